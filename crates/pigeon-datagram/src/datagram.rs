@@ -1,0 +1,111 @@
+//! A datagram on its way in ([`Received`]) and on its way out ([`Transmit`]).
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
+use std::ops::Range;
+use std::time::Duration;
+
+/// The most bytes one UDP datagram carries over IPv4: 65,535 less 20 of IPv4 header and 8 of UDP
+/// (RFC 768, RFC 791).
+pub const MAX_PAYLOAD_V4: usize = 65_507;
+
+/// The most bytes one UDP datagram carries over IPv6 without jumbograms: 65,535 less 8 of UDP
+/// (RFC 8200 section 3 does not count the IPv6 header in the length).
+pub const MAX_PAYLOAD_V6: usize = 65_527;
+
+/// The most datagrams in one train. Linux allowed 64 (`UDP_MAX_SEGMENTS`) before 6.9 and 128 since.
+pub const MAX_TRAIN_SEGMENTS: usize = 64;
+
+/// The most bytes one datagram to `to` can carry.
+pub fn max_payload(to: SocketAddr) -> usize {
+    if to.is_ipv4() { MAX_PAYLOAD_V4 } else { MAX_PAYLOAD_V6 }
+}
+
+/// A datagram that arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// The sender. An IPv4-mapped IPv6 address has already become its IPv4 one.
+    pub from: SocketAddr,
+    /// Which of our addresses it was sent to, where the system tells. Answering from this one is
+    /// what lets a peer with a connected socket see the answer.
+    pub local: Option<IpAddr>,
+    /// The bytes, or as many of them as the buffer took.
+    pub payload: &'a [u8],
+    /// The datagram's true length in bytes; more than `payload.len()` if it was truncated.
+    pub length: usize,
+    /// When the kernel received it, since the Unix epoch. For display only: the wall clock jumps.
+    pub wall: Option<Duration>,
+}
+
+impl<'a> Received<'a> {
+    /// A datagram as a test or a simulation makes it: whole, and with nothing else known.
+    pub fn new(from: SocketAddr, payload: &'a [u8]) -> Self {
+        Received { from, local: None, payload, length: payload.len(), wall: None }
+    }
+
+    /// Whether bytes were cut off because the buffer was too small.
+    pub fn is_truncated(&self) -> bool {
+        self.length > self.payload.len()
+    }
+}
+
+/// One datagram to send, or a train of them to one destination.
+///
+/// The bytes are `outbox[range]` of the machine that returned it. With a `segment` they are a
+/// train: datagrams of `segment` bytes each, the last one as long as what remains (never empty).
+/// A machine keeps a train within [`MAX_TRAIN_SEGMENTS`] datagrams and [`MAX_PAYLOAD_V4`] bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The destination.
+    pub to: SocketAddr,
+    /// Which of our addresses to send from; `None` leaves it to the system.
+    pub from: Option<IpAddr>,
+    /// Where the bytes stand in the machine's outbox.
+    pub range: Range<usize>,
+    /// The size of each datagram of a train; `None` for a single datagram.
+    pub segment: Option<NonZeroU16>,
+}
+
+impl Transmit {
+    /// The datagrams of this transmit, in order.
+    pub fn datagrams<'a>(&self, outbox: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let bytes = outbox.get(self.range.clone()).unwrap_or_default();
+        let size = self.segment.map_or(bytes.len(), |s| usize::from(s.get()));
+        // An empty datagram is a datagram: `chunks` alone would yield none for it.
+        let empty = bytes.is_empty().then_some(bytes);
+        empty.into_iter().chain(bytes.chunks(size.max(1)))
+    }
+
+    /// How many datagrams it is.
+    pub fn count(&self) -> usize {
+        match self.segment {
+            Some(s) => self.range.len().div_ceil(usize::from(s.get())).max(1),
+            None => 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transmit(range: Range<usize>, segment: u16) -> Transmit {
+        let to = SocketAddr::from(([127, 0, 0, 1], 9));
+        Transmit { to, from: None, range, segment: NonZeroU16::new(segment) }
+    }
+
+    #[test]
+    fn a_train_is_cut_at_its_segment_size() {
+        let outbox = b"aaabbbc";
+        let train = transmit(0..7, 3);
+        assert_eq!(train.count(), 3);
+        assert_eq!(train.datagrams(outbox).collect::<Vec<_>>(), [&b"aaa"[..], b"bbb", b"c"]);
+    }
+
+    #[test]
+    fn an_empty_datagram_is_one_datagram() {
+        let empty = transmit(2..2, 0);
+        assert_eq!(empty.count(), 1);
+        assert_eq!(empty.datagrams(b"abcd").collect::<Vec<_>>(), [&b""[..]]);
+    }
+}

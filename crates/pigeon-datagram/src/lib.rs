@@ -1,0 +1,24 @@
+//! What a datagram is, and the contract every state machine of pigeon keeps. Pure: no clock, no
+//! socket, no randomness of its own.
+//!
+//! - [`Instant`]: the time a machine is told.
+//! - [`Received`], [`Transmit`]: a datagram on its way in and on its way out, one or a train of them.
+//! - [`Machine`]: the contract, and what its driver owes it.
+//! - [`Outbox`]: what a machine is about to send.
+//! - [`link`]: a seeded model of what may happen to a datagram on the way.
+//! - [`simulation`]: machines at addresses, links between them, and virtual time.
+#![forbid(unsafe_code)]
+
+mod datagram;
+pub mod link;
+mod machine;
+mod outbox;
+pub mod simulation;
+mod time;
+
+pub use datagram::{
+    MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, MAX_TRAIN_SEGMENTS, Received, Transmit, max_payload,
+};
+pub use machine::Machine;
+pub use outbox::Outbox;
+pub use time::Instant;
