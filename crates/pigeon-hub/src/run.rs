@@ -1,0 +1,279 @@
+//! The messages of one batch, and the trains that carry them to each member.
+//!
+//! Fan-out is transposed: K messages for N members leave as N trains, not as K×N datagrams.
+//! Messages stand one behind the other in the outbox; neighbours of equal size, the last one
+//! perhaps shorter, make a train that the kernel cuts up again (`UDP_SEGMENT`, see udp(7)). All
+//! members' trains point at the same bytes.
+
+use std::num::NonZeroU16;
+use std::ops::Range;
+
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS};
+
+use crate::members::{Members, Slot};
+
+/// The most bytes of messages in one batch. A driver that drains after every 64 receive buffers
+/// of 64 KiB, each message growing fourfold at the worst by escaping, stays below.
+pub(crate) const MAX_BATCH_BYTES: usize = 32 << 20;
+
+struct Entry {
+    range: Range<usize>,
+    /// Who does not get a copy: the sender, in the raw format.
+    except: Option<Slot>,
+}
+
+/// One datagram or several of equal size, for one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Train {
+    pub(crate) range: Range<usize>,
+    pub(crate) segment: Option<NonZeroU16>,
+    pub(crate) datagrams: usize,
+}
+
+/// The messages of one batch, and how far their delivery has come.
+#[derive(Default)]
+pub(crate) struct Run {
+    entries: Vec<Entry>,
+    /// For members that get everything: made once, used for each of them.
+    trains: Vec<Train>,
+    /// Senders that do not get their own, sorted. Most batches have none or one.
+    exempt: Vec<Slot>,
+    bytes: usize,
+    walk: Option<Walk>,
+}
+
+/// Which member is served next, and what it gets next.
+#[derive(Clone, Copy, Default)]
+struct Walk {
+    member: usize,
+    /// An index into `trains` for a member that gets everything, else into `entries`.
+    next: usize,
+}
+
+impl Run {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many messages there are: what a member that joins now has missed.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether `more` bytes still fit into the batch.
+    pub(crate) fn has_room(&self, more: usize) -> bool {
+        self.bytes + more <= MAX_BATCH_BYTES
+    }
+
+    /// Appends a message that stands at `range` in the outbox.
+    pub(crate) fn push(&mut self, range: Range<usize>, except: Option<Slot>) {
+        self.bytes += range.len();
+        self.entries.push(Entry { range, except });
+    }
+
+    /// Someone left: a member that later takes the same slot is not the sender of these messages.
+    pub(crate) fn forget(&mut self, slot: Slot) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.except == Some(slot)) {
+            entry.except = None;
+        }
+    }
+
+    /// The next member's next train. `None` means that everybody has everything, and the run is
+    /// empty again.
+    pub(crate) fn poll(&mut self, members: &Members) -> Option<(Slot, Train)> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        let mut walk = match self.walk {
+            Some(walk) => walk,
+            None => self.begin(),
+        };
+        let present = members.present();
+        loop {
+            let (slot, missed) = match present.get(walk.member) {
+                Some(&slot) => (slot, 0),
+                None => match members.arriving().get(walk.member - present.len()) {
+                    Some(&arrived) => arrived,
+                    None => break,
+                },
+            };
+            let whole = missed == 0 && self.exempt.binary_search(&slot).is_err();
+            let train = if whole {
+                let train = self.trains.get(walk.next).cloned();
+                walk.next += 1;
+                train
+            } else {
+                walk.next = walk.next.max(missed);
+                train(&self.entries, &mut walk.next, Some(slot))
+            };
+            if let Some(train) = train {
+                self.walk = Some(walk);
+                return Some((slot, train));
+            }
+            walk = Walk { member: walk.member + 1, next: 0 };
+        }
+        self.clear();
+        None
+    }
+
+    fn begin(&mut self) -> Walk {
+        let mut next = 0;
+        while let Some(train) = train(&self.entries, &mut next, None) {
+            self.trains.push(train);
+        }
+        self.exempt.extend(self.entries.iter().filter_map(|entry| entry.except));
+        self.exempt.sort_unstable();
+        self.exempt.dedup();
+        Walk::default()
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.trains.clear();
+        self.exempt.clear();
+        self.bytes = 0;
+        self.walk = None;
+    }
+}
+
+/// The longest train that begins at `entries[*next]` for `member`; moves `next` behind it.
+fn train(entries: &[Entry], next: &mut usize, member: Option<Slot>) -> Option<Train> {
+    let for_member = |entry: &Entry| member.is_none() || entry.except != member;
+    while entries.get(*next).is_some_and(|entry| !for_member(entry)) {
+        *next += 1;
+    }
+    let first = entries.get(*next)?;
+    let size = first.range.len();
+    let mut end = first.range.end;
+    let mut datagrams = 1;
+    *next += 1;
+    // An empty datagram cannot be a segment.
+    while let Some(entry) = entries.get(*next).filter(|_| size > 0) {
+        let fits = entry.range.start == end
+            && (1..=size).contains(&entry.range.len())
+            && datagrams < MAX_TRAIN_SEGMENTS
+            && entry.range.end - first.range.start <= MAX_PAYLOAD_V4
+            && for_member(entry);
+        if !fits {
+            break;
+        }
+        end = entry.range.end;
+        datagrams += 1;
+        *next += 1;
+        if entry.range.len() < size {
+            break; // only the last segment may be shorter
+        }
+    }
+    let segment =
+        if datagrams > 1 { u16::try_from(size).ok().and_then(NonZeroU16::new) } else { None };
+    Some(Train { range: first.range.start..end, segment, datagrams })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use pigeon_datagram::Instant;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn members(n: u16) -> (Members, Vec<Slot>) {
+        let mut members = Members::new([0; 4]);
+        let slots = (0..n)
+            .map(|n| {
+                let address = SocketAddr::from(([127, 0, 0, 1], 1000 + n));
+                members.insert(address, Instant::ORIGIN, 0, false)
+            })
+            .collect();
+        (members, slots)
+    }
+
+    /// A run of messages of these sizes, one behind the other.
+    fn run(sizes: &[usize]) -> Run {
+        let mut run = Run::default();
+        let mut start = 0;
+        for &size in sizes {
+            run.push(start..start + size, None);
+            start += size;
+        }
+        run
+    }
+
+    fn drain(run: &mut Run, members: &Members) -> Vec<(Slot, Range<usize>, u16)> {
+        std::iter::from_fn(|| run.poll(members))
+            .map(|(slot, t)| (slot, t.range, t.segment.map_or(0, NonZeroU16::get)))
+            .collect()
+    }
+
+    #[test]
+    fn equal_neighbours_make_one_train_a_member() {
+        let (members, slots) = members(2);
+        let mut run = run(&[10, 10, 4, 7, 8]);
+        let each = |slot| [(slot, 0..24, 10), (slot, 24..31, 0), (slot, 31..39, 0)];
+        let expected: Vec<_> = slots.into_iter().flat_map(each).collect();
+        assert_eq!(drain(&mut run, &members), expected);
+        assert!(run.is_empty());
+    }
+
+    #[test]
+    fn trains_stay_within_what_the_kernel_takes() {
+        let (members, slots) = members(1);
+        let sent = drain(&mut run(&[5; 130]), &members);
+        assert_eq!(sent, [(slots[0], 0..320, 5), (slots[0], 320..640, 5), (slots[0], 640..650, 5)]);
+        let sent = drain(&mut run(&[30_000; 3]), &members);
+        assert_eq!(sent, [(slots[0], 0..60_000, 30_000), (slots[0], 60_000..90_000, 0)]);
+        assert_eq!(drain(&mut run(&[0, 0]), &members), [(slots[0], 0..0, 0), (slots[0], 0..0, 0)]);
+    }
+
+    #[test]
+    fn a_sender_is_left_out_where_it_should_be() {
+        let (members, slots) = members(2);
+        let mut run = Run::default();
+        run.push(0..10, Some(slots[0]));
+        run.push(10..20, None);
+        run.push(20..30, None);
+        assert_eq!(drain(&mut run, &members), [(slots[0], 10..30, 10), (slots[1], 0..30, 10)]);
+    }
+
+    #[test]
+    fn who_joins_in_mid_batch_gets_what_came_after() {
+        let (mut members, slots) = members(1);
+        let mut run = run(&[10, 10, 10]);
+        let late = members.insert(SocketAddr::from(([127, 0, 0, 1], 9)), Instant::ORIGIN, 2, false);
+        assert_eq!(drain(&mut run, &members), [(slots[0], 0..30, 10), (late, 20..30, 0)]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_member_gets_every_message_once_and_in_order(
+            sizes in prop::collection::vec(0usize..40, 0..200),
+            skip in prop::collection::vec(any::<bool>(), 200),
+            gaps in prop::collection::vec(0usize..2, 200),
+        ) {
+            let (members, slots) = members(3);
+            let mut run = Run::default();
+            let mut start = 0;
+            let mut messages = Vec::new();
+            for (i, &size) in sizes.iter().enumerate() {
+                start += gaps[i];
+                let except = skip[i].then_some(slots[i % 3]);
+                run.push(start..start + size, except);
+                messages.push((start..start + size, except));
+                start += size;
+            }
+            let sent: Vec<_> = std::iter::from_fn(|| run.poll(&members)).collect();
+            for slot in slots {
+                let got: Vec<Range<usize>> = sent.iter().filter(|(s, _)| *s == slot).flat_map(|(_, t)| {
+                    let step = t.segment.map_or(t.range.len(), |s| s.get().into()).max(1);
+                    let cuts = t.range.clone().step_by(step).map(|at| at..(at + step).min(t.range.end));
+                    let cuts: Vec<_> = if t.range.is_empty() { vec![t.range.clone()] } else { cuts.collect() };
+                    assert_eq!(cuts.len(), t.datagrams);
+                    cuts
+                }).collect();
+                let due: Vec<_> = messages.iter().filter(|(_, e)| *e != Some(slot)).map(|(r, _)| r.clone()).collect();
+                prop_assert_eq!(got, due);
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What a hub has counted since it began.
+
+use crate::Left;
+
+/// Why a datagram had no effect, or not the one its sender meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// From port 0, a multicast or broadcast address, or the hub itself.
+    BadSource,
+    /// Larger than the receive buffer.
+    Truncated,
+    /// Somebody's reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
+    Reply,
+    /// The hub has as many members as it may have.
+    HubFull,
+    /// That IP address has as many members as it may have.
+    AddressFull,
+    /// The text is longer than a message may be.
+    TextTooLong,
+    /// `quit` from someone who was no member.
+    NotMember,
+    /// One batch held more than the outgoing buffer takes.
+    BatchFull,
+}
+
+impl Dropped {
+    /// Every reason, in the order [`Statistics`] counts them.
+    pub const ALL: [Dropped; 8] = [
+        Dropped::BadSource,
+        Dropped::Truncated,
+        Dropped::Reply,
+        Dropped::HubFull,
+        Dropped::AddressFull,
+        Dropped::TextTooLong,
+        Dropped::NotMember,
+        Dropped::BatchFull,
+    ];
+
+    /// As logs and the console say it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Dropped::BadSource => "bad source address",
+            Dropped::Truncated => "truncated",
+            Dropped::Reply => "a reply",
+            Dropped::HubFull => "hub full",
+            Dropped::AddressFull => "address full",
+            Dropped::TextTooLong => "text too long",
+            Dropped::NotMember => "not a member",
+            Dropped::BatchFull => "batch full",
+        }
+    }
+}
+
+/// Totals since the hub began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Datagrams received, whatever became of them.
+    pub received: u64,
+    /// Heartbeats, plain and padded.
+    pub heartbeats: u64,
+    /// Messages relayed, each counted once.
+    pub messages: u64,
+    /// Datagrams sent, each member's copy counted.
+    pub sent: u64,
+    /// Commands answered.
+    pub commands: u64,
+    /// Members that joined.
+    pub joined: u64,
+    /// Events that nobody collected in time.
+    pub events_lost: u64,
+    left: [u64; Left::ALL.len()],
+    dropped: [u64; Dropped::ALL.len()],
+}
+
+impl Statistics {
+    /// How many members left for this reason.
+    pub fn left(&self, reason: Left) -> u64 {
+        self.left[reason as usize]
+    }
+
+    /// How many datagrams were dropped for this reason.
+    pub fn dropped(&self, reason: Dropped) -> u64 {
+        self.dropped[reason as usize]
+    }
+
+    pub(crate) fn count_left(&mut self, reason: Left) {
+        self.left[reason as usize] += 1;
+    }
+
+    pub(crate) fn count_dropped(&mut self, reason: Dropped) {
+        self.dropped[reason as usize] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_counts_in_its_own_place() {
+        let mut statistics = Statistics::default();
+        for reason in Dropped::ALL {
+            statistics.count_dropped(reason);
+            assert_eq!(statistics.dropped(reason), 1);
+        }
+        for reason in Left::ALL {
+            statistics.count_left(reason);
+            assert_eq!(statistics.left(reason), 1);
+        }
+    }
+}

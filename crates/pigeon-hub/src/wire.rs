@@ -1,0 +1,101 @@
+//! What a plain datagram means. The table stands in `docs/protocol.md`.
+
+use crate::Format;
+
+/// A heartbeat of at least this many bytes is answered: the answer always fits into it.
+pub(crate) const PADDED_HEARTBEAT: usize = 64;
+
+const HEARTBEAT: &[u8] = b"^hb^";
+
+/// A datagram by its meaning.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Incoming<'a> {
+    /// `^hb^`, padded or not.
+    Heartbeat {
+        padded: bool,
+    },
+    Quit,
+    /// Nothing but white space: keeps alive.
+    Empty,
+    /// `/WORD REST`, without the slash; both trimmed.
+    Command {
+        word: &'a [u8],
+        rest: &'a [u8],
+    },
+    /// The answer to somebody's question: never answered, never relayed.
+    Reply,
+    /// Anything else: `text` as members may see it.
+    Message {
+        text: &'a [u8],
+    },
+}
+
+/// Tells what `payload` means to a hub of this format.
+pub(crate) fn classify(format: Format, payload: &[u8]) -> Incoming<'_> {
+    let text = payload.trim_ascii();
+    if text == HEARTBEAT {
+        return Incoming::Heartbeat { padded: payload.len() >= PADDED_HEARTBEAT };
+    }
+    if text.starts_with(b"^hb^ ") {
+        return Incoming::Reply;
+    }
+    if text == b"quit" {
+        return Incoming::Quit;
+    }
+    if format == Format::Raw {
+        return match payload {
+            [] => Incoming::Empty,
+            _ => Incoming::Message { text: payload },
+        };
+    }
+    match text {
+        [] => Incoming::Empty,
+        [b'/', command @ ..] => {
+            let end = command.iter().position(u8::is_ascii_whitespace).unwrap_or(command.len());
+            let (word, rest) = command.split_at(end);
+            match word {
+                b"here" => Incoming::Reply,
+                _ => Incoming::Command { word, rest: rest.trim_ascii() },
+            }
+        }
+        _ => Incoming::Message { text },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heartbeats_are_told_by_their_length() {
+        let padded = |n: usize| format!("{:n$}", "^hb^").into_bytes();
+        for format in [Format::Chat, Format::Classic, Format::Raw] {
+            assert_eq!(classify(format, b"^hb^"), Incoming::Heartbeat { padded: false });
+            assert_eq!(classify(format, b" ^hb^\r\n"), Incoming::Heartbeat { padded: false });
+            assert_eq!(classify(format, &padded(63)), Incoming::Heartbeat { padded: false });
+            assert_eq!(classify(format, &padded(64)), Incoming::Heartbeat { padded: true });
+            assert_eq!(classify(format, &padded(1400)), Incoming::Heartbeat { padded: true });
+            assert_eq!(classify(format, b"^hb^ pigeon/1 3 0"), Incoming::Reply);
+            assert_eq!(classify(format, b"quit\n"), Incoming::Quit);
+        }
+        assert_eq!(classify(Format::Chat, b"^hb^x"), Incoming::Message { text: b"^hb^x" });
+    }
+
+    #[test]
+    fn commands_are_a_word_and_the_rest() {
+        let nick = Incoming::Command { word: b"nick", rest: "狗哥".as_bytes() };
+        assert_eq!(classify(Format::Chat, "/nick  狗哥 \n".as_bytes()), nick);
+        assert_eq!(classify(Format::Classic, b"/"), Incoming::Command { word: b"", rest: b"" });
+        assert_eq!(classify(Format::Chat, b"/here 7 name 3 0"), Incoming::Reply);
+        assert_eq!(classify(Format::Chat, b"quit now"), Incoming::Message { text: b"quit now" });
+    }
+
+    #[test]
+    fn raw_recognises_four_texts_and_touches_nothing_else() {
+        let raw = |bytes| classify(Format::Raw, bytes);
+        assert_eq!(raw(b""), Incoming::Empty);
+        assert_eq!(raw(b" \n"), Incoming::Message { text: b" \n" });
+        assert_eq!(raw(b"/nick x"), Incoming::Message { text: b"/nick x" });
+        assert_eq!(classify(Format::Chat, b" \n"), Incoming::Empty);
+    }
+}

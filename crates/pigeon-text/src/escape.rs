@@ -1,0 +1,254 @@
+//! Escaping: nothing received reaches a terminal, a log or a page raw.
+//!
+//! Shown as escapes: bytes that are no UTF-8, and characters of the Unicode categories Cc
+//! (control), Cf (format: bidi overrides, zero-width joiners, tags), Zl, Zp (line and paragraph
+//! separators), Cn (unassigned), Co (private use), and the few letters and marks that display as
+//! nothing. A joiner or a variation selector that an emoji needs stays; marks stacked past
+//! [`MAX_MARKS`] on one character are escaped, since a terminal draws them over other lines.
+//!
+//! An escape is `\n`, `\r`, `\t`, `\xNN` for a control character below U+0080 or a byte that does
+//! not decode, and `\u{N}` for everything else. A backslash stays as it is: this is a display, not
+//! an encoding, and escaping twice gives the same as escaping once.
+//!
+//! `char::is_control` alone will not do: it is Cc only, and lets U+202E through, which turns the
+//! rest of a line around (CVE-2021-42574). `char::escape_default` will not do either: it takes
+//! every 中文 character apart.
+
+use std::fmt::{self, Write};
+
+use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
+
+/// How many combining marks may stand on one character. Vietnamese needs two, Hebrew with
+/// cantillation four or five.
+const MAX_MARKS: usize = 8;
+
+const ZERO_WIDTH_JOINER: char = '\u{200d}';
+
+/// Bytes from outside, to be written with `{}`.
+#[derive(Clone, Copy)]
+pub struct Escaped<'a>(&'a [u8]);
+
+/// Makes bytes from outside safe to show.
+///
+/// ```
+/// assert_eq!(pigeon_text::escape(b"\x1b[31mred\xff").to_string(), r"\x1b[31mred\xff");
+/// assert_eq!(pigeon_text::escape("你好 👩‍🚀".as_bytes()).to_string(), "你好 👩‍🚀");
+/// ```
+pub fn escape<T: AsRef<[u8]> + ?Sized>(bytes: &T) -> Escaped<'_> {
+    Escaped(bytes.as_ref())
+}
+
+/// Appends the escaped form of `bytes` to `out`.
+pub fn escape_to(out: &mut Vec<u8>, bytes: &[u8]) {
+    struct Bytes<'a>(&'a mut Vec<u8>);
+    impl Write for Bytes<'_> {
+        fn write_str(&mut self, s: &str) -> fmt::Result {
+            self.0.extend_from_slice(s.as_bytes());
+            Ok(())
+        }
+    }
+    // Writing to a vector cannot fail.
+    let _ = write!(Bytes(out), "{}", Escaped(bytes));
+}
+
+/// Whether `c` shows as itself wherever it stands, so that a name may hold it. Joiners and
+/// variation selectors depend on their neighbours and are not.
+pub fn is_displayable(c: char) -> bool {
+    fate(None, c, None) == Fate::Plain
+}
+
+impl fmt::Debug for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            escape_str(f, chunk.valid())?;
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn escape_str(out: &mut impl Write, text: &str) -> fmt::Result {
+    let mut rest = text;
+    let mut before = None;
+    let mut marks = 0;
+    while !rest.is_empty() {
+        // Printable ASCII, which is most of most traffic, is copied in runs.
+        let plain = rest.bytes().take_while(|b| (0x20..0x7f).contains(b)).count();
+        if plain > 0 {
+            out.write_str(&rest[..plain])?;
+            before = rest[..plain].chars().next_back();
+            rest = &rest[plain..];
+            marks = 0;
+        }
+        let mut chars = rest.chars();
+        let Some(c) = chars.next() else { break };
+        let after = chars.clone().next();
+        match fate(before, c, after) {
+            Fate::Plain => {
+                marks = 0;
+                out.write_char(c)?;
+            }
+            Fate::Mark if marks < MAX_MARKS => {
+                marks += 1;
+                out.write_char(c)?;
+            }
+            Fate::Mark | Fate::Escape => write_escape(out, c)?,
+        }
+        before = Some(c);
+        rest = chars.as_str();
+    }
+    Ok(())
+}
+
+fn write_escape(out: &mut impl Write, c: char) -> fmt::Result {
+    match c {
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        '\0'..='\x7f' => write!(out, "\\x{:02x}", u32::from(c)),
+        _ => write!(out, "\\u{{{:x}}}", u32::from(c)),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Plain,
+    /// Shown on top of the character before it, so long as there are not too many.
+    Mark,
+    Escape,
+}
+
+/// What becomes of `c` between its neighbours.
+fn fate(before: Option<char>, c: char, after: Option<char>) -> Fate {
+    use GeneralCategory as Gc;
+    if c == ZERO_WIDTH_JOINER {
+        // 👩‍🚀 is woman, joiner, rocket. Anywhere else a joiner only hides.
+        let glues = before.is_some_and(joins_left) && after.is_some_and(is_pictograph);
+        return if glues { Fate::Plain } else { Fate::Escape };
+    }
+    if is_variation_selector(c) {
+        let selects = before.is_some_and(|b| b.is_emoji_char() || is_ideograph(b));
+        return if selects { Fate::Mark } else { Fate::Escape };
+    }
+    if is_blank(c) {
+        return Fate::Escape;
+    }
+    match c.general_category() {
+        Gc::Control
+        | Gc::Format
+        | Gc::LineSeparator
+        | Gc::ParagraphSeparator
+        | Gc::Unassigned
+        | Gc::PrivateUse
+        | Gc::Surrogate => Fate::Escape,
+        Gc::NonspacingMark | Gc::EnclosingMark => Fate::Mark,
+        _ => Fate::Plain,
+    }
+}
+
+fn is_pictograph(c: char) -> bool {
+    !c.is_ascii() && c.is_emoji_char()
+}
+
+/// What may stand before a joiner: a pictograph, or the variation selector that follows one.
+fn joins_left(c: char) -> bool {
+    is_pictograph(c) || c == '\u{fe0f}'
+}
+
+fn is_variation_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// Ideographs take variation selectors too (UTS 37): 葛 has two shapes in Japanese names.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Letters, marks and symbols that display as nothing at all, although their category says otherwise.
+fn is_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'
+            ..='\u{180f}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shown(bytes: impl AsRef<[u8]>) -> String {
+        escape(bytes.as_ref()).to_string()
+    }
+
+    #[test]
+    fn ordinary_text_passes_untouched() {
+        for text in [
+            "hello, \\n",
+            "你好，狗哥！",
+            "ひらがな",
+            "한국어",
+            "é e\u{301}",
+            "👋🏽 👨‍👩‍👧 ❤️ 🏳️‍🌈 1️⃣",
+            "葛\u{e0100}",
+        ] {
+            assert_eq!(shown(text), text);
+        }
+    }
+
+    #[test]
+    fn what_moves_a_terminal_is_shown() {
+        assert_eq!(shown("a\x1b]0;title\x07b"), r"a\x1b]0;title\x07b");
+        assert_eq!(shown("one\r\ntwo\tthree"), r"one\r\ntwo\tthree");
+        assert_eq!(shown("\u{9b}31m \u{7f}"), r"\u{9b}31m \x7f");
+        assert_eq!(shown("abc\u{202e}fed"), r"abc\u{202e}fed");
+        assert_eq!(shown("a\u{2028}b\u{feff}"), r"a\u{2028}b\u{feff}");
+        assert_eq!(shown("\u{e000}\u{3164}"), r"\u{e000}\u{3164}");
+    }
+
+    #[test]
+    fn joiners_stay_only_inside_emoji() {
+        assert_eq!(shown("狗\u{200d}哥"), r"狗\u{200d}哥");
+        assert_eq!(shown("👩\u{200d}"), "👩\\u{200d}");
+        assert_eq!(shown("a\u{fe0f}"), r"a\u{fe0f}");
+        assert_eq!(shown("❤\u{fe0f}\u{fe0f}"), "❤\u{fe0f}\\u{fe0f}");
+    }
+
+    #[test]
+    fn stacked_marks_are_capped() {
+        let zalgo = format!("a{}b", "\u{301}".repeat(MAX_MARKS + 2));
+        assert_eq!(shown(&zalgo), format!("a{}\\u{{301}}\\u{{301}}b", "\u{301}".repeat(MAX_MARKS)));
+    }
+
+    #[test]
+    fn bytes_that_do_not_decode_are_never_lost() {
+        assert_eq!(shown(b"\xc4\xe3\xba\xc3"), r"\xc4\xe3\xba\xc3");
+        assert_eq!(shown(b"ok\xe4\xbd"), r"ok\xe4\xbd");
+    }
+
+    proptest! {
+        #[test]
+        fn escaping_is_safe_and_stable(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let once = shown(&bytes);
+            prop_assert!(!once.chars().any(char::is_control));
+            prop_assert_eq!(shown(&once), once);
+        }
+
+        #[test]
+        fn every_string_is_safe_and_stable(text in "\\PC{0,20}|[\\u{200c}-\\u{2030}👩🚀a\\u{301}\\u{fe0f}]{0,30}") {
+            let once = shown(&text);
+            let bidi = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{200e}' | '\u{200f}');
+            prop_assert!(!once.chars().any(bidi));
+            prop_assert_eq!(shown(&once), once);
+        }
+    }
+}
