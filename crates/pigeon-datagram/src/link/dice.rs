@@ -1,0 +1,77 @@
+//! The random numbers of a link: a generator for each knob, and a fixed count of draws from each
+//! for every datagram. Why so is said in the module above.
+
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
+
+/// The generators, one a knob.
+pub(super) struct Dice {
+    loss: Pcg64,
+    corrupt: Pcg64,
+    duplicate: Pcg64,
+    jitter: Pcg64,
+    reorder: Pcg64,
+}
+
+/// All that is drawn for one datagram, each number uniform over 64 bits.
+pub(super) struct Roll {
+    /// Whether the channel changes between good and bad.
+    pub(super) change: u64,
+    /// Whether the datagram is lost.
+    pub(super) loss: u64,
+    /// Whether a bit flips, in which byte, and which of the eight.
+    pub(super) corrupt: u64,
+    pub(super) byte: u64,
+    pub(super) bit: u64,
+    /// Whether there is a copy.
+    pub(super) duplicate: u64,
+    /// How the datagram travels, and how its copy would.
+    pub(super) original: Journey,
+    pub(super) copy: Journey,
+}
+
+/// What is drawn for the travel of one copy.
+#[derive(Clone, Copy)]
+pub(super) struct Journey {
+    pub(super) jitter: u64,
+    pub(super) reorder: u64,
+}
+
+impl Dice {
+    // A new knob takes its seed last, so that the older ones keep theirs.
+    pub(super) fn new(rng: &mut impl Rng) -> Self {
+        Dice {
+            loss: Pcg64::from_rng(rng),
+            corrupt: Pcg64::from_rng(rng),
+            duplicate: Pcg64::from_rng(rng),
+            jitter: Pcg64::from_rng(rng),
+            reorder: Pcg64::from_rng(rng),
+        }
+    }
+
+    pub(super) fn roll(&mut self) -> Roll {
+        Roll {
+            change: self.loss.next_u64(),
+            loss: self.loss.next_u64(),
+            corrupt: self.corrupt.next_u64(),
+            byte: self.corrupt.next_u64(),
+            bit: self.corrupt.next_u64(),
+            duplicate: self.duplicate.next_u64(),
+            original: self.journey(),
+            copy: self.journey(),
+        }
+    }
+
+    fn journey(&mut self) -> Journey {
+        Journey { jitter: self.jitter.next_u64(), reorder: self.reorder.next_u64() }
+    }
+}
+
+/// A draw as a number below `count`, by multiplication.
+///
+/// One number is more likely than another by at most `count / 2^64`, which no test can see.
+/// Lemire's rejection (2019, "Fast random integer generation in an interval") would remove even
+/// that, but takes a varying count of draws.
+pub(super) fn below(draw: u64, count: usize) -> usize {
+    ((u128::from(draw) * count as u128) >> 64) as usize
+}

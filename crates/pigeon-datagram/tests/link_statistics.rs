@@ -1,0 +1,453 @@
+//! The link's statistics against theory, over a million datagrams for each knob. Seeds are fixed,
+//! so a test that passes once passes always; the bounds are five standard deviations.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
+
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+use pigeon_datagram::link::{
+    Bursts, Conditions, DropReason, Fate, Jitter, Link, Loss, Probability, Rate, Reorder,
+};
+use rand_core::SeedableRng;
+use rand_pcg::Pcg64;
+
+const MILLION: u64 = 1_000_000;
+const START: Instant = Instant::from_nanos(1_000_000_000);
+
+/// Small, so that a million of them cost little.
+type Payload = [u8; 4];
+
+fn share(share: f64) -> Probability {
+    Probability::new(share).unwrap()
+}
+
+fn ns(nanos: u64) -> Duration {
+    Duration::from_nanos(nanos)
+}
+
+fn link(conditions: Conditions, seed: u64) -> Link<Payload> {
+    Link::seeded(conditions, seed).unwrap()
+}
+
+/// Sends a million datagrams at one instant, taking out what is due, and shows each fate.
+fn send_a_million(link: &mut Link<Payload>, mut see: impl FnMut(Fate)) {
+    for number in 0..MILLION {
+        see(link.send(START, (number as u32).to_le_bytes()));
+        while link.poll(Instant::from_nanos(u64::MAX)).is_some() {}
+    }
+}
+
+/// Asserts that a count is what a binomial distribution over `of` trials makes plausible.
+fn assert_binomial(count: u64, of: u64, probability: f64) {
+    let mean = of as f64 * probability;
+    assert_near(count as f64, mean, (mean * (1.0 - probability)).sqrt());
+}
+
+fn assert_near(value: f64, mean: f64, deviation: f64) {
+    let off = (value - mean) / deviation;
+    assert!(off.abs() < 5.0, "{value} is {off:.2} standard deviations from {mean}");
+}
+
+/// Pearson's chi-squared test: the statistic has mean `k` and variance `2k` for `k` degrees of
+/// freedom.
+fn assert_chi_squared(observed: &[u64], expected: impl Fn(usize) -> f64) {
+    let term = |(bin, &count): (usize, &u64)| {
+        let expected = expected(bin);
+        assert!(expected > 5.0, "too few are expected in bin {bin}");
+        (count as f64 - expected).powi(2) / expected
+    };
+    let statistic: f64 = observed.iter().enumerate().map(term).sum();
+    let freedom = (observed.len() - 1) as f64;
+    let off = (statistic - freedom) / (2.0 * freedom).sqrt();
+    assert!(off < 5.0, "chi-squared {statistic} at {freedom} degrees of freedom");
+}
+
+fn is_lost(fate: Fate) -> bool {
+    fate == Fate::Dropped(DropReason::Lost)
+}
+
+fn random_loss(probability: f64) {
+    let conditions = Conditions { loss: Loss::Random(share(probability)), ..Conditions::default() };
+    let mut link = link(conditions, 1);
+    let mut lost = 0;
+    send_a_million(&mut link, |fate| lost += u64::from(is_lost(fate)));
+    assert_binomial(lost, MILLION, probability);
+    let counters = link.statistics();
+    assert_eq!((counters.lost, counters.delivered), (lost, MILLION - lost));
+}
+
+#[test]
+fn random_loss_of_a_thousandth() {
+    random_loss(0.001);
+}
+
+#[test]
+fn random_loss_of_a_hundredth() {
+    random_loss(0.01);
+}
+
+#[test]
+fn random_loss_of_a_tenth() {
+    random_loss(0.1);
+}
+
+#[test]
+fn random_loss_of_a_half() {
+    random_loss(0.5);
+}
+
+#[test]
+fn bursts_have_the_mean_loss_and_geometric_lengths() {
+    let (mean_loss, mean_burst) = (0.05, 4.0);
+    let bursts = Bursts::from_means(share(mean_loss), mean_burst).unwrap();
+    let conditions = Conditions { loss: Loss::Bursts(bursts), ..Conditions::default() };
+    // The last bin holds all longer ones.
+    let mut lengths = [0_u64; 21];
+    let (mut run, mut lost) = (0_usize, 0);
+    send_a_million(&mut link(conditions, 2), |fate| {
+        if is_lost(fate) {
+            run += 1;
+            lost += 1;
+        } else if run > 0 {
+            lengths[run.min(lengths.len()) - 1] += 1;
+            run = 0;
+        }
+    });
+
+    // The loss: a two-state chain whose autocorrelation at lag one is 1 - p - r, which widens the
+    // binomial variance by (1 + lambda) / (1 - lambda).
+    let lambda = 1.0 - bursts.becomes_bad.share() - bursts.becomes_good.share();
+    let variance = MILLION as f64 * mean_loss * (1.0 - mean_loss) * (1.0 + lambda) / (1.0 - lambda);
+    assert_near(lost as f64, MILLION as f64 * mean_loss, variance.sqrt());
+
+    // The lengths: geometric with q = 1 / mean, of variance (1 - q) / q^2.
+    let q = 1.0 / mean_burst;
+    let count: u64 = lengths.iter().sum();
+    let deviation = ((1.0 - q) / (q * q) / count as f64).sqrt();
+    assert_near(lost as f64 / count as f64, mean_burst, deviation);
+    assert_chi_squared(&lengths, |bin| {
+        let longer = (1.0 - q).powi(bin as i32);
+        count as f64 * if bin + 1 == lengths.len() { longer } else { longer * q }
+    });
+}
+
+#[test]
+fn a_channel_that_loses_in_both_states_has_the_mean_of_both() {
+    let (p, r, good, bad) = (0.02, 0.1, 0.01, 0.6);
+    let bursts = Bursts {
+        becomes_bad: share(p),
+        becomes_good: share(r),
+        loss_in_good: share(good),
+        loss_in_bad: share(bad),
+    };
+    let conditions = Conditions { loss: Loss::Bursts(bursts), ..Conditions::default() };
+    let (mut lost, mut pairs, mut before) = (0_u64, 0_u64, false);
+    send_a_million(&mut link(conditions, 3), |fate| {
+        let is_lost = is_lost(fate);
+        lost += u64::from(is_lost);
+        pairs += u64::from(is_lost && before);
+        before = is_lost;
+    });
+    let (in_good, in_bad, lambda) = (r / (p + r), p / (p + r), 1.0 - p - r);
+    let between = (bad - good).powi(2) * in_good * in_bad;
+    let within = in_good * good * (1.0 - good) + in_bad * bad * (1.0 - bad);
+    let variance = within + between * (1.0 + lambda) / (1.0 - lambda);
+    let mean = in_good * good + in_bad * bad;
+    let n = MILLION as f64;
+    assert_near(lost as f64, n * mean, (n * variance).sqrt());
+    // Two lost in a row: the mean squared, and what the states' memory adds. Its exact variance
+    // is long; the bound is a generous three per cent.
+    let in_a_row = mean * mean + between * lambda;
+    assert!((pairs as f64 / (n * in_a_row) - 1.0).abs() < 0.03);
+}
+
+#[test]
+fn the_delay_is_exact() {
+    let delay = Duration::from_micros(12_345);
+    let mut link = link(Conditions { delay, ..Conditions::default() }, 4);
+    for number in 0..MILLION {
+        let now = START + ns(number);
+        link.send(now, [0; 4]);
+        assert_eq!(link.poll_timeout(), Some(now + delay));
+        assert!(link.poll(now + (delay - ns(1))).is_none());
+        assert!(link.poll(now + delay).is_some());
+    }
+}
+
+#[test]
+fn jitter_is_uniform_to_both_ends() {
+    let (delay, spread) = (1_000_000, 5_000);
+    let conditions = Conditions {
+        delay: ns(delay),
+        jitter: Jitter::Uniform(ns(spread)),
+        ..Conditions::default()
+    };
+    let values = 2 * spread + 1;
+    // 10,001 values in 73 bins of 137: exact, so no bin is larger than another.
+    let mut bins = [0_u64; 73];
+    let (mut sum, mut squares, mut least, mut most) = (0.0, 0.0, u64::MAX, 0);
+    send_a_million(&mut link(conditions, 5), |fate| {
+        let Fate::Carried { due, .. } = fate else { panic!("{fate:?}") };
+        let above = (due - START).as_nanos() as u64 - (delay - spread);
+        bins[above as usize / 137] += 1;
+        let from_mean = above as f64 - spread as f64;
+        sum += from_mean;
+        squares += from_mean * from_mean;
+        least = least.min(above);
+        most = most.max(above);
+    });
+    assert_eq!((least, most), (0, 2 * spread));
+    assert_chi_squared(&bins, |_| MILLION as f64 / 73.0);
+    // A discrete uniform over m values: variance (m^2 - 1) / 12, and the variance of its square
+    // is (m^2 - 1)(m^2 - 4) / 180.
+    let (n, m2) = (MILLION as f64, (values * values) as f64);
+    let variance = (m2 - 1.0) / 12.0;
+    assert_near(sum / n, 0.0, (variance / n).sqrt());
+    assert_near(squares / n, variance, ((m2 - 1.0) * (m2 - 4.0) / 180.0 / n).sqrt());
+}
+
+#[test]
+fn the_share_held_back_is_overtaken() {
+    let by = ns(10);
+    let conditions = Conditions {
+        delay: ns(100),
+        reorder: Reorder { probability: share(0.03), by },
+        ..Conditions::default()
+    };
+    let mut link = link(conditions, 6);
+    let (mut held, mut late, mut newest) = (0, 0, None);
+    for number in 0..MILLION {
+        // One each 100 ns, and what is held back for 10 ns overtakes nothing; two at each instant,
+        // and the first of them is overtaken by the second.
+        let now = START + ns(number / 2 * 100);
+        let fate = link.send(now, (number as u32).to_le_bytes());
+        let Fate::Carried { due, held_back, .. } = fate else { panic!("{fate:?}") };
+        assert_eq!(due, now + ns(100) + if held_back { by } else { ns(0) });
+        held += u64::from(held_back);
+        if number % 2 == 1 {
+            while let Some(arrived) = link.poll(now + ns(110)) {
+                let arrived = Some(u32::from_le_bytes(arrived));
+                late += u64::from(arrived < newest);
+                newest = newest.max(arrived);
+            }
+        }
+    }
+    assert_binomial(held, MILLION, 0.03);
+    assert_eq!(link.statistics().held_back, held);
+    // The first of a pair held back, and the second not.
+    assert_binomial(late, MILLION / 2, 0.03 * 0.97);
+}
+
+#[test]
+fn the_share_duplicated_arrives_twice() {
+    let mut link = link(Conditions { duplicate: share(0.02), ..Conditions::default() }, 7);
+    let mut copies = 0;
+    for number in 0..MILLION {
+        let payload = (number as u32).to_le_bytes();
+        let fate = link.send(START, payload);
+        let Fate::Carried { copy_due, .. } = fate else { panic!("{fate:?}") };
+        copies += u64::from(copy_due.is_some());
+        assert_eq!(link.poll(START), Some(payload));
+        assert_eq!(link.poll(START), copy_due.map(|_| payload));
+    }
+    assert_binomial(copies, MILLION, 0.02);
+    let counters = link.statistics();
+    assert_eq!((counters.duplicated, counters.delivered), (copies, MILLION + copies));
+}
+
+#[test]
+fn the_share_corrupted_has_one_bit_flipped_anywhere() {
+    let mut link = link(Conditions { corrupt: share(0.25), ..Conditions::default() }, 8);
+    let mut bits = [0_u64; 32];
+    for number in 0..MILLION {
+        let sent = (number as u32).wrapping_mul(2_654_435_761);
+        let fate = link.send(START, sent.to_le_bytes());
+        let Fate::Carried { corrupted_bit, .. } = fate else { panic!("{fate:?}") };
+        let arrived = u32::from_le_bytes(link.poll(START).unwrap());
+        let expected = corrupted_bit.map_or(0, |bit| 1 << bit);
+        assert_eq!(sent ^ arrived, expected);
+        if let Some(bit) = corrupted_bit {
+            bits[bit] += 1;
+        }
+    }
+    let corrupted: u64 = bits.iter().sum();
+    assert_binomial(corrupted, MILLION, 0.25);
+    assert_eq!(link.statistics().corrupted, corrupted);
+    assert_chi_squared(&bits, |_| corrupted as f64 / 32.0);
+}
+
+#[test]
+fn an_empty_datagram_is_never_corrupted() {
+    let certain = Conditions { corrupt: Probability::ALWAYS, ..Conditions::default() };
+    let mut link = Link::<[u8; 0]>::seeded(certain, 9).unwrap();
+    link.send(START, []);
+    assert_eq!(link.poll(START), Some([]));
+    assert_eq!(link.statistics().corrupted, 0);
+}
+
+#[test]
+fn the_rate_is_kept_and_its_queue_is_bounded() {
+    // Four bytes a microsecond offered, three carried: one of 4 bytes each 4/3 microseconds.
+    let rate = Rate { bytes_per_second: 3_000_000, queue_bytes: 3_000 };
+    let mut link = link(Conditions { rate: Some(rate), ..Conditions::default() }, 10);
+    let (mut accepted, mut longest, mut last) = (0_u64, Duration::ZERO, START);
+    for number in 0..MILLION {
+        let now = START + Duration::from_micros(number);
+        match link.send(now, [0; 4]) {
+            Fate::Carried { due, .. } => {
+                assert!(due > last, "two bytes leave at once");
+                accepted += 1;
+                longest = longest.max(due - now);
+                last = due;
+            }
+            fate => assert_eq!(fate, Fate::Dropped(DropReason::QueueFull)),
+        }
+        while link.poll(now).is_some() {}
+    }
+    // Always busy from the first datagram on: to the nanosecond, bytes over rate.
+    assert_eq!((last - START).as_nanos(), u128::from(accepted) * 4_000_000_000 / 3_000_000);
+    // A full queue takes 1 ms to leave. It is never fuller, and was within one datagram of full.
+    let full = Duration::from_millis(1);
+    assert!(longest <= full && longest > full - ns(1_334), "{longest:?}");
+    // What left in one second, and what waits in the queue at its end: 4 bytes each.
+    let most = (3_000_000 + 3_000) / 4;
+    assert!((most - 2..=most).contains(&accepted), "{accepted}");
+    assert_eq!(link.statistics().dropped_queue_full, MILLION - accepted);
+}
+
+#[test]
+fn the_mtu_is_the_largest_that_passes() {
+    let conditions = Conditions { mtu: Some(10), ..Conditions::default() };
+    let mut link = Link::<Vec<u8>>::seeded(conditions, 11).unwrap();
+    for number in 0..MILLION as usize {
+        let fate = link.send(START, vec![0; number % 21]);
+        assert_eq!(fate == Fate::Dropped(DropReason::Mtu), number % 21 > 10);
+        link.poll(START);
+    }
+    let too_large = MILLION / 21 * 10 + (MILLION % 21).saturating_sub(11);
+    assert_eq!(link.statistics().dropped_mtu, too_large);
+}
+
+/// Counts the datagrams of which both events are true, each true for a half.
+fn joint(first: &mut Link<Payload>, second: &mut Link<Payload>) -> u64 {
+    let mut both = 0;
+    for _ in 0..MILLION {
+        let lost = [&mut *first, second].map(|link| {
+            let fate = link.send(START, [0; 4]);
+            link.poll(START);
+            is_lost(fate)
+        });
+        both += u64::from(lost == [true, true]);
+    }
+    both
+}
+
+#[test]
+fn two_directions_from_one_seed_are_independent() {
+    let half = Conditions { loss: Loss::Random(share(0.5)), ..Conditions::default() };
+    let mut rng = Pcg64::seed_from_u64(12);
+    let mut up = Link::new(half.clone(), &mut rng).unwrap();
+    let mut down = Link::new(half, &mut rng).unwrap();
+    assert_binomial(joint(&mut up, &mut down), MILLION, 0.25);
+}
+
+#[test]
+fn neighbouring_seeds_are_independent() {
+    let half = Conditions { loss: Loss::Random(share(0.5)), ..Conditions::default() };
+    assert_binomial(joint(&mut link(half.clone(), 13), &mut link(half, 14)), MILLION, 0.25);
+}
+
+#[test]
+fn the_knobs_of_one_link_are_independent() {
+    let half = share(0.5);
+    let conditions = Conditions {
+        delay: ns(1_000),
+        jitter: Jitter::Uniform(ns(1_000)),
+        reorder: Reorder { probability: half, by: ns(10_000) },
+        duplicate: half,
+        corrupt: half,
+        ..Conditions::default()
+    };
+    // Each combination of the four, jitter as below and above its mean, is equally likely.
+    let mut combinations = [0_u64; 16];
+    send_a_million(&mut link(conditions, 15), |fate| {
+        let Fate::Carried { due, held_back, corrupted_bit, copy_due } = fate else {
+            panic!("{fate:?}")
+        };
+        let travelled = due - START - if held_back { ns(10_000) } else { ns(0) };
+        let bits = [held_back, corrupted_bit.is_some(), copy_due.is_some(), travelled > ns(1_000)];
+        combinations[bits.iter().fold(0, |sum, &bit| sum * 2 + usize::from(bit))] += 1;
+    });
+    // The mean itself is one of 2,001 values, so below is likelier by that much.
+    let (below, above) = (1_001.0 / 2_001.0, 1_000.0 / 2_001.0);
+    assert_chi_squared(&combinations, |bin| {
+        MILLION as f64 / 8.0 * if bin % 2 == 1 { above } else { below }
+    });
+}
+
+#[test]
+fn a_copy_finds_its_own_way() {
+    let conditions = Conditions {
+        delay: ns(1_000),
+        jitter: Jitter::Uniform(ns(1_000)),
+        duplicate: Probability::ALWAYS,
+        ..Conditions::default()
+    };
+    let late = |due: Instant| due - START > ns(1_000);
+    let mut both = 0;
+    send_a_million(&mut link(conditions, 18), |fate| {
+        let Fate::Carried { due, copy_due, .. } = fate else { panic!("{fate:?}") };
+        both += u64::from(late(due) && copy_due.is_some_and(late));
+    });
+    let above = 1_000.0 / 2_001.0;
+    assert_binomial(both, MILLION, above * above);
+}
+
+#[test]
+fn turning_one_knob_leaves_the_draws_of_the_others() {
+    let loss = Loss::Random(share(0.1));
+    let mut plain = link(Conditions { loss, ..Conditions::default() }, 16);
+    let mut busy = link(
+        Conditions {
+            loss,
+            delay: ns(1_000),
+            jitter: Jitter::Uniform(ns(1_000)),
+            reorder: Reorder { probability: share(0.1), by: ns(5_000) },
+            duplicate: share(0.1),
+            corrupt: share(0.1),
+            ..Conditions::default()
+        },
+        16,
+    );
+    let more = Loss::Random(share(0.2));
+    let mut worse = link(Conditions { loss: more, ..Conditions::default() }, 16);
+    for _ in 0..MILLION {
+        let [plain, busy, worse] = [&mut plain, &mut busy, &mut worse].map(|link| {
+            let fate = link.send(START, [0; 4]);
+            while link.poll(Instant::from_nanos(u64::MAX)).is_some() {}
+            is_lost(fate)
+        });
+        assert_eq!(plain, busy);
+        assert!(worse || !plain, "a higher loss lets through what a lower one lost");
+    }
+}
+
+#[test]
+fn an_mtu_leaves_the_bursts_of_the_rest() {
+    let bursts = Loss::Bursts(Bursts::from_means(share(0.2), 5.0).unwrap());
+    let all = Conditions { loss: bursts, ..Conditions::default() };
+    let small = Conditions { mtu: Some(10), ..all.clone() };
+    let mut all = Link::<Vec<u8>>::seeded(all, 17).unwrap();
+    let mut small = Link::<Vec<u8>>::seeded(small, 17).unwrap();
+    for number in 0..MILLION as usize / 10 {
+        let payload = vec![0; number % 2 * 20];
+        let [all, small] = [&mut all, &mut small].map(|link| {
+            let fate = link.send(START, payload.clone());
+            link.poll(START);
+            fate
+        });
+        if payload.is_empty() {
+            assert_eq!(all, small);
+        }
+    }
+}
