@@ -1,2 +1,13 @@
-//! placeholder
-fn main() {}
+//! The `pigeon` binary: where state machines meet sockets, screens and files.
+//!
+//! - [`cli`]: the command line, one file a command.
+//! - [`output`]: what goes to stdout and stderr, and how.
+//! - [`ui`]: the person at the terminal.
+
+mod cli;
+mod output;
+mod ui;
+
+fn main() -> ! {
+    std::process::exit(cli::main())
+}

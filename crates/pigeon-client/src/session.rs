@@ -1,0 +1,436 @@
+//! A member's side of a hub: joins, stays, notices when the hub is gone and when it is back.
+//!
+//! ```text
+//!             heartbeat answered                     three unanswered, refused, or `Bye!`
+//!   Asking ───────────────────────▶ Answering ────────────────────────────────────┐
+//!     │  no answer for 3 s             ▲  ▲        answered, or anything heard     ▼
+//!     ▼                                │  └───────────────────────────────────── Away
+//!   Plain ─── answered after all ──────┘                                         ▲  │
+//!     │                       refused, or `Bye!`                                 │  │
+//!     └──────────────────────────────────────────────────────────────────────────┘  │
+//!     ▲          heard, or a heartbeat no longer refused                            │
+//!     └─────────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! A server that answers no padded heartbeat (a tutorial's) cannot be told from one that is gone
+//! unless the network refuses, so a plain session never claims silence.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit, max_payload};
+use rand_core::Rng;
+
+use crate::heartbeat::{self, Answer};
+
+/// How long a first heartbeat may go unanswered before the server is taken for a plain one.
+const PLAIN_AFTER: Duration = Duration::from_secs(3);
+
+/// How long a heartbeat may go unanswered before it is repeated. RFC 8085 section 3.1.1 asks for
+/// at least a second where nothing is known of the path.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How many heartbeats in a row may go unanswered before the hub is called silent.
+const UNANSWERED: u32 = 3;
+
+/// The first wait before a hub that is away is tried again; it doubles up to the heartbeat's own
+/// interval.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// The most events kept for a driver that does not collect them; what is received beyond is
+/// counted in [`Session::events_lost`].
+const MAX_EVENTS: usize = 65_536;
+
+/// How a session behaves.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Where the hub is.
+    pub hub: SocketAddr,
+    /// Our own address as the hub sees it when nothing translates it; tells a lost name.
+    pub local: Option<SocketAddr>,
+    /// What to be called, asked of the hub as soon as it is known to be one.
+    pub nick: Option<String>,
+    /// The time between heartbeats. Each is up to a fifth earlier, so that a classroom that
+    /// started together does not stay in step.
+    pub heartbeat: Duration,
+    /// Whether to speak like any program: plain heartbeats, nothing expected in return.
+    pub plain: bool,
+}
+
+/// What a session reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The server is a pigeon hub, and this session a member.
+    Joined(Answer),
+    /// The server answers no heartbeats; messages go out all the same.
+    JoinedPlainly,
+    /// A datagram to show.
+    Received(Box<[u8]>),
+    /// Nobody listens at the hub's port.
+    Refused,
+    /// A hub that answered before does not any more.
+    Silent {
+        /// When something was last heard.
+        since: Instant,
+    },
+    /// The hub said `Bye!`.
+    Stopped,
+    /// The hub is back, and this session is a member again.
+    Again {
+        /// How long nothing was heard.
+        after: Duration,
+    },
+    /// `quit` is on its way; when it is sent the session is over.
+    Left,
+}
+
+/// What became of a typed line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Nothing was typed, nothing is sent.
+    Nothing,
+    /// It is on its way.
+    Sent,
+    /// It is on its way, but the hub is away: it is probably lost.
+    IntoSilence,
+    /// It was `quit` or `/quit`.
+    Quit,
+}
+
+/// A line that was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineError {
+    /// More than one datagram carries. Nothing was sent.
+    TooLong {
+        /// The line's bytes.
+        length: usize,
+        /// What a datagram to this hub carries.
+        most: usize,
+    },
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LineError::TooLong { length, most } = self;
+        write!(f, "not sent: {length} bytes, and a datagram carries at most {most}")
+    }
+}
+
+impl std::error::Error for LineError {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Asking,
+    Plain,
+    Answering,
+    Away { plain: bool, retry: Duration },
+}
+
+/// The session of one member with one hub. Drive it as [`Machine`] says, over a connected socket.
+pub struct Session<R> {
+    config: SessionConfig,
+    rng: R,
+    presence: Presence,
+    heard: Instant,
+    unanswered: u32,
+    next_heartbeat: Instant,
+    answer_due: Option<Instant>,
+    /// Whether the hub calls us by `config.nick`, as far as we know.
+    named: bool,
+    over: bool,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+    events_lost: u64,
+}
+
+impl<R: Rng> Session<R> {
+    /// A session that sends its first heartbeat at once. `rng` spreads the heartbeats.
+    pub fn new(now: Instant, config: SessionConfig, rng: R) -> Self {
+        let mut session = Session {
+            presence: if config.plain { Presence::Plain } else { Presence::Asking },
+            config,
+            rng,
+            heard: now,
+            unanswered: 0,
+            next_heartbeat: now,
+            answer_due: None,
+            named: false,
+            over: false,
+            outbox: Outbox::new(),
+            events: VecDeque::new(),
+            events_lost: 0,
+        };
+        session.send_heartbeat(now);
+        if session.config.plain {
+            session.report(Event::JoinedPlainly);
+            session.ask_for_nick();
+        }
+        session
+    }
+
+    // What can be seen.
+
+    /// The hub's address.
+    pub fn hub(&self) -> SocketAddr {
+        self.config.hub
+    }
+
+    /// When the hub was last heard; the session's beginning if it never was.
+    pub fn last_heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Events dropped because nobody collected them.
+    pub fn events_lost(&self) -> u64 {
+        self.events_lost
+    }
+
+    /// Whether a line could be sent, without sending it: so that an editor can keep it.
+    pub fn check_line(hub: SocketAddr, line: &[u8]) -> Result<(), LineError> {
+        let most = max_payload(hub);
+        match line.len() {
+            length if length > most => Err(LineError::TooLong { length, most }),
+            _ => Ok(()),
+        }
+    }
+
+    // What the person does.
+
+    /// Sends a line, or leaves if it is `quit`. An empty line sends nothing.
+    pub fn handle_line(&mut self, line: &[u8]) -> Result<Said, LineError> {
+        self.outbox.reset_if_drained();
+        Self::check_line(self.config.hub, line)?;
+        match line.trim_ascii() {
+            b"" => return Ok(Said::Nothing),
+            b"quit" | b"/quit" => {
+                self.leave();
+                return Ok(Said::Quit);
+            }
+            command => {
+                if let Some(nick) = command.strip_prefix(b"/nick ") {
+                    self.config.nick = Some(String::from_utf8_lossy(nick.trim_ascii()).into());
+                    self.named = false;
+                }
+            }
+        }
+        self.send(line);
+        Ok(match self.presence {
+            Presence::Away { .. } => Said::IntoSilence,
+            _ => Said::Sent,
+        })
+    }
+
+    /// Tells the hub that we go. Nothing is sent afterwards.
+    pub fn leave(&mut self) {
+        if !self.over {
+            self.outbox.reset_if_drained();
+            self.send(b"quit");
+            self.over = true;
+            self.report(Event::Left);
+        }
+    }
+
+    // Being there.
+
+    /// Something came from the hub: it is alive.
+    fn hear(&mut self, now: Instant, answer: Option<Answer>) {
+        let silence = now - self.heard;
+        self.heard = now;
+        self.unanswered = 0;
+        self.answer_due = None;
+        match (self.presence, answer) {
+            (Presence::Asking | Presence::Plain, Some(answer)) => {
+                self.presence = Presence::Answering;
+                self.report(Event::Joined(answer));
+                self.ask_for_nick();
+            }
+            (Presence::Away { plain, .. }, answer) => {
+                self.come_back(now, silence, plain && answer.is_none());
+            }
+            _ => {}
+        }
+    }
+
+    fn come_back(&mut self, now: Instant, after: Duration, plain: bool) {
+        self.presence = if plain { Presence::Plain } else { Presence::Answering };
+        self.next_heartbeat = now + self.interval();
+        self.report(Event::Again { after });
+        self.named = false;
+        if !plain || self.config.plain {
+            self.ask_for_nick();
+        }
+    }
+
+    fn go_away(&mut self, now: Instant, event: Event) {
+        let plain = self.presence != Presence::Answering;
+        self.presence = Presence::Away { plain, retry: FIRST_RETRY };
+        self.next_heartbeat = now + FIRST_RETRY.min(self.config.heartbeat);
+        self.answer_due = None;
+        self.unanswered = 0;
+        self.report(event);
+    }
+
+    /// The last heartbeat has waited long enough.
+    fn miss_answer(&mut self, now: Instant) {
+        self.answer_due = None;
+        match self.presence {
+            Presence::Asking => {
+                self.presence = Presence::Plain;
+                self.report(Event::JoinedPlainly);
+            }
+            Presence::Answering => {
+                self.unanswered += 1;
+                if self.unanswered >= UNANSWERED {
+                    self.go_away(now, Event::Silent { since: self.heard });
+                } else {
+                    self.send_heartbeat(now);
+                }
+            }
+            // Nothing refused this heartbeat, and a plain server gives no other sign.
+            Presence::Away { plain: true, .. } => self.come_back(now, now - self.heard, true),
+            Presence::Away { plain: false, .. } | Presence::Plain => {}
+        }
+    }
+
+    fn send_heartbeat(&mut self, now: Instant) {
+        self.send(if self.config.plain { heartbeat::PLAIN } else { heartbeat::PADDED });
+        let mut wait = self.interval();
+        let answer_within = match &mut self.presence {
+            Presence::Asking => Some(PLAIN_AFTER),
+            Presence::Answering => Some(ANSWER_WITHIN.min(self.config.heartbeat)),
+            Presence::Plain => None,
+            Presence::Away { plain, retry } => {
+                *retry = (*retry * 2).min(self.config.heartbeat);
+                wait = *retry;
+                plain.then_some(FIRST_RETRY)
+            }
+        };
+        if let Some(within) = answer_within {
+            self.answer_due.get_or_insert(now + within);
+        }
+        self.next_heartbeat = now + wait;
+    }
+
+    fn ask_for_nick(&mut self) {
+        if let Some(nick) = &self.config.nick {
+            let command = format!("/nick {nick}");
+            self.send(command.as_bytes());
+        }
+    }
+
+    /// Keeps the name: notes when the hub grants it, and asks again when the hub shows that it
+    /// has forgotten it, by calling us by our address or by saying that we had dropped out. A
+    /// hub killed and started again between two heartbeats gives no other sign.
+    fn mind_name(&mut self, payload: &[u8]) {
+        let Some(nick) = &self.config.nick else { return };
+        let granted = payload.trim_ascii_end().strip_prefix(b"* you are ");
+        if granted.is_some_and(|name| name == nick.as_bytes()) {
+            self.named = true;
+            return;
+        }
+        let by_address = |local: SocketAddr| {
+            let label = local.to_string();
+            payload.strip_prefix(label.as_bytes()).is_some_and(|rest| rest.starts_with(b": "))
+        };
+        let dropped = payload.starts_with(b"* you were silent ");
+        if self.named && (dropped || self.config.local.is_some_and(by_address)) {
+            self.named = false;
+            self.ask_for_nick();
+        }
+    }
+
+    // The parts.
+
+    /// The heartbeat's interval, up to a fifth shorter.
+    fn interval(&mut self) -> Duration {
+        let fifth = u64::try_from((self.config.heartbeat / 5).as_nanos()).unwrap_or(u64::MAX);
+        let earlier = match fifth {
+            0 => 0,
+            fifth => self.rng.next_u64() % fifth,
+        };
+        self.config.heartbeat - Duration::from_nanos(earlier)
+    }
+
+    fn send(&mut self, payload: &[u8]) {
+        self.outbox.send(self.config.hub, None, payload);
+    }
+
+    fn report(&mut self, event: Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        } else {
+            self.events_lost += 1;
+        }
+    }
+}
+
+impl<R: Rng> Machine for Session<R> {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.outbox.reset_if_drained();
+        if self.over || datagram.from != self.config.hub {
+            return;
+        }
+        let answer = Answer::parse(datagram.payload);
+        let bye = datagram.payload.trim_ascii() == b"Bye!";
+        if bye {
+            self.heard = now;
+            if !matches!(self.presence, Presence::Away { .. }) {
+                self.go_away(now, Event::Stopped);
+            }
+            return;
+        }
+        self.hear(now, answer);
+        if answer.is_none() {
+            self.report(Event::Received(datagram.payload.into()));
+        }
+        self.mind_name(datagram.payload);
+    }
+
+    fn handle_refused(&mut self, now: Instant) {
+        self.outbox.reset_if_drained();
+        if self.over {
+            return;
+        }
+        match self.presence {
+            Presence::Away { .. } => self.answer_due = None,
+            _ => self.go_away(now, Event::Refused),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.outbox.reset_if_drained();
+        if self.over {
+            return;
+        }
+        if self.answer_due.is_some_and(|due| due <= now) {
+            self.miss_answer(now);
+        }
+        if self.next_heartbeat <= now {
+            self.send_heartbeat(now);
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The earlier of two timers: the next heartbeat, and the wait for an answer to the last.
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.over {
+            return None;
+        }
+        Some(self.answer_due.map_or(self.next_heartbeat, |due| due.min(self.next_heartbeat)))
+    }
+}

@@ -1,0 +1,36 @@
+//! Opening the socket of a command, with an error that says what to do.
+
+use anyhow::anyhow;
+use pigeon_net::{OpenError, Socket, SocketOptions};
+
+use super::endpoint::ListenAddress;
+use super::port_holder;
+
+/// Binds where the command was told to listen.
+pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Result<Socket> {
+    let bound = match listen.ip {
+        Some(ip) => Socket::bind((ip, listen.port).into(), options),
+        None => Socket::bind_any(listen.port, options),
+    };
+    bound.map_err(explain)
+}
+
+fn explain(error: OpenError) -> anyhow::Error {
+    let address = error.address;
+    match error.source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            let holder = match port_holder::find(address) {
+                Some(holder) => format!("held by {holder}"),
+                None => "by whom cannot be seen without root".to_string(),
+            };
+            anyhow!("{address} is in use, {holder}; choose another port, or stop that program")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            anyhow!("{} is no address of this host; `ip addr` lists them", address.ip())
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow!("binding {address} is not permitted; ports below 1024 are for root")
+        }
+        _ => error.into(),
+    }
+}

@@ -1,0 +1,166 @@
+//! Endpoints as people write them: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use anyhow::{Context, bail};
+
+/// Where to send: a host and a port, not looked up yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    host: String,
+    port: u16,
+}
+
+impl Endpoint {
+    /// Reads `HOST:PORT` or `[V6]:PORT`; without `:PORT`, `default_port` if there is one.
+    pub(crate) fn parse(text: &str, default_port: Option<u16>) -> Result<Endpoint, String> {
+        let (host, port) = split(text)?;
+        let port = match (port, default_port) {
+            (Some(port), _) => parse_port(port)?,
+            (None, Some(port)) => port,
+            (None, None) => return Err(format!("no port; write {text}:PORT, e.g. {text}:9999")),
+        };
+        if port == 0 {
+            return Err("nobody can be reached at port 0".to_string());
+        }
+        if host.is_empty() {
+            return Err(format!("no host; write HOST:{port}, e.g. 127.0.0.1:{port}"));
+        }
+        Ok(Endpoint { host: host.to_string(), port })
+    }
+
+    /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub that was told
+    /// nothing else listens there.
+    pub(crate) fn resolve(&self) -> anyhow::Result<SocketAddr> {
+        let found = (self.host.as_str(), self.port).to_socket_addrs();
+        let found: Vec<_> = found.with_context(|| format!("cannot find {}", self.host))?.collect();
+        match found.iter().find(|address| address.is_ipv4()).or(found.first()) {
+            Some(&address) => Ok(address),
+            None => bail!("cannot find {}: it has no address", self.host),
+        }
+    }
+}
+
+impl std::str::FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Endpoint::parse(text, None)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenAddress {
+    /// `None`: every local address, IPv4 and IPv6.
+    pub(crate) ip: Option<IpAddr>,
+    /// 0: the system chooses.
+    pub(crate) port: u16,
+}
+
+impl std::str::FromStr for ListenAddress {
+    type Err = String;
+
+    /// Reads `PORT`, `:PORT`, `ADDR:PORT` or `[V6]:PORT`; `*` is every address.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(ListenAddress { ip: None, port: parse_port(text)? });
+        }
+        let (host, port) = split(text)?;
+        let Some(port) = port else {
+            return Err(format!("no port; write {text}:PORT, e.g. {text}:9999"));
+        };
+        let ip = match host {
+            "" | "*" => None,
+            "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+            host => Some(host.parse().map_err(|_| {
+                format!("{host} is no address of this host; write an IP address, or only the port for all of them")
+            })?),
+        };
+        Ok(ListenAddress { ip, port: parse_port(port)? })
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip {
+            Some(ip) => write!(f, "{}", SocketAddr::new(ip, self.port)),
+            None => write!(f, "*:{}", self.port),
+        }
+    }
+}
+
+/// `host` and perhaps `port`, without brackets.
+fn split(text: &str) -> Result<(&str, Option<&str>), String> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let Some((host, rest)) = rest.split_once(']') else {
+            return Err("the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT".into());
+        };
+        return match rest.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if rest.is_empty() => Ok((host, None)),
+            None => Err(format!("expected :PORT behind the bracket, found {rest}")),
+        };
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        // 2001:db8::1:9999 could be either; brackets say which.
+        return Err(format!("an IPv6 address goes in brackets: [{text}]:PORT"));
+    }
+    Ok(match text.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    })
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("`{text}` is no port; a port is a number up to 65535"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_in_every_spelling() {
+        let shown = |text: &str| Endpoint::parse(text, Some(9999)).unwrap().to_string();
+        assert_eq!(shown("127.0.0.1:8080"), "127.0.0.1:8080");
+        assert_eq!(shown("127.0.0.1"), "127.0.0.1:9999");
+        assert_eq!(shown("[::1]:8080"), "[::1]:8080");
+        assert_eq!(shown("[::1]"), "[::1]:9999");
+        assert_eq!(shown("hub.local"), "hub.local:9999");
+    }
+
+    #[test]
+    fn a_bad_endpoint_says_what_to_write_instead() {
+        let error = |text: &str| Endpoint::parse(text, None).unwrap_err();
+        assert_eq!(error("127.0.0.1"), "no port; write 127.0.0.1:PORT, e.g. 127.0.0.1:9999");
+        assert_eq!(error("host:http"), "`http` is no port; a port is a number up to 65535");
+        assert_eq!(error("host:70000"), "`70000` is no port; a port is a number up to 65535");
+        assert_eq!(error("::1"), "an IPv6 address goes in brackets: [::1]:PORT");
+        assert_eq!(error("[::1"), "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT");
+        assert_eq!(error(":99"), "no host; write HOST:99, e.g. 127.0.0.1:99");
+        assert_eq!(error("host:0"), "nobody can be reached at port 0");
+    }
+
+    #[test]
+    fn a_listen_address_may_leave_the_host_out() {
+        let parse = |text: &str| text.parse::<ListenAddress>();
+        assert_eq!(parse("9999").unwrap().to_string(), "*:9999");
+        assert_eq!(parse(":9999").unwrap().to_string(), "*:9999");
+        assert_eq!(parse("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
+        assert_eq!(parse("[::]:80").unwrap().to_string(), "[::]:80");
+        assert!(parse("127.0.0.1").is_err());
+        assert!(parse("").is_err());
+        assert!(parse("example.org:80").is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! The hub's log: structured, bounded, and never raw.
+
+use std::time::Duration;
+
+use clap::ValueEnum;
+use pigeon_datagram::Instant;
+use pigeon_hub::{Event, Statistics};
+use tracing::{info, warn};
+
+use crate::output::{Color, Spool};
+
+/// The most lines about members in one second. A hundred thousand that join at once are counted.
+const LINES_A_SECOND: u32 = 200;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Sends the log of this process to `out`.
+pub(crate) fn start(format: LogFormat, color: Color, out: Spool<Vec<u8>>) {
+    let builder = tracing_subscriber::fmt()
+        .with_writer(move || out.clone())
+        .with_target(false)
+        .with_ansi(color.enabled(&std::io::stderr()));
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}
+
+/// Notes what members do, no more than so many lines a second.
+#[derive(Default)]
+pub(crate) struct Journal {
+    second: Instant,
+    lines: u32,
+    unwritten: u64,
+}
+
+impl Journal {
+    /// Notes an event.
+    pub(crate) fn note(&mut self, now: Instant, event: &Event) {
+        if now - self.second >= Duration::from_secs(1) {
+            if self.unwritten > 0 {
+                info!(events = self.unwritten, "more came or went than is logged");
+            }
+            *self = Journal { second: now, ..Journal::default() };
+        }
+        if self.lines >= LINES_A_SECOND {
+            self.unwritten += 1;
+            return;
+        }
+        self.lines += 1;
+        match event {
+            Event::Joined { address } => info!(%address, "joined"),
+            Event::Left { address, name, reason } => {
+                let name = name.as_ref().map(|name| name.as_str());
+                info!(%address, name, "{}", reason.describe());
+            }
+            Event::Renamed { address, name } => info!(%address, %name, "renamed"),
+            Event::Message { .. } => {}
+        }
+    }
+}
+
+/// The last line of the log.
+pub(crate) fn farewell(counted: &Statistics) {
+    if counted.events_lost > 0 {
+        warn!(events = counted.events_lost, "some events were not logged");
+    }
+    info!(
+        received = counted.received,
+        messages = counted.messages,
+        sent = counted.sent,
+        joined = counted.joined,
+        "stopped"
+    );
+}

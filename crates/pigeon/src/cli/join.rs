@@ -1,0 +1,317 @@
+//! `pigeon join`: a member of a hub, at the terminal or in a pipe.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::Context;
+use pigeon_client::{Event, Said, Session, SessionConfig};
+use pigeon_datagram::Instant;
+use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
+use pigeon_text::escape;
+use rand_pcg::Pcg64;
+
+use super::endpoint::Endpoint;
+use super::exit::Status;
+use super::quantity::{self, roughly};
+use super::signals::{Stop, on_stop};
+use crate::output::{Color, json, wall};
+use crate::ui::lines::{self, Input, Printer, Reader};
+
+/// Where a hub is when nothing else is said.
+const DEFAULT_PORT: u16 = 9999;
+
+/// How long output may still be written after the session is over.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Join a hub: what others say appears, what you type goes to everyone
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  pigeon join                           the hub on this machine
+  pigeon join 192.168.1.20 --nick 狗哥  a hub on the network, under a name
+  echo hello | pigeon join              say a line, print what comes for 2 s, leave
+
+`quit` leaves; /help asks the hub what else it understands.")]
+pub(crate) struct Args {
+    /// The hub: HOST[:PORT], port 9999 where none is given
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", value_parser = hub)]
+    hub: Endpoint,
+
+    /// What to be called
+    #[arg(long, value_name = "NAME")]
+    nick: Option<String>,
+
+    /// Speak plain datagrams as any program does, and expect no answers to heartbeats
+    #[arg(long)]
+    plain: bool,
+
+    /// The time between heartbeats (each is up to a fifth earlier)
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = quantity::interval)]
+    heartbeat: Duration,
+
+    /// How long to stay for replies after the end of piped input
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
+    wait: Duration,
+
+    /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated
+    #[arg(long)]
+    json: bool,
+
+    /// Lines instead of a full screen (today there are only lines)
+    #[arg(long)]
+    line: bool,
+}
+
+fn hub(text: &str) -> Result<Endpoint, String> {
+    Endpoint::parse(text, Some(DEFAULT_PORT))
+}
+
+/// What the thread that reads lines tells the loop.
+enum Typed {
+    Line(Vec<u8>),
+    Leave(Status),
+}
+
+/// Joins and stays until the person leaves.
+pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
+    let hub = args.hub.resolve()?;
+    let socket = Socket::connect(hub, None, &SocketOptions::default())?;
+    let clock = Clock::start();
+    let seed = getrandom::u64().context("the system gives no random numbers")?;
+    let config = SessionConfig {
+        hub,
+        local: Some(socket.local_addr()),
+        nick: args.nick.clone(),
+        heartbeat: args.heartbeat,
+        plain: args.plain,
+    };
+    let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
+    let mut driver =
+        Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
+
+    let (reader, printer) = lines::open("> ")?;
+    let (sender, typed) = sync_channel(64);
+    let thread = Typist {
+        reader,
+        printer: printer.clone(),
+        check: move |line: &[u8]| Session::<Pcg64>::check_line(hub, line).map_err(|e| e.to_string()),
+        sender,
+        waker: driver.waker(),
+        wait: args.wait,
+    };
+    std::thread::Builder::new()
+        .name("input".into())
+        .spawn(move || thread.run())
+        .context("cannot start a thread")?;
+    let waker = driver.waker();
+    let stop = on_stop(move || waker.wake())?;
+
+    let mut around = Around {
+        typed,
+        stop,
+        dim: printer.interactive && color.enabled(&std::io::stdout()),
+        printer: printer.clone(),
+        args,
+        local: driver.socket().local_addr(),
+        met: false,
+        status: Status::Done,
+    };
+    let outcome = driver.run(&mut around);
+    printer.data.finish(LAST_WORDS);
+    printer.notes.finish(LAST_WORDS);
+    lines::restore_terminal();
+    outcome?;
+    Ok(around.status)
+}
+
+/// The thread that reads lines.
+struct Typist<C> {
+    reader: Reader,
+    printer: Printer,
+    /// Says why a line cannot be sent.
+    check: C,
+    sender: SyncSender<Typed>,
+    waker: Waker,
+    wait: Duration,
+}
+
+impl<C: Fn(&[u8]) -> Result<(), String>> Typist<C> {
+    fn run(mut self) {
+        let mut kept = String::new();
+        let leave = loop {
+            match self.reader.next(&std::mem::take(&mut kept)) {
+                Input::Line(line) => match (self.check)(&line) {
+                    Ok(()) => {
+                        let quits = matches!(line.trim_ascii(), b"quit" | b"/quit");
+                        if !self.give(Typed::Line(line)) || quits {
+                            return;
+                        }
+                    }
+                    Err(why) => {
+                        self.printer.notes.line(why);
+                        // A refused line stays in the editor; a pipe's next line may do better.
+                        kept = String::from_utf8_lossy(&line).into_owned();
+                    }
+                },
+                Input::TooLong => {
+                    self.printer.notes.line("not sent: a line longer than any datagram");
+                }
+                Input::Interrupted => break Status::Interrupted,
+                Input::End => {
+                    if !self.printer.interactive {
+                        std::thread::sleep(self.wait);
+                    }
+                    break Status::Done;
+                }
+            }
+        };
+        self.give(Typed::Leave(leave));
+    }
+
+    /// False when the loop has ended.
+    fn give(&self, typed: Typed) -> bool {
+        let given = self.sender.send(typed).is_ok();
+        self.waker.wake();
+        given
+    }
+}
+
+/// What stands around the session: the person, the screen, a signal to stop.
+struct Around {
+    typed: Receiver<Typed>,
+    stop: Stop,
+    printer: Printer,
+    dim: bool,
+    args: Args,
+    local: std::net::SocketAddr,
+    /// Whether the hub was ever there.
+    met: bool,
+    status: Status,
+}
+
+impl Host<Session<Pcg64>> for Around {
+    fn woken(
+        &mut self,
+        session: &mut Session<Pcg64>,
+        _now: Instant,
+        _stats: &Stats,
+    ) -> ControlFlow<()> {
+        if self.stop.is_set() {
+            self.status = Status::Interrupted;
+            session.leave();
+        }
+        // As many lines as one drain carries; the rest follow at once.
+        for typed in self.typed.try_iter().take(64) {
+            match typed {
+                Typed::Line(line) => match session.handle_line(&line) {
+                    Ok(Said::IntoSilence) => {
+                        self.note("the hub is away; that line was sent, but is probably lost");
+                    }
+                    Ok(_) => {}
+                    Err(error) => self.note(&error.to_string()),
+                },
+                Typed::Leave(status) => {
+                    self.status = status;
+                    session.leave();
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(
+        &mut self,
+        session: &Session<Pcg64>,
+        now: Instant,
+        event: Event,
+    ) -> ControlFlow<()> {
+        let hub = session.hub();
+        match event {
+            Event::Received(payload) => {
+                self.met = true;
+                self.show(hub, &payload);
+            }
+            Event::Joined(answer) => {
+                self.met = true;
+                let s = if answer.members == 1 { "" } else { "s" };
+                self.note(&format!("joined {hub}: a pigeon hub, {} member{s}", answer.members));
+            }
+            Event::JoinedPlainly => {
+                self.met = true;
+                self.joined_plainly(hub);
+            }
+            Event::Refused if !self.met => {
+                self.note(&format!(
+                    "{hub} refused: nobody listens there. `pigeon hub` starts a hub"
+                ));
+                self.status = Status::Failed;
+                return ControlFlow::Break(());
+            }
+            Event::Refused => {
+                self.note(&format!("{hub} refused: the hub is gone; waiting for it to come back"));
+            }
+            Event::Silent { since } => {
+                let ago = now - since;
+                let wall = wall::local(None).saturating_sub(ago);
+                let since = wall::time_of_day(&wall);
+                self.note(&format!(
+                    "nothing heard since {since} ({} ago); still trying",
+                    roughly(ago)
+                ));
+            }
+            Event::Stopped => {
+                self.met = true;
+                self.note("the hub says Bye!; waiting for it to come back");
+            }
+            Event::Again { after } => {
+                let after = roughly(after);
+                self.note(&format!("{hub} is back after {after}; a member again"));
+            }
+            Event::Left => return ControlFlow::Break(()),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Around {
+    /// Prints what somebody said.
+    fn show(&self, hub: std::net::SocketAddr, payload: &[u8]) {
+        let now = wall::local(None);
+        if self.args.json {
+            let line = json::datagram(&now, hub, self.local, payload, payload.len());
+            self.printer.data.line(line);
+            return;
+        }
+        let text = payload.strip_suffix(b"\n").unwrap_or(payload);
+        let text = escape(text.strip_suffix(b"\r").unwrap_or(text));
+        self.printer.data.line(match (self.printer.interactive, self.dim) {
+            (false, _) => text.to_string(),
+            (true, false) => format!("{} {text}", wall::time_of_day(&now)),
+            (true, true) => format!("\x1b[2m{}\x1b[0m {text}", wall::time_of_day(&now)),
+        });
+    }
+
+    /// Says something about the session itself.
+    fn note(&self, text: &str) {
+        self.printer.notes.line(match (self.printer.interactive, self.dim) {
+            (false, _) => text.to_string(),
+            (true, false) => format!("-- {text}"),
+            (true, true) => format!("\x1b[2m-- {text}\x1b[0m"),
+        });
+    }
+
+    fn joined_plainly(&self, hub: std::net::SocketAddr) {
+        if self.args.plain {
+            return self.note(&format!("joined {hub} plainly, as asked; it may or may not be there"));
+        }
+        self.note(&format!(
+            "joined {hub} plainly: it answers no padded heartbeats (no pigeon hub?), so nobody can \
+             tell when it goes away"
+        ));
+        if let Some(nick) = &self.args.nick {
+            let nick = escape(nick);
+            self.note(&format!("not asked for the name {nick}: such a server would publish it"));
+        }
+    }
+}

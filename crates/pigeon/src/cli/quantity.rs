@@ -1,0 +1,69 @@
+//! Durations and sizes with units, as arguments and in output.
+
+use std::time::Duration;
+
+/// Reads `250ms`, `3s`, `2m`. A bare number is refused: half of all tools mean seconds by it and
+/// the other half milliseconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| "a duration carries its unit, e.g. 250ms, 3s, 2m".to_string())
+}
+
+/// Reads a duration that is not zero.
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than 0".to_string()),
+        duration => Ok(duration),
+    }
+}
+
+/// Reads `8192`, `8KiB`, `64kB`, `1MiB` as bytes.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale: usize = match unit.trim() {
+        "" | "B" => 1,
+        "kB" => 1_000,
+        "MB" => 1_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("a size is a number of bytes, e.g. 8192, 64KiB, 1MB".to_string()),
+    };
+    let bytes = number.parse::<usize>().ok().and_then(|n| n.checked_mul(scale));
+    bytes.ok_or_else(|| "a size is a number of bytes, e.g. 8192, 64KiB, 1MB".to_string())
+}
+
+/// `830 ms`, `12 s`, `3 min`, `2 h`: as long as it takes to be understood, no longer.
+pub(crate) fn roughly(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => format!("{} ms", duration.as_millis()),
+        seconds @ 1..=119 => format!("{seconds} s"),
+        seconds @ 120..=7199 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_units() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("30").is_err());
+        assert!(duration("-1s").is_err());
+        assert!(interval("0s").is_err());
+    }
+
+    #[test]
+    fn sizes_carry_units_or_are_bytes() {
+        assert_eq!(size("64KiB"), Ok(65_536));
+        assert_eq!(size("512"), Ok(512));
+        assert_eq!(size("1 MB"), Ok(1_000_000));
+        for bad in ["", "KiB", "-1", "1.5KiB", "8k/s", "99999999999999999999"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+}

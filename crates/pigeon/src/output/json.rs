@@ -1,0 +1,94 @@
+//! One flat JSON object a line.
+
+use std::net::SocketAddr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Zoned;
+use serde_json::{Map, Value};
+
+use crate::output::wall;
+
+/// A datagram that arrived.
+///
+/// | field | |
+/// | --- | --- |
+/// | `time` | when it arrived, RFC 3339 with six digits of a second |
+/// | `from` | the sender, `IP:PORT` |
+/// | `to` | the local address it came to |
+/// | `len` | its true length in bytes |
+/// | `text` | its bytes, where they are UTF-8; else |
+/// | `base64` | its bytes |
+/// | `truncated` | whether bytes are missing because the buffer was too small |
+pub(crate) fn datagram(
+    time: &Zoned,
+    from: SocketAddr,
+    to: SocketAddr,
+    payload: &[u8],
+    length: usize,
+) -> String {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
+    put("time", wall::rfc3339(time).into());
+    put("from", from.to_string().into());
+    put("to", to.to_string().into());
+    put("len", length.into());
+    match std::str::from_utf8(payload) {
+        Ok(text) => put("text", text.into()),
+        Err(_) => put("base64", STANDARD.encode(payload).into()),
+    };
+    put("truncated", (length > payload.len()).into());
+    escape_beyond_ascii_controls(&Value::Object(object).to_string())
+}
+
+/// JSON lets DEL, C1 controls and bidi overrides stand in strings; a terminal does not forgive
+/// them. As `\u` escapes they mean the same to every reader.
+fn escape_beyond_ascii_controls(json: &str) -> String {
+    if json.is_ascii() && !json.contains('\x7f') {
+        return json.to_string();
+    }
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii_graphic() || c == ' ' || pigeon_text::is_displayable(c) {
+            safe.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(payload: &[u8], length: usize) -> String {
+        let address = SocketAddr::from(([127, 0, 0, 1], 9));
+        let line = datagram(&wall::local(None), address, address, payload, length);
+        let from = line.find("\"from\"").unwrap();
+        line[from..].to_string()
+    }
+
+    #[test]
+    fn text_where_it_is_text_else_base64() {
+        assert_eq!(
+            line("你\n".as_bytes(), 4),
+            r#""from":"127.0.0.1:9","to":"127.0.0.1:9","len":4,"text":"你\n","truncated":false}"#
+        );
+        assert_eq!(
+            line(b"\xff\x00", 9),
+            r#""from":"127.0.0.1:9","to":"127.0.0.1:9","len":9,"base64":"/wA=","truncated":true}"#
+        );
+    }
+
+    #[test]
+    fn nothing_that_moves_a_terminal_stands_raw() {
+        let text = "\x1b[2J\u{7f}\u{9b}\u{202e}\u{e0041}é👩\u{200d}🚀";
+        let line = line(text.as_bytes(), 1);
+        assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}' || c == '\u{e0041}'), "{line}");
+        let value: Value = serde_json::from_str(&format!("{{{line}")).unwrap();
+        assert_eq!(value["text"], text);
+    }
+}

@@ -1,0 +1,37 @@
+//! What goes to stdout and stderr. Data goes to stdout, everything else to stderr.
+//!
+//! - [`Spool`]: a bounded queue with a thread that writes, so that a reader who stops reading
+//!   never stops a loop.
+//! - [`json`]: one flat object a line.
+//! - [`wall`]: times of day.
+
+pub(crate) mod json;
+mod spool;
+pub(crate) mod wall;
+
+use std::io::IsTerminal;
+
+pub(crate) use spool::Spool;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Whether to colour what goes to `stream`. An outright wish beats NO_COLOR
+    /// (<https://no-color.org>), and that beats the terminal.
+    pub(crate) fn enabled(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                stream.is_terminal() && !forbidden
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! A bounded queue with a thread that writes.
+//!
+//! A pipe whose reader has stopped, or a terminal under Ctrl-S, blocks whoever writes to it. The
+//! loops that move datagrams may not wait for that: they push, and a thread of the spool's own
+//! writes and flushes. What does not fit into the queue is dropped whole and counted.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The most bytes that wait to be written.
+const CAPACITY: usize = 16 << 20;
+
+/// A handle to the queue; clones share it.
+pub(crate) struct Spool<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    queue: VecDeque<(T, usize)>,
+    bytes: usize,
+    dropped: u64,
+    /// Whether the thread is between taking a batch and having written it.
+    writing: bool,
+    /// Why writing ended, once it has.
+    closed: Option<io::ErrorKind>,
+}
+
+impl<T: Send + 'static> Spool<T> {
+    /// Starts the thread. `render` appends the text of one item; `on_closed` is called when `out`
+    /// takes no more, so that a loop can end instead of writing for nobody.
+    pub(crate) fn new(
+        mut out: impl Write + Send + 'static,
+        render: impl Fn(&T, &mut Vec<u8>) + Send + 'static,
+        on_closed: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Spool<T>> {
+        let state = State {
+            queue: VecDeque::new(),
+            bytes: 0,
+            dropped: 0,
+            writing: false,
+            closed: None,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let thread = Arc::clone(&shared);
+        std::thread::Builder::new().name("output".into()).spawn(move || {
+            let mut text = Vec::new();
+            loop {
+                text.clear();
+                for (item, _) in thread.take() {
+                    render(&item, &mut text);
+                }
+                let written = out.write_all(&text).and_then(|()| out.flush());
+                let mut state = thread.lock();
+                state.writing = false;
+                if let Err(error) = written {
+                    state.closed = Some(error.kind());
+                    drop(state);
+                    thread.changed.notify_all();
+                    return on_closed();
+                }
+                drop(state);
+                thread.changed.notify_all();
+            }
+        })?;
+        Ok(Spool { shared })
+    }
+
+    /// Queues an item that stands for about `bytes` bytes of text. False if it was dropped.
+    pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
+        let mut state = self.shared.lock();
+        if state.closed.is_some() || state.bytes + bytes > CAPACITY {
+            state.dropped += 1;
+            return false;
+        }
+        state.bytes += bytes;
+        state.queue.push_back((item, bytes));
+        drop(state);
+        self.shared.changed.notify_all();
+        true
+    }
+
+    /// How many items were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.shared.lock().dropped
+    }
+
+    /// Why nothing can be written any more, if so.
+    pub(crate) fn closed(&self) -> Option<io::ErrorKind> {
+        self.shared.lock().closed
+    }
+
+    /// Waits until everything is written, but no longer than `patience`: a server must end even
+    /// if nobody reads what it says.
+    pub(crate) fn finish(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut state = self.shared.lock();
+        while state.closed.is_none() && (state.writing || !state.queue.is_empty()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Spool<Vec<u8>> {
+    /// A spool of ready lines.
+    pub(crate) fn lines(out: impl Write + Send + 'static) -> io::Result<Spool<Vec<u8>>> {
+        Spool::new(out, |line: &Vec<u8>, text| text.extend_from_slice(line), || {})
+    }
+
+    /// Queues a line and its newline.
+    pub(crate) fn line(&self, line: impl Into<Vec<u8>>) -> bool {
+        let mut line = line.into();
+        line.push(b'\n');
+        let bytes = line.len();
+        self.push(line, bytes)
+    }
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // A panic elsewhere leaves the queue as sound as before: each change is one statement.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for items and takes them all.
+    fn take(&self) -> VecDeque<(T, usize)> {
+        let mut state = self.lock();
+        while state.queue.is_empty() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.bytes = 0;
+        state.writing = true;
+        std::mem::take(&mut state.queue)
+    }
+}
+
+impl<T> Clone for Spool<T> {
+    fn clone(&self) -> Self {
+        Spool { shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// For loggers: each write is one line.
+impl Write for Spool<Vec<u8>> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes.to_vec(), bytes.len());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Writes block until the test takes them.
+    struct Blocked(mpsc::SyncSender<Vec<u8>>);
+
+    impl Write for Blocked {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_who_stops_costs_lines_but_never_time() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        let spool = Spool::lines(Blocked(sender)).unwrap();
+        let line = vec![b'x'; CAPACITY / 4 - 1];
+        let pushed = (0..20).filter(|_| spool.line(line.clone())).count();
+        assert!((4..=8).contains(&pushed), "{pushed}");
+        assert_eq!(spool.dropped(), 20 - pushed as u64);
+        spool.finish(Duration::from_millis(10));
+        let mut written = 0;
+        while written < pushed * (CAPACITY / 4) {
+            written += receiver.recv().unwrap().len();
+        }
+        spool.finish(Duration::from_secs(10));
+        assert!(spool.line("one more"));
+    }
+
+    #[test]
+    fn a_reader_who_has_gone_is_noticed() {
+        let (sender, receiver) = mpsc::sync_channel(0);
+        drop(receiver);
+        let (closed, notice) = mpsc::channel();
+        let render = |line: &Vec<u8>, text: &mut Vec<u8>| text.extend_from_slice(line);
+        let spool = Spool::new(Blocked(sender), render, move || closed.send(()).unwrap()).unwrap();
+        spool.line("hello");
+        notice.recv().unwrap();
+        assert_eq!(spool.closed(), Some(io::ErrorKind::BrokenPipe));
+        assert!(!spool.line("more"));
+    }
+}
