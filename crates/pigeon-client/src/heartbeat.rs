@@ -45,7 +45,9 @@ mod tests {
             Answer::parse(b"^hb^ pigeon/1 12 10000 more"),
             Some(Answer { members: 12, secure_port: Some(10_000) })
         );
-        for other in ["^hb^", "^hb^ pigeon/2 3 0", "^hb^ pigeon/1 x 0", "^hb^ pigeon/1 3 65536", "hello"] {
+        for other in
+            ["^hb^", "^hb^ pigeon/2 3 0", "^hb^ pigeon/1 x 0", "^hb^ pigeon/1 3 65536", "hello"]
+        {
             assert_eq!(Answer::parse(other.as_bytes()), None, "{other}");
         }
         assert_eq!(PADDED.trim_ascii(), PLAIN);

@@ -104,7 +104,9 @@ impl fmt::Display for ListenAddress {
 fn split(text: &str) -> Result<(&str, Option<&str>), String> {
     if let Some(rest) = text.strip_prefix('[') {
         let Some((host, rest)) = rest.split_once(']') else {
-            return Err("the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT".into());
+            return Err(
+                "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT".into()
+            );
         };
         return match rest.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
@@ -147,7 +149,10 @@ mod tests {
         assert_eq!(error("host:http"), "`http` is no port; a port is a number up to 65535");
         assert_eq!(error("host:70000"), "`70000` is no port; a port is a number up to 65535");
         assert_eq!(error("::1"), "an IPv6 address goes in brackets: [::1]:PORT");
-        assert_eq!(error("[::1"), "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT");
+        assert_eq!(
+            error("[::1"),
+            "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT"
+        );
         assert_eq!(error(":99"), "no host; write HOST:99, e.g. 127.0.0.1:99");
         assert_eq!(error("host:0"), "nobody can be reached at port 0");
     }

@@ -95,7 +95,9 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let thread = Typist {
         reader,
         printer: printer.clone(),
-        check: move |line: &[u8]| Session::<Pcg64>::check_line(hub, line).map_err(|e| e.to_string()),
+        check: move |line: &[u8]| {
+            Session::<Pcg64>::check_line(hub, line).map_err(|e| e.to_string())
+        },
         sender,
         waker: driver.waker(),
         wait: args.wait,
@@ -220,12 +222,7 @@ impl Host<Session<Pcg64>> for Around {
         ControlFlow::Continue(())
     }
 
-    fn event(
-        &mut self,
-        session: &Session<Pcg64>,
-        now: Instant,
-        event: Event,
-    ) -> ControlFlow<()> {
+    fn event(&mut self, session: &Session<Pcg64>, now: Instant, event: Event) -> ControlFlow<()> {
         let hub = session.hub();
         match event {
             Event::Received(payload) => {
@@ -303,7 +300,8 @@ impl Around {
 
     fn joined_plainly(&self, hub: std::net::SocketAddr) {
         if self.args.plain {
-            return self.note(&format!("joined {hub} plainly, as asked; it may or may not be there"));
+            return self
+                .note(&format!("joined {hub} plainly, as asked; it may or may not be there"));
         }
         self.note(&format!(
             "joined {hub} plainly: it answers no padded heartbeats (no pigeon hub?), so nobody can \

@@ -51,7 +51,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let mut send = |payload: &[u8]| -> anyhow::Result<()> {
         let most = max_payload(to);
         if payload.len() > most {
-            bail!("not sent: {} bytes, and a datagram to {to} carries at most {most}", payload.len());
+            bail!(
+                "not sent: {} bytes, and a datagram to {to} carries at most {most}",
+                payload.len()
+            );
         }
         let transmit = Transmit { to, from: None, range: 0..payload.len(), segment: None };
         let report = socket.send(payload, &[transmit], PATIENCE);
@@ -86,14 +89,14 @@ fn destination<'a>(first: &str, rest: &'a [String]) -> anyhow::Result<(Endpoint,
         Some((port, text)) if !has_port(first) && port.parse::<u16>().is_ok() => {
             let host = first.trim_matches(['[', ']']);
             let bracket = host.contains(':');
-            let joined = if bracket { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+            let joined =
+                if bracket { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
             (Endpoint::parse(&joined, None), text)
         }
         _ => (Endpoint::parse(first, None), rest),
     };
-    let endpoint = endpoint.map_err(|why| {
-        UsageError(format!("bad endpoint `{}`: {why}", escape(first)))
-    })?;
+    let endpoint =
+        endpoint.map_err(|why| UsageError(format!("bad endpoint `{}`: {why}", escape(first))))?;
     Ok((endpoint, text))
 }
 
@@ -103,7 +106,11 @@ fn has_port(word: &str) -> bool {
     !bare_v6 && !word.ends_with(']') && word.contains(':')
 }
 
-fn print_replies(socket: Socket, to: std::net::SocketAddr, wait: Duration) -> anyhow::Result<Status> {
+fn print_replies(
+    socket: Socket,
+    to: std::net::SocketAddr,
+    wait: Duration,
+) -> anyhow::Result<Status> {
     let clock = Clock::start();
     let listener = Listener::new(Some(clock.now() + wait));
     let mut driver =

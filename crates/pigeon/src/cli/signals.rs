@@ -24,8 +24,8 @@ pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> 
 
     let stop = Stop::default();
     let flag = stop.clone();
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
-        .context("cannot catch signals")?;
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot catch signals")?;
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {

@@ -87,7 +87,10 @@ mod tests {
     fn nothing_that_moves_a_terminal_stands_raw() {
         let text = "\x1b[2J\u{7f}\u{9b}\u{202e}\u{e0041}é👩\u{200d}🚀";
         let line = line(text.as_bytes(), 1);
-        assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}' || c == '\u{e0041}'), "{line}");
+        assert!(
+            !line.chars().any(|c| c.is_control() || c == '\u{202e}' || c == '\u{e0041}'),
+            "{line}"
+        );
         let value: Value = serde_json::from_str(&format!("{{{line}")).unwrap();
         assert_eq!(value["text"], text);
     }

@@ -40,13 +40,8 @@ impl<T: Send + 'static> Spool<T> {
         render: impl Fn(&T, &mut Vec<u8>) + Send + 'static,
         on_closed: impl FnOnce() + Send + 'static,
     ) -> io::Result<Spool<T>> {
-        let state = State {
-            queue: VecDeque::new(),
-            bytes: 0,
-            dropped: 0,
-            writing: false,
-            closed: None,
-        };
+        let state =
+            State { queue: VecDeque::new(), bytes: 0, dropped: 0, writing: false, closed: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = Arc::clone(&shared);
         std::thread::Builder::new().name("output".into()).spawn(move || {

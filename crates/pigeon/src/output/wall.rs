@@ -8,7 +8,8 @@ use jiff::{Timestamp, Zoned};
 /// A moment of the local day; now where nothing better is known.
 pub(crate) fn local(since_epoch: Option<Duration>) -> Zoned {
     let timestamp = since_epoch.and_then(|since| {
-        Timestamp::new(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos().cast_signed()).ok()
+        Timestamp::new(i64::try_from(since.as_secs()).ok()?, since.subsec_nanos().cast_signed())
+            .ok()
     });
     timestamp.unwrap_or_else(Timestamp::now).to_zoned(TimeZone::system())
 }

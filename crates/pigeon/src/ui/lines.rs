@@ -142,7 +142,8 @@ pub(crate) fn restore_terminal() {
     if let Some(Some(mode)) = MODE.get() {
         let mode = mode.lock().unwrap_or_else(PoisonError::into_inner);
         // If the terminal is gone there is nothing to give back.
-        let _ = nix::sys::termios::tcsetattr(io::stdin(), nix::sys::termios::SetArg::TCSANOW, &mode);
+        let _ =
+            nix::sys::termios::tcsetattr(io::stdin(), nix::sys::termios::SetArg::TCSANOW, &mode);
         let _ = io::stdout().write_all(b"\r\x1b[K");
         let _ = io::stdout().flush();
     }

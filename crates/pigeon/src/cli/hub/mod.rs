@@ -118,11 +118,13 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if args.console == Switch::On {
         let notes = printer.notes.clone();
         let waker = waker.clone();
-        let read = move || console::read(reader, &notes, |command| {
-            // Fails only when the loop has ended, and then nobody waits for an answer.
-            let _ = sender.send(command);
-            waker.wake();
-        });
+        let read = move || {
+            console::read(reader, &notes, |command| {
+                // Fails only when the loop has ended, and then nobody waits for an answer.
+                let _ = sender.send(command);
+                waker.wake();
+            })
+        };
         std::thread::Builder::new()
             .name("console".into())
             .spawn(read)
@@ -130,7 +132,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
     let stop = on_stop(move || waker.wake())?;
 
-    let mut around = Around { commands, stop, printer: printer.clone(), journal: Journal::default() };
+    let mut around =
+        Around { commands, stop, printer: printer.clone(), journal: Journal::default() };
     let outcome = driver.run(&mut around);
     journal::farewell(driver.machine().statistics());
     printer.data.finish(LAST_WORDS);
