@@ -1,0 +1,161 @@
+//! What went in, what went out, and what was dropped for which reason: running totals since the
+//! socket was opened.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// All totals of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// What was received.
+    pub received: ReceiveCounters,
+    /// What was sent, and what was not.
+    pub sent: SendCounters,
+    /// Datagrams the kernel dropped because the receive buffer was full.
+    pub kernel_drops: u64,
+}
+
+/// What was received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiveCounters {
+    /// Datagrams.
+    pub datagrams: u64,
+    /// Bytes of payload, at the datagrams' true lengths.
+    pub bytes: u64,
+    /// Datagrams that were longer than `receive_size`.
+    pub truncated: u64,
+    /// Socket errors that were ignored, such as ICMP messages about a datagram sent before.
+    pub ignored_errors: u64,
+}
+
+/// What was sent, and what was not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendCounters {
+    /// Datagrams the kernel took. Each datagram of a train counts.
+    pub datagrams: u64,
+    /// Bytes of payload the kernel took.
+    pub bytes: u64,
+    /// Trains the kernel took whole.
+    pub trains: u64,
+    /// Trains the kernel would not take and that were sent again datagram by datagram.
+    pub fallbacks: u64,
+    /// How often the memory of destinations that take no trains was full and forgotten.
+    pub forgotten: u64,
+    /// Datagrams that were dropped, by reason.
+    pub dropped: DropCounts,
+    /// The last drop, for whoever asks why.
+    pub last_failure: Option<SendFailure>,
+}
+
+/// A datagram or train that was dropped instead of sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendFailure {
+    /// Where it should have gone.
+    pub to: SocketAddr,
+    /// Why it did not.
+    pub reason: DropReason,
+    /// The system's error number, where there was one.
+    pub os_error: Option<i32>,
+}
+
+impl fmt::Display for SendFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot send to {}: {}", self.to, self.reason)?;
+        match self.os_error {
+            Some(code) => write!(f, " ({})", io::Error::from_raw_os_error(code)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a datagram was dropped instead of sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// No route, or nobody at the end of it.
+    Unreachable,
+    /// A firewall forbids it, or it is a broadcast and the socket may not.
+    NotPermitted,
+    /// Longer than a datagram, or than the path, can be.
+    TooLarge,
+    /// The kernel or the network card had no room for it.
+    NoBuffers,
+    /// No datagram can go there: port 0, another address family, a source that is not ours.
+    Invalid,
+    /// The far side refused the ones before.
+    Refused,
+    /// The send buffer stayed full for longer than the sender could wait.
+    Congested,
+    /// Any other error.
+    Other,
+}
+
+impl DropReason {
+    /// Every reason, in the order of their declaration.
+    pub const ALL: [DropReason; 8] = [
+        DropReason::Unreachable,
+        DropReason::NotPermitted,
+        DropReason::TooLarge,
+        DropReason::NoBuffers,
+        DropReason::Invalid,
+        DropReason::Refused,
+        DropReason::Congested,
+        DropReason::Other,
+    ];
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DropReason::Unreachable => "unreachable",
+            DropReason::NotPermitted => "not permitted",
+            DropReason::TooLarge => "too large",
+            DropReason::NoBuffers => "no buffers",
+            DropReason::Invalid => "invalid",
+            DropReason::Refused => "refused",
+            DropReason::Congested => "congested",
+            DropReason::Other => "other",
+        })
+    }
+}
+
+/// Dropped datagrams by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DropCounts([u64; DropReason::ALL.len()]);
+
+impl DropCounts {
+    /// How many were dropped for this reason.
+    pub fn get(&self, reason: DropReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// How many were dropped for any reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// Each reason and its count.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> {
+        DropReason::ALL.into_iter().zip(self.0)
+    }
+
+    pub(crate) fn add(&mut self, reason: DropReason, datagrams: u64) {
+        self.0[reason as usize] += datagrams;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_own_place() {
+        let mut counts = DropCounts::default();
+        for (n, reason) in (1..).zip(DropReason::ALL) {
+            counts.add(reason, n);
+        }
+        assert!(counts.iter().map(|(_, count)| count).eq(1..=8));
+        assert_eq!(counts.get(DropReason::TooLarge), 3);
+        assert_eq!(counts.total(), 36);
+    }
+}

@@ -1,0 +1,109 @@
+//! The addresses of this host, so that a hub can refuse to take itself or a broadcast address for
+//! a member.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The addresses of this host's interfaces, as they were at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interfaces {
+    addresses: Vec<LocalAddress>,
+}
+
+/// One address of one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAddress {
+    /// The interface's name, such as `eth0`.
+    pub interface: String,
+    /// The address.
+    pub address: IpAddr,
+    /// The directed broadcast address of its network, if it has one.
+    pub broadcast: Option<Ipv4Addr>,
+}
+
+impl Interfaces {
+    /// Every address, in the system's order. An interface may have several, or none.
+    pub fn iter(&self) -> impl Iterator<Item = &LocalAddress> {
+        self.addresses.iter()
+    }
+
+    /// Whether this host has the address. All of 127.0.0.0/8 and `::1` count (RFC 1122 section
+    /// 3.2.1.3, RFC 4291 section 2.5.3).
+    pub fn is_own(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        ip.is_loopback() || self.iter().any(|local| local.address == ip)
+    }
+
+    /// Whether the address is 255.255.255.255 or the broadcast address of a network this host is
+    /// in.
+    pub fn is_broadcast(&self, ip: IpAddr) -> bool {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.is_broadcast() || self.iter().any(|l| l.broadcast == Some(ip)),
+            IpAddr::V6(_) => false,
+        }
+    }
+}
+
+/// The addresses of this host now (getifaddrs(3)).
+#[cfg(unix)]
+pub fn local_addresses() -> io::Result<Interfaces> {
+    use nix::net::if_::InterfaceFlags;
+
+    let mut addresses = Vec::new();
+    for entry in nix::ifaddrs::getifaddrs()? {
+        let Some(address) = entry.address.as_ref().and_then(ip) else { continue };
+        // The field is shared with the far end of a point-to-point link; the flag tells which.
+        let may_broadcast = entry.flags.contains(InterfaceFlags::IFF_BROADCAST);
+        let broadcast = match entry.broadcast.as_ref().filter(|_| may_broadcast).and_then(ip) {
+            Some(IpAddr::V4(broadcast)) => Some(broadcast),
+            _ => None,
+        };
+        addresses.push(LocalAddress { interface: entry.interface_name, address, broadcast });
+    }
+    Ok(Interfaces { addresses })
+}
+
+/// The addresses of this host now: none, as this system is not asked. Loopback and the limited
+/// broadcast address are known all the same.
+#[cfg(not(unix))]
+pub fn local_addresses() -> io::Result<Interfaces> {
+    Ok(Interfaces::default())
+}
+
+#[cfg(unix)]
+fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn this_host_has_a_loopback_address() {
+        let interfaces = local_addresses().unwrap();
+        assert!(interfaces.iter().any(|local| local.address.is_loopback()));
+    }
+
+    #[test]
+    fn own_and_broadcast_addresses_are_known_mapped_or_not() {
+        let interfaces = Interfaces {
+            addresses: vec![LocalAddress {
+                interface: "eth0".into(),
+                address: [192, 0, 2, 7].into(),
+                broadcast: Some([192, 0, 2, 255].into()),
+            }],
+        };
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        for own in ["192.0.2.7", "::ffff:192.0.2.7", "127.9.9.9", "::1"] {
+            assert!(interfaces.is_own(ip(own)), "{own}");
+        }
+        assert!(!interfaces.is_own(ip("192.0.2.8")));
+        for broadcast in ["192.0.2.255", "::ffff:192.0.2.255", "255.255.255.255"] {
+            assert!(interfaces.is_broadcast(ip(broadcast)), "{broadcast}");
+        }
+        assert!(!interfaces.is_broadcast(ip("192.0.3.255")));
+    }
+}

@@ -1,0 +1,193 @@
+//! Control messages (cmsg(3)): what goes with a datagram beside its bytes. Out go the segment size
+//! of a train and the source address, in come what the kernel was asked to tell.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use super::name::array;
+use super::usable_source;
+
+/// Bytes of `struct cmsghdr` as the kernel has it: a `size_t` and two `int`.
+const HEADER: usize = align(size_of::<usize>() + 8);
+
+/// Rounds up to the alignment of control messages, that of a `size_t`.
+const fn align(bytes: usize) -> usize {
+    bytes.next_multiple_of(size_of::<usize>())
+}
+
+/// Room to send an `in6_pktinfo` and a `u16`.
+const SEND_ROOM: usize = HEADER + align(20) + HEADER + align(2);
+
+/// Room to receive all that is asked for, which is about 150 bytes.
+pub(super) const RECEIVE_ROOM: usize = 192;
+
+/// The control messages of one datagram or train on its way out.
+#[repr(C, align(16))]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SendControl {
+    bytes: [u8; SEND_ROOM],
+    length: usize,
+}
+
+impl SendControl {
+    pub(super) fn new(from: Option<IpAddr>, segment: Option<NonZeroU16>) -> SendControl {
+        let mut control = SendControl { bytes: [0; SEND_ROOM], length: 0 };
+        match from {
+            // struct in_pktinfo: interface index, source, unused. A dual-stack socket takes it too.
+            Some(IpAddr::V4(ip)) => {
+                let mut info = [0; 12];
+                info[4..8].copy_from_slice(&ip.octets());
+                control.push(libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+            }
+            // struct in6_pktinfo: source, interface index.
+            Some(IpAddr::V6(ip)) => {
+                let mut info = [0; 20];
+                info[..16].copy_from_slice(&ip.octets());
+                control.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+            }
+            None => {}
+        }
+        if let Some(size) = segment {
+            control.push(libc::SOL_UDP, libc::UDP_SEGMENT, &size.get().to_ne_bytes());
+        }
+        control
+    }
+
+    /// The bytes in use.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn push(&mut self, level: i32, kind: i32, data: &[u8]) {
+        let Some(room) = self.bytes.get_mut(self.length..) else { return };
+        if room.len() < HEADER + data.len() {
+            return;
+        }
+        const WORD: usize = size_of::<usize>();
+        room[..WORD].copy_from_slice(&(HEADER + data.len()).to_ne_bytes());
+        room[WORD..WORD + 4].copy_from_slice(&level.to_ne_bytes());
+        room[WORD + 4..WORD + 8].copy_from_slice(&kind.to_ne_bytes());
+        room[HEADER..HEADER + data.len()].copy_from_slice(data);
+        self.length += HEADER + align(data.len());
+    }
+}
+
+/// Room for the control messages of one received message, aligned as they must be.
+#[repr(C, align(16))]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReceiveControl(pub(super) [u8; RECEIVE_ROOM]);
+
+/// What the kernel told about a received message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The size of the datagrams that GRO joined.
+    pub(super) segment: Option<usize>,
+    /// The datagrams dropped since the socket began, modulo 2^32.
+    pub(super) drops: Option<u32>,
+    /// When it was received, since the Unix epoch.
+    pub(super) wall: Option<Duration>,
+    local_v4: Option<Ipv4Addr>,
+    local_v6: Option<Ipv6Addr>,
+}
+
+impl Told {
+    /// The local address it came to, as one that can be answered from.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        // For an IPv4 datagram a dual-stack socket tells both. The IPv6 form is the bare
+        // destination, which may be a broadcast address; the IPv4 form knows the interface's own.
+        let v6 = || self.local_v6.map(IpAddr::V6).filter(|ip| ip.to_canonical() == *ip);
+        self.local_v4.map(IpAddr::V4).or_else(v6).and_then(usable_source)
+    }
+}
+
+/// Reads control messages; what is cut off or unknown is skipped.
+pub(super) fn decode(mut bytes: &[u8]) -> Told {
+    let mut told = Told::default();
+    while let Some((level, kind, data, rest)) = split_first(bytes) {
+        match (level, kind) {
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                told.segment = int(data).and_then(|size| usize::try_from(size).ok());
+            }
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => told.drops = int(data).map(i32::cast_unsigned),
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => told.wall = timespec(data),
+            // struct in_pktinfo: interface index, local address, destination in the header.
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                told.local_v4 = array::<4>(data, 4).map(Ipv4Addr::from);
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                told.local_v6 = array::<16>(data, 0).map(Ipv6Addr::from);
+            }
+            _ => {}
+        }
+        bytes = rest;
+    }
+    told
+}
+
+/// The level, kind and data of the first control message, and the bytes after it.
+fn split_first(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
+    const WORD: usize = size_of::<usize>();
+    let length = usize::from_ne_bytes(array(bytes, 0)?);
+    let level = i32::from_ne_bytes(array(bytes, WORD)?);
+    let kind = i32::from_ne_bytes(array(bytes, WORD + 4)?);
+    let data = bytes.get(HEADER..length)?;
+    let rest = bytes.get(length.next_multiple_of(WORD)..).unwrap_or_default();
+    Some((level, kind, data, rest))
+}
+
+fn int(data: &[u8]) -> Option<i32> {
+    Some(i32::from_ne_bytes(array(data, 0)?))
+}
+
+/// `struct timespec`: seconds and nanoseconds, of 64 bits each or, on old 32-bit systems, of 32.
+fn timespec(data: &[u8]) -> Option<Duration> {
+    let (seconds, nanos) = match data.len() {
+        16 => (i64::from_ne_bytes(array(data, 0)?), i64::from_ne_bytes(array(data, 8)?)),
+        8 => (i64::from(int(data)?), i64::from(int(&data[4..])?)),
+        _ => return None,
+    };
+    let seconds = Duration::from_secs(u64::try_from(seconds).ok()?);
+    seconds.checked_add(Duration::from_nanos(u64::try_from(nanos).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let control = SendControl::new(Some([127, 0, 0, 5].into()), NonZeroU16::new(1200));
+        assert_eq!(decode(control.bytes()).local(), Some([127, 0, 0, 5].into()));
+        let v6: IpAddr = "2001:db8::7".parse().unwrap();
+        let control = SendControl::new(Some(v6), NonZeroU16::new(1200));
+        assert_eq!(decode(control.bytes()).local(), Some(v6));
+        assert!(SendControl::new(None, None).bytes().is_empty());
+    }
+
+    #[test]
+    fn the_source_is_never_a_group_and_never_mapped() {
+        let told = |v4: Option<[u8; 4]>, v6: &str| Told {
+            local_v4: v4.map(Ipv4Addr::from),
+            local_v6: v6.parse().ok(),
+            ..Told::default()
+        };
+        assert_eq!(told(None, "ff02::1").local(), None);
+        assert_eq!(told(None, "::ffff:255.255.255.255").local(), None);
+        let own = [192, 0, 2, 1];
+        assert_eq!(told(Some(own), "::ffff:255.255.255.255").local(), Some(own.into()));
+    }
+
+    #[test]
+    fn damaged_control_messages_are_skipped() {
+        let control = SendControl::new(Some([127, 0, 0, 5].into()), NonZeroU16::new(1200));
+        for end in 0..control.bytes().len() {
+            decode(&control.bytes()[..end]);
+        }
+        for length in [0, 1, HEADER - 1, 1000, usize::MAX - 6, usize::MAX] {
+            let mut bytes = control.bytes().to_vec();
+            bytes[..size_of::<usize>()].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(decode(&bytes), Told::default());
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The way to the Linux kernel: batches of messages, of which each may be a train.
+//!
+//! - `options.rs`: what the kernel is asked to tell about each datagram.
+//! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is what they share.
+//! - `name.rs`: socket addresses as the kernel writes them. `control.rs`: control messages.
+//!
+//! Addresses and control messages are laid out byte by byte in safe code, as their layout is part
+//! of the kernel's interface (cmsg(3), ip(7), ipv6(7)); `unsafe` is left to the calls themselves.
+
+mod control;
+mod header;
+mod name;
+mod options;
+mod recvmmsg;
+mod sendmmsg;
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+
+use pigeon_datagram::Received;
+
+use crate::options::{Capabilities, IoPath, LARGEST_DATAGRAM, SocketOptions};
+use crate::receive::cut;
+use crate::send::{Cursor, Progress, Queue};
+
+use options::KernelDrops;
+use recvmmsg::ReceiveBatch;
+use sendmmsg::SendBatch;
+
+pub(crate) use options::force_buffer_size;
+
+/// What a socket needs for batches; everything is allocated once.
+#[derive(Debug)]
+pub(crate) struct Linux {
+    received: ReceiveBatch,
+    sending: SendBatch,
+    drops: KernelDrops,
+    keep: usize,
+}
+
+impl Linux {
+    /// Asks the kernel for what it can tell. Nothing here fails: an older kernel tells less.
+    pub(crate) fn open(
+        socket: &socket2::Socket,
+        v6: bool,
+        any: bool,
+        options: &SocketOptions,
+    ) -> (Linux, Capabilities) {
+        let fd = socket.as_fd();
+        let offload = options.path == IoPath::Best;
+        let capabilities = Capabilities {
+            gro: offload && options::enable_gro(fd),
+            gso: offload && options::knows_gso(fd),
+            batches: true,
+            local_address: any && options::enable_local_address(fd, v6),
+            kernel_drops: options::enable_drops(fd),
+            timestamps: options.timestamps && options::enable_timestamps(fd),
+            ..Capabilities::default()
+        };
+        let keep = options.receive_size;
+        // What GRO joined must fit whole, or the datagrams at its end would be lost.
+        let size = if capabilities.gro { keep.max(LARGEST_DATAGRAM) } else { keep };
+        let linux = Linux {
+            received: ReceiveBatch::new(size),
+            sending: SendBatch::new(v6),
+            drops: KernelDrops::default(),
+            keep,
+        };
+        (linux, capabilities)
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        udp: &mio::net::UdpSocket,
+        each: &mut dyn FnMut(Received<'_>),
+    ) -> io::Result<usize> {
+        let mut datagrams = 0;
+        for message in self.received.receive(udp.as_fd())? {
+            let told = control::decode(message.control);
+            if let Some(total) = told.drops {
+                self.drops.observe(total);
+            }
+            // A datagram without a sender's address does not exist in UDP over IP.
+            let Some(from) = message.from else { continue };
+            for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
+                datagrams += 1;
+                each(Received { from, local: told.local(), payload, length, wall: told.wall });
+            }
+        }
+        Ok(datagrams)
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        udp: &mio::net::UdpSocket,
+        queue: &Queue<'_>,
+        at: Cursor,
+        connected: bool,
+    ) -> io::Result<Progress> {
+        self.sending.fill(queue, at, connected);
+        self.sending.send(udp.as_fd(), queue, at)
+    }
+
+    pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {
+        if let Some(total) = options::drops_so_far(udp.as_fd()) {
+            self.drops.observe(total);
+        }
+        self.drops.total()
+    }
+}
+
+/// An address that can be sent from: broadcast answers leave from the interface's own address, and
+/// no answer leaves from a multicast group.
+fn usable_source(address: IpAddr) -> Option<IpAddr> {
+    (!address.is_unspecified() && !address.is_multicast()).then_some(address)
+}

@@ -1,0 +1,114 @@
+#![expect(unsafe_code, reason = "recvmmsg(2)")]
+//! Receiving up to [`BATCH`] messages with one recvmmsg(2).
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr::null_mut;
+
+use crate::receive::BATCH;
+
+use super::control::{RECEIVE_ROOM, ReceiveControl};
+use super::header::{Parts, header};
+use super::name::Name;
+
+/// The room for one batch, allocated once. Memory that no datagram has touched is not resident.
+#[derive(Debug)]
+pub(super) struct ReceiveBatch {
+    buffers: Vec<u8>,
+    size: usize,
+    names: Vec<Name>,
+    controls: Vec<ReceiveControl>,
+    arrived: Vec<Arrived>,
+}
+
+/// What the call said about one message.
+#[derive(Clone, Copy, Debug)]
+struct Arrived {
+    length: usize,
+    control: usize,
+}
+
+/// One received message: a datagram, or several joined by GRO.
+pub(super) struct Message<'a> {
+    /// The sender, canonical.
+    pub(super) from: Option<SocketAddr>,
+    /// What arrived, or as much of it as there was room for.
+    pub(super) buffer: &'a [u8],
+    /// How many bytes arrived.
+    pub(super) length: usize,
+    /// The control messages.
+    pub(super) control: &'a [u8],
+}
+
+impl ReceiveBatch {
+    /// Room for messages of `size` bytes.
+    pub(super) fn new(size: usize) -> Self {
+        let size = size.max(1);
+        ReceiveBatch {
+            buffers: vec![0; BATCH * size],
+            size,
+            names: vec![Name::EMPTY; BATCH],
+            controls: vec![ReceiveControl([0; RECEIVE_ROOM]); BATCH],
+            arrived: Vec::with_capacity(BATCH),
+        }
+    }
+
+    /// Receives what there is, up to one batch.
+    pub(super) fn receive(
+        &mut self,
+        fd: BorrowedFd<'_>,
+    ) -> io::Result<impl Iterator<Item = Message<'_>>> {
+        self.arrived.clear();
+        let mut iovecs = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
+        let mut headers = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+        let rooms = self
+            .buffers
+            .chunks_exact_mut(self.size)
+            .zip(&mut self.names)
+            .zip(&mut self.controls)
+            .zip(&mut iovecs);
+        let mut count = 0;
+        for (written, (((buffer, name), control), iovec)) in headers.iter_mut().zip(rooms) {
+            written.write(header(Parts {
+                name: name.room(),
+                iovec,
+                payload: &raw mut *buffer,
+                control: &raw mut control.0[..],
+            }));
+            count += 1;
+        }
+        // MSG_TRUNC: the true length of a datagram that the buffer cannot hold (udp(7)).
+        let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
+        // SAFETY: the first `count` headers were written above. Each points to an iovec on this
+        // stack frame and, with their true lengths, to a buffer, a name and a control room that
+        // `self` owns, all of them distinct and borrowed mutably until the call returns.
+        let received = unsafe {
+            libc::recvmmsg(fd.as_raw_fd(), headers[0].as_mut_ptr(), count, flags as _, null_mut())
+        };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        for (written, name) in headers.iter().zip(&mut self.names).take(received) {
+            // SAFETY: at most `count` messages are received, and so many headers were written.
+            let header = unsafe { written.assume_init_ref() };
+            name.set_length(header.msg_hdr.msg_namelen as usize);
+            self.arrived.push(Arrived {
+                length: header.msg_len as usize,
+                control: header.msg_hdr.msg_controllen as _,
+            });
+        }
+        Ok(self.messages())
+    }
+
+    fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        let rooms = self.buffers.chunks_exact(self.size).zip(&self.names).zip(&self.controls);
+        self.arrived.iter().zip(rooms).map(|(arrived, ((buffer, name), control))| Message {
+            from: name.address(),
+            buffer: &buffer[..arrived.length.min(self.size)],
+            length: arrived.length,
+            control: &control.0[..arrived.control.min(RECEIVE_ROOM)],
+        })
+    }
+}
+
+const _: () = assert!(BATCH > 0, "recvmmsg is given the first of the headers");

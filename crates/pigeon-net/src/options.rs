@@ -1,0 +1,87 @@
+//! How a socket is to be opened ([`SocketOptions`]), and what the system granted
+//! ([`Capabilities`]).
+
+/// Which system calls a socket uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IoPath {
+    /// The best this system has: on Linux recvmmsg and sendmmsg, with GRO and GSO where the kernel
+    /// knows them.
+    #[default]
+    Best,
+    /// Batches without GRO and GSO: what a kernel before 4.18 does. On other systems than Linux
+    /// the same as `Portable`.
+    NoOffload,
+    /// One recvfrom or sendto a datagram, as on any system.
+    Portable,
+}
+
+/// The size of a kernel buffer of a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BufferSize {
+    /// As large as the system allows, up to 64 MiB. The kernel takes the memory only when
+    /// datagrams queue up, so asking for much costs nothing.
+    #[default]
+    Largest,
+    /// This many bytes. A system limit may make it smaller: see [`Capabilities`].
+    Bytes(usize),
+}
+
+/// How to open a [`Socket`](crate::Socket).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Which system calls to use.
+    pub path: IoPath,
+    /// How many bytes of a datagram are kept; what is longer arrives truncated, with its true
+    /// length. The default of 65,536 takes the largest.
+    pub receive_size: usize,
+    /// The kernel's receive buffer (`SO_RCVBUF`, socket(7)).
+    pub receive_buffer: BufferSize,
+    /// The kernel's send buffer (`SO_SNDBUF`, socket(7)).
+    pub send_buffer: BufferSize,
+    /// Whether broadcast addresses may be sent to (`SO_BROADCAST`, socket(7)).
+    pub broadcast: bool,
+    /// How many hops a unicast datagram may travel (`IP_TTL`, ip(7); `IPV6_UNICAST_HOPS`,
+    /// ipv6(7)); `None` leaves it to the system.
+    pub ttl: Option<u32>,
+    /// Whether to ask the kernel when each datagram arrived (`SO_TIMESTAMPNS`, socket(7)). Linux
+    /// only.
+    pub timestamps: bool,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        SocketOptions {
+            path: IoPath::default(),
+            receive_size: LARGEST_DATAGRAM,
+            receive_buffer: BufferSize::default(),
+            send_buffer: BufferSize::default(),
+            broadcast: false,
+            ttl: None,
+            timestamps: true,
+        }
+    }
+}
+
+/// Bytes that hold any UDP payload: its length field has 16 bits (RFC 768).
+pub(crate) const LARGEST_DATAGRAM: usize = 65_536;
+
+/// What a socket can do here, for logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The kernel joins datagrams of one sender before handing them over (`UDP_GRO`, udp(7)).
+    pub gro: bool,
+    /// The kernel cuts trains into datagrams (`UDP_SEGMENT`, udp(7)).
+    pub gso: bool,
+    /// One system call moves many datagrams (recvmmsg(2), sendmmsg(2)).
+    pub batches: bool,
+    /// The socket is bound to every address, and each datagram says which of them it came to.
+    pub local_address: bool,
+    /// The kernel tells how many datagrams it dropped because the receive buffer was full.
+    pub kernel_drops: bool,
+    /// The kernel tells when each datagram arrived.
+    pub timestamps: bool,
+    /// The bytes of receive buffer granted.
+    pub receive_buffer: usize,
+    /// The bytes of send buffer granted.
+    pub send_buffer: usize,
+}

@@ -1,0 +1,78 @@
+//! The one interface of the two ways to the kernel, and the choice between them.
+
+use std::io;
+
+use pigeon_datagram::Received;
+
+use crate::options::{Capabilities, SocketOptions};
+use crate::portable::Portable;
+use crate::send::{Cursor, Progress, Queue};
+
+/// How a socket talks to the kernel.
+#[derive(Debug)]
+pub(crate) enum Path {
+    #[cfg(target_os = "linux")]
+    Linux(Box<crate::linux::Linux>),
+    Portable(Portable),
+}
+
+impl Path {
+    /// Prepares a socket that is not bound yet. `v6` is its address family; `any` says that it
+    /// will be bound to every local address.
+    pub(crate) fn open(
+        socket: &socket2::Socket,
+        v6: bool,
+        any: bool,
+        options: &SocketOptions,
+    ) -> (Path, Capabilities) {
+        #[cfg(target_os = "linux")]
+        if options.path != crate::IoPath::Portable {
+            let (linux, capabilities) = crate::linux::Linux::open(socket, v6, any, options);
+            return (Path::Linux(Box::new(linux)), capabilities);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (socket, any);
+        (Path::Portable(Portable::new(v6, options.receive_size)), Capabilities::default())
+    }
+
+    /// Receives one batch and returns how many datagrams it had, or the error that came first.
+    pub(crate) fn receive(
+        &mut self,
+        udp: &mio::net::UdpSocket,
+        each: &mut dyn FnMut(Received<'_>),
+    ) -> io::Result<usize> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Path::Linux(linux) => linux.receive(udp, each),
+            Path::Portable(portable) => portable.receive(udp, each),
+        }
+    }
+
+    /// Sends some of the queue from `at` on. An error is about the message at `at`, and nothing
+    /// was sent then.
+    pub(crate) fn send(
+        &mut self,
+        udp: &mio::net::UdpSocket,
+        queue: &Queue<'_>,
+        at: Cursor,
+        connected: bool,
+    ) -> io::Result<Progress> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Path::Linux(linux) => linux.send(udp, queue, at, connected),
+            Path::Portable(portable) => portable.send(udp, queue, at, connected),
+        }
+    }
+
+    /// How many datagrams the kernel has dropped because the receive buffer was full.
+    pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {
+        match self {
+            #[cfg(target_os = "linux")]
+            Path::Linux(linux) => linux.kernel_drops(udp),
+            Path::Portable(_) => {
+                let _ = udp;
+                0
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The way to the kernel that every system has: one call a datagram.
+
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6};
+
+use pigeon_datagram::Received;
+
+use crate::options::LARGEST_DATAGRAM;
+use crate::receive::{BATCH, cut};
+use crate::send::{Cursor, Progress, Queue};
+use crate::socket::canonical;
+
+#[derive(Debug)]
+pub(crate) struct Portable {
+    /// Takes the largest datagram whatever `keep` is: recvfrom alone would not tell a truncated
+    /// datagram's true length.
+    buffer: Vec<u8>,
+    keep: usize,
+    v6: bool,
+    /// An error that came after datagrams of the same batch; the next call reports it.
+    pending: Option<io::Error>,
+}
+
+impl Portable {
+    pub(crate) fn new(v6: bool, keep: usize) -> Self {
+        Portable { buffer: vec![0; LARGEST_DATAGRAM], keep, v6, pending: None }
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        udp: &mio::net::UdpSocket,
+        each: &mut dyn FnMut(Received<'_>),
+    ) -> io::Result<usize> {
+        if let Some(error) = self.pending.take() {
+            return Err(error);
+        }
+        for count in 0..BATCH {
+            let (length, from) = match udp.recv_from(&mut self.buffer) {
+                Ok(received) => received,
+                Err(error) if count == 0 => return Err(error),
+                Err(error) => {
+                    // "Empty" holds for this moment only; the next call finds out anew.
+                    self.pending = Some(error).filter(|e| e.kind() != io::ErrorKind::WouldBlock);
+                    return Ok(count);
+                }
+            };
+            let from = canonical(from);
+            for (payload, length) in cut(&self.buffer, length, None, self.keep) {
+                each(Received { from, local: None, payload, length, wall: None });
+            }
+        }
+        Ok(BATCH)
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        udp: &mio::net::UdpSocket,
+        queue: &Queue<'_>,
+        at: Cursor,
+        connected: bool,
+    ) -> io::Result<Progress> {
+        let mut progress = Progress { next: at, datagrams: 0, bytes: 0, trains: 0 };
+        if let Some(step) = queue.step(at) {
+            let payload = queue.payload(&step.range);
+            if connected {
+                udp.send(payload)?;
+            } else {
+                udp.send_to(payload, self.destination(step.transmit.to))?;
+            }
+            progress.next = step.next;
+            progress.datagrams = 1;
+            progress.bytes = payload.len() as u64;
+        }
+        Ok(progress)
+    }
+
+    /// The destination in the socket's own address family: a dual-stack socket knows IPv4 peers by
+    /// their IPv4-mapped addresses.
+    fn destination(&self, to: SocketAddr) -> SocketAddr {
+        match to {
+            SocketAddr::V4(v4) if self.v6 => {
+                SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
+            }
+            _ => to,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Receiving: one batch a call, with the errors of other datagrams kept out of it.
+
+use std::io;
+
+use pigeon_datagram::Received;
+
+use crate::Socket;
+use crate::socket_errors::{OnReceive, on_receive};
+
+/// The most messages of one receiving call. With GRO each may hold many datagrams.
+pub(crate) const BATCH: usize = 64;
+
+/// What one call of [`Socket::receive`] brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// So many datagrams; there may be more. It is 0 when an error was ignored.
+    Datagrams(usize),
+    /// There is nothing to receive now.
+    Empty,
+    /// The peer of a connected socket does not listen (ICMP port unreachable).
+    Refused,
+}
+
+impl Socket {
+    /// Receives one batch and hands `each` its datagrams in the order they came.
+    ///
+    /// # Errors
+    /// Only those after which the socket is of no more use. Datagrams of earlier calls are not
+    /// affected.
+    pub fn receive(&mut self, each: &mut dyn FnMut(Received<'_>)) -> io::Result<Receipt> {
+        let counters = &mut self.stats.received;
+        let received = self.path.receive(&self.udp, &mut |datagram: Received<'_>| {
+            counters.datagrams += 1;
+            counters.bytes += datagram.length as u64;
+            counters.truncated += u64::from(datagram.is_truncated());
+            each(datagram);
+        });
+        match received {
+            Ok(datagrams) => Ok(Receipt::Datagrams(datagrams)),
+            Err(error) => match on_receive(&error, self.peer.is_some()) {
+                OnReceive::Empty => Ok(Receipt::Empty),
+                OnReceive::Refused => Ok(Receipt::Refused),
+                OnReceive::Again => Ok(Receipt::Datagrams(0)),
+                OnReceive::Ignore => {
+                    self.stats.received.ignored_errors += 1;
+                    Ok(Receipt::Datagrams(0))
+                }
+                OnReceive::Fatal => Err(error),
+            },
+        }
+    }
+}
+
+/// Cuts what one receiving call put into `buffer` into its datagrams: `length` bytes arrived, of
+/// which the buffer may hold fewer, joined from datagrams of `segment` bytes. Yields each
+/// datagram's first `keep` bytes at most, and its true length.
+pub(crate) fn cut(
+    buffer: &[u8],
+    length: usize,
+    segment: Option<usize>,
+    keep: usize,
+) -> impl Iterator<Item = (&[u8], usize)> {
+    let segment = segment.filter(|size| *size > 0).unwrap_or(length).max(1);
+    // An empty datagram is a datagram.
+    (0..length.max(1)).step_by(segment).map(move |start| {
+        let length = segment.min(length - start);
+        let held = start.min(buffer.len())..(start + length.min(keep)).min(buffer.len());
+        (&buffer[held], length)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut_all(
+        buffer: &[u8],
+        length: usize,
+        segment: Option<usize>,
+        keep: usize,
+    ) -> Vec<(&[u8], usize)> {
+        cut(buffer, length, segment, keep).collect()
+    }
+
+    #[test]
+    fn joined_datagrams_are_cut_apart() {
+        assert_eq!(cut_all(b"aabbc", 5, Some(2), 9), [(&b"aa"[..], 2), (b"bb", 2), (b"c", 1)]);
+        assert_eq!(cut_all(b"aabb", 4, Some(2), 1), [(&b"a"[..], 2), (b"b", 2)]);
+        assert_eq!(cut_all(b"aabb", 4, None, 9), [(&b"aabb"[..], 4)]);
+        assert_eq!(cut_all(b"aabb", 4, Some(0), 9), [(&b"aabb"[..], 4)]);
+    }
+
+    #[test]
+    fn an_empty_datagram_is_one_datagram() {
+        assert_eq!(cut_all(b"", 0, None, 9), [(&b""[..], 0)]);
+        assert_eq!(cut_all(b"", 0, Some(5), 9), [(&b""[..], 0)]);
+    }
+
+    #[test]
+    fn what_the_buffer_could_not_hold_keeps_its_true_length() {
+        assert_eq!(cut_all(b"abc", 5, None, 9), [(&b"abc"[..], 5)]);
+        assert_eq!(cut_all(b"aab", 6, Some(2), 9), [(&b"aa"[..], 2), (b"b", 2), (b"", 2)]);
+    }
+}

@@ -1,0 +1,237 @@
+//! The loop, with an echo machine in it.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_net::{Clock, Driver, Host, IoPath, Socket, Stats, Waker};
+
+use crate::{closed_port, loopback, on_every_path, options, plain_peer, receive_plain, until};
+
+on_every_path!(
+    an_echo_answers_and_stops_with_a_goodbye,
+    a_deadline_ends_the_sleep,
+    a_refusal_reaches_the_machine,
+    a_flood_holds_up_neither_timers_nor_a_stop,
+);
+
+/// Answers every datagram, says goodbye to the last peer, and has one timer.
+#[derive(Debug, Default)]
+struct Echo {
+    outbox: Outbox,
+    peer: Option<SocketAddr>,
+    deadline: Option<Instant>,
+    events: Vec<Told>,
+    refusals: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Told {
+    Echoed(std::ops::Range<usize>),
+    Timer,
+    Refused,
+}
+
+impl Echo {
+    fn stop(&mut self) {
+        self.outbox.reset_if_drained();
+        if let Some(peer) = self.peer {
+            self.outbox.send(peer, None, b"Bye!");
+        }
+    }
+}
+
+impl Machine for Echo {
+    type Event = Told;
+
+    fn handle_datagram(&mut self, _: Instant, datagram: &Received<'_>) {
+        self.outbox.reset_if_drained();
+        let range = self.outbox.append(|bytes| bytes.extend_from_slice(datagram.payload));
+        self.outbox.queue(datagram.from, datagram.local, range.clone());
+        self.peer = Some(datagram.from);
+        self.events.push(Told::Echoed(range));
+    }
+
+    fn handle_refused(&mut self, _: Instant) {
+        self.refusals += 1;
+        self.events.push(Told::Refused);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.deadline.take_if(|deadline| *deadline <= now).is_some() {
+            self.events.push(Told::Timer);
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Told> {
+        (!self.events.is_empty()).then(|| self.events.remove(0))
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline
+    }
+}
+
+/// Stops when asked to, or at the event it waits for.
+#[derive(Default)]
+struct TestHost {
+    stop: Arc<AtomicBool>,
+    timer_rang: Arc<AtomicBool>,
+    stop_at: Option<Told>,
+    woken: usize,
+    echoed: Vec<Vec<u8>>,
+    stats: Stats,
+}
+
+impl Host<Echo> for TestHost {
+    fn woken(&mut self, machine: &mut Echo, _: Instant, stats: &Stats) -> ControlFlow<()> {
+        self.woken += 1;
+        self.stats = *stats;
+        if self.stop.load(Ordering::Acquire) {
+            machine.stop();
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, machine: &Echo, _: Instant, event: Told) -> ControlFlow<()> {
+        let stop = self.stop_at.as_ref() == Some(&event);
+        self.timer_rang.fetch_or(event == Told::Timer, Ordering::AcqRel);
+        if let Told::Echoed(range) = event {
+            self.echoed.push(machine.outbox()[range].to_vec());
+        }
+        if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn bind(path: IoPath) -> Socket {
+    Socket::bind(loopback(), &options(path)).unwrap()
+}
+
+/// An echo that runs in a thread of its own.
+struct Running {
+    address: SocketAddr,
+    waker: Waker,
+    stop: Arc<AtomicBool>,
+    timer_rang: Arc<AtomicBool>,
+    finished: mpsc::Receiver<(Echo, TestHost)>,
+}
+
+impl Running {
+    fn start(path: IoPath, echo: Echo) -> Running {
+        let mut driver = Driver::new(echo, bind(path)).unwrap();
+        let (address, waker) = (driver.socket().local_addr(), driver.waker());
+        let mut host = TestHost::default();
+        let (stop, timer_rang) = (host.stop.clone(), host.timer_rang.clone());
+        let (sender, finished) = mpsc::channel();
+        thread::spawn(move || {
+            driver.run(&mut host).unwrap();
+            sender.send((driver.into_parts().0, host)).unwrap();
+        });
+        Running { address, waker, stop, timer_rang, finished }
+    }
+
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+fn an_echo_answers_and_stops_with_a_goodbye(path: IoPath) {
+    let running = Running::start(path, Echo::default());
+    let peer = plain_peer("127.0.0.1:0");
+    peer.connect(running.address).unwrap();
+    for text in [&b"one"[..], b"", b"three"] {
+        peer.send(text).unwrap();
+        assert_eq!(receive_plain(&peer), text);
+    }
+    running.stop();
+    assert_eq!(receive_plain(&peer), b"Bye!");
+    let (echo, host) = running.finished.recv_timeout(crate::SOON).unwrap();
+    assert_eq!(echo.peer, Some(peer.local_addr().unwrap()));
+    assert_eq!(host.echoed, [&b"one"[..], b"", b"three"]);
+    let (received, sent) = (host.stats.received, host.stats.sent);
+    assert_eq!((received.datagrams, received.bytes), (3, 8));
+    assert_eq!((sent.datagrams, sent.bytes), (3, 8));
+}
+
+fn a_deadline_ends_the_sleep(path: IoPath) {
+    let clock = Clock::start();
+    let deadline = clock.now() + Duration::from_millis(20);
+    let echo = Echo { deadline: Some(deadline), ..Echo::default() };
+    let mut driver = Driver::new(echo, bind(path)).unwrap().with_clock(clock);
+    let mut host = TestHost { stop_at: Some(Told::Timer), ..TestHost::default() };
+    driver.run(&mut host).unwrap();
+    assert!(driver.clock().now() >= deadline);
+    assert_eq!(host.woken, 0);
+}
+
+fn a_refusal_reaches_the_machine(path: IoPath) {
+    let to = closed_port();
+    let socket = Socket::connect(to, None, &options(path)).unwrap();
+    let mut echo = Echo::default();
+    // What was queued before the loop began goes out first.
+    echo.outbox.send(to, None, b"?");
+    let mut driver = Driver::new(echo, socket).unwrap();
+    let mut host = TestHost { stop_at: Some(Told::Refused), ..TestHost::default() };
+    driver.run(&mut host).unwrap();
+    assert_eq!(driver.machine().refusals, 1);
+    assert_eq!(driver.stats().sent.datagrams, 1);
+}
+
+fn a_flood_holds_up_neither_timers_nor_a_stop(path: IoPath) {
+    let deadline = Some(Instant::ORIGIN + Duration::from_millis(50));
+    let running = Running::start(path, Echo { deadline, ..Echo::default() });
+    let address = running.address;
+    let flooding = Arc::new(AtomicBool::new(true));
+    let flood = thread::spawn({
+        let flooding = flooding.clone();
+        move || {
+            let peer = plain_peer("127.0.0.1:0");
+            while flooding.load(Ordering::Acquire) {
+                let _ = peer.send_to(b"flood", address);
+            }
+        }
+    });
+    // The flood may push a question out of the receive buffer, so it is asked again.
+    let peer = plain_peer("127.0.0.1:0");
+    peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    until(|| {
+        peer.send_to(b"in the flood", address).unwrap();
+        peer.recv(&mut [0; 16]).ok()
+    });
+    until(|| running.timer_rang.load(Ordering::Acquire).then_some(()));
+    running.stop();
+    assert!(running.finished.recv_timeout(crate::SOON).is_ok());
+    flooding.store(false, Ordering::Release);
+    flood.join().unwrap();
+}
+
+#[test]
+fn calls_of_the_waker_before_the_loop_looks_are_one() {
+    let echo =
+        Echo { deadline: Some(Instant::ORIGIN + Duration::from_millis(1)), ..Echo::default() };
+    let mut driver = Driver::new(echo, bind(IoPath::Best)).unwrap();
+    let waker = driver.waker();
+    (0..1000).for_each(|_| waker.wake());
+    let mut host = TestHost { stop_at: Some(Told::Timer), ..TestHost::default() };
+    driver.run(&mut host).unwrap();
+    assert!(host.woken <= 1);
+    // After a run, another may follow; nothing of the first is left over.
+    driver.machine_mut().deadline = Some(driver.clock().now() + Duration::from_millis(1));
+    driver.run(&mut host).unwrap();
+    assert!(host.woken <= 1);
+}

@@ -1,0 +1,445 @@
+//! What a socket receives and sends, batch by batch.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::num::NonZeroU16;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Transmit};
+use pigeon_net::{
+    BufferSize, DropReason, IoPath, OpenError, Operation, Receipt, SendReport, Socket,
+    SocketOptions, Stats,
+};
+
+use crate::{closed_port, loopback, on_every_path, options, plain_peer, receive_plain, until};
+
+on_every_path!(
+    one_batch_reaches_many_destinations,
+    more_than_one_batch_goes_out,
+    a_train_arrives_as_separate_datagrams_in_order,
+    joined_datagrams_are_received_one_by_one,
+    an_empty_datagram_is_sent_and_received,
+    the_largest_datagrams_pass_whole,
+    a_truncated_datagram_keeps_its_true_length,
+    kernel_drops_are_counted,
+    answers_leave_from_the_address_that_was_asked,
+    ipv4_peers_of_a_dual_stack_socket_look_like_ipv4,
+    a_train_the_kernel_refuses_goes_datagram_by_datagram,
+    a_train_too_long_for_one_packet_goes_datagram_by_datagram,
+    bad_destinations_do_not_hold_up_the_others,
+    a_closed_port_is_reported_on_a_connected_socket,
+    a_refusal_does_not_cost_the_next_datagram,
+    a_closed_port_means_nothing_to_an_unconnected_socket,
+    a_connected_socket_hears_and_reaches_its_peer_only,
+    a_taken_port_is_an_error_that_names_the_address,
+    ttl_and_broadcast_can_be_set,
+);
+
+/// A datagram as a test keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kept {
+    from: SocketAddr,
+    local: Option<IpAddr>,
+    payload: Vec<u8>,
+    length: usize,
+    wall: Option<Duration>,
+}
+
+fn bind(path: IoPath) -> Socket {
+    Socket::bind(loopback(), &options(path)).unwrap()
+}
+
+/// Receives until `count` datagrams are there.
+fn receive(socket: &mut Socket, count: usize) -> Vec<Kept> {
+    let mut kept = Vec::new();
+    until(|| {
+        receive_batch(socket, &mut kept);
+        (kept.len() >= count).then_some(())
+    });
+    kept
+}
+
+fn receive_batch(socket: &mut Socket, kept: &mut Vec<Kept>) -> Receipt {
+    let before = kept.len();
+    let receipt = socket
+        .receive(&mut |datagram| {
+            kept.push(Kept {
+                from: datagram.from,
+                local: datagram.local,
+                payload: datagram.payload.to_vec(),
+                length: datagram.length,
+                wall: datagram.wall,
+            });
+        })
+        .unwrap();
+    if let Receipt::Datagrams(count) = receipt {
+        assert_eq!(count, kept.len() - before);
+    }
+    receipt
+}
+
+fn payloads(kept: &[Kept]) -> Vec<&[u8]> {
+    kept.iter().map(|datagram| &datagram.payload[..]).collect()
+}
+
+fn send(socket: &mut Socket, outbox: &[u8], transmits: &[Transmit]) -> SendReport {
+    socket.send(outbox, transmits, Duration::from_secs(1))
+}
+
+fn whole(to: SocketAddr, outbox: &[u8]) -> Transmit {
+    Transmit { to, from: None, range: 0..outbox.len(), segment: None }
+}
+
+fn train(to: SocketAddr, outbox: &[u8], segment: u16) -> Transmit {
+    Transmit { segment: NonZeroU16::new(segment), ..whole(to, outbox) }
+}
+
+/// Bytes of which no two neighbouring datagrams are the same.
+fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|n| (n / 7 % 251) as u8).collect()
+}
+
+fn stats(socket: &mut Socket) -> Stats {
+    socket.stats()
+}
+
+fn one_batch_reaches_many_destinations(path: IoPath) {
+    let peers: Vec<_> = (0..200).map(|_| plain_peer("127.0.0.1:0")).collect();
+    let mut socket = bind(path);
+    let outbox = b"hello";
+    let transmits: Vec<_> =
+        peers.iter().map(|peer| whole(peer.local_addr().unwrap(), outbox)).collect();
+    let report = send(&mut socket, outbox, &transmits);
+    assert_eq!((report.sent, report.dropped), (200, 0));
+    for peer in &peers {
+        assert_eq!(receive_plain(peer), outbox);
+    }
+    let sent = stats(&mut socket).sent;
+    assert_eq!((sent.datagrams, sent.bytes, sent.trains), (200, 1000, 0));
+}
+
+fn more_than_one_batch_goes_out(path: IoPath) {
+    let mut receiver = bind(path);
+    let mut sender = bind(path);
+    let outbox = pattern(150);
+    let transmits: Vec<_> = (0..150)
+        .map(|n| Transmit { range: n..n + 1, ..whole(receiver.local_addr(), &outbox) })
+        .collect();
+    assert_eq!(send(&mut sender, &outbox, &transmits).sent, 150);
+    let kept = receive(&mut receiver, 150);
+    assert_eq!(payloads(&kept).concat(), outbox);
+    assert_eq!(receive_batch(&mut receiver, &mut Vec::new()), Receipt::Empty);
+    assert_eq!(stats(&mut receiver).received.datagrams, 150);
+}
+
+fn a_train_arrives_as_separate_datagrams_in_order(path: IoPath) {
+    let peer = plain_peer("127.0.0.1:0");
+    let mut socket = bind(path);
+    let outbox = pattern(63 * 100 + 40);
+    let report = send(&mut socket, &outbox, &[train(peer.local_addr().unwrap(), &outbox, 100)]);
+    assert_eq!(report.sent, 64);
+    for expected in outbox.chunks(100) {
+        assert_eq!(receive_plain(&peer), expected);
+    }
+    let gso = socket.capabilities().gso;
+    assert_eq!(stats(&mut socket).sent.trains, u64::from(gso));
+}
+
+fn joined_datagrams_are_received_one_by_one(path: IoPath) {
+    let mut receiver = bind(path);
+    let mut sender = bind(IoPath::Best);
+    let outbox = pattern(20 * 1000 + 1);
+    let to = receiver.local_addr();
+    let trains = [train(to, &outbox, 1000), train(to, &outbox, 7000), whole(to, b"single")];
+    assert_eq!(send(&mut sender, &outbox, &trains).sent, 21 + 3 + 1);
+    let kept = receive(&mut receiver, 25);
+    let expected: Vec<&[u8]> =
+        outbox.chunks(1000).chain(outbox.chunks(7000)).chain([&outbox[..6]]).collect();
+    assert_eq!(payloads(&kept), expected);
+    assert!(kept.iter().all(|datagram| datagram.from == sender.local_addr()));
+    assert!(kept.iter().all(|datagram| datagram.length == datagram.payload.len()));
+}
+
+fn an_empty_datagram_is_sent_and_received(path: IoPath) {
+    let mut receiver = bind(path);
+    let mut sender = bind(path);
+    let to = receiver.local_addr();
+    let transmits = [whole(to, b""), whole(to, b"x"), train(to, b"", 5), whole(to, b"")];
+    assert_eq!(send(&mut sender, b"x", &transmits).sent, 4);
+    assert_eq!(payloads(&receive(&mut receiver, 4)), [&b""[..], b"x", b"", b""]);
+}
+
+fn the_largest_datagrams_pass_whole(path: IoPath) {
+    for (address, size) in
+        [(loopback(), MAX_PAYLOAD_V4), ((Ipv6Addr::LOCALHOST, 0).into(), MAX_PAYLOAD_V6)]
+    {
+        let mut receiver = Socket::bind(address, &options(path)).unwrap();
+        let mut sender = Socket::bind(address, &options(path)).unwrap();
+        let outbox = pattern(size + 1);
+        let to = receiver.local_addr();
+        let largest = Transmit { range: 0..size, ..whole(to, &outbox) };
+        let report = send(&mut sender, &outbox, &[whole(to, &outbox), largest]);
+        assert_eq!((report.sent, report.dropped), (1, 1));
+        assert_eq!(stats(&mut sender).sent.dropped.get(DropReason::TooLarge), 1);
+        let kept = receive(&mut receiver, 1);
+        assert_eq!((&kept[0].payload[..], kept[0].length), (&outbox[..size], size));
+    }
+}
+
+fn a_truncated_datagram_keeps_its_true_length(path: IoPath) {
+    let small = SocketOptions { receive_size: 10, ..options(path) };
+    let mut receiver = Socket::bind(loopback(), &small).unwrap();
+    let mut sender = bind(IoPath::Best);
+    let outbox = pattern(4000);
+    let to = receiver.local_addr();
+    send(&mut sender, &outbox, &[whole(to, &outbox), whole(to, b"0123456789")]);
+    send(&mut sender, &outbox, &[train(to, &outbox, 1500)]);
+    let kept = receive(&mut receiver, 5);
+    let lengths: Vec<_> = kept.iter().map(|datagram| datagram.length).collect();
+    assert_eq!(lengths, [4000, 10, 1500, 1500, 1000]);
+    assert!(kept.iter().all(|datagram| datagram.payload.len() == 10));
+    assert_eq!(kept[3].payload, outbox[1500..1510]);
+    let received = stats(&mut receiver).received;
+    assert_eq!((received.truncated, received.bytes), (4, 8010));
+}
+
+fn kernel_drops_are_counted(path: IoPath) {
+    let small = SocketOptions { receive_buffer: BufferSize::Bytes(10_000), ..options(path) };
+    let mut receiver = Socket::bind(loopback(), &small).unwrap();
+    let mut sender = bind(IoPath::NoOffload);
+    let outbox = pattern(500);
+    let many = vec![whole(receiver.local_addr(), &outbox); 1000];
+    assert_eq!(send(&mut sender, &outbox, &many).sent, 1000);
+    let mut kept = Vec::new();
+    while receive_batch(&mut receiver, &mut kept) != Receipt::Empty {}
+    assert!(!kept.is_empty() && kept.len() < 1000);
+    if receiver.capabilities().kernel_drops {
+        assert_eq!(receiver.kernel_drops(), 1000 - kept.len() as u64);
+        assert_eq!(stats(&mut receiver).kernel_drops, receiver.kernel_drops());
+        // The next datagram carries the same count; it is not added again.
+        send(&mut sender, &outbox, &many[..1]);
+        receive(&mut receiver, 1);
+        assert_eq!(receiver.kernel_drops(), 1000 - kept.len() as u64);
+    } else {
+        assert_eq!(receiver.kernel_drops(), 0);
+    }
+}
+
+fn answers_leave_from_the_address_that_was_asked(path: IoPath) {
+    let any: SocketAddr = (Ipv4Addr::UNSPECIFIED, 0).into();
+    let sockets =
+        [Socket::bind(any, &options(path)).unwrap(), Socket::bind_any(0, &options(path)).unwrap()];
+    for (mut socket, own) in sockets.into_iter().zip(["127.0.0.5", "127.0.0.6"]) {
+        let own: IpAddr = own.parse().unwrap();
+        // A connected peer hears an answer only from where it sent its question.
+        let peer = plain_peer("127.0.0.1:0");
+        peer.connect((own, socket.local_addr().port())).unwrap();
+        peer.send(b"?").unwrap();
+        let asked = receive(&mut socket, 1).remove(0);
+        if !socket.capabilities().local_address {
+            assert_eq!((path, asked.local), (IoPath::Portable, None));
+            continue;
+        }
+        assert_eq!(asked.local, Some(own));
+        let answer = Transmit { from: asked.local, ..whole(asked.from, b"123") };
+        let parts = Transmit { from: asked.local, ..train(asked.from, b"123", 2) };
+        assert_eq!(send(&mut socket, b"123", &[answer, parts]).sent, 3);
+        for expected in [&b"123"[..], b"12", b"3"] {
+            assert_eq!(receive_plain(&peer), expected);
+        }
+    }
+}
+
+fn ipv4_peers_of_a_dual_stack_socket_look_like_ipv4(path: IoPath) {
+    let mut socket = Socket::bind_any(0, &options(path)).unwrap();
+    assert!(socket.local_addr().is_ipv6());
+    let port = socket.local_addr().port();
+    let hosts: [(IpAddr, &str); 2] =
+        [(Ipv4Addr::LOCALHOST.into(), "127.0.0.1:0"), (Ipv6Addr::LOCALHOST.into(), "[::1]:0")];
+    for (host, address) in hosts {
+        let peer = plain_peer(address);
+        peer.send_to(b"?", (host, port)).unwrap();
+        let asked = receive(&mut socket, 1).remove(0);
+        assert_eq!(asked.from, peer.local_addr().unwrap());
+        if socket.capabilities().local_address {
+            assert_eq!(asked.local, Some(host));
+        }
+        assert_eq!(send(&mut socket, b"abc", &[train(asked.from, b"abc", 2)]).sent, 2);
+        assert_eq!(receive_plain(&peer), b"ab");
+        assert_eq!(receive_plain(&peer), b"c");
+    }
+}
+
+/// More segments than any kernel takes (`UDP_MAX_SEGMENTS`): EINVAL.
+fn a_train_the_kernel_refuses_goes_datagram_by_datagram(path: IoPath) {
+    falls_back(path, &pattern(2000), 10);
+}
+
+/// More bytes than one packet holds before it is cut: EMSGSIZE.
+fn a_train_too_long_for_one_packet_goes_datagram_by_datagram(path: IoPath) {
+    falls_back(path, &pattern(66_000), 2000);
+}
+
+fn falls_back(path: IoPath, outbox: &[u8], segment: u16) {
+    let mut receiver = bind(path);
+    let mut sender = bind(path);
+    let gso = u64::from(sender.capabilities().gso);
+    let to = receiver.local_addr();
+    let expected: Vec<_> = outbox.chunks(usize::from(segment)).collect();
+    // The second time the destination is known, so the same train is not tried again.
+    for _ in 0..2 {
+        let transmits = [whole(to, b"a"), train(to, outbox, segment), whole(to, b"b")];
+        let report = send(&mut sender, outbox, &transmits);
+        assert_eq!((report.sent, report.dropped), (expected.len() as u64 + 2, 0));
+        let kept = receive(&mut receiver, expected.len() + 2);
+        assert_eq!(payloads(&kept)[1..=expected.len()], expected);
+        let sent = stats(&mut sender).sent;
+        assert_eq!((sent.fallbacks, sent.trains), (gso, 0));
+    }
+    // Smaller segments still go as a train, and so do trains to other destinations.
+    let other = plain_peer("127.0.0.2:0");
+    let transmits = [train(to, b"abc", 2), train(other.local_addr().unwrap(), b"abc", 2)];
+    assert_eq!(send(&mut sender, b"abc", &transmits).sent, 4);
+    assert_eq!(stats(&mut sender).sent.trains, 2 * gso);
+}
+
+fn bad_destinations_do_not_hold_up_the_others(path: IoPath) {
+    let mut receiver = bind(path);
+    let mut sender = bind(path);
+    let to = receiver.local_addr();
+    let port_0 = (Ipv4Addr::LOCALHOST, 0).into();
+    let other_family = (Ipv6Addr::LOCALHOST, 9).into();
+    let forbidden_broadcast = (Ipv4Addr::BROADCAST, 9).into();
+    let outside = Transmit { range: 2..9, ..whole(to, b"ab") };
+    let transmits = [
+        whole(port_0, b"ab"),
+        train(to, b"ab", 1),
+        whole(other_family, b"ab"),
+        train(port_0, b"ab", 1),
+        whole(to, b"ab"),
+        outside,
+        whole(forbidden_broadcast, b"ab"),
+        whole(to, b"ab"),
+    ];
+    let report = send(&mut sender, b"ab", &transmits);
+    assert_eq!((report.sent, report.dropped, report.refused), (4, 6, false));
+    assert_eq!(payloads(&receive(&mut receiver, 4)), [&b"a"[..], b"b", b"ab", b"ab"]);
+    let sent = stats(&mut sender).sent;
+    // Loopback alone has no route to a broadcast address; any other host forbids it.
+    let broadcast =
+        sent.dropped.get(DropReason::NotPermitted) + sent.dropped.get(DropReason::Unreachable);
+    assert_eq!((sent.dropped.get(DropReason::Invalid), broadcast), (5, 1));
+    let failure = sent.last_failure.unwrap();
+    assert_eq!(failure.to, forbidden_broadcast);
+    assert!(failure.to_string().starts_with("cannot send to 255.255.255.255:9: "), "{failure}");
+}
+
+fn connect(path: IoPath, to: SocketAddr) -> Socket {
+    Socket::connect(to, None, &options(path)).unwrap()
+}
+
+fn a_closed_port_is_reported_on_a_connected_socket(path: IoPath) {
+    let to = closed_port();
+    let mut socket = connect(path, to);
+    assert_eq!(socket.peer_addr(), Some(to));
+    assert_eq!(send(&mut socket, b"?", &[whole(to, b"?")]).sent, 1);
+    until(|| (receive_batch(&mut socket, &mut Vec::new()) == Receipt::Refused).then_some(()));
+    assert_eq!(receive_batch(&mut socket, &mut Vec::new()), Receipt::Empty);
+}
+
+fn a_refusal_does_not_cost_the_next_datagram(path: IoPath) {
+    let to = closed_port();
+    let mut socket = connect(path, to);
+    send(&mut socket, b"?", &[whole(to, b"?")]);
+    // Now somebody listens after all. The refusal is still to be told.
+    let peer = plain_peer(&to.to_string());
+    let report = send(&mut socket, b"!", &[whole(to, b"!")]);
+    assert_eq!((report.sent, report.refused), (1, true));
+    assert_eq!(receive_plain(&peer), b"!");
+}
+
+fn a_closed_port_means_nothing_to_an_unconnected_socket(path: IoPath) {
+    let mut socket = bind(path);
+    let own = socket.local_addr();
+    for _ in 0..3 {
+        let transmits = [whole(closed_port(), b"?"), whole(own, b"?")];
+        let report = send(&mut socket, b"?", &transmits);
+        assert_eq!((report.sent, report.refused), (2, false));
+        assert_eq!(payloads(&receive(&mut socket, 1)), [b"?"]);
+    }
+}
+
+fn a_connected_socket_hears_and_reaches_its_peer_only(path: IoPath) {
+    let peer = plain_peer("127.0.0.1:0");
+    let mut socket = connect(path, peer.local_addr().unwrap());
+    let own = socket.local_addr();
+    UdpSocket::bind(loopback()).unwrap().send_to(b"stranger", own).unwrap();
+    peer.send_to(b"peer", own).unwrap();
+    assert_eq!(payloads(&receive(&mut socket, 1)), [b"peer"]);
+    assert_eq!(send(&mut socket, b"abc", &[train(peer.local_addr().unwrap(), b"abc", 2)]).sent, 2);
+    assert_eq!(receive_plain(&peer), b"ab");
+    assert_eq!(receive_plain(&peer), b"c");
+}
+
+fn a_taken_port_is_an_error_that_names_the_address(path: IoPath) {
+    let taken = bind(path);
+    let address = taken.local_addr();
+    let error: OpenError = Socket::bind(address, &options(path)).unwrap_err();
+    assert_eq!(error.operation, Operation::Bind);
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(error.to_string(), format!("cannot bind to {address}"));
+    // Half of a dual-stack port is no answer to a port that is taken.
+    let error = Socket::bind_any(address.port(), &options(path)).unwrap_err();
+    assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+fn ttl_and_broadcast_can_be_set(path: IoPath) {
+    let options = SocketOptions { ttl: Some(1), broadcast: true, ..options(path) };
+    for mut socket in [
+        Socket::bind(loopback(), &options).unwrap(),
+        Socket::bind((Ipv6Addr::LOCALHOST, 0).into(), &options).unwrap(),
+        Socket::bind_any(0, &options).unwrap(),
+    ] {
+        let to = match socket.local_addr() {
+            SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+                (Ipv4Addr::LOCALHOST, v6.port()).into()
+            }
+            other => other,
+        };
+        assert_eq!(send(&mut socket, b"self", &[whole(to, b"self")]).sent, 1);
+        assert_eq!(payloads(&receive(&mut socket, 1)), [b"self"]);
+    }
+}
+
+#[test]
+fn the_kernel_tells_when_a_datagram_arrived() {
+    let mut socket = bind(IoPath::Best);
+    let to = socket.local_addr();
+    send(&mut socket, b"abc", &[train(to, b"abc", 1)]);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    for datagram in receive(&mut socket, 3) {
+        let wall = datagram.wall;
+        assert_eq!(wall.is_some(), socket.capabilities().timestamps);
+        assert!(wall.is_none_or(|wall| wall.abs_diff(now) < Duration::from_secs(60)));
+    }
+    let silent = SocketOptions { timestamps: false, ..SocketOptions::default() };
+    assert!(!Socket::bind(loopback(), &silent).unwrap().capabilities().timestamps);
+}
+
+#[test]
+fn buffers_are_as_large_as_asked_or_as_allowed() {
+    let asked = SocketOptions {
+        receive_buffer: BufferSize::Bytes(50_000),
+        send_buffer: BufferSize::Bytes(60_000),
+        ..SocketOptions::default()
+    };
+    let granted = Socket::bind(loopback(), &asked).unwrap().capabilities();
+    assert_eq!((granted.receive_buffer, granted.send_buffer), (50_000, 60_000));
+    let largest = bind(IoPath::Best).capabilities();
+    assert!(largest.receive_buffer > 50_000 && largest.send_buffer > 60_000);
+}
+
+#[test]
+fn a_socket_can_move_to_another_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&bind(IoPath::Best));
+}
