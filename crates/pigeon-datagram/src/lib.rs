@@ -2,7 +2,7 @@
 //! socket, no randomness of its own.
 //!
 //! - [`Instant`]: the time a machine is told.
-//! - [`Received`], [`Transmit`]: a datagram on its way in and on its way out, one or a train of them.
+//! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out.
 //! - [`Machine`]: the contract, and what its driver owes it.
 //! - [`Outbox`]: what a machine is about to send.
 //! - [`link`]: a seeded model of what may happen to a datagram on the way.

@@ -32,15 +32,16 @@ pub trait Machine {
         let _ = now;
     }
 
-    /// The deadline of [`poll_timeout`](Machine::poll_timeout) has come. Calling it early is harmless.
+    /// The deadline of [`poll_timeout`](Machine::poll_timeout) has come. Calling this early is
+    /// harmless.
     fn handle_timeout(&mut self, now: Instant);
 
     /// The next thing to send, if any. Its bytes stand in [`outbox`](Machine::outbox).
     fn poll_transmit(&mut self) -> Option<Transmit>;
 
-    /// The bytes that transmits point into. They stay where they are until the first `handle_*`
-    /// call after both polls were drained, so a driver can gather many transmits and send them in
-    /// one system call.
+    /// The bytes that transmits point into. They stay where they are until both polls are drained
+    /// and the machine is then called to do something, by a `handle_*` or a method of its own. So a
+    /// driver can gather many transmits and send them in one system call.
     fn outbox(&self) -> &[u8];
 
     /// The next event, if any.

@@ -18,7 +18,7 @@ pub struct Outbox {
     queue: VecDeque<Transmit>,
 }
 
-/// What the buffer keeps between batches; a larger one is given back once it has been sent.
+/// The most room the buffer keeps from one batch to the next.
 const KEEP_BYTES: usize = 1 << 20;
 
 impl Outbox {
@@ -77,7 +77,7 @@ impl Outbox {
     }
 
     /// Forgets the bytes of a drained outbox; does nothing while transmits are queued. Call it
-    /// first in every `handle_*`.
+    /// first in every `handle_*` and whatever else may send.
     pub fn reset_if_drained(&mut self) {
         if self.queue.is_empty() {
             self.bytes.clear();

@@ -1,7 +1,8 @@
 //! The time a state machine is told.
 //!
-//! Machines are handed `now` and never read a clock. Their own type, and not `std::time::Instant`,
-//! because a test can then say "second 30" outright, and a stored time costs eight bytes, not sixteen.
+//! Machines are handed `now` and never read a clock. They have a type of their own for it, and not
+//! `std::time::Instant`, so that a test can say "second 30" outright and a stored time costs eight
+//! bytes, not sixteen.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;

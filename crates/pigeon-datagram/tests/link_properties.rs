@@ -136,7 +136,11 @@ fn take(link: &mut Link<Vec<u8>>, now: Instant, arrivals: &mut Vec<(Instant, Vec
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 512,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_is_made_up_or_forgotten(
@@ -174,7 +178,9 @@ proptest! {
         jitter in duration(),
         probability in probability(),
         by in duration(),
-        rate in proptest::option::of((0..3_u64).prop_map(|bytes_per_second| Rate { bytes_per_second, queue_bytes: 0 })),
+        rate in proptest::option::of(
+            (0..3_u64).prop_map(|bytes_per_second| Rate { bytes_per_second, queue_bytes: 0 }),
+        ),
         mtu in proptest::option::of(0..3_usize),
     ) {
         let conditions = Conditions {

@@ -217,8 +217,8 @@ fn the_share_held_back_is_overtaken() {
     let mut link = link(conditions, 6);
     let (mut held, mut late, mut newest) = (0, 0, None);
     for number in 0..MILLION {
-        // One each 100 ns, and what is held back for 10 ns overtakes nothing; two at each instant,
-        // and the first of them is overtaken by the second.
+        // A pair each 100 ns. Held back for 10 ns, the first of a pair is overtaken by the second,
+        // but neither by the next pair.
         let now = START + ns(number / 2 * 100);
         let fate = link.send(now, (number as u32).to_le_bytes());
         let Fate::Carried { due, held_back, .. } = fate else { panic!("{fate:?}") };
@@ -287,7 +287,7 @@ fn an_empty_datagram_is_never_corrupted() {
 
 #[test]
 fn the_rate_is_kept_and_its_queue_is_bounded() {
-    // Four bytes a microsecond offered, three carried: one of 4 bytes each 4/3 microseconds.
+    // Four bytes a microsecond offered, three carried: a datagram of 4 bytes each 4/3 microseconds.
     let rate = Rate { bytes_per_second: 3_000_000, queue_bytes: 3_000 };
     let mut link = link(Conditions { rate: Some(rate), ..Conditions::default() }, 10);
     let (mut accepted, mut longest, mut last) = (0_u64, Duration::ZERO, START);
@@ -295,7 +295,7 @@ fn the_rate_is_kept_and_its_queue_is_bounded() {
         let now = START + Duration::from_micros(number);
         match link.send(now, [0; 4]) {
             Fate::Carried { due, .. } => {
-                assert!(due > last, "two bytes leave at once");
+                assert!(due > last, "two datagrams leave at once");
                 accepted += 1;
                 longest = longest.max(due - now);
                 last = due;

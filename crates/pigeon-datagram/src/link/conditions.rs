@@ -40,7 +40,7 @@ pub struct Conditions {
 }
 
 /// How the delay of each datagram varies around its mean, each drawn by itself. So datagrams sent
-/// closer together than the delay varies also arrive in another order.
+/// closer together than the delay varies may also arrive in another order.
 ///
 /// Other distributions become variants here, and need [`Jitter::spread`] and a way to turn one
 /// draw into a delay.
@@ -77,7 +77,8 @@ pub struct Rate {
 pub enum ConditionsError {
     /// A datagram would arrive before it left.
     #[error(
-        "a jitter of {jitter:?} exceeds the delay of {delay:?}: datagrams would arrive before they left"
+        "a jitter of {jitter:?} exceeds the delay of {delay:?}: \
+         datagrams would arrive before they left"
     )]
     JitterExceedsDelay {
         /// How far the delay would vary.

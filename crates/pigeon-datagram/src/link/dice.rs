@@ -1,5 +1,5 @@
 //! The random numbers of a link: a generator for each knob, and a fixed count of draws from each
-//! for every datagram. Why so is said in the module above.
+//! for every datagram. The parent module says why.
 
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;

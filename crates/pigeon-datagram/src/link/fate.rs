@@ -59,7 +59,7 @@ pub struct LinkCounters {
 }
 
 impl LinkCounters {
-    /// Dropped for want of size or room, which is not chance: random loss is `lost`.
+    /// Dropped for their size or for want of room, not by chance: that is `lost`.
     pub fn dropped(&self) -> u64 {
         self.dropped_mtu + self.dropped_queue_full + self.dropped_in_flight_full
     }

@@ -13,8 +13,8 @@ const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// When the line falls free: at `free_at`, and `carry / bytes_per_second` nanoseconds later.
 ///
-/// The fraction is kept because a whole nanosecond lost or won with each datagram would add up to
-/// a wrong rate: at 1 GB/s, ten bytes take ten nanoseconds.
+/// The fraction is kept because what rounding loses with each datagram would add up to a wrong
+/// rate: at 3 GB/s, ten bytes take three nanoseconds and a third.
 #[derive(Default)]
 pub(super) struct Line {
     free_at: Instant,

@@ -27,11 +27,10 @@ pub enum Loss {
 /// 1977–1997, whose good state may lose too.
 ///
 /// ```text
-///             becomes_bad
-///           ┌────────────▶┐
-///   loss_in_good         loss_in_bad
-///           └◀────────────┘
-///             becomes_good
+///   ┌──────────────┐ ── becomes_bad ──▶ ┌─────────────┐
+///   │     good     │                    │     bad     │
+///   │ loss_in_good │                    │ loss_in_bad │
+///   └──────────────┘ ◀─ becomes_good ── └─────────────┘
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bursts {
@@ -119,7 +118,7 @@ mod tests {
 
     #[test]
     fn means_that_no_channel_has_are_refused() {
-        assert_eq!(Bursts::from_means(share(0.1), 0.5), Err(BurstsError::BurstTooShort(0.5)),);
+        assert_eq!(Bursts::from_means(share(0.1), 0.5), Err(BurstsError::BurstTooShort(0.5)));
         assert!(Bursts::from_means(share(0.1), f64::NAN).is_err());
         assert!(Bursts::from_means(share(0.1), f64::INFINITY).is_err());
         assert!(Bursts::from_means(share(1.0), 3.0).is_err());

@@ -1,5 +1,5 @@
 //! One direction of a network path as a pure, seeded model: what may happen to a datagram on the
-//! way. `pigeon relay` runs it between sockets, [`simulation`](crate::simulation) between machines.
+//! way. Knows no socket: [`simulation`](crate::simulation) runs it between machines.
 //!
 //! # What happens to a datagram, in this order
 //!
