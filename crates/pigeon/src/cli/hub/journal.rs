@@ -58,7 +58,7 @@ impl Journal {
         match event {
             Event::Joined { address } => info!(%address, "joined"),
             Event::Left { address, name, reason } => {
-                let name = name.as_ref().map(|name| name.as_str());
+                let name = name.as_ref().map(tracing::field::display);
                 info!(%address, name, "{}", reason.describe());
             }
             Event::Renamed { address, name } => info!(%address, %name, "renamed"),
