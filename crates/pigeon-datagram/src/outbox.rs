@@ -71,6 +71,11 @@ impl Outbox {
         self.queue.pop_front()
     }
 
+    /// How many transmits are queued.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Whether every queued transmit has been polled.
     pub fn is_drained(&self) -> bool {
         self.queue.is_empty()

@@ -3,6 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use pigeon_datagram::MAX_PAYLOAD_V6;
+
+use crate::Name;
+
 /// The settings of a hub. `Config::default()` is what `pigeon hub` runs with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -17,8 +21,9 @@ pub struct Config {
     pub max_per_address: Option<usize>,
     /// Whether `max_per_address` holds for loopback too (when the operator set it outright).
     pub loopback_counts: bool,
-    /// The most bytes of text in one message, before escaping.
-    pub max_text: usize,
+    /// The most bytes of text in one message, before escaping. `None`: 8 KiB, or in the raw format
+    /// what a datagram holds.
+    pub max_text: Option<usize>,
     /// Rooms with more members than this get no notices.
     pub notices_up_to: usize,
     /// The name that the operator's `say` speaks under; no member may take it.
@@ -34,7 +39,15 @@ pub struct Config {
     pub report_messages: bool,
 }
 
-use crate::names::Name;
+impl Config {
+    /// The most bytes of text in one message.
+    pub fn most_text(&self) -> usize {
+        self.max_text.unwrap_or(match self.format {
+            Format::Chat | Format::Classic => 8 * 1024,
+            Format::Raw => MAX_PAYLOAD_V6,
+        })
+    }
+}
 
 impl Default for Config {
     fn default() -> Self {
@@ -44,7 +57,7 @@ impl Default for Config {
             max_members: 100_000,
             max_per_address: Some(256),
             loopback_counts: false,
-            max_text: 8 * 1024,
+            max_text: None,
             notices_up_to: 100,
             operator: Name::operator(),
             own: Vec::new(),

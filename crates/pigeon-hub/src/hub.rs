@@ -9,7 +9,7 @@ use pigeon_text::escape_to;
 
 use crate::members::{Members, Slot};
 use crate::notices::{self, Notices};
-use crate::run::Run;
+use crate::run::{MAX_BATCH_BYTES, Run};
 use crate::wire::{Incoming, classify};
 use crate::{Config, Dropped, Event, Format, Left, Name, NameError, Statistics};
 use crate::{admission, commands};
@@ -21,6 +21,9 @@ const BYE: &[u8] = b"Bye!";
 /// The most members timed out in one call; the next call follows at once. So a hundred thousand
 /// that fall silent together do not hold up the datagrams of those who live.
 const MAX_TIMEOUTS_A_CALL: usize = 1_024;
+
+/// The most answers in one batch.
+const MAX_ANSWERS: usize = 65_536;
 
 /// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 16_384;
@@ -106,7 +109,7 @@ impl Hub {
     /// Speaks to everyone as the operator. False if the text is longer than a message may be.
     pub fn say(&mut self, text: &str) -> bool {
         self.begin();
-        self.relay(None, text.as_bytes()).is_ok()
+        self.relay(None, text.trim().as_bytes()).is_ok()
     }
 
     /// Removes a member, by its name or its `IP:PORT`, and tells it. False if there is none.
@@ -161,7 +164,7 @@ impl Hub {
                 let slot = self.keep(now, datagram)?;
                 self.relay(Some(slot), text).inspect_err(|&reason| {
                     let length = text.len();
-                    let most = self.config.max_text;
+                    let most = self.config.most_text();
                     let line = match reason {
                         Dropped::TextTooLong if length > most => {
                             format!("not sent: {length} bytes of text, at most {most}")
@@ -202,21 +205,20 @@ impl Hub {
 
     /// Tells a sender why it is no member: in one line never longer than what it sent.
     fn refuse(&mut self, datagram: &Received<'_>, reason: Dropped) {
-        let line = match reason {
-            Dropped::HubFull => "* the hub is full",
-            _ => "* too many members from your address",
-        };
-        if line.len() < datagram.payload.len() {
+        let line = self.line(match reason {
+            Dropped::HubFull => "the hub is full",
+            _ => "too many members from your address",
+        });
+        if line.len() <= datagram.payload.len() {
             self.send(datagram.from, datagram.local, |bytes| {
-                bytes.extend_from_slice(line.as_bytes());
-                bytes.push(b'\n');
+                bytes.extend_from_slice(line.as_bytes())
             });
         }
     }
 
     /// Gives a message to everyone.
     fn relay(&mut self, speaker: Option<Slot>, text: &[u8]) -> Result<(), Dropped> {
-        if text.len() > self.config.max_text {
+        if text.len() > self.config.most_text() {
             return Err(Dropped::TextTooLong);
         }
         let Hub { config, members, outbox, .. } = self;
@@ -272,14 +274,14 @@ impl Hub {
 
     /// One line from the hub to one member.
     fn tell(&mut self, slot: Slot, line: &str) {
-        let newline = self.config.format == Format::Chat;
-        self.send_to(slot, |bytes| {
-            bytes.extend_from_slice(b"* ");
-            bytes.extend_from_slice(line.as_bytes());
-            if newline {
-                bytes.push(b'\n');
-            }
-        });
+        let line = self.line(line);
+        self.send_to(slot, |bytes| bytes.extend_from_slice(line.as_bytes()));
+    }
+
+    /// A line of the hub's own, as members of this format get it.
+    fn line(&self, text: &str) -> String {
+        let end = if self.config.format == Format::Chat { "\n" } else { "" };
+        format!("* {text}{end}")
     }
 
     fn send_to(&mut self, slot: Slot, write: impl FnOnce(&mut Vec<u8>)) {
@@ -292,6 +294,10 @@ impl Hub {
         from: Option<std::net::IpAddr>,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
+        // A driver drains long before this; one that does not may not make the hub grow.
+        if self.outbox.queued() >= MAX_ANSWERS || self.outbox.bytes().len() >= MAX_BATCH_BYTES {
+            return self.statistics.count_dropped(Dropped::AnswersFull);
+        }
         let range = self.outbox.append(write);
         debug_assert!(range.len() <= max_payload(to));
         self.outbox.queue(to, from, range);

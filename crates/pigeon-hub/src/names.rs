@@ -9,7 +9,8 @@ pub const MAX_NAME_CHARS: usize = 32;
 ///
 /// 1 to [`MAX_NAME_CHARS`] characters that display as themselves, without white space (a name is
 /// one word of a command) and without `:` (nobody can pass for `IP:PORT`, and nobody can put a
-/// `: ` of their own into a line).
+/// `: ` of their own into a line). `,` and `;` stand between names in notices, and `/`, `*`, `^` begin
+/// commands, notices and heartbeats: no name holds the former or begins with the latter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(Box<str>);
 
@@ -20,8 +21,10 @@ pub enum NameError {
     Empty,
     /// More than [`MAX_NAME_CHARS`] characters.
     TooLong,
-    /// A character that is white space, or `:`.
+    /// A character that is white space, or `:`, `,`, `;`.
     Reserved(char),
+    /// A first character that means something else at the beginning of a line.
+    Begins(char),
     /// A character that does not display as itself, or bytes that are no UTF-8.
     Unprintable,
     /// Somebody has it, or one that differs only in capitals.
@@ -35,6 +38,7 @@ impl fmt::Display for NameError {
             NameError::TooLong => write!(f, "a name has at most {MAX_NAME_CHARS} characters"),
             NameError::Reserved(c) if c.is_whitespace() => write!(f, "a name is one word"),
             NameError::Reserved(c) => write!(f, "a name holds no '{c}'"),
+            NameError::Begins(c) => write!(f, "a name does not begin with '{c}'"),
             NameError::Unprintable => write!(f, "it holds characters that do not display"),
             NameError::Taken => write!(f, "that name is in use"),
         }
@@ -51,8 +55,12 @@ impl Name {
         if text.chars().count() > MAX_NAME_CHARS {
             return Err(NameError::TooLong);
         }
-        if let Some(c) = text.chars().find(|c| c.is_whitespace() || *c == ':') {
+        let reserved = |c: &char| c.is_whitespace() || [':', ',', ';'].contains(c);
+        if let Some(c) = text.chars().find(reserved) {
             return Err(NameError::Reserved(c));
+        }
+        if let Some(c) = text.chars().next().filter(|c| ['/', '*', '^'].contains(c)) {
+            return Err(NameError::Begins(c));
         }
         // A mark may follow a letter; at the front it would sit on whatever stands before the name.
         let combining = |c: char| pigeon_text::width(c.encode_utf8(&mut [0; 4])) == 0;
@@ -91,7 +99,7 @@ mod tests {
 
     #[test]
     fn names_in_any_script_are_fine() {
-        for name in ["狗哥", "Zoë", "sensor-7", "🐶", "e\u{301}", "*"] {
+        for name in ["狗哥", "Zoë", "sensor-7", "🐶", "e\u{301}", "a/b*"] {
             assert_eq!(Name::parse(name.as_bytes()).unwrap().as_str(), name);
         }
         assert!(Name::parse("字".repeat(32).as_bytes()).is_ok());
@@ -103,6 +111,8 @@ mod tests {
         assert_eq!(refused(""), NameError::Empty);
         assert_eq!(refused(&"字".repeat(33)), NameError::TooLong);
         assert_eq!(refused("127.0.0.1:5000"), NameError::Reserved(':'));
+        assert_eq!(refused("x;"), NameError::Reserved(';'));
+        assert_eq!(refused("/who"), NameError::Begins('/'));
         assert_eq!(refused("a\u{3000}b"), NameError::Reserved('\u{3000}'));
         assert_eq!(refused("a\u{202e}b"), NameError::Unprintable);
         assert_eq!(refused("\u{301}a"), NameError::Unprintable);

@@ -19,13 +19,15 @@ pub enum Dropped {
     TextTooLong,
     /// `quit` from someone who was no member.
     NotMember,
-    /// One batch held more than the outgoing buffer takes.
+    /// One batch held more messages than the outgoing buffer takes.
     BatchFull,
+    /// One batch asked for more answers than the outgoing buffer takes: this one was not given.
+    AnswersFull,
 }
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 8] = [
+    pub const ALL: [Dropped; 9] = [
         Dropped::BadSource,
         Dropped::Truncated,
         Dropped::Reply,
@@ -34,6 +36,7 @@ impl Dropped {
         Dropped::TextTooLong,
         Dropped::NotMember,
         Dropped::BatchFull,
+        Dropped::AnswersFull,
     ];
 
     /// As logs and the console say it.
@@ -47,6 +50,7 @@ impl Dropped {
             Dropped::TextTooLong => "text too long",
             Dropped::NotMember => "not a member",
             Dropped::BatchFull => "batch full",
+            Dropped::AnswersFull => "answers full",
         }
     }
 }

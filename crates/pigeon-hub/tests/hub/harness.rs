@@ -1,0 +1,175 @@
+//! What the tests drive a hub with. Everything the hub sends passes through [`Harness::drain`],
+//! which holds it to what every driver relies on.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_datagram::{
+    Instant, MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, Received, Transmit, max_payload,
+};
+use pigeon_hub::{Config, Event, Format, Hub};
+
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const NANOSECOND: Duration = Duration::from_nanos(1);
+
+/// The three formats: what holds whatever the format is tested in each.
+pub(crate) const FORMATS: [Format; 3] = [Format::Chat, Format::Classic, Format::Raw];
+
+/// One datagram that the hub sent: to whom, and its bytes.
+pub(crate) type Sent = (SocketAddr, Vec<u8>);
+
+pub(crate) struct Harness {
+    pub(crate) now: Instant,
+    pub(crate) hub: Hub,
+}
+
+impl Harness {
+    pub(crate) fn new(config: Config) -> Self {
+        // Not at the origin, so that a time of zero taken for "unset" would show.
+        Harness { now: Instant::ORIGIN + 1_000 * SECOND, hub: Hub::new(config) }
+    }
+
+    pub(crate) fn format(format: Format) -> Self {
+        Harness::new(Config { format, ..Config::default() })
+    }
+
+    pub(crate) fn chat() -> Self {
+        Harness::format(Format::Chat)
+    }
+
+    /// A hub of this format that these addresses have joined, all notices about it told.
+    pub(crate) fn with_members(format: Format, members: &[SocketAddr]) -> Self {
+        let mut h = Harness::format(format);
+        h.join(members);
+        h
+    }
+
+    /// Lets `members` join and waits until that is no news any more.
+    pub(crate) fn join(&mut self, members: &[SocketAddr]) {
+        for &member in members {
+            self.hear(member, "");
+        }
+        self.drain();
+        self.wait(2 * SECOND);
+    }
+
+    /// Hands the hub a datagram and leaves what comes out for a later drain.
+    pub(crate) fn hear(&mut self, from: SocketAddr, bytes: impl AsRef<[u8]>) {
+        self.hub.handle_datagram(self.now, &Received::new(from, bytes.as_ref()));
+    }
+
+    /// Hands the hub a datagram; returns all that it sends because of it.
+    pub(crate) fn from(&mut self, from: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<Sent> {
+        self.hear(from, bytes);
+        self.drain()
+    }
+
+    /// The deadline has come, or so the hub is told; returns what it sends.
+    pub(crate) fn timeout(&mut self) -> Vec<Sent> {
+        self.hub.handle_timeout(self.now);
+        self.drain()
+    }
+
+    /// Lets time pass as a driver does, waking at each deadline; returns what the hub sends.
+    pub(crate) fn wait(&mut self, time: Duration) -> Vec<Sent> {
+        let end = self.now + time;
+        let mut sent = Vec::new();
+        for _ in 0..1_000_000 {
+            match self.hub.poll_timeout() {
+                Some(deadline) if deadline <= end => {
+                    self.now = self.now.max(deadline);
+                    sent.extend(self.timeout());
+                }
+                _ => {
+                    self.now = end;
+                    return sent;
+                }
+            }
+        }
+        panic!("the hub asks to be woken without end");
+    }
+
+    pub(crate) fn say(&mut self, text: &str) -> Vec<Sent> {
+        assert!(self.hub.say(text));
+        self.drain()
+    }
+
+    pub(crate) fn kick(&mut self, who: &str) -> Vec<Sent> {
+        assert!(self.hub.kick(self.now, who));
+        self.drain()
+    }
+
+    pub(crate) fn stop(&mut self) -> Vec<Sent> {
+        self.hub.stop();
+        self.drain()
+    }
+
+    /// All that waits to be sent, datagram by datagram. Events are thrown away.
+    pub(crate) fn drain(&mut self) -> Vec<Sent> {
+        let transmits = self.transmits();
+        while self.hub.poll_event().is_some() {}
+        let outbox = self.hub.outbox();
+        let sent = |t: &Transmit| t.datagrams(outbox).map(|d| (t.to, d.to_vec())).collect();
+        transmits.iter().flat_map(|t| -> Vec<Sent> { sent(t) }).collect()
+    }
+
+    /// All that waits to be sent, trains in one piece.
+    pub(crate) fn transmits(&mut self) -> Vec<Transmit> {
+        let mut transmits = Vec::new();
+        while let Some(transmit) = self.hub.poll_transmit() {
+            check(&transmit, self.hub.outbox());
+            transmits.push(transmit);
+        }
+        if self.hub.member_count() > 0 {
+            assert!(self.hub.poll_timeout().is_some(), "members, and no timer to drop them");
+        }
+        transmits
+    }
+
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.hub.poll_event()).collect()
+    }
+
+    pub(crate) fn is_member(&self, address: SocketAddr) -> bool {
+        self.hub.members().any(|member| member.address == address)
+    }
+}
+
+/// What a driver relies on for every transmit.
+fn check(transmit: &Transmit, outbox: &[u8]) {
+    let bytes = outbox.get(transmit.range.clone()).expect("the bytes stand in the outbox");
+    match transmit.segment {
+        None => assert!(bytes.len() <= max_payload(transmit.to), "one datagram cannot hold this"),
+        Some(_) => {
+            assert!(!bytes.is_empty());
+            assert!(bytes.len() <= MAX_PAYLOAD_V4, "a train of {} bytes", bytes.len());
+            assert!(transmit.count() <= MAX_TRAIN_SEGMENTS, "a train of {}", transmit.count());
+        }
+    }
+}
+
+/// A member on this machine.
+pub(crate) fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+pub(crate) fn address(text: &str) -> SocketAddr {
+    text.parse().expect("a test's own address")
+}
+
+/// What one member got, as text; bytes that are none show as replacement characters.
+pub(crate) fn got(sent: &[Sent], by: SocketAddr) -> Vec<String> {
+    bytes_got(sent, by).into_iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect()
+}
+
+/// What one member got, byte for byte.
+pub(crate) fn bytes_got(sent: &[Sent], by: SocketAddr) -> Vec<&[u8]> {
+    sent.iter().filter(|(to, _)| *to == by).map(|(_, bytes)| &bytes[..]).collect()
+}
+
+/// A heartbeat padded to `length` bytes.
+pub(crate) fn heartbeat(length: usize) -> Vec<u8> {
+    let mut bytes = b"^hb^".to_vec();
+    bytes.resize(length, b' ');
+    bytes
+}

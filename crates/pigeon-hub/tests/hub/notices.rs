@@ -1,0 +1,160 @@
+//! Joins, leaves and time-outs: gathered for a second, one line, nobody's own.
+
+use std::time::Duration;
+
+use pigeon_hub::Config;
+use pigeon_hub::Format::{Chat, Classic, Raw};
+
+use crate::harness::{Harness, NANOSECOND, SECOND, address, got, local};
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_join_is_told_after_a_second() {
+    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    assert_eq!(h.from(local(5002), "^hb^"), []);
+    assert_eq!(h.wait(SECOND - NANOSECOND), []);
+    assert_eq!(h.wait(NANOSECOND), [(local(5001), b"* 127.0.0.1:5002 joined\n".to_vec())]);
+    h.from(local(5001), "^hb^");
+    assert_eq!(h.wait(20 * SECOND), []);
+}
+
+#[test]
+fn joins_within_a_second_are_one_line() {
+    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    h.from(local(5002), "^hb^");
+    h.wait(Duration::from_millis(600));
+    h.from(local(5003), "^hb^");
+    let sent = h.wait(2 * SECOND);
+    assert_eq!(got(&sent, local(5001)), ["* 127.0.0.1:5002, 127.0.0.1:5003 joined\n"]);
+}
+
+#[test]
+fn news_of_two_seconds_is_two_lines() {
+    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    h.from(local(5002), "^hb^");
+    h.wait(Duration::from_millis(1_500));
+    h.from(local(5003), "^hb^");
+    assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 127.0.0.1:5003 joined\n"]);
+}
+
+#[test]
+fn nobody_is_told_about_itself() {
+    let mut h = Harness::chat();
+    h.from(local(5001), "^hb^");
+    assert_eq!(h.wait(5 * SECOND), []);
+
+    h.from(local(5002), "^hb^");
+    h.from(local(5003), "^hb^");
+    let sent = h.wait(2 * SECOND);
+    assert_eq!(got(&sent, local(5001)), ["* 127.0.0.1:5002, 127.0.0.1:5003 joined\n"]);
+    // Who came second came after the first, and is news to it.
+    assert_eq!(got(&sent, local(5002)), ["* 127.0.0.1:5003 joined\n"]);
+    let third = got(&sent, local(5003));
+    assert!(third.len() <= 1 && !third.concat().contains("5003"), "{third:?}");
+}
+
+#[test]
+fn joins_and_a_time_out_of_one_second_share_a_line() {
+    // The example of the specification, word for word.
+    let (reader, idle, dog, monkey) = (local(4999), local(5000), local(5001), local(5002));
+    let mut h = Harness::with_members(Chat, &[reader]);
+    h.from(idle, "^hb^");
+    h.wait(20 * SECOND);
+    h.from(reader, "^hb^");
+    h.wait(Duration::from_millis(9_500));
+    h.from(dog, "/nick 狗哥");
+    h.from(monkey, "/nick 猴哥");
+    let sent = h.wait(SECOND);
+    assert_eq!(got(&sent, reader), ["* 狗哥, 猴哥 joined; 127.0.0.1:5000 timed out\n"]);
+}
+
+#[test]
+fn leaving_is_told_with_its_reason() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002), local(5003)]);
+    h.from(local(5002), "quit");
+    assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 127.0.0.1:5002 left\n"]);
+    h.kick("127.0.0.1:5003");
+    let sent = h.wait(2 * SECOND);
+    assert_eq!(got(&sent, local(5001)), ["* 127.0.0.1:5003 removed by the operator\n"]);
+    assert_eq!(got(&sent, local(5003)), NOTHING);
+}
+
+#[test]
+fn a_notice_calls_a_leaver_by_the_name_it_had() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+    h.from(local(5002), "/nick 狗哥");
+    h.wait(2 * SECOND);
+    h.from(local(5002), "quit");
+    assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 狗哥 left\n"]);
+}
+
+#[test]
+fn a_notice_names_an_ipv6_member_in_brackets() {
+    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    h.from(address("[2001:db8::7]:9"), "^hb^");
+    assert_eq!(got(&h.wait(SECOND), local(5001)), ["* [2001:db8::7]:9 joined\n"]);
+}
+
+#[test]
+fn a_crowd_is_one_short_line() {
+    let mut h = Harness::with_members(Chat, &[local(4000)]);
+    for port in 5001..=5090 {
+        h.from(local(port), "^hb^");
+    }
+    let sent = h.wait(2 * SECOND);
+    let told = got(&sent, local(4000));
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("* ") && told[0].ends_with(" joined\n"), "{told:?}");
+    assert_eq!(told[0].matches('\n').count(), 1);
+    // Nobody got more than one line either.
+    assert!((5001..=5090).all(|port| got(&sent, local(port)).len() <= 1));
+}
+
+#[test]
+fn a_hub_above_the_limit_gives_no_notices() {
+    let mut h = Harness::new(Config { notices_up_to: 3, ..Config::default() });
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5003), "^hb^");
+    assert_eq!(got(&h.wait(SECOND), local(5001)), ["* 127.0.0.1:5003 joined\n"]);
+    h.from(local(5004), "^hb^");
+    assert_eq!(h.wait(3 * SECOND), []);
+    // Four leave one behind, and the three get notices again.
+    h.from(local(5004), "quit");
+    h.wait(3 * SECOND);
+    h.from(local(5003), "quit");
+    assert_eq!(got(&h.wait(3 * SECOND), local(5001)), ["* 127.0.0.1:5003 left\n"]);
+}
+
+#[test]
+fn by_default_a_hundred_get_notices_and_a_hundred_and_one_none() {
+    let members: Vec<_> = (5001..=5099).map(local).collect();
+    let mut h = Harness::with_members(Chat, &members);
+    h.from(local(6000), "^hb^");
+    assert_eq!(got(&h.wait(SECOND), local(5001)), ["* 127.0.0.1:6000 joined\n"]);
+    h.from(local(6001), "^hb^");
+    assert_eq!(h.wait(3 * SECOND), []);
+}
+
+#[test]
+fn classic_and_raw_give_no_notices() {
+    for format in [Classic, Raw] {
+        let mut h = Harness::with_members(format, &[local(5001)]);
+        h.from(local(5002), "^hb^");
+        h.from(local(5003), "^hb^");
+        assert_eq!(h.wait(3 * SECOND), []);
+        h.from(local(5002), "quit");
+        h.kick("127.0.0.1:5003");
+        assert_eq!(h.wait(3 * SECOND), [], "{format:?}");
+    }
+}
+
+#[test]
+fn notices_do_not_keep_their_readers_as_members() {
+    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    for port in 0..8 {
+        h.from(local(6000 + port), "^hb^");
+        h.wait(4 * SECOND);
+    }
+    assert!(!h.is_member(local(5001)));
+}
