@@ -91,18 +91,22 @@ fn escape_str(out: &mut impl Write, text: &str) -> fmt::Result {
         let mut chars = rest.chars();
         let Some(c) = chars.next() else { break };
         let after = chars.clone().next();
-        match fate(before, c, after) {
+        before = match fate(before, c, after) {
             Fate::Plain => {
                 marks = 0;
-                out.write_char(c)?;
+                Some(c)
             }
             Fate::Mark if marks < MAX_MARKS => {
                 marks += 1;
-                out.write_char(c)?;
+                Some(c)
             }
-            Fate::Mark | Fate::Escape => write_escape(out, c)?,
+            // What is not shown is nothing that a joiner could join.
+            Fate::Mark | Fate::Escape => None,
+        };
+        match before {
+            Some(c) => out.write_char(c)?,
+            None => write_escape(out, c)?,
         }
-        before = Some(c);
         rest = chars.as_str();
     }
     Ok(())
@@ -220,6 +224,7 @@ mod tests {
         assert_eq!(shown("狗\u{200d}哥"), r"狗\u{200d}哥");
         assert_eq!(shown("👩\u{200d}"), "👩\\u{200d}");
         assert_eq!(shown("a\u{fe0f}"), r"a\u{fe0f}");
+        assert_eq!(shown("\u{fe0f}\u{200d}👩"), "\\u{fe0f}\\u{200d}👩");
         assert_eq!(shown("❤\u{fe0f}\u{fe0f}"), "❤\u{fe0f}\\u{fe0f}");
     }
 

@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", value_parser = hub)]
     hub: Endpoint,
 
-    /// What to be called
+    /// What to be called (a raw hub knows no names and would pass the wish on as data)
     #[arg(long, value_name = "NAME")]
     nick: Option<String>,
 
@@ -140,9 +140,8 @@ struct Typist<C> {
 
 impl<C: Fn(&[u8]) -> Result<(), String>> Typist<C> {
     fn run(mut self) {
-        let mut kept = String::new();
         let leave = loop {
-            match self.reader.next(&std::mem::take(&mut kept)) {
+            match self.reader.next() {
                 Input::Line(line) => match (self.check)(&line) {
                     Ok(()) => {
                         let quits = matches!(line.trim_ascii(), b"quit" | b"/quit");
@@ -151,9 +150,11 @@ impl<C: Fn(&[u8]) -> Result<(), String>> Typist<C> {
                         }
                     }
                     Err(why) => {
-                        self.printer.notes.line(why);
-                        // A refused line stays in the editor; a pipe's next line may do better.
-                        kept = String::from_utf8_lossy(&line).into_owned();
+                        // Not put back under the cursor: so long a line would push this note
+                        // off the screen.
+                        let kept =
+                            if self.printer.interactive { "; arrow up brings it back" } else { "" };
+                        self.printer.notes.line(format!("{why}{kept}"));
                     }
                 },
                 Input::TooLong => {

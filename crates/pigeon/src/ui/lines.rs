@@ -62,12 +62,11 @@ pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
 }
 
 impl Reader {
-    /// Waits for the next line. `initial` is put into the editor to be changed, as after a line
-    /// that was refused.
-    pub(crate) fn next(&mut self, initial: &str) -> Input {
+    /// Waits for the next line.
+    pub(crate) fn next(&mut self) -> Input {
         match self {
             Reader::Editor { editor, prompt } => {
-                match editor.readline_with_initial(*prompt, (initial, "")) {
+                match editor.readline(*prompt) {
                     Ok(line) => {
                         // Fails only for a history that is a file.
                         let _ = editor.add_history_entry(line.as_str());

@@ -49,7 +49,7 @@ impl Command {
 /// serves on. Ctrl-C at the terminal's editor is `quit`.
 pub(crate) fn read(mut reader: Reader, notes: &Spool<Vec<u8>>, give: impl Fn(Command)) {
     loop {
-        match reader.next("") {
+        match reader.next() {
             Input::Line(line) => {
                 if let Some(command) = Command::parse(&String::from_utf8_lossy(&line)) {
                     give(command);
@@ -69,7 +69,7 @@ pub(crate) fn answer(command: Command, hub: &mut Hub, now: Instant, stats: &Stat
         Command::Stats => statistics(hub, stats),
         Command::Say(text) => match hub.say(&text) {
             true => vec![],
-            false => vec![format!("not sent: at most {} bytes of text", hub.config().max_text)],
+            false => vec![format!("not sent: at most {} bytes of text", hub.config().most_text())],
         },
         Command::Kick(who) => match hub.kick(now, &who) {
             true => vec![format!("{} is removed", escape(&who))],

@@ -150,10 +150,6 @@ fn config(args: &Args, socket: &Socket, interactive: bool) -> anyhow::Result<Con
         FormatArg::Classic => Format::Classic,
         FormatArg::Raw => Format::Raw,
     };
-    let most_text = match format {
-        Format::Raw => pigeon_datagram::MAX_PAYLOAD_V6,
-        Format::Chat | Format::Classic => defaults.max_text,
-    };
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let bound = socket.local_addr();
     let own = match bound.ip().is_unspecified() {
@@ -170,7 +166,7 @@ fn config(args: &Args, socket: &Socket, interactive: bool) -> anyhow::Result<Con
         max_members: args.max_members as usize,
         max_per_address: args.max_per_address.map(|n| n as usize).or(defaults.max_per_address),
         loopback_counts: args.max_per_address.is_some(),
-        max_text: args.max_text.unwrap_or(most_text),
+        max_text: args.max_text,
         notices_up_to: args.notices_up_to,
         own,
         never: interfaces.iter().filter_map(|i| i.broadcast).map(IpAddr::V4).collect(),

@@ -1,0 +1,116 @@
+//! Our own program in its roles: the hub, a member, a sender, a listener.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::ops::{Deref, DerefMut};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::process::{Process, SOON, wait_until};
+
+/// A heartbeat short enough for a test to wait for.
+pub(crate) const HEARTBEAT: &str = "500ms";
+
+/// `pigeon ARGS…`
+pub(crate) fn pigeon(name: &str, args: &[&str]) -> Process {
+    Process::spawn(name, Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args))
+}
+
+/// `pigeon join`, as a member called `nick`, once the hub has answered it.
+pub(crate) fn join(hub: SocketAddr, nick: &str) -> Process {
+    joined(nick, hub, &["--nick", nick])
+}
+
+/// The same without a name: a `raw` hub has no commands, and would pass `/nick` on to everyone.
+pub(crate) fn join_nameless(hub: SocketAddr) -> Process {
+    joined("pigeon join", hub, &[])
+}
+
+fn joined(name: &str, hub: SocketAddr, args: &[&str]) -> Process {
+    let hub = hub.to_string();
+    let member = pigeon(name, &[&["join", &hub, "--heartbeat", HEARTBEAT], args].concat());
+    member.expect_status(|line| line.contains(&format!("joined {hub}")), SOON);
+    member
+}
+
+/// `pigeon send`, with its stdin open.
+pub(crate) fn send(to: SocketAddr, args: &[&str]) -> Process {
+    pigeon("pigeon send", &[&["send", &to.to_string()], args].concat())
+}
+
+/// `pigeon hub` or `pigeon listen`: something that runs at an address of its own.
+pub(crate) struct Serving {
+    process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+/// `pigeon hub` on a port that the system chooses.
+pub(crate) fn hub(args: &[&str]) -> Serving {
+    hub_at("127.0.0.1:0", args)
+}
+
+/// `pigeon hub` on a given port: where an earlier one was.
+pub(crate) fn hub_at(address: &str, args: &[&str]) -> Serving {
+    Serving::new(pigeon("hub", &[&["hub", "--listen", address], args].concat()))
+}
+
+/// `pigeon listen` on a port that the system chooses.
+pub(crate) fn listen(args: &[&str]) -> Serving {
+    Serving::new(pigeon("pigeon listen", &[&["listen", "127.0.0.1:0"], args].concat()))
+}
+
+impl Serving {
+    fn new(process: Process) -> Serving {
+        let line = process.expect_status(|line| line.contains("listening on "), SOON);
+        Serving { address: address_in(&line), process }
+    }
+
+    /// Waits until the hub has exactly so many members. The one who asks is a member while it asks,
+    /// and says `quit` afterwards; notices of that cancel out.
+    #[track_caller]
+    pub(crate) fn expect_members(&self, count: usize) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(self.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        wait_until(&format!("the hub has {count} members"), || {
+            (members_told(&socket)? == count + 1).then_some(())
+        });
+        socket.send(b"quit").unwrap();
+    }
+}
+
+impl Deref for Serving {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Serving {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// The address after `listening on `, whatever follows it.
+pub(crate) fn address_in(line: &str) -> SocketAddr {
+    let address =
+        line.split("listening on ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    address
+        .and_then(|address| address.trim_end_matches([',', ';']).parse().ok())
+        .unwrap_or_else(|| panic!("no address in {line:?}"))
+}
+
+/// Asks by a padded heartbeat, which is answered `^hb^ pigeon/1 MEMBERS SECUREPORT`. What members
+/// are told meanwhile is passed over.
+fn members_told(socket: &UdpSocket) -> Option<usize> {
+    socket.send(format!("{:64}", "^hb^").as_bytes()).ok()?;
+    let mut buffer = [0; 65_535];
+    loop {
+        let length = socket.recv(&mut buffer).ok()?;
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        if let Some(rest) = text.strip_prefix("^hb^ pigeon/1 ") {
+            return rest.split(' ').next()?.parse().ok();
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! A running program, and all that it has said.
+//!
+//! Two threads collect its stdout and stderr, so that no program ever blocks on a full pipe and a
+//! test can wait for a condition instead of a time. When a test fails, every process it still holds
+//! prints what it said.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything may take that should happen at once. Only a failing test waits this long.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// The pause between two looks at something that cannot wake us.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A program that runs until it ends or is dropped.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    said: Arc<Said>,
+}
+
+/// Which of its two voices a program used.
+#[derive(Clone, Copy)]
+pub(crate) enum Voice {
+    Out,
+    Err,
+}
+
+#[derive(Default)]
+struct Said {
+    heard: Mutex<[Stream; 2]>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Process {
+    /// Starts a program with all three standard streams piped. `name` is what reports call it.
+    pub(crate) fn spawn(name: &str, command: &mut Command) -> Process {
+        let mut child = command
+            // Python holds back what it prints into a pipe; the programs should not have to care.
+            .env("PYTHONUNBUFFERED", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let said = Arc::new(Said::default());
+        collect(child.stdout.take().unwrap(), Arc::clone(&said), Voice::Out);
+        collect(child.stderr.take().unwrap(), Arc::clone(&said), Voice::Err);
+        Process { name: name.to_string(), stdin: child.stdin.take(), child, said }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    // Talking to it.
+
+    /// Writes one line to its stdin, which stays open.
+    pub(crate) fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("stdin is still open");
+        let written = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
+        if let Err(error) = written {
+            panic!("{} no longer listens to its stdin: {error}", self.name);
+        }
+    }
+
+    /// Ends its stdin.
+    pub(crate) fn end_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Sends it a signal by name: `TERM`, `KILL`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let line = format!("kill -{signal} {}", self.id());
+        let status = Command::new("sh").args(["-c", &line]).status().unwrap();
+        assert!(status.success(), "{} could not be sent SIG{signal}", self.name);
+    }
+
+    // What it has said.
+
+    /// Everything it has said so far.
+    pub(crate) fn bytes(&self, voice: Voice) -> Vec<u8> {
+        self.said.lock()[voice as usize].bytes.clone()
+    }
+
+    /// Everything on stdout so far, an unfinished line too: some formats end no line.
+    pub(crate) fn output(&self) -> String {
+        String::from_utf8_lossy(&self.bytes(Voice::Out)).into_owned()
+    }
+
+    /// The finished lines so far.
+    pub(crate) fn lines(&self, voice: Voice) -> Vec<String> {
+        finished_lines(&self.bytes(voice))
+    }
+
+    /// Waits until a finished line of stdout is as wished, and returns the first such line.
+    #[track_caller]
+    pub(crate) fn expect_line(&self, wished: impl Fn(&str) -> bool, within: Duration) -> String {
+        self.expect(Voice::Out, within, |bytes| first_line(bytes, &wished))
+    }
+
+    /// The same for stderr.
+    #[track_caller]
+    pub(crate) fn expect_status(&self, wished: impl Fn(&str) -> bool, within: Duration) -> String {
+        self.expect(Voice::Err, within, |bytes| first_line(bytes, &wished))
+    }
+
+    /// Waits until stdout contains `text`, in finished lines or not.
+    #[track_caller]
+    pub(crate) fn expect_output(&self, text: &str, within: Duration) {
+        self.expect(Voice::Out, within, |bytes| {
+            String::from_utf8_lossy(bytes).contains(text).then_some(())
+        });
+    }
+
+    /// Waits until stdout has so many finished lines, and returns them.
+    #[track_caller]
+    pub(crate) fn expect_lines(&self, count: usize, within: Duration) -> Vec<String> {
+        self.expect(Voice::Out, within, |bytes| {
+            Some(finished_lines(bytes)).filter(|lines| lines.len() >= count)
+        })
+    }
+
+    /// Waits until it has ended and all that it said has been collected.
+    #[track_caller]
+    pub(crate) fn expect_end(&mut self, within: Duration) -> ExitStatus {
+        let deadline = Instant::now() + within;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "{} does not end", self.name);
+            thread::sleep(LOOK_AGAIN);
+        };
+        let mut heard = self.said.lock();
+        while !heard.iter().all(|stream| stream.ended) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} ended, but something holds its output open", self.name);
+            heard = self.said.wait(heard, left);
+        }
+        status
+    }
+
+    #[track_caller]
+    fn expect<T>(&self, voice: Voice, within: Duration, find: impl Fn(&[u8]) -> Option<T>) -> T {
+        let deadline = Instant::now() + within;
+        let mut heard = self.said.lock();
+        loop {
+            let stream = &heard[voice as usize];
+            if let Some(found) = find(&stream.bytes) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let ended = stream.ended;
+            if ended || left.is_zero() {
+                // The report of what it said takes the lock again.
+                drop(heard);
+                let why = if ended { "ended without" } else { "did not come within" };
+                panic!("{}: what was expected of it {why} {within:?}", self.name);
+            }
+            heard = self.said.wait(heard, left);
+        }
+    }
+
+    fn report(&self) {
+        for voice in [Voice::Out, Voice::Err] {
+            let tag = ["stdout", "stderr"][voice as usize];
+            let bytes = self.bytes(voice);
+            for line in String::from_utf8_lossy(&bytes).lines() {
+                // Escaped: a failing test about escapes must not itself write to the terminal raw.
+                let shown: String = line.chars().take(300).flat_map(shown).collect();
+                eprintln!("{} {tag}: {shown}", self.name);
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            self.report();
+        }
+    }
+}
+
+impl Said {
+    fn lock(&self) -> MutexGuard<'_, [Stream; 2]> {
+        self.heard.lock().unwrap()
+    }
+
+    fn wait<'a>(
+        &self,
+        heard: MutexGuard<'a, [Stream; 2]>,
+        most: Duration,
+    ) -> MutexGuard<'a, [Stream; 2]> {
+        self.more.wait_timeout(heard, most).unwrap().0
+    }
+}
+
+/// Looks at something again and again until it is there.
+#[track_caller]
+pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static, said: Arc<Said>, voice: Voice) {
+    thread::spawn(move || {
+        let mut buffer = [0; 65_536];
+        loop {
+            let read = stream.read(&mut buffer).unwrap_or(0);
+            let mut heard = said.lock();
+            let into = &mut heard[voice as usize];
+            into.bytes.extend_from_slice(&buffer[..read]);
+            into.ended = read == 0;
+            said.more.notify_all();
+            if read == 0 {
+                return;
+            }
+        }
+    });
+}
+
+fn finished_lines(bytes: &[u8]) -> Vec<String> {
+    let finished =
+        bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    finished.map(|line| String::from_utf8_lossy(&line[..line.len() - 1]).into_owned()).collect()
+}
+
+fn first_line(bytes: &[u8], wished: &impl Fn(&str) -> bool) -> Option<String> {
+    finished_lines(bytes).into_iter().find(|line| wished(line))
+}
+
+fn shown(c: char) -> Vec<char> {
+    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+}

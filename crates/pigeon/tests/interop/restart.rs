@@ -1,0 +1,117 @@
+//! The hub goes away and comes back on the same port: everyone who was there is there again.
+//!
+//! While nobody listens, the first write of `nc`, `ncat` or `socat` is their last: the kernel tells
+//! them that it was refused, and they exit (nc with 0, the others with 1). So these say nothing while
+//! the hub is away, as people do who have seen `Bye!`. Python's client and our own keep on with
+//! their heartbeats, and have to survive the refusals.
+
+use std::time::Duration;
+
+use crate::peers::{client, installed, python_to};
+use crate::pigeon::{hub, hub_at, join, pigeon};
+use crate::process::{Process, SOON, Voice, wait_until};
+
+/// A hub stops within a second; the other one is for a machine that is busy with all these tests.
+const STOPS_WITHIN: Duration = Duration::from_secs(2);
+
+#[test]
+fn everyone_is_back_after_a_hub_was_stopped() {
+    everyone_is_back_after("TERM");
+}
+
+#[test]
+fn everyone_is_back_after_a_hub_was_killed() {
+    everyone_is_back_after("KILL");
+}
+
+/// No heartbeat is refused or missed: only the address in place of its name tells ada of it.
+#[test]
+fn a_name_is_back_after_a_restart_between_two_heartbeats() {
+    let mut first = hub(&[]);
+    let at = first.address.to_string();
+    let mut ada = pigeon("ada", &["join", &at, "--nick", "ada", "--heartbeat", "1m"]);
+    ada.expect_line(|line| line == "* you are ada", SOON);
+    first.signal("KILL");
+    first.expect_end(SOON);
+
+    let _second = hub_at(&at, &[]);
+    ada.say("am I still ada?");
+    ada.expect_line(|line| line.ends_with(": am I still ada?"), SOON);
+    wait_until("the new hub has given ada her name", || {
+        let lines = ada.lines(Voice::Out);
+        (lines.iter().filter(|line| *line == "* you are ada").count() == 2).then_some(())
+    });
+    ada.say("I am");
+    ada.expect_line(|line| line == "ada: I am", SOON);
+}
+
+fn everyone_is_back_after(signal: &str) {
+    let mut first = hub(&[]);
+    let address = first.address;
+    let mut tools: Vec<Process> = ["nc", "socat"]
+        .into_iter()
+        .filter(|tool| installed(tool))
+        .map(|tool| client(tool, address))
+        .collect();
+    let mut python: Vec<Process> = Vec::new();
+    if installed("python3") {
+        python.push(python_to("tutorial_client.py", address, &["--heartbeat", "0.5"]));
+    }
+    let mut pigeons = vec![join(address, "ada"), join(address, "猴哥")];
+    for tool in &mut tools {
+        tool.say("^hb^");
+    }
+    let by_themselves = python.len() + pigeons.len();
+    first.expect_members(tools.len() + by_themselves);
+
+    first.signal(signal);
+    let status = first.expect_end(STOPS_WITHIN);
+    if signal == "TERM" {
+        assert_eq!(status.code(), Some(0));
+        for member in tools.iter().chain(&python) {
+            member.expect_output("Bye!", SOON);
+        }
+        // Ours tell it as news of the hub, not as something said.
+        for pigeon in &pigeons {
+            pigeon.expect_status(|line| line.contains("Bye!"), SOON);
+        }
+    }
+    for pigeon in &pigeons {
+        pigeon.expect_status(tells_that_the_hub_is_away, SOON);
+    }
+    for client in &python {
+        client.expect_status(|line| line == "the server is away", SOON);
+    }
+
+    let second = hub_at(&address.to_string(), &[]);
+    second.expect_members(by_themselves);
+    for pigeon in &pigeons {
+        pigeon.expect_status(|line| line.contains("again"), SOON);
+    }
+
+    // Our own first: theirs come with the names that only they can have told the new hub.
+    let names: Vec<String> = pigeons.iter().map(|pigeon| pigeon.name().to_string()).collect();
+    for (pigeon, name) in pigeons.iter_mut().zip(&names) {
+        pigeon.say("我回来了");
+        let line = format!("{name}: 我回来了");
+        pigeon.expect_line(|seen| seen == line, SOON);
+        for client in &python {
+            client.expect_line(|seen| seen == line, SOON);
+        }
+    }
+    let mut everyone: Vec<Process> = tools.into_iter().chain(python).chain(pigeons).collect();
+    for speaker in 0..everyone.len() {
+        let text = format!("{} is back", everyone[speaker].name());
+        everyone[speaker].say(&text);
+        // A tool hears again from its own first line on.
+        for member in &everyone[..=speaker] {
+            member.expect_line(|line| line.ends_with(&format!(": {text}")), SOON);
+        }
+    }
+    second.expect_members(everyone.len());
+}
+
+/// It was refused, or heard `Bye!`, or has waited for answers in vain.
+fn tells_that_the_hub_is_away(line: &str) -> bool {
+    line.contains("waiting for it to come back") || line.contains("nothing heard since")
+}

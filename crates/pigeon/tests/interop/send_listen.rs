@@ -1,0 +1,313 @@
+//! Single datagrams between `send` and `listen` and everybody else's programs, both ways.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::peers::{TOOLS, address_of, client, hex, installed, listener, python, python_to, tools};
+use crate::pigeon::{Serving, listen, send};
+use crate::process::{Process, SOON, Voice};
+
+/// The most that one datagram holds over IPv4.
+const LARGEST: usize = 65_507;
+
+/// As many small datagrams as surely fit into a socket's default buffer.
+const MANY: usize = 200;
+
+// Theirs to ours.
+
+#[test]
+fn one_listener_hears_every_peer() {
+    let listener = listen(&["--json"]);
+    let mut peers: Vec<Process> =
+        tools().into_iter().map(|tool| client(tool, listener.address)).collect();
+    if installed("python3") {
+        peers.push(python_to("plain_member.py", listener.address, &[]));
+    }
+    let mut senders = Vec::new();
+    for round in 1..=2 {
+        for peer in &mut peers {
+            let line = format!("{} 说 {round} 次:你好", peer.name());
+            peer.say(&line);
+            // The tools send a line with its end.
+            let heard = expect_text(&listener, &line);
+            let text = heard["text"].as_str().unwrap();
+            assert_eq!(heard["len"], text.len());
+            assert_eq!(heard["truncated"], false);
+            assert_eq!(heard["to"], listener.address.to_string());
+            senders.push(heard["from"].as_str().unwrap().to_string());
+        }
+    }
+    let (first, second) = senders.split_at(peers.len());
+    assert_eq!(first, second, "a peer changed its address");
+}
+
+#[test]
+fn listen_shows_time_sender_length_and_text() {
+    if !installed("python3") {
+        return;
+    }
+    let listener = listen(&[]);
+    let mut peer = python_to("hex_peer.py", listener.address, &[]);
+    let from = address_of(&peer);
+    peer.say(&hex(b"hello"));
+    let line = listener.expect_line(|_| true, SOON);
+    let (time, rest) = line.split_once("] ").expect("the time stands in brackets");
+    let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "[0000-00-00 00:00:00.000");
+    assert_eq!(rest, format!("{from} 5 bytes: hello"));
+}
+
+#[test]
+fn listen_tells_bytes_that_are_no_text_in_base64() {
+    if !installed("python3") {
+        return;
+    }
+    let mut listener = listen(&["--json", "--count", "1"]);
+    let mut peer = python_to("hex_peer.py", listener.address, &[]);
+    peer.say("fffe");
+    let heard = expect_json(&listener, |heard| heard["len"] == 2);
+    assert_eq!(heard["base64"], "//4=");
+    assert_eq!(heard["text"], Value::Null);
+    assert_eq!(listener.expect_end(SOON).code(), Some(0));
+}
+
+#[test]
+fn an_empty_datagram_is_heard() {
+    if !installed("python3") {
+        return;
+    }
+    let listener = listen(&["--json"]);
+    let mut peer = python_to("hex_peer.py", listener.address, &[]);
+    peer.say("");
+    let heard = expect_json(&listener, |heard| heard["len"] == 0);
+    assert_eq!(heard["text"], "");
+}
+
+#[test]
+fn the_largest_datagram_of_python_is_heard_whole() {
+    if !installed("python3") {
+        return;
+    }
+    let listener = listen(&["--json"]);
+    let mut peer = python_to("hex_peer.py", listener.address, &[]);
+    peer.say(&hex(largest().as_bytes()));
+    expect_largest(&listener);
+}
+
+#[test]
+fn the_largest_datagram_of_socat_is_heard_whole() {
+    if !installed("socat") {
+        return;
+    }
+    let listener = listen(&["--json"]);
+    let file = scratch("from-socat");
+    fs::write(&file, largest()).unwrap();
+    // Without `-b` socat makes nine datagrams of it.
+    let to = format!("UDP4:{}", listener.address);
+    let from = format!("OPEN:{}", file.display());
+    let mut socat =
+        Process::spawn("socat", Command::new("socat").args(["-u", "-b", "65536", &from, &to]));
+    assert!(socat.expect_end(SOON).success());
+    expect_largest(&listener);
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn many_datagrams_of_python_are_heard_in_order() {
+    if !installed("python3") {
+        return;
+    }
+    let mut listener = listen(&["--json", "--count", &MANY.to_string()]);
+    let mut peer = python_to("hex_peer.py", listener.address, &[]);
+    for number in numbers() {
+        peer.say(&hex(number.as_bytes()));
+    }
+    expect_numbers(&mut listener);
+}
+
+// Ours to theirs.
+
+#[test]
+fn tools_hear_what_is_sent_and_their_reply_is_shown() {
+    for tool in tools() {
+        let (mut theirs, address) = listener(tool);
+        let mut ours = send(address, &["你好", tool, "--wait", "2s"]);
+        // Several words are one text.
+        theirs.expect_output(&format!("你好 {tool}"), SOON);
+        theirs.say("再见");
+        ours.expect_line(|line| line.contains("再见"), SOON);
+        assert_eq!(ours.expect_end(SOON).code(), Some(0));
+        assert_eq!(theirs.output(), format!("你好 {tool}"));
+    }
+}
+
+#[test]
+fn python_hears_what_is_sent_and_its_reply_is_shown() {
+    if !installed("python3") {
+        return;
+    }
+    let mut theirs = python("hex_peer.py", &[]);
+    let mut ours = send(address_of(&theirs), &["你好", "--wait", "2s"]);
+    theirs.expect_line(|line| line.ends_with(&format!(" {}", hex("你好".as_bytes()))), SOON);
+    theirs.say(&hex("再见".as_bytes()));
+    ours.expect_line(|line| line.contains("再见"), SOON);
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+}
+
+#[test]
+fn silence_is_exit_status_one() {
+    if !installed("python3") {
+        return;
+    }
+    let theirs = python("hex_peer.py", &[]);
+    let mut ours = send(address_of(&theirs), &["anybody?", "--wait", "300ms"]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(1));
+    assert!(theirs.lines(Voice::Out)[1].ends_with(&hex(b"anybody?")));
+}
+
+/// The tools would have made one datagram of all that stands in the pipe.
+#[test]
+fn each_line_is_a_datagram_and_an_empty_line_an_empty_one() {
+    if !installed("python3") {
+        return;
+    }
+    let theirs = python("hex_peer.py", &[]);
+    let address = address_of(&theirs);
+    let mut ours = send(address, &[]);
+    ours.say("one\n\n三");
+    ours.end_stdin();
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let heard = theirs.expect_lines(4, SOON);
+    let heard: Vec<_> = heard[1..].iter().filter_map(|line| line.split_once(' ')).collect();
+    let bytes: Vec<_> = heard.iter().map(|(_, bytes)| bytes.to_string()).collect();
+    assert_eq!(bytes, [hex(b"one"), String::new(), hex("三".as_bytes())]);
+    assert!(heard.iter().all(|(from, _)| *from == heard[0].0), "they came from one socket");
+}
+
+#[test]
+fn the_largest_datagram_reaches_python_and_a_larger_one_is_not_begun() {
+    if !installed("python3") {
+        return;
+    }
+    let theirs = python("hex_peer.py", &[]);
+    let address = address_of(&theirs);
+    let mut too_large = send(address, &[&format!("{}x", largest())]);
+    assert!(!too_large.expect_end(SOON).success());
+    let mut ours = send(address, &[&largest()]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let heard = theirs.expect_lines(2, SOON);
+    let (_, bytes) = heard[1].split_once(' ').unwrap();
+    assert!(bytes == hex(largest().as_bytes()), "{} bytes came first", bytes.len() / 2);
+}
+
+/// `nc` cuts what it receives at 16,384 bytes and says nothing, so it is not among these.
+#[test]
+fn the_largest_datagram_reaches_ncat_and_socat() {
+    for tool in ["ncat", "socat"] {
+        if !installed(tool) {
+            continue;
+        }
+        let (theirs, address) = listener(tool);
+        let mut ours = send(address, &[&largest()]);
+        assert_eq!(ours.expect_end(SOON).code(), Some(0));
+        theirs.expect_output(&largest(), SOON);
+        assert_eq!(theirs.output().len(), LARGEST);
+    }
+}
+
+#[test]
+fn many_datagrams_reach_every_listener_in_order() {
+    for tool in TOOLS {
+        if !installed(tool) {
+            continue;
+        }
+        let (theirs, address) = listener(tool);
+        send_numbers(address.to_string());
+        // A datagram ends no line, and neither do these listeners.
+        let all: String = numbers().collect();
+        theirs.expect_output(&all, SOON);
+        assert_eq!(theirs.output(), all);
+    }
+    if installed("python3") {
+        let theirs = python("hex_peer.py", &[]);
+        send_numbers(address_of(&theirs).to_string());
+        let heard = theirs.expect_lines(1 + MANY, SOON);
+        let heard = heard[1..].iter().filter_map(|line| Some(line.split_once(' ')?.1.to_string()));
+        assert!(heard.eq(numbers().map(|number| hex(number.as_bytes()))), "lost or out of order");
+    }
+}
+
+#[test]
+fn many_datagrams_of_our_own_are_heard_in_order() {
+    let mut listener = listen(&["--json", "--count", &MANY.to_string()]);
+    send_numbers(listener.address.to_string());
+    expect_numbers(&mut listener);
+}
+
+// What the tests above share.
+
+/// Waits for a datagram that `listen --json` tells of.
+#[track_caller]
+fn expect_json(listener: &Serving, wished: impl Fn(&Value) -> bool) -> Value {
+    let line = listener.expect_line(|line| wished(&json(line)), SOON);
+    json(&line)
+}
+
+/// The same by its text, whether or not it ends a line.
+#[track_caller]
+fn expect_text(listener: &Serving, text: &str) -> Value {
+    expect_json(listener, |heard| {
+        heard["text"].as_str().is_some_and(|heard| heard.trim_end_matches('\n') == text)
+    })
+}
+
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?} is no JSON: {error}"))
+}
+
+fn numbers() -> impl Iterator<Item = String> {
+    (0..MANY).map(|number| format!("#{number:03}"))
+}
+
+fn send_numbers(to: String) {
+    let file = scratch(&to);
+    fs::write(&file, numbers().map(|number| number + "\n").collect::<String>()).unwrap();
+    // The whole of them at once, not as fast as a pipe is filled.
+    let status = Command::new(env!("CARGO_BIN_EXE_pigeon"))
+        .args(["send", &to])
+        .stdin(Stdio::from(File::open(&file).unwrap()))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    fs::remove_file(file).unwrap();
+}
+
+#[track_caller]
+fn expect_numbers(listener: &mut Serving) {
+    let lines = listener.expect_lines(MANY, SOON);
+    let heard = lines.iter().map(|line| json(line)["text"].as_str().unwrap().to_string());
+    assert!(heard.eq(numbers()), "lost or out of order");
+    assert_eq!(listener.expect_end(SOON).code(), Some(0));
+}
+
+/// Not one letter over and over: a piece that is lost or doubled inside has to show.
+fn largest() -> String {
+    let text: String = (0..20_000).map(|number| format!("{number},")).collect();
+    text[..LARGEST].to_string()
+}
+
+#[track_caller]
+fn expect_largest(listener: &Serving) {
+    let heard = json(&listener.expect_line(|_| true, SOON));
+    assert_eq!(heard["len"], LARGEST);
+    assert_eq!(heard["truncated"], false);
+    assert!(heard["text"] == largest(), "the text was changed");
+}
+
+/// A file of this test's own.
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
