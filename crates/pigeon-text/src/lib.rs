@@ -1,8 +1,8 @@
 //! Text that came from outside, made safe to show. Pure.
 //!
-//! - [`escape`]: bytes from the network as printable text. Store raw, escape at the display.
+//! - [`escape()`]: bytes from the network as printable text. Store raw, escape at the display.
 //! - [`is_displayable`]: whether a character needs no escaping anywhere.
-//! - [`width`]: how many terminal columns a text takes, so that 中文 lines up.
+//! - [`width()`]: how many terminal columns a text takes, so that 中文 lines up.
 #![forbid(unsafe_code)]
 
 mod escape;

@@ -3,6 +3,10 @@
 //! - [`cli`]: the command line, one file a command.
 //! - [`output`]: what goes to stdout and stderr, and how.
 //! - [`ui`]: the person at the terminal.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "help texts are doc comments; [ADDR:]PORT is no link"
+)]
 
 mod cli;
 mod output;
