@@ -32,6 +32,17 @@ const PLAIN_AFTER: Duration = Duration::from_secs(3);
 /// at least a second where nothing is known of the path.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// The length of `/prove TOKEN`, whose token has 16 characters.
+const PROVE_LEN: usize = 23;
+
+/// How many typed lines wait for the first heartbeat's answer, so that a name is asked for before
+/// anything is said under an address. More are sent at once.
+const MAX_HELD: usize = 64;
+
+/// What the hub's lines begin with that tell a member it is one no more, by somebody's wish.
+const REMOVED: [&[u8]; 3] =
+    [b"* you were removed ", b"* you were banned ", b"* your name was taken back "];
+
 /// How many heartbeats in a row may go unanswered before the hub is called silent.
 const UNANSWERED: u32 = 3;
 
@@ -77,6 +88,9 @@ pub enum Event {
     },
     /// The hub said `Bye!`.
     Stopped,
+    /// The hub has removed this session, or given its name to another: it stays away until the
+    /// person says something.
+    Removed,
     /// The hub is back, and this session is a member again.
     Again {
         /// How long nothing was heard.
@@ -125,7 +139,12 @@ enum Presence {
     Asking,
     Plain,
     Answering,
-    Away { plain: bool, retry: Duration },
+    Away {
+        plain: bool,
+        retry: Duration,
+    },
+    /// Removed by the hub: no heartbeats until the person speaks.
+    Removed,
 }
 
 /// The session of one member with one hub. Drive it as [`Machine`] says, over a connected socket.
@@ -137,6 +156,12 @@ pub struct Session<R> {
     unanswered: u32,
     next_heartbeat: Instant,
     answer_due: Option<Instant>,
+    /// What was typed behind `/nick`, until the hub has granted it.
+    wish: Option<String>,
+    /// The word that takes the name back, as the hub told it.
+    resume_word: Option<String>,
+    /// Lines typed before the first heartbeat was answered.
+    held: VecDeque<Box<[u8]>>,
     /// Whether the hub calls us by `config.nick`, as far as we know.
     named: bool,
     over: bool,
@@ -156,6 +181,9 @@ impl<R: Rng> Session<R> {
             unanswered: 0,
             next_heartbeat: now,
             answer_due: None,
+            wish: None,
+            resume_word: None,
+            held: VecDeque::new(),
             named: false,
             over: false,
             outbox: Outbox::new(),
@@ -198,11 +226,13 @@ impl<R: Rng> Session<R> {
 
     // What the person does.
 
-    /// Sends a line, or leaves if it is `quit`. An empty line sends nothing.
-    pub fn handle_line(&mut self, line: &[u8]) -> Result<Said, LineError> {
+    /// Sends a line, or leaves if it is `quit`. An empty line sends nothing; after the end nothing
+    /// is sent at all.
+    pub fn handle_line(&mut self, now: Instant, line: &[u8]) -> Result<Said, LineError> {
         self.outbox.reset_if_drained();
         Self::check_line(self.config.hub, line)?;
         match line.trim_ascii() {
+            _ if self.over => return Ok(Said::Nothing),
             b"" => return Ok(Said::Nothing),
             b"quit" | b"/quit" => {
                 self.leave();
@@ -210,10 +240,17 @@ impl<R: Rng> Session<R> {
             }
             command => {
                 if let Some(nick) = command.strip_prefix(b"/nick ") {
-                    self.config.nick = Some(String::from_utf8_lossy(nick.trim_ascii()).into());
-                    self.named = false;
+                    self.wish = Some(String::from_utf8_lossy(nick.trim_ascii()).into());
                 }
             }
+        }
+        match self.presence {
+            Presence::Asking if self.config.nick.is_some() && self.held.len() < MAX_HELD => {
+                self.held.push_back(line.into());
+                return Ok(Said::Sent);
+            }
+            Presence::Removed => self.come_back(now, Duration::ZERO, false),
+            _ => {}
         }
         self.send(line);
         Ok(match self.presence {
@@ -226,9 +263,16 @@ impl<R: Rng> Session<R> {
     pub fn leave(&mut self) {
         if !self.over {
             self.outbox.reset_if_drained();
+            self.send_held();
             self.send(b"quit");
             self.over = true;
             self.report(Event::Left);
+        }
+    }
+
+    fn send_held(&mut self) {
+        while let Some(line) = self.held.pop_front() {
+            self.send(&line);
         }
     }
 
@@ -245,6 +289,7 @@ impl<R: Rng> Session<R> {
                 self.presence = Presence::Answering;
                 self.report(Event::Joined(answer));
                 self.ask_for_nick();
+                self.send_held();
             }
             (Presence::Away { plain, .. }, answer) => {
                 self.come_back(now, silence, plain && answer.is_none());
@@ -256,7 +301,9 @@ impl<R: Rng> Session<R> {
     fn come_back(&mut self, now: Instant, after: Duration, plain: bool) {
         self.presence = if plain { Presence::Plain } else { Presence::Answering };
         self.next_heartbeat = now + self.interval();
-        self.report(Event::Again { after });
+        if after > Duration::ZERO {
+            self.report(Event::Again { after });
+        }
         self.named = false;
         if !plain || self.config.plain {
             self.ask_for_nick();
@@ -279,6 +326,7 @@ impl<R: Rng> Session<R> {
             Presence::Asking => {
                 self.presence = Presence::Plain;
                 self.report(Event::JoinedPlainly);
+                self.send_held();
             }
             Presence::Answering => {
                 self.unanswered += 1;
@@ -290,7 +338,7 @@ impl<R: Rng> Session<R> {
             }
             // Nothing refused this heartbeat, and a plain server gives no other sign.
             Presence::Away { plain: true, .. } => self.come_back(now, now - self.heard, true),
-            Presence::Away { plain: false, .. } | Presence::Plain => {}
+            Presence::Away { plain: false, .. } | Presence::Plain | Presence::Removed => {}
         }
     }
 
@@ -300,7 +348,7 @@ impl<R: Rng> Session<R> {
         let answer_within = match &mut self.presence {
             Presence::Asking => Some(PLAIN_AFTER),
             Presence::Answering => Some(ANSWER_WITHIN.min(self.config.heartbeat)),
-            Presence::Plain => None,
+            Presence::Plain | Presence::Removed => None,
             Presence::Away { plain, retry } => {
                 *retry = (*retry * 2).min(self.config.heartbeat);
                 wait = *retry;
@@ -322,23 +370,54 @@ impl<R: Rng> Session<R> {
 
     /// Keeps the name: notes when the hub grants it, and asks again when the hub shows that it
     /// has forgotten it, by calling us by our address or by saying that we had dropped out. A
-    /// hub killed and started again between two heartbeats gives no other sign.
+    /// hub killed and started again between two heartbeats gives no other sign. A name that a
+    /// former self of ours still holds, from behind another port, is taken back with the word.
     fn mind_name(&mut self, payload: &[u8]) {
+        let text = String::from_utf8_lossy(payload.trim_ascii_end());
+        if let Some(granted) = text.strip_prefix("* you are ") {
+            let (name, word) = match granted.split_once("; /resume ") {
+                Some((name, rest)) => (name, rest.split(' ').next()),
+                None => (granted, None),
+            };
+            let expected = [self.wish.as_deref(), self.config.nick.as_deref()];
+            if expected.contains(&Some(name)) {
+                self.config.nick = Some(name.to_string());
+                self.wish = None;
+                self.named = true;
+                self.resume_word = word.map(str::to_string).or(self.resume_word.take());
+            }
+            return;
+        }
         let Some(nick) = &self.config.nick else { return };
-        let granted = payload.trim_ascii_end().strip_prefix(b"* you are ");
-        if granted.is_some_and(|name| name == nick.as_bytes()) {
-            self.named = true;
+        let wanted = !self.named || self.wish.as_ref() == Some(nick);
+        if wanted && text.starts_with("* you stay ") && text.ends_with(" is in use") {
+            if let Some(word) = self.resume_word.take() {
+                self.send(format!("/resume {word}").as_bytes());
+            }
             return;
         }
         let by_address = |local: SocketAddr| {
-            let label = local.to_string();
-            payload.strip_prefix(label.as_bytes()).is_some_and(|rest| rest.starts_with(b": "))
+            payload
+                .strip_prefix(local.to_string().as_bytes())
+                .is_some_and(|rest| rest.starts_with(b": "))
         };
         let dropped = payload.starts_with(b"* you were silent ");
         if self.named && (dropped || self.config.local.is_some_and(by_address)) {
+            let command = format!("/nick {nick}");
             self.named = false;
-            self.ask_for_nick();
+            self.send(command.as_bytes());
         }
+    }
+
+    /// Answers a hub that asks whether we receive at our address, by sending its word back. A
+    /// heartbeat follows, which is answered if that was enough.
+    fn prove(&mut self, payload: &[u8]) -> bool {
+        let is_question = payload.starts_with(b"/prove ") && payload.len() == PROVE_LEN;
+        if is_question && !self.config.plain {
+            self.send(payload);
+            self.send(heartbeat::PADDED);
+        }
+        is_question
     }
 
     // The parts.
@@ -374,11 +453,15 @@ impl<R: Rng> Machine for Session<R> {
         if self.over || datagram.from != self.config.hub {
             return;
         }
+        if self.prove(datagram.payload) {
+            return;
+        }
         let answer = Answer::parse(datagram.payload);
-        let bye = datagram.payload.trim_ascii() == b"Bye!";
-        if bye {
+        if datagram.payload.trim_ascii() == b"Bye!" {
+            // Shown too: in the raw format any member can say it.
             self.heard = now;
-            if !matches!(self.presence, Presence::Away { .. }) {
+            self.report(Event::Received(datagram.payload.into()));
+            if !matches!(self.presence, Presence::Away { .. } | Presence::Removed) {
                 self.go_away(now, Event::Stopped);
             }
             return;
@@ -386,6 +469,11 @@ impl<R: Rng> Machine for Session<R> {
         self.hear(now, answer);
         if answer.is_none() {
             self.report(Event::Received(datagram.payload.into()));
+            if REMOVED.iter().any(|line| datagram.payload.starts_with(line)) {
+                self.presence = Presence::Removed;
+                self.report(Event::Removed);
+                return;
+            }
         }
         self.mind_name(datagram.payload);
     }
@@ -396,7 +484,7 @@ impl<R: Rng> Machine for Session<R> {
             return;
         }
         match self.presence {
-            Presence::Away { .. } => self.answer_due = None,
+            Presence::Away { .. } | Presence::Removed => self.answer_due = None,
             _ => self.go_away(now, Event::Refused),
         }
     }
@@ -409,7 +497,7 @@ impl<R: Rng> Machine for Session<R> {
         if self.answer_due.is_some_and(|due| due <= now) {
             self.miss_answer(now);
         }
-        if self.next_heartbeat <= now {
+        if self.next_heartbeat <= now && self.presence != Presence::Removed {
             self.send_heartbeat(now);
         }
     }
@@ -428,7 +516,7 @@ impl<R: Rng> Machine for Session<R> {
 
     /// The earlier of two timers: the next heartbeat, and the wait for an answer to the last.
     fn poll_timeout(&self) -> Option<Instant> {
-        if self.over {
+        if self.over || self.presence == Presence::Removed {
             return None;
         }
         Some(self.answer_due.map_or(self.next_heartbeat, |due| due.min(self.next_heartbeat)))

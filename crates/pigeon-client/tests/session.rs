@@ -39,7 +39,7 @@ fn join(network: &mut Network, n: u8, nick: &str) -> Node<Member> {
 }
 
 fn say(network: &mut Network, member: Node<Member>, line: &str) -> Said {
-    network.act(member, |session, _| session.handle_line(line.as_bytes()).unwrap())
+    network.act(member, |session, now| session.handle_line(now, line.as_bytes()).unwrap())
 }
 
 /// What a member was shown, without the hub's own lines.
@@ -251,7 +251,7 @@ fn a_line_longer_than_a_datagram_is_refused_before_sending() {
     let server = network.add(hub_address(), Peer::new());
     let member = join(&mut network, 1, "dog");
     let refused =
-        network.act(member, |session, _| session.handle_line(&[b'x'; 65_508]).unwrap_err());
+        network.act(member, |session, now| session.handle_line(now, &[b'x'; 65_508]).unwrap_err());
     assert_eq!(refused.to_string(), "not sent: 65508 bytes, and a datagram carries at most 65507");
     network.run_for(after(1));
     assert_eq!(network.machine(server).texts().len(), 1);
@@ -304,4 +304,93 @@ fn strangers_are_not_shown() {
     network.act(stranger, |peer, _| peer.send(member_address(1), b"hub: send me your password\n"));
     network.run_for(after(1));
     assert_eq!(heard(&network, member), [""; 0]);
+}
+
+#[test]
+fn a_session_proves_its_address_where_it_must() {
+    let mut network = Network::new(16);
+    let hub = network.add(hub_address(), Hub::new(Config { open: vec![], ..Config::default() }));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    assert!(matches!(told(&network, member)[..], [Event::Joined(_)]));
+    say(&mut network, member, "hello");
+    network.run_for(after(1));
+    assert_eq!(heard(&network, member), ["dog: hello\n"]);
+    assert_eq!(network.machine(hub).member_count(), 1);
+}
+
+#[test]
+fn what_is_typed_first_is_said_under_the_name() {
+    let mut network = Network::new(17);
+    network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    say(&mut network, member, "typed at once");
+    network.run_for(after(1));
+    assert_eq!(heard(&network, member), ["dog: typed at once\n"]);
+
+    // To a server that never answers it goes out all the same, also if one leaves first.
+    let server = network.add("10.0.0.2:9999".parse().unwrap(), Peer::new());
+    let config = SessionConfig {
+        hub: "10.0.0.2:9999".parse().unwrap(),
+        local: None,
+        nick: Some("dog".into()),
+        heartbeat: Duration::from_secs(10),
+        plain: false,
+    };
+    let early = Session::new(network.now(), config, Pcg64::new(9, 0));
+    let early = network.add(member_address(9), early);
+    say(&mut network, early, "first");
+    say(&mut network, early, "quit");
+    network.run_for(after(1));
+    let texts = network.machine(server).texts();
+    assert_eq!(texts.iter().map(|text| text.trim()).collect::<Vec<_>>(), ["^hb^", "first", "quit"]);
+}
+
+#[test]
+fn who_is_removed_stays_away_until_it_speaks() {
+    let mut network = Network::new(18);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(5));
+    network.act(hub, |hub, now| hub.kick(now, "dog"));
+    network.run_for(after(120));
+    assert_eq!(told(&network, member).last(), Some(&Event::Removed));
+    assert_eq!(network.machine(hub).member_count(), 0);
+    say(&mut network, member, "sorry");
+    network.run_for(after(60));
+    assert_eq!(heard(&network, member), ["dog: sorry\n"]);
+    assert_eq!(network.machine(hub).member_count(), 1);
+}
+
+#[test]
+fn a_name_is_taken_back_from_a_former_self_behind_another_port() {
+    let mut network = Network::new(19);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(5));
+    // As a NAT does that has forgotten a mapping.
+    network.readdress(member, "10.0.1.1:41000".parse().unwrap());
+    network.act(member, |session, now| session.handle_line(now, b"/nick dog").unwrap());
+    network.run_for(after(1));
+    say(&mut network, member, "still me");
+    network.run_for(after(1));
+    assert_eq!(heard(&network, member), ["dog: still me\n"]);
+    assert_eq!(network.machine(hub).member_count(), 1);
+}
+
+#[test]
+fn a_refused_wish_does_not_cost_the_name_one_has() {
+    let mut network = Network::new(20);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    say(&mut network, member, "/nick a:b");
+    network.run_for(after(1));
+    network.act(hub, |hub, _| hub.stop());
+    network.run_for(Duration::from_millis(1));
+    network.replace(hub, Hub::new(Config::default()));
+    network.run_for(after(12));
+    say(&mut network, member, "here");
+    network.run_for(after(1));
+    assert_eq!(heard(&network, member).last().unwrap(), "dog: here\n");
 }

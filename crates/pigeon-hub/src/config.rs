@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use pigeon_datagram::MAX_PAYLOAD_V6;
+use ipnet::IpNet;
+use pigeon_datagram::MAX_PAYLOAD_V4;
 
-use crate::Name;
+use crate::admission::DEFAULT_OPEN;
+use crate::{Name, PerOrigin, Rate};
 
 /// The settings of a hub. `Config::default()` is what `pigeon hub` runs with.
 #[derive(Clone, Debug)]
@@ -14,37 +16,59 @@ pub struct Config {
     pub format: Format,
     /// How long a member may be silent: three heartbeats of 10 s.
     pub timeout: Duration,
+    /// Networks from which everyone may join. An address elsewhere must prove that it receives.
+    pub open: Vec<IpNet>,
+    /// What everyone must give with `/pass` before taking part.
+    pub password: Option<Box<str>>,
     /// The most members at once. One more is refused and told so.
     pub max_members: usize,
+    /// The most members in one room; `None` for as many as the hub may have.
+    pub max_per_room: Option<usize>,
     /// The most members from one IP address; `None` for no bound. Without `loopback_counts`,
     /// loopback addresses are exempt: a classroom's programs all run on one machine.
     pub max_per_address: Option<usize>,
     /// Whether `max_per_address` holds for loopback too (when the operator set it outright).
     pub loopback_counts: bool,
+    /// What one member may say in a second.
+    pub rate: PerOrigin<Rate>,
+    /// What all members of one origin together may say in a second.
+    pub hub_rate: PerOrigin<Rate>,
     /// The most bytes of text in one message, before escaping. `None`: 8 KiB, or in the raw format
-    /// what a datagram holds.
+    /// what a datagram holds over IPv4 as well as IPv6.
     pub max_text: Option<usize>,
     /// Rooms with more members than this get no notices.
     pub notices_up_to: usize,
-    /// The name that the operator's `say` speaks under; no member may take it.
-    pub operator: Name,
+    /// The hub's name: the operator's `say` speaks under it, and no member may take it.
+    pub name: Name,
+    /// Whether `/discover` is answered. Hubs that only listen on loopback leave it to others.
+    pub discoverable: bool,
     /// The hub's own addresses, which are never members.
     pub own: Vec<SocketAddr>,
     /// Addresses that are never members whatever the port: the interfaces' broadcast addresses.
     pub never: Vec<IpAddr>,
-    /// Keys of the member table's hash, drawn at random by the driver so that nobody outside can
-    /// choose addresses that collide.
+    /// Keys of the tables' hashes, drawn at random by the driver so that nobody outside can choose
+    /// addresses that collide.
     pub hash_keys: [u64; 4],
+    /// The key of proofs and resume words, drawn at random by the driver.
+    pub secret: [u8; 16],
     /// Whether every message is also reported as an [`Event`](crate::Event).
     pub report_messages: bool,
 }
+
+/// 50,000 messages a second from a network that is open, 20 from anywhere else, any number from
+/// this host. Bytes: what so many messages of a LAN's and of a chat line's size come to.
+const DEFAULT_RATE: PerOrigin<Rate> = PerOrigin {
+    loopback: Rate::UNLIMITED,
+    open: Rate { messages: Some(50_000), bytes: Some(64 << 20) },
+    beyond: Rate { messages: Some(20), bytes: Some(64 << 10) },
+};
 
 impl Config {
     /// The most bytes of text in one message.
     pub fn most_text(&self) -> usize {
         self.max_text.unwrap_or(match self.format {
             Format::Chat | Format::Classic => 8 * 1024,
-            Format::Raw => MAX_PAYLOAD_V6,
+            Format::Raw => MAX_PAYLOAD_V4,
         })
     }
 }
@@ -54,15 +78,22 @@ impl Default for Config {
         Config {
             format: Format::Chat,
             timeout: Duration::from_secs(30),
+            open: DEFAULT_OPEN.iter().filter_map(|net| net.parse().ok()).collect(),
+            password: None,
             max_members: 100_000,
+            max_per_room: None,
             max_per_address: Some(256),
             loopback_counts: false,
+            rate: DEFAULT_RATE,
+            hub_rate: DEFAULT_RATE,
             max_text: None,
             notices_up_to: 100,
-            operator: Name::operator(),
+            name: Name::operator(),
+            discoverable: false,
             own: Vec::new(),
             never: Vec::new(),
             hash_keys: [0; 4],
+            secret: [0; 16],
             report_messages: false,
         }
     }
@@ -78,4 +109,14 @@ pub enum Format {
     Classic,
     /// The payload untouched, to everyone but its sender.
     Raw,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_network_is_read() {
+        assert_eq!(Config::default().open.len(), DEFAULT_OPEN.len());
+    }
 }

@@ -29,6 +29,11 @@ pub enum Event {
         /// Its name from now on.
         name: Name,
     },
+    /// What was sent to this address came back: something there answers by itself.
+    Echo {
+        /// Who.
+        address: SocketAddr,
+    },
     /// Somebody spoke. Only with [`Config::report_messages`](crate::Config::report_messages).
     Message {
         /// Who; `None` is the operator.
@@ -47,11 +52,16 @@ pub enum Left {
     TimedOut,
     /// The operator removed it.
     Kicked,
+    /// The operator banned it.
+    Banned,
+    /// Its name was taken back from another address, with its resume word.
+    Moved,
 }
 
 impl Left {
     /// Every reason, in the order [`Statistics`](crate::Statistics) counts them.
-    pub const ALL: [Left; 3] = [Left::Quit, Left::TimedOut, Left::Kicked];
+    pub const ALL: [Left; 5] =
+        [Left::Quit, Left::TimedOut, Left::Kicked, Left::Banned, Left::Moved];
 
     /// As notices, logs and JSON say it.
     pub fn describe(self) -> &'static str {
@@ -59,6 +69,8 @@ impl Left {
             Left::Quit => "left",
             Left::TimedOut => "timed out",
             Left::Kicked => "removed by the operator",
+            Left::Banned => "banned by the operator",
+            Left::Moved => "moved to another address",
         }
     }
 }

@@ -1,45 +1,58 @@
 //! The hub itself. [`Hub::receive`] is the main flow: from a datagram to what it brings about.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::io::Write;
 use std::net::SocketAddr;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit, max_payload};
-use pigeon_text::escape_to;
+use ipnet::IpNet;
+use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_text::Encoding;
 
-use crate::members::{Members, Slot};
-use crate::notices::{self, Notices};
-use crate::run::{MAX_BATCH_BYTES, Run};
+use crate::admission::{self, Bans, MAX_BANS};
+use crate::discovery::{Discovery, Question};
+use crate::echo::Echoes;
+use crate::limits::Buckets;
+use crate::members::{Flag, Members, Slot};
+use crate::resume::Grants;
+use crate::rooms::{PORCH, Rooms};
+use crate::seal::Seal;
 use crate::wire::{Incoming, classify};
-use crate::{Config, Dropped, Event, Format, Left, Name, NameError, Statistics};
-use crate::{admission, commands};
-
-/// What every member gets when the hub stops, and what members of the formats without notices get
-/// when the hub drops them.
-const BYE: &[u8] = b"Bye!";
+use crate::{Config, Dropped, Event, Format, Left, Name, PerOrigin, Rate, Statistics};
+use crate::{commands, notices};
 
 /// The most members timed out in one call; the next call follows at once. So a hundred thousand
 /// that fall silent together do not hold up the datagrams of those who live.
 const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
-/// The most answers in one batch.
-const MAX_ANSWERS: usize = 65_536;
-
 /// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 16_384;
 
-/// Group chat over plain datagrams: members, their names, and every message to all of them.
+/// In the raw format data may repeat by itself: only the third echo in a row is one.
+const RAW_ECHOES: u8 = 3;
+
+/// Group chat over plain datagrams: members, their names and rooms, and every message to all of a
+/// room.
 ///
-/// Drive it as [`Machine`] says. Besides datagrams it takes the operator's
-/// [`say`](Hub::say), [`kick`](Hub::kick) and [`stop`](Hub::stop), which count as `handle_*` calls.
+/// Drive it as [`Machine`] says. Besides datagrams it takes the operator's [`say`](Hub::say),
+/// [`kick`](Hub::kick), [`ban`](Hub::ban) and [`stop`](Hub::stop), which count as `handle_*` calls.
 pub struct Hub {
-    config: Config,
-    members: Members,
-    outbox: Outbox,
-    run: Run,
-    notices: Notices,
+    pub(crate) config: Config,
+    /// The latest time the driver told.
+    pub(crate) now: Instant,
+    pub(crate) members: Members,
+    pub(crate) rooms: Rooms,
+    pub(crate) grants: Grants,
+    pub(crate) echoes: Echoes,
+    pub(crate) seal: Seal,
+    pub(crate) outbox: Outbox,
+    pub(crate) statistics: Statistics,
+    /// What is left of the hub's own rates.
+    buckets: PerOrigin<Buckets>,
+    /// What is left of everyone's guesses at passwords and resume words.
+    pub(crate) guesses: Buckets,
+    bans: Bans,
+    discovery: Discovery,
     events: VecDeque<Event>,
-    statistics: Statistics,
 }
 
 /// A member as the console and the logs see it.
@@ -49,9 +62,43 @@ pub struct MemberView {
     pub address: SocketAddr,
     /// What it is called, if it has chosen.
     pub name: Option<Name>,
+    /// The room it is in; `None` for one that has not given the password.
+    pub room: Option<Name>,
     /// When it was last heard.
     pub heard: Instant,
 }
+
+/// A room as the console sees it.
+#[derive(Clone, Debug)]
+pub struct RoomView {
+    /// What it is called.
+    pub name: Name,
+    /// How many members are in it.
+    pub members: usize,
+}
+
+/// A ban that could not be laid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BanError {
+    /// It is neither a member nor a network.
+    Unknown,
+    /// The hub itself stands in that network, and its own machine's programs with it.
+    Own,
+    /// There are too many bans.
+    TooMany,
+}
+
+impl std::fmt::Display for BanError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BanError::Unknown => f.write_str("neither a member's name nor a network"),
+            BanError::Own => f.write_str("all of this machine would be banned; kick it instead"),
+            BanError::TooMany => write!(f, "there are {MAX_BANS} bans already"),
+        }
+    }
+}
+
+impl std::error::Error for BanError {}
 
 impl Hub {
     /// A hub without members.
@@ -59,13 +106,20 @@ impl Hub {
         // Slots are 32 bits with one to spare; memory ends long before.
         config.max_members = config.max_members.min(1 << 30);
         Hub {
+            now: Instant::ORIGIN,
             members: Members::new(config.hash_keys),
+            rooms: Rooms::new(config.hash_keys),
+            grants: Grants::new(config.hash_keys),
+            echoes: Echoes::new(config.hash_keys),
+            seal: Seal::new(config.secret),
             config,
             outbox: Outbox::new(),
-            run: Run::default(),
-            notices: Notices::default(),
-            events: VecDeque::new(),
             statistics: Statistics::default(),
+            buckets: PerOrigin::default(),
+            guesses: Buckets::default(),
+            bans: Bans::default(),
+            discovery: Discovery::default(),
+            events: VecDeque::new(),
         }
     }
 
@@ -76,13 +130,29 @@ impl Hub {
         self.members.len()
     }
 
-    /// Every member, in no particular order.
+    /// Every member, longest silent first.
     pub fn members(&self) -> impl Iterator<Item = MemberView> + '_ {
-        self.slots().map(|slot| MemberView {
-            address: self.members.address(slot),
-            name: self.members.name(slot).cloned(),
-            heard: self.members.heard(slot),
+        self.members.iter().map(|slot| {
+            let room = Some(self.members.room(slot)).filter(|&room| room != PORCH);
+            MemberView {
+                address: self.members.address(slot),
+                name: self.members.name(slot).cloned(),
+                room: room.and_then(|room| Some(self.rooms.get(room)?.name.clone())),
+                heard: self.members.heard(slot),
+            }
         })
+    }
+
+    /// Every room.
+    pub fn rooms(&self) -> impl Iterator<Item = RoomView> + '_ {
+        let view =
+            |room: &crate::rooms::Room| RoomView { name: room.name.clone(), members: room.len() };
+        self.rooms.iter().map(view)
+    }
+
+    /// Every banned network.
+    pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
+        self.bans.iter()
     }
 
     /// What has been counted so far.
@@ -95,315 +165,282 @@ impl Hub {
         &self.config
     }
 
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.members.iter()
-    }
-
     /// What others call a member: its name, or `IP:PORT`.
     pub(crate) fn label(&self, slot: Slot) -> String {
         notices::label(self.members.name(slot), self.members.address(slot))
     }
 
+    /// Finds a member by its name or its `IP:PORT`.
+    pub(crate) fn find(&self, who: &str) -> Option<Slot> {
+        let by_address = || who.parse().ok().and_then(|address| self.members.find(address));
+        self.members.find_name(who).or_else(by_address)
+    }
+
     // The operator.
 
-    /// Speaks to everyone as the operator. False if the text is longer than a message may be.
-    pub fn say(&mut self, text: &str) -> bool {
-        self.begin();
-        self.relay(None, text.trim().as_bytes()).is_ok()
+    /// Speaks to every room as the operator. Rooms that cannot be told are the error's; the others
+    /// have been.
+    pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
+        self.begin(self.now);
+        let mut outcome = Ok(());
+        for room in self.rooms.ids().filter(|&room| room != PORCH) {
+            if self.rooms.get(room).is_some() {
+                outcome = outcome.and(self.relay(None, room, text.trim().as_bytes()));
+            }
+        }
+        outcome
     }
 
     /// Removes a member, by its name or its `IP:PORT`, and tells it. False if there is none.
     pub fn kick(&mut self, now: Instant, who: &str) -> bool {
-        self.begin();
-        let by_address = || who.parse().ok().and_then(|address| self.members.find(address));
-        let Some(slot) = self.members.find_name(who).or_else(by_address) else {
-            return false;
+        self.begin(now);
+        let found = self.find(who);
+        if let Some(slot) = found {
+            self.leave(slot, Left::Kicked);
+        }
+        found.is_some()
+    }
+
+    /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.
+    /// Members from there are told and removed; nothing from there is heard or answered any more.
+    pub fn ban(&mut self, now: Instant, who: &str) -> Result<IpNet, BanError> {
+        self.begin(now);
+        let net = match self.find(who) {
+            Some(slot) => self.members.address(slot).ip().into(),
+            None => parse_net(who).ok_or(BanError::Unknown)?,
         };
-        self.leave(now, slot, Left::Kicked);
-        true
+        if net.addr().is_loopback() {
+            return Err(BanError::Own);
+        }
+        if !self.bans.add(net) {
+            return Err(BanError::TooMany);
+        }
+        let banned = |slot: &Slot| net.contains(&self.members.address(*slot).ip());
+        let gone: Vec<Slot> = self.members.iter().filter(banned).collect();
+        for slot in gone {
+            self.leave(slot, Left::Banned);
+        }
+        Ok(net)
+    }
+
+    /// Lifts a ban. False if there was none.
+    pub fn unban(&mut self, net: &str) -> bool {
+        parse_net(net).is_some_and(|net| self.bans.remove(net))
     }
 
     /// Says `Bye!` to everyone. Nothing more is to be handed to the hub afterwards.
     pub fn stop(&mut self) {
-        self.begin();
-        let bye = self.outbox.append(|bytes| bytes.extend_from_slice(BYE));
-        self.run.push(bye, None);
+        self.begin(self.now);
+        self.say_bye();
     }
 
     // The life of a datagram.
 
-    fn receive(&mut self, now: Instant, datagram: &Received<'_>) -> Result<(), Dropped> {
-        admission::check_source(&self.config, datagram.from)?;
+    fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
+        let from = datagram.from;
+        admission::check_source(&self.config, from)?;
+        if self.bans.contains(from.ip()) {
+            return Err(Dropped::Banned);
+        }
         if datagram.is_truncated() {
             return Err(Dropped::Truncated);
         }
-        match classify(self.config.format, datagram.payload) {
-            Incoming::Reply => Err(Dropped::Reply),
-            Incoming::Quit => {
-                let slot = self.members.find(datagram.from).ok_or(Dropped::NotMember)?;
-                self.leave(now, slot, Left::Quit);
-                Ok(())
+        let member = self.members.find(from);
+        let payload = self.in_utf8(member, datagram.payload);
+        let incoming = classify(self.config.format, &payload);
+        match incoming {
+            Incoming::Reply => return Err(Dropped::Reply),
+            Incoming::Prove { word } => return self.prove(datagram, member, word),
+            Incoming::Discover { nonce } => {
+                self.discover(datagram, nonce);
+                return Ok(());
             }
-            Incoming::Empty => self.keep(now, datagram).map(|_| ()),
+            Incoming::Message { .. } | Incoming::Command { .. } => {
+                self.stop_echo(from, member, &payload)?;
+            }
+            Incoming::Quit if member.is_none() => return Err(Dropped::NotMember),
+            Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
+        }
+        let slot = match member {
+            Some(slot) => slot,
+            None => self.admit(datagram)?,
+        };
+        self.members.touch(slot, self.now, datagram.local);
+        match incoming {
+            Incoming::Quit => self.leave(slot, Left::Quit),
             Incoming::Heartbeat { padded } => {
                 self.statistics.heartbeats += 1;
-                let slot = self.keep(now, datagram)?;
                 if padded {
+                    self.spend(slot, payload.len())?;
                     self.answer_heartbeat(slot);
                 }
-                Ok(())
             }
             Incoming::Command { word, rest } => {
-                let slot = self.keep(now, datagram)?;
+                self.spend(slot, payload.len())?;
                 self.statistics.commands += 1;
-                let line = commands::answer(self, now, slot, word, rest);
-                self.tell(slot, &line);
-                Ok(())
+                commands::answer(self, slot, word, rest)?;
             }
-            Incoming::Message { text } => {
-                let slot = self.keep(now, datagram)?;
-                self.relay(Some(slot), text).inspect_err(|&reason| {
-                    let length = text.len();
-                    let most = self.config.most_text();
-                    let line = match reason {
-                        Dropped::TextTooLong if length > most => {
-                            format!("not sent: {length} bytes of text, at most {most}")
-                        }
-                        Dropped::TextTooLong => "not sent: too long once escaped".to_string(),
-                        _ => "not sent: the hub is overloaded".to_string(),
-                    };
-                    self.tell(slot, &line);
-                })
-            }
-        }
-    }
-
-    /// Makes the sender a member, or keeps it one.
-    fn keep(&mut self, now: Instant, datagram: &Received<'_>) -> Result<Slot, Dropped> {
-        let from = datagram.from;
-        let slot = match self.members.find(from) {
-            Some(slot) => slot,
-            None => {
-                admission::check_room(&self.config, &self.members, from).inspect_err(
-                    |&reason| {
-                        self.refuse(datagram, reason);
-                    },
-                )?;
-                let counted = admission::counts(&self.config, from.ip());
-                let slot = self.members.insert(from, now, self.run.len(), counted);
-                self.statistics.joined += 1;
-                if self.config.format == Format::Chat {
-                    self.notices.joined(now, from);
-                }
-                self.report(Event::Joined { address: from });
-                slot
-            }
-        };
-        self.members.touch(slot, now, datagram.local);
-        Ok(slot)
-    }
-
-    /// Tells a sender why it is no member: in one line never longer than what it sent.
-    fn refuse(&mut self, datagram: &Received<'_>, reason: Dropped) {
-        let line = self.line(match reason {
-            Dropped::HubFull => "the hub is full",
-            _ => "too many members from your address",
-        });
-        if line.len() <= datagram.payload.len() {
-            self.send(datagram.from, datagram.local, |bytes| {
-                bytes.extend_from_slice(line.as_bytes())
-            });
-        }
-    }
-
-    /// Gives a message to everyone.
-    fn relay(&mut self, speaker: Option<Slot>, text: &[u8]) -> Result<(), Dropped> {
-        if text.len() > self.config.most_text() {
-            return Err(Dropped::TextTooLong);
-        }
-        let Hub { config, members, outbox, .. } = self;
-        let range = outbox.append(|bytes| match config.format {
-            Format::Chat => {
-                match speaker.map(|slot| (members.name(slot), members.address(slot))) {
-                    Some((Some(name), _)) => bytes.extend_from_slice(name.as_str().as_bytes()),
-                    // Writing to a vector cannot fail.
-                    Some((None, address)) => drop(write!(bytes, "{address}")),
-                    None => bytes.extend_from_slice(config.operator.as_str().as_bytes()),
-                }
-                bytes.extend_from_slice(b": ");
-                escape_to(bytes, text);
-                bytes.push(b'\n');
-            }
-            Format::Classic => {
-                bytes.extend_from_slice(b"Ack ");
-                bytes.extend(text.iter().map(u8::to_ascii_uppercase));
-                bytes.extend_from_slice(b". from ");
-                match speaker {
-                    Some(slot) => drop(write!(bytes, "{}", members.address(slot))),
-                    None => bytes.extend_from_slice(config.operator.as_str().as_bytes()),
-                }
-            }
-            Format::Raw => bytes.extend_from_slice(text),
-        });
-        let refused = if range.len() > pigeon_datagram::MAX_PAYLOAD_V4 {
-            Some(Dropped::TextTooLong)
-        } else if !self.run.has_room(range.len()) {
-            Some(Dropped::BatchFull)
-        } else {
-            None
-        };
-        if let Some(reason) = refused {
-            self.outbox.truncate(range.start);
-            return Err(reason);
-        }
-        let except = if self.config.format == Format::Raw { speaker } else { None };
-        self.run.push(range.clone(), except);
-        self.statistics.messages += 1;
-        if self.config.report_messages {
-            let from = speaker.map(|slot| self.members.address(slot));
-            self.report(Event::Message { from, range });
+            Incoming::Message { text } => self.speak(slot, text)?,
+            Incoming::Empty
+            | Incoming::Reply
+            | Incoming::Prove { .. }
+            | Incoming::Discover { .. } => {}
         }
         Ok(())
     }
 
-    /// `^hb^ pigeon/1 MEMBERS SECUREPORT`: always shorter than the padded heartbeat it answers.
-    fn answer_heartbeat(&mut self, slot: Slot) {
-        let members = self.members.len();
-        self.send_to(slot, |bytes| drop(write!(bytes, "^hb^ pigeon/1 {members} 0")));
-    }
-
-    /// One line from the hub to one member.
-    fn tell(&mut self, slot: Slot, line: &str) {
-        let line = self.line(line);
-        self.send_to(slot, |bytes| bytes.extend_from_slice(line.as_bytes()));
-    }
-
-    /// A line of the hub's own, as members of this format get it.
-    fn line(&self, text: &str) -> String {
-        let end = if self.config.format == Format::Chat { "\n" } else { "" };
-        format!("* {text}{end}")
-    }
-
-    fn send_to(&mut self, slot: Slot, write: impl FnOnce(&mut Vec<u8>)) {
-        self.send(self.members.address(slot), self.members.local(slot), write);
-    }
-
-    fn send(
-        &mut self,
-        to: SocketAddr,
-        from: Option<std::net::IpAddr>,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) {
-        // A driver drains long before this; one that does not may not make the hub grow.
-        if self.outbox.queued() >= MAX_ANSWERS || self.outbox.bytes().len() >= MAX_BATCH_BYTES {
-            return self.statistics.count_dropped(Dropped::AnswersFull);
-        }
-        let range = self.outbox.append(write);
-        debug_assert!(range.len() <= max_payload(to));
-        self.outbox.queue(to, from, range);
-    }
-
-    // Coming and going.
-
-    /// Removes a member; whoever did not ask to leave is told, once.
-    fn leave(&mut self, now: Instant, slot: Slot, reason: Left) {
-        let (address, label) = (self.members.address(slot), self.label(slot));
-        if reason != Left::Quit {
-            self.tell_dropped(slot, reason);
-        }
-        self.run.forget(slot);
-        let name = self.members.remove(slot);
-        self.statistics.count_left(reason);
-        if self.config.format == Format::Chat {
-            self.notices.left(now, address, label, reason);
-        }
-        self.report(Event::Left { address, name, reason });
-    }
-
-    fn tell_dropped(&mut self, slot: Slot, reason: Left) {
-        if self.config.format != Format::Chat {
-            return self.send_to(slot, |bytes| bytes.extend_from_slice(BYE));
-        }
-        let line = match reason {
-            Left::TimedOut => format!(
-                "you were silent for {:?} and are no member any more; whatever you send makes you one again",
-                self.config.timeout
-            ),
-            _ => format!("you were {}", reason.describe()),
-        };
-        self.tell(slot, &line);
-    }
-
-    pub(crate) fn rename(&mut self, now: Instant, slot: Slot, name: Name) -> Result<(), NameError> {
-        if name.folded() == self.config.operator.folded() {
-            return Err(NameError::Taken);
-        }
-        let (address, before) = (self.members.address(slot), self.label(slot));
-        self.members.rename(slot, name.clone())?;
-        if before != name.as_str() {
-            if self.config.format == Format::Chat {
-                self.notices.renamed(now, address, before);
+    /// A member says something to its room.
+    fn speak(&mut self, slot: Slot, text: &[u8]) -> Result<(), Dropped> {
+        let room = match self.room_of_speech(slot) {
+            Ok(room) => room,
+            // The raw format has no commands, but the password must be given somehow.
+            Err(reason) if self.config.format == Format::Raw => {
+                return match text.trim_ascii().strip_prefix(b"/pass ") {
+                    Some(secret) => commands::answer(self, slot, b"pass", secret),
+                    None => Err(reason),
+                };
             }
-            self.report(Event::Renamed { address, name });
-        }
-        Ok(())
-    }
-
-    /// Sends the gathered notices: one line for everyone, and a line of their own for those whom
-    /// they are about. Rooms too large for notices get none.
-    fn send_notices(&mut self) {
-        if self.members.len() <= self.config.notices_up_to {
-            let notices = &self.notices;
-            let called = |address| match self.members.find(address) {
-                Some(slot) => self.label(slot),
-                None => SocketAddr::to_string(&address),
+            Err(reason) => return Err(self.warn(slot, reason)),
+        };
+        self.spend(slot, text.len())?;
+        self.relay(Some(slot), room, text).inspect_err(|&reason| {
+            let (length, most) = (text.len(), self.config.most_text());
+            let line = match reason {
+                Dropped::TextTooLong if length > most => {
+                    format!("not sent: {length} bytes of text, at most {most}")
+                }
+                Dropped::TextTooLong => {
+                    "not sent: too long for a datagram once it is wrapped".to_string()
+                }
+                _ => "not sent: the hub is overloaded".to_string(),
             };
-            let shared = notices.line(None, called);
-            let lines: Vec<(Slot, Option<String>)> = self
-                .slots()
-                .map(|slot| {
-                    let address = self.members.address(slot);
-                    let concerned = notices.concerns(address);
-                    (
-                        slot,
-                        if concerned {
-                            notices.line(Some(address), called)
-                        } else {
-                            shared.clone()
-                        },
-                    )
-                })
-                .collect();
-            for (slot, line) in lines {
-                if let Some(line) = line.as_deref().and_then(|line| line.strip_prefix("* ")) {
-                    self.tell(slot, line);
-                }
-            }
-        }
-        self.notices.clear();
+            self.tell(slot, &line);
+        })
     }
 
-    fn time_out(&mut self, now: Instant) {
+    /// What a member wrote in its own encoding, in UTF-8.
+    fn in_utf8<'a>(&self, member: Option<Slot>, payload: &'a [u8]) -> Cow<'a, [u8]> {
+        match member.map_or(Encoding::UTF_8, |slot| self.members.encoding(slot)) {
+            Encoding::UTF_8 => Cow::Borrowed(payload),
+            encoding => Cow::Owned(encoding.decode(payload).into_owned().into_bytes()),
+        }
+    }
+
+    /// Stops what comes back as it was sent.
+    fn stop_echo(
+        &mut self,
+        from: SocketAddr,
+        member: Option<Slot>,
+        payload: &[u8],
+    ) -> Result<(), Dropped> {
+        let room = member.map(|slot| self.members.room(slot));
+        let mut is_echo = self.echoes.is_echo(self.now, from, room, payload);
+        if let Some(slot) = member.filter(|_| self.config.format == Format::Raw) {
+            is_echo = self.members.count_echo(slot, is_echo) >= RAW_ECHOES;
+        }
+        if is_echo {
+            self.report(Event::Echo { address: from });
+            return Err(Dropped::Echo);
+        }
+        Ok(())
+    }
+
+    /// Takes a message out of the member's rate and the hub's.
+    fn spend(&mut self, slot: Slot, bytes: usize) -> Result<(), Dropped> {
+        let origin = self.members.origin(slot);
+        let (rate, hub_rate) = (*self.config.rate.get(origin), *self.config.hub_rate.get(origin));
+        if rate.is_unlimited() && hub_rate.is_unlimited() {
+            return Ok(());
+        }
+        let now = self.now;
+        if self.members.buckets(slot).are_full(now) {
+            self.members.set(slot, Flag::Warned, false);
+        }
+        if !self.members.buckets(slot).take(now, rate, bytes) {
+            return Err(self.warn(slot, Dropped::RateLimited));
+        }
+        if !self.buckets.get_mut(origin).take(now, hub_rate, bytes) {
+            return Err(self.warn(slot, Dropped::HubRateLimited));
+        }
+        Ok(())
+    }
+
+    /// Takes one guess at a password or a resume word. Ten a second, all members together: what
+    /// keeps one guesser slow must not be evaded by being many.
+    pub(crate) fn guess(&mut self) -> Result<(), Dropped> {
+        let rate = Rate { messages: Some(10), bytes: None };
+        if self.guesses.take(self.now, rate, 0) { Ok(()) } else { Err(Dropped::GuessLimited) }
+    }
+
+    /// Tells a member of a limit it has run into: once, until it has kept within it again.
+    fn warn(&mut self, slot: Slot, reason: Dropped) -> Dropped {
+        if !self.members.has(slot, Flag::Warned) {
+            self.members.set(slot, Flag::Warned, true);
+            let rate = |rate: &Rate| match (rate.messages, rate.bytes) {
+                (Some(messages), Some(bytes)) => format!("{messages} messages or {bytes} bytes"),
+                (Some(messages), None) => format!("{messages} messages"),
+                (None, bytes) => format!("{} bytes", bytes.unwrap_or_default()),
+            };
+            let origin = self.members.origin(slot);
+            let line = match reason {
+                Dropped::NoPassword => "not sent: first /pass SECRET".to_string(),
+                Dropped::RateLimited => {
+                    format!("not sent: more than {} a second", rate(self.config.rate.get(origin)))
+                }
+                _ => "not sent: all together say more than the hub relays".to_string(),
+            };
+            self.tell(slot, &line);
+        }
+        reason
+    }
+
+    /// Takes a question for hubs, to be answered a little later.
+    fn discover(&mut self, datagram: &Received<'_>, nonce: &[u8]) {
+        if self.config.discoverable {
+            let (to, length) = (datagram.from, datagram.payload.len());
+            let chance = self.seal.chance(datagram.payload);
+            let question = Question::new(to, datagram.local, nonce, length);
+            self.discovery.ask(self.now, chance, question);
+        }
+    }
+
+    // Timers.
+
+    fn time_out(&mut self) {
         for _ in 0..MAX_TIMEOUTS_A_CALL {
             match self.members.oldest() {
-                Some(slot) if self.members.heard(slot) + self.config.timeout <= now => {
-                    self.leave(now, slot, Left::TimedOut);
+                Some(slot) if self.members.heard(slot) + self.config.timeout <= self.now => {
+                    self.leave(slot, Left::TimedOut);
                 }
                 _ => break,
             }
         }
     }
 
+    fn answer_questions(&mut self) {
+        while let Some(question) = self.discovery.take(self.now) {
+            let nonce = String::from_utf8_lossy(&question.nonce);
+            let (name, members) = (&self.config.name, self.members.len());
+            let answer = format!("/here {nonce} {name} {members} 0");
+            if answer.len() <= question.length {
+                self.send(question.to, question.local, |bytes| {
+                    bytes.extend_from_slice(answer.as_bytes());
+                });
+            }
+        }
+    }
+
     // The driver's side.
 
-    /// Opens a new batch if the last one has been sent.
-    fn begin(&mut self) {
-        if self.run.is_empty() {
+    /// Notes the time, and opens a new batch if the last one has been sent.
+    fn begin(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        if self.rooms.are_silent() {
             self.outbox.reset_if_drained();
         }
     }
 
-    fn report(&mut self, event: Event) {
+    pub(crate) fn report(&mut self, event: Event) {
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(event);
         } else {
@@ -412,23 +449,32 @@ impl Hub {
     }
 }
 
+/// A network, or one address as a network.
+fn parse_net(text: &str) -> Option<IpNet> {
+    let net = text.parse::<IpNet>().ok();
+    let net = net.or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+    net.map(|net| net.trunc())
+}
+
 impl Machine for Hub {
     type Event = Event;
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
-        self.begin();
+        self.begin(now);
         self.statistics.received += 1;
-        if let Err(reason) = self.receive(now, datagram) {
+        if let Err(reason) = self.receive(datagram) {
             self.statistics.count_dropped(reason);
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.begin();
-        self.time_out(now);
-        if self.notices.due().is_some_and(|due| due <= now) {
-            self.send_notices();
+        self.begin(now);
+        self.time_out();
+        while let Some(room) = self.rooms.take_news(now) {
+            self.send_notices(room);
         }
+        self.answer_questions();
+        self.statistics.echoes_forgotten = self.echoes.forgotten;
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -436,10 +482,7 @@ impl Machine for Hub {
             self.statistics.sent += 1;
             return Some(transmit);
         }
-        let Some((slot, train)) = self.run.poll(&self.members) else {
-            self.members.settle();
-            return None;
-        };
+        let (slot, train) = self.rooms.poll(&mut self.members, &mut self.outbox)?;
         self.statistics.sent += train.datagrams as u64;
         Some(Transmit {
             to: self.members.address(slot),
@@ -457,10 +500,12 @@ impl Machine for Hub {
         self.events.pop_front()
     }
 
-    /// The earlier of two timers: the longest-silent member's time-out, and the gathered notices.
+    /// The earliest of three timers: the longest-silent member's time-out, the gathered notices,
+    /// and the answers to those who look for hubs.
     fn poll_timeout(&self) -> Option<Instant> {
         let expiry =
             self.members.oldest().map(|slot| self.members.heard(slot) + self.config.timeout);
-        expiry.into_iter().chain(self.notices.due()).min()
+        let timers = [expiry, self.rooms.news_due(), self.discovery.due()];
+        timers.into_iter().flatten().min()
     }
 }

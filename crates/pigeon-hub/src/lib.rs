@@ -4,13 +4,16 @@
 //! Read [`Hub`] first: its `receive` is the life of one datagram. Then, in the order a datagram
 //! meets them:
 //!
-//! - `admission`: which senders are never members, and the bounds of the table.
-//! - `wire`: what a datagram means, and the lines the hub itself says.
-//! - `members`: who is here, found by address, oldest first for the time-out.
-//! - `names`: what a member may be called.
-//! - `commands`: `/nick`, `/who`, `/help`.
-//! - `run`: the messages of one batch, and the trains that carry them to each member.
-//! - `notices`: joins and leaves, gathered for a second into one line.
+//! - `admission`: who is never a member, who must prove itself first, and the bounds of the table;
+//!   `seal` writes the proofs.
+//! - `wire`: what a datagram means.
+//! - `echo`: the guard against loops; `limits`: token buckets.
+//! - `membership`: joining, leaving, moving; `members` is the table, `rooms` who is in which room,
+//!   `names` what either may be called, `resume` how a name comes back.
+//! - `commands`: what a member may ask for.
+//! - `outgoing`: what is said, by whom, in whose words; `run` is the messages of one batch and the
+//!   trains that carry them; `notices` gathers joins and leaves into one line a second.
+//! - `discovery`: hubs that are looked for.
 //! - [`Config`], [`Statistics`], [`Event`]: what goes in beside datagrams, and what can be seen.
 //!
 //! What plain members may send and what they get is described in `docs/protocol.md`.
@@ -19,17 +22,27 @@
 mod admission;
 mod commands;
 mod config;
+mod discovery;
+mod echo;
 mod event;
 mod hub;
+mod limits;
 mod members;
+mod membership;
 mod names;
 mod notices;
+mod outgoing;
+mod resume;
+mod rooms;
 mod run;
+mod seal;
 mod statistics;
 mod wire;
 
+pub use admission::{DEFAULT_OPEN, Origin, PerOrigin};
 pub use config::{Config, Format};
 pub use event::{Event, Left};
-pub use hub::{Hub, MemberView};
+pub use hub::{BanError, Hub, MemberView, RoomView};
+pub use limits::Rate;
 pub use names::{MAX_NAME_CHARS, Name, NameError};
 pub use statistics::{Dropped, Statistics};

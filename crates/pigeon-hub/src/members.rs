@@ -1,7 +1,8 @@
-//! Who is here: found by address, walked densely for fan-out, oldest first for the time-out.
+//! Who is here: found by address, oldest first for the time-out.
 //!
-//! A silent member is one [`Record`] of 48 bytes, 4 bytes of `present` and about 10 bytes of hash
-//! table. Names stand in a table of their own, because most members of a large hub have none.
+//! A silent member is one [`Record`] of 64 bytes (a cache line), 4 bytes in its room's roster and
+//! about 10 bytes of hash table. Names stand in a table of their own, because most members of a
+//! large hub have none.
 //!
 //! Liveness is a doubly linked list through the records, least recently heard first. Every member
 //! has the same time-out, so a member that is heard moves to the end and the head is always the
@@ -15,8 +16,11 @@ use ahash::RandomState;
 use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
 use pigeon_datagram::Instant;
+use pigeon_text::Encoding;
 
-use crate::{Name, NameError};
+use crate::limits::Buckets;
+use crate::rooms::RoomId;
+use crate::{Name, NameError, Origin};
 
 /// A member's place in the table, for as long as it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,16 +29,40 @@ pub(crate) struct Slot(u32);
 const NOBODY: u32 = u32::MAX;
 
 struct Record {
-    address: Address,
+    ip: [u8; 16],
     heard: Instant,
+    /// What it may still say; for loopback members never looked at.
+    buckets: Buckets,
+    scope: u32,
     /// Neighbours in the liveness list; `older` is also the link of the free list.
     older: u32,
     newer: u32,
-    /// Where the slot stands in `present`, or in `arriving` with the top bit set.
+    /// Where it stands in its room's roster; the roster knows what it means.
     place: u32,
+    port: u16,
+    room: RoomId,
     /// Which of the hub's addresses it speaks to: an index into `locals`.
     local: u8,
-    named: bool,
+    flags: u8,
+    encoding: u8,
+    /// Echoes in a row, in the raw format.
+    echoes: u8,
+}
+
+/// What a member has or is, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Flag {
+    /// It has a name in `names`.
+    Named = 1,
+    /// It wants no notices.
+    Quiet = 2,
+    /// It has been told of the limit it keeps running into.
+    Warned = 4,
+    /// It comes from an open network.
+    Open = 8,
+    /// It comes from elsewhere, and has proved its address.
+    Beyond = 16,
 }
 
 /// An address in 24 bytes rather than the 32 of `SocketAddr`: IPv4 as IPv4-mapped IPv6. The flow
@@ -64,28 +92,43 @@ impl Address {
     }
 }
 
-/// The top bit of `Record::place`.
-const ARRIVING: u32 = 1 << 31;
+impl Record {
+    fn address(&self) -> Address {
+        Address { ip: self.ip, scope: self.scope, port: self.port }
+    }
+}
+
+/// How many members an IP address has. The address itself is not kept, only 32 bits of its keyed
+/// hash: a million addresses cost 19 MB and not 52, and the hundred or so pairs that then share a
+/// count cannot be chosen from outside.
+#[derive(Clone, Copy)]
+struct IpCount {
+    tag: u32,
+    count: u32,
+}
 
 /// The table of members.
 pub(crate) struct Members {
     hasher: RandomState,
     by_address: HashTable<u32>,
     records: Vec<Record>,
+    len: usize,
     free: u32,
     oldest: u32,
     newest: u32,
-    /// Members that get every message of the current batch.
-    present: Vec<Slot>,
-    /// Members that joined after the batch's first message, with how many messages they missed.
-    arriving: Vec<(Slot, usize)>,
-    /// How many members each counted IP address has.
-    per_ip: HashMap<IpAddr, u32, RandomState>,
-    names: HashMap<Slot, Name, RandomState>,
+    per_ip: HashTable<IpCount>,
+    names: HashMap<Slot, Named, RandomState>,
     by_name: HashMap<Box<str>, Slot, RandomState>,
     /// The hub's addresses that members speak to. Index 0 is "the system chooses"; when the
     /// table is full, that is what further addresses get.
     locals: Vec<Option<IpAddr>>,
+}
+
+/// A member's name, and the number its resume word was made for.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) name: Name,
+    pub(crate) grant: u32,
 }
 
 impl Members {
@@ -96,12 +139,11 @@ impl Members {
         Members {
             by_address: HashTable::new(),
             records: Vec::new(),
+            len: 0,
             free: NOBODY,
             oldest: NOBODY,
             newest: NOBODY,
-            present: Vec::new(),
-            arriving: Vec::new(),
-            per_ip: HashMap::with_hasher(hasher.clone()),
+            per_ip: HashTable::new(),
             names: HashMap::with_hasher(hasher.clone()),
             by_name: HashMap::with_hasher(hasher.clone()),
             locals: vec![None],
@@ -112,14 +154,14 @@ impl Members {
     // Looking.
 
     pub(crate) fn len(&self) -> usize {
-        self.present.len() + self.arriving.len()
+        self.len
     }
 
     pub(crate) fn find(&self, address: SocketAddr) -> Option<Slot> {
         let key = Address::new(address);
         let hash = self.hasher.hash_one(key);
-        let found = self.by_address.find(hash, |&slot| self.records[slot as usize].address == key);
-        found.map(|&slot| Slot(slot))
+        let same = |&slot: &u32| self.records[slot as usize].address() == key;
+        self.by_address.find(hash, same).map(|&slot| Slot(slot))
     }
 
     pub(crate) fn find_name(&self, name: &str) -> Option<Slot> {
@@ -127,7 +169,7 @@ impl Members {
     }
 
     pub(crate) fn address(&self, slot: Slot) -> SocketAddr {
-        self.record(slot).address.socket_addr()
+        self.record(slot).address().socket_addr()
     }
 
     /// Which of the hub's addresses to answer from.
@@ -135,17 +177,48 @@ impl Members {
         self.locals[usize::from(self.record(slot).local)]
     }
 
+    pub(crate) fn named(&self, slot: Slot) -> Option<&Named> {
+        if self.has(slot, Flag::Named) { self.names.get(&slot) } else { None }
+    }
+
     pub(crate) fn name(&self, slot: Slot) -> Option<&Name> {
-        if self.record(slot).named { self.names.get(&slot) } else { None }
+        self.named(slot).map(|named| &named.name)
     }
 
     pub(crate) fn heard(&self, slot: Slot) -> Instant {
         self.record(slot).heard
     }
 
+    pub(crate) fn room(&self, slot: Slot) -> RoomId {
+        self.record(slot).room
+    }
+
+    pub(crate) fn place(&self, slot: Slot) -> u32 {
+        self.record(slot).place
+    }
+
+    pub(crate) fn encoding(&self, slot: Slot) -> Encoding {
+        Encoding::from_index(self.record(slot).encoding).unwrap_or(Encoding::UTF_8)
+    }
+
+    pub(crate) fn has(&self, slot: Slot, flag: Flag) -> bool {
+        self.record(slot).flags & flag as u8 != 0
+    }
+
+    /// Where it comes from, as found when it joined.
+    pub(crate) fn origin(&self, slot: Slot) -> Origin {
+        match (self.has(slot, Flag::Beyond), self.has(slot, Flag::Open)) {
+            (true, _) => Origin::Beyond,
+            (_, true) => Origin::Open,
+            _ => Origin::Loopback,
+        }
+    }
+
     /// How many counted members this IP address has.
     pub(crate) fn at(&self, ip: IpAddr) -> usize {
-        self.per_ip.get(&ip).map_or(0, |&count| count as usize)
+        let tag = self.tag(ip);
+        let found = self.per_ip.find(spread(tag), |entry| entry.tag == tag);
+        found.map_or(0, |entry| entry.count as usize)
     }
 
     /// The member that has been silent longest.
@@ -153,87 +226,84 @@ impl Members {
         (self.oldest != NOBODY).then_some(Slot(self.oldest))
     }
 
-    /// Members that get every message of the current batch.
-    pub(crate) fn present(&self) -> &[Slot] {
-        &self.present
-    }
-
-    /// Members that joined in mid-batch, with how many of its messages came before them.
-    pub(crate) fn arriving(&self) -> &[(Slot, usize)] {
-        &self.arriving
-    }
-
+    /// Every member, least recently heard first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.present.iter().copied().chain(self.arriving.iter().map(|&(slot, _)| slot))
+        std::iter::successors(self.oldest(), |&slot| match self.record(slot).newer {
+            NOBODY => None,
+            newer => Some(Slot(newer)),
+        })
     }
 
     // Changing.
 
-    /// Adds a member, heard now. `missed` is how many messages of the current batch came before
-    /// it; `counted` whether it counts for its IP address.
+    /// Adds a member, heard now. `counted` is whether it counts for its IP address. It is in no
+    /// roster yet.
     pub(crate) fn insert(
         &mut self,
         address: SocketAddr,
         now: Instant,
-        missed: usize,
+        room: RoomId,
         counted: bool,
     ) -> Slot {
         let key = Address::new(address);
-        let record = Record {
-            address: key,
+        let slot = self.allocate(Record {
+            ip: key.ip,
             heard: now,
+            buckets: Buckets::default(),
+            scope: key.scope,
             older: NOBODY,
             newer: NOBODY,
             place: 0,
+            port: key.port,
+            room,
             local: 0,
-            named: false,
-        };
-        let slot = self.allocate(record);
+            flags: 0,
+            encoding: Encoding::UTF_8.index(),
+            echoes: 0,
+        });
         let (records, hasher) = (&self.records, &self.hasher);
         let hash = hasher.hash_one(key);
-        let same = |&other: &u32| records[other as usize].address == key;
-        let rehash = |&other: &u32| hasher.hash_one(records[other as usize].address);
+        let same = |&other: &u32| records[other as usize].address() == key;
+        let rehash = |&other: &u32| hasher.hash_one(records[other as usize].address());
         if let Entry::Vacant(vacant) = self.by_address.entry(hash, same, rehash) {
             vacant.insert(slot.0);
         }
         self.link_newest(slot);
-        if missed == 0 {
-            self.record_mut(slot).place = self.present.len() as u32;
-            self.present.push(slot);
-        } else {
-            self.record_mut(slot).place = self.arriving.len() as u32 | ARRIVING;
-            self.arriving.push((slot, missed));
-        }
+        self.len += 1;
         if counted {
-            *self.per_ip.entry(address.ip()).or_insert(0) += 1;
+            let tag = self.tag(address.ip());
+            let same = |entry: &IpCount| entry.tag == tag;
+            let mut entry = self.per_ip.entry(spread(tag), same, |entry| spread(entry.tag));
+            match &mut entry {
+                Entry::Occupied(occupied) => occupied.get_mut().count += 1,
+                Entry::Vacant(_) => drop(entry.insert(IpCount { tag, count: 1 })),
+            }
         }
         slot
     }
 
-    /// Removes a member and gives back its name.
-    pub(crate) fn remove(&mut self, slot: Slot) -> Option<Name> {
-        let Record { address: key, place, named, .. } = *self.record(slot);
+    /// Removes a member, which must have left its roster, and gives back its name.
+    pub(crate) fn remove(&mut self, slot: Slot, counted: bool) -> Option<Named> {
+        let key = self.record(slot).address();
         let hash = self.hasher.hash_one(key);
         if let Ok(entry) = self.by_address.find_entry(hash, |&other| other == slot.0) {
             entry.remove();
         }
         self.unlink(slot);
-        self.leave_place(place);
-        if let hashbrown::hash_map::Entry::Occupied(mut count) =
-            self.per_ip.entry(key.socket_addr().ip())
-        {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+        self.len -= 1;
+        if counted {
+            let tag = self.tag(key.socket_addr().ip());
+            if let Ok(mut entry) = self.per_ip.find_entry(spread(tag), |entry| entry.tag == tag) {
+                entry.get_mut().count -= 1;
+                if entry.get().count == 0 {
+                    entry.remove();
+                }
             }
         }
-        let name = if named { self.names.remove(&slot) } else { None };
-        if let Some(name) = &name {
-            self.by_name.remove(&name.folded());
-        }
+        let named = self.unname(slot);
         self.record_mut(slot).older = self.free;
         self.free = slot.0;
-        name
+        named
     }
 
     /// Notes that a member was heard, and which of the hub's addresses it spoke to.
@@ -249,26 +319,55 @@ impl Members {
     }
 
     /// Gives a member a name nobody else has.
-    pub(crate) fn rename(&mut self, slot: Slot, name: Name) -> Result<(), NameError> {
-        let folded = name.folded();
-        match self.by_name.get(&folded) {
-            Some(&holder) if holder != slot => return Err(NameError::Taken),
-            _ => {}
+    pub(crate) fn rename(&mut self, slot: Slot, named: Named) -> Result<(), NameError> {
+        let folded = named.name.folded();
+        if self.by_name.get(&folded).is_some_and(|&holder| holder != slot) {
+            return Err(NameError::Taken);
         }
-        if let Some(old) = self.names.insert(slot, name) {
-            self.by_name.remove(&old.folded());
-        }
+        self.unname(slot);
         self.by_name.insert(folded, slot);
-        self.record_mut(slot).named = true;
+        self.names.insert(slot, named);
+        self.set(slot, Flag::Named, true);
         Ok(())
     }
 
-    /// Ends a batch: whoever joined during it gets every message of the next.
-    pub(crate) fn settle(&mut self) {
-        for (slot, _) in std::mem::take(&mut self.arriving) {
-            self.record_mut(slot).place = self.present.len() as u32;
-            self.present.push(slot);
+    /// Takes a member's name away.
+    pub(crate) fn unname(&mut self, slot: Slot) -> Option<Named> {
+        if !self.has(slot, Flag::Named) {
+            return None;
         }
+        self.set(slot, Flag::Named, false);
+        let named = self.names.remove(&slot)?;
+        self.by_name.remove(&named.name.folded());
+        Some(named)
+    }
+
+    pub(crate) fn set(&mut self, slot: Slot, flag: Flag, on: bool) {
+        let flags = &mut self.record_mut(slot).flags;
+        *flags = if on { *flags | flag as u8 } else { *flags & !(flag as u8) };
+    }
+
+    pub(crate) fn set_encoding(&mut self, slot: Slot, encoding: Encoding) {
+        self.record_mut(slot).encoding = encoding.index();
+    }
+
+    pub(crate) fn set_room(&mut self, slot: Slot, room: RoomId) {
+        self.record_mut(slot).room = room;
+    }
+
+    pub(crate) fn set_place(&mut self, slot: Slot, place: u32) {
+        self.record_mut(slot).place = place;
+    }
+
+    pub(crate) fn buckets(&mut self, slot: Slot) -> &mut Buckets {
+        &mut self.record_mut(slot).buckets
+    }
+
+    /// Counts echoes in a row; anything else ends the row.
+    pub(crate) fn count_echo(&mut self, slot: Slot, is_echo: bool) -> u8 {
+        let echoes = &mut self.record_mut(slot).echoes;
+        *echoes = if is_echo { echoes.saturating_add(1) } else { 0 };
+        *echoes
     }
 
     // The parts.
@@ -279,6 +378,10 @@ impl Members {
 
     fn record_mut(&mut self, slot: Slot) -> &mut Record {
         &mut self.records[slot.0 as usize]
+    }
+
+    fn tag(&self, ip: IpAddr) -> u32 {
+        self.hasher.hash_one(ip) as u32
     }
 
     fn allocate(&mut self, record: Record) -> Slot {
@@ -316,20 +419,6 @@ impl Members {
         }
     }
 
-    fn leave_place(&mut self, place: u32) {
-        let index = (place & !ARRIVING) as usize;
-        let moved = if place & ARRIVING == 0 {
-            self.present.swap_remove(index);
-            self.present.get(index).copied()
-        } else {
-            self.arriving.swap_remove(index);
-            self.arriving.get(index).map(|&(slot, _)| slot)
-        };
-        if let Some(moved) = moved {
-            self.record_mut(moved).place = place;
-        }
-    }
-
     fn local_index(&mut self, local: Option<IpAddr>) -> u8 {
         let known = self.locals.iter().position(|&known| known == local);
         let index = known.unwrap_or_else(|| {
@@ -343,11 +432,17 @@ impl Members {
     }
 }
 
+/// The tag is a hash already; the table also wants its upper bits filled.
+fn spread(tag: u32) -> u64 {
+    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::rooms::LOBBY;
 
     fn address(n: u16) -> SocketAddr {
         SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 5000))
@@ -357,9 +452,13 @@ mod tests {
         Instant::ORIGIN + Duration::from_secs(seconds)
     }
 
+    fn named(text: &str) -> Named {
+        Named { name: Name::parse(text.as_bytes()).unwrap(), grant: 0 }
+    }
+
     #[test]
-    fn a_record_is_small() {
-        assert_eq!(size_of::<Record>(), 48);
+    fn a_record_is_one_cache_line() {
+        assert_eq!(size_of::<Record>(), 64);
     }
 
     #[test]
@@ -374,38 +473,34 @@ mod tests {
     fn the_oldest_is_whoever_was_heard_least_recently() {
         let mut members = Members::new([1, 2, 3, 4]);
         let slots: Vec<_> =
-            (0..4).map(|n| members.insert(address(n), at(n.into()), 0, true)).collect();
+            (0..4).map(|n| members.insert(address(n), at(n.into()), LOBBY, true)).collect();
         members.touch(slots[0], at(10), None);
         members.touch(slots[2], at(11), None);
-        members.remove(slots[3]);
-        let mut order = Vec::new();
-        while let Some(slot) = members.oldest() {
-            order.push(members.address(slot));
-            members.remove(slot);
-        }
+        members.remove(slots[3], true);
+        let order: Vec<_> = members.iter().map(|slot| members.address(slot)).collect();
         assert_eq!(order, [address(1), address(0), address(2)]);
+        while let Some(slot) = members.oldest() {
+            members.remove(slot, true);
+        }
         assert_eq!((members.len(), members.at(address(1).ip())), (0, 0));
     }
 
     #[test]
-    fn slots_places_and_names_survive_any_order_of_leaving() {
+    fn slots_and_names_survive_any_order_of_leaving() {
         let mut members = Members::new([1, 2, 3, 4]);
         for n in 0..100 {
-            let slot = members.insert(address(n), at(0), usize::from(n % 3), n % 2 == 0);
-            members.rename(slot, Name::parse(format!("n{n}").as_bytes()).unwrap()).unwrap();
+            let slot = members.insert(address(n), at(0), LOBBY, true);
+            members.rename(slot, named(&format!("n{n}"))).unwrap();
         }
         for n in (0..100).filter(|n| n % 7 < 4) {
             let slot = members.find(address(n)).unwrap();
-            assert_eq!(members.remove(slot).unwrap().as_str(), format!("n{n}"));
+            assert_eq!(members.remove(slot, true).unwrap().name.as_str(), format!("n{n}"));
         }
-        members.settle();
         for n in 0..100 {
             let slot = members.find(address(n));
             assert_eq!(slot.is_some(), n % 7 >= 4);
             assert_eq!(members.find_name(&format!("N{n}")), slot);
-            if let Some(slot) = slot {
-                assert_eq!(members.present()[members.record(slot).place as usize], slot);
-            }
+            assert_eq!(members.at(address(n).ip()), usize::from(slot.is_some()));
         }
         assert_eq!(members.len(), members.iter().count());
     }
@@ -413,12 +508,21 @@ mod tests {
     #[test]
     fn names_differ_by_more_than_capitals() {
         let mut members = Members::new([0; 4]);
-        let [a, b] = [1, 2].map(|n| members.insert(address(n), at(0), 0, true));
-        let name = |text: &str| Name::parse(text.as_bytes()).unwrap();
-        assert_eq!(members.rename(a, name("Zoë")), Ok(()));
-        assert_eq!(members.rename(b, name("ZOË")), Err(NameError::Taken));
-        assert_eq!(members.rename(a, name("zoë")), Ok(()));
-        assert_eq!(members.rename(a, name("other")), Ok(()));
-        assert_eq!(members.rename(b, name("zoë")), Ok(()));
+        let [a, b] = [1, 2].map(|n| members.insert(address(n), at(0), LOBBY, true));
+        assert_eq!(members.rename(a, named("Zoë")), Ok(()));
+        assert_eq!(members.rename(b, named("ZOË")), Err(NameError::Taken));
+        assert_eq!(members.rename(a, named("zoë")), Ok(()));
+        assert_eq!(members.rename(a, named("other")), Ok(()));
+        assert_eq!(members.rename(b, named("zoë")), Ok(()));
+    }
+
+    #[test]
+    fn a_row_of_echoes_ends_with_anything_else() {
+        let mut members = Members::new([0; 4]);
+        let slot = members.insert(address(1), at(0), LOBBY, true);
+        assert_eq!(
+            [true, true, false, true].map(|echo| members.count_echo(slot, echo)),
+            [1, 2, 0, 1]
+        );
     }
 }

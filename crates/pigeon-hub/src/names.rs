@@ -71,9 +71,19 @@ impl Name {
         Ok(Name(text.into()))
     }
 
-    /// The name of whoever sits at the hub's console.
+    /// The name of whoever sits at the hub's console, and of the hub itself.
     pub(crate) fn operator() -> Name {
         Name("hub".into())
+    }
+
+    /// The room where everyone begins.
+    pub(crate) fn lobby() -> Name {
+        Name("lobby".into())
+    }
+
+    /// What the porch is called in code; it holds a space, so nobody can ask for it.
+    pub(crate) fn porch() -> Name {
+        Name("the porch".into())
     }
 
     /// The name as text.

@@ -70,6 +70,15 @@ impl Notices {
     }
 
     pub(crate) fn left(&mut self, now: Instant, about: SocketAddr, label: String, reason: Left) {
+        // Renamed and gone within the second: the room knew it by the name before.
+        let renamed = self
+            .news
+            .iter()
+            .position(|news| news.about == about && matches!(news.kind, Kind::Renamed { .. }));
+        let label = match renamed.map(|index| self.news.remove(index).kind) {
+            Some(Kind::Renamed { from }) => from,
+            _ => label,
+        };
         let joined = |news: &News| news.about == about && news.kind == Kind::Joined;
         if !self.retract(joined) {
             self.add(now, about, Kind::Left { label, reason });
@@ -126,19 +135,17 @@ impl Notices {
             parts.extend(list(gone, reason.describe()));
         }
         let renamed = news().filter_map(|n| match &n.kind {
-            Kind::Renamed { from } => Some(format!("{from} is now {}", now_called(n.about))),
+            Kind::Renamed { from } => {
+                let now = now_called(n.about);
+                (now != *from).then(|| format!("{from} is now {now}"))
+            }
             _ => None,
         });
         parts.extend(list(renamed, ""));
         if self.more > 0 {
             parts.push(format!("{} more came or went", self.more));
         }
-        if parts.is_empty() { None } else { Some(format!("* {}", parts.join("; "))) }
-    }
-
-    /// Forgets what has been told.
-    pub(crate) fn clear(&mut self) {
-        *self = Notices::default();
+        if parts.is_empty() { None } else { Some(parts.join("; ")) }
     }
 }
 
@@ -185,11 +192,11 @@ mod tests {
         assert_eq!(notices.due(), Some(NOW + GATHER));
         assert_eq!(
             notices.line(None, called).unwrap(),
-            "* 狗哥, 猴哥 joined; 127.0.0.1:5000 timed out; cat is now dog"
+            "狗哥, 猴哥 joined; 127.0.0.1:5000 timed out; cat is now dog"
         );
         assert_eq!(
             notices.line(Some(address(1)), called).unwrap(),
-            "* 猴哥 joined; 127.0.0.1:5000 timed out; cat is now dog"
+            "猴哥 joined; 127.0.0.1:5000 timed out; cat is now dog"
         );
     }
 
@@ -201,6 +208,15 @@ mod tests {
         notices.left(NOW, address(2), address(2).to_string(), Left::TimedOut);
         notices.joined(NOW, address(2));
         assert_eq!(notices.line(None, |a| a.to_string()), None);
+    }
+
+    #[test]
+    fn renames_that_lead_nowhere_are_not_told() {
+        let mut notices = Notices::default();
+        notices.renamed(NOW, address(1), "cat".into());
+        assert_eq!(notices.line(None, |_| "cat".into()), None);
+        notices.left(NOW, address(1), "dog".into(), Left::Quit);
+        assert_eq!(notices.line(None, |a| a.to_string()).unwrap(), "cat left");
     }
 
     #[test]

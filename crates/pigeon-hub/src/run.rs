@@ -8,7 +8,8 @@
 use std::num::NonZeroU16;
 use std::ops::Range;
 
-use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS};
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Outbox};
+use pigeon_text::Encoding;
 
 use crate::members::{Members, Slot};
 
@@ -16,6 +17,7 @@ use crate::members::{Members, Slot};
 /// of 64 KiB, each message growing fourfold at the worst by escaping, stays below.
 pub(crate) const MAX_BATCH_BYTES: usize = 32 << 20;
 
+#[derive(Clone)]
 struct Entry {
     range: Range<usize>,
     /// Who does not get a copy: the sender, in the raw format.
@@ -30,12 +32,30 @@ pub(crate) struct Train {
     pub(crate) datagrams: usize,
 }
 
-/// The messages of one batch, and how far their delivery has come.
+/// The messages of a batch in one encoding.
 #[derive(Default)]
-pub(crate) struct Run {
+struct Rendering {
     entries: Vec<Entry>,
     /// For members that get everything: made once, used for each of them.
     trains: Vec<Train>,
+}
+
+impl Rendering {
+    fn make_trains(&mut self) {
+        let mut next = 0;
+        while let Some(train) = train(&self.entries, &mut next, None) {
+            self.trains.push(train);
+        }
+    }
+}
+
+/// The messages of one batch, and how far their delivery has come.
+#[derive(Default)]
+pub(crate) struct Run {
+    /// As written, in UTF-8.
+    main: Rendering,
+    /// In the other encodings that members of the room read.
+    others: Vec<(Encoding, Rendering)>,
     /// Senders that do not get their own, sorted. Most batches have none or one.
     exempt: Vec<Slot>,
     bytes: usize,
@@ -50,14 +70,35 @@ struct Walk {
     next: usize,
 }
 
+/// Whom a run goes to.
+pub(crate) struct Audience<'a> {
+    pub(crate) members: &'a Members,
+    /// Those that get every message.
+    pub(crate) present: &'a [Slot],
+    /// Those that joined in mid-batch, with how many messages they missed.
+    pub(crate) arriving: &'a [(Slot, usize)],
+    /// The encodings other than UTF-8 that some of them read.
+    pub(crate) encodings: &'a [(Encoding, u32)],
+}
+
+impl Audience<'_> {
+    /// The n-th member, and how many messages it missed.
+    fn get(&self, n: usize) -> Option<(Slot, usize)> {
+        match self.present.get(n) {
+            Some(&slot) => Some((slot, 0)),
+            None => self.arriving.get(n - self.present.len()).copied(),
+        }
+    }
+}
+
 impl Run {
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.main.entries.is_empty()
     }
 
     /// How many messages there are: what a member that joins now has missed.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.main.entries.len()
     }
 
     /// Whether `more` bytes still fit into the batch.
@@ -68,43 +109,40 @@ impl Run {
     /// Appends a message that stands at `range` in the outbox.
     pub(crate) fn push(&mut self, range: Range<usize>, except: Option<Slot>) {
         self.bytes += range.len();
-        self.entries.push(Entry { range, except });
+        self.main.entries.push(Entry { range, except });
     }
 
     /// Someone left: a member that later takes the same slot is not the sender of these messages.
     pub(crate) fn forget(&mut self, slot: Slot) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.except == Some(slot)) {
+        for entry in self.main.entries.iter_mut().filter(|entry| entry.except == Some(slot)) {
             entry.except = None;
         }
     }
 
     /// The next member's next train. `None` means that everybody has everything, and the run is
     /// empty again.
-    pub(crate) fn poll(&mut self, members: &Members) -> Option<(Slot, Train)> {
-        if self.entries.is_empty() {
+    pub(crate) fn poll(
+        &mut self,
+        audience: &Audience<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<(Slot, Train)> {
+        if self.is_empty() {
             return None;
         }
         let mut walk = match self.walk {
             Some(walk) => walk,
-            None => self.begin(),
+            None => self.begin(audience.encodings, outbox),
         };
-        let present = members.present();
-        loop {
-            let (slot, missed) = match present.get(walk.member) {
-                Some(&slot) => (slot, 0),
-                None => match members.arriving().get(walk.member - present.len()) {
-                    Some(&arrived) => arrived,
-                    None => break,
-                },
-            };
+        while let Some((slot, missed)) = audience.get(walk.member) {
+            let rendering = self.rendering(audience.members, slot);
             let whole = missed == 0 && self.exempt.binary_search(&slot).is_err();
             let train = if whole {
-                let train = self.trains.get(walk.next).cloned();
+                let train = rendering.trains.get(walk.next).cloned();
                 walk.next += 1;
                 train
             } else {
                 walk.next = walk.next.max(missed);
-                train(&self.entries, &mut walk.next, Some(slot))
+                train(&rendering.entries, &mut walk.next, Some(slot))
             };
             if let Some(train) = train {
                 self.walk = Some(walk);
@@ -116,20 +154,39 @@ impl Run {
         None
     }
 
-    fn begin(&mut self) -> Walk {
-        let mut next = 0;
-        while let Some(train) = train(&self.entries, &mut next, None) {
-            self.trains.push(train);
+    fn begin(&mut self, encodings: &[(Encoding, u32)], outbox: &mut Outbox) -> Walk {
+        self.main.make_trains();
+        for &(encoding, _) in encodings {
+            let entries = self.main.entries.iter().map(|entry| {
+                let text = outbox.bytes().get(entry.range.clone()).unwrap_or_default();
+                let text = Encoding::UTF_8.decode(text).into_owned();
+                let range = outbox.append(|bytes| encoding.encode_lossy(&text, bytes));
+                Entry { range, except: entry.except }
+            });
+            let mut rendering = Rendering { entries: entries.collect(), trains: Vec::new() };
+            rendering.make_trains();
+            self.others.push((encoding, rendering));
         }
-        self.exempt.extend(self.entries.iter().filter_map(|entry| entry.except));
+        self.exempt.extend(self.main.entries.iter().filter_map(|entry| entry.except));
         self.exempt.sort_unstable();
         self.exempt.dedup();
         Walk::default()
     }
 
+    /// What a member reads.
+    fn rendering(&self, members: &Members, slot: Slot) -> &Rendering {
+        if self.others.is_empty() {
+            return &self.main;
+        }
+        let encoding = members.encoding(slot);
+        let other = self.others.iter().find(|(other, _)| *other == encoding);
+        other.map_or(&self.main, |(_, rendering)| rendering)
+    }
+
     fn clear(&mut self) {
-        self.entries.clear();
-        self.trains.clear();
+        self.main.entries.clear();
+        self.main.trains.clear();
+        self.others.clear();
         self.exempt.clear();
         self.bytes = 0;
         self.walk = None;
@@ -177,16 +234,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rooms::LOBBY;
 
     fn members(n: u16) -> (Members, Vec<Slot>) {
         let mut members = Members::new([0; 4]);
         let slots = (0..n)
             .map(|n| {
                 let address = SocketAddr::from(([127, 0, 0, 1], 1000 + n));
-                members.insert(address, Instant::ORIGIN, 0, false)
+                members.insert(address, Instant::ORIGIN, LOBBY, false)
             })
             .collect();
         (members, slots)
+    }
+
+    fn poll(run: &mut Run, members: &Members, present: &[Slot]) -> Option<(Slot, Train)> {
+        let audience = Audience { members, present, arriving: &[], encodings: &[] };
+        run.poll(&audience, &mut Outbox::new())
     }
 
     /// A run of messages of these sizes, one behind the other.
@@ -200,8 +263,8 @@ mod tests {
         run
     }
 
-    fn drain(run: &mut Run, members: &Members) -> Vec<(Slot, Range<usize>, u16)> {
-        std::iter::from_fn(|| run.poll(members))
+    fn drain(run: &mut Run, members: &Members, to: &[Slot]) -> Vec<(Slot, Range<usize>, u16)> {
+        std::iter::from_fn(|| poll(run, members, to))
             .map(|(slot, t)| (slot, t.range, t.segment.map_or(0, NonZeroU16::get)))
             .collect()
     }
@@ -211,19 +274,22 @@ mod tests {
         let (members, slots) = members(2);
         let mut run = run(&[10, 10, 4, 7, 8]);
         let each = |slot| [(slot, 0..24, 10), (slot, 24..31, 0), (slot, 31..39, 0)];
-        let expected: Vec<_> = slots.into_iter().flat_map(each).collect();
-        assert_eq!(drain(&mut run, &members), expected);
+        let expected: Vec<_> = slots.iter().copied().flat_map(each).collect();
+        assert_eq!(drain(&mut run, &members, &slots), expected);
         assert!(run.is_empty());
     }
 
     #[test]
     fn trains_stay_within_what_the_kernel_takes() {
         let (members, slots) = members(1);
-        let sent = drain(&mut run(&[5; 130]), &members);
+        let sent = drain(&mut run(&[5; 130]), &members, &slots);
         assert_eq!(sent, [(slots[0], 0..320, 5), (slots[0], 320..640, 5), (slots[0], 640..650, 5)]);
-        let sent = drain(&mut run(&[30_000; 3]), &members);
+        let sent = drain(&mut run(&[30_000; 3]), &members, &slots);
         assert_eq!(sent, [(slots[0], 0..60_000, 30_000), (slots[0], 60_000..90_000, 0)]);
-        assert_eq!(drain(&mut run(&[0, 0]), &members), [(slots[0], 0..0, 0), (slots[0], 0..0, 0)]);
+        assert_eq!(
+            drain(&mut run(&[0, 0]), &members, &slots),
+            [(slots[0], 0..0, 0), (slots[0], 0..0, 0)]
+        );
     }
 
     #[test]
@@ -233,15 +299,53 @@ mod tests {
         run.push(0..10, Some(slots[0]));
         run.push(10..20, None);
         run.push(20..30, None);
-        assert_eq!(drain(&mut run, &members), [(slots[0], 10..30, 10), (slots[1], 0..30, 10)]);
+        assert_eq!(
+            drain(&mut run, &members, &slots),
+            [(slots[0], 10..30, 10), (slots[1], 0..30, 10)]
+        );
     }
 
     #[test]
     fn who_joins_in_mid_batch_gets_what_came_after() {
-        let (mut members, slots) = members(1);
+        let (members, slots) = members(2);
         let mut run = run(&[10, 10, 10]);
-        let late = members.insert(SocketAddr::from(([127, 0, 0, 1], 9)), Instant::ORIGIN, 2, false);
-        assert_eq!(drain(&mut run, &members), [(slots[0], 0..30, 10), (late, 20..30, 0)]);
+        let arriving = [(slots[1], 2)];
+        let audience = Audience {
+            members: &members,
+            present: &slots[..1],
+            arriving: &arriving,
+            encodings: &[],
+        };
+        let sent: Vec<_> = std::iter::from_fn(|| run.poll(&audience, &mut Outbox::new()))
+            .map(|(slot, train)| (slot, train.range))
+            .collect();
+        assert_eq!(sent, [(slots[0], 0..30), (slots[1], 20..30)]);
+    }
+
+    #[test]
+    fn each_reads_its_own_encoding() {
+        let (mut members, slots) = members(2);
+        let gbk = Encoding::for_label("gbk").unwrap();
+        members.set_encoding(slots[1], gbk);
+        let mut outbox = Outbox::new();
+        let mut run = Run::default();
+        for text in ["你好", "狗😀"] {
+            run.push(outbox.append(|bytes| bytes.extend_from_slice(text.as_bytes())), None);
+        }
+        let audience =
+            Audience { members: &members, present: &slots, arriving: &[], encodings: &[(gbk, 1)] };
+        let mut sent = Vec::new();
+        while let Some((slot, train)) = run.poll(&audience, &mut outbox) {
+            sent.push((slot, outbox.bytes()[train.range].to_vec()));
+        }
+        assert_eq!(
+            sent[..2],
+            [(slots[0], "你好".as_bytes().to_vec()), (slots[0], "狗😀".as_bytes().to_vec()),]
+        );
+        assert_eq!(
+            sent[2..],
+            [(slots[1], b"\xc4\xe3\xba\xc3".to_vec()), (slots[1], b"\xb9\xb7\\u{1f600}".to_vec()),]
+        );
     }
 
     proptest! {
@@ -262,7 +366,7 @@ mod tests {
                 messages.push((start..start + size, except));
                 start += size;
             }
-            let sent: Vec<_> = std::iter::from_fn(|| run.poll(&members)).collect();
+            let sent: Vec<_> = std::iter::from_fn(|| poll(&mut run, &members, &slots)).collect();
             for slot in slots {
                 let got: Vec<Range<usize>> = sent.iter().filter(|(s, _)| *s == slot).flat_map(|(_, t)| {
                     let step = t.segment.map_or(t.range.len(), |s| s.get().into()).max(1);

@@ -7,14 +7,32 @@ use crate::Left;
 pub enum Dropped {
     /// From port 0, a multicast or broadcast address, or the hub itself.
     BadSource,
+    /// From a network the operator has banned.
+    Banned,
     /// Larger than the receive buffer.
     Truncated,
     /// Somebody's reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
     Reply,
+    /// What was sent there came back: relaying it would start a loop.
+    Echo,
+    /// From an address that has not proved that it receives there.
+    Unproved,
+    /// A proof that is not good, or not good any more.
+    BadProof,
     /// The hub has as many members as it may have.
     HubFull,
     /// That IP address has as many members as it may have.
     AddressFull,
+    /// That room has as many members as it may have.
+    RoomFull,
+    /// From a member that has not given the hub's password.
+    NoPassword,
+    /// A password or resume word, when too many wrong ones had been tried.
+    GuessLimited,
+    /// The member says more than it may.
+    RateLimited,
+    /// All together say more than they may.
+    HubRateLimited,
     /// The text is longer than a message may be.
     TextTooLong,
     /// `quit` from someone who was no member.
@@ -27,12 +45,21 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 9] = [
+    pub const ALL: [Dropped; 18] = [
         Dropped::BadSource,
+        Dropped::Banned,
         Dropped::Truncated,
         Dropped::Reply,
+        Dropped::Echo,
+        Dropped::Unproved,
+        Dropped::BadProof,
         Dropped::HubFull,
         Dropped::AddressFull,
+        Dropped::RoomFull,
+        Dropped::NoPassword,
+        Dropped::GuessLimited,
+        Dropped::RateLimited,
+        Dropped::HubRateLimited,
         Dropped::TextTooLong,
         Dropped::NotMember,
         Dropped::BatchFull,
@@ -43,10 +70,19 @@ impl Dropped {
     pub fn describe(self) -> &'static str {
         match self {
             Dropped::BadSource => "bad source address",
+            Dropped::Banned => "banned",
             Dropped::Truncated => "truncated",
             Dropped::Reply => "a reply",
+            Dropped::Echo => "an echo",
+            Dropped::Unproved => "address not proved",
+            Dropped::BadProof => "bad proof",
             Dropped::HubFull => "hub full",
             Dropped::AddressFull => "address full",
+            Dropped::RoomFull => "room full",
+            Dropped::NoPassword => "no password",
+            Dropped::GuessLimited => "too many guesses",
+            Dropped::RateLimited => "member's rate",
+            Dropped::HubRateLimited => "hub's rate",
             Dropped::TextTooLong => "text too long",
             Dropped::NotMember => "not a member",
             Dropped::BatchFull => "batch full",
@@ -70,6 +106,10 @@ pub struct Statistics {
     pub commands: u64,
     /// Members that joined.
     pub joined: u64,
+    /// Proofs of address asked for.
+    pub proofs_asked: u64,
+    /// Times when lines were forgotten early, so that an echo of them would pass.
+    pub echoes_forgotten: u64,
     /// Events that nobody collected in time.
     pub events_lost: u64,
     left: [u64; Left::ALL.len()],

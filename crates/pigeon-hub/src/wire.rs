@@ -1,11 +1,22 @@
 //! What a plain datagram means. The table stands in `docs/protocol.md`.
 
 use crate::Format;
+use crate::seal::CODE_LEN;
 
 /// A heartbeat of at least this many bytes is answered: the answer always fits into it.
 pub(crate) const PADDED_HEARTBEAT: usize = 64;
 
 const HEARTBEAT: &[u8] = b"^hb^";
+
+/// A datagram of at least this many bytes, from an address that has not proved itself, is answered
+/// by `/prove TOKEN`, which is shorter.
+pub(crate) const PROVABLE: usize = 64;
+
+/// `/discover NONCE` is padded to 200 bytes; from this many on it is a question.
+const PADDED_QUESTION: usize = 64;
+
+/// The most characters of a nonce.
+const MAX_NONCE: usize = 32;
 
 /// A datagram by its meaning.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +35,14 @@ pub(crate) enum Incoming<'a> {
     },
     /// The answer to somebody's question: never answered, never relayed.
     Reply,
+    /// `/prove WORD`: the sender shows that it received the word.
+    Prove {
+        word: &'a [u8],
+    },
+    /// `/discover NONCE`: somebody looks for hubs.
+    Discover {
+        nonce: &'a [u8],
+    },
     /// Anything else: `text` as members may see it.
     Message {
         text: &'a [u8],
@@ -41,6 +60,17 @@ pub(crate) fn classify(format: Format, payload: &[u8]) -> Incoming<'_> {
     }
     if text == b"quit" {
         return Incoming::Quit;
+    }
+    if let Some(word) = text.strip_prefix(b"/prove ").filter(|word| word.len() == CODE_LEN) {
+        return Incoming::Prove { word };
+    }
+    // Padding tells a question from a line of data that only looks like one.
+    if payload.len() >= PADDED_QUESTION
+        && let Some(nonce) = text.strip_prefix(b"/discover ")
+        && (1..=MAX_NONCE).contains(&nonce.len())
+        && nonce.iter().all(u8::is_ascii_alphanumeric)
+    {
+        return Incoming::Discover { nonce };
     }
     if format == Format::Raw {
         return match payload {
@@ -91,7 +121,24 @@ mod tests {
     }
 
     #[test]
-    fn raw_recognises_four_texts_and_touches_nothing_else() {
+    fn proofs_and_questions_are_known_in_every_format() {
+        let question = |text: &str| format!("{text:200}").into_bytes();
+        for format in [Format::Chat, Format::Classic, Format::Raw] {
+            let word = b"abcdefghijklmnop";
+            let proof = [b"/prove ", word.as_slice(), b"\n"].concat();
+            assert_eq!(classify(format, &proof), Incoming::Prove { word });
+            let asked = question("/discover 7f3a");
+            assert_eq!(classify(format, &asked), Incoming::Discover { nonce: b"7f3a" });
+            for other in ["/discover", "/discover a b", "/discover \u{1b}", "/prove it"] {
+                let payload = question(other);
+                let incoming = classify(format, &payload);
+                assert!(!matches!(incoming, Incoming::Discover { .. } | Incoming::Prove { .. }));
+            }
+        }
+    }
+
+    #[test]
+    fn raw_recognises_few_texts_and_touches_nothing_else() {
         let raw = |bytes| classify(Format::Raw, bytes);
         assert_eq!(raw(b""), Incoming::Empty);
         assert_eq!(raw(b" \n"), Incoming::Message { text: b" \n" });

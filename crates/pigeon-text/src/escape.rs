@@ -112,7 +112,8 @@ fn escape_str(out: &mut impl Write, text: &str) -> fmt::Result {
     Ok(())
 }
 
-fn write_escape(out: &mut impl Write, c: char) -> fmt::Result {
+/// Writes one character as an escape, whether it needs one or not.
+pub(crate) fn write_escape(out: &mut impl Write, c: char) -> fmt::Result {
     match c {
         '\n' => out.write_str("\\n"),
         '\r' => out.write_str("\\r"),

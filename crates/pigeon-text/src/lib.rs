@@ -1,12 +1,17 @@
 //! Text that came from outside, made safe to show. Pure.
 //!
+//! - [`Encoding`]: bytes of any encoding as text and back, without losing either. Decode what
+//!   arrived, then escape it; encode what is to be sent.
+//! - [`decode_auto`] and [`Auto`]: the same where the encoding is not known.
 //! - [`escape()`]: bytes from the network as printable text. Store raw, escape at the display.
 //! - [`is_displayable`]: whether a character needs no escaping anywhere.
 //! - [`width()`]: how many terminal columns a text takes, so that 中文 lines up.
 #![forbid(unsafe_code)]
 
+mod encoding;
 mod escape;
 mod width;
 
+pub use encoding::{Auto, Encoding, UnknownLabel, Unmappable, decode_auto};
 pub use escape::{Escaped, escape, escape_to, is_displayable};
 pub use width::{pad, width};

@@ -1,0 +1,99 @@
+//! Hubs that are looked for: `/discover NONCE` is answered with `/here NONCE NAME MEMBERS
+//! SECUREPORT`, once a nonce, after up to 200 ms, so that a hundred hubs do not answer in one instant.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+
+/// The longest wait before an answer.
+const SPREAD: Duration = Duration::from_millis(200);
+
+/// The most answers that wait. More questions than that in 200 ms are no search but a flood.
+const MAX_PENDING: usize = 256;
+
+/// The most nonces remembered; each question repeats its nonce on every interface.
+const MAX_NONCES: usize = 1_024;
+
+/// Somebody who waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Question {
+    due: Instant,
+    pub(crate) to: SocketAddr,
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) nonce: Box<[u8]>,
+    /// The answer is never longer than this.
+    pub(crate) length: usize,
+}
+
+/// Questions not answered yet, and those that need no further answer.
+#[derive(Debug, Default)]
+pub(crate) struct Discovery {
+    /// In no order: there are few, and their waits differ.
+    pending: Vec<Question>,
+    /// Who asked under which nonce lately.
+    known: VecDeque<(SocketAddr, Box<[u8]>)>,
+}
+
+impl Discovery {
+    /// Takes a question; `chance` is any number that the asker cannot foresee. False if it needs
+    /// no answer, or there are too many.
+    pub(crate) fn ask(&mut self, now: Instant, chance: u64, question: Question) -> bool {
+        let known = |(from, nonce): &(SocketAddr, Box<[u8]>)| {
+            *from == question.to && *nonce == question.nonce
+        };
+        if self.pending.len() >= MAX_PENDING || self.known.iter().any(known) {
+            return false;
+        }
+        if self.known.len() >= MAX_NONCES {
+            self.known.pop_front();
+        }
+        self.known.push_back((question.to, question.nonce.clone()));
+        let wait = Duration::from_nanos(chance % SPREAD.as_nanos() as u64);
+        self.pending.push(Question { due: now + wait, ..question });
+        true
+    }
+
+    /// When the next answer is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.pending.iter().map(|question| question.due).min()
+    }
+
+    /// A question whose answer is due.
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Question> {
+        let index = self.pending.iter().position(|question| question.due <= now)?;
+        Some(self.pending.swap_remove(index))
+    }
+}
+
+impl Question {
+    pub(crate) fn new(
+        to: SocketAddr,
+        local: Option<IpAddr>,
+        nonce: &[u8],
+        length: usize,
+    ) -> Question {
+        Question { due: Instant::ORIGIN, to, local, nonce: nonce.into(), length }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_answered_once_and_floods_are_bounded() {
+        let mut discovery = Discovery::default();
+        let from = |n: u32| SocketAddr::from((n.to_be_bytes(), 9));
+        let mut ask = |n: u32, nonce: &[u8]| {
+            discovery.ask(Instant::ORIGIN, n.into(), Question::new(from(n), None, nonce, 200))
+        };
+        assert!(ask(1, b"a") && !ask(1, b"a") && ask(2, b"a") && ask(1, b"b"));
+        let taken = (10..5_000).filter(|&n| ask(n, b"c")).count();
+        assert_eq!(taken, MAX_PENDING - 3);
+        let late = Instant::ORIGIN + SPREAD;
+        assert!(discovery.due().unwrap() < late);
+        assert_eq!(std::iter::from_fn(|| discovery.take(late)).count(), MAX_PENDING);
+    }
+}

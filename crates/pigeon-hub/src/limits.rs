@@ -1,0 +1,119 @@
+//! How much one member, and all together, may say: token buckets for messages and for bytes.
+//!
+//! A bucket is the generic cell rate algorithm (GCRA, ITU-T I.371): one number, the time at which
+//! everything let through so far would have been said at exactly the rate. It may run ahead of the
+//! clock by a second, so a second's worth may come at once.
+
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+
+/// How far a bucket may run ahead: a burst is what the rate allows in this time.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How much may be said in a second. `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rate {
+    /// Messages, commands and answered heartbeats.
+    pub messages: Option<u32>,
+    /// Bytes of these.
+    pub bytes: Option<u64>,
+}
+
+impl Rate {
+    /// No limit.
+    pub const UNLIMITED: Rate = Rate { messages: None, bytes: None };
+
+    /// Whether there is nothing to count.
+    pub fn is_unlimited(self) -> bool {
+        self == Rate::UNLIMITED
+    }
+}
+
+/// What is left of a [`Rate`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Buckets {
+    messages: Bucket,
+    bytes: Bucket,
+}
+
+impl Buckets {
+    /// Takes one message of so many bytes out of both buckets, or nothing out of either.
+    pub(crate) fn take(&mut self, now: Instant, rate: Rate, bytes: usize) -> bool {
+        let message = rate.messages.map(|most| cost(1, most.into()));
+        let bytes = rate.bytes.map(|most| cost(bytes as u64, most));
+        let has_room = message.is_none_or(|cost| self.messages.has_room(now, cost))
+            && bytes.is_none_or(|cost| self.bytes.has_room(now, cost));
+        if has_room {
+            self.messages.take(now, message.unwrap_or_default());
+            self.bytes.take(now, bytes.unwrap_or_default());
+        }
+        has_room
+    }
+
+    /// Whether nothing has been said for so long that a whole burst is free again.
+    pub(crate) fn are_full(&self, now: Instant) -> bool {
+        self.messages.0 <= now && self.bytes.0 <= now
+    }
+}
+
+/// The time that `amount` takes at `per_second`.
+fn cost(amount: u64, per_second: u64) -> Duration {
+    let nanos = u128::from(amount) * 1_000_000_000 / u128::from(per_second.max(1));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// When everything let through so far would have been said at exactly the rate.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket(Instant);
+
+impl Bucket {
+    /// Something larger than a whole second's worth fits an empty bucket.
+    fn has_room(self, now: Instant, cost: Duration) -> bool {
+        self.0 <= now + WINDOW.saturating_sub(cost)
+    }
+
+    fn take(&mut self, now: Instant, cost: Duration) {
+        self.0 = self.0.max(now) + cost;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_millis(millis)
+    }
+
+    fn passed(rate: Rate, bytes: usize, times: impl Iterator<Item = u64>) -> usize {
+        let mut buckets = Buckets::default();
+        times.filter(|&millis| buckets.take(at(millis), rate, bytes)).count()
+    }
+
+    #[test]
+    fn a_seconds_worth_may_come_at_once_and_then_the_rate_holds() {
+        let rate = Rate { messages: Some(20), bytes: None };
+        assert_eq!(passed(rate, 9, std::iter::repeat_n(5_000, 100)), 20);
+        // 10 s at ten times the rate: the burst, and then 20 a second.
+        assert_eq!(passed(rate, 9, (5_000..15_000).step_by(5)), 220 - 1);
+        assert_eq!(passed(rate, 9, (0..10_000).step_by(50)), 200);
+    }
+
+    #[test]
+    fn bytes_are_limited_apart_from_messages() {
+        let rate = Rate { messages: None, bytes: Some(1_000) };
+        assert_eq!(passed(rate, 100, std::iter::repeat_n(0, 100)), 10);
+        // One larger than the burst passes when nothing else did lately, and is paid for.
+        assert_eq!(passed(rate, 5_000, (0..20_000).step_by(100)), 4);
+    }
+
+    #[test]
+    fn extremes_do_no_harm() {
+        assert_eq!(passed(Rate { messages: Some(0), bytes: Some(0) }, usize::MAX, 0..5), 1);
+        assert_eq!(passed(Rate::UNLIMITED, usize::MAX, 0..5), 5);
+        let mut buckets = Buckets::default();
+        let end = Instant::from_nanos(u64::MAX);
+        assert!(buckets.take(end, Rate { messages: Some(1), bytes: None }, 1));
+    }
+}

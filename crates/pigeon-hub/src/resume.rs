@@ -1,0 +1,98 @@
+//! Names of members that have gone, kept for a while for whoever brings the resume word.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use pigeon_datagram::Instant;
+
+use crate::Name;
+use crate::members::Slot;
+
+/// How long a name waits for its member.
+const KEPT: Duration = Duration::from_secs(600);
+
+/// The most names that wait. Beyond, the one that has waited longest is given up.
+const MAX_KEPT: usize = 10_000;
+
+/// Who has the name of a grant, or had it.
+#[derive(Clone, Debug)]
+pub(crate) enum Holder {
+    /// A member has it.
+    Here(Slot),
+    /// Its member is gone; it was in a room of this name.
+    Gone { name: Name, room: Name },
+}
+
+/// Grants: each `/nick` makes one, and its resume word speaks for it.
+pub(crate) struct Grants {
+    holders: HashMap<u32, Holder, ahash::RandomState>,
+    gone: VecDeque<(Instant, u32)>,
+    next: u32,
+}
+
+impl Grants {
+    pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
+        let [a, b, c, d] = hash_keys;
+        let hasher = ahash::RandomState::with_seeds(b, a, d, c);
+        Grants { holders: HashMap::with_hasher(hasher), gone: VecDeque::new(), next: 0 }
+    }
+
+    /// Makes a grant for a member. Numbers begin again after four billion.
+    pub(crate) fn make(&mut self, slot: Slot) -> u32 {
+        self.next = self.next.wrapping_add(1);
+        self.holders.insert(self.next, Holder::Here(slot));
+        self.next
+    }
+
+    pub(crate) fn holder(&self, grant: u32) -> Option<&Holder> {
+        self.holders.get(&grant)
+    }
+
+    /// A grant's name passes to a member.
+    pub(crate) fn take(&mut self, grant: u32, slot: Slot) {
+        self.holders.insert(grant, Holder::Here(slot));
+    }
+
+    /// A grant's member took another name.
+    pub(crate) fn forget(&mut self, grant: u32) {
+        self.holders.remove(&grant);
+    }
+
+    /// A grant's member has gone.
+    pub(crate) fn leave(&mut self, now: Instant, grant: u32, name: Name, room: Name) {
+        while self.gone.len() >= MAX_KEPT
+            || self.gone.front().is_some_and(|&(since, _)| now - since > KEPT)
+        {
+            let given_up = self.gone.pop_front().map(|(_, grant)| grant);
+            if let Some(given_up) = given_up.filter(|grant| self.is_gone(*grant)) {
+                self.holders.remove(&given_up);
+            }
+        }
+        self.holders.insert(grant, Holder::Gone { name, room });
+        self.gone.push_back((now, grant));
+    }
+
+    fn is_gone(&self, grant: u32) -> bool {
+        matches!(self.holders.get(&grant), Some(Holder::Gone { .. }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_those_who_left_are_kept_in_bounded_number_and_time() {
+        let mut grants = Grants::new([0; 4]);
+        let at = |seconds| Instant::ORIGIN + Duration::from_secs(seconds);
+        let name = || Name::parse(b"dog").unwrap();
+        for n in 0..20_000 {
+            grants.leave(at(0), n, name(), Name::lobby());
+        }
+        assert_eq!((grants.gone.len(), grants.holders.len()), (MAX_KEPT, MAX_KEPT));
+        assert!(grants.holder(5).is_none() && grants.holder(19_999).is_some());
+        grants.leave(at(601), 30_000, name(), Name::lobby());
+        assert_eq!((grants.gone.len(), grants.holders.len()), (1, 1));
+    }
+}
