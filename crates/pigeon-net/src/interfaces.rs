@@ -27,6 +27,14 @@ impl Interfaces {
         self.addresses.iter()
     }
 
+    /// The index of each interface once, as IPv6 multicast wants it.
+    pub fn indexes(&self) -> impl Iterator<Item = u32> {
+        let mut names: Vec<&str> = self.iter().map(|local| local.interface.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().filter_map(index).collect::<Vec<_>>().into_iter()
+    }
+
     /// Whether this host has the address. All of 127.0.0.0/8 and `::1` count (RFC 1122 section
     /// 3.2.1.3, RFC 4291 section 2.5.3).
     pub fn is_own(&self, ip: IpAddr) -> bool {
@@ -74,6 +82,16 @@ pub fn local_addresses() -> io::Result<Interfaces> {
 fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
     let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
+#[cfg(unix)]
+fn index(interface: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(interface).ok()
+}
+
+#[cfg(not(unix))]
+fn index(_interface: &str) -> Option<u32> {
+    None
 }
 
 #[cfg(test)]

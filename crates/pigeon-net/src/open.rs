@@ -5,14 +5,14 @@
 //! share of the port's datagrams, or all of them, unnoticed (socket(7)).
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::options::BufferSize;
 use crate::path::Path;
 use crate::socket::canonical;
-use crate::{Socket, SocketOptions};
+use crate::{Interfaces, Socket, SocketOptions};
 
 /// A socket could not be opened. Nothing stays open, no port stays taken.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,29 @@ impl Socket {
             SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
         };
         open(local.unwrap_or(unspecified), Some(to), IpFamilies::One, options)
+    }
+}
+
+impl Socket {
+    /// Joins a multicast group on every interface of this host that can (`IP_ADD_MEMBERSHIP`,
+    /// ip(7); `IPV6_JOIN_GROUP`, ipv6(7)). Returns on how many; 0 also where the group's family is
+    /// not the socket's.
+    pub fn join_group(&self, group: IpAddr, interfaces: &Interfaces) -> usize {
+        let socket = SockRef::from(&self.udp);
+        match group {
+            IpAddr::V4(group) => interfaces
+                .iter()
+                .filter_map(|local| match local.address {
+                    IpAddr::V4(address) => Some(address),
+                    IpAddr::V6(_) => None,
+                })
+                .filter(|address| socket.join_multicast_v4(&group, address).is_ok())
+                .count(),
+            IpAddr::V6(group) => interfaces
+                .indexes()
+                .filter(|&index| socket.join_multicast_v6(&group, index).is_ok())
+                .count(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `pigeon` binary: where state machines meet sockets, screens and files.
 //!
 //! - [`cli`]: the command line, one file a command.
+//! - [`config`]: configuration files.
 //! - [`output`]: what goes to stdout and stderr, and how.
 //! - [`ui`]: the person at the terminal.
 #![allow(
@@ -9,6 +10,7 @@
 )]
 
 mod cli;
+mod config;
 mod output;
 mod ui;
 

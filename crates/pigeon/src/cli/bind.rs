@@ -3,14 +3,14 @@
 use anyhow::anyhow;
 use pigeon_net::{OpenError, Socket, SocketOptions};
 
-use super::endpoint::ListenAddress;
+use super::endpoint::{ListenAddress, ListenHost};
 use super::port_holder;
 
 /// Binds where the command was told to listen.
 pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Result<Socket> {
-    let bound = match listen.ip {
-        Some(ip) => Socket::bind((ip, listen.port).into(), options),
-        None => Socket::bind_any(listen.port, options),
+    let bound = match listen.host {
+        ListenHost::Ip(ip) => Socket::bind((ip, listen.port).into(), options),
+        ListenHost::Every | ListenHost::Unsaid => Socket::bind_any(listen.port, options),
     };
     bound.map_err(explain)
 }

@@ -1,7 +1,7 @@
 //! Endpoints as people write them: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, bail};
 
@@ -15,7 +15,14 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// Reads `HOST:PORT` or `[V6]:PORT`; without `:PORT`, `default_port` if there is one.
     pub(crate) fn parse(text: &str, default_port: Option<u16>) -> Result<Endpoint, String> {
+        if text.is_empty() {
+            return Err("nothing given; write HOST:PORT, e.g. 127.0.0.1:9999".to_string());
+        }
         let (host, port) = split(text)?;
+        if port.is_none() && host.bytes().all(|b| b.is_ascii_digit()) {
+            // The resolver would take it for an address: 9999 is 0.0.39.15 to it.
+            return Err(format!("{host} is only a port; write HOST:{host}, e.g. 127.0.0.1:{host}"));
+        }
         let port = match (port, default_port) {
             (Some(port), _) => parse_port(port)?,
             (None, Some(port)) => port,
@@ -62,40 +69,65 @@ impl fmt::Display for Endpoint {
 /// Where to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddress {
-    /// `None`: every local address, IPv4 and IPv6.
-    pub(crate) ip: Option<IpAddr>,
+    pub(crate) host: ListenHost,
     /// 0: the system chooses.
     pub(crate) port: u16,
+}
+
+/// On which addresses to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListenHost {
+    /// None was named: the command decides.
+    Unsaid,
+    /// `*`: every local address, IPv4 and IPv6.
+    Every,
+    /// This one.
+    Ip(IpAddr),
+}
+
+impl ListenAddress {
+    /// With this host where none was named.
+    pub(crate) fn or(self, host: ListenHost) -> ListenAddress {
+        match self.host {
+            ListenHost::Unsaid => ListenAddress { host, ..self },
+            _ => self,
+        }
+    }
 }
 
 impl std::str::FromStr for ListenAddress {
     type Err = String;
 
-    /// Reads `PORT`, `:PORT`, `ADDR:PORT` or `[V6]:PORT`; `*` is every address.
+    /// Reads `PORT`, `:PORT`, `ADDR:PORT`, `[V6]:PORT` or `*:PORT`.
     fn from_str(text: &str) -> Result<Self, String> {
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-            return Ok(ListenAddress { ip: None, port: parse_port(text)? });
+        if text.is_empty() {
+            return Err("nothing given; write [ADDR:]PORT, e.g. 9999 or 127.0.0.1:9999".into());
+        }
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            return Ok(ListenAddress { host: ListenHost::Unsaid, port: parse_port(text)? });
         }
         let (host, port) = split(text)?;
         let Some(port) = port else {
             return Err(format!("no port; write {text}:PORT, e.g. {text}:9999"));
         };
-        let ip = match host {
-            "" | "*" => None,
-            "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-            host => Some(host.parse().map_err(|_| {
-                format!("{host} is no address of this host; write an IP address, or only the port for all of them")
+        let host = match host {
+            "" => ListenHost::Unsaid,
+            "*" => ListenHost::Every,
+            "localhost" => ListenHost::Ip(Ipv4Addr::LOCALHOST.into()),
+            host => ListenHost::Ip(host.parse::<IpAddr>().map_err(|_| {
+                format!("{host} is no IP address; write one of this host's, or * for all of them")
             })?),
         };
-        Ok(ListenAddress { ip, port: parse_port(port)? })
+        Ok(ListenAddress { host, port: parse_port(port)? })
     }
 }
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ip {
-            Some(ip) => write!(f, "{}", SocketAddr::new(ip, self.port)),
-            None => write!(f, "*:{}", self.port),
+        match self.host {
+            ListenHost::Unsaid => write!(f, "{}", self.port),
+            ListenHost::Every => write!(f, "*:{}", self.port),
+            ListenHost::Ip(ip) => write!(f, "{}", SocketAddr::new(ip, self.port)),
         }
     }
 }
@@ -114,9 +146,9 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
             None => Err(format!("expected :PORT behind the bracket, found {rest}")),
         };
     }
-    if text.parse::<Ipv6Addr>().is_ok() {
+    if text.matches(':').count() > 1 {
         // 2001:db8::1:9999 could be either; brackets say which.
-        return Err(format!("an IPv6 address goes in brackets: [{text}]:PORT"));
+        return Err(format!("an IPv6 address goes in brackets, [ADDRESS]:PORT; found {text}"));
     }
     Ok(match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -125,7 +157,10 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("`{text}` is no port; a port is a number up to 65535"))
+    // `parse` alone would take +99.
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let port = text.parse().ok().filter(|_| digits);
+    port.ok_or_else(|| format!("`{text}` is no port; a port is a number up to 65535"))
 }
 
 #[cfg(test)]
@@ -148,7 +183,9 @@ mod tests {
         assert_eq!(error("127.0.0.1"), "no port; write 127.0.0.1:PORT, e.g. 127.0.0.1:9999");
         assert_eq!(error("host:http"), "`http` is no port; a port is a number up to 65535");
         assert_eq!(error("host:70000"), "`70000` is no port; a port is a number up to 65535");
-        assert_eq!(error("::1"), "an IPv6 address goes in brackets: [::1]:PORT");
+        assert_eq!(error("::1"), "an IPv6 address goes in brackets, [ADDRESS]:PORT; found ::1");
+        assert_eq!(error("9999"), "9999 is only a port; write HOST:9999, e.g. 127.0.0.1:9999");
+        assert_eq!(error("host:+99"), "`+99` is no port; a port is a number up to 65535");
         assert_eq!(
             error("[::1"),
             "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT"
@@ -160,8 +197,9 @@ mod tests {
     #[test]
     fn a_listen_address_may_leave_the_host_out() {
         let parse = |text: &str| text.parse::<ListenAddress>();
-        assert_eq!(parse("9999").unwrap().to_string(), "*:9999");
-        assert_eq!(parse(":9999").unwrap().to_string(), "*:9999");
+        assert_eq!(parse("9999").unwrap().to_string(), "9999");
+        assert_eq!(parse(":9999").unwrap().host, ListenHost::Unsaid);
+        assert_eq!(parse("*:9999").unwrap().to_string(), "*:9999");
         assert_eq!(parse("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
         assert_eq!(parse("[::]:80").unwrap().to_string(), "[::]:80");
         assert!(parse("127.0.0.1").is_err());

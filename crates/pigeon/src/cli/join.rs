@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Context;
 use pigeon_client::{Event, Said, Session, SessionConfig};
 use pigeon_datagram::Instant;
+use pigeon_hub::Name;
 use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
 use super::endpoint::Endpoint;
-use super::exit::Status;
+use super::exit::{Status, UsageError};
 use super::quantity::{self, roughly};
 use super::signals::{Stop, on_stop};
 use crate::output::{Color, json, wall};
@@ -32,13 +33,13 @@ Examples:
   pigeon join 192.168.1.20 --nick 狗哥  a hub on the network, under a name
   echo hello | pigeon join              say a line, print what comes for 2 s, leave
 
-`quit` leaves; /help asks the hub what else it understands.")]
+`quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
 pub(crate) struct Args {
     /// The hub: HOST[:PORT], port 9999 where none is given
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", value_parser = hub)]
     hub: Endpoint,
 
-    /// What to be called (a raw hub knows no names and would pass the wish on as data)
+    /// What to be called: one word (a raw hub knows no names and would pass the wish on as data)
     #[arg(long, value_name = "NAME")]
     nick: Option<String>,
 
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     plain: bool,
 
     /// The time between heartbeats (each is up to a fifth earlier)
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = quantity::interval)]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = quantity::heartbeat)]
     heartbeat: Duration,
 
     /// How long to stay for replies after the end of piped input
@@ -70,11 +71,16 @@ fn hub(text: &str) -> Result<Endpoint, String> {
 /// What the thread that reads lines tells the loop.
 enum Typed {
     Line(Vec<u8>),
+    /// A line that could not be sent.
+    Refused,
     Leave(Status),
 }
 
 /// Joins and stays until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
+    if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
+        return Err(UsageError(format!("bad --nick: {error}")).into());
+    }
     let hub = args.hub.resolve()?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
@@ -120,9 +126,11 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         status: Status::Done,
     };
     let outcome = driver.run(&mut around);
-    printer.data.finish(LAST_WORDS);
-    printer.notes.finish(LAST_WORDS);
-    lines::restore_terminal();
+    let lost = printer.data.dropped() + driver.machine().events_lost();
+    if lost > 0 {
+        printer.notes.line(format!("{lost} lines were not shown: output too slow"));
+    }
+    printer.close(std::time::Instant::now() + LAST_WORDS)?;
     outcome?;
     Ok(around.status)
 }
@@ -142,23 +150,25 @@ impl<C: Fn(&[u8]) -> Result<(), String>> Typist<C> {
     fn run(mut self) {
         let leave = loop {
             match self.reader.next() {
-                Input::Line(line) => match (self.check)(&line) {
-                    Ok(()) => {
-                        let quits = matches!(line.trim_ascii(), b"quit" | b"/quit");
-                        if !self.give(Typed::Line(line)) || quits {
-                            return;
+                Input::Line(line) => {
+                    // What was pasted at once is still one message a line.
+                    for line in line.split(|&byte| self.printer.interactive && byte == b'\n') {
+                        match (self.check)(line) {
+                            Ok(()) => {
+                                let quits = matches!(line.trim_ascii(), b"quit" | b"/quit");
+                                if !self.give(Typed::Line(line.to_vec())) || quits {
+                                    return;
+                                }
+                            }
+                            Err(why) => self.refuse(why),
                         }
                     }
-                    Err(why) => {
-                        // Not put back under the cursor: so long a line would push this note
-                        // off the screen.
-                        let kept =
-                            if self.printer.interactive { "; arrow up brings it back" } else { "" };
-                        self.printer.notes.line(format!("{why}{kept}"));
-                    }
-                },
+                }
                 Input::TooLong => {
-                    self.printer.notes.line("not sent: a line longer than any datagram");
+                    self.refuse("not sent: a line longer than any datagram".to_string());
+                }
+                Input::NotUtf8 => {
+                    self.refuse("that was no UTF-8; set the terminal to UTF-8".to_string());
                 }
                 Input::Interrupted => break Status::Interrupted,
                 Input::End => {
@@ -170,6 +180,14 @@ impl<C: Fn(&[u8]) -> Result<(), String>> Typist<C> {
             }
         };
         self.give(Typed::Leave(leave));
+    }
+
+    /// Says why a line is not sent. It is not put back under the cursor: so long a line would push
+    /// the reason off the screen.
+    fn refuse(&self, why: String) {
+        let kept = if self.printer.interactive { "; arrow up brings it back" } else { "" };
+        self.printer.notes.line(format!("{why}{kept}"));
+        self.give(Typed::Refused);
     }
 
     /// False when the loop has ended.
@@ -197,7 +215,7 @@ impl Host<Session<Pcg64>> for Around {
     fn woken(
         &mut self,
         session: &mut Session<Pcg64>,
-        _now: Instant,
+        now: Instant,
         _stats: &Stats,
     ) -> ControlFlow<()> {
         if self.stop.is_set() {
@@ -207,15 +225,23 @@ impl Host<Session<Pcg64>> for Around {
         // As many lines as one drain carries; the rest follow at once.
         for typed in self.typed.try_iter().take(64) {
             match typed {
-                Typed::Line(line) => match session.handle_line(&line) {
+                Typed::Line(line) => match session.handle_line(now, &line) {
                     Ok(Said::IntoSilence) => {
                         self.note("the hub is away; that line was sent, but is probably lost");
                     }
                     Ok(_) => {}
-                    Err(error) => self.note(&error.to_string()),
+                    Err(error) => {
+                        self.status = Status::Failed;
+                        self.note(&error.to_string());
+                    }
                 },
+                // A script must be able to tell; a person has been told.
+                Typed::Refused if !self.printer.interactive => self.status = Status::Failed,
+                Typed::Refused => {}
                 Typed::Leave(status) => {
-                    self.status = status;
+                    if self.status == Status::Done {
+                        self.status = status;
+                    }
                     session.leave();
                 }
             }
@@ -266,7 +292,16 @@ impl Host<Session<Pcg64>> for Around {
                 let after = roughly(after);
                 self.note(&format!("{hub} is back after {after}; a member again"));
             }
-            Event::Left => return ControlFlow::Break(()),
+            Event::Removed => {
+                self.note("the hub has sent you away; your next line asks to be let in again");
+            }
+            Event::Left => {
+                if !self.met && self.status == Status::Done {
+                    self.note(&format!("nothing was heard from {hub}"));
+                    self.status = Status::Failed;
+                }
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use pigeon_client::{Arrival, Heard, Listener};
 use pigeon_datagram::Instant;
 use pigeon_net::{Clock, Driver, Host, SocketOptions, Stats};
@@ -66,14 +66,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         move || closed.wake(),
     );
     let spool = spool.context("cannot start a thread")?;
+    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let stop = on_stop(move || waker.wake())?;
-    eprintln!("listening on {bound}");
+    notes.line(format!("listening on {bound}"));
 
     let mut around = Around { spool: spool.clone(), stop, left: args.count, heard: 0 };
     let outcome = driver.run(&mut around);
-    spool.finish(LAST_WORDS);
-    summary(around.heard, &driver.stats(), spool.dropped() + driver.machine().lost());
+    let deadline = std::time::Instant::now() + LAST_WORDS;
+    spool.finish(deadline);
+    let dropped_here = spool.dropped() + driver.machine().lost();
+    notes.line(summary(around.heard, &driver.stats(), dropped_here));
+    notes.finish(deadline);
     outcome?;
+    if let Some(kind) = spool.failure() {
+        bail!("cannot write to stdout: {kind}");
+    }
     let in_vain = args.duration.is_some() && around.heard == 0 && !around.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }
@@ -96,7 +103,7 @@ fn render_json(arrival: &Arrival, bound: SocketAddr) -> String {
 
 /// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
 /// faster reader.
-fn summary(heard: u64, stats: &Stats, dropped_here: u64) {
+fn summary(heard: u64, stats: &Stats, dropped_here: u64) -> String {
     let s = if heard == 1 { "" } else { "s" };
     let mut line = format!("{heard} datagram{s}");
     if stats.kernel_drops > 0 {
@@ -105,7 +112,7 @@ fn summary(heard: u64, stats: &Stats, dropped_here: u64) {
     if dropped_here > 0 {
         line += &format!(", {dropped_here} dropped here (output too slow)");
     }
-    eprintln!("{line}");
+    line
 }
 
 struct Around {

@@ -12,8 +12,12 @@ mod quantity;
 mod send;
 mod signals;
 
-use clap::{Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config;
 use crate::output::Color;
 
 /// UDP messaging for people, programs and devices on a network.
@@ -24,7 +28,7 @@ Try it: start a hub, join it from two terminals, and write.
   pigeon hub
   pigeon join --nick 狗哥
   nc -u 127.0.0.1 9999")]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 
@@ -35,7 +39,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Hub(hub::Args),
+    Hub(Box<hub::Args>),
     Join(join::Args),
     Send(send::Args),
     Listen(listen::Args),
@@ -43,27 +47,52 @@ enum Command {
 
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too; printing can fail only if nobody reads.
-            let _ = error.print();
-            return error.exit_code();
-        }
+    match parse().and_then(run) {
+        Ok(status) => status as i32,
+        Err(error) => match error.downcast_ref::<clap::Error>() {
+            Some(error) => {
+                // Help and version come this way too; printing can fail only if nobody reads.
+                let _ = error.print();
+                error.exit_code()
+            }
+            None => {
+                // `{:#}` puts the causes behind the error, on one line. `eprintln` would panic if
+                // nobody reads it.
+                let _ = writeln!(io::stderr(), "pigeon: {error:#}");
+                exit::Status::of(&error) as i32
+            }
+        },
+    }
+}
+
+/// Reads the arguments; if they name a configuration file, once more over its settings.
+fn parse() -> anyhow::Result<Cli> {
+    let matches = Cli::command().try_get_matches()?;
+    let matches = match matches.subcommand() {
+        Some((name, arguments)) => match config_file(arguments) {
+            Some(path) => {
+                let command = config::apply(Cli::command(), name, &path)
+                    .map_err(|error| exit::UsageError(format!("{error:#}")))?;
+                command.try_get_matches()?
+            }
+            None => matches,
+        },
+        None => matches,
     };
-    let outcome = match cli.command {
-        Command::Hub(args) => hub::run(args, cli.color),
+    Ok(Cli::from_arg_matches(&matches)?)
+}
+
+/// The file that `--config` names, if the command knows that flag.
+fn config_file(arguments: &ArgMatches) -> Option<PathBuf> {
+    arguments.try_get_one::<PathBuf>("config").ok().flatten().cloned()
+}
+
+fn run(cli: Cli) -> anyhow::Result<exit::Status> {
+    match cli.command {
+        Command::Hub(args) => hub::run(*args, cli.color),
         Command::Join(args) => join::run(args, cli.color),
         Command::Send(args) => send::run(args),
         Command::Listen(args) => listen::run(args),
-    };
-    match outcome {
-        Ok(status) => status as i32,
-        Err(error) => {
-            // `{:#}` puts the causes behind the error, on one line.
-            eprintln!("pigeon: {error:#}");
-            exit::Status::of(&error) as i32
-        }
     }
 }
 
@@ -73,7 +102,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

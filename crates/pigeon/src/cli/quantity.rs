@@ -6,7 +6,7 @@ use std::time::Duration;
 /// the other half milliseconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
-        .map_err(|_| "a duration carries its unit, e.g. 250ms, 3s, 2m".to_string())
+        .map_err(|_| "a duration is a number with its unit, e.g. 250ms, 3s, 2m".to_string())
 }
 
 /// Reads a duration that is not zero.
@@ -14,6 +14,48 @@ pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("must be longer than 0".to_string()),
         duration => Ok(duration),
+    }
+}
+
+/// Reads an interval between heartbeats: nobody needs ten a second.
+pub(crate) fn heartbeat(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        short if short < Duration::from_millis(100) => Err("must be at least 100ms".to_string()),
+        duration => Ok(duration),
+    }
+}
+
+/// How often something may happen in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PerSecond(pub(crate) Option<u32>);
+
+/// Reads `20/s`, `10k/s`, or `unlimited`.
+pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
+    if text == "unlimited" {
+        return Ok(PerSecond(None));
+    }
+    let number = text.strip_suffix("/s").unwrap_or(text).trim();
+    let (number, scale) = match number.strip_suffix('k') {
+        Some(number) => (number, 1_000),
+        None => (number, 1),
+    };
+    let rate = number.parse::<u32>().ok().and_then(|n| n.checked_mul(scale)).filter(|&n| n > 0);
+    let rate = rate.ok_or("a rate is a number a second, e.g. 20/s, 10k/s, or unlimited")?;
+    Ok(PerSecond(Some(rate)))
+}
+
+/// How many bytes may pass in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BytesPerSecond(pub(crate) Option<u64>);
+
+/// Reads `64KiB/s`, or `unlimited`.
+pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
+    if text == "unlimited" {
+        return Ok(BytesPerSecond(None));
+    }
+    match size(text.strip_suffix("/s").unwrap_or(text)) {
+        Ok(bytes) if bytes > 0 => Ok(BytesPerSecond(Some(bytes as u64))),
+        _ => Err("a rate of bytes is a size a second, e.g. 64KiB/s, or unlimited".to_string()),
     }
 }
 
@@ -55,6 +97,17 @@ mod tests {
         assert!(duration("30").is_err());
         assert!(duration("-1s").is_err());
         assert!(interval("0s").is_err());
+    }
+
+    #[test]
+    fn rates_are_a_number_a_second() {
+        assert_eq!(per_second("10k/s"), Ok(PerSecond(Some(10_000))));
+        assert_eq!(per_second("20"), Ok(PerSecond(Some(20))));
+        assert_eq!(per_second("unlimited"), Ok(PerSecond(None)));
+        assert_eq!(bytes_per_second("64KiB/s"), Ok(BytesPerSecond(Some(65_536))));
+        for bad in ["0/s", "-1", "10/m", "9999999k", ""] {
+            assert!(per_second(bad).is_err() && bytes_per_second(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! `pigeon send`: datagrams from the command line or from lines of stdin.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use pigeon_client::{Heard, Listener};
 use pigeon_datagram::{Instant, Transmit, max_payload};
-use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats};
+use pigeon_net::{Clock, Driver, Host, Receipt, Socket, SocketOptions, Stats};
 use pigeon_text::escape;
 
 use super::endpoint::Endpoint;
 use super::exit::{Status, UsageError};
 use super::quantity;
+use crate::ui::lines::{Input, next_line};
 
 /// How long a datagram may wait for room in the send buffer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     empty: bool,
 
     /// Print replies for so long; exit 1 if none came
-    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
     wait: Option<Duration>,
 }
 
@@ -58,6 +59,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         }
         let transmit = Transmit { to, from: None, range: 0..payload.len(), segment: None };
         let report = socket.send(payload, &[transmit], PATIENCE);
+        if report.refused {
+            bail!("{to} refused: nobody listens there");
+        }
         if report.dropped > 0 {
             match socket.stats().sent.last_failure {
                 Some(failure) => bail!("{failure}"),
@@ -71,16 +75,25 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     } else if !text.is_empty() {
         send(text.join(" ").as_bytes())?;
     } else {
-        for (number, line) in io::stdin().lock().split(b'\n').enumerate() {
-            let line = line.context("cannot read stdin")?;
-            let line = line.strip_suffix(b"\r").unwrap_or(&line);
-            send(line).with_context(|| format!("line {}", number + 1))?;
+        let mut stdin = io::stdin().lock();
+        for number in 1.. {
+            let place = || format!("line {number}");
+            match next_line(&mut stdin) {
+                Input::Line(line) => send(&line).with_context(place)?,
+                Input::End if number == 1 => bail!("nothing was sent: no TEXT, and stdin is empty"),
+                Input::End => break,
+                _ => return Err(anyhow!("not sent: longer than any datagram").context(place())),
+            }
         }
     }
-    match args.wait {
-        Some(wait) => print_replies(socket, to, wait),
-        None => Ok(Status::Done),
-    }
+    let Some(wait) = args.wait else {
+        // On this host a refusal is there as soon as the datagram is.
+        return match socket.receive(&mut |_| {}) {
+            Ok(Receipt::Refused) => bail!("{to} refused: nobody listens there"),
+            _ => Ok(Status::Done),
+        };
+    };
+    print_replies(socket, to, wait)
 }
 
 /// `HOST:PORT TEXT…` or `HOST PORT TEXT…`.
@@ -115,8 +128,11 @@ fn print_replies(
     let listener = Listener::new(Some(clock.now() + wait));
     let mut driver =
         Driver::new(listener, socket).context("cannot watch the socket")?.with_clock(clock);
-    let mut replies = Replies { heard: 0, refused: false };
+    let mut replies = Replies { heard: 0, refused: false, unwritten: None };
     driver.run(&mut replies)?;
+    if let Some(error) = replies.unwritten {
+        return Err(anyhow!(error).context("cannot write to stdout"));
+    }
     if replies.refused {
         bail!("{to} refused: nobody listens there");
     }
@@ -130,6 +146,8 @@ fn print_replies(
 struct Replies {
     heard: u64,
     refused: bool,
+    /// What went wrong with stdout, other than that its reader had enough.
+    unwritten: Option<io::Error>,
 }
 
 impl Host<Listener> for Replies {
@@ -145,7 +163,11 @@ impl Host<Listener> for Replies {
                 // One reader of a one-shot tool: if it has gone, there is nobody to print for.
                 match writeln!(io::stdout(), "{}", escape(text)) {
                     Ok(()) => ControlFlow::Continue(()),
-                    Err(_) => ControlFlow::Break(()),
+                    Err(error) => {
+                        self.unwritten =
+                            Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+                        ControlFlow::Break(())
+                    }
                 }
             }
             Heard::Refused => {

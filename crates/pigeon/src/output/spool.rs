@@ -7,9 +7,9 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// The most bytes that wait to be written.
+/// The most bytes that wait to be written, beside those being written.
 const CAPACITY: usize = 16 << 20;
 
 /// A handle to the queue; clones share it.
@@ -91,19 +91,24 @@ impl<T: Send + 'static> Spool<T> {
         self.shared.lock().closed
     }
 
-    /// Waits until everything is written, but no longer than `patience`: a server must end even
-    /// if nobody reads what it says.
-    pub(crate) fn finish(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    /// Waits until everything is written, but no later than `deadline`: a server must end even
+    /// if nobody reads what it says. False if something was left, or nothing can be written.
+    pub(crate) fn finish(&self, deadline: Instant) -> bool {
         let mut state = self.shared.lock();
         while state.closed.is_none() && (state.writing || !state.queue.is_empty()) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return false;
             }
             let waited = self.shared.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        state.closed.is_none()
+    }
+
+    /// The error that ended writing, unless it was only that the reader had enough.
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
+        self.closed().filter(|kind| *kind != io::ErrorKind::BrokenPipe)
     }
 }
 
@@ -161,6 +166,7 @@ impl Write for Spool<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::*;
 
@@ -186,12 +192,12 @@ mod tests {
         let pushed = (0..20).filter(|_| spool.line(line.clone())).count();
         assert!((4..=8).contains(&pushed), "{pushed}");
         assert_eq!(spool.dropped(), 20 - pushed as u64);
-        spool.finish(Duration::from_millis(10));
+        assert!(!spool.finish(Instant::now() + Duration::from_millis(10)));
         let mut written = 0;
         while written < pushed * (CAPACITY / 4) {
             written += receiver.recv().unwrap().len();
         }
-        spool.finish(Duration::from_secs(10));
+        assert!(spool.finish(Instant::now() + Duration::from_secs(10)));
         assert!(spool.line("one more"));
     }
 

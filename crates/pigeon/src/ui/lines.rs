@@ -5,10 +5,11 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use rustyline::error::ReadlineError;
-use rustyline::{DefaultEditor, ExternalPrinter};
+use rustyline::{Cmd, DefaultEditor, ExternalPrinter, KeyEvent};
 
 use crate::output::Spool;
 
@@ -22,6 +23,8 @@ pub(crate) enum Input {
     Line(Vec<u8>),
     /// A line longer than anything that could be sent; it was not kept.
     TooLong,
+    /// A key that is no UTF-8; the line being typed was lost with it.
+    NotUtf8,
     /// Ctrl-C.
     Interrupted,
     /// Ctrl-D, or the end of the pipe.
@@ -45,20 +48,66 @@ pub(crate) enum Reader {
     Pipe(io::BufReader<io::Stdin>),
 }
 
-/// Opens the terminal, or stdin, stdout and stderr where there is none.
+/// Opens the terminal, or stdin, stdout and stderr where there is none, or none that can be used:
+/// a dumb one has no cursor, and one whose foreground belongs to another job would stop us.
 pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
-    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+    if io::stdin().is_terminal()
+        && io::stdout().is_terminal()
+        && in_foreground()
+        && let Ok(mut editor) = DefaultEditor::new()
+        && let Ok(above) = editor.create_external_printer()
+    {
         keep_terminal_mode();
-        let mut editor = DefaultEditor::new().context("cannot use the terminal")?;
-        let above = editor.create_external_printer().context("cannot use the terminal")?;
+        // Suspended with other threads running, it would come back with the terminal in the
+        // shell's mode.
+        editor.bind_sequence(KeyEvent::ctrl('Z'), Cmd::Noop);
         let spool = Spool::lines(Above(above)).context("cannot start a thread")?;
-        let printer = Printer { data: spool.clone(), notes: spool, interactive: true };
+        let notes = match io::stderr().is_terminal() {
+            true => spool.clone(),
+            false => Spool::lines(io::stderr()).context("cannot start a thread")?,
+        };
+        let printer = Printer { data: spool, notes, interactive: true };
         return Ok((Reader::Editor { editor: Box::new(editor), prompt }, printer));
     }
     let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let printer = Printer { data, notes, interactive: false };
     Ok((Reader::Pipe(io::BufReader::new(io::stdin())), printer))
+}
+
+/// Whether this process may use its terminal. A hub started with `&` may not: reading would stop it.
+#[cfg(unix)]
+fn in_foreground() -> bool {
+    let foreground = nix::unistd::tcgetpgrp(io::stdin());
+    foreground.is_ok_and(|group| group == nix::unistd::getpgrp())
+}
+
+#[cfg(not(unix))]
+fn in_foreground() -> bool {
+    true
+}
+
+/// Whether stdin is a terminal that belongs to another job: reading it would stop this one.
+pub(crate) fn is_background() -> bool {
+    io::stdin().is_terminal() && !in_foreground()
+}
+
+impl Printer {
+    /// Writes out what is left, until `deadline`, and gives the terminal back. An error if what was
+    /// said could not be written.
+    pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {
+        let written = self.data.finish(deadline) & self.notes.finish(deadline);
+        restore_terminal_mode();
+        if self.interactive && written {
+            // The prompt, and the mode in which pasting is marked. Only where writing cannot block.
+            let _ = io::stdout().write_all(b"\r\x1b[K\x1b[?2004l");
+            let _ = io::stdout().flush();
+        }
+        match self.data.failure() {
+            Some(kind) => Err(anyhow!("cannot write to stdout: {kind}")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Reader {
@@ -73,6 +122,9 @@ impl Reader {
                         Input::Line(line.into_bytes())
                     }
                     Err(ReadlineError::Interrupted) => Input::Interrupted,
+                    Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                        Input::NotUtf8
+                    }
                     Err(_) => Input::End,
                 }
             }
@@ -81,7 +133,8 @@ impl Reader {
     }
 }
 
-fn next_line(from: &mut impl BufRead) -> Input {
+/// The next line of a pipe, whatever its bytes, if it is no longer than [`MAX_LINE`].
+pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
     let mut line = Vec::new();
     match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
         Ok(0) | Err(_) => Input::End,
@@ -109,8 +162,11 @@ struct Above<P>(P);
 impl<P: ExternalPrinter> Write for Above<P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        self.0.print(text).map_err(io::Error::other)?;
-        Ok(bytes.len())
+        match self.0.print(text) {
+            Ok(()) => Ok(bytes.len()),
+            // The editor has gone before the last words.
+            Err(_) => io::stdout().write_all(bytes).map(|()| bytes.len()),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -127,7 +183,7 @@ fn keep_terminal_mode() {
     MODE.get_or_init(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            restore_terminal();
+            restore_terminal_mode();
             before(panic);
         }));
         nix::sys::termios::tcgetattr(io::stdin()).ok().map(Mutex::new)
@@ -135,16 +191,14 @@ fn keep_terminal_mode() {
 }
 
 /// Gives the terminal back as it was. To be called before the process ends while another thread
-/// may be editing a line.
+/// may be editing a line. Does not block.
 #[cfg(unix)]
-pub(crate) fn restore_terminal() {
+pub(crate) fn restore_terminal_mode() {
     if let Some(Some(mode)) = MODE.get() {
         let mode = mode.lock().unwrap_or_else(PoisonError::into_inner);
         // If the terminal is gone there is nothing to give back.
         let _ =
             nix::sys::termios::tcsetattr(io::stdin(), nix::sys::termios::SetArg::TCSANOW, &mode);
-        let _ = io::stdout().write_all(b"\r\x1b[K");
-        let _ = io::stdout().flush();
     }
 }
 
@@ -152,7 +206,7 @@ pub(crate) fn restore_terminal() {
 fn keep_terminal_mode() {}
 
 #[cfg(not(unix))]
-pub(crate) fn restore_terminal() {}
+pub(crate) fn restore_terminal_mode() {}
 
 #[cfg(test)]
 mod tests {

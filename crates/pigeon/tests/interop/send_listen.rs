@@ -134,7 +134,7 @@ fn many_datagrams_of_python_are_heard_in_order() {
 fn tools_hear_what_is_sent_and_their_reply_is_shown() {
     for tool in tools() {
         let (mut theirs, address) = listener(tool);
-        let mut ours = send(address, &["你好", tool, "--wait", "2s"]);
+        let mut ours = send(address, &["你好", tool, "--wait", "4s"]);
         // Several words are one text.
         theirs.expect_output(&format!("你好 {tool}"), SOON);
         theirs.say("再见");
@@ -150,7 +150,7 @@ fn python_hears_what_is_sent_and_its_reply_is_shown() {
         return;
     }
     let mut theirs = python("hex_peer.py", &[]);
-    let mut ours = send(address_of(&theirs), &["你好", "--wait", "2s"]);
+    let mut ours = send(address_of(&theirs), &["你好", "--wait", "4s"]);
     theirs.expect_line(|line| line.ends_with(&format!(" {}", hex("你好".as_bytes()))), SOON);
     theirs.say(&hex("再见".as_bytes()));
     ours.expect_line(|line| line.contains("再见"), SOON);

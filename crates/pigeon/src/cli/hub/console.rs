@@ -6,13 +6,13 @@ use pigeon_net::Stats;
 use pigeon_text::{escape, pad, width};
 
 use crate::cli::quantity::roughly;
-use crate::output::Spool;
-use crate::ui::lines::{Input, Reader};
+use crate::ui::lines::{Input, Printer, Reader};
 
 /// The most members listed at once: more scroll away unread.
 const MAX_LISTED: usize = 1_000;
 
-const HELP: &str = "members, stats, say TEXT, kick NAME, quit";
+const HELP: &str =
+    "members, rooms, stats, say TEXT, kick NAME, ban NAME|NET, unban NET, bans, quit";
 
 /// A command of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,10 @@ pub(crate) enum Command {
     Stats,
     Say(String),
     Kick(String),
+    Rooms,
+    Ban(String),
+    Unban(String),
+    Bans,
     Quit,
     Help,
     Unknown(String),
@@ -38,6 +42,10 @@ impl Command {
             ("stats", "") => Command::Stats,
             ("say", text) if !text.is_empty() => Command::Say(text.to_string()),
             ("kick", who) if !who.is_empty() => Command::Kick(who.to_string()),
+            ("rooms", "") => Command::Rooms,
+            ("ban", who) if !who.is_empty() => Command::Ban(who.to_string()),
+            ("unban", net) if !net.is_empty() => Command::Unban(net.to_string()),
+            ("bans", "") => Command::Bans,
             ("quit", "") => Command::Quit,
             ("help" | "?", _) => Command::Help,
             _ => Command::Unknown(line.to_string()),
@@ -47,17 +55,30 @@ impl Command {
 
 /// Reads commands until the end of input. The end is no command: a hub whose terminal has gone
 /// serves on. Ctrl-C at the terminal's editor is `quit`.
-pub(crate) fn read(mut reader: Reader, notes: &Spool<Vec<u8>>, give: impl Fn(Command)) {
+pub(crate) fn read(reader: &mut Reader, printer: &Printer, give: impl Fn(Command)) {
+    let (notes, interactive) = (&printer.notes, printer.interactive);
     loop {
         match reader.next() {
             Input::Line(line) => {
-                if let Some(command) = Command::parse(&String::from_utf8_lossy(&line)) {
+                // What was pasted at once is several commands.
+                for line in String::from_utf8_lossy(&line).lines() {
+                    let Some(command) = Command::parse(line) else { continue };
+                    let quits = command == Command::Quit;
                     give(command);
+                    if quits {
+                        return;
+                    }
                 }
             }
             Input::TooLong => drop(notes.line("that line is too long for a command")),
-            Input::Interrupted => give(Command::Quit),
-            Input::End => return,
+            Input::NotUtf8 => drop(notes.line("that was no UTF-8; set the terminal to UTF-8")),
+            Input::Interrupted => return give(Command::Quit),
+            Input::End => {
+                if interactive {
+                    notes.line("the console is closed; the hub serves on (Ctrl-C stops it)");
+                }
+                return;
+            }
         }
     }
 }
@@ -68,13 +89,30 @@ pub(crate) fn answer(command: Command, hub: &mut Hub, now: Instant, stats: &Stat
         Command::Members => members(hub, now),
         Command::Stats => statistics(hub, stats),
         Command::Say(text) => match hub.say(&text) {
-            true => vec![],
-            false => vec![format!("not sent: at most {} bytes of text", hub.config().most_text())],
+            Ok(()) => vec![],
+            Err(Dropped::TextTooLong) => {
+                vec![format!("not sent: at most {} bytes of text", hub.config().most_text())]
+            }
+            Err(reason) => vec![format!("not sent: {}", reason.describe())],
         },
         Command::Kick(who) => match hub.kick(now, &who) {
             true => vec![format!("{} is removed", escape(&who))],
             false => vec![format!("nobody here is called {}; `members` lists them", escape(&who))],
         },
+        Command::Rooms => rooms(hub),
+        Command::Ban(who) => match hub.ban(now, &who) {
+            Ok(net) => vec![format!("{net} is banned; `unban {net}` lifts it")],
+            Err(error) => vec![format!("{} is not banned: {error}", escape(&who))],
+        },
+        Command::Unban(net) => match hub.unban(&net) {
+            true => vec![format!("{} is banned no more", escape(&net))],
+            false => vec![format!("{} is not banned; `bans` lists what is", escape(&net))],
+        },
+        Command::Bans => {
+            let mut lines: Vec<String> = hub.bans().map(|net| net.to_string()).collect();
+            lines.push(format!("{} banned", lines.len()));
+            lines
+        }
         Command::Quit => vec![],
         Command::Help => vec![HELP.to_string()],
         Command::Unknown(line) => {
@@ -85,12 +123,15 @@ pub(crate) fn answer(command: Command, hub: &mut Hub, now: Instant, stats: &Stat
 
 fn members(hub: &Hub, now: Instant) -> Vec<String> {
     let total = hub.member_count();
-    let rows: Vec<[String; 3]> = hub
+    let rows: Vec<[String; 4]> = hub
         .members()
         .take(MAX_LISTED)
         .map(|member| {
             let name = member.name.map_or_else(|| "-".to_string(), |name| name.to_string());
-            [name, member.address.to_string(), format!("heard {} ago", roughly(now - member.heard))]
+            let room =
+                member.room.map_or_else(|| "(no password yet)".to_string(), |r| r.to_string());
+            let heard = format!("heard {} ago", roughly(now - member.heard));
+            [name, member.address.to_string(), room, heard]
         })
         .collect();
     let mut lines = align(&rows);
@@ -98,6 +139,18 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
         0 => lines.push(format!("{total} {}", if total == 1 { "member" } else { "members" })),
         more => lines.push(format!("and {more} more, {total} members in all")),
     }
+    lines
+}
+
+fn rooms(hub: &Hub) -> Vec<String> {
+    let rows: Vec<[String; 2]> = hub
+        .rooms()
+        .take(MAX_LISTED)
+        .map(|room| [room.name.to_string(), room.members.to_string()])
+        .collect();
+    let mut lines = align(&rows);
+    let total = hub.rooms().count();
+    lines.push(format!("{total} {}", if total == 1 { "room" } else { "rooms" }));
     lines
 }
 
@@ -115,6 +168,7 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
     row("heartbeats", counted.heartbeats);
     row("messages", counted.messages);
     row("commands", counted.commands);
+    row("proofs asked", counted.proofs_asked);
     for reason in Dropped::ALL.into_iter().filter(|&reason| counted.dropped(reason) > 0) {
         row(&format!("dropped: {}", reason.describe()), counted.dropped(reason));
     }
@@ -124,6 +178,7 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
     for (reason, count) in stats.sent.dropped.iter().filter(|&(_, count)| count > 0) {
         row(&format!("not sent: {reason}"), count);
     }
+    row("echoes forgotten early", counted.echoes_forgotten);
     row("events not logged in time", counted.events_lost);
     align(&rows)
 }

@@ -45,10 +45,8 @@ impl Journal {
     /// Notes an event.
     pub(crate) fn note(&mut self, now: Instant, event: &Event) {
         if now - self.second >= Duration::from_secs(1) {
-            if self.unwritten > 0 {
-                info!(events = self.unwritten, "more came or went than is logged");
-            }
-            *self = Journal { second: now, ..Journal::default() };
+            self.flush();
+            self.second = now;
         }
         if self.lines >= LINES_A_SECOND {
             self.unwritten += 1;
@@ -62,13 +60,30 @@ impl Journal {
                 info!(%address, name, "{}", reason.describe());
             }
             Event::Renamed { address, name } => info!(%address, %name, "renamed"),
+            Event::Echo { address } => {
+                warn!(%address, "an echo: it sent back what it was sent, which was not relayed");
+            }
             Event::Message { .. } => {}
         }
     }
 }
 
-/// The last line of the log.
-pub(crate) fn farewell(counted: &Statistics) {
+impl Journal {
+    /// Says how much was left out.
+    fn flush(&mut self) {
+        if self.unwritten > 0 {
+            info!(events = self.unwritten, "more happened than is logged");
+        }
+        *self = Journal { second: self.second, ..Journal::default() };
+    }
+}
+
+/// The last lines of the log.
+pub(crate) fn farewell(journal: &mut Journal, counted: &Statistics, unprinted: u64) {
+    journal.flush();
+    if unprinted > 0 {
+        warn!(lines = unprinted, "lines were not written: output too slow");
+    }
     if counted.events_lost > 0 {
         warn!(events = counted.events_lost, "some events were not logged");
     }
