@@ -85,7 +85,13 @@ impl ReceiveBatch {
         // stack frame and, with their true lengths, to a buffer, a name and a control room that
         // `self` owns, all of them distinct and borrowed mutably until the call returns.
         let received = unsafe {
-            libc::recvmmsg(fd.as_raw_fd(), headers[0].as_mut_ptr(), count, flags as _, null_mut())
+            libc::recvmmsg(
+                fd.as_raw_fd(),
+                headers.as_mut_ptr().cast(),
+                count,
+                flags as _,
+                null_mut(),
+            )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         for (written, name) in headers.iter().zip(&mut self.names).take(received) {
@@ -110,5 +116,3 @@ impl ReceiveBatch {
         })
     }
 }
-
-const _: () = assert!(BATCH > 0, "recvmmsg is given the first of the headers");

@@ -81,7 +81,12 @@ impl SendBatch {
         // messages of `self`, all borrowed until the call returns. The kernel writes to nothing but
         // the headers' `msg_len`.
         let sent = unsafe {
-            libc::sendmmsg(fd.as_raw_fd(), headers[0].as_mut_ptr(), count, libc::MSG_DONTWAIT as _)
+            libc::sendmmsg(
+                fd.as_raw_fd(),
+                headers.as_mut_ptr().cast(),
+                count,
+                libc::MSG_DONTWAIT as _,
+            )
         };
         let sent = usize::try_from(sent).map_err(|_| io::Error::last_os_error())?;
         let mut progress = Progress { next: at, datagrams: 0, bytes: 0, trains: 0 };

@@ -1,0 +1,186 @@
+//! What one member that floods a hub costs the others: delivery times and losses of a room of
+//! fifty, without the flood and with it, in turn.
+//!
+//! ```text
+//! cargo bench -p pigeon --bench flood
+//! ```
+//!
+//! One member says 200 lines a second, well within the rate (`--rate 300/s`); another sends 200,000
+//! datagrams a second beyond it. The time of a delivery runs from just before the line is sent to
+//! the moment the kernel puts a copy into a listener's queue (SO_TIMESTAMPNS), so that a listener
+//! that is scheduled late does not count as a hub that is late. Linux only.
+#![expect(clippy::expect_used, reason = "a measurement that fails ends")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use pigeon_datagram::Transmit;
+use pigeon_net::{IoPath, Receipt, Socket, SocketOptions};
+use support::{HubProcess, loopback_ip};
+
+const LISTENERS: usize = 50;
+const LINES: usize = 1_000;
+const LINE_EVERY: Duration = Duration::from_millis(5);
+const FLOOD_A_SECOND: u32 = 200_300;
+const FLOOD_BATCH: u32 = 64;
+const ROUNDS: usize = 3;
+
+fn main() {
+    println!("{LISTENERS} listeners, {LINES} lines at {} a second", 1_000 / LINE_EVERY.as_millis());
+    let mut worst = Outcome::default();
+    for round in 1..=ROUNDS {
+        for flooded in [false, true] {
+            let outcome = measure(flooded);
+            let name = if flooded { "flooded" } else { "quiet" };
+            println!(
+                "round {round}, {name:7}  median {:4} us  99 % {:5} us  lost {:.3} % of {}  flood {} a second, {} dropped by the kernel",
+                outcome.median.as_micros(),
+                outcome.p99.as_micros(),
+                outcome.lost * 100.0,
+                LINES * LISTENERS,
+                outcome.flood_a_second,
+                outcome.kernel_drops,
+            );
+            println!(
+                r#"{{"bench":"flood","round":{round},"flooded":{flooded},"median_us":{},"p99_us":{},"lost":{},"flood_a_second":{}}}"#,
+                outcome.median.as_micros(),
+                outcome.p99.as_micros(),
+                outcome.lost,
+                outcome.flood_a_second,
+            );
+            if flooded {
+                worst.p99 = worst.p99.max(outcome.p99);
+                worst.lost = worst.lost.max(outcome.lost);
+            }
+        }
+    }
+    println!(
+        "worst flooded: 99 % {} us (under 1000 wanted), lost {:.3} % (at most 0.1 wanted)",
+        worst.p99.as_micros(),
+        worst.lost * 100.0
+    );
+}
+
+#[derive(Default)]
+struct Outcome {
+    median: Duration,
+    p99: Duration,
+    lost: f64,
+    flood_a_second: u64,
+    kernel_drops: u64,
+}
+
+fn measure(flooded: bool) -> Outcome {
+    let hub = HubProcess::start(&["--rate", "300/s", "--notices-up-to", "0", "--timeout", "1h"]);
+    let mut listeners: Vec<Socket> = (0..LISTENERS).map(|n| member(hub.address, n + 2)).collect();
+    let mut speaker = member(hub.address, 0);
+    let mut flooder = member(hub.address, 1);
+    settle(&mut listeners);
+
+    let over = AtomicBool::new(false);
+    let mut times = Vec::with_capacity(LINES * LISTENERS);
+    let mut flood = (0, Duration::ZERO);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            speak(&mut speaker, hub.address);
+            over.store(true, Ordering::Release);
+        });
+        let flooding = scope.spawn(|| match flooded {
+            true => pour(&mut flooder, hub.address, &over),
+            false => (0, Duration::from_secs(1)),
+        });
+        let mut quiet_since = Instant::now();
+        while !over.load(Ordering::Acquire) || quiet_since.elapsed() < Duration::from_millis(300) {
+            let before = times.len();
+            listeners.iter_mut().for_each(|socket| listen(socket, &mut times));
+            if times.len() > before {
+                quiet_since = Instant::now();
+            } else {
+                // Kernel timestamps do not care how late a listener looks.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        flood = flooding.join().expect("the flooder does not panic");
+    });
+    times.sort_unstable();
+    let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied();
+    Outcome {
+        median: at(0.5).unwrap_or_default(),
+        p99: at(0.99).unwrap_or_default(),
+        lost: 1.0 - times.len() as f64 / (LINES * LISTENERS) as f64,
+        flood_a_second: (flood.0 as f64 / flood.1.as_secs_f64()) as u64,
+        kernel_drops: listeners.iter_mut().map(Socket::kernel_drops).sum(),
+    }
+}
+
+/// A member at an address of its own. Small buffers, since nothing large comes.
+fn member(hub: SocketAddr, n: usize) -> Socket {
+    let options =
+        SocketOptions { path: IoPath::NoOffload, receive_size: 2_048, ..SocketOptions::default() };
+    let local = SocketAddr::new(loopback_ip(n), 0);
+    let mut socket = Socket::connect(hub, Some(local), &options).expect("a socket");
+    send(&mut socket, hub, b"^hb^");
+    socket
+}
+
+fn send(socket: &mut Socket, hub: SocketAddr, payload: &[u8]) {
+    let transmit = Transmit { to: hub, from: None, range: 0..payload.len(), segment: None };
+    socket.send(payload, &[transmit], Duration::from_secs(1));
+}
+
+/// Waits until the last listener is a member.
+fn settle(listeners: &mut [Socket]) {
+    let padded = format!("{:64}", "^hb^");
+    for socket in listeners {
+        let hub = socket.peer_addr().unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+        send(socket, hub, padded.as_bytes());
+        let asked = Instant::now();
+        let mut answered = false;
+        while !answered && asked.elapsed() < Duration::from_secs(5) {
+            let receipt =
+                socket.receive(&mut |datagram| answered |= datagram.payload.starts_with(b"^hb^ "));
+            receipt.expect("the socket works");
+        }
+        assert!(answered, "the hub answers");
+    }
+}
+
+fn speak(speaker: &mut Socket, hub: SocketAddr) {
+    let start = Instant::now();
+    for n in 0..LINES as u32 {
+        std::thread::sleep((LINE_EVERY * n).saturating_sub(start.elapsed()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+        send(speaker, hub, format!("said at {}", now.as_nanos()).as_bytes());
+        while matches!(speaker.receive(&mut |_| {}), Ok(Receipt::Datagrams(_))) {}
+    }
+}
+
+/// Sends far more than the rate allows until it is over. Returns how many, and in what time.
+fn pour(flooder: &mut Socket, hub: SocketAddr, over: &AtomicBool) -> (u64, Duration) {
+    let text = b"me me me me me me me me me me me me me me me me me me me me me";
+    let one = Transmit { to: hub, from: None, range: 0..text.len(), segment: None };
+    let batch = vec![one; FLOOD_BATCH as usize];
+    let (start, mut sent) = (Instant::now(), 0);
+    while !over.load(Ordering::Acquire) {
+        let due = Duration::from_secs(1) * sent / FLOOD_A_SECOND;
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
+        flooder.send(text, &batch, Duration::from_secs(1));
+        sent += FLOOD_BATCH;
+    }
+    (sent.into(), start.elapsed())
+}
+
+fn listen(listener: &mut Socket, times: &mut Vec<Duration>) {
+    let mut note = |datagram: pigeon_datagram::Received<'_>| {
+        let text = String::from_utf8_lossy(datagram.payload);
+        let said = text.split("said at ").nth(1).and_then(|rest| rest.trim().parse().ok());
+        if let (Some(said), Some(heard)) = (said.map(Duration::from_nanos), datagram.wall) {
+            times.push(heard.saturating_sub(said));
+        }
+    };
+    while matches!(listener.receive(&mut note), Ok(Receipt::Datagrams(_))) {}
+}
