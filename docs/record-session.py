@@ -5,7 +5,7 @@ three-line Python sensor in one room.
     cargo build --release && docs/record-session.py target/release/pigeon README.md
 
 What each program printed, and what was typed into it (behind `>`), goes between the session marks of
-the file. Nothing is edited but the ports, which the system chooses.
+the file. Nothing is edited but what chance chose: ports, the resume word, the buffer granted.
 """
 import os
 import re
@@ -91,8 +91,8 @@ def main():
     session = ""
     for program in (hub, join, netcat):
         text = re.sub(r"(127\.0\.0\.1[: ])(\d+)", stand_in, "".join(program.said))
-        if program is hub:
-            text = re.sub(r"receive_buffer=\d+", "receive_buffer=…", text)
+        text = re.sub(r"receive_buffer=\d+", "receive_buffer=…", text)
+        text = re.sub(r"/resume \S+", "/resume 1-…", text)
         session += f"```console\n$ {program.title}\n{text.rstrip()}\n```\n\n"
     with open(README, encoding="utf-8") as file:
         before, rest = file.read().split("<!-- session -->\n", 1)
