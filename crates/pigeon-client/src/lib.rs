@@ -1,14 +1,19 @@
 //! The other end, as pure state machines. No clock, no socket, no randomness of its own.
 //!
 //! - [`Session`]: what `pigeon join` does: heartbeats, what is heard, and whether the hub is there.
-//! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`, and
-//!   the replies that `pigeon send --wait` waits for.
+//! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
+//! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
+//! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod heartbeat;
 mod listener;
+mod sender;
 mod session;
 
+pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
 pub use heartbeat::Answer;
 pub use listener::{Arrival, Heard, Listener};
+pub use sender::{SENDER_QUEUE, Sender};
 pub use session::{Event, LineError, Said, Session, SessionConfig};

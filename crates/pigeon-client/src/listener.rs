@@ -34,6 +34,8 @@ pub enum Heard {
     Refused,
     /// The time is over.
     Over,
+    /// A [`Sender`](crate::Sender) whose queue was full can take more.
+    Room,
 }
 
 /// Collects datagrams. It sends nothing.
@@ -50,12 +52,17 @@ impl Listener {
         Listener { until, ..Listener::default() }
     }
 
+    /// The same listener, over at `until`.
+    pub fn until(self, until: Instant) -> Self {
+        Listener { until: Some(until), ..self }
+    }
+
     /// Arrivals dropped because nobody collected them.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    fn report(&mut self, event: Heard) {
+    pub(crate) fn report(&mut self, event: Heard) {
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(event);
         } else {

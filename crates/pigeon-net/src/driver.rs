@@ -105,6 +105,37 @@ impl Waker {
     }
 }
 
+/// Runs a machine over a socket until it reports something, and returns that: what a program does
+/// that wants one answer and has nothing else to do meanwhile. `clock` is the one the machine was
+/// made with.
+///
+/// # Errors
+/// When the socket or the readiness queue is of no more use.
+pub fn first_event<M: Machine>(
+    machine: M,
+    socket: Socket,
+    clock: Clock,
+) -> Result<M::Event, DriveError> {
+    struct First<E>(Option<E>);
+    impl<M: Machine> Host<M> for First<M::Event> {
+        fn woken(&mut self, _: &mut M, _: Instant, _: &Stats) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+
+        fn event(&mut self, _: &M, _: Instant, event: M::Event) -> ControlFlow<()> {
+            self.0.get_or_insert(event);
+            ControlFlow::Break(())
+        }
+    }
+    let local = socket.local_addr();
+    let failed = |source| DriveError::Wait { local, source };
+    let mut driver = Driver::new(machine, socket).map_err(failed)?.with_clock(clock);
+    let mut first = First(None);
+    driver.run(&mut first)?;
+    // The loop ends only by an event.
+    first.0.ok_or_else(|| failed(io::ErrorKind::UnexpectedEof.into()))
+}
+
 /// A machine, its socket, and the loop between them.
 #[derive(Debug)]
 pub struct Driver<M> {

@@ -27,6 +27,24 @@ impl Interfaces {
         self.addresses.iter()
     }
 
+    /// An interface by its name or by one of its addresses: its first IPv4 address, if it has one,
+    /// and its index. `None` if there is no such interface.
+    pub fn find(&self, name_or_address: &str) -> Option<(Option<Ipv4Addr>, u32)> {
+        let ip = name_or_address.parse::<IpAddr>().ok();
+        let named =
+            |local: &&LocalAddress| local.interface == name_or_address || Some(local.address) == ip;
+        let found = self.iter().find(named)?;
+        let v4 =
+            self.iter().filter(|local| local.interface == found.interface).find_map(
+                |local| match (local.address, ip) {
+                    (_, Some(IpAddr::V4(wanted))) => Some(wanted),
+                    (IpAddr::V4(address), _) => Some(address),
+                    _ => None,
+                },
+            );
+        Some((v4, index(&found.interface)?))
+    }
+
     /// The index of each interface once, as IPv6 multicast wants it.
     pub fn indexes(&self) -> impl Iterator<Item = u32> {
         let mut names: Vec<&str> = self.iter().map(|local| local.interface.as_str()).collect();

@@ -7,7 +7,7 @@
 //!   open it, [`OpenError`] why it could not, [`Capabilities`] what the system granted.
 //! - [`Stats`]: what went in, what went out, and what was dropped for which reason.
 //! - [`Clock`]: the monotonic clock machines are told of.
-//! - [`Interfaces`]: the addresses of this host.
+//! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and who holds them.
 //!
 //! Inside, every call goes through one of two paths that share one interface:
 //!
@@ -35,14 +35,16 @@ mod receive;
 mod send;
 mod socket;
 mod socket_errors;
+mod socket_table;
 mod trains;
 
 pub use clock::Clock;
 pub use counters::{DropCounts, DropReason, ReceiveCounters, SendCounters, SendFailure, Stats};
-pub use driver::{DriveError, Driver, Host, Waker};
+pub use driver::{DriveError, Driver, Host, Waker, first_event};
 pub use interfaces::{Interfaces, LocalAddress, local_addresses};
 pub use open::{OpenError, Operation};
 pub use options::{BufferSize, Capabilities, IoPath, SocketOptions};
 pub use receive::Receipt;
 pub use send::SendReport;
 pub use socket::Socket;
+pub use socket_table::{Holder, SocketEntry, SocketTable};

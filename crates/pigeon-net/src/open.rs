@@ -139,10 +139,21 @@ fn open(
     if let Some(ttl) = options.ttl {
         if address.is_ipv6() {
             socket.set_unicast_hops_v6(ttl).map_err(configure("IPV6_UNICAST_HOPS"))?;
+            socket.set_multicast_hops_v6(ttl).map_err(configure("IPV6_MULTICAST_HOPS"))?;
         }
         if address.is_ipv4() || families == IpFamilies::Both {
             socket.set_ttl_v4(ttl).map_err(configure("IP_TTL"))?;
+            socket.set_multicast_ttl_v4(ttl).map_err(configure("IP_MULTICAST_TTL"))?;
         }
+    }
+    match options.multicast_interface {
+        Some((_, index)) if address.is_ipv6() => {
+            socket.set_multicast_if_v6(index).map_err(configure("IPV6_MULTICAST_IF"))?;
+        }
+        Some((Some(ip), _)) => {
+            socket.set_multicast_if_v4(&ip).map_err(configure("IP_MULTICAST_IF"))?;
+        }
+        _ => {}
     }
     let socket_ref = SockRef::from(&socket);
     size_buffer(&socket_ref, Direction::Receive, options.receive_buffer)

@@ -1,6 +1,8 @@
 //! How a socket is to be opened ([`SocketOptions`]), and what the system granted
 //! ([`Capabilities`]).
 
+use std::net::Ipv4Addr;
+
 /// Which system calls a socket uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IoPath {
@@ -40,9 +42,13 @@ pub struct SocketOptions {
     pub send_buffer: BufferSize,
     /// Whether broadcast addresses may be sent to (`SO_BROADCAST`, socket(7)).
     pub broadcast: bool,
-    /// How many hops a unicast datagram may travel (`IP_TTL`, ip(7); `IPV6_UNICAST_HOPS`,
-    /// ipv6(7)); `None` leaves it to the system.
+    /// How many hops a datagram may travel (`IP_TTL` and `IP_MULTICAST_TTL`, ip(7);
+    /// `IPV6_UNICAST_HOPS` and `IPV6_MULTICAST_HOPS`, ipv6(7)); `None` leaves it to the system,
+    /// which lets multicast go one hop.
     pub ttl: Option<u32>,
+    /// The interface that multicast leaves by: its IPv4 address (`IP_MULTICAST_IF`, ip(7)) and its
+    /// index (`IPV6_MULTICAST_IF`, ipv6(7)). `None` leaves it to the routing table.
+    pub multicast_interface: Option<(Option<Ipv4Addr>, u32)>,
     /// Whether to ask the kernel when each datagram arrived (`SO_TIMESTAMPNS`, socket(7)). Linux
     /// only.
     pub timestamps: bool,
@@ -57,6 +63,7 @@ impl Default for SocketOptions {
             send_buffer: BufferSize::default(),
             broadcast: false,
             ttl: None,
+            multicast_interface: None,
             timestamps: true,
         }
     }

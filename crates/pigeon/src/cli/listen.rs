@@ -144,7 +144,7 @@ impl Host<Listener> for Around {
                 }
             }
             Heard::Over => return ControlFlow::Break(()),
-            Heard::Refused => {}
+            Heard::Refused | Heard::Room => {}
         }
         ControlFlow::Continue(())
     }

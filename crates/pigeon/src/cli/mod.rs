@@ -1,9 +1,11 @@
 //! The command line: from arguments to a command and its exit status. One file a command, each
 //! exporting `Args` and `run`.
 
+pub(crate) mod ask;
 mod bind;
 mod endpoint;
 mod exit;
+mod framing;
 mod hub;
 mod join;
 mod listen;
@@ -11,6 +13,8 @@ mod port_holder;
 mod quantity;
 mod send;
 mod signals;
+mod sockets;
+mod spelling;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -42,7 +46,9 @@ enum Command {
     Hub(Box<hub::Args>),
     Join(join::Args),
     Send(send::Args),
+    Ask(ask::Args),
     Listen(listen::Args),
+    Sockets(sockets::Args),
 }
 
 /// Runs the command line and returns the exit status.
@@ -92,7 +98,9 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Hub(args) => hub::run(*args, cli.color),
         Command::Join(args) => join::run(args, cli.color),
         Command::Send(args) => send::run(args),
+        Command::Ask(args) => ask::run(args),
         Command::Listen(args) => listen::run(args),
+        Command::Sockets(args) => sockets::run(args, cli.color),
     }
 }
 

@@ -1,31 +1,36 @@
-//! `pigeon send`: datagrams from the command line or from lines of stdin.
+//! `pigeon send`: datagrams from the command line or from stdin.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use pigeon_client::{Heard, Listener};
-use pigeon_datagram::{Instant, Transmit, max_payload};
-use pigeon_net::{Clock, Driver, Host, Receipt, Socket, SocketOptions, Stats};
+use pigeon_client::{Heard, SENDER_QUEUE, Sender};
+use pigeon_datagram::{Instant, max_payload};
+use pigeon_net::{
+    Clock, Driver, Host, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker, local_addresses,
+};
 use pigeon_text::escape;
 
 use super::endpoint::Endpoint;
 use super::exit::{Status, UsageError};
-use super::quantity;
-use crate::ui::lines::{Input, next_line};
-
-/// How long a datagram may wait for room in the send buffer.
-const PATIENCE: Duration = Duration::from_secs(1);
+use super::framing::{Frames, Framing, check_length};
+use super::quantity::{self, PerSecond};
+use super::signals::{Stop, on_stop};
+use super::spelling::{Spelling, SpellingArgs};
 
 /// Send datagrams: TEXT is one; without it each line of stdin is one
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   pigeon send 127.0.0.1:9999 hello
-  pigeon send 127.0.0.1 9999 hello there    HOST PORT works too
-  seq 3 | pigeon send 127.0.0.1:9999        three datagrams
-  pigeon send 127.0.0.1:7000 ping --wait 2s print what comes back")]
+  pigeon send 127.0.0.1 9999 hello there              HOST PORT works too
+  seq 3 | pigeon send 127.0.0.1:9999                  three datagrams
+  pigeon send 127.0.0.1:7000 ping --wait 2s           print what comes back
+  pigeon send 192.168.1.103:8080 你好 --encoding gb2312
+  pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4")]
 pub(crate) struct Args {
     /// Where to: HOST:PORT, [V6]:PORT, or HOST PORT as two words
     #[arg(value_name = "ENDPOINT")]
@@ -36,68 +41,224 @@ pub(crate) struct Args {
     text: Vec<String>,
 
     /// Send one empty datagram
-    #[arg(long, conflicts_with = "text")]
+    #[arg(long, conflicts_with_all = ["text", "framing"])]
     empty: bool,
 
-    /// Print replies for so long; exit 1 if none came
+    /// Where a datagram ends in stdin: line, whole, size:N, hex-lines
+    #[arg(long, value_name = "FRAMING", default_value = "line")]
+    framing: Framing,
+
+    #[command(flatten)]
+    spelling: SpellingArgs,
+
+    /// Send TEXT so often; of stdin, no more than so many datagrams
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// The time between two datagrams
+    #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
+    every: Option<Duration>,
+
+    /// Datagrams a second, e.g. 10k/s
+    #[arg(long, value_name = "N/s", value_parser = quantity::per_second, conflicts_with = "every")]
+    rate: Option<PerSecond>,
+
+    /// The address and port to send from; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR:PORT")]
+    source: Option<SocketAddr>,
+
+    /// How many routers a datagram may pass [default: the system's; multicast: none]
+    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u32).range(1..=255))]
+    ttl: Option<u32>,
+
+    /// Allow a broadcast address
+    #[arg(long)]
+    broadcast: bool,
+
+    /// The interface that multicast leaves by: its name or one of its addresses
+    #[arg(long, value_name = "INTERFACE")]
+    multicast_interface: Option<String>,
+
+    /// Print replies for so long after the last datagram; exit 1 if none came
     #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
     wait: Option<Duration>,
 }
 
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let (endpoint, text) = destination(&args.endpoint, &args.text)?;
+    let (endpoint, words) = destination(&args.endpoint, &args.text)?;
     let to = endpoint.resolve()?;
-    let mut socket = Socket::connect(to, None, &SocketOptions::default())?;
-    let mut send = |payload: &[u8]| -> anyhow::Result<()> {
-        let most = max_payload(to);
-        if payload.len() > most {
-            bail!(
-                "not sent: {} bytes, and a datagram to {to} carries at most {most}",
-                payload.len()
-            );
-        }
-        let transmit = Transmit { to, from: None, range: 0..payload.len(), segment: None };
-        let report = socket.send(payload, &[transmit], PATIENCE);
-        if report.refused {
-            bail!("{to} refused: nobody listens there");
-        }
-        if report.dropped > 0 {
-            match socket.stats().sent.last_failure {
-                Some(failure) => bail!("{failure}"),
-                None => bail!("cannot send to {to}"),
-            }
-        }
-        Ok(())
+    let most = max_payload(to);
+    let spelling = Spelling::from(&args.spelling);
+
+    // What is on the command line is checked before anything is opened, let alone sent.
+    let text = match (args.empty, words) {
+        (true, _) => Some(Vec::new()),
+        (false, []) => None,
+        (false, words) => Some(spelling.read(words.join(" ").as_bytes())?),
     };
-    if args.empty {
-        send(b"")?;
-    } else if !text.is_empty() {
-        send(text.join(" ").as_bytes())?;
-    } else {
-        let mut stdin = io::stdin().lock();
-        for number in 1.. {
-            let place = || format!("line {number}");
-            match next_line(&mut stdin) {
-                Input::Line(line) => send(&line).with_context(place)?,
-                Input::End if number == 1 => bail!("nothing was sent: no TEXT, and stdin is empty"),
-                Input::End => break,
-                _ => return Err(anyhow!("not sent: longer than any datagram").context(place())),
-            }
-        }
+    if let Some(text) = &text {
+        check_length(text.len(), most)?;
     }
-    let Some(wait) = args.wait else {
-        // On this host a refusal is there as soon as the datagram is.
-        return match socket.receive(&mut |_| {}) {
-            Ok(Receipt::Refused) => bail!("{to} refused: nobody listens there"),
-            _ => Ok(Status::Done),
-        };
+    let socket = open(&args, to)?;
+    let connected = socket.peer_addr().is_some();
+
+    let clock = Clock::start();
+    let every = match (args.every, args.rate) {
+        (Some(every), _) => every,
+        (None, Some(PerSecond(Some(rate)))) => Duration::from_secs(1) / rate,
+        _ => Duration::ZERO,
     };
-    print_replies(socket, to, wait)
+    let wait = args.wait.unwrap_or_default();
+    let sender = Sender::new(clock.now(), to, every, wait);
+    let mut driver =
+        Driver::new(sender, socket).context("cannot watch the socket")?.with_clock(clock);
+
+    let (giver, payloads) = sync_channel(SENDER_QUEUE);
+    let waker = driver.waker();
+    let (framing, count) = (args.framing, args.count);
+    let input = Spelling::from(&args.spelling);
+    std::thread::Builder::new()
+        .name("input".into())
+        .spawn(move || {
+            let give = |payload| {
+                // Fails only when the loop has ended.
+                let given = giver.send(payload).is_ok();
+                waker.wake();
+                given
+            };
+            match text {
+                Some(text) => {
+                    let text: Box<[u8]> = text.into();
+                    (0..count.unwrap_or(1)).all(|_| give(Ok(text.clone())));
+                }
+                None => {
+                    let mut frames = Frames::new(io::stdin().lock(), framing, input, most);
+                    let mut left = count.unwrap_or(u64::MAX);
+                    while left > 0
+                        && let Some(payload) = frames.next()
+                    {
+                        left -= 1;
+                        if !give(payload) {
+                            break;
+                        }
+                    }
+                }
+            }
+            // The channel closes, which is the end.
+            drop(giver);
+            waker.wake();
+        })
+        .context("cannot start a thread")?;
+    let waker = driver.waker();
+    let stop = on_stop(move || waker.wake())?;
+
+    let mut around = Around {
+        payloads,
+        waker: driver.waker(),
+        stop,
+        spelling,
+        to: (!connected).then_some(to),
+        ended: false,
+        error: None,
+        replies: 0,
+        refused: false,
+    };
+    driver.run(&mut around)?;
+    let stats = driver.stats();
+    let (sender, mut socket) = driver.into_parts();
+    if let Some(error) = around.error {
+        return Err(error);
+    }
+    if around.stop.is_set() {
+        return Ok(Status::Interrupted);
+    }
+    // On this host a refusal is there as soon as the datagram is.
+    around.refused |=
+        args.wait.is_none() && matches!(socket.receive(&mut |_| {}), Ok(Receipt::Refused));
+    if around.refused {
+        bail!("{to} refused: nobody listens there");
+    }
+    if stats.sent.dropped.total() > 0 {
+        return Err(unsent(stats.sent.dropped.total(), stats.sent.last_failure));
+    }
+    if sender.sent() == 0 {
+        bail!("nothing was sent: no TEXT, and stdin is empty");
+    }
+    match args.wait {
+        Some(wait) if around.replies == 0 => {
+            bail!("no reply from {to} in {}", quantity::roughly(wait))
+        }
+        _ => Ok(Status::Done),
+    }
+}
+
+/// A socket for one peer, so that strangers are not heard and a refusal is; for a broadcast or
+/// multicast address one that hears whoever answers.
+fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
+    let group = to.ip().is_multicast();
+    let multicast_interface = match &args.multicast_interface {
+        Some(_) if !group => {
+            return Err(UsageError(format!(
+                "--multicast-interface: {} is no multicast address",
+                to.ip()
+            ))
+            .into());
+        }
+        Some(interface) => {
+            let interfaces = local_addresses().context("cannot list this host's addresses")?;
+            Some(interfaces.find(interface).ok_or_else(|| no_interface(interface, &interfaces))?)
+        }
+        None => None,
+    };
+    let options = SocketOptions {
+        broadcast: args.broadcast,
+        ttl: args.ttl,
+        multicast_interface,
+        ..SocketOptions::default()
+    };
+    if !group && !args.broadcast {
+        return Socket::connect(to, args.source, &options).map_err(|error| {
+            match error.source.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    anyhow!("{} is a broadcast address: add --broadcast to send there", to.ip())
+                }
+                _ => error.into(),
+            }
+        });
+    }
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    Ok(Socket::bind(args.source.unwrap_or((any, 0).into()), &options)?)
+}
+
+fn no_interface(wanted: &str, interfaces: &pigeon_net::Interfaces) -> UsageError {
+    let mut names: Vec<&str> = interfaces.iter().map(|local| local.interface.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let wanted = escape(wanted);
+    UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
+}
+
+fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {
+    let s = if datagrams == 1 { "" } else { "s" };
+    let hint = match failure.map(|failure| failure.reason) {
+        Some(pigeon_net::DropReason::NotPermitted) => "; a broadcast address needs --broadcast",
+        _ => "",
+    };
+    match failure {
+        Some(failure) => anyhow!("{datagrams} datagram{s} not sent: {failure}{hint}"),
+        None => anyhow!("{datagrams} datagram{s} not sent"),
+    }
 }
 
 /// `HOST:PORT TEXT…` or `HOST PORT TEXT…`.
-fn destination<'a>(first: &str, rest: &'a [String]) -> anyhow::Result<(Endpoint, &'a [String])> {
+pub(crate) fn destination<'a>(
+    first: &str,
+    rest: &'a [String],
+) -> anyhow::Result<(Endpoint, &'a [String])> {
     let (endpoint, text) = match rest.split_first() {
         Some((port, text)) if !has_port(first) && port.parse::<u16>().is_ok() => {
             let host = first.trim_matches(['[', ']']);
@@ -119,56 +280,75 @@ fn has_port(word: &str) -> bool {
     !bare_v6 && !word.ends_with(']') && word.contains(':')
 }
 
-fn print_replies(
-    socket: Socket,
-    to: std::net::SocketAddr,
-    wait: Duration,
-) -> anyhow::Result<Status> {
-    let clock = Clock::start();
-    let listener = Listener::new(Some(clock.now() + wait));
-    let mut driver =
-        Driver::new(listener, socket).context("cannot watch the socket")?.with_clock(clock);
-    let mut replies = Replies { heard: 0, refused: false, unwritten: None };
-    driver.run(&mut replies)?;
-    if let Some(error) = replies.unwritten {
-        return Err(anyhow!(error).context("cannot write to stdout"));
-    }
-    if replies.refused {
-        bail!("{to} refused: nobody listens there");
-    }
-    if replies.heard == 0 {
-        bail!("no reply from {to} in {}", quantity::roughly(wait));
-    }
-    Ok(Status::Done)
-}
-
-/// Prints replies as they come.
-struct Replies {
-    heard: u64,
+/// What stands around the sender: the input, the screen, a signal to stop.
+struct Around {
+    payloads: Receiver<anyhow::Result<Box<[u8]>>>,
+    waker: Waker,
+    stop: Stop,
+    spelling: Spelling,
+    /// The group that was sent to, where several may answer: then each line says who does.
+    to: Option<SocketAddr>,
+    ended: bool,
+    error: Option<anyhow::Error>,
+    replies: u64,
     refused: bool,
-    /// What went wrong with stdout, other than that its reader had enough.
-    unwritten: Option<io::Error>,
 }
 
-impl Host<Listener> for Replies {
-    fn woken(&mut self, _: &mut Listener, _: Instant, _: &Stats) -> ControlFlow<()> {
+impl Around {
+    /// Moves payloads from the input to the sender, as far as it has room.
+    fn feed(&mut self, sender: &mut Sender, now: Instant) -> ControlFlow<()> {
+        while !self.ended && sender.has_room() {
+            match self.payloads.try_recv() {
+                // There is room: checked above.
+                Ok(Ok(payload)) => drop(sender.push(now, payload)),
+                Ok(Err(error)) => {
+                    self.error = Some(error);
+                    return ControlFlow::Break(());
+                }
+                Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
+                Err(TryRecvError::Disconnected) => {
+                    self.ended = true;
+                    sender.finish(now);
+                }
+            }
+        }
         ControlFlow::Continue(())
     }
+}
 
-    fn event(&mut self, _: &Listener, _: Instant, event: Heard) -> ControlFlow<()> {
+impl Host<Sender> for Around {
+    fn woken(&mut self, sender: &mut Sender, now: Instant, _: &Stats) -> ControlFlow<()> {
+        if self.stop.is_set() {
+            return ControlFlow::Break(());
+        }
+        self.feed(sender, now)
+    }
+
+    fn event(&mut self, _: &Sender, _: Instant, event: Heard) -> ControlFlow<()> {
         match event {
             Heard::Arrival(arrival) => {
-                self.heard += 1;
-                let text = arrival.payload.strip_suffix(b"\n").unwrap_or(&arrival.payload);
+                self.replies += 1;
+                let text = self.spelling.show(&arrival.payload);
+                let line = match self.to {
+                    Some(_) => format!("{}: {text}", arrival.from),
+                    None => text,
+                };
                 // One reader of a one-shot tool: if it has gone, there is nobody to print for.
-                match writeln!(io::stdout(), "{}", escape(text)) {
+                match writeln!(io::stdout(), "{line}") {
                     Ok(()) => ControlFlow::Continue(()),
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                        ControlFlow::Break(())
+                    }
                     Err(error) => {
-                        self.unwritten =
-                            Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+                        self.error = Some(anyhow!(error).context("cannot write to stdout"));
                         ControlFlow::Break(())
                     }
                 }
+            }
+            Heard::Room => {
+                // The sender can only be fed from `woken`.
+                self.waker.wake();
+                ControlFlow::Continue(())
             }
             Heard::Refused => {
                 self.refused = true;

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Zoned;
+use pigeon_client::Outcome;
 use serde_json::{Map, Value};
 
+use crate::cli::ask::result_name;
 use crate::output::wall;
 
 /// A datagram that arrived.
@@ -38,6 +40,34 @@ pub(crate) fn datagram(
         Err(_) => put("base64", STANDARD.encode(payload).into()),
     };
     put("truncated", (length > payload.len()).into());
+    escape_beyond_ascii_controls(&Value::Object(object).to_string())
+}
+
+/// How a request ended.
+///
+/// | field | |
+/// | --- | --- |
+/// | `to` | who was asked, `IP:PORT` |
+/// | `result` | `reply`, `refused` or `timed out` |
+/// | `attempts` | how many times the request was sent |
+/// | `elapsed` | seconds from the first attempt to the end |
+/// | `len` | the reply's length in bytes, where there is one |
+/// | `text` | the reply, where it is text; else |
+/// | `base64` | its bytes |
+pub(crate) fn outcome(to: SocketAddr, outcome: &Outcome, text: Option<String>) -> String {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
+    put("to", to.to_string().into());
+    put("result", result_name(outcome).into());
+    put("attempts", outcome.attempts.into());
+    put("elapsed", outcome.elapsed.as_secs_f64().into());
+    if let Ok(payload) = &outcome.result {
+        put("len", payload.len().into());
+        match text {
+            Some(text) => put("text", text.into()),
+            None => put("base64", STANDARD.encode(payload).into()),
+        };
+    }
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
 }
 

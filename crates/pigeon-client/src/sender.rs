@@ -1,0 +1,203 @@
+//! Datagrams sent one by one, at a pace, and what comes back meanwhile.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+
+use crate::{Heard, Listener};
+
+/// How many datagrams may wait to be sent; more are the caller's to keep.
+pub const SENDER_QUEUE: usize = 256;
+
+/// Sends what it is given, in order, and reports what arrives.
+///
+/// Its events are a [`Listener`]'s: arrivals, a refusal, and `Over` once everything has been sent
+/// and replies have been waited for.
+#[derive(Debug)]
+pub struct Sender {
+    to: SocketAddr,
+    /// Between two datagrams; zero is as fast as it goes.
+    every: Duration,
+    /// How long to wait for replies after the last.
+    wait: Duration,
+    queue: VecDeque<Box<[u8]>>,
+    /// When the next datagram is due.
+    next: Instant,
+    finished: bool,
+    sent: u64,
+    listener: Listener,
+    is_waiting: bool,
+    outbox: Outbox,
+}
+
+impl Sender {
+    /// A sender of datagrams to one address.
+    pub fn new(now: Instant, to: SocketAddr, every: Duration, wait: Duration) -> Self {
+        Sender {
+            to,
+            every,
+            wait,
+            queue: VecDeque::new(),
+            next: now,
+            finished: false,
+            sent: 0,
+            listener: Listener::default(),
+            is_waiting: false,
+            outbox: Outbox::new(),
+        }
+    }
+
+    /// How many datagrams have been handed to the driver.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Whether one more datagram may be pushed.
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < SENDER_QUEUE
+    }
+
+    /// Gives it a datagram to send. Hands it back if the queue is full.
+    pub fn push(&mut self, now: Instant, payload: Box<[u8]>) -> Result<(), Box<[u8]>> {
+        self.outbox.reset_if_drained();
+        if !self.has_room() {
+            return Err(payload);
+        }
+        if self.queue.is_empty() {
+            // A pause in the input is not made up for by a burst.
+            self.next = self.next.max(now);
+        }
+        self.queue.push_back(payload);
+        self.go_on(now);
+        Ok(())
+    }
+
+    /// Nothing more will be pushed.
+    pub fn finish(&mut self, now: Instant) {
+        self.outbox.reset_if_drained();
+        self.finished = true;
+        self.go_on(now);
+    }
+
+    /// Sends what is due.
+    fn go_on(&mut self, now: Instant) {
+        let was_full = !self.has_room();
+        while self.next <= now {
+            let Some(payload) = self.queue.pop_front() else { break };
+            self.outbox.send(self.to, None, &payload);
+            self.sent += 1;
+            // From when it was due, so that a late timer does not slow the pace.
+            self.next = self.next + self.every;
+        }
+        if was_full && self.has_room() {
+            self.listener.report(Heard::Room);
+        }
+        if self.finished && self.queue.is_empty() && !self.is_waiting {
+            self.is_waiting = true;
+            self.listener = std::mem::take(&mut self.listener).until(now + self.wait);
+        }
+    }
+}
+
+impl Machine for Sender {
+    type Event = Heard;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.outbox.reset_if_drained();
+        self.listener.handle_datagram(now, datagram);
+    }
+
+    fn handle_refused(&mut self, now: Instant) {
+        self.outbox.reset_if_drained();
+        self.listener.handle_refused(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.outbox.reset_if_drained();
+        self.go_on(now);
+        self.listener.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Heard> {
+        self.listener.poll_event()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let next = (!self.queue.is_empty()).then_some(self.next);
+        next.into_iter().chain(self.listener.poll_timeout()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pigeon_datagram::simulation::{Network, Node, Peer};
+
+    use super::*;
+
+    fn network(every: u64, wait: u64) -> (Network, Node<Peer>, Node<Sender>) {
+        let mut network = Network::new(1);
+        let to = SocketAddr::from(([10, 0, 0, 1], 7));
+        let peer = network.add(to, Peer::new().answering(|payload| Some(payload.to_vec())));
+        let [every, wait] = [every, wait].map(Duration::from_millis);
+        let sender = Sender::new(network.now(), to, every, wait);
+        let sender = network.add(SocketAddr::from(([10, 0, 0, 2], 8)), sender);
+        (network, peer, sender)
+    }
+
+    fn push(network: &mut Network, sender: Node<Sender>, text: &str) -> bool {
+        let payload = text.as_bytes().into();
+        network.act(sender, |sender, now| sender.push(now, payload).is_ok())
+    }
+
+    #[test]
+    fn the_pace_is_kept_from_the_first_datagram_on() {
+        let (mut network, peer, sender) = network(100, 500);
+        for n in 0..5 {
+            assert!(push(&mut network, sender, &n.to_string()));
+        }
+        network.act(sender, |sender, now| sender.finish(now));
+        network.run_for(Duration::from_secs(5));
+        let times: Vec<u64> =
+            network.machine(peer).received().iter().map(|a| a.at.as_nanos() / 1_000_000).collect();
+        assert_eq!(times, [0, 100, 200, 300, 400]);
+        let events = network.events(sender);
+        assert_eq!(events.len(), 6, "five replies and the end");
+        let (end, last) = events.last().unwrap();
+        assert_eq!((end.as_nanos() / 1_000_000, last), (900, &Heard::Over));
+    }
+
+    #[test]
+    fn a_pause_in_the_input_is_not_made_up_for() {
+        let (mut network, peer, sender) = network(100, 0);
+        push(&mut network, sender, "a");
+        network.run_for(Duration::from_secs(2));
+        push(&mut network, sender, "b");
+        push(&mut network, sender, "c");
+        network.run_for(Duration::from_secs(1));
+        let times: Vec<u64> =
+            network.machine(peer).received().iter().map(|a| a.at.as_nanos() / 1_000_000).collect();
+        assert_eq!(times, [0, 2_000, 2_100]);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_without_a_pace_always_empty() {
+        let (mut network, _, sender) = network(1_000, 0);
+        let taken = (0..1_000).filter(|n| push(&mut network, sender, &n.to_string())).count();
+        assert_eq!(taken, SENDER_QUEUE + 1);
+        let (mut network, peer, sender) = self::network(0, 0);
+        assert!((0..1_000).all(|n| push(&mut network, sender, &n.to_string())));
+        network.act(sender, |sender, now| sender.finish(now));
+        network.run_for(Duration::from_secs(1));
+        assert_eq!(network.machine(peer).texts().len(), 1_000);
+    }
+}

@@ -1,0 +1,113 @@
+//! `pigeon ask`: one request, one reply.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use pigeon_client::{Ask, NoReply, Outcome, RetryPolicy};
+use pigeon_datagram::max_payload;
+use pigeon_net::{Clock, Socket, SocketOptions, first_event};
+
+use super::exit::Status;
+use super::framing::check_length;
+use super::quantity;
+use super::send::destination;
+use super::spelling::{Spelling, SpellingArgs};
+use crate::output::json;
+
+/// Ask for one reply: sent again until somebody answers
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  pigeon ask 127.0.0.1:7000 'how long is this?'
+  pigeon ask 127.0.0.1 9000 '%H:%M'       HOST PORT works too
+  pigeon ask 127.0.0.1:7000 ping --json   attempts, elapsed time and reply for scripts
+
+Waits 0.1 s for a reply, then asks again and waits twice as long: 0.2, 0.4, 0.8, 1.6 s; gives up
+where the wait would pass 2 s. Exit status 1: no reply, or refused.")]
+pub(crate) struct Args {
+    /// Whom to ask: HOST:PORT, [V6]:PORT, or HOST PORT as two words
+    #[arg(value_name = "ENDPOINT")]
+    endpoint: String,
+
+    /// The request; none is an empty datagram, several words are joined by spaces
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
+
+    #[command(flatten)]
+    spelling: SpellingArgs,
+
+    /// How long to wait for a reply to the first attempt
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = quantity::interval)]
+    first: Duration,
+
+    /// The longest wait; where the next one would be longer, the request is given up
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::interval)]
+    max: Duration,
+
+    /// The most attempts [default: as many as --max allows]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    attempts: Option<u32>,
+
+    /// Print one JSON object: result, attempts, elapsed, and text or base64
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks, and prints the reply.
+pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    let (endpoint, words) = destination(&args.endpoint, &args.text)?;
+    let to = endpoint.resolve()?;
+    let mut spelling = Spelling::from(&args.spelling);
+    let request = spelling.read(words.join(" ").as_bytes())?;
+    check_length(request.len(), max_payload(to))?;
+
+    let policy = RetryPolicy { first: args.first, most: args.max, attempts: args.attempts };
+    let socket = Socket::connect(to, None, &SocketOptions::default())?;
+    let clock = Clock::start();
+    let outcome = first_event(Ask::new(clock.now(), to, &request, policy), socket, clock)?;
+
+    if args.json {
+        let payload = outcome.result.as_deref().ok();
+        let text = payload.and_then(|payload| spelling.json_text(payload));
+        print(&json::outcome(to, &outcome, text))?;
+    }
+    let tries = tries(outcome.attempts);
+    let elapsed = outcome.elapsed;
+    match &outcome.result {
+        Ok(_) if args.json => Ok(Status::Done),
+        Ok(reply) => {
+            print(&spelling.show(reply))?;
+            let millis = elapsed.as_secs_f64() * 1000.0;
+            // If nobody reads it, nobody misses it.
+            let _ = writeln!(io::stderr(), "reply from {to} after {tries}, {millis:.1} ms");
+            Ok(Status::Done)
+        }
+        Err(NoReply::Refused) => bail!("{to} refused: nobody listens there"),
+        Err(NoReply::TimedOut) => {
+            bail!("{to}: no reply after {tries} in {:.1} s", elapsed.as_secs_f64())
+        }
+    }
+}
+
+fn tries(attempts: u32) -> String {
+    format!("{attempts} {}", if attempts == 1 { "attempt" } else { "attempts" })
+}
+
+fn print(line: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow!(error)).context("cannot write to stdout")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How an outcome is called in JSON.
+pub(crate) fn result_name(outcome: &Outcome) -> &'static str {
+    match outcome.result {
+        Ok(_) => "reply",
+        Err(NoReply::Refused) => "refused",
+        Err(NoReply::TimedOut) => "timed out",
+    }
+}

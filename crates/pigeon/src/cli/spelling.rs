@@ -1,0 +1,222 @@
+//! How datagrams are written and shown: as text in some encoding, as hexadecimal, as base64.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pigeon_text::{Auto, Encoding, escape};
+
+/// The flags of every command that sends or shows datagrams.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct SpellingArgs {
+    /// The encoding of text both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
+    /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used
+    #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = choice)]
+    encoding: Choice,
+
+    /// Bytes as hexadecimal, both ways
+    #[arg(long, conflicts_with = "base64")]
+    hex: bool,
+
+    /// Bytes as base64, both ways
+    #[arg(long)]
+    base64: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Auto,
+    Fixed(Encoding),
+}
+
+fn choice(label: &str) -> Result<Choice, String> {
+    match label.trim() {
+        "auto" => Ok(Choice::Auto),
+        label => Encoding::for_label(label).map(Choice::Fixed).map_err(|error| error.to_string()),
+    }
+}
+
+/// Reads and shows datagrams as the flags say.
+#[derive(Debug)]
+pub(crate) struct Spelling {
+    form: Form,
+    auto: Auto,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Text(Choice),
+    Hex,
+    Base64,
+}
+
+/// Why something written cannot become bytes. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unwritable(String);
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+impl From<&SpellingArgs> for Spelling {
+    fn from(args: &SpellingArgs) -> Self {
+        let form = match (args.hex, args.base64) {
+            (true, _) => Form::Hex,
+            (_, true) => Form::Base64,
+            _ => Form::Text(args.encoding),
+        };
+        Spelling { form, auto: Auto::default() }
+    }
+}
+
+impl Spelling {
+    #[cfg(test)]
+    pub(crate) fn utf8() -> Spelling {
+        Spelling { form: Form::Text(Choice::Fixed(Encoding::UTF_8)), auto: Auto::default() }
+    }
+
+    /// The bytes of what was written. Bytes that are no UTF-8 pass through where text is written in
+    /// UTF-8, so that a pipe may carry anything.
+    pub(crate) fn read(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
+        let encoding = match self.form {
+            Form::Text(Choice::Fixed(Encoding::UTF_8)) => return Ok(written.to_vec()),
+            Form::Text(Choice::Fixed(encoding)) => encoding,
+            Form::Text(Choice::Auto) => self.auto.last(),
+            Form::Hex => return read_hex(written),
+            Form::Base64 => {
+                let compact: Vec<u8> =
+                    written.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+                return STANDARD
+                    .decode(compact)
+                    .map_err(|error| Unwritable(format!("no base64: {error}")));
+            }
+        };
+        let text = std::str::from_utf8(written).map_err(|error| {
+            Unwritable(format!(
+                "byte {} is no UTF-8, so it has no {encoding} either",
+                error.valid_up_to() + 1
+            ))
+        })?;
+        let encoded = encoding.encode(text).map_err(|error| Unwritable(error.to_string()))?;
+        Ok(encoded.into_owned())
+    }
+
+    /// A datagram as one line for a screen.
+    pub(crate) fn show(&mut self, payload: &[u8]) -> String {
+        match self.form {
+            Form::Hex => payload.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Form::Base64 => STANDARD.encode(payload),
+            Form::Text(_) => {
+                let text = self.text(payload);
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                escape(text.strip_suffix('\r').unwrap_or(text)).to_string()
+            }
+        }
+    }
+
+    /// A datagram as text, if it is text in the encoding: for JSON, which tells the two apart.
+    pub(crate) fn json_text(&mut self, payload: &[u8]) -> Option<String> {
+        match self.form {
+            Form::Hex | Form::Base64 => None,
+            Form::Text(Choice::Fixed(Encoding::UTF_8)) => {
+                std::str::from_utf8(payload).ok().map(str::to_string)
+            }
+            Form::Text(choice) => {
+                let encoding = match choice {
+                    Choice::Fixed(encoding) => encoding,
+                    Choice::Auto => {
+                        self.auto.decode(payload);
+                        pigeon_text::decode_auto(payload).1
+                    }
+                };
+                // What does not come back as it was did not decode.
+                let text = encoding.decode(payload);
+                let same = encoding.encode(&text).is_ok_and(|bytes| *bytes == *payload);
+                same.then(|| text.into_owned())
+            }
+        }
+    }
+
+    fn text(&mut self, payload: &[u8]) -> String {
+        match self.form {
+            // The escapes of `escape` are those of `decode`.
+            Form::Text(Choice::Auto) => self.auto.decode(payload).into_owned(),
+            Form::Text(Choice::Fixed(encoding)) => encoding.decode(payload).into_owned(),
+            Form::Hex | Form::Base64 => String::new(),
+        }
+    }
+}
+
+/// Bytes from hexadecimal digits; white space between them is passed over.
+pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut digits = Vec::with_capacity(written.len());
+    for (at, &byte) in written.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace()) {
+        match digit(byte) {
+            Some(value) => digits.push(value as u8),
+            None => {
+                let shown = escape(&written[at..=at]).to_string();
+                return Err(Unwritable(format!(
+                    "`{shown}` at byte {} is no hexadecimal digit",
+                    at + 1
+                )));
+            }
+        }
+    }
+    if digits.len() % 2 == 1 {
+        return Err(Unwritable("an odd number of hexadecimal digits; two make a byte".to_string()));
+    }
+    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelling(encoding: &str, hex: bool, base64: bool) -> Spelling {
+        Spelling::from(&SpellingArgs { encoding: choice(encoding).unwrap(), hex, base64 })
+    }
+
+    #[test]
+    fn bytes_in_every_form() {
+        let mut hex = spelling("utf-8", true, false);
+        assert_eq!(hex.read(b"00 ff 7E"), Ok(vec![0, 255, 126]));
+        assert_eq!(hex.show(&[0, 255, 126]), "00ff7e");
+        assert_eq!(
+            hex.read(b"0g").unwrap_err().to_string(),
+            "`g` at byte 2 is no hexadecimal digit"
+        );
+        assert!(hex.read(b"123").is_err());
+        let mut base64 = spelling("utf-8", false, true);
+        assert_eq!(base64.read(b"/wA=\n"), Ok(vec![255, 0]));
+        assert_eq!(base64.show(&[255, 0]), "/wA=");
+        assert!(base64.read(b"?").is_err());
+    }
+
+    #[test]
+    fn text_in_its_encoding() {
+        let mut gb2312 = spelling("gb2312", false, false);
+        assert_eq!(gb2312.read("你好".as_bytes()), Ok(b"\xc4\xe3\xba\xc3".to_vec()));
+        assert_eq!(gb2312.show(b"\xc4\xe3\xba\xc3\n"), "你好");
+        assert!(gb2312.read("a😀".as_bytes()).unwrap_err().to_string().contains("😀"));
+        assert!(gb2312.read(b"\xff").is_err());
+        assert_eq!(gb2312.json_text(b"\xc4\xe3"), Some("你".to_string()));
+        assert_eq!(gb2312.json_text(b"\xff\xff"), None);
+        let utf8 = spelling("utf-8", false, false);
+        assert_eq!(utf8.read(b"\xff"), Ok(vec![255]));
+    }
+
+    #[test]
+    fn auto_writes_what_the_peer_last_used() {
+        let mut auto = spelling("auto", false, false);
+        assert_eq!(auto.read("你".as_bytes()), Ok("你".as_bytes().to_vec()));
+        assert_eq!(auto.show(b"\xc4\xe3\xba\xc3"), "你好");
+        assert_eq!(auto.read("你".as_bytes()), Ok(b"\xc4\xe3".to_vec()));
+        assert_eq!(auto.show("好".as_bytes()), "好");
+        assert_eq!(auto.read("你".as_bytes()), Ok("你".as_bytes().to_vec()));
+    }
+}
