@@ -197,12 +197,13 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
     if hub.members.room(slot) != PORCH {
         return Ok("you are in already".to_string());
     }
-    if hub.guess().is_err() {
+    if let Err(reason) = hub.may_guess() {
         hub.tell(slot, "too many wrong passwords lately; try again in a second");
-        return Err(Dropped::GuessLimited);
+        return Err(reason);
     }
-    let password = hub.config.password.as_deref().unwrap_or_default();
+    let password = hub.config.password.as_deref().unwrap_or_default().trim();
     if !bool::from(password.as_bytes().ct_eq(secret)) {
+        hub.guessed_wrong();
         hub.tell(slot, "that is not the password");
         return Err(Dropped::NoPassword);
     }
@@ -211,17 +212,16 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
 
 /// `/resume WORD`: takes back a name and its room.
 fn resume(hub: &mut Hub, slot: Slot, word: &[u8]) -> Result<String, Dropped> {
-    if hub.guess().is_err() {
+    if let Err(reason) = hub.may_guess() {
         hub.tell(slot, "too many wrong words lately; try again in a second");
-        return Err(Dropped::GuessLimited);
+        return Err(reason);
     }
-    let grant = hub.seal.grant(word);
-    let Some((grant, holder)) =
-        grant.and_then(|grant| Some((grant, hub.grants.holder(grant)?.clone())))
-    else {
-        return Ok(
-            "that word takes nothing back (any more); /nick NAME asks for a name".to_string()
-        );
+    let Some(grant) = hub.seal.grant(word) else {
+        hub.guessed_wrong();
+        return Ok("that is no resume word of this hub; /nick NAME asks for a name".to_string());
+    };
+    let Some(holder) = hub.grants.holder(hub.now, grant).cloned() else {
+        return Ok("that word takes nothing back any more; /nick NAME asks for a name".to_string());
     };
     let (name, room) = match holder {
         Holder::Here(holder) if holder == slot => {
@@ -236,7 +236,7 @@ fn resume(hub: &mut Hub, slot: Slot, word: &[u8]) -> Result<String, Dropped> {
                 _ => return Ok("that name is gone".to_string()),
             }
         }
-        Holder::Gone { name, room } => (name, room),
+        Holder::Gone { name, room, .. } => (name, room),
     };
     if hub.members.find_name(name.as_str()).is_some_and(|holder| holder != slot) {
         return Ok(format!("{name} is somebody else's by now; /nick NAME asks for a name"));

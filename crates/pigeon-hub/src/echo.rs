@@ -21,6 +21,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 use pigeon_datagram::Instant;
 
+use crate::members::Slot;
 use crate::rooms::RoomId;
 
 /// How long a line can come back as an echo.
@@ -54,8 +55,24 @@ pub(crate) struct Echoes {
 
 struct Generation {
     since: Instant,
-    lines: HashMap<u64, Instant, RandomState>,
+    lines: HashMap<u64, Sent, RandomState>,
     lengths: Lengths,
+}
+
+/// A line that was sent.
+#[derive(Clone, Copy)]
+struct Sent {
+    at: Instant,
+    /// Who had said it and got no copy: what it says again is no echo.
+    not_to: Option<Slot>,
+}
+
+/// Who may be echoing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Suspect {
+    pub(crate) address: SocketAddr,
+    /// Where it sits, if it is a member.
+    pub(crate) member: Option<(Slot, RoomId)>,
 }
 
 impl Echoes {
@@ -72,8 +89,8 @@ impl Echoes {
         Echoes { hasher, base, young, old, forgotten: 0 }
     }
 
-    /// Remembers a line that is being sent.
-    pub(crate) fn sent(&mut self, now: Instant, to: Target, line: &[u8]) {
+    /// Remembers a line that is being sent, to all of the target but `not_to`.
+    pub(crate) fn sent(&mut self, now: Instant, to: Target, not_to: Option<Slot>, line: &[u8]) {
         let line = line.trim_ascii();
         if line.len() < MIN_LINE {
             return;
@@ -81,19 +98,12 @@ impl Echoes {
         self.age(now);
         let hash = self.suffixes(line).last().map_or(0, |(_, hash)| hash);
         let key = self.key(to, line.len(), hash);
-        self.young.lines.insert(key, now);
+        self.young.lines.insert(key, Sent { at: now, not_to });
         self.young.lengths.insert(line.len());
     }
 
-    /// Whether a datagram from `from`, a member of `room` if of any, is an echo of what was sent
-    /// there.
-    pub(crate) fn is_echo(
-        &self,
-        now: Instant,
-        from: SocketAddr,
-        room: Option<RoomId>,
-        payload: &[u8],
-    ) -> bool {
+    /// Whether a datagram is an echo of what its sender was sent.
+    pub(crate) fn is_echo(&self, now: Instant, from: Suspect, payload: &[u8]) -> bool {
         let payload = payload.trim_ascii();
         let heard = |text: &[u8]| {
             let shortest = self.young.lengths.shortest.min(self.old.lengths.shortest);
@@ -103,12 +113,14 @@ impl Echoes {
             self.suffixes(text).any(|(length, hash)| {
                 let generations = [&self.young, &self.old];
                 generations.into_iter().filter(|g| g.lengths.contains(length)).any(|generation| {
-                    let sent_to = |target| {
+                    let sent_to = |target, member: Option<Slot>| {
                         let sent = generation.lines.get(&self.key(target, length, hash));
-                        sent.is_some_and(|&sent| now - sent <= MEMORY)
+                        sent.is_some_and(|sent| {
+                            now - sent.at <= MEMORY && (member.is_none() || sent.not_to != member)
+                        })
                     };
-                    room.is_some_and(|room| sent_to(Target::Room(room)))
-                        || sent_to(Target::Address(from))
+                    from.member.is_some_and(|(slot, room)| sent_to(Target::Room(room), Some(slot)))
+                        || sent_to(Target::Address(from.address), None)
                 })
             })
         };
@@ -213,15 +225,21 @@ mod tests {
         "10.0.0.1:7".parse().unwrap()
     }
 
+    fn suspect(room: RoomId) -> Suspect {
+        let mut members = crate::members::Members::new([0; 4]);
+        let slot = members.insert(member(), at(0), room, false);
+        Suspect { address: member(), member: Some((slot, room)) }
+    }
+
     fn echoes() -> Echoes {
         let mut echoes = Echoes::new([1, 2, 3, 4]);
-        echoes.sent(at(0), Target::Room(LOBBY), "狗哥: hello there\n".as_bytes());
-        echoes.sent(at(0), Target::Address(member()), b"* you are dog\n");
+        echoes.sent(at(0), Target::Room(LOBBY), None, "狗哥: hello there\n".as_bytes());
+        echoes.sent(at(0), Target::Address(member()), None, b"* you are dog\n");
         echoes
     }
 
     fn caught(echoes: &Echoes, payload: &str) -> bool {
-        echoes.is_echo(at(10), member(), Some(LOBBY), payload.as_bytes())
+        echoes.is_echo(at(10), suspect(LOBBY), payload.as_bytes())
     }
 
     #[test]
@@ -253,16 +271,31 @@ mod tests {
     fn only_what_was_sent_there_and_lately_counts() {
         let echoes = echoes();
         let line = "狗哥: hello there".as_bytes();
-        assert!(!echoes.is_echo(at(10), member(), Some(PORCH), line));
-        assert!(!echoes.is_echo(at(10), "10.0.0.2:7".parse().unwrap(), None, b"* you are dog"));
-        assert!(echoes.is_echo(at(2_000), member(), Some(LOBBY), line));
-        assert!(!echoes.is_echo(at(2_001), member(), Some(LOBBY), line));
+        assert!(!echoes.is_echo(at(10), suspect(PORCH), line));
+        assert!(!echoes.is_echo(
+            at(10),
+            Suspect { address: "10.0.0.2:7".parse().unwrap(), member: None },
+            b"* you are dog"
+        ));
+        assert!(echoes.is_echo(at(2_000), suspect(LOBBY), line));
+        assert!(!echoes.is_echo(at(2_001), suspect(LOBBY), line));
+    }
+
+    #[test]
+    fn who_got_no_copy_may_say_it_again() {
+        let mut echoes = Echoes::new([0; 4]);
+        let speaker = suspect(LOBBY);
+        let slot = speaker.member.map(|(slot, _)| slot);
+        echoes.sent(at(0), Target::Room(LOBBY), slot, b"temp=21.5 C");
+        assert!(!echoes.is_echo(at(10), speaker, b"temp=21.5 C"));
+        echoes.sent(at(20), Target::Room(LOBBY), None, b"temp=21.5 C");
+        assert!(echoes.is_echo(at(30), speaker, b"temp=21.5 C"));
     }
 
     #[test]
     fn short_lines_are_nobodys() {
         let mut echoes = echoes();
-        echoes.sent(at(0), Target::Room(LOBBY), b"a: okay");
+        echoes.sent(at(0), Target::Room(LOBBY), None, b"a: okay");
         assert!(!caught(&echoes, "a: okay"));
     }
 
@@ -270,14 +303,14 @@ mod tests {
     fn memory_is_bounded_and_renewed() {
         let mut echoes = Echoes::new([0; 4]);
         for n in 0..300_000 {
-            echoes.sent(at(1), Target::Room(LOBBY), format!("line number {n}").as_bytes());
+            echoes.sent(at(1), Target::Room(LOBBY), None, format!("line number {n}").as_bytes());
         }
         assert!(echoes.young.lines.len() + echoes.old.lines.len() <= 2 * MAX_LINES);
         assert!(echoes.forgotten > 0);
         assert!(caught(&echoes, "line number 299999") && !caught(&echoes, "line number 5"));
         let before = echoes.forgotten;
         for second in 1..20 {
-            echoes.sent(at(second * 1_500), Target::Room(LOBBY), b"once in a while");
+            echoes.sent(at(second * 1_500), Target::Room(LOBBY), None, b"once in a while");
         }
         assert_eq!(echoes.forgotten, before);
     }
@@ -290,9 +323,9 @@ mod tests {
             before in prop::collection::vec(any::<u8>(), 0..1500),
         ) {
             let mut echoes = Echoes::new([5, 6, 7, 8]);
-            echoes.sent(at(0), Target::Room(LOBBY), &line);
+            echoes.sent(at(0), Target::Room(LOBBY), None, &line);
             let trimmed = line.trim_ascii();
-            let is_echo = |payload: &[u8]| echoes.is_echo(at(0), member(), Some(LOBBY), payload);
+            let is_echo = |payload: &[u8]| echoes.is_echo(at(0), suspect(LOBBY), payload);
             let echo = [before.as_slice(), trimmed].concat();
             prop_assert_eq!(is_echo(&echo), trimmed.len() >= MIN_LINE);
             let ends = other.trim_ascii().to_ascii_lowercase().ends_with(&trimmed.to_ascii_lowercase());

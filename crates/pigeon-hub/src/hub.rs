@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
@@ -10,9 +10,10 @@ use pigeon_text::Encoding;
 
 use crate::admission::{self, Bans, MAX_BANS};
 use crate::discovery::{Discovery, Question};
-use crate::echo::Echoes;
+use crate::echo::{Echoes, Suspect};
 use crate::limits::Buckets;
 use crate::members::{Flag, Members, Slot};
+use crate::outgoing::BYE;
 use crate::resume::Grants;
 use crate::rooms::{PORCH, Rooms};
 use crate::seal::Seal;
@@ -26,6 +27,9 @@ const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
 /// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 16_384;
+
+/// How many wrong passwords and resume words a second are looked at.
+const WRONG_GUESSES: Rate = Rate { messages: Some(10), bytes: None };
 
 /// In the raw format data may repeat by itself: only the third echo in a row is one.
 const RAW_ECHOES: u8 = 3;
@@ -209,7 +213,7 @@ impl Hub {
             Some(slot) => self.members.address(slot).ip().into(),
             None => parse_net(who).ok_or(BanError::Unknown)?,
         };
-        if net.addr().is_loopback() {
+        if holds_loopback(net) {
             return Err(BanError::Own);
         }
         if !self.bans.add(net) {
@@ -248,6 +252,9 @@ impl Hub {
         let member = self.members.find(from);
         let payload = self.in_utf8(member, datagram.payload);
         let incoming = classify(self.config.format, &payload);
+        if member.is_none() && is_farewell(self.config.format, &payload) {
+            return Err(Dropped::Reply);
+        }
         match incoming {
             Incoming::Reply => return Err(Dropped::Reply),
             Incoming::Prove { word } => return self.prove(datagram, member, word),
@@ -291,15 +298,16 @@ impl Hub {
 
     /// A member says something to its room.
     fn speak(&mut self, slot: Slot, text: &[u8]) -> Result<(), Dropped> {
+        // The raw format has no commands, but a password must be given somehow, and never be passed
+        // on as data.
+        if self.config.format == Format::Raw
+            && self.config.password.is_some()
+            && let Some(secret) = text.trim_ascii().strip_prefix(b"/pass ")
+        {
+            return commands::answer(self, slot, b"pass", secret.trim_ascii());
+        }
         let room = match self.room_of_speech(slot) {
             Ok(room) => room,
-            // The raw format has no commands, but the password must be given somehow.
-            Err(reason) if self.config.format == Format::Raw => {
-                return match text.trim_ascii().strip_prefix(b"/pass ") {
-                    Some(secret) => commands::answer(self, slot, b"pass", secret),
-                    None => Err(reason),
-                };
-            }
             Err(reason) => return Err(self.warn(slot, reason)),
         };
         self.spend(slot, text.len())?;
@@ -333,8 +341,9 @@ impl Hub {
         member: Option<Slot>,
         payload: &[u8],
     ) -> Result<(), Dropped> {
-        let room = member.map(|slot| self.members.room(slot));
-        let mut is_echo = self.echoes.is_echo(self.now, from, room, payload);
+        let member_of = |slot| (slot, self.members.room(slot));
+        let suspect = Suspect { address: from, member: member.map(member_of) };
+        let mut is_echo = self.echoes.is_echo(self.now, suspect, payload);
         if let Some(slot) = member.filter(|_| self.config.format == Format::Raw) {
             is_echo = self.members.count_echo(slot, is_echo) >= RAW_ECHOES;
         }
@@ -352,24 +361,35 @@ impl Hub {
         if rate.is_unlimited() && hub_rate.is_unlimited() {
             return Ok(());
         }
-        let now = self.now;
-        if self.members.buckets(slot).are_full(now) {
+        let (now, room) = (self.now, self.members.room(slot));
+        let all = self.buckets.get_mut(origin);
+        let own = self.members.buckets(slot);
+        let waits = room == PORCH; // it was told, and heartbeats do not make it forget
+        if own.are_full(now) && all.are_full(now) && !waits {
             self.members.set(slot, Flag::Warned, false);
         }
-        if !self.members.buckets(slot).take(now, rate, bytes) {
+        let own = self.members.buckets(slot);
+        if !own.have_room(now, rate, bytes) {
             return Err(self.warn(slot, Dropped::RateLimited));
         }
-        if !self.buckets.get_mut(origin).take(now, hub_rate, bytes) {
+        if !all.take(now, hub_rate, bytes) {
             return Err(self.warn(slot, Dropped::HubRateLimited));
         }
+        own.take(now, rate, bytes);
         Ok(())
     }
 
-    /// Takes one guess at a password or a resume word. Ten a second, all members together: what
-    /// keeps one guesser slow must not be evaded by being many.
-    pub(crate) fn guess(&mut self) -> Result<(), Dropped> {
-        let rate = Rate { messages: Some(10), bytes: None };
-        if self.guesses.take(self.now, rate, 0) { Ok(()) } else { Err(Dropped::GuessLimited) }
+    /// Whether one more guess at a password or a resume word is looked at. Ten wrong ones a second
+    /// are, all members together: what keeps one guesser slow must not be evaded by being many.
+    /// Right ones cost nothing, so a whole class may come at once.
+    pub(crate) fn may_guess(&self) -> Result<(), Dropped> {
+        let may = self.guesses.have_room(self.now, WRONG_GUESSES, 0);
+        if may { Ok(()) } else { Err(Dropped::GuessLimited) }
+    }
+
+    /// Counts a wrong guess.
+    pub(crate) fn guessed_wrong(&mut self) {
+        self.guesses.take(self.now, WRONG_GUESSES, 0);
     }
 
     /// Tells a member of a limit it has run into: once, until it has kept within it again.
@@ -449,11 +469,26 @@ impl Hub {
     }
 }
 
+/// Whether this is what a hub says to somebody it has dropped, come back from an address that is no
+/// member: an echo service, or another hub. Joining it again would begin the same after each
+/// time-out, for ever.
+fn is_farewell(format: Format, payload: &[u8]) -> bool {
+    let text = payload.trim_ascii();
+    text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
+}
+
 /// A network, or one address as a network.
 fn parse_net(text: &str) -> Option<IpNet> {
     let net = text.parse::<IpNet>().ok();
-    let net = net.or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
-    net.map(|net| net.trunc())
+    let alone = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
+    net.or_else(alone).map(|net| net.trunc())
+}
+
+/// Whether a network takes in any of this machine's own addresses.
+fn holds_loopback(net: IpNet) -> bool {
+    let loopback =
+        |text: &str| text.parse::<IpNet>().is_ok_and(|lo| lo.contains(&net) || net.contains(&lo));
+    loopback("127.0.0.0/8") || loopback("::1/128")
 }
 
 impl Machine for Hub {

@@ -38,17 +38,24 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
+    /// Whether one more message of so many bytes fits into both buckets.
+    pub(crate) fn have_room(&self, now: Instant, rate: Rate, bytes: usize) -> bool {
+        rate.messages.is_none_or(|most| self.messages.has_room(now, cost(1, most.into())))
+            && rate.bytes.is_none_or(|most| self.bytes.has_room(now, cost(bytes as u64, most)))
+    }
+
     /// Takes one message of so many bytes out of both buckets, or nothing out of either.
     pub(crate) fn take(&mut self, now: Instant, rate: Rate, bytes: usize) -> bool {
-        let message = rate.messages.map(|most| cost(1, most.into()));
-        let bytes = rate.bytes.map(|most| cost(bytes as u64, most));
-        let has_room = message.is_none_or(|cost| self.messages.has_room(now, cost))
-            && bytes.is_none_or(|cost| self.bytes.has_room(now, cost));
-        if has_room {
-            self.messages.take(now, message.unwrap_or_default());
-            self.bytes.take(now, bytes.unwrap_or_default());
+        if !self.have_room(now, rate, bytes) {
+            return false;
         }
-        has_room
+        if let Some(most) = rate.messages {
+            self.messages.take(now, cost(1, most.into()));
+        }
+        if let Some(most) = rate.bytes {
+            self.bytes.take(now, cost(bytes as u64, most));
+        }
+        true
     }
 
     /// Whether nothing has been said for so long that a whole burst is free again.

@@ -2,6 +2,7 @@
 
 use pigeon_datagram::Received;
 
+use crate::echo::Target;
 use crate::hub::Hub;
 use crate::members::{Flag, Named, Slot};
 use crate::notices;
@@ -94,6 +95,8 @@ impl Hub {
             _ => "too many members from your address",
         });
         if line.len() <= datagram.payload.len() {
+            // Two full hubs would refuse each other's refusals for ever.
+            self.echoes.sent(self.now, Target::Address(datagram.from), None, line.as_bytes());
             self.send(datagram.from, datagram.local, |bytes| {
                 bytes.extend_from_slice(line.as_bytes());
             });
@@ -126,6 +129,7 @@ impl Hub {
             return Ok(());
         }
         self.check_room(room)?;
+        self.deliver_now(slot);
         self.note_left(slot, from, Left::Quit);
         self.rooms.exit(&mut self.members, slot);
         self.rooms.enter(&mut self.members, slot, room);
@@ -144,7 +148,8 @@ impl Hub {
 
     /// Gives a member a name, and a grant whose word takes it back.
     pub(crate) fn rename(&mut self, slot: Slot, name: Name) -> Result<u32, NameError> {
-        if name.folded() == self.config.name.folded() {
+        let operators = [Name::operator().folded(), self.config.name.folded()];
+        if operators.contains(&name.folded()) {
             return Err(NameError::Taken);
         }
         if let Some(named) = self.members.named(slot).filter(|named| named.name == name) {

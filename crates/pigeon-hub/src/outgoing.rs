@@ -55,7 +55,8 @@ impl Hub {
             }
             Format::Raw => bytes.extend_from_slice(text),
         });
-        let has_room = self.rooms.get(room).is_some_and(|room| room.run.has_room(range.len()));
+        let has_room = self.outbox.bytes().len() <= MAX_BATCH_BYTES
+            && self.rooms.get(room).is_some_and(|room| room.has_room_for(range.len()));
         let refused = match range.len() {
             length if length > MAX_PAYLOAD_V4 => Some(Dropped::TextTooLong),
             _ if !has_room => Some(Dropped::BatchFull),
@@ -65,9 +66,9 @@ impl Hub {
             self.outbox.truncate(range.start);
             return Err(reason);
         }
-        let line = self.outbox.bytes().get(range.clone()).unwrap_or_default();
-        self.echoes.sent(self.now, Target::Room(room), line);
         let except = if self.config.format == Format::Raw { speaker } else { None };
+        let line = self.outbox.bytes().get(range.clone()).unwrap_or_default();
+        self.echoes.sent(self.now, Target::Room(room), except, line);
         self.rooms.say(room, range.clone(), except);
         self.statistics.messages += 1;
         if self.config.report_messages {
@@ -100,7 +101,7 @@ impl Hub {
     pub(crate) fn send_text(&mut self, slot: Slot, text: &str) {
         let (to, from) = (self.members.address(slot), self.members.local(slot));
         let encoding = self.members.encoding(slot);
-        self.echoes.sent(self.now, Target::Address(to), text.as_bytes());
+        self.echoes.sent(self.now, Target::Address(to), None, text.as_bytes());
         self.send(to, from, |bytes| match encoding {
             Encoding::UTF_8 => bytes.extend_from_slice(text.as_bytes()),
             other => other.encode_lossy(text, bytes),
@@ -119,8 +120,30 @@ impl Hub {
             return self.statistics.count_dropped(Dropped::AnswersFull);
         }
         let range = self.outbox.append(write);
-        debug_assert!(range.len() <= max_payload(to));
+        if range.len() > max_payload(to) {
+            // Possible only in an encoding that makes text longer, with a larger --max-text.
+            self.outbox.truncate(range.start);
+            return self.statistics.count_dropped(Dropped::TextTooLong);
+        }
         self.outbox.queue(to, from, range);
+    }
+
+    /// Sends a member at once what its room's current batch still holds for it, because it is about
+    /// to go to another room.
+    pub(crate) fn deliver_now(&mut self, slot: Slot) {
+        let Some(room) = self.rooms.get(self.members.room(slot)) else { return };
+        let (to, from) = (self.members.address(slot), self.members.local(slot));
+        let encoding = self.members.encoding(slot);
+        for range in room.waiting(&self.members, slot) {
+            match encoding {
+                Encoding::UTF_8 => self.outbox.queue(to, from, range),
+                encoding => {
+                    let bytes = self.outbox.bytes().get(range).unwrap_or_default();
+                    let text = Encoding::UTF_8.decode(bytes).into_owned();
+                    self.send(to, from, |bytes| encoding.encode_lossy(&text, bytes));
+                }
+            }
+        }
     }
 
     /// Tells a member that it is one no more.

@@ -21,7 +21,7 @@ pub(crate) enum Holder {
     /// A member has it.
     Here(Slot),
     /// Its member is gone; it was in a room of this name.
-    Gone { name: Name, room: Name },
+    Gone { name: Name, room: Name, since: Instant },
 }
 
 /// Grants: each `/nick` makes one, and its resume word speaks for it.
@@ -45,8 +45,13 @@ impl Grants {
         self.next
     }
 
-    pub(crate) fn holder(&self, grant: u32) -> Option<&Holder> {
-        self.holders.get(&grant)
+    /// Who has a grant's name, or lately had it.
+    pub(crate) fn holder(&self, now: Instant, grant: u32) -> Option<&Holder> {
+        let recent = |holder: &&Holder| match holder {
+            Holder::Here(_) => true,
+            Holder::Gone { since, .. } => now - *since <= KEPT,
+        };
+        self.holders.get(&grant).filter(recent)
     }
 
     /// A grant's name passes to a member.
@@ -64,17 +69,15 @@ impl Grants {
         while self.gone.len() >= MAX_KEPT
             || self.gone.front().is_some_and(|&(since, _)| now - since > KEPT)
         {
-            let given_up = self.gone.pop_front().map(|(_, grant)| grant);
-            if let Some(given_up) = given_up.filter(|grant| self.is_gone(*grant)) {
-                self.holders.remove(&given_up);
+            let Some((left, grant)) = self.gone.pop_front() else { break };
+            // Its member may have come back since, and may even have gone again.
+            let holder = self.holders.get(&grant);
+            if matches!(holder, Some(Holder::Gone { since, .. }) if *since == left) {
+                self.holders.remove(&grant);
             }
         }
-        self.holders.insert(grant, Holder::Gone { name, room });
+        self.holders.insert(grant, Holder::Gone { name, room, since: now });
         self.gone.push_back((now, grant));
-    }
-
-    fn is_gone(&self, grant: u32) -> bool {
-        matches!(self.holders.get(&grant), Some(Holder::Gone { .. }))
     }
 }
 
@@ -91,7 +94,8 @@ mod tests {
             grants.leave(at(0), n, name(), Name::lobby());
         }
         assert_eq!((grants.gone.len(), grants.holders.len()), (MAX_KEPT, MAX_KEPT));
-        assert!(grants.holder(5).is_none() && grants.holder(19_999).is_some());
+        assert!(grants.holder(at(0), 5).is_none() && grants.holder(at(0), 19_999).is_some());
+        assert!(grants.holder(at(601), 19_999).is_none());
         grants.leave(at(601), 30_000, name(), Name::lobby());
         assert_eq!((grants.gone.len(), grants.holders.len()), (1, 1));
     }

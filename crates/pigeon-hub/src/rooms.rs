@@ -102,6 +102,23 @@ impl Room {
         }
     }
 
+    /// Whether a message of so many bytes still fits into the batch, in every encoding that is read
+    /// here; text may grow threefold in one.
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.run.has_room(bytes, 1 + 3 * self.encodings.len())
+    }
+
+    /// Where the messages of the current batch stand that a member has not been sent yet.
+    pub(crate) fn waiting(&self, members: &Members, slot: Slot) -> Vec<Range<usize>> {
+        let place = members.place(slot);
+        let arrived = self.arriving.get((place & !ARRIVING) as usize);
+        let missed = match place & ARRIVING {
+            0 => 0,
+            _ => arrived.map_or(0, |&(_, missed)| missed),
+        };
+        self.run.messages_for(slot, missed)
+    }
+
     /// The next member's next train of the current batch.
     fn poll(&mut self, members: &Members, outbox: &mut Outbox) -> Option<(Slot, Train)> {
         let Room { present, arriving, encodings, run, .. } = self;

@@ -17,6 +17,9 @@ use crate::members::{Members, Slot};
 /// of 64 KiB, each message growing fourfold at the worst by escaping, stays below.
 pub(crate) const MAX_BATCH_BYTES: usize = 32 << 20;
 
+/// What readers of an encoding get in place of a message that is too long in it.
+const LEFT_OUT: &[u8] = b"* a message was left out: too long for a datagram in your encoding\n";
+
 #[derive(Clone)]
 struct Entry {
     range: Range<usize>,
@@ -101,9 +104,16 @@ impl Run {
         self.main.entries.len()
     }
 
-    /// Whether `more` bytes still fit into the batch.
-    pub(crate) fn has_room(&self, more: usize) -> bool {
-        self.bytes + more <= MAX_BATCH_BYTES
+    /// Whether `more` bytes still fit into the batch, where every byte takes `times` its room.
+    pub(crate) fn has_room(&self, more: usize, times: usize) -> bool {
+        (self.bytes + more).saturating_mul(times) <= MAX_BATCH_BYTES
+    }
+
+    /// Where the messages stand that a member gets which missed the first so many.
+    pub(crate) fn messages_for(&self, slot: Slot, missed: usize) -> Vec<Range<usize>> {
+        let entries = self.main.entries.iter().skip(missed);
+        let for_it = entries.filter(|entry| entry.except != Some(slot));
+        for_it.map(|entry| entry.range.clone()).collect()
     }
 
     /// Appends a message that stands at `range` in the outbox.
@@ -160,7 +170,12 @@ impl Run {
             let entries = self.main.entries.iter().map(|entry| {
                 let text = outbox.bytes().get(entry.range.clone()).unwrap_or_default();
                 let text = Encoding::UTF_8.decode(text).into_owned();
-                let range = outbox.append(|bytes| encoding.encode_lossy(&text, bytes));
+                let mut range = outbox.append(|bytes| encoding.encode_lossy(&text, bytes));
+                if range.len() > MAX_PAYLOAD_V4 {
+                    // It grew beyond a datagram: never cut, never lost without a word.
+                    outbox.truncate(range.start);
+                    range = outbox.append(|bytes| bytes.extend_from_slice(LEFT_OUT));
+                }
                 Entry { range, except: entry.except }
             });
             let mut rendering = Rendering { entries: entries.collect(), trains: Vec::new() };

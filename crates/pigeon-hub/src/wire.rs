@@ -55,7 +55,8 @@ pub(crate) fn classify(format: Format, payload: &[u8]) -> Incoming<'_> {
     if text == HEARTBEAT {
         return Incoming::Heartbeat { padded: payload.len() >= PADDED_HEARTBEAT };
     }
-    if text.starts_with(b"^hb^ ") {
+    // In any case: an upper-casing service returns it too.
+    if text.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"^hb^ ")) {
         return Incoming::Reply;
     }
     if text == b"quit" {
@@ -84,7 +85,8 @@ pub(crate) fn classify(format: Format, payload: &[u8]) -> Incoming<'_> {
             let end = command.iter().position(u8::is_ascii_whitespace).unwrap_or(command.len());
             let (word, rest) = command.split_at(end);
             match word {
-                b"here" => Incoming::Reply,
+                // A question that is not padded cannot be answered.
+                b"here" | b"HERE" | b"discover" => Incoming::Reply,
                 _ => Incoming::Command { word, rest: rest.trim_ascii() },
             }
         }

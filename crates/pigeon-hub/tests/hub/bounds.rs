@@ -79,34 +79,34 @@ fn replies_are_not_answered_by_a_full_hub_either() {
 fn one_address_takes_only_so_many_places() {
     let mut h = Harness::new(Config { max_per_address: Some(2), ..Config::default() });
     for port in 5001..=5005 {
-        h.from(address(&format!("192.0.2.1:{port}")), "hello");
-        h.from(address(&format!("[2001:db8::1]:{port}")), "hello");
+        h.from(address(&format!("10.0.2.1:{port}")), "hello");
+        h.from(address(&format!("[fd00::1]:{port}")), "hello");
     }
     assert_eq!(h.hub.member_count(), 4);
     assert_eq!(h.hub.statistics().dropped(Dropped::AddressFull), 6);
-    h.from(address("192.0.2.2:5001"), "hello");
-    assert!(h.is_member(address("192.0.2.2:5001")));
+    h.from(address("10.0.2.2:5001"), "hello");
+    assert!(h.is_member(address("10.0.2.2:5001")));
 
     // A place that is left, or lost to silence, can be taken again.
-    h.from(address("192.0.2.1:5001"), "quit");
-    h.from(address("192.0.2.1:5005"), "hello");
-    assert!(h.is_member(address("192.0.2.1:5005")));
+    h.from(address("10.0.2.1:5001"), "quit");
+    h.from(address("10.0.2.1:5005"), "hello");
+    assert!(h.is_member(address("10.0.2.1:5005")));
     h.wait(31 * SECOND);
     assert_eq!(h.hub.member_count(), 0);
-    h.from(address("192.0.2.1:5003"), "hello");
-    h.from(address("192.0.2.1:5004"), "hello");
+    h.from(address("10.0.2.1:5003"), "hello");
+    h.from(address("10.0.2.1:5004"), "hello");
     assert_eq!(h.hub.member_count(), 2);
 }
 
 #[test]
 fn those_refused_for_their_address_never_get_more_than_they_sent() {
     let mut h = Harness::new(Config { max_per_address: Some(1), ..Config::default() });
-    h.join(&[address("192.0.2.1:5001")]);
+    h.join(&[address("10.0.2.1:5001")]);
     for length in 0..=300 {
-        let sent = h.from(address("192.0.2.1:5002"), vec![b'x'; length]);
+        let sent = h.from(address("10.0.2.1:5002"), vec![b'x'; length]);
         assert_no_more_than(&sent, length);
     }
-    let told = got(&h.from(address("192.0.2.1:5002"), [b'x'; 200]), address("192.0.2.1:5002"));
+    let told = got(&h.from(address("10.0.2.1:5002"), [b'x'; 200]), address("10.0.2.1:5002"));
     assert!(told.concat().starts_with("* "), "{told:?}");
 }
 
@@ -128,7 +128,7 @@ fn loopback_is_exempt_unless_the_operator_set_a_limit() {
 fn by_default_an_address_has_256_places() {
     let mut h = Harness::format(Raw);
     for port in 5001..=5300 {
-        h.hear(address(&format!("192.0.2.1:{port}")), "");
+        h.hear(address(&format!("10.0.2.1:{port}")), "");
     }
     assert_eq!(h.hub.member_count(), 256);
     assert_eq!(h.hub.statistics().dropped(Dropped::AddressFull), 44);
@@ -205,7 +205,7 @@ fn a_payload_that_fits_ipv6_only_reaches_no_ipv4_member_in_pieces() {
 fn the_operators_text_has_the_same_limit() {
     let mut h = Harness::with_members(Chat, &[local(5001)]);
     assert_eq!(h.say(&"x".repeat(8_192)).len(), 1);
-    assert!(!h.hub.say(&"x".repeat(8_193)));
+    assert_eq!(h.hub.say(&"x".repeat(8_193)), Err(Dropped::TextTooLong));
     assert_eq!(h.drain(), []);
 }
 
@@ -234,7 +234,7 @@ fn messages_are_events_only_on_request() {
         let mut h = Harness::new(Config { report_messages, ..Config::default() });
         h.join(&[local(5001)]);
         h.hear(local(5001), "hello");
-        assert!(h.hub.say("hi"));
+        h.hub.say("hi").unwrap();
         h.transmits();
         let shown: Vec<_> = h
             .events()
@@ -257,7 +257,9 @@ fn a_batch_that_nobody_drains_is_bounded_and_what_it_drops_is_counted() {
     let mut h =
         Harness::new(Config { max_text: Some(usize::MAX), format: Raw, ..Config::default() });
     h.join(&[local(5001), local(5002)]);
-    let mut payload = vec![0; 60_000];
+    // White space behind the number: the guard against loops reads none of it, and reading 60 MB
+    // takes an unoptimised build a minute.
+    let mut payload = vec![b' '; 60_000];
     let batch = 1_000u32;
     for number in 0..batch {
         payload[..4].copy_from_slice(&number.to_be_bytes());
@@ -289,8 +291,8 @@ fn everything_is_counted() {
     h.from(local(5001), "^hb^");
     h.from(local(5001), heartbeat(64));
     h.from(local(5002), "hi");
-    h.from(address("192.0.2.1:1000"), "hi");
-    h.from(address("192.0.2.1:1001"), "hi");
+    h.from(address("10.0.2.1:1000"), "hi");
+    h.from(address("10.0.2.1:1001"), "hi");
     h.from(local(5003), "");
     h.from(local(5004), "");
     h.from(local(0), "hi");

@@ -43,7 +43,7 @@ fn a_first_message_makes_its_sender_a_member_and_comes_back_to_it() {
 
 #[test]
 fn a_chat_line_names_an_ipv6_sender_in_brackets() {
-    for sender in ["[::1]:5001", "[2001:db8::7]:9"] {
+    for sender in ["[::1]:5001", "[fd00::7]:9"] {
         let mut h = Harness::chat();
         let sent = h.from(address(sender), "hi");
         assert_eq!(got(&sent, address(sender)), [format!("{sender}: hi\n")]);
@@ -144,8 +144,8 @@ fn an_empty_word_of_the_operator_does_not_shift_what_stands_beside_it() {
     // In raw it is an empty datagram, which no train can hold.
     let mut h = Harness::with_members(Raw, &[local(5001), local(5002)]);
     h.hear(local(5001), "x");
-    assert!(h.hub.say(""));
-    assert!(h.hub.say(""));
+    h.hub.say("").unwrap();
+    h.hub.say("").unwrap();
     h.hear(local(5001), "y");
     assert_eq!(got(&h.drain(), local(5002)), ["x", "", "", "y"]);
 }
@@ -176,8 +176,8 @@ fn classic_names_the_address_whatever_its_owner_is_called() {
     let mut h = Harness::with_members(Classic, &[local(5001)]);
     h.from(local(5001), "/nick 狗哥");
     assert_eq!(got(&h.from(local(5001), "hi"), local(5001)), ["Ack HI. from 127.0.0.1:5001"]);
-    let v6 = address("[2001:db8::7]:9");
-    assert_eq!(got(&h.from(v6, "hi"), v6), ["Ack HI. from [2001:db8::7]:9"]);
+    let v6 = address("[fd00::7]:9");
+    assert_eq!(got(&h.from(v6, "hi"), v6), ["Ack HI. from [fd00::7]:9"]);
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Harness {
     }
 
     pub(crate) fn say(&mut self, text: &str) -> Vec<Sent> {
-        assert!(self.hub.say(text));
+        self.hub.say(text).expect("the operator may speak");
         self.drain()
     }
 
@@ -126,6 +126,57 @@ impl Harness {
         transmits
     }
 
+    /// Sends a heartbeat for each of these every ten seconds; what they get is thrown away.
+    pub(crate) fn keep(&mut self, members: &[SocketAddr], time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            let pause = (end - self.now).min(10 * SECOND);
+            self.wait(pause);
+            for &member in members {
+                self.from(member, "^hb^");
+            }
+        }
+    }
+
+    /// Makes an address beyond the open networks a member, as a client does.
+    pub(crate) fn prove(&mut self, from: SocketAddr) {
+        let asked = self.from(from, heartbeat(64));
+        let token = bytes_got(&asked, from).concat();
+        assert!(token.starts_with(b"/prove "), "{}", token.escape_ascii());
+        self.from(from, token);
+        assert!(self.is_member(from));
+    }
+
+    /// The resume word that `/nick` answers with.
+    pub(crate) fn nick(&mut self, member: SocketAddr, name: &str) -> String {
+        let answer = got(&self.from(member, format!("/nick {name}")), member).concat();
+        let word =
+            answer.split_once("/resume ").and_then(|(_, rest)| rest.split_whitespace().next());
+        word.unwrap_or_else(|| panic!("no resume word: {answer:?}")).to_string()
+    }
+
+    pub(crate) fn name_of(&self, address: SocketAddr) -> Option<String> {
+        let view = self.hub.members().find(|member| member.address == address)?;
+        view.name.map(|name| name.to_string())
+    }
+
+    pub(crate) fn room_of(&self, address: SocketAddr) -> Option<String> {
+        let view = self.hub.members().find(|member| member.address == address)?;
+        view.room.map(|room| room.to_string())
+    }
+
+    /// The rooms there are and how many are in each, sorted.
+    pub(crate) fn rooms(&self) -> Vec<(String, usize)> {
+        let mut rooms: Vec<_> =
+            self.hub.rooms().map(|room| (room.name.to_string(), room.members)).collect();
+        rooms.sort();
+        rooms
+    }
+
+    pub(crate) fn dropped(&self, reason: pigeon_hub::Dropped) -> u64 {
+        self.hub.statistics().dropped(reason)
+    }
+
     pub(crate) fn events(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.hub.poll_event()).collect()
     }
@@ -153,6 +204,16 @@ pub(crate) fn local(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
+/// An address of an open network that is not this machine.
+pub(crate) fn open(port: u16) -> SocketAddr {
+    SocketAddr::from(([10, 0, 2, 1], port))
+}
+
+/// An address beyond the open networks.
+pub(crate) fn beyond(port: u16) -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, 5], port))
+}
+
 pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().expect("a test's own address")
 }
@@ -165,6 +226,16 @@ pub(crate) fn got(sent: &[Sent], by: SocketAddr) -> Vec<String> {
 /// What one member got, byte for byte.
 pub(crate) fn bytes_got(sent: &[Sent], by: SocketAddr) -> Vec<&[u8]> {
     sent.iter().filter(|(to, _)| *to == by).map(|(_, bytes)| &bytes[..]).collect()
+}
+
+/// Whether a line is the hub's own.
+pub(crate) fn is_hubs(line: &str) -> bool {
+    line.starts_with("* ")
+}
+
+/// The hub's own lines that one member got.
+pub(crate) fn told(sent: &[Sent], by: SocketAddr) -> Vec<String> {
+    got(sent, by).into_iter().filter(|line| is_hubs(line)).collect()
 }
 
 /// A heartbeat padded to `length` bytes.

@@ -7,11 +7,20 @@
     reason = "a test says what went wrong by panicking, in its helpers too"
 )]
 
+mod admission;
 mod bounds;
 mod commands;
+mod discovery;
+mod encodings;
 mod formats;
 mod harness;
+mod limits;
+mod loops;
 mod membership;
 mod notices;
+mod password;
 mod random;
+mod regressions;
+mod resume;
+mod rooms;
 mod scale;

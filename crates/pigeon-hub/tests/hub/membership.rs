@@ -436,7 +436,7 @@ fn whoever_left_gets_no_bye() {
 #[test]
 fn a_member_hears_the_hub_from_the_address_it_wrote_to() {
     // A program with a connected socket sees nothing that comes from another address.
-    let ours = "192.0.2.1".parse().ok();
+    let ours = "10.0.2.1".parse().ok();
     for format in FORMATS {
         let mut h = Harness::with_members(format, &[local(5001)]);
         let padded = heartbeat(64);
@@ -462,21 +462,21 @@ fn a_member_hears_the_hub_from_the_address_it_wrote_to() {
 
 #[test]
 fn bad_sources_are_never_members_and_never_answered() {
-    let own = vec![address("192.0.2.1:9999"), address("[2001:db8::1]:9999")];
-    let never = vec!["192.0.2.255".parse().unwrap()];
+    let own = vec![address("10.0.2.1:9999"), address("[fd00::1]:9999")];
+    let never = vec!["10.0.2.255".parse().unwrap()];
     let bad = [
         "127.0.0.1:0",
-        "192.0.2.7:0",
-        "[2001:db8::7]:0",
+        "10.0.2.7:0",
+        "[fd00::7]:0",
         "224.0.0.1:5001",
         "239.255.99.99:9999",
         "255.255.255.255:5001",
         "[ff02::1]:5001",
         "[ff02::9999]:9999",
-        "192.0.2.1:9999",
-        "[2001:db8::1]:9999",
-        "192.0.2.255:5001",
-        "192.0.2.255:5002",
+        "10.0.2.1:9999",
+        "[fd00::1]:9999",
+        "10.0.2.255:5001",
+        "10.0.2.255:5002",
     ];
     for format in FORMATS {
         let config = Config { own: own.clone(), never: never.clone(), format, ..Config::default() };
@@ -497,10 +497,10 @@ fn bad_sources_are_never_members_and_never_answered() {
 
 #[test]
 fn another_program_on_the_hubs_machine_may_join() {
-    let own = vec![address("192.0.2.1:9999")];
+    let own = vec![address("10.0.2.1:9999")];
     let mut h = Harness::new(Config { own, ..Config::default() });
-    h.from(address("192.0.2.1:5001"), "hello");
-    assert!(h.is_member(address("192.0.2.1:5001")));
+    h.from(address("10.0.2.1:5001"), "hello");
+    assert!(h.is_member(address("10.0.2.1:5001")));
 }
 
 #[test]

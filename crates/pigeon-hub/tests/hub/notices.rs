@@ -92,8 +92,8 @@ fn a_notice_calls_a_leaver_by_the_name_it_had() {
 #[test]
 fn a_notice_names_an_ipv6_member_in_brackets() {
     let mut h = Harness::with_members(Chat, &[local(5001)]);
-    h.from(address("[2001:db8::7]:9"), "^hb^");
-    assert_eq!(got(&h.wait(SECOND), local(5001)), ["* [2001:db8::7]:9 joined\n"]);
+    h.from(address("[fd00::7]:9"), "^hb^");
+    assert_eq!(got(&h.wait(SECOND), local(5001)), ["* [fd00::7]:9 joined\n"]);
 }
 
 #[test]

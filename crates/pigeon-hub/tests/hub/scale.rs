@@ -128,8 +128,10 @@ fn more_than_a_train_holds_leaves_as_several() {
     for (size, messages, trains) in [(20, 200, 4), (8_000, 64, 8)] {
         let mut h = Harness::format(Raw);
         h.join(&[local(5001), local(5002)]);
-        for _ in 0..messages {
-            h.hear(local(5001), vec![b'x'; size]);
+        for number in 0..messages {
+            let mut payload = vec![b' '; size];
+            payload[..4].copy_from_slice(format!("{number:04}").as_bytes());
+            h.hear(local(5001), payload);
         }
         let sent = h.transmits();
         assert_eq!(sent.len(), trains, "{size} bytes");

@@ -1,0 +1,218 @@
+//! In steady state the hub allocates nothing: neither for a batch of messages among a thousand
+//! members nor for heartbeats. An allocation a datagram would show as a tenth of its throughput.
+#![allow(
+    unsafe_code,
+    reason = "counting allocations takes an allocator of one's own, and its trait is unsafe"
+)]
+#![allow(clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_hub::{Config, Format, Hub};
+
+/// The system's allocator, and how often this thread has asked it for memory. A count for each
+/// thread, because the other tests run beside this one.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no count any more.
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: likewise; the pointer came from there.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: likewise.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MEMBERS: u16 = 1_000;
+const BATCH: u16 = 64;
+const FORMATS: [Format; 3] = [Format::Chat, Format::Classic, Format::Raw];
+
+/// Half of them on this machine, half elsewhere in the network, where rates are counted.
+fn member(n: u16) -> SocketAddr {
+    match n % 2 {
+        0 => SocketAddr::from(([127, 0, 0, 1], 2_000 + n)),
+        _ => SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 2_000 + n)),
+    }
+}
+
+/// A hub, the time, and a buffer to write datagrams into.
+struct Bench {
+    hub: Hub,
+    now: Instant,
+    buffer: String,
+    sent: u64,
+}
+
+impl Bench {
+    /// A hub that a thousand have joined; every third has a name.
+    fn new(format: Format) -> Self {
+        let hub = Hub::new(Config { format, ..Config::default() });
+        let now = Instant::ORIGIN + Duration::from_secs(1_000);
+        let mut bench = Bench { hub, now, buffer: String::with_capacity(4_096), sent: 0 };
+        for n in 0..MEMBERS {
+            let first = if n % 3 == 0 { format!("/nick member{n}") } else { "^hb^".to_string() };
+            bench.hub.handle_datagram(now, &Received::new(member(n), first.as_bytes()));
+            bench.drain();
+        }
+        bench
+    }
+
+    fn hear(&mut self, from: u16, write: impl FnOnce(&mut String)) {
+        self.buffer.clear();
+        write(&mut self.buffer);
+        let datagram = Received::new(member(from), self.buffer.as_bytes());
+        self.hub.handle_datagram(self.now, &datagram);
+    }
+
+    fn drain(&mut self) {
+        while let Some(transmit) = self.hub.poll_transmit() {
+            self.sent += transmit.count() as u64;
+        }
+        while self.hub.poll_event().is_some() {}
+        self.now = self.now + Duration::from_millis(200);
+        if self.hub.poll_timeout().is_some_and(|deadline| deadline <= self.now) {
+            self.hub.handle_timeout(self.now);
+            while self.hub.poll_transmit().is_some() {}
+        }
+    }
+
+    /// How many allocations `rounds` of this take, once everything has been warmed up, and how many
+    /// datagrams they send.
+    fn measure(&mut self, mut round: impl FnMut(&mut Bench, u16)) -> (u64, u64) {
+        for n in 0..40 {
+            round(self, n);
+        }
+        let (before, sent) = (COUNT.with(Cell::get), self.sent);
+        for n in 40..60 {
+            round(self, n);
+        }
+        (COUNT.with(Cell::get) - before, self.sent - sent)
+    }
+}
+
+/// Every member says that it is here; nobody may time out while others are measured.
+fn everyone_is_alive(bench: &mut Bench) {
+    for n in 0..MEMBERS {
+        bench.hear(n, |text| text.push_str("^hb^"));
+    }
+}
+
+#[test]
+fn the_count_counts() {
+    let before = COUNT.with(Cell::get);
+    let boxed = std::hint::black_box(Box::new(7));
+    assert_eq!(COUNT.with(Cell::get), before + 1);
+    drop(boxed);
+}
+
+#[test]
+fn batches_of_messages_allocate_nothing() {
+    for format in FORMATS {
+        // Texts of one length leave as one train a member; of several, as several.
+        for lengths in [1, 3] {
+            let mut bench = Bench::new(format);
+            let (allocations, sent) = bench.measure(|bench, round| {
+                if round % 20 == 0 {
+                    everyone_is_alive(bench);
+                }
+                for n in 0..BATCH {
+                    // Speakers with and without a name, nearby and not, some of them twice.
+                    bench.hear((round * 7 + n * 3) % MEMBERS, |text| {
+                        let _ = write!(text, "message {n:02} of round {round:03}");
+                        (0..n % lengths).for_each(|_| text.push('!'));
+                    });
+                }
+                bench.drain();
+            });
+            let members = u64::from(MEMBERS) - u64::from(format == Format::Raw);
+            assert_eq!(sent, 20 * u64::from(BATCH) * members, "{format:?}");
+            assert_eq!(allocations, 0, "{format:?} {lengths}");
+        }
+    }
+}
+
+#[test]
+fn messages_that_must_be_escaped_allocate_nothing() {
+    let mut bench = Bench::new(Format::Chat);
+    let (allocations, _) = bench.measure(|bench, round| {
+        if round % 20 == 0 {
+            everyone_is_alive(bench);
+        }
+        for n in 0..BATCH {
+            bench.hear(n, |text| {
+                let _ = write!(text, "狗\u{1b}[31m 😀\u{202e}\n{n} {round}");
+            });
+        }
+        bench.drain();
+    });
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn heartbeats_allocate_nothing() {
+    for format in FORMATS {
+        for length in [4, 64, 200] {
+            let mut bench = Bench::new(format);
+            let (allocations, sent) = bench.measure(|bench, round| {
+                for n in 0..BATCH {
+                    bench.hear((round * BATCH + n) % MEMBERS, |text| {
+                        let _ = write!(text, "{:length$}", "^hb^");
+                    });
+                }
+                bench.drain();
+            });
+            let answered = if length >= 64 { 20 * u64::from(BATCH) } else { 0 };
+            assert_eq!(sent, answered, "{format:?} {length}");
+            assert_eq!(allocations, 0, "{format:?} {length}");
+        }
+    }
+}
+
+#[test]
+fn what_is_dropped_allocates_nothing() {
+    for format in FORMATS {
+        let mut bench = Bench::new(format);
+        let (allocations, _) = bench.measure(|bench, round| {
+            if round % 20 == 0 {
+                everyone_is_alive(bench);
+            }
+            let stranger = SocketAddr::from(([203, 0, 113, 5], 4_000 + round));
+            for payload in ["^hb^", "^hb^ pigeon/1 3 0", "quit", "/prove abcdefghijklmnop"] {
+                let datagram = Received::new(stranger, payload.as_bytes());
+                bench.hub.handle_datagram(bench.now, &datagram);
+            }
+            let padded = [b' '; 200];
+            bench.hub.handle_datagram(bench.now, &Received::new(stranger, &padded));
+            bench.drain();
+        });
+        assert_eq!(allocations, 0, "{format:?}");
+    }
+}

@@ -1,0 +1,225 @@
+//! Members of one room that read different encodings: each gets every line in its own.
+
+use pigeon_hub::Format::{Chat, Classic};
+
+use crate::harness::{Harness, SECOND, bytes_got, got, heartbeat, local, told};
+
+const UTF_8: u16 = 5001;
+const GBK: u16 = 5002;
+const BIG5: u16 = 5003;
+const GB2312: u16 = 5004;
+
+/// A room with one reader of each.
+fn mixed(format: pigeon_hub::Format) -> Harness {
+    let ports = [(UTF_8, ""), (GBK, "gbk"), (BIG5, "big5"), (GB2312, "gb2312")];
+    let mut h = Harness::with_members(format, &ports.map(|(port, _)| local(port)));
+    for (port, label) in ports.into_iter().filter(|(_, label)| !label.is_empty()) {
+        let answer = told(&h.from(local(port), format!("/encoding {label}")), local(port));
+        assert!(answer.len() == 1 && answer[0].contains(label), "{answer:?}");
+    }
+    h.wait(2 * SECOND);
+    h
+}
+
+/// `from: ` before these bytes and a newline behind them.
+fn line(from: u16, text: &[u8]) -> Vec<u8> {
+    [format!("127.0.0.1:{from}: ").as_bytes(), text, b"\n"].concat()
+}
+
+fn assert_all_get(h: &mut Harness, from: u16, sends: &[u8], expected: [&[u8]; 4]) {
+    let sent = h.from(local(from), sends);
+    for (port, bytes) in [UTF_8, GBK, BIG5, GB2312].into_iter().zip(expected) {
+        assert_eq!(bytes_got(&sent, local(port)), [line(from, bytes)], "{port}");
+    }
+}
+
+#[test]
+fn everyone_gets_what_it_reads_byte_for_byte() {
+    let hello: [&[u8]; 4] =
+        ["你好".as_bytes(), b"\xc4\xe3\xba\xc3", b"\xa7\x41\xa6\x6e", b"\xc4\xe3\xba\xc3"];
+    let mut h = mixed(Chat);
+    for (from, sends) in [UTF_8, GBK, BIG5, GB2312].into_iter().zip(hello) {
+        assert_all_get(&mut h, from, sends, hello);
+    }
+    let ascii: [&[u8]; 4] = [b"plain ASCII"; 4];
+    assert_all_get(&mut h, BIG5, b"plain ASCII", ascii);
+}
+
+#[test]
+fn what_an_encoding_cannot_show_is_replaced_visibly_and_others_get_it_whole() {
+    let mut h = mixed(Chat);
+    let sends = "狗😀!".as_bytes();
+    let gb = b"\xb9\xb7\\u{1f600}!";
+    assert_all_get(&mut h, UTF_8, sends, [sends, gb, b"\xaa\xaf\\u{1f600}!", gb]);
+    // In GBK, but neither in GB2312 nor in Big5.
+    let sends = "镕".as_bytes();
+    assert_all_get(&mut h, UTF_8, sends, [sends, b"\xe9\x46", b"\\u{9555}", b"\\u{9555}"]);
+}
+
+#[test]
+fn what_does_not_decode_is_shown_and_never_lost() {
+    let mut h = mixed(Chat);
+    let shown = [b"a\\xffb".as_slice(); 4];
+    assert_all_get(&mut h, GBK, b"a\xffb", shown);
+    assert_all_get(&mut h, UTF_8, b"a\xffb", shown);
+}
+
+#[test]
+fn bytes_that_look_like_ascii_inside_a_character_mean_nothing() {
+    // The second byte of these Big5 and GBK characters is a backslash, a bar, a slash's neighbour.
+    let mut h = mixed(Chat);
+    for text in ["功", "許", "誠", "閱"] {
+        let sent = h.from(local(UTF_8), text);
+        let big5 = bytes_got(&sent, local(BIG5)).concat();
+        let body = big5.strip_prefix(b"127.0.0.1:5001: ").unwrap().strip_suffix(b"\n").unwrap();
+        assert_eq!(body.len(), 2, "{text}");
+        let back = h.from(local(BIG5), body);
+        assert_eq!(got(&back, local(UTF_8)), [format!("127.0.0.1:5003: {text}\n")]);
+    }
+}
+
+#[test]
+fn a_batch_arrives_whole_and_in_order_in_every_encoding() {
+    let mut h = mixed(Chat);
+    let texts = ["你", "ab", "好好", "x", "😀", "你", "你"];
+    for (n, text) in texts.into_iter().cycle().take(100).enumerate() {
+        h.hear(local(UTF_8), format!("{n} {text}"));
+    }
+    let sent = h.drain();
+    let gbk = bytes_got(&sent, local(GBK));
+    assert_eq!(gbk.len(), 100);
+    let expected = |n: usize| match texts[n % 7] {
+        "你" => b"\xc4\xe3".to_vec(),
+        "好好" => b"\xba\xc3\xba\xc3".to_vec(),
+        "😀" => b"\\u{1f600}".to_vec(),
+        ascii => ascii.as_bytes().to_vec(),
+    };
+    for (n, bytes) in gbk.into_iter().enumerate() {
+        assert_eq!(bytes, line(UTF_8, &[format!("{n} ").as_bytes(), &expected(n)].concat()));
+    }
+    assert_eq!(got(&sent, local(UTF_8)).len(), 100);
+}
+
+#[test]
+fn names_notices_and_answers_are_encoded_too() {
+    let mut h = mixed(Chat);
+    let answer = bytes_got(&h.from(local(GBK), b"/nick \xb9\xb7\xb8\xe7"), local(GBK)).concat();
+    assert!(answer.starts_with(b"* you are \xb9\xb7\xb8\xe7"), "{}", answer.escape_ascii());
+    assert_eq!(h.name_of(local(GBK)).as_deref(), Some("狗哥"));
+    let sent = h.wait(2 * SECOND);
+    assert_eq!(bytes_got(&sent, local(GB2312)), [b"* 127.0.0.1:5002 is now \xb9\xb7\xb8\xe7\n"]);
+    assert_eq!(got(&sent, local(UTF_8)), ["* 127.0.0.1:5002 is now 狗哥\n"]);
+    // A room and a private line.
+    h.from(local(GBK), b"/join \xb2\xe8");
+    assert_eq!(h.room_of(local(GBK)).as_deref(), Some("茶"));
+    let sent = h.from(local(UTF_8), "/msg 狗哥 你好");
+    assert!(bytes_got(&sent, local(GBK)).concat().ends_with(b"\xc4\xe3\xba\xc3\n"));
+}
+
+#[test]
+fn the_operator_is_read_by_all() {
+    let mut h = mixed(Chat);
+    let sent = h.say("你好");
+    assert_eq!(bytes_got(&sent, local(BIG5)), [b"hub: \xa7\x41\xa6\x6e\n"]);
+    assert_eq!(got(&sent, local(UTF_8)), ["hub: 你好\n"]);
+}
+
+#[test]
+fn classic_members_have_encodings_too() {
+    let mut h = mixed(Classic);
+    let sent = h.from(local(GBK), b"a\xc4\xe3");
+    assert_eq!(bytes_got(&sent, local(BIG5)), [b"Ack A\xa7\x41. from 127.0.0.1:5002"]);
+    assert_eq!(got(&sent, local(UTF_8)), ["Ack A你. from 127.0.0.1:5002"]);
+}
+
+#[test]
+fn an_encoding_goes_with_its_member_from_room_to_room_and_can_be_changed() {
+    let mut h = mixed(Chat);
+    for room in ["/join ops", "/leave", "/join tea"] {
+        h.from(local(GBK), room);
+        h.from(local(UTF_8), room);
+        let sent = h.from(local(UTF_8), "你");
+        assert_eq!(bytes_got(&sent, local(GBK)), [line(UTF_8, b"\xc4\xe3")]);
+    }
+    h.from(local(GBK), "/encoding big5");
+    assert_eq!(bytes_got(&h.from(local(UTF_8), "你"), local(GBK)), [line(UTF_8, b"\xa7\x41")]);
+    h.from(local(GBK), "/encoding utf-8");
+    assert_eq!(got(&h.from(local(UTF_8), "你"), local(GBK)), ["127.0.0.1:5001: 你\n"]);
+    // Whoever comes back, or comes to the same place in the tables, begins with UTF-8.
+    h.from(local(GB2312), "quit");
+    h.from(local(GB2312), "/join tea");
+    assert_eq!(got(&h.from(local(UTF_8), "你"), local(GB2312)), ["127.0.0.1:5001: 你\n"]);
+}
+
+#[test]
+fn encodings_without_ascii_are_refused_with_a_reason() {
+    for label in ["utf-16le", "utf-16be", "utf-16", "iso-2022-jp"] {
+        let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        let answer = told(&h.from(local(5001), format!("/encoding {label}")), local(5001));
+        assert!(answer.len() == 1 && answer[0].contains("utf-8"), "{label}: {answer:?}");
+        assert!(answer[0].contains("ASCII"), "{label}: {answer:?}");
+        assert_eq!(got(&h.from(local(5002), "你"), local(5001)), ["127.0.0.1:5002: 你\n"]);
+    }
+}
+
+#[test]
+fn an_unknown_label_suggests_a_known_one_and_changes_nothing() {
+    let mut h = mixed(Chat);
+    let answer = told(&h.from(local(GBK), "/encoding bg5"), local(GBK)).concat();
+    assert!(answer.contains("gbk") && answer.contains("big5"), "{answer:?}");
+    let answer = told(&h.from(local(GBK), "/encoding gb2321"), local(GBK)).concat();
+    assert!(answer.contains("gb2312"), "{answer:?}");
+    let long = format!("/encoding {}\x1b[31m", "x".repeat(5_000));
+    let answer = got(&h.from(local(GBK), long), local(GBK)).concat();
+    assert!(answer.len() < 300 && !answer.contains('\x1b'), "{answer:?}");
+    let answer = told(&h.from(local(GBK), "/encoding"), local(GBK)).concat();
+    assert!(answer.contains("gbk"), "{answer:?}");
+    assert_eq!(bytes_got(&h.from(local(UTF_8), "你"), local(GBK)), [line(UTF_8, b"\xc4\xe3")]);
+}
+
+#[test]
+fn heartbeats_commands_and_quit_mean_the_same_in_every_encoding() {
+    let labels = [
+        "gb2312",
+        "gbk",
+        "gb18030",
+        "big5",
+        "shift_jis",
+        "euc-jp",
+        "euc-kr",
+        "latin1",
+        "koi8-r",
+        "windows-1251",
+        "ibm866",
+        "x-user-defined",
+    ];
+    for label in labels {
+        let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        let answer = told(&h.from(local(5001), format!("/encoding {label}")), local(5001)).concat();
+        assert!(!answer.contains("you stay"), "{answer:?}");
+        assert_eq!(h.from(local(5001), "^hb^"), [], "{label}");
+        assert_eq!(got(&h.from(local(5001), heartbeat(64)), local(5001)), ["^hb^ pigeon/1 2 0"]);
+        assert_eq!(h.from(local(5001), heartbeat(63)), [], "{label}");
+        assert_eq!(told(&h.from(local(5001), "/who"), local(5001)).len(), 1);
+        assert_eq!(h.from(local(5001), "^hb^ pigeon/1 2 0"), []);
+        h.from(local(5001), "quit\r\n");
+        assert!(!h.is_member(local(5001)), "{label}");
+    }
+}
+
+#[test]
+fn trains_of_other_encodings_are_made_once() {
+    let mut h = Harness::chat();
+    for port in 5001..=5100 {
+        h.from(local(port), "/encoding gbk");
+    }
+    h.from(local(6000), "^hb^");
+    h.wait(2 * SECOND);
+    for number in 10..74 {
+        h.hear(local(6000), format!("你好 {number}"));
+    }
+    let trains = h.transmits();
+    assert_eq!(trains.len(), 101);
+    let gbk: Vec<_> = trains.iter().filter(|train| train.to != local(6000)).collect();
+    assert!(gbk.iter().all(|train| train.count() == 64 && train.range == gbk[0].range));
+}

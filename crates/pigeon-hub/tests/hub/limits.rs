@@ -1,0 +1,269 @@
+//! Rates: of one member, and of all members of one origin together; and what costs the hub nothing.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_datagram::Machine;
+use pigeon_hub::{Config, Dropped, PerOrigin, Rate};
+
+use crate::harness::{
+    FORMATS, Harness, SECOND, beyond, bytes_got, got, heartbeat, local, open, told,
+};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn messages(most: u32) -> Rate {
+    Rate { messages: Some(most), bytes: None }
+}
+
+fn bytes(most: u64) -> Rate {
+    Rate { messages: None, bytes: Some(most) }
+}
+
+/// No limit but this one, for members on this machine.
+fn limited(rate: Rate, hub_rate: Rate) -> Config {
+    let for_loopback = |loopback| PerOrigin { loopback, ..PerOrigin::default() };
+    Config { rate: for_loopback(rate), hub_rate: for_loopback(hub_rate), ..Config::default() }
+}
+
+/// Sends a text so often, so far apart; how many were relayed.
+fn flood(h: &mut Harness, from: SocketAddr, times: usize, apart: Duration, text: &str) -> u64 {
+    let before = h.hub.statistics().messages;
+    for n in 0..times {
+        h.from(from, format!("{text} {n:08}"));
+        h.now = h.now + apart;
+    }
+    h.hub.statistics().messages - before
+}
+
+#[test]
+fn a_second_of_the_rate_may_come_at_once_and_then_the_rate_holds() {
+    for format in FORMATS {
+        let mut h = Harness::new(Config { format, ..limited(messages(20), Rate::UNLIMITED) });
+        h.join(&[local(5001), local(5002)]);
+        assert_eq!(flood(&mut h, local(5001), 100, Duration::ZERO, "at once"), 20, "{format:?}");
+        assert_eq!(h.dropped(Dropped::RateLimited), 80);
+        h.now = h.now + 2 * SECOND;
+        // Ten seconds at ten times the rate.
+        let passed = flood(&mut h, local(5001), 2_000, 5 * MILLISECOND, "faster");
+        assert!((218..=221).contains(&passed), "{format:?}: {passed}");
+        assert_eq!(h.dropped(Dropped::RateLimited), 80 + 2_000 - passed);
+        // Others are not concerned.
+        assert_eq!(flood(&mut h, local(5002), 10, Duration::ZERO, "calmly"), 10);
+    }
+}
+
+#[test]
+fn whoever_keeps_to_the_rate_loses_nothing() {
+    let mut h = Harness::new(limited(messages(20), Rate::UNLIMITED));
+    assert_eq!(flood(&mut h, local(5001), 400, 50 * MILLISECOND, "steady"), 400);
+    assert_eq!(h.dropped(Dropped::RateLimited), 0);
+}
+
+#[test]
+fn bytes_are_limited_apart_from_messages() {
+    let mut h = Harness::new(limited(bytes(1_000), Rate::UNLIMITED));
+    // 100 bytes each, number and all.
+    let text = "x".repeat(91);
+    assert_eq!(flood(&mut h, local(5001), 50, Duration::ZERO, &text), 10);
+    h.now = h.now + 2 * SECOND;
+    let passed = flood(&mut h, local(5001), 1_000, 10 * MILLISECOND, &text);
+    assert!((108..=111).contains(&passed), "{passed}");
+    // One message larger than a second's worth passes when nothing was said for a while.
+    h.now = h.now + 10 * SECOND;
+    assert_eq!(flood(&mut h, local(5001), 1, Duration::ZERO, &"x".repeat(5_000)), 1);
+    assert_eq!(flood(&mut h, local(5001), 40, 100 * MILLISECOND, &text), 0);
+}
+
+#[test]
+fn all_of_one_origin_together_have_a_rate_of_their_own() {
+    for format in FORMATS {
+        let mut h = Harness::new(Config { format, ..limited(messages(1_000), messages(50)) });
+        h.join(&[local(5001), local(5002), open(7)]);
+        let mut passed = flood(&mut h, local(5001), 40, Duration::ZERO, "one");
+        passed += flood(&mut h, local(5002), 40, Duration::ZERO, "other");
+        assert_eq!(passed, 50, "{format:?}");
+        assert_eq!(h.dropped(Dropped::HubRateLimited), 30);
+        assert_eq!(h.dropped(Dropped::RateLimited), 0);
+        // Another origin is not concerned.
+        assert_eq!(flood(&mut h, open(7), 40, Duration::ZERO, "from elsewhere"), 40);
+        h.now = h.now + 2 * SECOND;
+        assert_eq!(flood(&mut h, local(5002), 80, Duration::ZERO, "again"), 50);
+    }
+}
+
+#[test]
+fn bytes_of_all_together_are_limited_too() {
+    let mut h = Harness::new(limited(Rate::UNLIMITED, bytes(1_000)));
+    let text = "x".repeat(91);
+    let mut passed = 0;
+    for port in 5001..=5010 {
+        passed += flood(&mut h, local(port), 5, Duration::ZERO, &text);
+    }
+    assert_eq!(passed, 10);
+    assert_eq!(h.dropped(Dropped::HubRateLimited), 40);
+}
+
+#[test]
+fn answers_cost_as_much_as_messages() {
+    for command in
+        [b"/who".to_vec(), b"/nonsense".to_vec(), heartbeat(64), b"/msg 127.0.0.1:5001 x".to_vec()]
+    {
+        let mut h = Harness::new(limited(messages(10), Rate::UNLIMITED));
+        h.join(&[local(5001)]);
+        let mut answered = 0;
+        for _ in 0..100 {
+            let sent = h.from(local(5001), &command);
+            answered += usize::from(!sent.is_empty());
+        }
+        // The warning is one line more.
+        assert!((10..=11).contains(&answered), "{}: {answered}", command.escape_ascii());
+    }
+}
+
+#[test]
+fn a_flooding_member_and_the_others_stay_alive() {
+    for format in FORMATS {
+        let mut h = Harness::new(Config { format, ..limited(messages(1), messages(1)) });
+        h.join(&[local(5001), local(5002), local(5003)]);
+        for n in 0..900 {
+            h.from(local(5001), format!("flood {n}"));
+            if n % 100 == 0 {
+                h.from(local(5002), "^hb^");
+                // Answered or not: it was heard.
+                h.from(local(5003), heartbeat(64));
+            }
+            h.wait(100 * MILLISECOND);
+        }
+        for port in 5001..=5003 {
+            assert!(h.is_member(local(port)), "{format:?} {port}");
+        }
+        assert_eq!(h.hub.statistics().joined, 3);
+        assert!(h.dropped(Dropped::RateLimited) > 700);
+    }
+}
+
+#[test]
+fn a_flood_is_warned_of_once() {
+    for format in FORMATS {
+        let mut h = Harness::new(Config { format, ..limited(messages(20), Rate::UNLIMITED) });
+        h.join(&[local(5001)]);
+        for episode in 0..3 {
+            let mut warned = 0;
+            for n in 0..1_000 {
+                let sent = h.from(local(5001), format!("episode {episode} message {n}"));
+                warned += told(&sent, local(5001)).len();
+                h.now = h.now + 10 * MILLISECOND;
+            }
+            assert_eq!(warned, 1, "{format:?} {episode}");
+            h.now = h.now + 3 * SECOND;
+        }
+    }
+}
+
+#[test]
+fn warnings_come_no_faster_than_one_a_second() {
+    // Bursts with pauses of every length: each may be an episode of its own.
+    for pause in [10, 100, 500, 900, 1_000, 1_100, 2_000] {
+        let mut h = Harness::new(limited(messages(20), Rate::UNLIMITED));
+        let mut warned_at = Vec::new();
+        for n in 0..30 {
+            for m in 0..40 {
+                let sent = h.from(local(5001), format!("burst {n} message {m}"));
+                warned_at.extend(told(&sent, local(5001)).iter().map(|_| h.now));
+            }
+            h.now = h.now + pause * MILLISECOND;
+        }
+        assert!(!warned_at.is_empty());
+        let is_slow = |pair: &[pigeon_datagram::Instant]| pair[1] - pair[0] >= SECOND;
+        assert!(warned_at.windows(2).all(is_slow), "pauses of {pause} ms: {warned_at:?}");
+    }
+}
+
+#[test]
+fn by_default_this_machine_is_unlimited() {
+    let mut h = Harness::chat();
+    h.join(&[local(5001)]);
+    assert_eq!(flood(&mut h, local(5001), 100_000, Duration::ZERO, "fast"), 100_000);
+}
+
+#[test]
+fn by_default_open_networks_say_fifty_thousand_a_second() {
+    let mut h = Harness::chat();
+    h.join(&[open(7)]);
+    assert_eq!(flood(&mut h, open(7), 60_000, Duration::ZERO, "fast"), 50_000);
+    assert_eq!(h.dropped(Dropped::RateLimited), 10_000);
+}
+
+#[test]
+fn by_default_all_open_networks_together_say_fifty_thousand_a_second() {
+    let mut h = Harness::chat();
+    let mut passed = 0;
+    for port in 0..4 {
+        passed += flood(&mut h, open(7 + port), 15_000, Duration::ZERO, "fast");
+    }
+    assert_eq!(passed, 50_000);
+    assert_eq!(h.dropped(Dropped::HubRateLimited), 10_000);
+}
+
+#[test]
+fn by_default_those_beyond_say_twenty_a_second() {
+    let mut h = Harness::chat();
+    h.prove(beyond(7));
+    h.now = h.now + 2 * SECOND;
+    assert_eq!(flood(&mut h, beyond(7), 100, Duration::ZERO, "fast"), 20);
+    h.now = h.now + 2 * SECOND;
+    assert_eq!(flood(&mut h, beyond(7), 400, 50 * MILLISECOND, "steady"), 400);
+}
+
+// What costs nothing.
+
+#[test]
+fn a_million_forged_sources_leave_nothing_behind() {
+    let mut h = Harness::chat();
+    let forged = |n: u32| {
+        let [a, b, c, d] = n.wrapping_mul(2_654_435_761).to_be_bytes();
+        SocketAddr::from(([11 + a % 100, b, c, d], 1_024 + (n % 60_000) as u16))
+    };
+    let padded = heartbeat(64);
+    for n in 0..1_000_000u32 {
+        match n % 16 {
+            0 => h.hear(forged(n), &padded),
+            1 => h.hear(forged(n), "/prove abcdefghijklmnop"),
+            2 => h.hear(forged(n), "quit"),
+            _ => h.hear(forged(n), "^hb^"),
+        }
+        if n % 1_024 == 0 {
+            h.transmits();
+        }
+    }
+    h.transmits();
+    assert_eq!(h.hub.member_count(), 0);
+    assert_eq!(h.hub.poll_timeout(), None);
+    assert_eq!(h.hub.statistics().joined, 0);
+    assert!(h.hub.poll_event().is_none());
+}
+
+#[test]
+fn members_stay_while_forged_sources_come() {
+    let mut h = Harness::chat();
+    h.join(&[local(5001), open(7)]);
+    h.prove(beyond(7));
+    for second in 0..60u8 {
+        for n in 0..1_000u16 {
+            let [a, b] = n.to_be_bytes();
+            h.hear(SocketAddr::from(([198, second, a, b], 7)), heartbeat(200));
+        }
+        h.transmits();
+        if second % 10 == 0 {
+            for member in [local(5001), open(7), beyond(7)] {
+                h.from(member, "^hb^");
+            }
+        }
+        h.wait(SECOND);
+    }
+    assert_eq!(h.hub.member_count(), 3);
+    let sent = h.from(local(5001), "still here?");
+    assert!([local(5001), open(7), beyond(7)].iter().all(|&m| bytes_got(&sent, m).len() == 1));
+    assert_eq!(got(&h.from(beyond(7), heartbeat(64)), beyond(7)).len(), 1);
+}
