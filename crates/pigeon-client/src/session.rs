@@ -35,6 +35,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// The length of `/prove TOKEN`, whose token has 16 characters.
 const PROVE_LEN: usize = 23;
 
+/// The longest name that is remembered, in bytes: 32 characters of four.
+const MAX_NICK: usize = 128;
+
+/// The longest resume word that is remembered; a hub's has a number and 16 characters.
+const MAX_WORD: usize = 64;
+
 /// How many typed lines wait for the first heartbeat's answer, so that a name is asked for before
 /// anything is said under an address. More are sent at once.
 const MAX_HELD: usize = 64;
@@ -162,6 +168,8 @@ pub struct Session<R> {
     resume_word: Option<String>,
     /// Lines typed before the first heartbeat was answered.
     held: VecDeque<Box<[u8]>>,
+    /// Whether a heartbeat of ours may have been answered by a question to prove ourselves.
+    may_prove: bool,
     /// Whether the hub calls us by `config.nick`, as far as we know.
     named: bool,
     over: bool,
@@ -184,6 +192,7 @@ impl<R: Rng> Session<R> {
             wish: None,
             resume_word: None,
             held: VecDeque::new(),
+            may_prove: false,
             named: false,
             over: false,
             outbox: Outbox::new(),
@@ -240,7 +249,8 @@ impl<R: Rng> Session<R> {
             }
             command => {
                 if let Some(nick) = command.strip_prefix(b"/nick ") {
-                    self.wish = Some(String::from_utf8_lossy(nick.trim_ascii()).into());
+                    let nick = std::str::from_utf8(nick.trim_ascii()).ok();
+                    self.wish = nick.filter(|nick| nick.len() <= MAX_NICK).map(str::to_string);
                 }
             }
         }
@@ -249,8 +259,17 @@ impl<R: Rng> Session<R> {
                 self.held.push_back(line.into());
                 return Ok(Said::Sent);
             }
-            Presence::Removed => self.come_back(now, Duration::ZERO, false),
-            _ => {}
+            // Behind those that wait already: what was typed first is said first.
+            Presence::Away { .. } if (1..MAX_HELD).contains(&self.held.len()) => {
+                self.held.push_back(line.into());
+                return Ok(Said::IntoSilence);
+            }
+            Presence::Removed => {
+                self.come_back(now, None, false);
+                self.may_prove = true;
+            }
+            // Those that waited, if they have become too many, go first.
+            _ => self.send_held(),
         }
         self.send(line);
         Ok(match self.presence {
@@ -292,22 +311,24 @@ impl<R: Rng> Session<R> {
                 self.send_held();
             }
             (Presence::Away { plain, .. }, answer) => {
-                self.come_back(now, silence, plain && answer.is_none());
+                self.come_back(now, Some(silence), plain && answer.is_none());
             }
             _ => {}
         }
     }
 
-    fn come_back(&mut self, now: Instant, after: Duration, plain: bool) {
+    /// The hub is there again after so long, or the person is after being removed.
+    fn come_back(&mut self, now: Instant, after: Option<Duration>, plain: bool) {
         self.presence = if plain { Presence::Plain } else { Presence::Answering };
         self.next_heartbeat = now + self.interval();
-        if after > Duration::ZERO {
+        if let Some(after) = after {
             self.report(Event::Again { after });
         }
         self.named = false;
         if !plain || self.config.plain {
             self.ask_for_nick();
         }
+        self.send_held();
     }
 
     fn go_away(&mut self, now: Instant, event: Event) {
@@ -337,12 +358,13 @@ impl<R: Rng> Session<R> {
                 }
             }
             // Nothing refused this heartbeat, and a plain server gives no other sign.
-            Presence::Away { plain: true, .. } => self.come_back(now, now - self.heard, true),
+            Presence::Away { plain: true, .. } => self.come_back(now, Some(now - self.heard), true),
             Presence::Away { plain: false, .. } | Presence::Plain | Presence::Removed => {}
         }
     }
 
     fn send_heartbeat(&mut self, now: Instant) {
+        self.may_prove = !self.config.plain;
         self.send(if self.config.plain { heartbeat::PLAIN } else { heartbeat::PADDED });
         let mut wait = self.interval();
         let answer_within = match &mut self.presence {
@@ -373,6 +395,9 @@ impl<R: Rng> Session<R> {
     /// hub killed and started again between two heartbeats gives no other sign. A name that a
     /// former self of ours still holds, from behind another port, is taken back with the word.
     fn mind_name(&mut self, payload: &[u8]) {
+        if self.presence == Presence::Removed {
+            return;
+        }
         let text = String::from_utf8_lossy(payload.trim_ascii_end());
         if let Some(granted) = text.strip_prefix("* you are ") {
             let (name, word) = match granted.split_once("; /resume ") {
@@ -384,6 +409,7 @@ impl<R: Rng> Session<R> {
                 self.config.nick = Some(name.to_string());
                 self.wish = None;
                 self.named = true;
+                let word = word.filter(|word| word.len() <= MAX_WORD && word.is_ascii());
                 self.resume_word = word.map(str::to_string).or(self.resume_word.take());
             }
             return;
@@ -410,10 +436,11 @@ impl<R: Rng> Session<R> {
     }
 
     /// Answers a hub that asks whether we receive at our address, by sending its word back. A
-    /// heartbeat follows, which is answered if that was enough.
+    /// heartbeat follows, which is answered if that was enough. Once for each heartbeat of ours: a
+    /// forged question may not make us send more.
     fn prove(&mut self, payload: &[u8]) -> bool {
         let is_question = payload.starts_with(b"/prove ") && payload.len() == PROVE_LEN;
-        if is_question && !self.config.plain {
+        if is_question && std::mem::take(&mut self.may_prove) {
             self.send(payload);
             self.send(heartbeat::PADDED);
         }
@@ -471,6 +498,7 @@ impl<R: Rng> Machine for Session<R> {
             self.report(Event::Received(datagram.payload.into()));
             if REMOVED.iter().any(|line| datagram.payload.starts_with(line)) {
                 self.presence = Presence::Removed;
+                self.may_prove = false;
                 self.report(Event::Removed);
                 return;
             }

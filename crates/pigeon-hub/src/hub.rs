@@ -442,7 +442,8 @@ impl Hub {
             let nonce = String::from_utf8_lossy(&question.nonce);
             let (name, members) = (&self.config.name, self.members.len());
             let answer = format!("/here {nonce} {name} {members} 0");
-            if answer.len() <= question.length {
+            let banned = self.bans.contains(question.to.ip());
+            if answer.len() <= question.length && !banned {
                 self.send(question.to, question.local, |bytes| {
                     bytes.extend_from_slice(answer.as_bytes());
                 });

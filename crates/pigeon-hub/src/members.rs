@@ -19,6 +19,7 @@ use pigeon_datagram::Instant;
 use pigeon_text::Encoding;
 
 use crate::limits::Buckets;
+use crate::names::fold;
 use crate::rooms::RoomId;
 use crate::{Name, NameError, Origin};
 
@@ -165,7 +166,7 @@ impl Members {
     }
 
     pub(crate) fn find_name(&self, name: &str) -> Option<Slot> {
-        self.by_name.get(name.to_lowercase().as_str()).copied()
+        self.by_name.get(&fold(name)).copied()
     }
 
     pub(crate) fn address(&self, slot: Slot) -> SocketAddr {

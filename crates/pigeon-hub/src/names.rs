@@ -93,8 +93,14 @@ impl Name {
 
     /// What must differ between two names: capitals alone do not tell people apart.
     pub(crate) fn folded(&self) -> Box<str> {
-        self.0.to_lowercase().into()
+        fold(&self.0)
     }
+}
+
+/// A text without the difference of capitals. Character by character: `str::to_lowercase` makes
+/// another letter of a last Σ than of one in the middle, and so two names of one.
+pub(crate) fn fold(text: &str) -> Box<str> {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 impl fmt::Display for Name {
@@ -113,6 +119,13 @@ mod tests {
             assert_eq!(Name::parse(name.as_bytes()).unwrap().as_str(), name);
         }
         assert!(Name::parse("字".repeat(32).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn capitals_make_no_difference_in_any_script() {
+        let folded = |name: &str| Name::parse(name.as_bytes()).unwrap().folded();
+        assert_eq!(folded("ΑΣ"), folded("ασ"));
+        assert_eq!(folded("Zoë"), folded("ZOË"));
     }
 
     #[test]

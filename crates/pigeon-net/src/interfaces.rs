@@ -27,6 +27,17 @@ impl Interfaces {
         self.addresses.iter()
     }
 
+    /// Only the addresses of one interface, told by its name or by one of its addresses. `None` if
+    /// there is no such interface.
+    pub fn only(&self, name_or_address: &str) -> Option<Interfaces> {
+        let ip = name_or_address.parse::<IpAddr>().ok();
+        let found = self
+            .iter()
+            .find(|local| local.interface == name_or_address || Some(local.address) == ip)?;
+        let same = |local: &&LocalAddress| local.interface == found.interface;
+        Some(Interfaces { addresses: self.iter().filter(same).cloned().collect() })
+    }
+
     /// An interface by its name or by one of its addresses: its first IPv4 address, if it has one,
     /// and its index. `None` if there is no such interface.
     pub fn find(&self, name_or_address: &str) -> Option<(Option<Ipv4Addr>, u32)> {

@@ -312,7 +312,10 @@ impl Around {
     fn show(&self, hub: std::net::SocketAddr, payload: &[u8]) {
         let now = wall::local(None);
         if self.args.json {
-            let line = json::datagram(&now, hub, self.local, payload, payload.len());
+            let text = std::str::from_utf8(payload).ok().map(str::to_string);
+            let (from, to, length) = (hub, self.local, payload.len());
+            let line =
+                json::datagram(json::Datagram { time: &now, from, to, payload, length, text });
             self.printer.data.line(line);
             return;
         }

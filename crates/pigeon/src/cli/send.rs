@@ -17,6 +17,7 @@ use pigeon_text::escape;
 use super::endpoint::Endpoint;
 use super::exit::{Status, UsageError};
 use super::framing::{Frames, Framing, check_length};
+use super::listen::no_interface;
 use super::quantity::{self, PerSecond};
 use super::signals::{Stop, on_stop};
 use super::spelling::{Spelling, SpellingArgs};
@@ -232,14 +233,6 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
         SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     };
     Ok(Socket::bind(args.source.unwrap_or((any, 0).into()), &options)?)
-}
-
-fn no_interface(wanted: &str, interfaces: &pigeon_net::Interfaces) -> UsageError {
-    let mut names: Vec<&str> = interfaces.iter().map(|local| local.interface.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let wanted = escape(wanted);
-    UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
 }
 
 fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {

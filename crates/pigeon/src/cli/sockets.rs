@@ -166,12 +166,13 @@ fn json(socket: &SocketEntry) -> String {
 /// Of how many sockets the holders are not to be seen, and why.
 fn unseen(sockets: &[SocketEntry], hidden: bool) -> Option<String> {
     let unseen = sockets.iter().filter(|socket| socket.holders.is_empty()).count();
-    let of = format!("{unseen} of {}", sockets.len());
+    let all = sockets.len();
+    let s = if all == 1 { "" } else { "s" };
     match (unseen, hidden) {
         (0, _) => None,
-        (_, true) => Some(format!("who holds {of} cannot be seen by this user; root sees it")),
+        (_, true) => Some(format!("cannot see who holds {unseen} of {all} socket{s}; root can")),
         (_, false) => Some(format!(
-            "no process to be seen here holds {of}: the kernel itself does, or a container"
+            "no process here holds {unseen} of {all} socket{s}: the kernel itself, or a container"
         )),
     }
 }
@@ -203,12 +204,12 @@ mod tests {
         let expected = "\
 LOCAL        REMOTE  RECV-Q  SEND-Q  DROPS  USER  PROCESS
 127.0.0.1:9  -          768       0      0  狗哥  猫\\x1b (pid 7), cat\\xff (pid 8)
-[::]:65535   -          768       0   1234  狗哥  (not visible)                   HAS LOST DATA
+[::]:65535   -          768       0   1234  狗哥  (not visible)                    HAS LOST DATA
 ";
         assert_eq!(table, expected);
         let red = render(&[held, lost], false, true);
         assert!(red.contains("\x1b[1;31m[::]:65535"), "{red}");
-        assert!(red.ends_with("(none)                          HAS LOST DATA\x1b[0m\n"), "{red}");
+        assert!(red.ends_with("(none)                           HAS LOST DATA\x1b[0m\n"), "{red}");
         assert_eq!(red.matches('\x1b').count(), 2);
     }
 
@@ -240,7 +241,7 @@ LOCAL        REMOTE  RECV-Q  SEND-Q  DROPS  USER  PROCESS
         let seen = socket("127.0.0.1:9", 0, &[(7, b"a")]);
         let table = [seen.clone(), socket("127.0.0.1:10", 0, &[])];
         assert_eq!(unseen(&[seen], true), None);
-        assert!(unseen(&table, true).unwrap().starts_with("who holds 1 of 2 cannot be seen"));
-        assert!(unseen(&table, false).unwrap().starts_with("no process to be seen here holds 1"));
+        assert!(unseen(&table, true).unwrap().starts_with("cannot see who holds 1 of 2 sockets"));
+        assert!(unseen(&table, false).unwrap().starts_with("no process here holds 1 of 2 sockets"));
     }
 }

@@ -19,25 +19,30 @@ use crate::output::wall;
 /// | `from` | the sender, `IP:PORT` |
 /// | `to` | the local address it came to |
 /// | `len` | its true length in bytes |
-/// | `text` | its bytes, where they are UTF-8; else |
+/// | `text` | its bytes as text, where they are text in the encoding asked for; else |
 /// | `base64` | its bytes |
 /// | `truncated` | whether bytes are missing because the buffer was too small |
-pub(crate) fn datagram(
-    time: &Zoned,
-    from: SocketAddr,
-    to: SocketAddr,
-    payload: &[u8],
-    length: usize,
-) -> String {
+pub(crate) struct Datagram<'a> {
+    pub(crate) time: &'a Zoned,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) payload: &'a [u8],
+    pub(crate) length: usize,
+    pub(crate) text: Option<String>,
+}
+
+/// One line of a datagram.
+pub(crate) fn datagram(datagram: Datagram<'_>) -> String {
+    let Datagram { time, from, to, payload, length, text } = datagram;
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
     put("time", wall::rfc3339(time).into());
     put("from", from.to_string().into());
     put("to", to.to_string().into());
     put("len", length.into());
-    match std::str::from_utf8(payload) {
-        Ok(text) => put("text", text.into()),
-        Err(_) => put("base64", STANDARD.encode(payload).into()),
+    match text {
+        Some(text) => put("text", text.into()),
+        None => put("base64", STANDARD.encode(payload).into()),
     };
     put("truncated", (length > payload.len()).into());
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
@@ -96,7 +101,9 @@ mod tests {
 
     fn line(payload: &[u8], length: usize) -> String {
         let address = SocketAddr::from(([127, 0, 0, 1], 9));
-        let line = datagram(&wall::local(None), address, address, payload, length);
+        let text = std::str::from_utf8(payload).ok().map(str::to_string);
+        let time = &wall::local(None);
+        let line = datagram(Datagram { time, from: address, to: address, payload, length, text });
         let from = line.find("\"from\"").unwrap();
         line[from..].to_string()
     }

@@ -2,15 +2,18 @@
 //!
 //! - [`Spool`]: a bounded queue with a thread that writes, so that a reader who stops reading
 //!   never stops a loop.
+//! - [`Capture`]: datagrams as a pcapng file.
 //! - [`json`]: one flat object a line.
 //! - [`wall`]: times of day.
 
+mod capture;
 pub(crate) mod json;
 mod spool;
 pub(crate) mod wall;
 
 use std::io::IsTerminal;
 
+pub(crate) use capture::Capture;
 pub(crate) use spool::Spool;
 
 /// When to use colour.

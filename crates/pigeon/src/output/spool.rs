@@ -17,6 +17,17 @@ pub(crate) struct Spool<T> {
     shared: Arc<Shared<T>>,
 }
 
+/// What writes items: given those that wait, in order.
+pub(crate) trait Render<T>:
+    FnMut(&mut dyn Iterator<Item = T>, &mut dyn Write) -> io::Result<()> + Send + 'static
+{
+}
+
+impl<T, F> Render<T> for F where
+    F: FnMut(&mut dyn Iterator<Item = T>, &mut dyn Write) -> io::Result<()> + Send + 'static
+{
+}
+
 struct Shared<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
@@ -33,11 +44,11 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Spool<T> {
-    /// Starts the thread. `render` appends the text of one item; `on_closed` is called when `out`
-    /// takes no more, so that a loop can end instead of writing for nobody.
+    /// Starts the thread. `render` writes items, as many as wait, to `out`; `on_closed` is called
+    /// when that fails, so that a loop can end instead of writing for nobody.
     pub(crate) fn new(
         mut out: impl Write + Send + 'static,
-        render: impl Fn(&T, &mut Vec<u8>) + Send + 'static,
+        mut render: impl Render<T>,
         on_closed: impl FnOnce() + Send + 'static,
     ) -> io::Result<Spool<T>> {
         let state =
@@ -45,13 +56,9 @@ impl<T: Send + 'static> Spool<T> {
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let thread = Arc::clone(&shared);
         std::thread::Builder::new().name("output".into()).spawn(move || {
-            let mut text = Vec::new();
             loop {
-                text.clear();
-                for (item, _) in thread.take() {
-                    render(&item, &mut text);
-                }
-                let written = out.write_all(&text).and_then(|()| out.flush());
+                let mut items = thread.take().into_iter().map(|(item, _)| item);
+                let written = render(&mut items, &mut out).and_then(|()| out.flush());
                 let mut state = thread.lock();
                 state.writing = false;
                 if let Err(error) = written {
@@ -115,7 +122,7 @@ impl<T: Send + 'static> Spool<T> {
 impl Spool<Vec<u8>> {
     /// A spool of ready lines.
     pub(crate) fn lines(out: impl Write + Send + 'static) -> io::Result<Spool<Vec<u8>>> {
-        Spool::new(out, |line: &Vec<u8>, text| text.extend_from_slice(line), || {})
+        Spool::new(out, write_lines, || {})
     }
 
     /// Queues a line and its newline.
@@ -149,6 +156,12 @@ impl<T> Clone for Spool<T> {
     fn clone(&self) -> Self {
         Spool { shared: Arc::clone(&self.shared) }
     }
+}
+
+/// Writes what waits at once, for a system call costs more than a line.
+fn write_lines(lines: &mut dyn Iterator<Item = Vec<u8>>, out: &mut dyn Write) -> io::Result<()> {
+    let text: Vec<u8> = lines.flatten().collect();
+    out.write_all(&text)
 }
 
 /// For loggers: each write is one line.
@@ -206,8 +219,8 @@ mod tests {
         let (sender, receiver) = mpsc::sync_channel(0);
         drop(receiver);
         let (closed, notice) = mpsc::channel();
-        let render = |line: &Vec<u8>, text: &mut Vec<u8>| text.extend_from_slice(line);
-        let spool = Spool::new(Blocked(sender), render, move || closed.send(()).unwrap()).unwrap();
+        let spool =
+            Spool::new(Blocked(sender), write_lines, move || closed.send(()).unwrap()).unwrap();
         spool.line("hello");
         notice.recv().unwrap();
         assert_eq!(spool.closed(), Some(io::ErrorKind::BrokenPipe));

@@ -14,6 +14,15 @@ pub(crate) fn local(since_epoch: Option<Duration>) -> Zoned {
     timestamp.unwrap_or_else(Timestamp::now).to_zoned(TimeZone::system())
 }
 
+/// A moment since the Unix epoch; now where nothing better is known.
+pub(crate) fn since_epoch(known: Option<Duration>) -> Duration {
+    known.unwrap_or_else(|| {
+        let now = Timestamp::now();
+        let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+        Duration::new(seconds, now.subsec_nanosecond().unsigned_abs())
+    })
+}
+
 /// `2026-11-20 21:04:05.123`
 pub(crate) fn date_and_millis(time: &Zoned) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()

@@ -6,6 +6,7 @@
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways.
+//! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
 //!
 //! A peer that is not installed is left out and said to be `SKIPPED`; where `PIGEON_REQUIRE_PEERS`
@@ -24,4 +25,5 @@ mod refusals;
 mod restart;
 mod room;
 mod send_listen;
+mod sockets;
 mod tutorial_server;

@@ -1,0 +1,77 @@
+//! What a service is told when it is made.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use jiff::tz::TimeZone;
+
+use crate::sntp;
+
+/// Networks that are answered freely unless told otherwise: loopback, private (RFC 1918),
+/// link-local (RFC 3927, RFC 4291 section 2.5.6) and unique local (RFC 4193).
+pub const DEFAULT_OPEN: [&str; 8] = [
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "fe80::/10",
+    "fc00::/7",
+];
+
+/// The settings of a service. `Config::default()` is what `pigeon serve` runs with, but for the
+/// time zone, the addresses and the hash keys, which only the driver knows.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Networks that are answered freely. Beyond them no reply is longer than its request.
+    pub open: Vec<IpNet>,
+    /// The most replies to one source (an IP address) in a second; `None` for no bound. As much as
+    /// a second's worth may come at once.
+    pub per_source: Option<u32>,
+    /// The most replies to all sources together in a second; `None` for no bound.
+    pub in_all: Option<u32>,
+    /// Whether the two bounds hold for loopback too (when the operator set them outright): what
+    /// reaches it was sent on this host.
+    pub loopback_counts: bool,
+    /// The service's own addresses, and those of its sisters in one process: never answered.
+    pub own: Vec<SocketAddr>,
+    /// Addresses that are never answered whatever the port: the interfaces' broadcast addresses.
+    pub never: Vec<IpAddr>,
+    /// The zone of local time, for `time` and `daytime`.
+    pub zone: TimeZone,
+    /// What the `sntp` service says of its clock.
+    pub sntp: sntp::Server,
+    /// Keys of the hash that tells sources apart, drawn at random by the driver so that nobody
+    /// outside can choose addresses that share another's rate.
+    pub hash_keys: [u64; 4],
+    /// Whether every datagram is also reported as an [`Event`](crate::Event).
+    pub report_datagrams: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            open: DEFAULT_OPEN.iter().filter_map(|net| net.parse().ok()).collect(),
+            per_source: Some(1_000),
+            in_all: Some(100_000),
+            loopback_counts: false,
+            own: Vec::new(),
+            never: Vec::new(),
+            zone: TimeZone::UTC,
+            sntp: sntp::Server::default(),
+            hash_keys: [0; 4],
+            report_datagrams: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_network_is_read() {
+        assert_eq!(Config::default().open.len(), DEFAULT_OPEN.len());
+    }
+}

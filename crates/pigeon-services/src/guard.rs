@@ -1,0 +1,244 @@
+//! Who is answered, how often, and how much: every rule against loops and amplification.
+//!
+//! A service that answers whoever seems to ask is a weapon in the hands of those who forge a
+//! sender: one forged datagram makes two services answer each other for ever (CVE-2024-2169), and
+//! a short one draws a long reply upon whom it names (US-CERT TA14-017A). So, in this order:
+//!
+//! 1. No reply goes to an address that asks nothing: port 0, multicast, broadcast, our own. Nor to
+//!    a port below 1024, where services live and clients do not, but for NTP's, whose clients use
+//!    port 123.
+//! 2. Nothing that looks like a service's reply is answered. Where replies can be told from
+//!    requests (`size`, `time`, `daytime`, `sntp`) two services stop after one reply each.
+//! 3. Where they cannot (`echo`, `upper`, and any service against strangers' programs) one source
+//!    gets so many replies a second, and all together so many. It holds for every service that
+//!    replies, since a stranger's program may answer anything with anything.
+//! 4. Beyond the open networks no reply is longer than its request, and there is one at the most.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pigeon_datagram::{Instant, Received};
+
+use crate::rate::Bucket;
+use crate::sources::Sources;
+use crate::{Config, Kind, sntp, texts};
+
+/// Why a request was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// From port 0, or from a multicast, broadcast or unspecified address.
+    BadSource,
+    /// From the service's own address, or from a sister's.
+    OwnAddress,
+    /// From a port below 1024.
+    LowPort,
+    /// Larger than the receive buffer, so that a reply to the whole of it cannot be given.
+    Truncated,
+    /// It looks like a reply, and answering replies makes loops.
+    Reply,
+    /// It is no request that the service knows: too short, or of another version.
+    NotRequest,
+    /// The source asks more often than one may.
+    SourceRate,
+    /// All together ask more often than they may.
+    TotalRate,
+    /// From beyond the open networks, and the reply would have been longer.
+    LongerThanRequest,
+    /// One batch brought more requests than the outgoing buffer takes replies.
+    BatchFull,
+}
+
+impl Ignored {
+    /// Every reason, in the order [`Statistics`](crate::Statistics) counts them.
+    pub const ALL: [Ignored; 10] = [
+        Ignored::BadSource,
+        Ignored::OwnAddress,
+        Ignored::LowPort,
+        Ignored::Truncated,
+        Ignored::Reply,
+        Ignored::NotRequest,
+        Ignored::SourceRate,
+        Ignored::TotalRate,
+        Ignored::LongerThanRequest,
+        Ignored::BatchFull,
+    ];
+
+    /// As logs and JSON say it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Ignored::BadSource => "bad source address",
+            Ignored::OwnAddress => "own address",
+            Ignored::LowPort => "source port below 1024",
+            Ignored::Truncated => "truncated",
+            Ignored::Reply => "a reply",
+            Ignored::NotRequest => "not a request",
+            Ignored::SourceRate => "source's rate",
+            Ignored::TotalRate => "rate in all",
+            Ignored::LongerThanRequest => "reply longer than request",
+            Ignored::BatchFull => "batch full",
+        }
+    }
+}
+
+/// What the rules remember.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    sources: Sources,
+    in_all: Bucket,
+}
+
+impl Guard {
+    pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
+        Guard { sources: Sources::new(hash_keys), in_all: Bucket::default() }
+    }
+
+    /// Requests that met the remainder of another source's rate.
+    pub(crate) fn shared_rate(&self) -> u64 {
+        self.sources.shared
+    }
+
+    /// Whether a request may be answered, and if so, with how many bytes at the most.
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        kind: Kind,
+        request: &Received<'_>,
+    ) -> Result<usize, Ignored> {
+        check_source(config, kind, request.from)?;
+        check_request(kind, request)?;
+        let ip = request.from.ip();
+        let is_open = config.open.iter().any(|net| net.contains(&ip));
+        // Loopback is only loopback while its network is open.
+        if config.loopback_counts || !(is_open && ip.is_loopback()) {
+            self.take(now, config, ip)?;
+        }
+        Ok(if is_open { usize::MAX } else { request.length })
+    }
+
+    /// Takes one reply out of the source's bucket and out of everyone's, or out of neither.
+    fn take(&mut self, now: Instant, config: &Config, ip: IpAddr) -> Result<(), Ignored> {
+        let source = self.sources.bucket(now, ip);
+        if !source.has_room(now, config.per_source) {
+            return Err(Ignored::SourceRate);
+        }
+        if !self.in_all.has_room(now, config.in_all) {
+            return Err(Ignored::TotalRate);
+        }
+        source.take(now, config.per_source);
+        self.in_all.take(now, config.in_all);
+        Ok(())
+    }
+}
+
+/// Refuses senders that no reply may go to.
+fn check_source(config: &Config, kind: Kind, from: SocketAddr) -> Result<(), Ignored> {
+    let ip = from.ip();
+    let is_broadcast =
+        matches!(ip, IpAddr::V4(v4) if v4.is_broadcast()) || config.never.contains(&ip);
+    if from.port() == 0 || ip.is_multicast() || ip.is_unspecified() || is_broadcast {
+        return Err(Ignored::BadSource);
+    }
+    // Whatever the scope: a link-local address of ours is ours on every link.
+    if config.own.iter().any(|own| own.ip() == ip && own.port() == from.port()) {
+        return Err(Ignored::OwnAddress);
+    }
+    if from.port() < 1_024 && kind != Kind::Sntp {
+        return Err(Ignored::LowPort);
+    }
+    Ok(())
+}
+
+/// Refuses what is a reply itself, or no request at all.
+fn check_request(kind: Kind, request: &Received<'_>) -> Result<(), Ignored> {
+    let payload = request.payload;
+    match kind {
+        Kind::Echo | Kind::Upper | Kind::Time if request.is_truncated() => Err(Ignored::Truncated),
+        Kind::Size | Kind::Time | Kind::Daytime if texts::is_reply(payload) => Err(Ignored::Reply),
+        Kind::Time if !texts::asks_for_time(payload) => Err(Ignored::Reply),
+        Kind::Sntp => sntp::check_request(payload),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(source: &str) -> SocketAddr {
+        source.parse().unwrap()
+    }
+
+    #[test]
+    fn no_reply_goes_to_who_cannot_have_asked() {
+        let config = Config {
+            own: vec![from("127.0.0.1:7000"), from("[fe80::1]:7000")],
+            never: vec!["192.168.1.255".parse().unwrap()],
+            ..Config::default()
+        };
+        for (source, expected) in [
+            ("10.0.0.1:0", Err(Ignored::BadSource)),
+            ("224.0.0.1:5000", Err(Ignored::BadSource)),
+            ("[ff02::1]:5000", Err(Ignored::BadSource)),
+            ("255.255.255.255:5000", Err(Ignored::BadSource)),
+            ("192.168.1.255:5000", Err(Ignored::BadSource)),
+            ("0.0.0.0:5000", Err(Ignored::BadSource)),
+            ("[::]:5000", Err(Ignored::BadSource)),
+            ("127.0.0.1:7000", Err(Ignored::OwnAddress)),
+            ("[fe80::1%3]:7000", Err(Ignored::OwnAddress)),
+            ("10.0.0.1:7", Err(Ignored::LowPort)),
+            ("10.0.0.1:1023", Err(Ignored::LowPort)),
+            ("10.0.0.1:1024", Ok(())),
+            ("127.0.0.1:7001", Ok(())),
+            ("192.168.1.254:65535", Ok(())),
+        ] {
+            assert_eq!(check_source(&config, Kind::Echo, from(source)), expected, "{source}");
+        }
+        assert_eq!(check_source(&config, Kind::Sntp, from("10.0.0.1:123")), Ok(()));
+        assert_eq!(check_source(&config, Kind::Sntp, from("10.0.0.1:0")), Err(Ignored::BadSource));
+    }
+
+    #[test]
+    fn replies_are_free_in_open_networks_and_bounded_beyond() {
+        let mut guard = Guard::new([0; 4]);
+        let config = Config::default();
+        let mut most = |source: &str| {
+            let request = Received::new(from(source), b"hello");
+            guard.admit(Instant::ORIGIN, &config, Kind::Size, &request)
+        };
+        for (source, expected) in [
+            ("127.3.4.5:5000", usize::MAX),
+            ("192.168.7.7:5000", usize::MAX),
+            ("[fe80::1]:5000", usize::MAX),
+            ("[fd00::1]:5000", usize::MAX),
+            ("8.8.8.8:5000", 5),
+            ("[2001:db8::1]:5000", 5),
+            ("172.32.0.1:5000", 5),
+        ] {
+            assert_eq!(most(source), Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
+    fn one_source_and_all_together_have_their_rates() {
+        let answered = |config: &Config, sources: &[&str]| {
+            let mut guard = Guard::new([0; 4]);
+            let mut admit = |source: &&str| {
+                let request = Received::new(from(source), b"hello");
+                guard.admit(Instant::ORIGIN, config, Kind::Echo, &request).is_ok()
+            };
+            (0..2_000).flat_map(|_| sources).filter(|source| admit(source)).count()
+        };
+        let config = Config::default();
+        assert_eq!(answered(&config, &["10.0.0.1:5000", "10.0.0.1:5001"]), 1_000);
+        assert_eq!(answered(&config, &["10.0.0.1:5000", "10.0.0.2:5000"]), 2_000);
+        assert_eq!(answered(&config, &["127.0.0.1:5000"]), 2_000);
+        let counted = Config { loopback_counts: true, ..config.clone() };
+        assert_eq!(answered(&counted, &["127.0.0.1:5000"]), 1_000);
+        let closed = Config { open: vec![], ..config.clone() };
+        assert_eq!(answered(&closed, &["127.0.0.1:5000"]), 1_000);
+        let few = Config { in_all: Some(1_500), ..config.clone() };
+        assert_eq!(answered(&few, &["10.0.0.1:5000", "10.0.0.2:5000"]), 1_500);
+        let free = Config { per_source: None, in_all: None, ..config };
+        assert_eq!(answered(&free, &["10.0.0.1:5000"]), 2_000);
+    }
+}

@@ -1,0 +1,164 @@
+//! A service itself. [`Service::answer`] is the main flow: from a request to its reply.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Machine, Received, Transmit};
+
+use crate::guard::Guard;
+use crate::replies::Replies;
+use crate::{Config, Event, Ignored, Kind, Outcome, Statistics, WallClock, sntp, texts};
+
+/// How often the operator is told that a bound holds requests back.
+const WARN_EVERY: Duration = Duration::from_secs(1);
+
+/// The most events kept for a driver that does not collect them.
+const MAX_EVENTS: usize = 16_384;
+
+/// One service on one port: each request has at most one reply, and no state outlives it but rates
+/// and counts.
+///
+/// Drive it as [`Machine`] says; it has no timers. For `time`, `daytime` and `sntp` the driver also
+/// tells it the time, with [`set_wall`](Service::set_wall).
+///
+/// ```
+/// # use std::time::Duration;
+/// # use pigeon_datagram::{Instant, Machine, Received};
+/// # use pigeon_services::{Config, Kind, Service, WallClock};
+/// let now = Instant::ORIGIN;
+/// let wall = WallClock::new(Duration::from_secs(1_795_208_645), now);
+/// let mut service = Service::new(Kind::Time, Config::default(), wall);
+/// service.handle_datagram(now, &Received::new("127.0.0.1:5000".parse()?, b"%H:%M:%S"));
+/// let reply = service.poll_transmit().unwrap();
+/// assert_eq!(service.outbox()[reply.range], *b"21:04:05");
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Debug)]
+pub struct Service {
+    kind: Kind,
+    config: Config,
+    wall: WallClock,
+    guard: Guard,
+    replies: Replies,
+    statistics: Statistics,
+    events: VecDeque<Event>,
+    /// When the operator was last told of a bound, and how many requests have hit one since.
+    warned: Option<Instant>,
+    unsaid: u64,
+}
+
+impl Service {
+    /// A service that has served nobody yet.
+    pub fn new(kind: Kind, config: Config, wall: WallClock) -> Self {
+        Service {
+            kind,
+            guard: Guard::new(config.hash_keys),
+            config,
+            wall,
+            replies: Replies::default(),
+            statistics: Statistics::default(),
+            events: VecDeque::new(),
+            warned: None,
+            unsaid: 0,
+        }
+    }
+
+    /// Which service it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What has been counted so far.
+    pub fn snapshot(&self) -> Statistics {
+        let mut statistics = self.statistics.clone();
+        statistics.shared_rate = self.guard.shared_rate();
+        statistics
+    }
+
+    /// Tells the time. The driver of a service that serves time does so before it hands it
+    /// datagrams, at least once a second.
+    pub fn set_wall(&mut self, wall: WallClock) {
+        self.wall = wall;
+    }
+
+    /// From a request to its reply.
+    fn answer(&mut self, now: Instant, request: &Received<'_>) -> Result<Outcome, Ignored> {
+        if self.kind == Kind::Discard {
+            // Nothing to guard: nobody is ever answered.
+            return Ok(Outcome::Discarded);
+        }
+        let most = self.guard.admit(now, &self.config, self.kind, request)?;
+        let (kind, config, wall) = (self.kind, &self.config, self.wall);
+        let length = self.replies.push(request.from, request.local, most, |out| match kind {
+            Kind::Echo => out.extend_from_slice(request.payload),
+            Kind::Upper => out.extend(request.payload.iter().map(u8::to_ascii_uppercase)),
+            Kind::Size => texts::size(request.length, out),
+            Kind::Time => texts::time(request.payload, wall.read(now), &config.zone, out),
+            Kind::Daytime => texts::daytime(wall.read(now), &config.zone, out),
+            Kind::Sntp => out.extend_from_slice(&sntp::reply(&config.sntp, now, wall, request)),
+            Kind::Discard => {}
+        })?;
+        Ok(Outcome::Replied { length })
+    }
+
+    /// Tells the operator of a bound that holds requests back, once in a while.
+    fn warn(&mut self, now: Instant, source: SocketAddr, bound: Ignored) {
+        self.unsaid += 1;
+        if self.warned.is_none_or(|warned| now - warned >= WARN_EVERY) {
+            self.warned = Some(now);
+            let requests = std::mem::take(&mut self.unsaid);
+            self.report(Event::Limited { source, bound, requests });
+        }
+    }
+
+    fn report(&mut self, event: Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        } else {
+            self.statistics.events_lost += 1;
+        }
+    }
+}
+
+impl Machine for Service {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.replies.reset_if_drained();
+        let (from, length) = (datagram.from, datagram.length);
+        let outcome = self.answer(now, datagram).unwrap_or_else(Outcome::Ignored);
+        self.statistics.count(length, outcome);
+        if let Outcome::Ignored(bound @ (Ignored::SourceRate | Ignored::TotalRate)) = outcome {
+            self.warn(now, from, bound);
+        }
+        if self.config.report_datagrams {
+            self.report(Event::Datagram { from, length, outcome });
+        }
+    }
+
+    fn handle_timeout(&mut self, _now: Instant) {
+        self.replies.reset_if_drained();
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.replies.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.replies.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}

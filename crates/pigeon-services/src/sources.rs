@@ -1,0 +1,79 @@
+//! How much each source has had lately, in a table whose size never changes.
+//!
+//! A source's address hashes to one of [`CELLS`] buckets. **At the bound: two sources that hash
+//! alike share one rate**, and that is counted. A table of addresses would have to turn newcomers
+//! away or forget somebody's debt when a flood from forged addresses fills it; here such a flood
+//! spreads thinly over all cells, and whoever asks at a human pace still finds room in his.
+
+use std::net::IpAddr;
+
+use ahash::RandomState;
+use pigeon_datagram::Instant;
+
+use crate::rate::Bucket;
+
+/// How many sources can be told apart: 256 KiB of them.
+const CELLS: usize = 16_384;
+
+/// What sources have had lately.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    hasher: RandomState,
+    cells: Box<[Cell]>,
+    /// Requests that met what another source had left of the rate.
+    pub(crate) shared: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cell {
+    bucket: Bucket,
+    /// Whose bucket it was last: the rest of the hash.
+    tag: u64,
+}
+
+impl Sources {
+    pub(crate) fn new([a, b, c, d]: [u64; 4]) -> Self {
+        Sources {
+            hasher: RandomState::with_seeds(a, b, c, d),
+            cells: vec![Cell::default(); CELLS].into_boxed_slice(),
+            shared: 0,
+        }
+    }
+
+    /// The bucket of a source.
+    pub(crate) fn bucket(&mut self, now: Instant, source: IpAddr) -> &mut Bucket {
+        let tag = self.hasher.hash_one(source);
+        let cell = &mut self.cells[tag as usize % CELLS];
+        if cell.tag != tag {
+            self.shared += u64::from(!cell.bucket.is_full(now));
+            cell.tag = tag;
+        }
+        &mut cell.bucket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn sources_have_a_rate_each_until_the_cells_run_out() {
+        let mut sources = Sources::new([1, 2, 3, 4]);
+        let now = Instant::ORIGIN + Duration::from_secs(9);
+        let mut passes = |n: u32| {
+            let bucket = sources.bucket(now, IpAddr::from(n.to_be_bytes()));
+            let passes = bucket.has_room(now, Some(1));
+            if passes {
+                bucket.take(now, Some(1));
+            }
+            passes
+        };
+        assert!(passes(1) && !passes(1) && passes(2) && !passes(2));
+        // One a second each: of a hundred thousand forged ones about every cell's worth passes.
+        let passed = (3..100_000).filter(|&n| passes(n)).count();
+        assert!((CELLS * 9 / 10..CELLS).contains(&passed), "{passed}");
+        assert!(sources.shared > 80_000, "{}", sources.shared);
+    }
+}

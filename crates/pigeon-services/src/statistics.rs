@@ -1,0 +1,68 @@
+//! What a service has counted since it began.
+
+use crate::{Ignored, Outcome};
+
+/// Totals since the service began. Every request has one outcome, so that
+/// `requests == replies + discarded + all ignored`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Datagrams received, whatever became of them.
+    pub requests: u64,
+    /// Their bytes of payload, cut-off ones included.
+    pub request_bytes: u64,
+    /// Replies sent.
+    pub replies: u64,
+    /// Their bytes of payload.
+    pub reply_bytes: u64,
+    /// Datagrams that the discard service counted.
+    pub discarded: u64,
+    /// Requests that met the remainder of another source's rate, because the two hash alike: they
+    /// share it.
+    pub shared_rate: u64,
+    /// Events that nobody collected in time.
+    pub events_lost: u64,
+    ignored: [u64; Ignored::ALL.len()],
+}
+
+impl Statistics {
+    /// How many requests were not answered for this reason.
+    pub fn ignored(&self, reason: Ignored) -> u64 {
+        self.ignored[reason as usize]
+    }
+
+    /// How many requests were not answered, for any reason.
+    pub fn ignored_in_all(&self) -> u64 {
+        self.ignored.iter().sum()
+    }
+
+    pub(crate) fn count(&mut self, request: usize, outcome: Outcome) {
+        self.requests += 1;
+        self.request_bytes += request as u64;
+        match outcome {
+            Outcome::Replied { length } => {
+                self.replies += 1;
+                self.reply_bytes += length as u64;
+            }
+            Outcome::Discarded => self.discarded += 1,
+            Outcome::Ignored(reason) => self.ignored[reason as usize] += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_counts_in_its_own_place() {
+        let mut statistics = Statistics::default();
+        for reason in Ignored::ALL {
+            statistics.count(1, Outcome::Ignored(reason));
+            assert_eq!(statistics.ignored(reason), 1, "{reason:?}");
+        }
+        statistics.count(10, Outcome::Replied { length: 20 });
+        statistics.count(0, Outcome::Discarded);
+        assert_eq!((statistics.replies, statistics.reply_bytes, statistics.discarded), (1, 20, 1));
+        assert_eq!(statistics.requests, 2 + statistics.ignored_in_all());
+    }
+}

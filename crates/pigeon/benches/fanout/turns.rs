@@ -1,0 +1,141 @@
+//! Turns: hub after hub works for a short while under the same load, round after round, so that
+//! whatever else the machine does meets all of them. Rounds in which it did much else are repeated,
+//! within bounds, and the quietest are kept.
+
+use std::time::{Duration, Instant};
+
+use crate::cpu::{Busy, Cpus, own_seconds};
+use crate::load::{Load, Sizes};
+use crate::members::Members;
+use crate::server::Server;
+
+/// How long a hub works in one round. The kernel counts busy time in hundredths of a second.
+const TURN: Duration = Duration::from_millis(1_000);
+
+/// Rounds that are kept. Odd, so that one of them is the median.
+const KEPT: usize = 9;
+
+/// Rounds at the most.
+const ROUNDS: usize = 2 * KEPT;
+
+/// The share of others on the hub's CPU up to which a round is a quiet one.
+const QUIET: f64 = 0.05;
+
+/// How long a hub may be silent before what is missing counts as lost.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A hub with its members.
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    pub(crate) server: Server,
+    pub(crate) members: Box<dyn Members>,
+    pub(crate) turns: Vec<Turn>,
+}
+
+/// What happened in one turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turn {
+    /// Seconds that the hub's CPU was busy, and those of them that were the hub's own.
+    pub(crate) busy: f64,
+    pub(crate) own: f64,
+    /// Messages the members have said.
+    pub(crate) sent: u64,
+    /// Copies that should have arrived, and those that did.
+    pub(crate) due: u64,
+    pub(crate) delivered: u64,
+    /// Copies the kernel dropped before their member.
+    pub(crate) dropped: u64,
+}
+
+impl Turn {
+    /// Deliveries for every second that the hub's CPU was busy.
+    pub(crate) fn rate(&self) -> f64 {
+        self.delivered as f64 / self.busy
+    }
+
+    /// Deliveries for every second that the hub itself ran.
+    pub(crate) fn own_rate(&self) -> f64 {
+        self.delivered as f64 / self.own.max(0.01)
+    }
+
+    /// The share of the busy time in which something else than the hub ran.
+    pub(crate) fn others(&self) -> f64 {
+        (1.0 - self.own / self.busy).max(0.0)
+    }
+}
+
+impl Contender {
+    /// A hub that all members have joined.
+    pub(crate) fn new(name: &'static str, server: Server, members: Box<dyn Members>) -> Contender {
+        let mut contender = Contender { name, server, members, turns: Vec::new() };
+        contender.gather();
+        contender
+    }
+
+    /// Has everybody join, until a message reaches everybody.
+    fn gather(&mut self) {
+        let mut probes = Load::new(Sizes::Equal(32), 1);
+        for _ in 0..50 {
+            self.members.join();
+            let probe = probes.next();
+            self.members.publish(&probe);
+            let reached = self.members.collect(&probe, Duration::from_millis(200)).copies;
+            if reached == self.members.count() as u64 {
+                return;
+            }
+        }
+        panic!("{}: not everybody could join", self.name);
+    }
+
+    /// Works for a while with the next burst always sent when the last one has arrived.
+    fn turn(&mut self, cpus: Cpus, load: &mut Load) -> Turn {
+        let (drops, own) = (self.members.kernel_drops(), own_seconds(self.server.pid()));
+        let (start, busy) = (Instant::now(), Busy::start(cpus.hub));
+        let mut turn = Turn::default();
+        while start.elapsed() < TURN {
+            let burst = load.next();
+            self.members.publish(&burst);
+            turn.sent += burst.texts.len() as u64;
+            turn.delivered += self.members.collect(&burst, PATIENCE).copies;
+        }
+        turn.busy = busy.seconds();
+        turn.own = own_seconds(self.server.pid()) - own;
+        turn.due = turn.sent * self.members.count() as u64;
+        turn.dropped = self.members.kernel_drops() - drops;
+        turn
+    }
+}
+
+/// Gives every hub its turn in every round; the first round only warms up.
+pub(crate) fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_flight: usize) {
+    let mut load = Load::new(sizes, in_flight);
+    let mut rounds = Vec::new();
+    let mut quiet = 0;
+    for round in 0..=ROUNDS {
+        // There and back, so that nobody always follows the same neighbour.
+        let mut turns: Vec<Turn> = if round % 2 == 0 {
+            contenders.iter_mut().map(|contender| contender.turn(cpus, &mut load)).collect()
+        } else {
+            contenders.iter_mut().rev().map(|contender| contender.turn(cpus, &mut load)).collect()
+        };
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        if round > 0 {
+            quiet += usize::from(noise(&turns) <= QUIET);
+            rounds.push(turns);
+        }
+        if quiet == KEPT {
+            break;
+        }
+    }
+    rounds.sort_by(|one, two| noise(one).total_cmp(&noise(two)));
+    for turns in rounds.iter().take(KEPT) {
+        contenders.iter_mut().zip(turns).for_each(|(contender, turn)| contender.turns.push(*turn));
+    }
+}
+
+/// The share of others in the noisiest turn of a round.
+fn noise(turns: &[Turn]) -> f64 {
+    turns.iter().map(Turn::others).fold(0.0, f64::max)
+}

@@ -1,0 +1,47 @@
+//! A small world of senders: few, so that a fuzzer finds the interesting meetings among them.
+
+use std::net::SocketAddr;
+
+/// Where the hub is.
+pub const HUB: &str = "10.0.2.99:9999";
+
+/// Loopback, open networks of both families with several ports of one address, addresses beyond
+/// that must prove themselves, and some that can never be members.
+const PEOPLE: [&str; 14] = [
+    "127.0.0.1:5001",
+    "127.0.0.1:5002",
+    "[::1]:5001",
+    "10.0.2.1:7",
+    "10.0.2.1:8",
+    "10.0.2.1:9",
+    "[fd00::7]:9",
+    "203.0.113.5:4000",
+    "203.0.113.5:4001",
+    "[2001:db8::1]:4000",
+    HUB,
+    "127.0.0.1:0",
+    "224.0.0.1:5",
+    "255.255.255.255:5",
+];
+
+/// An address of the world, whatever the number.
+pub fn person(number: u8) -> SocketAddr {
+    parse(PEOPLE[usize::from(number) % PEOPLE.len()])
+}
+
+/// Parses an address that is written in a target.
+pub fn parse(text: &str) -> SocketAddr {
+    text.parse().unwrap_or_else(|_| panic!("{text} is no address"))
+}
+
+/// Whether no answer may ever go there.
+pub fn is_bad(address: SocketAddr) -> bool {
+    let ip = address.ip();
+    let broadcast = ip == std::net::Ipv4Addr::BROADCAST;
+    address.port() == 0 || ip.is_multicast() || broadcast || address == parse(HUB)
+}
+
+/// Whether it is outside of the networks that are open by default.
+pub fn is_beyond(address: SocketAddr) -> bool {
+    ["203.0.113.5", "2001:db8::1"].contains(&address.ip().to_string().as_str())
+}

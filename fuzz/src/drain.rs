@@ -1,0 +1,39 @@
+//! Everything a machine sends, held to what every driver relies on.
+
+use std::net::SocketAddr;
+
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, Transmit, max_payload};
+
+/// One datagram: to whom, and its bytes.
+pub type Sent = (SocketAddr, Vec<u8>);
+
+/// All that waits to be sent, datagram by datagram. Events are left for the caller.
+pub fn drain(machine: &mut impl Machine) -> Vec<Sent> {
+    // All of them first, as a driver gathers them: later ones must not move earlier ones' bytes.
+    let transmits: Vec<Transmit> = std::iter::from_fn(|| machine.poll_transmit()).collect();
+    let outbox = machine.outbox();
+    let mut sent = Vec::new();
+    for transmit in &transmits {
+        check(transmit, outbox);
+        sent.extend(transmit.datagrams(outbox).map(|bytes| (transmit.to, bytes.to_vec())));
+    }
+    sent
+}
+
+fn check(transmit: &Transmit, outbox: &[u8]) {
+    let bytes = outbox.get(transmit.range.clone());
+    let bytes = bytes.unwrap_or_else(|| panic!("{transmit:?} in an outbox of {}", outbox.len()));
+    match transmit.segment {
+        None => assert!(
+            bytes.len() <= max_payload(transmit.to),
+            "one datagram of {} bytes to {}",
+            bytes.len(),
+            transmit.to
+        ),
+        Some(_) => {
+            assert!(!bytes.is_empty(), "an empty train");
+            assert!(bytes.len() <= MAX_PAYLOAD_V4, "a train of {} bytes", bytes.len());
+            assert!(transmit.count() <= MAX_TRAIN_SEGMENTS, "a train of {}", transmit.count());
+        }
+    }
+}

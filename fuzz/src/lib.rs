@@ -1,0 +1,10 @@
+//! What the fuzz targets share. A target feeds a machine or a function anything, and panics where
+//! a promise is broken; the promises are those of the crates' documentation and `docs/protocol.md`.
+//!
+//! - [`addresses`]: a small world of senders.
+//! - [`drain`]: everything a machine sends, held to what every driver relies on.
+//! - [`shown`]: what a line may contain that somebody will see.
+
+pub mod addresses;
+pub mod drain;
+pub mod shown;

@@ -1,0 +1,81 @@
+//! What a line may contain that somebody will see. Written down here once more, by code points and
+//! not by Unicode category, so that `escape` is not held to its own table.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use pigeon_text::{Encoding, escape};
+
+use crate::drain::Sent;
+
+/// Panics unless `text` can be shown as it is.
+pub fn assert_harmless(text: &str) {
+    assert!(is_harmless(text), "{text:?}");
+}
+
+fn is_harmless(text: &str) -> bool {
+    !text.chars().any(|c| c.is_control() || is_hidden(c))
+}
+
+/// Bidi controls, separators, tags and other characters that move or hide what stands beside them.
+/// U+200D is not among them: emoji are joined by it.
+fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200c}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+            | '\u{e000}'..='\u{f8ff}'
+    )
+}
+
+/// What is wrong with a line of chat: it is harmless, and plainly the hub's or some member's. What
+/// only programs read has no newline.
+fn fault(text: &str) -> Option<&'static str> {
+    let for_programs = ["^hb^ pigeon/1 ", "/prove ", "/here "];
+    let bare = text == "Bye!" || for_programs.iter().any(|start| text.starts_with(start));
+    let line = if bare { Some(text) } else { text.strip_suffix('\n') };
+    match line {
+        None => Some("no newline"),
+        Some(line) if !is_harmless(line) => Some("something harmful"),
+        Some(line) if !bare && !line.starts_with("* ") && !line.contains(": ") => {
+            Some("neither a notice nor a message")
+        }
+        Some(_) => None,
+    }
+}
+
+/// Holds lines of chat to that, in the encodings that their readers have chosen.
+#[derive(Default)]
+pub struct Readers(BTreeMap<SocketAddr, Vec<Encoding>>);
+
+impl Readers {
+    /// Panics unless all of `sent` can be shown.
+    pub fn check(&mut self, sent: &[Sent]) {
+        // The answer to /encoding is ASCII, which is the same in every encoding the hub grants.
+        for (to, bytes) in sent {
+            let granted = bytes.strip_prefix(b"* you read and write ").map(<[u8]>::trim_ascii_end);
+            let name = granted.and_then(|name| std::str::from_utf8(name).ok());
+            if let Some(encoding) = name.and_then(|name| Encoding::for_label(name).ok()) {
+                self.0.entry(*to).or_default().push(encoding);
+            }
+        }
+        for (to, bytes) in sent {
+            let utf8 = [Encoding::UTF_8];
+            // One batch may hold lines from before and after the change.
+            let chosen = self.0.get(to).into_iter().flatten().chain(&utf8);
+            let faults: Vec<_> = chosen
+                .map(|encoding| fault(&encoding.decode(bytes)).map(|fault| (*encoding, fault)))
+                .collect();
+            let fine = faults.iter().any(Option::is_none);
+            assert!(fine, "{faults:?}: {}", escape(bytes));
+        }
+    }
+}
