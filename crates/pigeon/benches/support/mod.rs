@@ -12,6 +12,13 @@ pub(crate) struct HubProcess {
 }
 
 impl HubProcess {
+    /// Starts a hub that is to stay on one CPU.
+    pub(crate) fn start_on(cpu: usize, flags: &[&str]) -> HubProcess {
+        let hub = HubProcess::start(flags);
+        pin(hub.child.id(), cpu);
+        hub
+    }
+
     /// Starts a hub on a port that the system chooses.
     pub(crate) fn start(flags: &[&str]) -> HubProcess {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pigeon"))
@@ -48,6 +55,17 @@ impl Drop for HubProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Keeps the main thread of a process (0: this one, and what it starts from now on) on one CPU.
+/// False where there is no such CPU.
+pub(crate) fn pin(pid: u32, cpu: usize) -> bool {
+    use nix::sched::{CpuSet, sched_setaffinity};
+    use nix::unistd::Pid;
+
+    let mut cpus = CpuSet::new();
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a pid"));
+    cpus.set(cpu).is_ok() && sched_setaffinity(pid, &cpus).is_ok()
 }
 
 /// The n-th of many addresses of this host: 127.0.0.1 and up, without those that end in 0 or 255.

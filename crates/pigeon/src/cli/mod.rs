@@ -12,9 +12,11 @@ mod listen;
 mod port_holder;
 mod quantity;
 mod send;
+mod serve;
 mod signals;
 mod sockets;
 mod spelling;
+mod time;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -47,6 +49,8 @@ enum Command {
     Join(join::Args),
     Send(send::Args),
     Ask(ask::Args),
+    Serve(serve::Args),
+    Time(time::Args),
     Listen(listen::Args),
     Sockets(sockets::Args),
 }
@@ -99,6 +103,8 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Join(args) => join::run(args, cli.color),
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Time(args) => time::run(args),
         Command::Listen(args) => listen::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
     }

@@ -10,6 +10,11 @@ use anyhow::Context;
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
+    /// Asks for it from inside.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
     /// Whether it was asked.
     pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)

@@ -76,6 +76,12 @@ pub(crate) fn outcome(to: SocketAddr, outcome: &Outcome, text: Option<String>) -
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
 }
 
+/// A flat object of these fields, in this order.
+pub(crate) fn counts(fields: &[(&str, Value)]) -> String {
+    let object = fields.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
+    escape_beyond_ascii_controls(&Value::Object(object).to_string())
+}
+
 /// JSON lets DEL, C1 controls and bidi overrides stand in strings; a terminal does not forgive
 /// them. As `\u` escapes they mean the same to every reader.
 fn escape_beyond_ascii_controls(json: &str) -> String {

@@ -159,7 +159,7 @@ enum Switch {
 
 /// Networks, as `10.0.0.0/8,192.168.0.0/16`; an empty text is none.
 #[derive(Clone, Debug)]
-struct Nets(Vec<IpNet>);
+pub(crate) struct Nets(pub(crate) Vec<IpNet>);
 
 impl Default for Nets {
     fn default() -> Self {

@@ -1,0 +1,364 @@
+//! `pigeon serve`: the small services, several at once, each on its own port.
+
+use std::io::{self, IsTerminal};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use pigeon_datagram::{Instant, Machine, Received, Transmit};
+use pigeon_net::{
+    Clock, Driver, Host, Interfaces, Socket, SocketOptions, Stats, Waker, local_addresses,
+};
+use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics, WallClock};
+
+use super::bind::bind;
+use super::endpoint::{ListenAddress, ListenHost};
+use super::exit::Status;
+use super::hub::Nets;
+use super::quantity::{self, PerSecond};
+use super::signals::{Stop, on_stop};
+use crate::output::{Spool, json};
+
+/// How often the counts on a terminal are refreshed.
+const REFRESH: Duration = Duration::from_millis(100);
+
+/// How long output may still be written after the services have ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Run small services: echo upper size time discard daytime sntp, several at once
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  pigeon serve echo:7000                     for programs on this machine
+  pigeon serve echo:7000 time:9000           several at once
+  pigeon serve 'time:*:9000'                 for the local network
+  pigeon serve size:7000 --verbose           a line a datagram
+
+echo returns each datagram, upper in capitals, size its length (`Your data was N bytes`), time the
+local time in the strftime format that was sent (none: %Y-%m-%d %X), daytime the date, sntp the time
+to NTP clients; discard counts. Nothing is answered that is itself a reply, no source more than
+--per-source times a second, and nobody beyond --open with more than was sent.")]
+pub(crate) struct Args {
+    /// What to serve where: NAME:[ADDR:]PORT. A port alone means this machine; * is every address;
+    /// port 0 lets the system choose
+    #[arg(value_name = "NAME:[ADDR:]PORT", required = true)]
+    services: Vec<Spec>,
+
+    /// Networks beyond which a reply never exceeds its request
+    #[arg(long, value_name = "NETS", default_value_t = Nets::default())]
+    open: Nets,
+
+    /// Replies a second to one source [default: 1k/s, this machine unlimited]
+    #[arg(long, value_name = "N/s", value_parser = quantity::per_second)]
+    per_source: Option<PerSecond>,
+
+    /// A line a datagram
+    #[arg(long)]
+    verbose: bool,
+
+    /// Print one JSON object a second and service: service, address, and the counts so far
+    #[arg(long)]
+    json: bool,
+}
+
+/// A service and where it listens.
+#[derive(Clone, Copy, Debug)]
+struct Spec {
+    kind: Kind,
+    listen: ListenAddress,
+}
+
+impl std::str::FromStr for Spec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, listen) = text
+            .split_once(':')
+            .ok_or_else(|| format!("no port; write {text}:PORT, e.g. {text}:7000"))?;
+        let kind = name.parse::<Kind>().map_err(|error| error.to_string())?;
+        Ok(Spec { kind, listen: listen.parse()? })
+    }
+}
+
+/// Serves until it is stopped.
+pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let mut sockets = Vec::new();
+    for spec in &args.services {
+        let listen = spec.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
+        let options =
+            SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
+        sockets.push((spec.kind, bind(listen, &options)?));
+    }
+    let own = own_addresses(&sockets, &interfaces);
+
+    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
+    let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
+    let clock = Clock::start();
+    let mut posts = Vec::new();
+    let mut drivers = Vec::new();
+    for (kind, socket) in sockets {
+        let address = socket.local_addr();
+        notes.line(format!("{kind} on {address}"));
+        let service = Service::new(kind, config(&args, &own, &interfaces)?, wall(clock.now()));
+        let driver = Driver::new(Timed(service), socket).context("cannot watch the socket")?;
+        let driver = driver.with_clock(clock);
+        posts.push(Post { kind, address, waker: driver.waker(), counts: Arc::default() });
+        drivers.push(driver);
+    }
+    let wakers: Vec<Waker> = posts.iter().map(|post| post.waker.clone()).collect();
+    let stop = on_stop(move || wakers.iter().for_each(Waker::wake))?;
+
+    let mut threads = Vec::new();
+    for (mut driver, post) in drivers.into_iter().zip(&posts) {
+        let mut around = Around {
+            kind: post.kind,
+            stop: stop.clone(),
+            counts: Arc::clone(&post.counts),
+            notes: notes.clone(),
+        };
+        let thread = std::thread::Builder::new().name(post.kind.name().into());
+        let serve = move || {
+            let outcome = driver.run(&mut around);
+            let stats = driver.stats();
+            around.post(driver.machine(), &stats);
+            outcome
+        };
+        threads.push(thread.spawn(serve).context("cannot start a thread")?);
+    }
+    watch(&args, &posts, &stop, &data, &notes, || {
+        threads.iter().any(|thread| thread.is_finished())
+    });
+    stop.set();
+    posts.iter().for_each(|post| post.waker.wake());
+    let mut outcome = Ok(());
+    for thread in threads {
+        match thread.join() {
+            Ok(ended) => outcome = outcome.and(ended.map_err(anyhow::Error::from)),
+            Err(_) => outcome = Err(anyhow::anyhow!("a service ended by a fault of its own")),
+        }
+    }
+    for post in &posts {
+        notes.line(post.summary());
+    }
+    let deadline = std::time::Instant::now() + LAST_WORDS;
+    data.finish(deadline);
+    notes.finish(deadline);
+    outcome?;
+    Ok(Status::Done)
+}
+
+/// Every address of this process's services: what comes from there is a loop.
+fn own_addresses(sockets: &[(Kind, Socket)], interfaces: &Interfaces) -> Vec<SocketAddr> {
+    let addresses = sockets.iter().map(|(_, socket)| socket.local_addr());
+    let all = |bound: SocketAddr| -> Vec<SocketAddr> {
+        match bound.ip().is_unspecified() {
+            true => interfaces.iter().map(|i| SocketAddr::new(i.address, bound.port())).collect(),
+            false => vec![bound],
+        }
+    };
+    addresses.flat_map(all).collect()
+}
+
+fn config(args: &Args, own: &[SocketAddr], interfaces: &Interfaces) -> anyhow::Result<Config> {
+    let defaults = Config::default();
+    let mut hash_keys = [0; 4];
+    for key in &mut hash_keys {
+        *key = getrandom::u64().context("the system gives no random numbers")?;
+    }
+    Ok(Config {
+        open: args.open.0.clone(),
+        per_source: args.per_source.map_or(defaults.per_source, |given| given.0),
+        loopback_counts: args.per_source.is_some(),
+        own: own.to_vec(),
+        never: interfaces.iter().filter_map(|i| i.broadcast).map(IpAddr::V4).collect(),
+        zone: TimeZone::system(),
+        hash_keys,
+        report_datagrams: args.verbose,
+        ..defaults
+    })
+}
+
+/// A reading of the wall clock.
+pub(crate) fn wall(now: Instant) -> WallClock {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallClock::new(unix, now)
+}
+
+/// Prints counts until the services are to stop, or one of them has.
+fn watch(
+    args: &Args,
+    posts: &[Post],
+    stop: &Stop,
+    data: &Spool<Vec<u8>>,
+    notes: &Spool<Vec<u8>>,
+    ended: impl Fn() -> bool,
+) {
+    let live = io::stderr().is_terminal() && !args.verbose && !args.json;
+    let mut shown = String::new();
+    let mut ticks = 0_u32;
+    while !stop.is_set() && !ended() {
+        std::thread::sleep(REFRESH);
+        ticks = ticks.wrapping_add(1);
+        posts.iter().for_each(|post| post.waker.wake());
+        if live {
+            let line: Vec<String> = posts.iter().map(Post::brief).collect();
+            let line = line.join("  ");
+            if line != shown {
+                notes.push(format!("\r{line}\x1b[K").into_bytes(), line.len());
+                shown = line;
+            }
+        }
+        if args.json && ticks.is_multiple_of(10) {
+            print_json(posts, data);
+        }
+    }
+    if live && !shown.is_empty() {
+        notes.push(b"\r\x1b[K".to_vec(), 4);
+    }
+    if args.json {
+        print_json(posts, data);
+    }
+}
+
+fn print_json(posts: &[Post], data: &Spool<Vec<u8>>) {
+    for post in posts {
+        data.line(post.json());
+    }
+}
+
+/// A running service, seen from outside.
+struct Post {
+    kind: Kind,
+    address: SocketAddr,
+    waker: Waker,
+    counts: Arc<Mutex<Counts>>,
+}
+
+#[derive(Clone, Default)]
+struct Counts {
+    service: Statistics,
+    kernel_drops: u64,
+}
+
+impl Post {
+    fn counts(&self) -> Counts {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// `echo 7000: 123`
+    fn brief(&self) -> String {
+        let counts = self.counts();
+        format!("{} {}: {}", self.kind, self.address.port(), counts.service.requests)
+    }
+
+    fn summary(&self) -> String {
+        let Counts { service, kernel_drops } = self.counts();
+        let (kind, address, requests) = (self.kind, self.address, service.requests);
+        let mut line =
+            format!("{kind} on {address}: {requests} datagrams, {} replies", service.replies);
+        for reason in Ignored::ALL.into_iter().filter(|&reason| service.ignored(reason) > 0) {
+            line += &format!(", {} not answered ({})", service.ignored(reason), reason.describe());
+        }
+        if kernel_drops > 0 {
+            line += &format!(", {kernel_drops} dropped by the kernel");
+        }
+        line
+    }
+
+    fn json(&self) -> String {
+        let Counts { service, kernel_drops } = self.counts();
+        json::counts(&[
+            ("service", self.kind.name().into()),
+            ("address", self.address.to_string().into()),
+            ("requests", service.requests.into()),
+            ("request_bytes", service.request_bytes.into()),
+            ("replies", service.replies.into()),
+            ("reply_bytes", service.reply_bytes.into()),
+            ("discarded", service.discarded.into()),
+            ("not_answered", service.ignored_in_all().into()),
+            ("kernel_drops", kernel_drops.into()),
+        ])
+    }
+}
+
+/// A service that is told the time before each datagram, as some of them tell it on.
+struct Timed(Service);
+
+impl Machine for Timed {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        if matches!(self.0.kind(), Kind::Time | Kind::Daytime | Kind::Sntp) {
+            self.0.set_wall(wall(now));
+        }
+        self.0.handle_datagram(now, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.0.handle_timeout(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.0.poll_transmit()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.0.outbox()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.0.poll_event()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.0.poll_timeout()
+    }
+}
+
+/// What stands around one service.
+struct Around {
+    kind: Kind,
+    stop: Stop,
+    counts: Arc<Mutex<Counts>>,
+    notes: Spool<Vec<u8>>,
+}
+
+impl Around {
+    fn post(&self, service: &Timed, stats: &Stats) {
+        let counts = Counts { service: service.0.snapshot(), kernel_drops: stats.kernel_drops };
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+}
+
+impl Host<Timed> for Around {
+    fn woken(&mut self, service: &mut Timed, _: Instant, stats: &Stats) -> ControlFlow<()> {
+        self.post(service, stats);
+        match self.stop.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn event(&mut self, _: &Timed, _: Instant, event: Event) -> ControlFlow<()> {
+        let kind = self.kind;
+        self.notes.line(match event {
+            Event::Datagram { from, length, outcome } => {
+                let outcome = match outcome {
+                    Outcome::Replied { length } => format!("{length} bytes back"),
+                    Outcome::Discarded => "discarded".to_string(),
+                    Outcome::Ignored(reason) => format!("not answered: {}", reason.describe()),
+                };
+                format!("{kind}: {length} bytes from {from}, {outcome}")
+            }
+            Event::Limited { source, bound, requests } => format!(
+                "{kind}: {source} asks too much: {} ({requests} requests so far); a loop?",
+                bound.describe()
+            ),
+        });
+        ControlFlow::Continue(())
+    }
+}
