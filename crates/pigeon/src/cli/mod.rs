@@ -6,6 +6,7 @@ mod bind;
 mod endpoint;
 mod exit;
 mod framing;
+mod generate;
 mod hub;
 mod join;
 mod listen;
@@ -51,6 +52,8 @@ enum Command {
     Ask(ask::Args),
     Serve(serve::Args),
     Time(time::Args),
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
     Listen(listen::Args),
     Sockets(sockets::Args),
 }
@@ -105,6 +108,8 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Time(args) => time::run(args),
+        Command::Completions(args) => generate::completions(args),
+        Command::Man(args) => generate::man(args),
         Command::Listen(args) => listen::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
     }

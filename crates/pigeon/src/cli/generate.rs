@@ -1,0 +1,75 @@
+//! `pigeon completions` and `pigeon man`: made from the definitions the command line is parsed by, so
+//! that they can never say something else.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::CommandFactory;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::Cli;
+use super::exit::Status;
+
+/// Print completions for a shell
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  source <(pigeon completions bash)
+  pigeon completions fish > ~/.config/fish/completions/pigeon.fish
+  pigeon completions zsh > ~/.zfunc/_pigeon")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Write man pages into a directory
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  pigeon man /usr/local/share/man/man1 && man pigeon-hub")]
+pub(crate) struct ManArgs {
+    /// The directory; it is made if it is missing
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// Prints completions.
+pub(crate) fn completions(args: CompletionsArgs) -> anyhow::Result<Status> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "pigeon", &mut script);
+    match io::stdout().write_all(&script) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow!(error)).context("cannot write to stdout")
+        }
+        _ => Ok(Status::Done),
+    }
+}
+
+/// Writes a page for pigeon and one for each command.
+pub(crate) fn man(args: ManArgs) -> anyhow::Result<Status> {
+    let directory = &args.directory;
+    let shown = || pigeon_text::escape(&directory.to_string_lossy().into_owned()).to_string();
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", shown()))?;
+    let mut command = Cli::command();
+    command.build();
+    let pages = std::iter::once(command.clone()).chain(
+        command.get_subcommands().filter(|sub| sub.get_name() != "help").map(|sub| {
+            let name = format!("pigeon-{}", sub.get_name());
+            sub.clone().display_name(&name).name(name)
+        }),
+    );
+    for page in pages {
+        write(directory, page).with_context(|| format!("cannot write into {}", shown()))?;
+    }
+    Ok(Status::Done)
+}
+
+fn write(directory: &Path, command: clap::Command) -> io::Result<()> {
+    let path = directory.join(format!("{}.1", command.get_name()));
+    let mut page = Vec::new();
+    Man::new(command).render(&mut page)?;
+    std::fs::write(path, page)
+}

@@ -1,0 +1,57 @@
+//! The help texts, as a person sees them at 100 columns. A change is looked at and accepted with
+//! `INSTA_UPDATE=always cargo test -p pigeon --test help`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::process::Command;
+
+fn help(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_pigeon"))
+        .args(words)
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Every command, as the help itself lists them.
+fn commands() -> Vec<String> {
+    let all = help(&["--help"]);
+    let list = all.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).map(str::to_string).collect()
+}
+
+#[test]
+fn help_reads_as_it_was_accepted() {
+    insta::assert_snapshot!("pigeon", help(&["--help"]));
+    for command in commands().iter().filter(|command| *command != "help") {
+        insta::assert_snapshot!(command.as_str(), help(&[command, "--help"]));
+    }
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    for command in commands().iter().filter(|command| *command != "help") {
+        let text = help(&[command, "--help"]);
+        assert!(text.contains("Example") && text.contains(&format!("pigeon {command}")), "{text}");
+    }
+}
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    let bash = help(&["completions", "bash"]);
+    let directory = std::env::temp_dir().join(format!("pigeon-man-{}", std::process::id()));
+    help(&["man", directory.to_str().unwrap()]);
+    for command in commands().iter().filter(|command| *command != "help") {
+        assert!(
+            bash.contains(&format!("pigeon__{command}"))
+                || bash.contains(&format!("pigeon__subcmd__{command}")),
+            "{command}"
+        );
+        let page = std::fs::read_to_string(directory.join(format!("pigeon-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{command}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
