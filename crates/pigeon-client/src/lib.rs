@@ -4,15 +4,18 @@
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
 //! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
 //! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
+//! - [`Discover`]: a question to everybody at once, and whoever answers: `pigeon discover`.
 #![forbid(unsafe_code)]
 
 mod ask;
+mod discover;
 mod heartbeat;
 mod listener;
 mod sender;
 mod session;
 
 pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
+pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
 pub use heartbeat::Answer;
 pub use listener::{Arrival, Heard, Listener};
 pub use sender::{SENDER_QUEUE, Sender};

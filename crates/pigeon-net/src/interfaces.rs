@@ -17,7 +17,8 @@ pub struct LocalAddress {
     pub interface: String,
     /// The address.
     pub address: IpAddr,
-    /// The directed broadcast address of its network, if it has one.
+    /// The directed broadcast address of its network, if it has one: the configured one, or else
+    /// the last address of the network (RFC 919), which the kernel takes for one all the same.
     pub broadcast: Option<Ipv4Addr>,
 }
 
@@ -92,7 +93,13 @@ pub fn local_addresses() -> io::Result<Interfaces> {
         // The field is shared with the far end of a point-to-point link; the flag tells which.
         let may_broadcast = entry.flags.contains(InterfaceFlags::IFF_BROADCAST);
         let broadcast = match entry.broadcast.as_ref().filter(|_| may_broadcast).and_then(ip) {
-            Some(IpAddr::V4(broadcast)) => Some(broadcast),
+            // Where none is configured glibc reports the address itself.
+            Some(IpAddr::V4(broadcast)) if broadcast != address && !broadcast.is_unspecified() => {
+                Some(broadcast)
+            }
+            _ if may_broadcast => {
+                entry.netmask.as_ref().and_then(ip).and_then(|mask| last_of(address, mask))
+            }
             _ => None,
         };
         addresses.push(LocalAddress { interface: entry.interface_name, address, broadcast });
@@ -111,6 +118,18 @@ pub fn local_addresses() -> io::Result<Interfaces> {
 fn ip(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
     let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+}
+
+/// The last address of a network, where that is its broadcast address: not where it has one or two
+/// (RFC 3021).
+#[cfg(unix)]
+fn last_of(address: IpAddr, mask: IpAddr) -> Option<Ipv4Addr> {
+    match (address, mask) {
+        (IpAddr::V4(address), IpAddr::V4(mask)) if mask.to_bits().leading_ones() < 31 => {
+            Some(Ipv4Addr::from_bits(address.to_bits() | !mask.to_bits()))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(unix)]
@@ -132,6 +151,16 @@ mod tests {
     fn this_host_has_a_loopback_address() {
         let interfaces = local_addresses().unwrap();
         assert!(interfaces.iter().any(|local| local.address.is_loopback()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_last_address_of_a_network_is_its_broadcast_address() {
+        let last = |address: [u8; 4], mask: [u8; 4]| last_of(address.into(), mask.into());
+        assert_eq!(last([10, 1, 2, 3], [255, 255, 240, 0]), Some([10, 1, 15, 255].into()));
+        assert_eq!(last([10, 1, 2, 3], [255, 255, 255, 252]), Some([10, 1, 2, 3].into()));
+        assert_eq!(last([10, 1, 2, 3], [255, 255, 255, 254]), None);
+        assert_eq!(last([10, 1, 2, 3], [255, 255, 255, 255]), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub(crate) mod ask;
 mod bind;
+mod discover;
 mod endpoint;
 mod exit;
 mod framing;
@@ -55,6 +56,7 @@ enum Command {
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
     Listen(listen::Args),
+    Discover(discover::Args),
     Sockets(sockets::Args),
 }
 
@@ -111,6 +113,7 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),
         Command::Listen(args) => listen::run(args),
+        Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
     }
 }

@@ -7,6 +7,7 @@
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
+//! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
 //!
 //! A peer that is not installed is left out and said to be `SKIPPED`; where `PIGEON_REQUIRE_PEERS`
@@ -19,6 +20,7 @@ mod peers;
 mod pigeon;
 mod process;
 
+mod discover;
 mod escapes;
 mod membership;
 mod refusals;

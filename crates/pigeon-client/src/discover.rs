@@ -1,0 +1,345 @@
+//! Who is out there: a question to everybody at once, and whoever answers it.
+//!
+//! ```text
+//!   question   1        2            3
+//!   asked at   0        1/4          1/2                    of the time; over at its end
+//! ```
+//!
+//! It is asked three times because broadcasts get lost more easily than anything else: no layer
+//! sends them again, and Wi-Fi sends them at its lowest rate without acknowledgement. A peer that
+//! answers all three is reported once.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+
+/// How often the question is asked.
+const QUESTIONS: usize = 3;
+
+/// A question for hubs has this many bytes, so that no answer is longer than it.
+const HUB_QUESTION: usize = 200;
+
+/// The most peers reported. More than that do not answer; they attack.
+const MAX_PEERS: usize = 65_536;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// `/discover NONCE`, which hubs answer. The number is any that a stranger cannot guess.
+    Hubs(u64),
+    /// These bytes; any answer counts.
+    Anybody(Box<[u8]>),
+}
+
+/// Somebody who answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovered {
+    /// Its address.
+    pub from: SocketAddr,
+    /// From the question to the answer. A hub waits up to 200 ms before it answers.
+    pub round_trip: Duration,
+    /// Whether it is known which of the questions was answered. If not, `round_trip` counts from
+    /// the first and is the most that it can have been.
+    pub exact: bool,
+    /// The answer.
+    pub payload: Box<[u8]>,
+    /// What a hub says of itself; `None` where anybody was asked.
+    pub hub: Option<HubAnswer>,
+}
+
+/// What a hub says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubAnswer {
+    /// Its name, as it came: to be escaped before it is shown.
+    pub name: Box<[u8]>,
+    /// How many members it has.
+    pub members: u64,
+    /// Where it speaks QUIC; 0 for nowhere.
+    pub secure_port: u16,
+}
+
+/// What a search reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Somebody answered for the first time.
+    Found(Discovered),
+    /// The time is over.
+    Over,
+}
+
+/// A search from one socket: asks all its targets, and reports each peer that answers once.
+#[derive(Debug)]
+pub struct Discover {
+    targets: Vec<SocketAddr>,
+    question: Question,
+    began: Instant,
+    lasts: Duration,
+    /// When each question was asked.
+    asked: Vec<Instant>,
+    found: BTreeSet<SocketAddr>,
+    is_over: bool,
+    outbox: Outbox,
+    events: VecDeque<Search>,
+}
+
+impl Discover {
+    /// A search of all `targets` (broadcast addresses, groups, hosts) that takes `lasts`. The first
+    /// question is asked at once.
+    pub fn new(
+        now: Instant,
+        targets: Vec<SocketAddr>,
+        question: Question,
+        lasts: Duration,
+    ) -> Self {
+        let mut discover = Discover {
+            targets,
+            question,
+            began: now,
+            lasts,
+            asked: Vec::new(),
+            found: BTreeSet::new(),
+            is_over: false,
+            outbox: Outbox::new(),
+            events: VecDeque::new(),
+        };
+        discover.ask(now);
+        discover
+    }
+
+    fn ask(&mut self, now: Instant) {
+        let payload = match &self.question {
+            Question::Anybody(payload) => payload.to_vec(),
+            Question::Hubs(secret) => {
+                let question = format!("/discover {}", nonce(*secret, self.asked.len()));
+                format!("{question:HUB_QUESTION$}").into_bytes()
+            }
+        };
+        self.asked.push(now);
+        let range = self.outbox.append(|bytes| bytes.extend_from_slice(&payload));
+        for to in &self.targets {
+            self.outbox.queue(*to, None, range.clone());
+        }
+    }
+
+    /// What to do next: ask once more, or end.
+    fn due(&self) -> Option<Instant> {
+        let after = match self.asked.len() {
+            _ if self.is_over => return None,
+            1 => self.lasts / 4,
+            2 => self.lasts / 2,
+            _ => self.lasts,
+        };
+        Some(self.began + after)
+    }
+
+    /// Reads an answer; `None` if it is none to our question.
+    fn read(&self, now: Instant, datagram: &Received<'_>) -> Option<Discovered> {
+        let (asked, exact, hub) = match &self.question {
+            Question::Anybody(_) => (*self.asked.first()?, self.asked.len() == 1, None),
+            Question::Hubs(secret) => {
+                let (nonce_said, hub) = read_here(datagram.payload)?;
+                let number = (0..self.asked.len())
+                    .find(|&number| nonce(*secret, number).as_bytes() == nonce_said)?;
+                (*self.asked.get(number)?, true, Some(hub))
+            }
+        };
+        let (from, payload) = (datagram.from, datagram.payload.into());
+        Some(Discovered { from, round_trip: now - asked, exact, payload, hub })
+    }
+}
+
+/// Each question has a nonce of its own: a hub answers a nonce once, and its answer may be what was
+/// lost. So the answer also tells which question it belongs to.
+fn nonce(secret: u64, number: usize) -> String {
+    format!("{secret:016x}{number}")
+}
+
+/// `/here NONCE NAME MEMBERS SECUREPORT`. The name is what stands between, spaces and all.
+fn read_here(payload: &[u8]) -> Option<(&[u8], HubAnswer)> {
+    let rest = payload.trim_ascii().strip_prefix(b"/here ")?;
+    let mut fields = rest.splitn(2, |&byte| byte == b' ');
+    let (nonce, rest) = (fields.next()?, fields.next()?);
+    let mut fields = rest.rsplitn(3, |&byte| byte == b' ');
+    let secure_port = number(fields.next()?)?;
+    let members = number(fields.next()?)?;
+    let name = fields.next()?.into();
+    Some((nonce, HubAnswer { name, members, secure_port }))
+}
+
+fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+impl Machine for Discover {
+    type Event = Search;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.outbox.reset_if_drained();
+        if self.is_over || self.found.len() >= MAX_PEERS || self.found.contains(&datagram.from) {
+            return;
+        }
+        if let Some(discovered) = self.read(now, datagram) {
+            self.found.insert(datagram.from);
+            self.events.push_back(Search::Found(discovered));
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.outbox.reset_if_drained();
+        if self.due().is_none_or(|due| due > now) {
+            return;
+        }
+        if self.asked.len() < QUESTIONS && now < self.began + self.lasts {
+            self.ask(now);
+        } else {
+            self.is_over = true;
+            self.events.push_back(Search::Over);
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Search> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.due()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pigeon_datagram::link::Conditions;
+    use pigeon_datagram::simulation::{Direction, Network, Node, Peer};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn host(n: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, n], 9999))
+    }
+
+    fn search(network: &mut Network, targets: &[SocketAddr], question: Question) -> Node<Discover> {
+        let discover = Discover::new(network.now(), targets.to_vec(), question, SECOND);
+        network.add(SocketAddr::from(([10, 0, 0, 99], 5000)), discover)
+    }
+
+    /// Who was found after how many milliseconds, and when the search was over.
+    fn found(network: &Network, search: Node<Discover>) -> (Vec<(SocketAddr, u128, bool)>, u64) {
+        let mut found = Vec::new();
+        for (at, event) in network.events(search) {
+            match event {
+                Search::Found(one) => {
+                    found.push((one.from, one.round_trip.as_millis(), one.exact));
+                }
+                Search::Over => return (found, at.as_nanos() / 1_000_000),
+            }
+        }
+        panic!("the search is not over: {found:?}")
+    }
+
+    fn delayed(millis: u64) -> Conditions {
+        Conditions { delay: Duration::from_millis(millis), ..Conditions::default() }
+    }
+
+    fn here(question: &[u8]) -> Option<Vec<u8>> {
+        let text = std::str::from_utf8(question).unwrap();
+        let nonce = text.strip_prefix("/discover ")?.trim_end();
+        Some(format!("/here {nonce} the hub 3 0").into_bytes())
+    }
+
+    #[test]
+    fn everybody_is_asked_three_times_in_200_bytes_with_nonces_of_their_own() {
+        let mut network = Network::new(1);
+        let deaf = network.add(host(1), Peer::new());
+        let search = search(&mut network, &[host(1)], Question::Hubs(7));
+        network.run_for(SECOND * 2);
+        assert_eq!(found(&network, search), (vec![], 1000));
+        let heard = network.machine(deaf).received();
+        let at: Vec<u64> = heard.iter().map(|one| one.at.as_nanos() / 1_000_000).collect();
+        assert_eq!(at, [0, 250, 500]);
+        let nonces: BTreeSet<&[u8]> =
+            heard.iter().map(|one| one.payload.trim_ascii_end()).collect();
+        assert_eq!(nonces.len(), 3);
+        for one in heard {
+            assert_eq!(one.payload.len(), HUB_QUESTION);
+            let nonce = one.payload.trim_ascii_end().strip_prefix(b"/discover ").unwrap();
+            assert!(nonce.len() <= 32 && nonce.iter().all(u8::is_ascii_alphanumeric));
+        }
+    }
+
+    #[test]
+    fn each_hub_is_found_once_with_its_own_round_trip() {
+        let mut network = Network::new(2);
+        let near = network.add(host(1), Peer::new().answering(here));
+        let far = network.add(host(2), Peer::new().answering(here));
+        network.set_conditions(near, Direction::Up, delayed(20)).unwrap();
+        // Slower than the second question: the nonce tells that the first was answered.
+        network.set_conditions(far, Direction::Up, delayed(300)).unwrap();
+        let search = search(&mut network, &[host(1), host(2)], Question::Hubs(7));
+        network.run_for(SECOND * 2);
+        let expected = vec![(host(1), 20, true), (host(2), 300, true)];
+        assert_eq!(found(&network, search), (expected, 1000));
+        let hub = HubAnswer { name: (*b"the hub").into(), members: 3, secure_port: 0 };
+        assert!(network.events(search).iter().all(|(_, event)| match event {
+            Search::Found(one) => one.hub.as_ref() == Some(&hub),
+            Search::Over => true,
+        }));
+    }
+
+    #[test]
+    fn answers_to_nobody_s_question_are_not_counted() {
+        type Answer = fn(&[u8]) -> Option<Vec<u8>>;
+        let mut network = Network::new(3);
+        let wrong: [Answer; 6] = [
+            |question| Some(question.to_vec()),
+            |_| Some(b"/here 1234 hub 3 0".to_vec()),
+            |_| Some(b"/here".to_vec()),
+            |_| Some(Vec::new()),
+            |question| Some([&here(question)?[..], b"x"].concat()),
+            |_| Some(b"\xff\xff\xff\xff /here".to_vec()),
+        ];
+        let targets: Vec<SocketAddr> = (1..).take(wrong.len()).map(host).collect();
+        for (target, answer) in targets.iter().zip(wrong) {
+            network.add(*target, Peer::new().answering(answer));
+        }
+        let search = search(&mut network, &targets, Question::Hubs(7));
+        network.run_for(SECOND * 2);
+        assert_eq!(found(&network, search), (vec![], 1000));
+    }
+
+    #[test]
+    fn an_answer_that_may_belong_to_several_questions_says_so() {
+        let mut network = Network::new(4);
+        let near = network.add(host(1), Peer::new().answering(|_| Some(b"me".to_vec())));
+        let far = network.add(host(2), Peer::new().answering(|_| Some(Vec::new())));
+        network.set_conditions(near, Direction::Up, delayed(20)).unwrap();
+        network.set_conditions(far, Direction::Up, delayed(300)).unwrap();
+        let question = Question::Anybody((*b"who?").into());
+        let search = search(&mut network, &[host(1), host(2)], question);
+        network.run_for(SECOND * 2);
+        let expected = vec![(host(1), 20, true), (host(2), 300, false)];
+        assert_eq!(found(&network, search), (expected, 1000));
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_too_late() {
+        let mut network = Network::new(5);
+        let late = network.add(host(1), Peer::new().answering(here));
+        network.set_conditions(late, Direction::Up, delayed(1_001)).unwrap();
+        let search = search(&mut network, &[host(1)], Question::Hubs(7));
+        network.run_for(SECOND * 3);
+        assert_eq!(found(&network, search), (vec![], 1000));
+        assert_eq!(network.events(search).len(), 1);
+    }
+}

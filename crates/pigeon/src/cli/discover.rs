@@ -1,0 +1,465 @@
+//! `pigeon discover`: who is out there. A question on every interface, and whoever answers it.
+//!
+//! Each address of each interface has a socket of its own, bound to it, and a thread that drives a
+//! search over that socket. That is what makes a question leave by every interface:
+//!
+//! - 255.255.255.255 and IPv4 groups: Linux sends them by the interface that has the socket's
+//!   address; from a socket bound to no address they leave by the default route alone.
+//! - The directed broadcast address of a network is routed there like any of its addresses. On
+//!   systems that send 255.255.255.255 by one interface whatever the source, it does the work.
+//! - IPv6 knows no broadcast; its groups are told the interface by their scope.
+//!
+//! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from this
+//! very host, whose answers come over loopback, and a hub may well run here.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pigeon_client::{Discover, Discovered, HubAnswer, Question, Search};
+use pigeon_datagram::{Instant, MAX_PAYLOAD_V4};
+use pigeon_net::{
+    Clock, Driver, Host, Interfaces, IoPath, LocalAddress, Socket, SocketOptions, Stats,
+    local_addresses,
+};
+use pigeon_text::escape;
+use serde_json::Value;
+
+use super::exit::Status;
+use super::framing::check_length;
+use super::quantity;
+use super::spelling::{Spelling, SpellingArgs};
+use crate::output::json;
+
+/// Where hubs listen by default, and the groups that they join.
+const HUB_PORT: u16 = 9999;
+const HUB_GROUPS: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(239, 255, 99, 99)),
+    IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x9999)),
+];
+
+/// The group of every IPv6 host of a link: what broadcast is to IPv4.
+const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+
+/// Find hubs, or whatever answers at a port, on every network this host is in
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  pigeon discover                      the hubs around here
+  pigeon discover 7000 'who is there?' whoever answers that at port 7000
+  pigeon discover 5000 --for 3s --group 239.1.2.3
+  pigeon discover --json               one object a peer, for scripts
+
+Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99
+and ff02::9999, others in ff02::1. Asks three times, at the start, after a quarter and after half of
+the time, and shows each address that answers once, with the round trip. A hub waits up to 0.2 s
+before it answers, which is part of its round trip. Exit status 1: nobody answered.")]
+pub(crate) struct Args {
+    /// The port to ask [default: 9999, and hubs only]
+    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+
+    /// What to ask; none is an empty datagram, several words are joined by spaces
+    #[arg(value_name = "TEXT", requires = "port")]
+    text: Vec<String>,
+
+    /// How long to wait for answers
+    #[arg(long = "for", value_name = "DURATION", default_value = "1s", value_parser = quantity::interval)]
+    duration: Duration,
+
+    /// Ask this multicast group instead of the usual ones; may be given several times
+    #[arg(long, value_name = "ADDR", value_parser = group)]
+    group: Vec<IpAddr>,
+
+    #[command(flatten)]
+    spelling: SpellingArgs,
+
+    /// Print one JSON object a peer: from, interface, rtt, rtt_exact, text or base64, and for hubs
+    /// name, members, secure_port
+    #[arg(long)]
+    json: bool,
+}
+
+fn group(text: &str) -> Result<IpAddr, String> {
+    let group = text.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
+    group.ok_or_else(|| format!("`{}` is no multicast group; e.g. 239.1.2.3", escape(text)))
+}
+
+/// Asks everywhere, and prints who answers.
+pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    let mut spelling = Spelling::from(&args.spelling);
+    let question = question(&args, &mut spelling)?;
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let groups = match (&args.group, args.port) {
+        (groups, _) if !groups.is_empty() => groups.clone(),
+        (_, None) => HUB_GROUPS.to_vec(),
+        (_, Some(_)) => vec![ALL_NODES],
+    };
+    let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups);
+
+    let (news, arriving) = channel();
+    for (index, place) in places.iter_mut().enumerate() {
+        let searching = place.search(index, &question, args.duration, &news);
+        place.failure = searching.err().map(|error| format!("{error:#}"));
+    }
+    // Only the searches hold the other end now: it closes when the last is over.
+    drop(news);
+    let mut printer = Printer { spelling, json: args.json, seen: HashSet::new() };
+    printer.print_all(&arriving, &mut places)?;
+
+    let time = quantity::roughly(args.duration);
+    match printer.seen.len() {
+        0 => Err(anyhow!(explanation(&args, &time, &places))),
+        count => {
+            let s = if count == 1 { "" } else { "es" };
+            // If nobody reads it, nobody misses it.
+            let _ = writeln!(io::stderr(), "{count} address{s} answered in {time}");
+            Ok(Status::Done)
+        }
+    }
+}
+
+fn question(args: &Args, spelling: &mut Spelling) -> anyhow::Result<Question> {
+    if args.port.is_none() {
+        let secret = getrandom::u64().context("the system gives no random numbers")?;
+        return Ok(Question::Hubs(secret));
+    }
+    let payload = spelling.read(args.text.join(" ").as_bytes())?;
+    check_length(payload.len(), MAX_PAYLOAD_V4)?;
+    Ok(Question::Anybody(payload.into()))
+}
+
+/// One address of one interface, and what is asked from there.
+struct Place {
+    interface: String,
+    local: SocketAddr,
+    targets: Vec<SocketAddr>,
+    options: SocketOptions,
+    /// Whether there is no broadcast where there could be.
+    lacks_broadcast: bool,
+    failure: Option<String>,
+}
+
+/// Where to ask from: every IPv4 address, and one IPv6 address of each interface, preferably that
+/// of the link, as that is how far the question goes. Loopback is no network.
+fn places(interfaces: &Interfaces, port: u16, groups: &[IpAddr]) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    let mut addresses: Vec<&LocalAddress> =
+        interfaces.iter().filter(|local| !local.address.is_loopback()).collect();
+    // The sort is stable: among equals the system's order stays.
+    addresses.sort_by(|a, b| a.interface.cmp(&b.interface).then(rank(a).cmp(&rank(b))));
+    for local in addresses {
+        let name = &local.interface;
+        let place = match local.address {
+            IpAddr::V4(address) => place_v4(interfaces, local, address, port, groups),
+            IpAddr::V6(_) if places.iter().any(|p| p.interface == *name && p.local.is_ipv6()) => {
+                continue;
+            }
+            IpAddr::V6(address) => place_v6(interfaces, name, address, port, groups),
+        };
+        places.extend(place);
+    }
+    places
+}
+
+/// IPv4 first, then the link's IPv6 address.
+fn rank(local: &LocalAddress) -> u8 {
+    match local.address {
+        IpAddr::V4(_) => 0,
+        IpAddr::V6(address) if address.is_unicast_link_local() => 1,
+        IpAddr::V6(_) => 2,
+    }
+}
+
+fn place_v4(
+    interfaces: &Interfaces,
+    local: &LocalAddress,
+    address: Ipv4Addr,
+    port: u16,
+    groups: &[IpAddr],
+) -> Option<Place> {
+    let broadcasts =
+        local.broadcast.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
+    let groups = groups.iter().filter(|group| group.is_ipv4()).copied();
+    let targets = broadcasts.map(IpAddr::V4).chain(groups);
+    Some(Place {
+        interface: local.interface.clone(),
+        local: (address, 0).into(),
+        targets: targets.map(|target| SocketAddr::new(target, port)).collect(),
+        options: options(interfaces.find(&address.to_string())),
+        lacks_broadcast: local.broadcast.is_none(),
+        failure: None,
+    })
+}
+
+fn place_v6(
+    interfaces: &Interfaces,
+    interface: &str,
+    address: Ipv6Addr,
+    port: u16,
+    groups: &[IpAddr],
+) -> Option<Place> {
+    let found = interfaces.find(interface);
+    let index = found.map_or(0, |(_, index)| index);
+    let scoped = |address, port| SocketAddr::from(SocketAddrV6::new(address, port, 0, index));
+    let targets: Vec<SocketAddr> = groups
+        .iter()
+        .filter_map(|group| match group {
+            IpAddr::V6(group) => Some(scoped(*group, port)),
+            IpAddr::V4(_) => None,
+        })
+        .collect();
+    // No group of that family: nothing to ask.
+    (!targets.is_empty()).then(|| Place {
+        interface: interface.to_string(),
+        local: scoped(address, 0),
+        targets,
+        options: options(found),
+        lacks_broadcast: false,
+        failure: None,
+    })
+}
+
+fn options(multicast_interface: Option<(Option<Ipv4Addr>, u32)>) -> SocketOptions {
+    SocketOptions {
+        // There may be dozens of sockets; this way has the smallest buffers.
+        path: IoPath::Portable,
+        broadcast: true,
+        multicast_interface,
+        timestamps: false,
+        ..SocketOptions::default()
+    }
+}
+
+impl Place {
+    /// Starts a search from here; its news bear the number of the place.
+    fn search(
+        &self,
+        index: usize,
+        question: &Question,
+        lasts: Duration,
+        news: &Sender<(usize, News)>,
+    ) -> anyhow::Result<()> {
+        if self.targets.is_empty() {
+            return Ok(());
+        }
+        let socket = Socket::bind(self.local, &self.options)?;
+        let (targets, question, news) = (self.targets.clone(), question.clone(), news.clone());
+        let search = move || {
+            // Here, so that the time to start a thread is no part of a round trip.
+            let clock = Clock::start();
+            let discover = Discover::new(clock.now(), targets, question, lasts);
+            let failure = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
+                // `{:#}` puts the causes behind the error, on one line.
+                Some(format!("{error:#}"))
+            });
+            // Fails only where nobody waits any more.
+            let _ = news.send((index, News::Ended(failure)));
+        };
+        std::thread::Builder::new()
+            .name("search".into())
+            .spawn(search)
+            .context("cannot start a thread")?;
+        Ok(())
+    }
+
+    /// `eth0 192.168.1.5: 255.255.255.255, 192.168.1.255`, and what went wrong.
+    fn tried(&self) -> String {
+        let targets: Vec<String> = self.targets.iter().map(|to| to.ip().to_string()).collect();
+        let mut line = format!("{} {}: ", escape(&self.interface), self.local.ip());
+        line += if targets.is_empty() { "nothing" } else { "" };
+        line += &targets.join(", ");
+        if self.lacks_broadcast {
+            line += " (this interface has no broadcast)";
+        }
+        if let Some(failure) = &self.failure {
+            line += &format!("; {failure}");
+        }
+        line
+    }
+}
+
+/// Drives a search to its end. Returns what could not be sent.
+fn drive(
+    discover: Discover,
+    socket: Socket,
+    clock: Clock,
+    index: usize,
+    news: &Sender<(usize, News)>,
+) -> anyhow::Result<Option<String>> {
+    let mut driver =
+        Driver::new(discover, socket).context("cannot watch the socket")?.with_clock(clock);
+    driver.run(&mut Around { index, news })?;
+    Ok(unsent(&driver.stats()))
+}
+
+fn unsent(stats: &Stats) -> Option<String> {
+    let failure = stats.sent.last_failure?;
+    let (unsent, sent) = (stats.sent.dropped.total(), stats.sent.datagrams);
+    Some(format!("{unsent} of {} questions not sent: {failure}", unsent + sent))
+}
+
+/// What a search tells.
+enum News {
+    Found(Discovered),
+    /// It is over, and this went wrong.
+    Ended(Option<String>),
+}
+
+/// What stands around one search.
+struct Around<'a> {
+    index: usize,
+    news: &'a Sender<(usize, News)>,
+}
+
+impl Host<Discover> for Around<'_> {
+    fn woken(&mut self, _: &mut Discover, _: Instant, _: &Stats) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, _: &Discover, _: Instant, event: Search) -> ControlFlow<()> {
+        match event {
+            Search::Found(found) => match self.news.send((self.index, News::Found(found))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            },
+            Search::Over => ControlFlow::Break(()),
+        }
+    }
+}
+
+/// Prints who was found, each address once however many searches found it.
+struct Printer {
+    spelling: Spelling,
+    json: bool,
+    seen: HashSet<SocketAddr>,
+}
+
+impl Printer {
+    fn print_all(
+        &mut self,
+        arriving: &Receiver<(usize, News)>,
+        places: &mut [Place],
+    ) -> anyhow::Result<()> {
+        for (index, news) in arriving {
+            let Some(place) = places.get_mut(index) else { continue };
+            match news {
+                News::Ended(failure) => place.failure = failure,
+                News::Found(found) if !self.seen.insert(found.from) => {}
+                News::Found(found) => {
+                    let line = match self.json {
+                        true => self.json(&place.interface, &found),
+                        false => self.line(&place.interface, &found),
+                    };
+                    match writeln!(io::stdout(), "{line}") {
+                        Ok(()) => {}
+                        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                        Err(error) => {
+                            return Err(anyhow!(error)).context("cannot write to stdout");
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `192.168.1.5:9999 on eth0, 12.3 ms: library, 3 members`
+    fn line(&mut self, interface: &str, found: &Discovered) -> String {
+        let most = if found.exact { "" } else { "at most " };
+        let millis = found.round_trip.as_secs_f64() * 1000.0;
+        let says = match &found.hub {
+            Some(hub) => describe(hub),
+            None => self.spelling.show(&found.payload).to_string(),
+        };
+        format!("{} on {}, {most}{millis:.1} ms: {says}", found.from, escape(interface))
+    }
+
+    /// | field | |
+    /// | --- | --- |
+    /// | `from` | who answered, `IP:PORT` |
+    /// | `interface` | on which interface |
+    /// | `rtt` | seconds from the question to the answer |
+    /// | `rtt_exact` | whether `rtt` is that; else it is the most that it can have been |
+    /// | `text` | the answer, where it is text; else |
+    /// | `base64` | its bytes |
+    /// | `name`, `members`, `secure_port` | what a hub says of itself |
+    fn json(&mut self, interface: &str, found: &Discovered) -> String {
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("from", found.from.to_string().into()),
+            ("interface", interface.into()),
+            ("rtt", found.round_trip.as_secs_f64().into()),
+            ("rtt_exact", found.exact.into()),
+            match self.spelling.json_text(&found.payload) {
+                Some(text) => ("text", text.into()),
+                None => ("base64", STANDARD.encode(&found.payload).into()),
+            },
+        ];
+        if let Some(hub) = &found.hub {
+            fields.push(("name", String::from_utf8_lossy(&hub.name).into()));
+            fields.push(("members", hub.members.into()));
+            fields.push(("secure_port", hub.secure_port.into()));
+        }
+        json::counts(&fields)
+    }
+}
+
+fn describe(hub: &HubAnswer) -> String {
+    let s = if hub.members == 1 { "" } else { "s" };
+    let secure = match hub.secure_port {
+        0 => String::new(),
+        port => format!(", QUIC on port {port}"),
+    };
+    format!("{}, {} member{s}{secure}", escape(&hub.name), hub.members)
+}
+
+/// What was tried where, and why nobody may have answered.
+fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
+    let port = args.port.unwrap_or(HUB_PORT);
+    let who = if args.port.is_some() { "nobody" } else { "no hub" };
+    let mut text = format!("{who} answered in {time}\n");
+    // Writing to a string cannot fail.
+    if places.is_empty() {
+        let _ = writeln!(text, "No interface but loopback has an address: there is nobody to ask.");
+    } else {
+        let _ = writeln!(text, "Asked at port {port}, three times each:");
+    }
+    for place in places {
+        let _ = writeln!(text, "  {}", place.tried());
+    }
+    let firewall =
+        format!("a firewall, here or there, drops UDP port {port} or the answers from it");
+    let mut reasons = match args.port {
+        None => vec![
+            "the hub listens on 127.0.0.1 only, as it does unasked: start it with --listen '*:9999' \
+             (on its own machine `pigeon join` reaches it all the same)",
+            "it listens on another port than 9999, or has --discoverable off",
+        ],
+        Some(_) => vec![
+            "nothing there listens on that port, or only on 127.0.0.1 or on one address",
+            "what listens there does not answer this question",
+        ],
+    };
+    reasons.extend([
+        firewall.as_str(),
+        "it is in another network: broadcasts and link-local groups do not cross routers",
+        "a Wi-Fi access point keeps its clients apart (client isolation), or drops broadcasts",
+        "the interface has no broadcast, as tunnels and VPNs have none",
+    ]);
+    text += "Why that may have failed:\n";
+    for reason in reasons {
+        let _ = writeln!(text, "  - {reason}");
+    }
+    text += match args.port {
+        None => "If you know where it is, ask it directly: pigeon join HOST",
+        Some(_) => "If you know where it is, ask it directly: pigeon ask HOST PORT TEXT",
+    };
+    text
+}

@@ -1,0 +1,285 @@
+//! `pigeon discover` across network namespaces, since loopback has no broadcast: host `a` with a
+//! leg in each of two networks, `b` in the first, `c` in the second, a bridge for each.
+//!
+//! ```text
+//!   b ── 10.77.1.0/24 ── a ── 10.77.2.0/24 ── c
+//! ```
+
+use std::io::{self, Write};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+use crate::peers::installed;
+use crate::process::{Process, SOON, Voice};
+
+/// Answers what it hears at an address and port 7000, from port 7001: a socket bound to a broadcast
+/// address or a group hears nothing else, but cannot answer. Joins the group where it is told how.
+const RESPONDER: &str = r"
+import socket, sys
+heard, answers = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+heard.bind((sys.argv[1], 7000))
+if len(sys.argv) > 2:
+    membership = socket.inet_aton(sys.argv[1]) + socket.inet_aton(sys.argv[2])
+    heard.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+answers.bind(('', 7001))
+print('ready')
+while True:
+    data, sender = heard.recvfrom(65535)
+    answers.sendto(b'\x1b[2Jheard ' + data, sender)
+";
+
+#[test]
+fn hubs_of_every_network_are_found_once() {
+    let Some(networks) = Networks::make() else { return };
+    let _b = networks.hub("b", &["--name", "library"]);
+    let _c = networks.hub("c", &["--name", "kitchen"]);
+    let _hidden = networks.hub_at("c", "*:9998", &["--discoverable", "off"]);
+    let found = networks.discover_json(&[]);
+    for (address, interface, name) in
+        [("10.77.1.2:9999", "leg1", "library"), ("10.77.2.2:9999", "leg2", "kitchen")]
+    {
+        let [hub] = &of(&found, address)[..] else { panic!("{address} once in {found:#?}") };
+        assert_eq!((&hub["interface"], &hub["name"]), (&interface.into(), &name.into()));
+        assert_eq!((&hub["members"], &hub["secure_port"]), (&0.into(), &0.into()));
+        assert_eq!(hub["rtt_exact"], true);
+        let rtt = hub["rtt"].as_f64().unwrap();
+        assert!(rtt > 0.0 && rtt < 0.5, "{rtt}");
+    }
+    for hub in &found {
+        let from = hub["from"].as_str().unwrap();
+        assert_eq!(of(&found, from).len(), 1, "{from} once in {found:#?}");
+        assert!(from.ends_with(":9999"), "{from}");
+    }
+    if networks.has_ipv6() {
+        let v6 = found.iter().filter(|hub| hub["from"].as_str().unwrap().starts_with("[fe80"));
+        let mut names: Vec<&str> = v6.map(|hub| hub["name"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["kitchen", "library"], "by the IPv6 group: {found:#?}");
+    }
+}
+
+#[test]
+fn a_hub_on_this_very_host_is_found() {
+    let Some(networks) = Networks::make() else { return };
+    let _hub = networks.hub("a", &[]);
+    let (status, lines, notes) = networks.discover(&[]);
+    assert_eq!(status, 0, "{notes:?}");
+    assert!(lines.iter().any(|line| line.starts_with("10.77.1.1:9999 on leg1, ")), "{lines:?}");
+}
+
+#[test]
+fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
+    let Some(networks) = Networks::make() else { return };
+    let _loopback_only = networks.hub_at("b", "127.0.0.1:9999", &[]);
+    let _silent = networks.hub("c", &["--discoverable", "off"]);
+    let (status, lines, notes) = networks.discover(&[]);
+    assert_eq!((status, lines.len()), (1, 0), "{lines:?}");
+    let notes = notes.join("\n");
+    for said in [
+        "no hub answered in 1 s",
+        "  leg1 10.77.1.1: 255.255.255.255, 10.77.1.255, 239.255.99.99\n",
+        "  leg2 10.77.2.1: 255.255.255.255, 10.77.2.255, 239.255.99.99\n",
+        "--listen '*:9999'",
+        "firewall",
+        "routers",
+        "Wi-Fi",
+    ] {
+        assert!(notes.contains(said), "{said:?} in:\n{notes}");
+    }
+
+    networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
+    let (status, _, notes) = networks.discover(&["7000", "--for", "100ms"]);
+    assert_eq!(status, 1);
+    let line = notes.iter().find(|line| line.contains("leg1 10.77.1.1")).unwrap();
+    // The kernel takes limited broadcasts for an interface that is down, and drops them unsaid.
+    assert!(line.contains("3 of 6 questions not sent: cannot send to 10.77.1.255"), "{line}");
+}
+
+#[test]
+fn a_host_without_a_network_is_told_so() {
+    let Some(networks) = Networks::make() else { return };
+    let mut alone = networks.pigeon("switch", &["discover", "--for", "100ms"]);
+    assert_eq!(alone.expect_end(SOON).code(), Some(1));
+    alone.expect_status(|line| line.starts_with("No interface but loopback"), SOON);
+}
+
+#[test]
+fn whoever_answers_at_a_port_is_found_by_limited_and_by_directed_broadcast() {
+    if !installed("python3") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    for heard_at in [["255.255.255.255"; 2], ["10.77.1.255", "10.77.2.255"]] {
+        let _responders = [("b", heard_at[0]), ("c", heard_at[1])]
+            .map(|(host, at)| networks.responder(host, &[at]));
+        let (status, mut lines, notes) = networks.discover(&["7000", "who", "is", "there?"]);
+        assert_eq!(status, 0, "{notes:?}");
+        lines.sort_unstable();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for (line, from) in
+            lines.iter().zip(["10.77.1.2:7001 on leg1, ", "10.77.2.2:7001 on leg2, "])
+        {
+            assert!(line.starts_with(from), "{line}");
+            assert!(line.ends_with(r" ms: \x1b[2Jheard who is there?"), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn a_group_of_ones_own_is_asked_instead() {
+    if !installed("python3") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let _responder = networks.responder("c", &["239.1.2.3", "10.77.2.2"]);
+    let found = networks.discover_json(&["7000", "--group", "239.1.2.3"]);
+    let [one] = &found[..] else { panic!("once in {found:#?}") };
+    assert_eq!((&one["from"], &one["interface"]), (&"10.77.2.2:7001".into(), &"leg2".into()));
+    assert_eq!((&one["text"], &one["name"]), (&"\x1b[2Jheard ".into(), &Value::Null));
+
+    let (status, _, notes) = networks.discover(&["7000", "--group", "239.9.9.9", "--for", "100ms"]);
+    assert_eq!(status, 1);
+    let tried = "  leg2 10.77.2.1: 255.255.255.255, 10.77.2.255, 239.9.9.9";
+    assert!(notes.iter().any(|line| line == tried), "{notes:?}");
+}
+
+fn of<'a>(found: &'a [Value], address: &str) -> Vec<&'a Value> {
+    found.iter().filter(|one| one["from"] == address).collect()
+}
+
+/// The hosts and their networks. All of it goes when this is dropped, and so last: what runs there
+/// is declared after it.
+struct Networks {
+    prefix: String,
+}
+
+impl Networks {
+    /// Makes them, or says that it may not.
+    fn make() -> Option<Networks> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let networks = Networks { prefix: format!("pigeon-{}-{number}", std::process::id()) };
+        for host in ["switch", "a", "b", "c"] {
+            if let Err(why) = ip(&["netns", "add", &networks.name(host)]) {
+                return skipped("network namespaces", &why);
+            }
+            // The switch is no host and has no address. The others need not wait until IPv6 has
+            // found out that nobody else has theirs.
+            let setting = if host == "switch" { "disable_ipv6=1" } else { "accept_dad=0" };
+            for devices in ["all", "default"] {
+                let setting = format!("net.ipv6.conf.{devices}.{setting}");
+                // Fails where there is no IPv6; then there is nothing to set.
+                networks.run(host, &["sysctl", "-w", &setting]).expect_end(SOON);
+            }
+        }
+        let switch = networks.name("switch");
+        for network in ["1", "2"] {
+            let bridge = format!("bridge{network}");
+            if let Err(why) = ip(&["-n", &switch, "link", "add", &bridge, "type", "bridge"]) {
+                return skipped("bridges", &why);
+            }
+            networks.ip(&["-n", &switch, "link", "set", &bridge, "up"]);
+            networks.plug("a", network, "1");
+        }
+        networks.plug("b", "1", "2");
+        networks.plug("c", "2", "2");
+        Some(networks)
+    }
+
+    /// Gives a host a leg in a network.
+    fn plug(&self, host: &str, network: &str, number: &str) {
+        let (switch, name) = (self.name("switch"), self.name(host));
+        let (leg, port) = (format!("leg{network}"), format!("{host}{network}"));
+        let address = format!("10.77.{network}.{number}/24");
+        self.ip(&[
+            "-n", &switch, "link", "add", &port, "type", "veth", "peer", "name", &leg, "netns",
+            &name,
+        ]);
+        let bridge = format!("bridge{network}");
+        self.ip(&["-n", &switch, "link", "set", &port, "master", &bridge, "up"]);
+        self.ip(&["-n", &name, "addr", "add", &address, "dev", &leg]);
+        self.ip(&["-n", &name, "link", "set", "lo", "up"]);
+        self.ip(&["-n", &name, "link", "set", &leg, "up"]);
+    }
+
+    fn name(&self, host: &str) -> String {
+        format!("{}-{host}", self.prefix)
+    }
+
+    #[track_caller]
+    fn ip(&self, args: &[&str]) {
+        if let Err(why) = ip(args) {
+            panic!("ip {}: {why}", args.join(" "));
+        }
+    }
+
+    fn has_ipv6(&self) -> bool {
+        let mut shown = self.run("a", &["ip", "-6", "addr", "show", "dev", "leg1"]);
+        shown.expect_end(SOON);
+        shown.output().contains("fe80")
+    }
+
+    fn run(&self, host: &str, command: &[&str]) -> Process {
+        let name = self.name(host);
+        let args = [&["netns", "exec", &name], command].concat();
+        Process::spawn(&format!("{} at {host}", command[0]), Command::new("ip").args(args))
+    }
+
+    fn pigeon(&self, host: &str, args: &[&str]) -> Process {
+        self.run(host, &[&[env!("CARGO_BIN_EXE_pigeon")], args].concat())
+    }
+
+    fn responder(&self, host: &str, args: &[&str]) -> Process {
+        let responder = self.run(host, &[&["python3", "-c", RESPONDER], args].concat());
+        responder.expect_line(|line| line == "ready", SOON);
+        responder
+    }
+
+    fn hub(&self, host: &str, args: &[&str]) -> Process {
+        self.hub_at(host, "*:9999", args)
+    }
+
+    fn hub_at(&self, host: &str, listen: &str, args: &[&str]) -> Process {
+        let hub = self.pigeon(host, &[&["hub", "--listen", listen], args].concat());
+        hub.expect_status(|line| line.contains("listening on "), SOON);
+        hub
+    }
+
+    /// `pigeon discover` at host `a`: its exit status, and what it said.
+    fn discover(&self, args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
+        let mut discover = self.pigeon("a", &[&["discover"], args].concat());
+        let status = discover.expect_end(SOON).code().unwrap();
+        (status, discover.lines(Voice::Out), discover.lines(Voice::Err))
+    }
+
+    fn discover_json(&self, args: &[&str]) -> Vec<Value> {
+        let (status, lines, notes) = self.discover(&[args, &["--json"]].concat());
+        assert_eq!(status, 0, "{notes:?}");
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+impl Drop for Networks {
+    fn drop(&mut self) {
+        for host in ["a", "b", "c", "switch"] {
+            // Some may not have been made.
+            let _ = ip(&["netns", "del", &self.name(host)]);
+        }
+    }
+}
+
+/// Says what there is not, even where peers are required: it takes more than installing something.
+fn skipped(what: &str, why: &str) -> Option<Networks> {
+    // Not `eprintln!`: a passing test's would be swallowed.
+    let _ = writeln!(io::stderr(), "SKIPPED: no {what} here: {why}");
+    None
+}
+
+/// iproute2, and what it says when it fails.
+fn ip(args: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(args).output().map_err(|error| error.to_string())?;
+    let said = || String::from_utf8_lossy(&output.stderr).trim().to_string();
+    if output.status.success() { Ok(()) } else { Err(said()) }
+}
