@@ -41,7 +41,7 @@ pub(crate) struct Cli {
     command: Command,
 
     /// Colour: on a terminal, always, or never (NO_COLOR in the environment means never)
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", display_order = 1_000)]
     color: Color,
 }
 
