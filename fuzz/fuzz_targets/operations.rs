@@ -373,6 +373,8 @@ struct Model {
     /// Addresses that ever asked for another encoding.
     foreign: BTreeSet<SocketAddr>,
     /// Those who were members at any time since the last drain.
+    /// Who has changed rooms in this batch.
+    moved: BTreeSet<SocketAddr>,
     lately: BTreeSet<SocketAddr>,
     balances: BTreeMap<SocketAddr, Balance>,
     last: BTreeMap<SocketAddr, Line>,
@@ -401,6 +403,7 @@ impl Model {
             spoke: BTreeSet::new(),
             readers: Readers::default(),
             foreign: BTreeSet::new(),
+            moved: BTreeSet::new(),
             lately: BTreeSet::new(),
             balances: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -747,7 +750,12 @@ impl Model {
         assert!(inside == places.len() || self.hub.config().password.is_some());
         assert!(members.is_empty() || self.hub.poll_timeout().is_some(), "members, and no timer");
 
-        // Whoever left does not get what was said before; whoever moved does.
+        // Whoever left does not get what was said before; whoever moved does, at once, and so
+        // also if it leaves later in the batch.
+        let moved = |(to, place): &(&SocketAddr, &Option<String>)| {
+            self.places.get(*to).is_some_and(|was| was != *place)
+        };
+        self.moved.extend(places.iter().filter(moved).map(|(to, _)| *to));
         for message in self.messages.values_mut().filter(|message| !message.whispered) {
             message.due.retain(|to| places.get(to).is_some_and(Option::is_some));
         }
@@ -793,6 +801,7 @@ impl Model {
                 let mut got = heard.remove(&number).unwrap_or_default();
                 got.sort_unstable();
                 // Too long in its encoding, and told so.
+                got.retain(|to| message.due.contains(to) || !self.moved.contains(to));
                 let told = |to: &SocketAddr| got.contains(to) || !left_out.contains(to);
                 let due: Vec<SocketAddr> = message.due.into_iter().filter(told).collect();
                 assert_eq!(got, due, "who got #{number}#, and who should have");
@@ -802,6 +811,7 @@ impl Model {
         let is_banned = |who: &&SocketAddr| bans.iter().any(|net| net.contains(&who.ip()));
         self.banned = self.spoke.iter().filter(is_banned).copied().collect();
         self.batch = self.now;
+        self.moved.clear();
         self.lately = self.places.keys().copied().collect();
     }
 
