@@ -118,7 +118,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (giver, payloads) = sync_channel(SENDER_QUEUE);
     let waker = driver.waker();
     let (framing, count) = (args.framing, args.count);
-    let input = Spelling::from(&args.spelling);
+    let input = spelling.clone();
     std::thread::Builder::new()
         .name("input".into())
         .spawn(move || {

@@ -1,6 +1,7 @@
 //! How datagrams are written and shown: as text in some encoding, as hexadecimal, as base64.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -36,11 +37,12 @@ fn choice(label: &str) -> Result<Choice, String> {
     }
 }
 
-/// Reads and shows datagrams as the flags say.
-#[derive(Debug)]
+/// Reads and shows datagrams as the flags say. Clones share what they know of the peer, so that one
+/// thread may show what it says while another writes what it is told.
+#[derive(Clone, Debug)]
 pub(crate) struct Spelling {
     form: Form,
-    auto: Auto,
+    auto: Arc<Mutex<Auto>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,14 +71,14 @@ impl From<&SpellingArgs> for Spelling {
             (_, true) => Form::Base64,
             _ => Form::Text(args.encoding),
         };
-        Spelling { form, auto: Auto::default() }
+        Spelling { form, auto: Arc::default() }
     }
 }
 
 impl Spelling {
     #[cfg(test)]
     pub(crate) fn utf8() -> Spelling {
-        Spelling { form: Form::Text(Choice::Fixed(Encoding::UTF_8)), auto: Auto::default() }
+        Spelling { form: Form::Text(Choice::Fixed(Encoding::UTF_8)), auto: Arc::default() }
     }
 
     /// The bytes of what was written. Bytes that are no UTF-8 pass through where text is written in
@@ -85,7 +87,7 @@ impl Spelling {
         let encoding = match self.form {
             Form::Text(Choice::Fixed(Encoding::UTF_8)) => return Ok(written.to_vec()),
             Form::Text(Choice::Fixed(encoding)) => encoding,
-            Form::Text(Choice::Auto) => self.auto.last(),
+            Form::Text(Choice::Auto) => self.auto().last(),
             Form::Hex => return read_hex(written),
             Form::Base64 => {
                 let compact: Vec<u8> =
@@ -129,7 +131,7 @@ impl Spelling {
                 let encoding = match choice {
                     Choice::Fixed(encoding) => encoding,
                     Choice::Auto => {
-                        self.auto.decode(payload);
+                        self.auto().decode(payload);
                         pigeon_text::decode_auto(payload).1
                     }
                 };
@@ -141,10 +143,15 @@ impl Spelling {
         }
     }
 
+    fn auto(&self) -> MutexGuard<'_, Auto> {
+        // A panic elsewhere leaves it as sound as before: it is one small number.
+        self.auto.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn text(&mut self, payload: &[u8]) -> String {
         match self.form {
             // The escapes of `escape` are those of `decode`.
-            Form::Text(Choice::Auto) => self.auto.decode(payload).into_owned(),
+            Form::Text(Choice::Auto) => self.auto().decode(payload).into_owned(),
             Form::Text(Choice::Fixed(encoding)) => encoding.decode(payload).into_owned(),
             Form::Hex | Form::Base64 => String::new(),
         }

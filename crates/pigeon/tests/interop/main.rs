@@ -2,10 +2,13 @@
 //!
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
-//! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's.
+//! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
+//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `tutorial_server`: our client with somebody else's server.
-//! - `send_listen`: single datagrams, both ways.
+//! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
+//!   hosts, at some pace; `capture`: kept for Wireshark.
+//! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
@@ -16,16 +19,24 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
 
+mod namespace;
 mod peers;
 mod pigeon;
 mod process;
+mod services;
 
+mod ask;
+mod capture;
 mod discover;
+mod encodings;
 mod escapes;
+mod groups;
 mod membership;
 mod refusals;
 mod restart;
 mod room;
 mod send_listen;
+mod serve;
 mod sockets;
+mod time;
 mod tutorial_server;

@@ -1,6 +1,8 @@
 """A receiver that tells of each datagram `SECONDS IP:PORT TTL TEXT`.
 
-    ttl_receiver.py [--bind ADDRESS] [--join GROUP --interface ADDRESS]
+    ttl_receiver.py [--bind ADDRESS] [--join GROUP --interface ADDRESS] [--answer]
+
+With --answer each goes back to whoever sent it.
 """
 
 import argparse
@@ -14,6 +16,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--bind", default="127.0.0.1")
 parser.add_argument("--join")
 parser.add_argument("--interface")
+parser.add_argument("--answer", action="store_true")
 args = parser.parse_args()
 
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -29,3 +32,5 @@ while True:
     now = time.monotonic()
     ttl = [struct.unpack("i", value)[0] for _, kind, value in ancillary if kind == socket.IP_TTL]
     print("%.6f %s:%d %d %s" % (now, *address, *ttl, data.decode()))
+    if args.answer:
+        sock.sendto(data, address)

@@ -1,0 +1,147 @@
+//! Text in other encodings, beside Python programs that are strict about theirs.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use crate::peers::{address_of, hex, installed, python, python_to};
+use crate::pigeon::{listen, pigeon, send};
+use crate::process::{Process, SOON, Voice};
+
+/// 你好 in GB2312.
+const HELLO: &str = "c4e3bac3";
+
+#[test]
+fn gb2312_is_sent_to_a_strict_server_and_its_reply_shown() {
+    let Some((theirs, at)) = strict("gb2312") else { return };
+    let mut ours = send(at, &["你好,A队!", "--encoding", "gb2312", "--wait", "4s"]);
+    theirs.expect_line(|line| line == "你好,A队!", SOON);
+    ours.expect_line(|line| line == "收到:你好,A队!", SOON);
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+}
+
+#[test]
+fn lines_of_stdin_are_sent_in_gb2312() {
+    let Some((theirs, at)) = strict("gb2312") else { return };
+    let mut ours = send(at, &["--encoding", "gb2312"]);
+    ours.say("你好\n再见");
+    ours.end_stdin();
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    assert_eq!(theirs.expect_lines(3, SOON)[1..], ["你好", "再见"]);
+}
+
+#[test]
+fn other_encodings_reach_strict_servers_too() {
+    for (ours, theirs, text) in [
+        ("gbk", "gbk", "镕€"),
+        ("gb18030", "gb18030", "😀好"),
+        ("big5", "big5", "你好"),
+        ("shift_jis", "shift_jis", "こんにちは"),
+        ("euc-kr", "euc_kr", "안녕"),
+        ("utf-16le", "utf-16-le", "你好😀"),
+    ] {
+        let Some((server, at)) = strict(theirs) else { return };
+        // The reply cannot be written in all of them, so only what came is compared; of gbk the
+        // euro has two forms.
+        let text = if ours == "gbk" { "镕" } else { text };
+        let sent = ended(send(at, &[text, "--encoding", ours]));
+        assert_eq!(sent.0, Some(0), "{ours}");
+        server.expect_line(|line| line == text, SOON);
+    }
+}
+
+#[test]
+fn gb2312_is_heard() {
+    if !installed("python3") {
+        return;
+    }
+    let lines = listen(&["--encoding", "gb2312"]);
+    let objects = listen(&["--encoding", "gb2312", "--json"]);
+    for listener in [&lines, &objects] {
+        let mut peer = python_to("hex_peer.py", listener.address, &[]);
+        peer.say(HELLO);
+        listener.expect_lines(1, SOON);
+        // These are no GB2312: they are shown as escapes, and do not end it.
+        peer.say("ff");
+        listener.expect_lines(2, SOON);
+        peer.say(HELLO);
+        listener.expect_lines(3, SOON);
+    }
+    let heard = lines.lines(Voice::Out);
+    assert!(heard[0].ends_with(" 4 bytes: 你好"), "{heard:?}");
+    assert!(heard[1].ends_with(" 1 byte: \\xff"), "{heard:?}");
+    assert!(heard[2].ends_with(": 你好"), "{heard:?}");
+    let heard: Vec<Value> =
+        objects.lines(Voice::Out).iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!((&heard[0]["text"], &heard[0]["len"]), (&"你好".into(), &4.into()));
+    assert_eq!((&heard[1]["text"], &heard[1]["base64"]), (&Value::Null, &"/w==".into()));
+}
+
+#[test]
+fn auto_hears_both_and_answers_in_what_the_peer_last_used() {
+    if !installed("python3") {
+        return;
+    }
+    let listener = listen(&["--encoding", "auto"]);
+    let mut peer = python_to("hex_peer.py", listener.address, &[]);
+    for bytes in [HELLO.to_string(), hex("你好".as_bytes()), HELLO.to_string()] {
+        peer.say(&bytes);
+    }
+    let heard = listener.expect_lines(3, SOON);
+    assert!(heard.iter().all(|line| line.ends_with(": 你好")), "{heard:?}");
+
+    let mut theirs = python("hex_peer.py", &[]);
+    let at = address_of(&theirs);
+    let mut ours = send(at, &["--encoding", "auto", "--wait", "4s"]);
+    let mut expected = Vec::new();
+    for (text, theirs_in, ours_in) in [
+        ("你好", HELLO.to_string(), hex("你好".as_bytes())),
+        ("你好", hex("再见".as_bytes()), HELLO.to_string()),
+        ("你好", HELLO.to_string(), hex("你好".as_bytes())),
+    ] {
+        ours.say(text);
+        expected.push(ours_in);
+        let lines = theirs.expect_lines(1 + expected.len(), SOON);
+        let last = lines.last().unwrap();
+        assert!(last.ends_with(expected.last().unwrap()), "{last}, not {expected:?}");
+        theirs.say(&theirs_in);
+        ours.expect_lines(expected.len(), SOON);
+    }
+    assert_eq!(ours.lines(Voice::Out), ["你好", "再见", "你好"]);
+}
+
+#[test]
+fn a_character_that_the_encoding_lacks_is_named_and_nothing_is_sent() {
+    let Some((theirs, at)) = strict("gb2312") else { return };
+    // 镕 is in GBK, not in GB2312; so is the euro, which WHATWG's table would let through.
+    for character in ["镕", "€", "😀"] {
+        for command in ["send", "ask"] {
+            let text = format!("你好{character}");
+            let args = [command, &at.to_string(), &text, "--encoding", "gb2312"];
+            let (code, ours) = ended(pigeon(&format!("pigeon {command}"), &args));
+            let note = ours.lines(Voice::Err).concat();
+            assert!(note.contains(character), "{note}");
+            assert!(matches!(code, Some(1 | 2)), "{code:?}");
+        }
+    }
+    // Whatever had been sent would stand before this.
+    assert_eq!(ended(send(at, &["完", "--encoding", "gb2312"])).0, Some(0));
+    assert_eq!(theirs.expect_lines(2, SOON)[1..], ["完"]);
+}
+
+// What the tests above share.
+
+/// A server that decodes strictly, and where it listens; `None` if there is no Python.
+fn strict(encoding: &str) -> Option<(Process, SocketAddr)> {
+    installed("python3").then(|| {
+        let server = python("size_server.py", &["--encoding", encoding]);
+        let address = address_of(&server);
+        (server, address)
+    })
+}
+
+#[track_caller]
+fn ended(mut process: Process) -> (Option<i32>, Process) {
+    let status = process.expect_end(SOON);
+    (status.code(), process)
+}
