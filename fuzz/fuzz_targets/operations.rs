@@ -685,8 +685,8 @@ impl Model {
     }
 
     fn holder(&self, name: &str) -> Option<SocketAddr> {
-        let folded = name.to_lowercase();
-        let has = |other: &str| other.to_lowercase() == folded;
+        let folded = fold(name);
+        let has = |other: &str| fold(other) == folded;
         let named = self.hub.members().find(|m| m.name.as_ref().is_some_and(|n| has(n.as_str())));
         named.map(|member| member.address).or_else(|| name.parse().ok())
     }
