@@ -4,9 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use pigeon_datagram::MAX_PAYLOAD_V4;
+use pigeon_datagram::{DEFAULT_OPEN, MAX_PAYLOAD_V4};
 
-use crate::admission::DEFAULT_OPEN;
 use crate::{Name, PerOrigin, Rate};
 
 /// The settings of a hub. `Config::default()` is what `pigeon hub` runs with.

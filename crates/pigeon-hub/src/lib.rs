@@ -39,7 +39,7 @@ mod seal;
 mod statistics;
 mod wire;
 
-pub use admission::{DEFAULT_OPEN, Origin, PerOrigin};
+pub use admission::{Origin, PerOrigin};
 pub use config::{Config, Format};
 pub use event::{Event, Left};
 pub use hub::{BanError, Hub, MemberView, RoomView};

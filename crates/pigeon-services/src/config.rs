@@ -4,21 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
+use pigeon_datagram::DEFAULT_OPEN;
 
 use crate::sntp;
-
-/// Networks that are answered freely unless told otherwise: loopback, private (RFC 1918),
-/// link-local (RFC 3927, RFC 4291 section 2.5.6) and unique local (RFC 4193).
-pub const DEFAULT_OPEN: [&str; 8] = [
-    "127.0.0.0/8",
-    "::1/128",
-    "10.0.0.0/8",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "169.254.0.0/16",
-    "fe80::/10",
-    "fc00::/7",
-];
 
 /// The settings of a service. `Config::default()` is what `pigeon serve` runs with, but for the
 /// time zone, the addresses and the hash keys, which only the driver knows.

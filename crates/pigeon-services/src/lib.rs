@@ -28,7 +28,7 @@ pub mod strftime;
 mod texts;
 mod wall;
 
-pub use config::{Config, DEFAULT_OPEN};
+pub use config::Config;
 pub use event::{Event, Outcome};
 pub use guard::Ignored;
 pub use kind::{Kind, UnknownKind};
