@@ -15,8 +15,8 @@ const MAX_EVENTS: usize = 65_536;
 pub struct Arrival {
     /// The sender.
     pub from: SocketAddr,
-    /// Which of our addresses it came to, where the system tells.
-    pub local: Option<IpAddr>,
+    /// The address it was sent to, ours or a group's or a broadcast one, where the system tells.
+    pub destination: Option<IpAddr>,
     /// The bytes that fitted the buffer.
     pub payload: Box<[u8]>,
     /// The true length in bytes.
@@ -77,7 +77,7 @@ impl Machine for Listener {
     fn handle_datagram(&mut self, _now: Instant, datagram: &Received<'_>) {
         self.report(Heard::Arrival(Arrival {
             from: datagram.from,
-            local: datagram.local,
+            destination: datagram.destination,
             payload: datagram.payload.into(),
             length: datagram.length,
             wall: datagram.wall,
@@ -128,7 +128,7 @@ mod tests {
         listener.handle_timeout(end);
         let events: Vec<_> = std::iter::from_fn(|| listener.poll_event()).collect();
         let arrival =
-            Arrival { from, local: None, payload: (*b"abc").into(), length: 9, wall: None };
+            Arrival { from, destination: None, payload: (*b"abc").into(), length: 9, wall: None };
         assert_eq!(events, [Heard::Arrival(arrival), Heard::Refused, Heard::Over]);
         assert_eq!(listener.poll_timeout(), None);
     }

@@ -26,9 +26,12 @@ pub fn max_payload(to: SocketAddr) -> usize {
 pub struct Received<'a> {
     /// The sender. An IPv4-mapped IPv6 address has already become its IPv4 one.
     pub from: SocketAddr,
-    /// Which of our addresses it was sent to, where the system tells. Answering from this one is
+    /// Which of our addresses it reached, where the system tells. Answering from this one is
     /// what lets a peer with a connected socket see the answer.
     pub local: Option<IpAddr>,
+    /// The destination it names, where the system tells: `local`, or a group, or a broadcast
+    /// address, none of which can be answered from.
+    pub destination: Option<IpAddr>,
     /// The bytes, or as many of them as the buffer took.
     pub payload: &'a [u8],
     /// The datagram's true length in bytes; more than `payload.len()` if it was truncated.
@@ -40,7 +43,14 @@ pub struct Received<'a> {
 impl<'a> Received<'a> {
     /// A datagram as a test or a simulation makes it: whole, and with nothing else known.
     pub fn new(from: SocketAddr, payload: &'a [u8]) -> Self {
-        Received { from, local: None, payload, length: payload.len(), wall: None }
+        Received {
+            from,
+            local: None,
+            destination: None,
+            payload,
+            length: payload.len(),
+            wall: None,
+        }
     }
 
     /// Whether bytes were cut off because the buffer was too small.

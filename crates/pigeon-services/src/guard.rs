@@ -79,6 +79,15 @@ impl Ignored {
     }
 }
 
+/// How a request may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// The most bytes of the reply.
+    pub(crate) most: usize,
+    /// Whether no rate bounds its source.
+    pub(crate) is_free: bool,
+}
+
 /// What the rules remember.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -96,23 +105,24 @@ impl Guard {
         self.sources.shared
     }
 
-    /// Whether a request may be answered, and if so, with how many bytes at the most.
+    /// Whether a request may be answered, and if so, how.
     pub(crate) fn admit(
         &mut self,
         now: Instant,
         config: &Config,
         kind: Kind,
         request: &Received<'_>,
-    ) -> Result<usize, Ignored> {
+    ) -> Result<Admitted, Ignored> {
         check_source(config, kind, request.from)?;
-        check_request(kind, request)?;
+        check_request(config, kind, request)?;
         let ip = request.from.ip();
         let is_open = config.open.iter().any(|net| net.contains(&ip));
         // Loopback is only loopback while its network is open.
-        if config.loopback_counts || !(is_open && ip.is_loopback()) {
+        let is_free = is_open && ip.is_loopback() && !config.loopback_counts;
+        if !is_free {
             self.take(now, config, ip)?;
         }
-        Ok(if is_open { usize::MAX } else { request.length })
+        Ok(Admitted { most: if is_open { usize::MAX } else { request.length }, is_free })
     }
 
     /// Takes one reply out of the source's bucket and out of everyone's, or out of neither.
@@ -149,13 +159,17 @@ fn check_source(config: &Config, kind: Kind, from: SocketAddr) -> Result<(), Ign
 }
 
 /// Refuses what is a reply itself, or no request at all.
-fn check_request(kind: Kind, request: &Received<'_>) -> Result<(), Ignored> {
+fn check_request(config: &Config, kind: Kind, request: &Received<'_>) -> Result<(), Ignored> {
     let payload = request.payload;
     match kind {
         Kind::Echo | Kind::Upper | Kind::Time if request.is_truncated() => Err(Ignored::Truncated),
-        Kind::Size | Kind::Time | Kind::Daytime if texts::is_reply(payload) => Err(Ignored::Reply),
+        Kind::Size | Kind::Time | Kind::Daytime | Kind::Fixed if texts::is_reply(payload) => {
+            Err(Ignored::Reply)
+        }
         Kind::Time if !texts::asks_for_time(payload) => Err(Ignored::Reply),
         Kind::Sntp => sntp::check_request(payload),
+        // Our own reply come back, perhaps in capitals, or another such service's.
+        Kind::Fixed if payload.eq_ignore_ascii_case(&config.reply) => Err(Ignored::Reply),
         _ => Ok(()),
     }
 }
@@ -203,7 +217,9 @@ mod tests {
         let config = Config::default();
         let mut most = |source: &str| {
             let request = Received::new(from(source), b"hello");
-            guard.admit(Instant::ORIGIN, &config, Kind::Size, &request)
+            guard
+                .admit(Instant::ORIGIN, &config, Kind::Size, &request)
+                .map(|admitted| admitted.most)
         };
         for (source, expected) in [
             ("127.3.4.5:5000", usize::MAX),

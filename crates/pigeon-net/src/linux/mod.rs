@@ -85,7 +85,8 @@ impl Linux {
             let Some(from) = message.from else { continue };
             for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
                 datagrams += 1;
-                each(Received { from, local: told.local(), payload, length, wall: told.wall });
+                let (local, destination, wall) = (told.local(), told.destination(), told.wall);
+                each(Received { from, local, destination, payload, length, wall });
             }
         }
         Ok(datagrams)

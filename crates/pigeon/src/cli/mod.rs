@@ -1,6 +1,7 @@
 //! The command line: from arguments to a command and its exit status. One file a command, each
 //! exporting `Args` and `run`.
 
+mod answers;
 pub(crate) mod ask;
 mod bind;
 mod discover;

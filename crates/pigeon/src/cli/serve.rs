@@ -1,19 +1,17 @@
 //! `pigeon serve`: the small services, several at once, each on its own port.
 
 use std::io::{self, IsTerminal};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use jiff::tz::TimeZone;
 use pigeon_datagram::{Instant, Machine, Received, Transmit};
-use pigeon_net::{
-    Clock, Driver, Host, Interfaces, Socket, SocketOptions, Stats, Waker, local_addresses,
-};
+use pigeon_net::{Clock, Driver, Host, SocketOptions, Stats, Waker, local_addresses};
 use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics, WallClock};
 
+use super::answers;
 use super::bind::bind;
 use super::endpoint::{ListenAddress, ListenHost};
 use super::exit::Status;
@@ -93,7 +91,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
         sockets.push((spec.kind, bind(listen, &options)?));
     }
-    let own = own_addresses(&sockets, &interfaces);
+    let own = answers::own_addresses(sockets.iter().map(|(_, s)| s.local_addr()), &interfaces);
 
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
@@ -103,7 +101,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     for (kind, socket) in sockets {
         let address = socket.local_addr();
         notes.line(format!("{kind} on {address}"));
-        let service = Service::new(kind, config(&args, &own, &interfaces)?, wall(clock.now()));
+        let config = answers::config(&args.open, args.per_source, &own, &interfaces)?;
+        let config = Config { report_datagrams: args.verbose, ..config };
+        let service = Service::new(kind, config, wall(clock.now()));
         let driver = Driver::new(Timed(service), socket).context("cannot watch the socket")?;
         let driver = driver.with_clock(clock);
         posts.push(Post { kind, address, waker: driver.waker(), counts: Arc::default() });
@@ -149,37 +149,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     notes.finish(deadline);
     outcome?;
     Ok(Status::Done)
-}
-
-/// Every address of this process's services: what comes from there is a loop.
-fn own_addresses(sockets: &[(Kind, Socket)], interfaces: &Interfaces) -> Vec<SocketAddr> {
-    let addresses = sockets.iter().map(|(_, socket)| socket.local_addr());
-    let all = |bound: SocketAddr| -> Vec<SocketAddr> {
-        match bound.ip().is_unspecified() {
-            true => interfaces.iter().map(|i| SocketAddr::new(i.address, bound.port())).collect(),
-            false => vec![bound],
-        }
-    };
-    addresses.flat_map(all).collect()
-}
-
-fn config(args: &Args, own: &[SocketAddr], interfaces: &Interfaces) -> anyhow::Result<Config> {
-    let defaults = Config::default();
-    let mut hash_keys = [0; 4];
-    for key in &mut hash_keys {
-        *key = getrandom::u64().context("the system gives no random numbers")?;
-    }
-    Ok(Config {
-        open: args.open.0.clone(),
-        per_source: args.per_source.map_or(defaults.per_source, |given| given.0),
-        loopback_counts: args.per_source.is_some(),
-        own: own.to_vec(),
-        never: interfaces.iter().filter_map(|i| i.broadcast).map(IpAddr::V4).collect(),
-        zone: TimeZone::system(),
-        hash_keys,
-        report_datagrams: args.verbose,
-        ..defaults
-    })
 }
 
 /// A reading of the wall clock.
@@ -345,20 +314,20 @@ impl Host<Timed> for Around {
 
     fn event(&mut self, _: &Timed, _: Instant, event: Event) -> ControlFlow<()> {
         let kind = self.kind;
-        self.notes.line(match event {
+        let line = match &event {
             Event::Datagram { from, length, outcome } => {
                 let outcome = match outcome {
                     Outcome::Replied { length } => format!("{length} bytes back"),
                     Outcome::Discarded => "discarded".to_string(),
                     Outcome::Ignored(reason) => format!("not answered: {}", reason.describe()),
                 };
-                format!("{kind}: {length} bytes from {from}, {outcome}")
+                Some(format!("{length} bytes from {from}, {outcome}"))
             }
-            Event::Limited { source, bound, requests } => format!(
-                "{kind}: {source} asks too much: {} ({requests} requests so far); a loop?",
-                bound.describe()
-            ),
-        });
+            _ => answers::warning(&event),
+        };
+        if let Some(line) = line {
+            self.notes.line(format!("{kind}: {line}"));
+        }
         ControlFlow::Continue(())
     }
 }

@@ -33,6 +33,7 @@ mod escapes;
 mod groups;
 mod membership;
 mod refusals;
+mod replies;
 mod restart;
 mod room;
 mod send_listen;
