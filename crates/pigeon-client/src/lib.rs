@@ -7,6 +7,7 @@
 //! - [`Discover`]: a question to everybody at once, and whoever answers: `pigeon discover`.
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod ask;
 mod discover;
 mod heartbeat;
@@ -14,9 +15,10 @@ mod listener;
 mod sender;
 mod session;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
 pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
 pub use heartbeat::Answer;
-pub use listener::{Arrival, Heard, Listener};
+pub use listener::{Heard, Listener};
 pub use sender::{SENDER_QUEUE, Sender};
 pub use session::{Event, LineError, Said, Session, SessionConfig};

@@ -25,6 +25,10 @@ use crate::{Clock, Receipt, Socket, Stats};
 /// Batches received before timers and the waker are looked at again.
 const BATCHES: usize = 4;
 
+/// Batches thrown away at the most before a machine's turn: a peer that never stops sending does
+/// not keep it from beginning.
+const STALE_BATCHES: usize = 64;
+
 /// Transmits gathered for one call of [`Socket::send`].
 const GATHER: usize = 256;
 
@@ -116,24 +120,24 @@ pub fn first_event<M: Machine>(
     socket: Socket,
     clock: Clock,
 ) -> Result<M::Event, DriveError> {
-    struct First<E>(Option<E>);
-    impl<M: Machine> Host<M> for First<M::Event> {
-        fn woken(&mut self, _: &mut M, _: Instant, _: &Stats) -> ControlFlow<()> {
-            ControlFlow::Continue(())
-        }
-
-        fn event(&mut self, _: &M, _: Instant, event: M::Event) -> ControlFlow<()> {
-            self.0.get_or_insert(event);
-            ControlFlow::Break(())
-        }
-    }
     let local = socket.local_addr();
     let failed = |source| DriveError::Wait { local, source };
     let mut driver = Driver::new(machine, socket).map_err(failed)?.with_clock(clock);
-    let mut first = First(None);
-    driver.run(&mut first)?;
-    // The loop ends only by an event.
-    first.0.ok_or_else(|| failed(io::ErrorKind::UnexpectedEof.into()))
+    driver.run_to_event()
+}
+
+/// A host that has seen enough with the first event.
+struct First<E>(Option<E>);
+
+impl<M: Machine> Host<M> for First<M::Event> {
+    fn woken(&mut self, _: &mut M, _: Instant, _: &Stats) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, _: &M, _: Instant, event: M::Event) -> ControlFlow<()> {
+        self.0.get_or_insert(event);
+        ControlFlow::Break(())
+    }
 }
 
 /// A machine, its socket, and the loop between them.
@@ -232,6 +236,42 @@ impl<M: Machine> Driver<M> {
         }
     }
 
+    /// Runs the next machine over the same socket until it reports something: for a program that
+    /// asks again and again. What came before, such as a late reply to the last request, is thrown
+    /// away first; what comes late after that cannot be told from a reply to this one.
+    ///
+    /// # Errors
+    /// When the socket or the readiness queue is of no more use.
+    pub fn next_event(&mut self, machine: M) -> Result<M::Event, DriveError> {
+        self.machine = machine;
+        self.refused = false;
+        for _ in 0..STALE_BATCHES {
+            match self.socket.receive(&mut |_| {}) {
+                Ok(Receipt::Datagrams(_) | Receipt::Refused) => {}
+                Ok(Receipt::Empty) => {
+                    self.readable = false;
+                    break;
+                }
+                Err(source) => return Err(self.cannot_receive(source)),
+            }
+        }
+        self.run_to_event()
+    }
+
+    fn run_to_event(&mut self) -> Result<M::Event, DriveError> {
+        let mut first = First(None);
+        self.run(&mut first)?;
+        // The loop ends only by an event.
+        first.0.ok_or_else(|| DriveError::Wait {
+            local: self.socket.local_addr(),
+            source: io::ErrorKind::UnexpectedEof.into(),
+        })
+    }
+
+    fn cannot_receive(&self, source: io::Error) -> DriveError {
+        DriveError::Receive { local: self.socket.local_addr(), source }
+    }
+
     /// One round: timers, the waker, a few batches; each is followed by a drain.
     fn turn(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
         let now = self.clock.now();
@@ -272,9 +312,7 @@ impl<M: Machine> Driver<M> {
             Ok(Receipt::Datagrams(_)) => {}
             Ok(Receipt::Empty) => self.readable = false,
             Ok(Receipt::Refused) => self.machine.handle_refused(now),
-            Err(source) => {
-                return Err(DriveError::Receive { local: self.socket.local_addr(), source });
-            }
+            Err(source) => return Err(self.cannot_receive(source)),
         }
         Ok(())
     }

@@ -319,9 +319,9 @@ impl Host<Sender> for Around {
 
     fn event(&mut self, _: &Sender, _: Instant, event: Heard) -> ControlFlow<()> {
         match event {
-            Heard::Arrival(arrival) => {
+            Heard::Arrivals(arrivals) => arrivals.iter().try_for_each(|arrival| {
                 self.replies += 1;
-                let text = self.spelling.show(&arrival.payload);
+                let text = self.spelling.show(arrival.payload);
                 let line = match self.to {
                     Some(_) => format!("{}: {text}", arrival.from),
                     None => text,
@@ -337,7 +337,7 @@ impl Host<Sender> for Around {
                         ControlFlow::Break(())
                     }
                 }
-            }
+            }),
             Heard::Room => {
                 // The sender can only be fed from `woken`.
                 self.waker.wake();

@@ -1,11 +1,12 @@
 //! How datagrams are written and shown: as text in some encoding, as hexadecimal, as base64.
 
 use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pigeon_text::{Auto, Encoding, escape};
+use pigeon_text::{Auto, Encoding, escape, escape_to};
 
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
@@ -109,13 +110,24 @@ impl Spelling {
 
     /// A datagram as one line for a screen.
     pub(crate) fn show(&mut self, payload: &[u8]) -> String {
+        let mut shown = Vec::new();
+        self.show_to(payload, &mut shown);
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+
+    /// The same, appended to `out`.
+    pub(crate) fn show_to(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         match self.form {
-            Form::Hex => payload.iter().map(|byte| format!("{byte:02x}")).collect(),
-            Form::Base64 => STANDARD.encode(payload),
+            Form::Hex => payload.iter().for_each(|byte| {
+                // Writing to a vector cannot fail.
+                let _ = write!(out, "{byte:02x}");
+            }),
+            Form::Base64 => out.extend_from_slice(STANDARD.encode(payload).as_bytes()),
+            // The escapes of `escape` are those of `decode`: nothing needs to be decoded first.
+            Form::Text(Choice::Fixed(Encoding::UTF_8)) => escape_to(out, without_end(payload)),
             Form::Text(_) => {
                 let text = self.text(payload);
-                let text = text.strip_suffix('\n').unwrap_or(&text);
-                escape(text.strip_suffix('\r').unwrap_or(text)).to_string()
+                escape_to(out, without_end(text.as_bytes()));
             }
         }
     }
@@ -156,6 +168,12 @@ impl Spelling {
             Form::Hex | Form::Base64 => String::new(),
         }
     }
+}
+
+/// A line without its end, if it has one.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Bytes from hexadecimal digits; white space between them is passed over.

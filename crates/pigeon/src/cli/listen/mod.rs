@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
-use pigeon_client::{Arrival, Heard, Listener};
+use pigeon_client::{Arrivals, Heard, Listener};
 use pigeon_datagram::{Instant, max_payload};
 use pigeon_net::{
     BufferSize, Clock, Driver, Host, Interfaces, Socket, SocketOptions, Stats, local_addresses,
@@ -125,16 +125,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
         Capture::create(path).with_context(|| format!("cannot write {shown}"))
     });
-    let printer = Printer {
-        bound,
-        form: match (args.json, args.raw) {
-            (true, _) => Form::Json,
-            (_, true) => Form::Raw,
-            _ => Form::Lines,
-        },
-        spelling,
-        capture: capture.transpose()?,
+    let form = match (args.json, args.raw) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Raw,
+        _ => Form::Lines,
     };
+    let printer = Printer::new(bound, form, spelling, capture.transpose()?);
 
     let clock = Clock::start();
     let listener = Listener::new(args.duration.map(|duration| clock.now() + duration));
@@ -244,7 +240,7 @@ fn summary(around: &Around, machine: &Answering, stats: &Stats, dropped_here: u6
 }
 
 struct Around {
-    spool: Spool<Arrival>,
+    spool: Spool<Arrivals>,
     notes: Spool<Vec<u8>>,
     stop: Stop,
     /// Networks that are shown; none is all.
@@ -273,18 +269,23 @@ impl Host<Answering> for Around {
             }
         };
         match heard {
-            Heard::Arrival(_) if self.left == Some(0) => return ControlFlow::Break(()),
-            Heard::Arrival(arrival) => {
-                let shown = |net: &IpNet| net.contains(&arrival.from.ip());
-                if !self.from.is_empty() && !self.from.iter().any(shown) {
-                    self.passed += 1;
-                    return ControlFlow::Continue(());
+            Heard::Arrivals(mut arrivals) => {
+                let came = arrivals.len();
+                if !self.from.is_empty() {
+                    arrivals
+                        .retain_from(|from| self.from.iter().any(|net| net.contains(&from.ip())));
                 }
-                self.heard += 1;
-                // A rough size: what the queue must bound is the memory it holds.
-                let bytes = arrival.payload.len() + size_of::<Arrival>();
-                self.spool.push(arrival, bytes);
-                self.left = self.left.map(|left| left - 1);
+                self.passed += (came - arrivals.len()) as u64;
+                if let Some(left) = &mut self.left {
+                    arrivals.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= arrivals.len() as u64;
+                }
+                let count = arrivals.len();
+                self.heard += count as u64;
+                if count > 0 {
+                    let bytes = arrivals.memory();
+                    self.spool.push_many(arrivals, bytes, count);
+                }
                 if self.left == Some(0) {
                     return ControlFlow::Break(());
                 }
