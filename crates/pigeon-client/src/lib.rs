@@ -1,6 +1,7 @@
 //! The other end, as pure state machines. No clock, no socket, no randomness of its own.
 //!
 //! - [`Session`]: what `pigeon join` does: heartbeats, what is heard, and whether the hub is there.
+//! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
 //! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
 //! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
@@ -9,6 +10,7 @@
 
 mod arrivals;
 mod ask;
+pub mod chat;
 mod discover;
 mod heartbeat;
 mod listener;

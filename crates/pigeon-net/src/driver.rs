@@ -309,8 +309,12 @@ impl<M: Machine> Driver<M> {
         let machine = &mut self.machine;
         let receipt = self.socket.receive(&mut |datagram| machine.handle_datagram(now, &datagram));
         match receipt {
+            // None: an error was passed over, which the error queue may explain.
+            Ok(receipt @ (Receipt::Empty | Receipt::Datagrams(0))) => {
+                let more = self.socket.refusals(&mut |peer| machine.handle_refused_by(now, peer));
+                self.readable = more || receipt != Receipt::Empty;
+            }
             Ok(Receipt::Datagrams(_)) => {}
-            Ok(Receipt::Empty) => self.readable = false,
             Ok(Receipt::Refused) => self.machine.handle_refused(now),
             Err(source) => return Err(self.cannot_receive(source)),
         }

@@ -1,6 +1,7 @@
 //! The one interface of the two ways to the kernel, and the choice between them.
 
 use std::io;
+use std::net::SocketAddr;
 
 use pigeon_datagram::Received;
 
@@ -61,6 +62,18 @@ impl Path {
             #[cfg(target_os = "linux")]
             Path::Linux(linux) => linux.send(udp, queue, at, connected),
             Path::Portable(portable) => portable.send(udp, queue, at, connected),
+        }
+    }
+
+    /// The next of many peers that refused, if there is one.
+    pub(crate) fn refusal(&mut self, udp: &mio::net::UdpSocket) -> Option<SocketAddr> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Path::Linux(linux) => linux.refusal(udp),
+            Path::Portable(_) => {
+                let _ = udp;
+                None
+            }
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Socket {
     pub(crate) stats: Stats,
     pub(crate) peer: Option<SocketAddr>,
     local: SocketAddr,
-    capabilities: Capabilities,
+    pub(crate) capabilities: Capabilities,
 }
 
 impl Socket {

@@ -87,6 +87,8 @@ pub(super) struct Told {
     pub(super) drops: Option<u32>,
     /// When it was received, since the Unix epoch.
     pub(super) wall: Option<Duration>,
+    /// The error that an earlier datagram met, on its way through the error queue.
+    pub(super) error: Option<i32>,
     local_v4: Option<Ipv4Addr>,
     destination_v4: Option<Ipv4Addr>,
     /// The header's destination, whatever it is.
@@ -119,6 +121,10 @@ pub(super) fn decode(mut bytes: &[u8]) -> Told {
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => told.drops = int(data).map(i32::cast_unsigned),
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => told.wall = timespec(data),
+            // struct sock_extended_err begins with the error number.
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+                told.error = int(data);
+            }
             // struct in_pktinfo: interface index, local address, destination in the header.
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 told.local_v4 = array::<4>(data, 4).map(Ipv4Addr::from);

@@ -2,12 +2,14 @@
 //!
 //! - `options.rs`: what the kernel is asked to tell about each datagram.
 //! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is what they share.
+//! - `errqueue.rs`: which of many peers refused.
 //! - `name.rs`: socket addresses as the kernel writes them. `control.rs`: control messages.
 //!
 //! Addresses and control messages are laid out byte by byte in safe code, as their layout is part
 //! of the kernel's interface (cmsg(3), ip(7), ipv6(7)); `unsafe` is left to the calls themselves.
 
 mod control;
+mod errqueue;
 mod header;
 mod name;
 mod options;
@@ -15,7 +17,7 @@ mod recvmmsg;
 mod sendmmsg;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 
 use pigeon_datagram::Received;
@@ -55,6 +57,7 @@ impl Linux {
             batches: true,
             local_address: any && options::enable_local_address(fd, v6),
             kernel_drops: options::enable_drops(fd),
+            refusals: options.refusals && options::enable_refusals(fd, v6),
             timestamps: options.timestamps && options::enable_timestamps(fd),
             ..Capabilities::default()
         };
@@ -101,6 +104,18 @@ impl Linux {
     ) -> io::Result<Progress> {
         self.sending.fill(queue, at, connected);
         self.sending.send(udp.as_fd(), queue, at)
+    }
+
+    /// The next peer that refused; `None` at the end of the error queue. Other errors of single
+    /// datagrams are passed over.
+    pub(crate) fn refusal(&mut self, udp: &mio::net::UdpSocket) -> Option<SocketAddr> {
+        // An error of the call itself shows at the next receive too.
+        while let Ok(Some((peer, error))) = errqueue::next(udp.as_fd()) {
+            if error == libc::ECONNREFUSED && peer.is_some() {
+                return peer;
+            }
+        }
+        None
     }
 
     pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {

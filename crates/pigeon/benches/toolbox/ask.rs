@@ -73,7 +73,7 @@ fn percentiles(mut times: Vec<f64>) -> [f64; 2] {
 }
 
 enum Asker {
-    Library(Driver<Ask>),
+    Library(Box<Driver<Ask>>),
     Bare(UdpSocket),
     Python(Child, BufReader<std::process::ChildStdout>),
 }
@@ -83,7 +83,8 @@ impl Asker {
         let socket = Socket::connect(server, None, &SocketOptions::default()).expect("a socket");
         let clock = pigeon_net::Clock::start();
         let ask = Ask::new(clock.now(), server, REQUEST, RetryPolicy::default());
-        Asker::Library(Driver::new(ask, socket).expect("a driver").with_clock(clock))
+        let driver = Driver::new(ask, socket).expect("a driver").with_clock(clock);
+        Asker::Library(Box::new(driver))
     }
 
     fn bare(server: SocketAddr) -> Asker {

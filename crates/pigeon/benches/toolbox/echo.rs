@@ -142,7 +142,7 @@ impl Clients {
         let mut flights: Vec<(usize, Instant)> = vec![(0, start); CLIENTS];
         let (mut sent, mut replies, mut in_flight) = (0, 0, CLIENTS);
         for socket in &mut self.sockets {
-            sent += socket.send(&self.bytes, &self.burst, PATIENCE).sent as u64;
+            sent += socket.send(&self.bytes, &self.burst, PATIENCE).sent;
         }
         while in_flight > 0 {
             for (socket, (got, since)) in self.sockets.iter_mut().zip(&mut flights) {
@@ -157,7 +157,7 @@ impl Clients {
                     continue;
                 }
                 if start.elapsed() < TURN {
-                    sent += socket.send(&self.bytes, &self.burst, PATIENCE).sent as u64;
+                    sent += socket.send(&self.bytes, &self.burst, PATIENCE).sent;
                     (*got, *since) = (0, Instant::now());
                 } else {
                     *got = usize::MAX;

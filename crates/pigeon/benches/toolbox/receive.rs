@@ -208,7 +208,7 @@ fn send(to: SocketAddr, rate: f64, trains: bool) -> (u64, f64) {
         }
         let due = (rate * elapsed.as_secs_f64()) as u64;
         if sent + BATCH as u64 <= due {
-            sent += socket.send(&bytes, &batch, Duration::from_secs(1)).sent as u64;
+            sent += socket.send(&bytes, &batch, Duration::from_secs(1)).sent;
         } else {
             // A receiver may need this CPU too.
             std::thread::sleep(Duration::from_micros(20));

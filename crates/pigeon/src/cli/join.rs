@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context;
+use clap_complete::ArgValueCandidates;
 use pigeon_client::{Event, Said, Session, SessionConfig};
 use pigeon_datagram::Instant;
 use pigeon_hub::Name;
@@ -12,10 +13,10 @@ use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::endpoint::Endpoint;
 use super::exit::{Status, UsageError};
 use super::quantity::{self, roughly};
 use super::signals::{Stop, on_stop};
+use super::whom;
 use crate::output::{Color, json, wall};
 use crate::ui::lines::{self, Input, Printer, Reader};
 
@@ -35,9 +36,9 @@ Examples:
 
 `quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
 pub(crate) struct Args {
-    /// The hub: HOST[:PORT], port 9999 where none is given
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", value_parser = hub)]
-    hub: Endpoint,
+    /// The hub: HOST[:PORT], port 9999 where none is given, or a contact's name
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", add = ArgValueCandidates::new(whom::candidates))]
+    hub: String,
 
     /// What to be called: one word (a raw hub knows no names and would pass the wish on as data)
     #[arg(long, value_name = "NAME")]
@@ -64,10 +65,6 @@ pub(crate) struct Args {
     line: bool,
 }
 
-fn hub(text: &str) -> Result<Endpoint, String> {
-    Endpoint::parse(text, Some(DEFAULT_PORT))
-}
-
 /// What the thread that reads lines tells the loop.
 enum Typed {
     Line(Vec<u8>),
@@ -81,7 +78,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
         return Err(UsageError(format!("bad --nick: {error}")).into());
     }
-    let hub = args.hub.resolve()?;
+    let hub = whom::parse(&args.hub, Some(DEFAULT_PORT))?.endpoint.resolve()?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
     let seed = getrandom::u64().context("the system gives no random numbers")?;

@@ -4,9 +4,10 @@
 mod answers;
 pub(crate) mod ask;
 mod bind;
+mod contacts;
 mod discover;
-mod endpoint;
-mod exit;
+pub(crate) mod endpoint;
+pub(crate) mod exit;
 mod framing;
 mod generate;
 mod hub;
@@ -20,6 +21,7 @@ mod signals;
 mod sockets;
 mod spelling;
 mod time;
+mod whom;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -54,6 +56,7 @@ enum Command {
     Ask(ask::Args),
     Serve(serve::Args),
     Time(time::Args),
+    Contacts(contacts::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
     Listen(listen::Args),
@@ -63,6 +66,7 @@ enum Command {
 
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
+    generate::complete();
     match parse().and_then(run) {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
@@ -111,6 +115,7 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Time(args) => time::run(args),
+        Command::Contacts(args) => contacts::run(args),
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),
         Command::Listen(args) => listen::run(args),

@@ -3,7 +3,8 @@
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
-//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own.
+//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `book`: contacts.
+//! - `contacts`: names for endpoints, and the file they are kept in.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
@@ -19,6 +20,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
 
+mod book;
 mod namespace;
 mod peers;
 mod pigeon;
@@ -27,6 +29,7 @@ mod services;
 
 mod ask;
 mod capture;
+mod contacts;
 mod discover;
 mod encodings;
 mod escapes;
