@@ -1,6 +1,7 @@
 //! The other end, as pure state machines. No clock, no socket, no randomness of its own.
 //!
 //! - [`Session`]: what `pigeon join` does: heartbeats, what is heard, and whether the hub is there.
+//! - [`Roster`]: who is where, as far as the hub's lines tell; [`Spoken`]: what such a line is.
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
 //! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
 //! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
@@ -11,6 +12,7 @@ mod ask;
 mod discover;
 mod heartbeat;
 mod listener;
+mod roster;
 mod sender;
 mod session;
 
@@ -18,5 +20,6 @@ pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
 pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
 pub use heartbeat::Answer;
 pub use listener::{Arrival, Heard, Listener};
+pub use roster::{Roster, Spoken};
 pub use sender::{SENDER_QUEUE, Sender};
-pub use session::{Event, LineError, Said, Session, SessionConfig};
+pub use session::{Contact, Event, LineError, Said, Session, SessionConfig};
