@@ -2,6 +2,7 @@
 //!
 //! - [`Session`]: what `pigeon join` does: heartbeats, what is heard, and whether the hub is there.
 //! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
+//! - [`Roster`]: who is where, as far as the hub's lines tell; [`Spoken`]: what such a line is.
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
 //! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
 //! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
@@ -14,6 +15,7 @@ pub mod chat;
 mod discover;
 mod heartbeat;
 mod listener;
+mod roster;
 mod sender;
 mod session;
 
@@ -22,5 +24,6 @@ pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
 pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
 pub use heartbeat::Answer;
 pub use listener::{Heard, Listener};
+pub use roster::{Roster, Spoken};
 pub use sender::{SENDER_QUEUE, Sender};
-pub use session::{Event, LineError, Said, Session, SessionConfig};
+pub use session::{Contact, Event, LineError, Said, Session, SessionConfig};

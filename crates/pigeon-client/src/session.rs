@@ -140,6 +140,21 @@ impl fmt::Display for LineError {
 
 impl std::error::Error for LineError {}
 
+/// How things stand between a session and its hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// The first heartbeat is not answered yet.
+    Asking,
+    /// The server answers no heartbeats, so nobody can tell whether it is there.
+    Plain,
+    /// The hub answers.
+    Answering,
+    /// A heartbeat went unanswered, the network refused, or the hub said `Bye!`.
+    Silent,
+    /// The hub has sent us away.
+    Removed,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     Asking,
@@ -162,6 +177,13 @@ pub struct Session<R> {
     unanswered: u32,
     next_heartbeat: Instant,
     answer_due: Option<Instant>,
+    /// When the heartbeat was sent whose answer will tell the round trip. `None` if none is on its
+    /// way, or if it was repeated: nobody could say which of the two was answered (RFC 6298
+    /// section 3, Karn's algorithm).
+    timed: Option<Instant>,
+    unanswered_heartbeats: u32,
+    round_trip: Option<Duration>,
+    members: Option<u64>,
     /// What was typed behind `/nick`, until the hub has granted it.
     wish: Option<String>,
     /// The word that takes the name back, as the hub told it.
@@ -189,6 +211,10 @@ impl<R: Rng> Session<R> {
             unanswered: 0,
             next_heartbeat: now,
             answer_due: None,
+            timed: None,
+            unanswered_heartbeats: 0,
+            round_trip: None,
+            members: None,
             wish: None,
             resume_word: None,
             held: VecDeque::new(),
@@ -217,6 +243,34 @@ impl<R: Rng> Session<R> {
     /// When the hub was last heard; the session's beginning if it never was.
     pub fn last_heard(&self) -> Instant {
         self.heard
+    }
+
+    /// How things stand with the hub.
+    pub fn contact(&self) -> Contact {
+        match self.presence {
+            Presence::Away { .. } => Contact::Silent,
+            Presence::Answering if self.unanswered > 0 => Contact::Silent,
+            Presence::Asking => Contact::Asking,
+            Presence::Plain => Contact::Plain,
+            Presence::Answering => Contact::Answering,
+            Presence::Removed => Contact::Removed,
+        }
+    }
+
+    /// The time between the last heartbeat that was sent once and its answer. `None` until there
+    /// was one.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// How many members the hub had when it last answered.
+    pub fn members(&self) -> Option<u64> {
+        self.members
+    }
+
+    /// What we are called, or asked to be called.
+    pub fn nick(&self) -> Option<&str> {
+        self.config.nick.as_deref()
     }
 
     /// Events dropped because nobody collected them.
@@ -303,6 +357,11 @@ impl<R: Rng> Session<R> {
         self.heard = now;
         self.unanswered = 0;
         self.answer_due = None;
+        if let Some(answer) = answer {
+            self.members = Some(answer.members);
+            self.round_trip = self.timed.take().map(|sent| now - sent).or(self.round_trip);
+            self.unanswered_heartbeats = 0;
+        }
         match (self.presence, answer) {
             (Presence::Asking | Presence::Plain, Some(answer)) => {
                 self.presence = Presence::Answering;
@@ -365,6 +424,8 @@ impl<R: Rng> Session<R> {
 
     fn send_heartbeat(&mut self, now: Instant) {
         self.may_prove = !self.config.plain;
+        self.unanswered_heartbeats = self.unanswered_heartbeats.saturating_add(1);
+        self.timed = (self.unanswered_heartbeats == 1).then_some(now);
         self.send(if self.config.plain { heartbeat::PLAIN } else { heartbeat::PADDED });
         let mut wait = self.interval();
         let answer_within = match &mut self.presence {

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_client::{Event, Said, Session, SessionConfig};
+use pigeon_client::{Contact, Event, Roster, Said, Session, SessionConfig, Spoken};
 use pigeon_datagram::Instant;
 use pigeon_datagram::link::{Conditions, Loss, Probability};
 use pigeon_datagram::simulation::{Direction, Network, Node, Peer};
@@ -393,4 +393,98 @@ fn a_refused_wish_does_not_cost_the_name_one_has() {
     say(&mut network, member, "here");
     network.run_for(after(1));
     assert_eq!(heard(&network, member).last().unwrap(), "dog: here\n");
+}
+
+#[test]
+fn what_is_known_of_the_hub_is_what_was_measured() {
+    let mut network = Network::new(21);
+    let delay = Duration::from_millis(20);
+    network.default_conditions(Conditions { delay, ..Conditions::default() }).unwrap();
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    assert_eq!(network.machine(dog).contact(), Contact::Asking);
+    assert_eq!((network.machine(dog).round_trip(), network.machine(dog).members()), (None, None));
+    network.run_for(after(1));
+    let session = network.machine(dog);
+    assert_eq!((session.contact(), session.members()), (Contact::Answering, Some(1)));
+    // Two links each way.
+    assert_eq!(session.round_trip(), Some(4 * delay));
+    join(&mut network, 2, "ape");
+    network.run_for(after(11));
+    assert_eq!(network.machine(dog).members(), Some(2));
+
+    network.remove(hub);
+    let gone = network.now();
+    network.run_for(after(13));
+    let session = network.machine(dog);
+    assert_eq!(session.contact(), Contact::Silent);
+    assert!(session.last_heard() <= gone);
+    network.replace(hub, Hub::new(Config::default()));
+    network.run_for(after(11));
+    // Heartbeats were repeated, but the last one was sent and answered once.
+    assert_eq!(network.machine(dog).contact(), Contact::Answering);
+    assert_eq!(network.machine(dog).round_trip(), Some(4 * delay));
+}
+
+#[test]
+fn a_repeated_heartbeat_tells_no_round_trip() {
+    let mut network = Network::new(22);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    let measured = network.machine(dog).round_trip();
+    network.remove(hub);
+    network.run_for(after(15));
+    let Some(Event::Silent { .. }) = told(&network, dog).last().cloned() else {
+        panic!("{:?}", told(&network, dog));
+    };
+    network.replace(hub, Hub::new(Config::default()));
+    while network.machine(dog).contact() == Contact::Silent {
+        network.run_for(Duration::from_millis(1));
+    }
+    assert_eq!(network.machine(dog).round_trip(), measured);
+}
+
+#[test]
+fn a_roster_follows_a_real_hub() {
+    let mut network = Network::new(23);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    let ape = join(&mut network, 2, "猴哥");
+    network.run_for(after(2));
+    let (mut roster, mut seen) = (Roster::default(), 0);
+    let mut follow = |network: &mut Network, roster: &mut Roster| {
+        for _ in 0..4 {
+            network.run_for(after(2));
+            let events: Vec<_> = network.events(dog)[seen..].to_vec();
+            seen += events.len();
+            for (at, event) in events {
+                let Event::Received(payload) = event else { continue };
+                let text = String::from_utf8(payload.into()).unwrap();
+                roster.hear(at, Spoken::parse(text.trim_end()));
+            }
+            for question in roster.questions(network.now()).into_iter().flatten() {
+                say(network, dog, question);
+            }
+        }
+        let names: Vec<_> = roster.members().map(str::to_string).collect();
+        (roster.room().map(str::to_string), names)
+    };
+    let lobby = Some("lobby".to_string());
+    assert_eq!(
+        follow(&mut network, &mut roster),
+        (lobby.clone(), vec!["dog".into(), "猴哥".into()])
+    );
+    assert_eq!(roster.me(), Some("dog"));
+    say(&mut network, ape, "/nick ape");
+    join(&mut network, 3, "cat");
+    let all = ["ape", "cat", "dog"].map(str::to_string).to_vec();
+    assert_eq!(follow(&mut network, &mut roster), (lobby.clone(), all));
+    network.act(hub, |hub, now| hub.kick(now, "cat"));
+    say(&mut network, ape, "/join 7b");
+    assert_eq!(follow(&mut network, &mut roster), (lobby, vec!["dog".into()]));
+    say(&mut network, dog, "/join 7b");
+    let both = ["ape", "dog"].map(str::to_string).to_vec();
+    assert_eq!(follow(&mut network, &mut roster), (Some("7b".to_string()), both));
+    assert!(roster.rooms().contains(&("7b".to_string(), 2)), "{:?}", roster.rooms());
 }
