@@ -36,9 +36,10 @@ Examples:
   pigeon serve size:7000 --verbose           a line a datagram
 
 echo returns each datagram, upper in capitals, size its length (`Your data was N bytes`), time the
-local time in the strftime format that was sent (none: %Y-%m-%d %X), daytime the date, sntp the time
-to NTP clients; discard counts. Nothing is answered that is itself a reply, no source more than
---per-source times a second, and nobody beyond --open with more than was sent.")]
+local time in the strftime format that was sent (none: %Y-%m-%d %X; text without a % is not answered,
+as it may be another such service's reply), daytime the date, sntp the time to NTP clients; discard
+counts. Nothing is answered that is itself a reply, no source more than --per-source times a second,
+and nobody beyond --open with more than was sent.")]
 pub(crate) struct Args {
     /// What to serve where: NAME:[ADDR:]PORT. A port alone means this machine; * is every address;
     /// port 0 lets the system choose
@@ -169,12 +170,14 @@ fn watch(
     let live = io::stderr().is_terminal() && !args.verbose && !args.json;
     let mut shown = String::new();
     let mut ticks = 0_u32;
+    let mut rates: Vec<Rate> = posts.iter().map(|_| Rate::default()).collect();
     while !stop.is_set() && !ended() {
         std::thread::sleep(REFRESH);
         ticks = ticks.wrapping_add(1);
         posts.iter().for_each(|post| post.waker.wake());
         if live {
-            let line: Vec<String> = posts.iter().map(Post::brief).collect();
+            let brief = |(post, rate): (&Post, &mut Rate)| post.brief(rate);
+            let line: Vec<String> = posts.iter().zip(&mut rates).map(brief).collect();
             let line = line.join("  ");
             if line != shown {
                 notes.push(format!("\r{line}\x1b[K").into_bytes(), line.len());
@@ -218,10 +221,11 @@ impl Post {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// `echo 7000: 123`
-    fn brief(&self) -> String {
-        let counts = self.counts();
-        format!("{} {}: {}", self.kind, self.address.port(), counts.service.requests)
+    /// `echo 7000: 123, 40/s`
+    fn brief(&self, rate: &mut Rate) -> String {
+        let requests = self.counts().service.requests;
+        let a_second = rate.observe(std::time::Instant::now(), requests);
+        format!("{} {}: {requests}, {a_second}/s", self.kind, self.address.port())
     }
 
     fn summary(&self) -> String {
@@ -251,6 +255,25 @@ impl Post {
             ("not_answered", service.ignored_in_all().into()),
             ("kernel_drops", kernel_drops.into()),
         ])
+    }
+}
+
+/// How many requests came in the last second, from totals that are looked at more often.
+#[derive(Default)]
+struct Rate {
+    since: Option<(std::time::Instant, u64)>,
+    a_second: u64,
+}
+
+impl Rate {
+    fn observe(&mut self, now: std::time::Instant, total: u64) -> u64 {
+        let (since, before) = *self.since.get_or_insert((now, total));
+        let elapsed = now.duration_since(since).as_secs_f64();
+        if elapsed >= 1.0 {
+            self.a_second = ((total - before) as f64 / elapsed).round() as u64;
+            self.since = Some((now, total));
+        }
+        self.a_second
     }
 }
 
