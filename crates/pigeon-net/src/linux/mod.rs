@@ -86,9 +86,9 @@ impl Linux {
             }
             // A datagram without a sender's address does not exist in UDP over IP.
             let Some(from) = message.from else { continue };
+            let (local, destination, wall) = (told.local(), told.destination(), told.wall);
             for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
                 datagrams += 1;
-                let (local, destination, wall) = (told.local(), told.destination(), told.wall);
                 each(Received { from, local, destination, payload, length, wall });
             }
         }
