@@ -165,18 +165,21 @@ impl Chat {
         if !(if peer.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 }) {
             return Err(Error::OtherFamily(peer));
         }
+        let stored = self.known.get(&peer).cloned().unwrap_or_default();
+        let known =
+            Known { name: known.name.or(stored.name), charset: known.charset.or(stored.charset) };
         let place = match self.place(peer) {
             Some(place) => place,
             None => {
-                let stored = self.known.get(&peer).cloned().unwrap_or_default();
-                let known = Known {
-                    name: known.name.or(stored.name),
-                    charset: known.charset.or(stored.charset),
-                };
-                self.add(peer, known).ok_or(Error::Full(self.config.max_conversations))?
+                let full = Error::Full(self.config.max_conversations);
+                self.add(peer, known.clone()).ok_or(full)?
             }
         };
-        self.conversations[place].kept = true;
+        let conversation = &mut self.conversations[place];
+        conversation.kept = true;
+        // Of two names for one address the one counts by which it was asked for last.
+        conversation.name.clone_from(&known.name);
+        self.known.insert(peer, known);
         if !self.began {
             self.choose(peer);
         }

@@ -15,7 +15,7 @@ use pigeon_net::{
 };
 use pigeon_text::escape;
 
-use super::bind::bind;
+use super::bind::{bind, local_of};
 use super::endpoint::ListenAddress;
 use super::exit::{Status, UsageError};
 use super::quantity;
@@ -81,7 +81,8 @@ pub(crate) struct Args {
     write: Option<PathBuf>,
 }
 
-fn net(text: &str) -> Result<IpNet, String> {
+/// Reads a network or an address.
+pub(crate) fn net(text: &str) -> Result<IpNet, String> {
     let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let parsed = text.parse().ok().or_else(alone);
     parsed.ok_or_else(|| format!("`{text}` is no network; e.g. 192.168.1.0/24"))
@@ -197,7 +198,7 @@ impl Printer {
                 self.render(&arrival, &mut text);
                 if let Some(capture) = &mut self.capture {
                     let time = wall::since_epoch(arrival.wall);
-                    let to = to(&arrival, self.bound);
+                    let to = local_of(arrival.local, arrival.from, self.bound);
                     capture.write(time, arrival.from, to, &arrival.payload, arrival.length)?;
                 }
             }
@@ -235,25 +236,13 @@ impl Printer {
         json::datagram(json::Datagram {
             time: &wall::local(arrival.wall),
             from: arrival.from,
-            to: to(arrival, self.bound),
+            to: local_of(arrival.local, arrival.from, self.bound),
             payload: &arrival.payload,
             length: arrival.length,
             text,
+            name: None,
         })
     }
-}
-
-/// The address a datagram came to, as far as the system tells.
-fn to(arrival: &Arrival, bound: SocketAddr) -> SocketAddr {
-    let ip = match arrival.local {
-        Some(local) => local,
-        // On a socket for both families an IPv4 peer wrote to an IPv4 address.
-        None if bound.ip().is_unspecified() && arrival.from.is_ipv4() => {
-            std::net::Ipv4Addr::UNSPECIFIED.into()
-        }
-        None => bound.ip(),
-    };
-    SocketAddr::new(ip, bound.port())
 }
 
 /// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a

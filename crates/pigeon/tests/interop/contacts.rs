@@ -152,6 +152,7 @@ fn a_shell_completes_names() {
     for (words, expected) in [
         ("send 狗", "狗哥\n狗弟\n"),
         ("ask sen", "sensor\n"),
+        ("chat sensor 狗弟 狗", "狗哥\n狗弟\n"),
         ("contacts remove 狗", "狗哥\n狗弟\n"),
         ("li", "listen\n"),
     ] {
