@@ -14,6 +14,7 @@
 //!
 //! A line typed goes through [`Chat::handle_line`]; [`HELP`] has the commands.
 
+mod config;
 mod conversation;
 mod line;
 mod told;
@@ -23,10 +24,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit, max_payload};
-use pigeon_text::{Charset, escape};
+use pigeon_text::Charset;
 
 use line::Line;
 
+pub use config::{Config, Counters};
 pub use conversation::{Conversation, Known};
 pub use told::{Error, Event, HELP, Message, Said};
 
@@ -36,49 +38,6 @@ const MAX_EVENTS: usize = 65_536;
 
 /// The longest unknown command that is repeated to whoever typed it, in characters.
 const MAX_SHOWN: usize = 32;
-
-/// How a chat behaves.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// How those are read and written who have no encoding of their own.
-    pub charset: Charset,
-    /// Strangers are heard from these networks; none is all. Whoever was opened or answered is
-    /// heard from anywhere.
-    pub from: Vec<IpNet>,
-    /// The most conversations. At the bound the stranger's is forgotten that has been quiet longest;
-    /// those that the person opened or answered never are, and if there is nothing else, further
-    /// strangers are not heard.
-    pub max_conversations: usize,
-    /// Whether the socket reaches IPv4 addresses.
-    pub ipv4: bool,
-    /// Whether the socket reaches IPv6 addresses.
-    pub ipv6: bool,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            charset: Charset::default(),
-            from: Vec::new(),
-            max_conversations: 1_000,
-            ipv4: true,
-            ipv6: true,
-        }
-    }
-}
-
-/// What a chat has not shown, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Messages of strangers from beyond [`Config::from`].
-    pub filtered: u64,
-    /// Messages of strangers for whom there was no room.
-    pub crowded_out: u64,
-    /// Conversations of strangers that were forgotten.
-    pub forgotten: u64,
-    /// Events dropped because nobody collected them.
-    pub events_lost: u64,
-}
 
 /// The chat of one person with many peers. Drive it as [`Machine`] says, over a socket that is
 /// bound and not connected.
@@ -145,7 +104,7 @@ impl Chat {
     pub fn title(&self, peer: SocketAddr) -> String {
         let name = self.conversation(peer).and_then(|conversation| conversation.name.as_deref());
         let known = || self.known.get(&peer).and_then(|known| known.name.as_deref());
-        title(name.or_else(known), peer)
+        told::title(name.or_else(known), peer)
     }
 
     // What the person does.
@@ -165,18 +124,21 @@ impl Chat {
         if !(if peer.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 }) {
             return Err(Error::OtherFamily(peer));
         }
+        let stored = self.known.get(&peer).cloned().unwrap_or_default();
+        let known =
+            Known { name: known.name.or(stored.name), charset: known.charset.or(stored.charset) };
         let place = match self.place(peer) {
             Some(place) => place,
             None => {
-                let stored = self.known.get(&peer).cloned().unwrap_or_default();
-                let known = Known {
-                    name: known.name.or(stored.name),
-                    charset: known.charset.or(stored.charset),
-                };
-                self.add(peer, known).ok_or(Error::Full(self.config.max_conversations))?
+                let full = Error::Full(self.config.max_conversations);
+                self.add(peer, known.clone()).ok_or(full)?
             }
         };
-        self.conversations[place].kept = true;
+        let conversation = &mut self.conversations[place];
+        conversation.kept = true;
+        // Of two names for one address the one counts by which it was asked for last.
+        conversation.name.clone_from(&known.name);
+        self.known.insert(peer, known);
         if !self.began {
             self.choose(peer);
         }
@@ -404,21 +366,6 @@ impl Machine for Chat {
     /// A chat has no timer: whoever is silent has nothing to say.
     fn poll_timeout(&self) -> Option<Instant> {
         None
-    }
-}
-
-/// `狗哥 (192.168.1.103:8080)`, safe to show.
-pub(crate) fn title(name: Option<&str>, peer: SocketAddr) -> String {
-    match name {
-        Some(name) => format!("{} ({peer})", escape(name)),
-        None => peer.to_string(),
-    }
-}
-
-impl Message {
-    /// `狗哥 (192.168.1.103:8080)`, or the address alone; safe to show.
-    pub fn title(&self) -> String {
-        title(self.name.as_deref(), self.peer)
     }
 }
 

@@ -25,6 +25,21 @@ pub struct Message {
     pub wall: Option<Duration>,
 }
 
+impl Message {
+    /// `狗哥 (192.168.1.103:8080)`, or the address alone; safe to show.
+    pub fn title(&self) -> String {
+        title(self.name.as_deref(), self.peer)
+    }
+}
+
+/// `狗哥 (192.168.1.103:8080)`, safe to show.
+pub(super) fn title(name: Option<&str>, peer: SocketAddr) -> String {
+    match name {
+        Some(name) => format!("{} ({peer})", escape(name)),
+        None => peer.to_string(),
+    }
+}
+
 /// What a chat reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

@@ -37,6 +37,12 @@ impl Endpoint {
         Ok(Endpoint { host: host.to_string(), port })
     }
 
+    /// The address, if the host is written as one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        // Through the socket address's own parser, which knows scopes: fe80::1%2.
+        self.to_string().parse().ok()
+    }
+
     /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub that was told
     /// nothing else listens there.
     pub(crate) fn resolve(&self) -> anyhow::Result<SocketAddr> {

@@ -1,7 +1,7 @@
 //! `pigeon join`: a member of a hub, at the terminal or in a pipe.
 
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use clap_complete::ArgValueCandidates;
 use pigeon_client::{Event, Said, Session, SessionConfig};
 use pigeon_datagram::Instant;
 use pigeon_hub::Name;
-use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
+use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
@@ -18,7 +18,8 @@ use super::quantity::{self, roughly};
 use super::signals::{Stop, on_stop};
 use super::whom;
 use crate::output::{Color, json, wall};
-use crate::ui::lines::{self, Input, Printer, Reader};
+use crate::ui::lines::{self, Printer};
+use crate::ui::typist::{self, Checked, Typed};
 
 /// Where a hub is when nothing else is said.
 const DEFAULT_PORT: u16 = 9999;
@@ -65,14 +66,6 @@ pub(crate) struct Args {
     line: bool,
 }
 
-/// What the thread that reads lines tells the loop.
-enum Typed {
-    Line(Vec<u8>),
-    /// A line that could not be sent.
-    Refused,
-    Leave(Status),
-}
-
 /// Joins and stays until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
@@ -94,21 +87,12 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
 
     let (reader, printer) = lines::open("> ")?;
-    let (sender, typed) = sync_channel(64);
-    let thread = Typist {
-        reader,
-        printer: printer.clone(),
-        check: move |line: &[u8]| {
-            Session::<Pcg64>::check_line(hub, line).map_err(|e| e.to_string())
-        },
-        sender,
-        waker: driver.waker(),
-        wait: args.wait,
+    let check = move |line: &[u8]| match Session::<Pcg64>::check_line(hub, line) {
+        Err(error) => Checked::Refused(error.to_string()),
+        Ok(()) if matches!(line.trim_ascii(), b"quit" | b"/quit") => Checked::Last,
+        Ok(()) => Checked::Fine,
     };
-    std::thread::Builder::new()
-        .name("input".into())
-        .spawn(move || thread.run())
-        .context("cannot start a thread")?;
+    let typed = typist::start(reader, printer.clone(), driver.waker(), args.wait, check)?;
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
 
@@ -130,69 +114,6 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     printer.close(std::time::Instant::now() + LAST_WORDS)?;
     outcome?;
     Ok(around.status)
-}
-
-/// The thread that reads lines.
-struct Typist<C> {
-    reader: Reader,
-    printer: Printer,
-    /// Says why a line cannot be sent.
-    check: C,
-    sender: SyncSender<Typed>,
-    waker: Waker,
-    wait: Duration,
-}
-
-impl<C: Fn(&[u8]) -> Result<(), String>> Typist<C> {
-    fn run(mut self) {
-        let leave = loop {
-            match self.reader.next() {
-                Input::Line(line) => {
-                    // What was pasted at once is still one message a line.
-                    for line in line.split(|&byte| self.printer.interactive && byte == b'\n') {
-                        match (self.check)(line) {
-                            Ok(()) => {
-                                let quits = matches!(line.trim_ascii(), b"quit" | b"/quit");
-                                if !self.give(Typed::Line(line.to_vec())) || quits {
-                                    return;
-                                }
-                            }
-                            Err(why) => self.refuse(why),
-                        }
-                    }
-                }
-                Input::TooLong => {
-                    self.refuse("not sent: a line longer than any datagram".to_string());
-                }
-                Input::NotUtf8 => {
-                    self.refuse("that was no UTF-8; set the terminal to UTF-8".to_string());
-                }
-                Input::Interrupted => break Status::Interrupted,
-                Input::End => {
-                    if !self.printer.interactive {
-                        std::thread::sleep(self.wait);
-                    }
-                    break Status::Done;
-                }
-            }
-        };
-        self.give(Typed::Leave(leave));
-    }
-
-    /// Says why a line is not sent. It is not put back under the cursor: so long a line would push
-    /// the reason off the screen.
-    fn refuse(&self, why: String) {
-        let kept = if self.printer.interactive { "; arrow up brings it back" } else { "" };
-        self.printer.notes.line(format!("{why}{kept}"));
-        self.give(Typed::Refused);
-    }
-
-    /// False when the loop has ended.
-    fn give(&self, typed: Typed) -> bool {
-        let given = self.sender.send(typed).is_ok();
-        self.waker.wake();
-        given
-    }
 }
 
 /// What stands around the session: the person, the screen, a signal to stop.
@@ -311,8 +232,15 @@ impl Around {
         if self.args.json {
             let text = std::str::from_utf8(payload).ok().map(str::to_string);
             let (from, to, length) = (hub, self.local, payload.len());
-            let line =
-                json::datagram(json::Datagram { time: &now, from, to, payload, length, text });
+            let line = json::datagram(json::Datagram {
+                time: &now,
+                from,
+                to,
+                payload,
+                length,
+                text,
+                name: None,
+            });
             self.printer.data.line(line);
             return;
         }
@@ -327,11 +255,7 @@ impl Around {
 
     /// Says something about the session itself.
     fn note(&self, text: &str) {
-        self.printer.notes.line(match (self.printer.interactive, self.dim) {
-            (false, _) => text.to_string(),
-            (true, false) => format!("-- {text}"),
-            (true, true) => format!("\x1b[2m-- {text}\x1b[0m"),
-        });
+        self.printer.note(text, self.dim);
     }
 
     fn joined_plainly(&self, hub: std::net::SocketAddr) {

@@ -4,6 +4,7 @@
 mod answers;
 pub(crate) mod ask;
 mod bind;
+mod chat;
 mod contacts;
 mod discover;
 pub(crate) mod endpoint;
@@ -56,6 +57,7 @@ enum Command {
     Ask(ask::Args),
     Serve(serve::Args),
     Time(time::Args),
+    Chat(chat::Args),
     Contacts(contacts::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -115,6 +117,7 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Time(args) => time::run(args),
+        Command::Chat(args) => chat::run(args, cli.color),
         Command::Contacts(args) => contacts::run(args),
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),

@@ -139,6 +139,11 @@ impl Spelling {
     }
 }
 
+/// Text as one line that is safe to show; the line end that many programs send goes.
+pub(crate) fn line(text: &str) -> String {
+    escape(without_end(text.as_bytes())).to_string()
+}
+
 /// A line without its end, if it has one.
 fn without_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);

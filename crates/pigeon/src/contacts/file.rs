@@ -121,7 +121,7 @@ impl ContactsFile {
         if !change(&mut document, &contacts)? {
             return Ok(false);
         }
-        let changed = document.to_string();
+        let changed = as_before(&text, document.to_string());
         if changed.len() > MAX_BYTES {
             bail!("{} would be larger than {MAX_BYTES} bytes", shown(&self.path));
         }
@@ -201,6 +201,19 @@ fn taken(known: &Contact) -> anyhow::Error {
     UsageError(format!("{name} is {endpoint} already; {way}")).into()
 }
 
+/// The changed text with the line ends and the byte order mark that the file had, which the parser
+/// does not keep.
+fn as_before(text: &str, changed: String) -> String {
+    let changed = match text.contains("\r\n") {
+        true => changed.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => changed,
+    };
+    match text.starts_with('\u{feff}') && !changed.starts_with('\u{feff}') {
+        true => format!("\u{feff}{changed}"),
+        false => changed,
+    }
+}
+
 /// `.NAME.SUFFIX` in the same directory: the same file system, and out of sight.
 fn beside(path: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
     let name = path.file_name().with_context(|| format!("{} is no file", shown(path)))?;
@@ -240,4 +253,15 @@ fn write_new(new: &Path, old: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn shown(path: &Path) -> String {
     escape(&path.to_string_lossy().into_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_stay_what_they_were() {
+        assert_eq!(as_before("\u{feff}a\r\n", "a\nb\r\nc\n".into()), "\u{feff}a\r\nb\r\nc\r\n");
+        assert_eq!(as_before("a\n", "a\nb\n".into()), "a\nb\n");
+    }
 }

@@ -17,6 +17,8 @@ mod edit;
 mod file;
 mod name;
 
+use std::collections::HashMap;
+
 use anyhow::{Context, anyhow};
 use pigeon_text::{Charset, escape};
 use toml_edit::{Document, Item, TableLike};
@@ -52,14 +54,16 @@ impl Contacts {
             anyhow!("{at}: {}", escape(&error.message().replace('\n', ", ")))
         })?;
         let mut contacts = Contacts::default();
+        let mut places = HashMap::new();
         for (name, item) in document.iter() {
             let key = document.as_table().key(name).and_then(toml_edit::Key::span);
             let key = key.map_or(0, |span| span.start);
             let contact = contact(name, item).map_err(|(why, span)| {
                 anyhow!("{}: {why}", at(span.map_or(key, |span| span.start)))
             })?;
-            if let Some(other) = contacts.find(contact.name.as_str()) {
-                let (name, other) = (&contact.name, &other.name);
+            let place = contacts.0.len();
+            if let Some(other) = places.insert(contact.name.folded(), place) {
+                let (name, other) = (&contact.name, &contacts.0[other].name);
                 return Err(anyhow!("{}: {name} and {other} are one name", at(key)));
             }
             contacts.0.push(contact);

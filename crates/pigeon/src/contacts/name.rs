@@ -38,7 +38,12 @@ impl ContactName {
 
     /// Whether the other name is this one.
     pub(crate) fn is(&self, other: &ContactName) -> bool {
-        self.0.folded() == other.0.folded()
+        self.folded() == other.folded()
+    }
+
+    /// What must differ between two names.
+    pub(super) fn folded(&self) -> Box<str> {
+        self.0.folded()
     }
 }
 

@@ -95,6 +95,16 @@ fn a_syntax_error_is_told_with_its_place_and_the_file_stays() {
 }
 
 #[test]
+fn line_ends_are_kept_and_many_contacts_are_no_matter() {
+    let many: String = (0..2_000).map(|n| format!("c{n}=\"10.0.0.1:{}\"\r\n", n + 1)).collect();
+    let book = Book::saying(&many);
+    assert_eq!(book.ended(&["contacts", "add", "狗哥", "10.0.0.2:1"]).0, Some(0));
+    assert_eq!(book.text(), format!("{many}\"狗哥\" = {{ endpoint = \"10.0.0.2:1\" }}\r\n"));
+    let (code, process) = book.ended(&["chat", "狗歌"]);
+    assert!(code == Some(2) && process.lines(Voice::Err)[0].contains("did you mean 狗哥?"));
+}
+
+#[test]
 fn links_and_permissions_are_kept() {
     let book = Book::new();
     let real = book.directory().join("real.toml");
@@ -152,6 +162,7 @@ fn a_shell_completes_names() {
     for (words, expected) in [
         ("send 狗", "狗哥\n狗弟\n"),
         ("ask sen", "sensor\n"),
+        ("chat sensor 狗弟 狗", "狗哥\n狗弟\n"),
         ("contacts remove 狗", "狗哥\n狗弟\n"),
         ("li", "listen\n"),
     ] {

@@ -4,7 +4,7 @@
 //!
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
 //!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `book`: contacts.
-//! - `contacts`: names for endpoints, and the file they are kept in.
+//! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
@@ -29,6 +29,7 @@ mod services;
 
 mod ask;
 mod capture;
+mod chat;
 mod contacts;
 mod discover;
 mod encodings;

@@ -104,7 +104,8 @@ pub(crate) struct Args {
     write: Option<PathBuf>,
 }
 
-fn net(text: &str) -> Result<IpNet, String> {
+/// Reads a network or an address.
+pub(crate) fn net(text: &str) -> Result<IpNet, String> {
     let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let parsed = text.parse().ok().or_else(alone);
     parsed.ok_or_else(|| format!("`{text}` is no network; e.g. 192.168.1.0/24"))

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pigeon_client::{Arrival, Arrivals};
 
+use crate::cli::bind::local_of;
 use crate::cli::spelling::Spelling;
 use crate::output::{Capture, Spool, json, wall};
 
@@ -57,7 +58,7 @@ impl Printer {
                     self.render(&arrival, &mut text);
                     if let Some(capture) = &mut self.capture {
                         let time = wall::since_epoch(arrival.wall);
-                        let to = to(&arrival, self.bound);
+                        let to = local_of(arrival.destination, arrival.from, self.bound);
                         capture.write(time, arrival.from, to, arrival.payload, arrival.length)?;
                     }
                 }
@@ -100,27 +101,15 @@ impl Printer {
         json::datagram(json::Datagram {
             time: &wall::local(arrival.wall),
             from: arrival.from,
-            to: to(arrival, self.bound),
+            to: local_of(arrival.destination, arrival.from, self.bound),
             payload: arrival.payload,
             length: arrival.length,
             text,
+            name: None,
         })
     }
 }
 
 fn stamp(time: Duration) -> String {
     wall::date_and_millis(&wall::local(Some(time)))
-}
-
-/// The address a datagram came to, as far as the system tells.
-fn to(arrival: &Arrival<'_>, bound: SocketAddr) -> SocketAddr {
-    let ip = match arrival.destination {
-        Some(destination) => destination,
-        // On a socket for both families an IPv4 peer wrote to an IPv4 address.
-        None if bound.ip().is_unspecified() && arrival.from.is_ipv4() => {
-            std::net::Ipv4Addr::UNSPECIFIED.into()
-        }
-        None => bound.ip(),
-    };
-    SocketAddr::new(ip, bound.port())
 }
