@@ -35,12 +35,16 @@ pub struct Received<'a> {
     pub length: usize,
     /// When the kernel received it, since the Unix epoch. For display only: the wall clock jumps.
     pub wall: Option<Duration>,
+    /// How often the kernel had dropped something at the socket for want of room by the time it
+    /// queued this one: the total since the socket was opened, 0 where it is not told. Where it
+    /// joins datagrams (GRO) it drops, and counts, what it has joined as one.
+    pub kernel_drops: u64,
 }
 
 impl<'a> Received<'a> {
     /// A datagram as a test or a simulation makes it: whole, and with nothing else known.
     pub fn new(from: SocketAddr, payload: &'a [u8]) -> Self {
-        Received { from, local: None, payload, length: payload.len(), wall: None }
+        Received { from, local: None, payload, length: payload.len(), wall: None, kernel_drops: 0 }
     }
 
     /// Whether bytes were cut off because the buffer was too small.

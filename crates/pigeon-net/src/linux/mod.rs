@@ -81,11 +81,13 @@ impl Linux {
             if let Some(total) = told.drops {
                 self.drops.observe(total);
             }
+            let kernel_drops = self.drops.total();
             // A datagram without a sender's address does not exist in UDP over IP.
             let Some(from) = message.from else { continue };
             for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
                 datagrams += 1;
-                each(Received { from, local: told.local(), payload, length, wall: told.wall });
+                let (local, wall) = (told.local(), told.wall);
+                each(Received { from, local, payload, length, wall, kernel_drops });
             }
         }
         Ok(datagrams)
