@@ -2,6 +2,7 @@
 //! exporting `Args` and `run`.
 
 pub(crate) mod ask;
+mod bench;
 mod bind;
 mod discover;
 mod endpoint;
@@ -58,6 +59,7 @@ enum Command {
     Listen(listen::Args),
     Discover(discover::Args),
     Sockets(sockets::Args),
+    Bench(Box<bench::Args>),
 }
 
 /// Runs the command line and returns the exit status.
@@ -115,6 +117,7 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Listen(args) => listen::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
+        Command::Bench(args) => bench::run(*args),
     }
 }
 
