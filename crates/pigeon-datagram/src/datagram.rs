@@ -38,6 +38,10 @@ pub struct Received<'a> {
     pub length: usize,
     /// When the kernel received it, since the Unix epoch. For display only: the wall clock jumps.
     pub wall: Option<Duration>,
+    /// How often the kernel had dropped something at the socket for want of room by the time it
+    /// queued this one: the total since the socket was opened, 0 where it is not told. Where it
+    /// joins datagrams (GRO) it drops, and counts, what it has joined as one.
+    pub kernel_drops: u64,
 }
 
 impl<'a> Received<'a> {
@@ -50,6 +54,7 @@ impl<'a> Received<'a> {
             payload,
             length: payload.len(),
             wall: None,
+            kernel_drops: 0,
         }
     }
 

@@ -5,6 +5,7 @@
 //!   stands around the machine, [`Waker`] how other threads reach it.
 //! - [`Socket`]: a UDP socket that receives and sends in batches. [`SocketOptions`] says how to
 //!   open it, [`OpenError`] why it could not, [`Capabilities`] what the system granted.
+//! - [`wait_readable`]: for a loop of one's own over several sockets.
 //! - [`Stats`]: what went in, what went out, and what was dropped for which reason.
 //! - [`Clock`]: the monotonic clock machines are told of.
 //! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and who holds them.
@@ -37,6 +38,7 @@ mod socket;
 mod socket_errors;
 mod socket_table;
 mod trains;
+mod wait;
 
 pub use clock::Clock;
 pub use counters::{DropCounts, DropReason, ReceiveCounters, SendCounters, SendFailure, Stats};
@@ -48,3 +50,4 @@ pub use receive::Receipt;
 pub use send::SendReport;
 pub use socket::Socket;
 pub use socket_table::{Holder, SocketEntry, SocketTable};
+pub use wait::wait_readable;

@@ -84,12 +84,13 @@ impl Linux {
             if let Some(total) = told.drops {
                 self.drops.observe(total);
             }
+            let kernel_drops = self.drops.total();
             // A datagram without a sender's address does not exist in UDP over IP.
             let Some(from) = message.from else { continue };
             let (local, destination, wall) = (told.local(), told.destination(), told.wall);
             for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
                 datagrams += 1;
-                each(Received { from, local, destination, payload, length, wall });
+                each(Received { from, local, destination, payload, length, wall, kernel_drops });
             }
         }
         Ok(datagrams)

@@ -3,6 +3,7 @@
 
 mod answers;
 pub(crate) mod ask;
+mod bench;
 mod bind;
 mod chat;
 mod contacts;
@@ -64,6 +65,7 @@ enum Command {
     Listen(listen::Args),
     Discover(discover::Args),
     Sockets(sockets::Args),
+    Bench(Box<bench::Args>),
 }
 
 /// Runs the command line and returns the exit status.
@@ -124,6 +126,7 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Listen(args) => listen::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
+        Command::Bench(args) => bench::run(*args),
     }
 }
 

@@ -10,6 +10,7 @@
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
+//! - `bench`: a path measured, beside whoever knows the truth about it.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
@@ -28,6 +29,7 @@ mod process;
 mod services;
 
 mod ask;
+mod bench;
 mod capture;
 mod chat;
 mod contacts;

@@ -1,4 +1,5 @@
-//! Network namespaces of a test's own: a loopback that nobody else uses, or two hosts and a cable.
+//! Network namespaces of a test's own: a loopback that nobody else uses, or two hosts and a
+//! cable, which may be a bad one (netem).
 //!
 //! Making them takes root. Where that is missing a test says `SKIPPED` and ends, also where
 //! `PIGEON_REQUIRE_PEERS` is set: a missing right is no missing program.
@@ -44,6 +45,20 @@ impl Namespace {
             assert!(host.ip(&["link", "set", interface, "up"]));
         }
         Some(hosts)
+    }
+
+    /// Makes the way out of an interface bad: `tc qdisc add dev INTERFACE root netem WORDS…`. False
+    /// where the kernel cannot, which is then said.
+    pub(crate) fn netem(&self, interface: &str, words: &str) -> bool {
+        let mut tc = Command::new("ip");
+        tc.args(["netns", "exec", &self.name, "tc", "qdisc", "replace", "dev", interface]);
+        // As many as may be on the way: the default of 1,000 would drop some of its own.
+        tc.args(["root", "netem", "limit", "100000"]).args(words.split(' '));
+        let done = tc.output().is_ok_and(|output| output.status.success());
+        if !done {
+            skipped("there is no netem here");
+        }
+        done
     }
 
     /// A program in there.
