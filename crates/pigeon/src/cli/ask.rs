@@ -9,6 +9,7 @@ use pigeon_client::{Ask, NoReply, Outcome, RetryPolicy};
 use pigeon_datagram::max_payload;
 use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 
+use super::endpoint::Family;
 use super::exit::Status;
 use super::framing::check_length;
 use super::quantity;
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     text: Vec<String>,
 
     #[command(flatten)]
+    family: Family,
+
+    #[command(flatten)]
     spelling: SpellingArgs,
 
     /// How long to wait for a reply to the first attempt
@@ -58,7 +62,7 @@ pub(crate) struct Args {
 /// Asks, and prints the reply.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (whom, words) = whom::parse_with_text(&args.endpoint, &args.text)?;
-    let to = whom.endpoint.resolve()?;
+    let to = whom.endpoint.resolve_in(args.family)?;
     let mut spelling = Spelling::with(&args.spelling, whom.charset);
     let request = spelling.read(words.join(" ").as_bytes())?;
     check_length(request.len(), max_payload(to))?;

@@ -14,6 +14,7 @@ use pigeon_net::{
     Clock, Driver, Host, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker, local_addresses,
 };
 
+use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::framing::{Frames, Framing, check_length};
 use super::listen::no_interface;
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// Where a datagram ends in stdin: line, whole, size:N, hex-lines
     #[arg(long, value_name = "FRAMING", default_value = "line")]
     framing: Framing,
+
+    #[command(flatten)]
+    family: Family,
 
     #[command(flatten)]
     spelling: SpellingArgs,
@@ -88,7 +92,7 @@ pub(crate) struct Args {
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (whom, words) = whom::parse_with_text(&args.endpoint, &args.text)?;
-    let to = whom.endpoint.resolve()?;
+    let to = whom.endpoint.resolve_in(args.family)?;
     let most = max_payload(to);
     let spelling = Spelling::with(&args.spelling, whom.charset);
 

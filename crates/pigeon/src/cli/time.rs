@@ -11,6 +11,7 @@ use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 use pigeon_services::sntp::{Measurement, WhyNot, measure, request};
 use pigeon_text::escape;
 
+use super::endpoint::Family;
 use super::exit::Status;
 use super::serve::wall;
 use super::whom;
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
     endpoint: String,
 
+    #[command(flatten)]
+    family: Family,
+
     /// A strftime format; none is `%Y-%m-%d %X`
     #[arg(value_name = "FORMAT")]
     format: Vec<String>,
@@ -53,7 +57,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         true => (whom::parse(&args.endpoint, Some(123))?, &args.format[..]),
         false => whom::parse_with_text(&args.endpoint, &args.format)?,
     };
-    let to = whom.endpoint.resolve()?;
+    let to = whom.endpoint.resolve_in(args.family)?;
     if args.sntp {
         let (measured, attempts) = ask_ntp(to)?;
         return print(&match args.json {

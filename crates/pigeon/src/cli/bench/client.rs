@@ -25,7 +25,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Measures, and shows what was measured.
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
-    let to = whom::parse(args.endpoint.as_deref().unwrap_or_default(), None)?.endpoint.resolve()?;
+    let to = whom::parse(args.endpoint.as_deref().unwrap_or_default(), None)?
+        .endpoint
+        .resolve_in(args.family)?;
     let (rate, for_safety) = args.rate(to);
     let clock = Clock::start();
     let mut lines = Vec::new();

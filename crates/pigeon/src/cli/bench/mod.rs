@@ -16,6 +16,7 @@ use std::time::Duration;
 use clap_complete::ArgValueCandidates;
 use pigeon_bench::{Mode, Pace, Plan};
 
+use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::quantity::{self, PerSecond};
 use super::whom;
@@ -50,6 +51,9 @@ pub(crate) struct Args {
     /// What to measure to: HOST:PORT or [V6]:PORT of a bench server, or of an echo service
     #[arg(value_name = "ENDPOINT", required = true, add = ArgValueCandidates::new(whom::candidates))]
     endpoint: Option<String>,
+
+    #[command(flatten)]
+    family: Family,
 
     /// For how long datagrams are sent
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = quantity::interval)]

@@ -24,7 +24,7 @@ use printer::{Form, Printer};
 
 use crate::cli::answers;
 use crate::cli::bind::bind;
-use crate::cli::endpoint::ListenAddress;
+use crate::cli::endpoint::{Family, ListenAddress};
 use crate::cli::exit::{Status, UsageError};
 use crate::cli::hub::Nets;
 use crate::cli::quantity::{self, PerSecond};
@@ -85,6 +85,9 @@ pub(crate) struct Args {
     open: Nets,
 
     #[command(flatten)]
+    family: Family,
+
+    #[command(flatten)]
     spelling: SpellingArgs,
 
     /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated
@@ -119,7 +122,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     let spelling = Spelling::from(&args.spelling);
     let reply = args.reply.as_ref().map(|text| spelling.read(text.as_bytes())).transpose()?;
-    let socket = bind(args.listen, &options)?;
+    let socket = bind(args.listen.or(args.family.every()), &options)?;
     join_groups(&args, &socket)?;
     let bound = socket.local_addr();
     let capture = args.write.as_ref().map(|path| {
