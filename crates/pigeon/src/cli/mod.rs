@@ -14,6 +14,8 @@ mod join;
 mod listen;
 mod port_holder;
 mod quantity;
+mod relay;
+mod replay;
 mod send;
 mod serve;
 mod signals;
@@ -53,6 +55,8 @@ enum Command {
     Send(send::Args),
     Ask(ask::Args),
     Serve(serve::Args),
+    Relay(Box<relay::Args>),
+    Replay(replay::Args),
     Time(time::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -111,6 +115,8 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Relay(args) => relay::run(*args),
+        Command::Replay(args) => replay::run(args),
         Command::Time(args) => time::run(args),
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),
