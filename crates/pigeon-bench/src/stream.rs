@@ -14,6 +14,10 @@ const BURST_BYTES: usize = 256 << 10;
 /// The most datagrams, for the same reason.
 const BURST: u64 = 1024;
 
+/// Up to so many that are due at once go each by itself. A train is one packet to whatever drops,
+/// delays or counts packets before it is cut, so it is for those who cannot keep their pace without.
+const ALONE: u64 = 256;
+
 #[derive(Debug)]
 pub(crate) struct Stream {
     kind: Kind,
@@ -51,8 +55,12 @@ impl Stream {
         }
         let size = usize::from(self.size.get());
         let burst = BURST.min((BURST_BYTES / size).max(1) as u64);
-        let mut left = self.schedule.count(now).saturating_sub(self.next).min(burst);
-        let longest = MAX_TRAIN_SEGMENTS.min(MAX_PAYLOAD_V4 / size) as u64;
+        let due = self.schedule.count(now).saturating_sub(self.next);
+        let mut left = due.min(burst);
+        let longest = match due <= ALONE {
+            true => 1,
+            false => MAX_TRAIN_SEGMENTS.min(MAX_PAYLOAD_V4 / size) as u64,
+        };
         while left > 0 {
             let count = left.min(longest);
             self.write_train(now, count, to, from, outbox);

@@ -7,7 +7,7 @@
 //! | 0 | 3 | `pgb` |
 //! | 3 | 1 | version: 1 |
 //! | 4 | 1 | [`Kind`] |
-//! | 5 | 3 | check of what follows and of the kind |
+//! | 5 | 3 | check of kind, length and what follows |
 //! | 8 | 8 | session: a number that the client drew |
 //! | 16 | 8 | number: counts each sender's test datagrams from 0; in others 0, or as said |
 //! | 24 | 8 | time: nanoseconds on the sender's clock, whose origin is its own |
@@ -18,7 +18,7 @@
 //!
 //! ```text
 //!   client                                   server
-//!     │ ── Hello, padded to 128 bytes ───────▶ │  keeps nothing
+//!     │ ── Hello, padded to 160 bytes ───────▶ │  keeps nothing
 //!     │ ◀─ Challenge: token ────────────────── │  56 bytes
 //!     │ ── Start: token, what is asked ──────▶ │  from here on a session
 //!     │ ◀─ Started: what is granted ────────── │  (or Declined: why not)

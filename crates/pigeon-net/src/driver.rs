@@ -13,14 +13,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 use pigeon_datagram::{Instant, Machine, Transmit};
 
-use crate::{Clock, Receipt, Socket, Stats};
+use crate::{Clock, Receipt, Socket, Stats, Waker};
 
 /// Batches received before timers and the waker are looked at again.
 const BATCHES: usize = 4;
@@ -76,39 +74,6 @@ pub enum DriveError {
     },
 }
 
-/// Wakes a driver from another thread, so that it calls [`Host::woken`]. Several calls before the
-/// driver gets to it are one.
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<Signal>);
-
-#[derive(Debug)]
-struct Signal {
-    /// The truth. The readiness event below only ends a sleep.
-    pending: AtomicBool,
-    event: mio::Waker,
-}
-
-impl Waker {
-    /// Wakes the driver. Cheap, and cheaper still while an earlier call is pending.
-    pub fn wake(&self) {
-        if !self.0.pending.swap(true, Ordering::AcqRel) {
-            // Fails only when the system is out of resources; the driver then sees the flag at the
-            // end of its sleep.
-            let _ = self.0.event.wake();
-        }
-    }
-
-    fn is_pending(&self) -> bool {
-        self.0.pending.load(Ordering::Acquire)
-    }
-
-    /// Whether somebody called since the last time.
-    fn take(&self) -> bool {
-        // Loading first keeps the busy loop from writing to a shared cache line.
-        self.is_pending() && self.0.pending.swap(false, Ordering::AcqRel)
-    }
-}
-
 /// Runs a machine over a socket until it reports something, and returns that: what a program does
 /// that wants one answer and has nothing else to do meanwhile. `clock` is the one the machine was
 /// made with.
@@ -161,8 +126,7 @@ impl<M: Machine> Driver<M> {
     pub fn new(machine: M, mut socket: Socket) -> io::Result<Driver<M>> {
         let poll = Poll::new()?;
         poll.registry().register(&mut socket.udp, SOCKET, Interest::READABLE)?;
-        let event = mio::Waker::new(poll.registry(), WAKER)?;
-        let waker = Waker(Arc::new(Signal { pending: AtomicBool::new(false), event }));
+        let waker = Waker::new(poll.registry(), WAKER)?;
         Ok(Driver {
             machine,
             socket,

@@ -36,6 +36,15 @@ impl Path {
         (Path::Portable(Portable::new(v6, options.receive_size)), Capabilities::default())
     }
 
+    /// Receives into the other's buffers from now on, where the path has any worth sharing.
+    pub(crate) fn share(&mut self, other: &Path) {
+        match (self, other) {
+            #[cfg(target_os = "linux")]
+            (Path::Linux(linux), Path::Linux(other)) => linux.share(other),
+            _ => {}
+        }
+    }
+
     /// Receives one batch and returns how many datagrams it had, or the error that came first.
     pub(crate) fn receive(
         &mut self,

@@ -19,6 +19,7 @@ mod sendmmsg;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pigeon_datagram::Received;
 
@@ -35,7 +36,8 @@ pub(crate) use options::force_buffer_size;
 /// What a socket needs for batches; everything is allocated once.
 #[derive(Debug)]
 pub(crate) struct Linux {
-    received: ReceiveBatch,
+    /// The sockets of one loop may share this: see [`Linux::share`]. Nobody ever waits for it.
+    received: Arc<Mutex<ReceiveBatch>>,
     sending: SendBatch,
     drops: KernelDrops,
     keep: usize,
@@ -65,12 +67,21 @@ impl Linux {
         // What GRO joined must fit whole, or the datagrams at its end would be lost.
         let size = if capabilities.gro { keep.max(LARGEST_DATAGRAM) } else { keep };
         let linux = Linux {
-            received: ReceiveBatch::new(size),
+            received: Arc::new(Mutex::new(ReceiveBatch::new(size))),
             sending: SendBatch::new(v6),
             drops: KernelDrops::default(),
             keep,
         };
         (linux, capabilities)
+    }
+
+    /// Receives into the other's room from now on, unless the other keeps less of a datagram.
+    pub(crate) fn share(&mut self, other: &Linux) {
+        let size =
+            |linux: &Linux| linux.received.lock().unwrap_or_else(PoisonError::into_inner).size();
+        if !Arc::ptr_eq(&self.received, &other.received) && size(self) <= size(other) {
+            self.received = Arc::clone(&other.received);
+        }
     }
 
     pub(crate) fn receive(
@@ -79,7 +90,9 @@ impl Linux {
         each: &mut dyn FnMut(Received<'_>),
     ) -> io::Result<usize> {
         let mut datagrams = 0;
-        for message in self.received.receive(udp.as_fd())? {
+        // What a panic elsewhere left in it is overwritten.
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        for message in received.receive(udp.as_fd())? {
             let told = control::decode(message.control);
             if let Some(total) = told.drops {
                 self.drops.observe(total);

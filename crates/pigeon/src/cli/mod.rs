@@ -17,6 +17,8 @@ mod join;
 mod listen;
 mod port_holder;
 mod quantity;
+mod relay;
+mod replay;
 mod send;
 mod serve;
 mod signals;
@@ -57,6 +59,8 @@ enum Command {
     Send(send::Args),
     Ask(ask::Args),
     Serve(serve::Args),
+    Relay(Box<relay::Args>),
+    Replay(replay::Args),
     Time(time::Args),
     Chat(chat::Args),
     Contacts(contacts::Args),
@@ -118,6 +122,8 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Relay(args) => relay::run(*args),
+        Command::Replay(args) => replay::run(args),
         Command::Time(args) => time::run(args),
         Command::Chat(args) => chat::run(args, cli.color),
         Command::Contacts(args) => contacts::run(args),

@@ -1,5 +1,5 @@
 //! Network namespaces of a test's own: a loopback that nobody else uses, or two hosts and a
-//! cable, which may be a bad one (netem).
+//! cable, which may be a bad one.
 //!
 //! Making them takes root. Where that is missing a test says `SKIPPED` and ends, also where
 //! `PIGEON_REQUIRE_PEERS` is set: a missing right is no missing program.
@@ -47,18 +47,30 @@ impl Namespace {
         Some(hosts)
     }
 
-    /// Makes the way out of an interface bad: `tc qdisc add dev INTERFACE root netem WORDS…`. False
-    /// where the kernel cannot, which is then said.
-    pub(crate) fn netem(&self, interface: &str, words: &str) -> bool {
-        let mut tc = Command::new("ip");
-        tc.args(["netns", "exec", &self.name, "tc", "qdisc", "replace", "dev", interface]);
-        // As many as may be on the way: the default of 1,000 would drop some of its own.
-        tc.args(["root", "netem", "limit", "100000"]).args(words.split(' '));
-        let done = tc.output().is_ok_and(|output| output.status.success());
+    /// Makes the way out of an interface bad by a queueing discipline, as `netem loss 1%`. False
+    /// where the kernel does not have it, which is then said.
+    pub(crate) fn shape(&self, interface: &str, discipline: &str) -> bool {
+        let words = ["qdisc", "replace", "dev", interface, "root"].into_iter();
+        let words: Vec<&str> = words.chain(discipline.split(' ')).collect();
+        let done = self.tc(&words).is_some();
         if !done {
-            skipped("there is no netem here");
+            skipped(&format!("this kernel has no `{discipline}`"));
         }
         done
+    }
+
+    /// How many packets that has dropped, as the kernel counts them.
+    pub(crate) fn dropped(&self, interface: &str) -> u64 {
+        let said = self.tc(&["-s", "qdisc", "show", "dev", interface]).unwrap_or_default();
+        let count = said.split_once("(dropped ").and_then(|(_, rest)| rest.split(',').next());
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{said:?}"))
+    }
+
+    /// What `tc` says; `None` if it fails.
+    fn tc(&self, words: &[&str]) -> Option<String> {
+        let mut tc = Command::new("ip");
+        let output = tc.args(["netns", "exec", &self.name, "tc"]).args(words).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// A program in there.

@@ -11,13 +11,13 @@ use pigeon_net::{Clock, Socket, SocketOptions};
 
 use super::Args;
 use super::report::{Interval, Shown, Times};
-use super::traffic::{Line, Traffic};
+use super::traffic::Traffic;
 use crate::cli::exit::Status;
 use crate::cli::signals::on_stop;
 use crate::cli::whom;
 use crate::output::Spool;
 
-/// How soon a signal to stop is obeyed.
+/// How soon the end of the sending is noticed.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// How long output may still be written at the end.
@@ -36,7 +36,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
         let socket = Socket::connect(to, None, &options)?;
         let session = getrandom::u64().context("the system gives no random numbers")?;
-        lines.push(Line::new(Client::new(clock.now(), to, session, plan)?, socket));
+        lines.push((Client::new(clock.now(), to, session, plan)?, socket));
     }
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
@@ -46,7 +46,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
             rate.unwrap_or_default()
         ));
     }
-    let stop = on_stop(|| {})?;
+    let mut traffic = Traffic::new(clock, lines)?;
+    let waker = traffic.waker();
+    let stop = on_stop(move || waker.wake())?;
     let mut run = Run {
         shown: Shown { to, size: args.size, flows: args.flows, rate, mode: args.mode() },
         json: args.json,
@@ -56,13 +58,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         state: State::default(),
     };
 
-    let mut traffic = Traffic::new(clock, lines);
     let mut interrupted = false;
-    while !traffic.lines.iter().all(|line| line.machine.is_over()) {
+    while !traffic.machines().all(Client::is_over) {
         let now = traffic.clock.now();
         if stop.is_set() && !interrupted {
             interrupted = true;
-            traffic.lines.iter_mut().for_each(|line| line.machine.interrupt(now));
+            traffic.machines_mut().for_each(|client| client.interrupt(now));
         }
         let limit = run.tick(now, &traffic).min(LOOK_UP);
         traffic.turn(limit, &mut |event| run.state.event(event))?;
@@ -70,8 +71,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         if let Some(failure) = run.state.failure {
             let now = traffic.clock.now();
             // One flow that fails is the end of all.
-            let others = traffic.lines.iter_mut().filter(|line| !line.machine.is_over());
-            others.for_each(|line| line.machine.interrupt(now));
+            traffic.machines_mut().for_each(|client| client.interrupt(now));
             if matches!(failure, Failure::Refused | Failure::Silent) {
                 break;
             }
@@ -150,7 +150,7 @@ impl Run {
     /// Shows an interval if one is over. Returns how long until the next.
     fn tick(&mut self, now: Instant, traffic: &Traffic<Client>) -> Duration {
         let Some((last, _)) = self.state.last else { return LOOK_UP };
-        if !traffic.lines.iter().any(|line| line.machine.is_running()) {
+        if !traffic.machines().any(Client::is_running) {
             // The last one is shown when all that belongs to it has come.
             self.state.sent_until.get_or_insert(now);
             return LOOK_UP;
@@ -221,8 +221,7 @@ impl Run {
 }
 
 fn snapshot(traffic: &Traffic<Client>) -> Snapshot {
-    let snapshots = traffic.lines.iter().map(|line| line.machine.snapshot());
-    snapshots.reduce(Snapshot::and).unwrap_or_default()
+    traffic.machines().map(Client::snapshot).reduce(Snapshot::and).unwrap_or_default()
 }
 
 fn failed(to: SocketAddr, failure: Failure) -> anyhow::Error {

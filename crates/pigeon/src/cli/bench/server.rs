@@ -8,7 +8,7 @@ use anyhow::Context;
 use pigeon_bench::{Declined, Server, ServerConfig, ServerEvent};
 use pigeon_net::{Clock, SocketOptions};
 
-use super::traffic::{Line, Traffic};
+use super::traffic::Traffic;
 use crate::cli::bind::bind;
 use crate::cli::endpoint::{ListenAddress, ListenHost};
 use crate::cli::exit::Status;
@@ -16,8 +16,8 @@ use crate::cli::quantity::{self, BytesPerSecond};
 use crate::cli::signals::on_stop;
 use crate::output::Spool;
 
-/// How soon a signal to stop is obeyed.
-const LOOK_UP: Duration = Duration::from_millis(100);
+/// How long it sleeps where nothing is due.
+const SLEEP: Duration = Duration::from_secs(60);
 
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -65,10 +65,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         max_duration: args.max_for,
     });
     notes.line(format!("listening on {}", socket.local_addr()));
-    let stop = on_stop(|| {})?;
-    let mut traffic = Traffic::new(Clock::start(), vec![Line::new(server, socket)]);
+    let mut traffic = Traffic::new(Clock::start(), vec![(server, socket)])?;
+    let waker = traffic.waker();
+    let stop = on_stop(move || waker.wake())?;
     while !stop.is_set() {
-        traffic.turn(LOOK_UP, &mut |event| {
+        traffic.turn(SLEEP, &mut |event| {
             // A log that nobody reads is cut short, and says so itself.
             let _ = notes.line(describe(event));
         })?;

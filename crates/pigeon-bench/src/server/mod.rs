@@ -8,8 +8,10 @@
 //!   than [`SILENCE`] after the client was last heard.
 //! - What is itself an answer (`Challenge`, `Pong`, …) is never answered.
 
+mod session;
+
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::pace::{Pace, Schedule};
 use crate::seal::Seal;
 use crate::stream::{self, Stream};
 use crate::wire::{self, Declined, Grant, Header, Kind, Report, Unreadable, Wish};
+
+use session::Session;
 
 /// How long a client may be silent before nothing is sent to it any more.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -96,25 +100,6 @@ pub struct Server {
     ignored: Ignored,
     outbox: Outbox,
     events: VecDeque<ServerEvent>,
-}
-
-struct Session {
-    client: SocketAddr,
-    /// Which of our addresses it writes to.
-    local: Option<IpAddr>,
-    id: u64,
-    grant: Grant,
-    arrivals: Arrivals,
-    stream: Option<Stream>,
-    /// The bytes a second it takes from the bound.
-    bytes_per_second: u64,
-    pongs: u64,
-    pongs_unsent: u64,
-    heard: Instant,
-    reports_every: Duration,
-    next_report: Instant,
-    reports: u64,
-    ended: bool,
 }
 
 impl Server {
@@ -337,22 +322,6 @@ impl Server {
         let Report { figures, sent, unsent } = session.report();
         let (from, sent) = (session.client, sent - unsent);
         self.events.push_back(ServerEvent::Ended { from, figures, sent });
-    }
-}
-
-impl Session {
-    fn report(&self) -> Report {
-        let [sent, unsent] = match &self.stream {
-            Some(stream) => stream.sent(),
-            None => [self.pongs, self.pongs_unsent],
-        };
-        Report { figures: self.arrivals.figures(), sent, unsent }
-    }
-
-    fn poll_timeout(&self) -> Instant {
-        let stream = self.stream.as_ref().and_then(Stream::poll_timeout);
-        let expiry = self.heard + EXPIRY;
-        stream.unwrap_or(expiry).min(expiry).min(self.next_report)
     }
 }
 

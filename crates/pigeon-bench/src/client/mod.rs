@@ -7,6 +7,12 @@
 //! ```
 //!
 //! With a plain echo service (RFC 862) the datagrams that come back are all there is to go by.
+//!
+//! - here: [`Client`], its phases, and what it knows. `handshake`, `running`, `ending`: what it does.
+
+mod ending;
+mod handshake;
+mod running;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,31 +23,18 @@ use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
 use crate::Endpoint;
 use crate::arrivals::Arrivals;
 use crate::figures::{OneWay, Snapshot};
-use crate::pace::Schedule;
 use crate::plan::{Mode, Plan, PlanError};
-use crate::stream::{self, Stream};
-use crate::wire::{self, Declined, Grant, Header, Kind, Report, TOKEN, Wish};
+use crate::stream::Stream;
+use crate::wire::{self, Declined, Grant, Header, Kind, Report, TOKEN};
 
-/// The first wait for an answer in the handshake; it doubles from try to try.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-
-/// How often each question of the handshake is asked: 0.1, 0.2, 0.4, 0.8 and 1.6 s of waiting.
-const ATTEMPTS: u32 = 5;
+use ending::Stopping;
+use handshake::{ATTEMPTS, Asking};
 
 /// How often the server is told that the client is still there.
 const KEEP: Duration = Duration::from_millis(500);
 
 /// How long a server may be silent: it reports every second.
 const SILENCE: Duration = Duration::from_secs(5);
-
-/// How often the server is asked for its report at the end.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
-
-/// How long, once everything has arrived, copies are still waited for.
-const SETTLE: Duration = Duration::from_millis(50);
-
-/// The shortest wait for one datagram to come back before the next goes, where there is no rate.
-const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long datagrams are still waited for after an interruption.
 const SHORT_TAIL: Duration = Duration::from_millis(200);
@@ -137,28 +130,6 @@ enum Phase {
     Running { end: Instant, keep: Instant, heard: Instant },
     Stopping(Stopping),
     Over,
-}
-
-/// A question of the handshake.
-#[derive(Clone, Copy, Debug)]
-struct Asking {
-    attempts: u32,
-    asked: Instant,
-    again: Instant,
-}
-
-#[derive(Debug)]
-struct Stopping {
-    /// How often the server was asked, and when it is asked again.
-    asked: u64,
-    again: Instant,
-    answered: u64,
-    heard: Instant,
-    tail: Duration,
-    /// When what has not come is lost.
-    deadline: Option<Instant>,
-    /// When it is over because everything has come.
-    settled: Option<Instant>,
 }
 
 impl Client {
@@ -259,226 +230,6 @@ impl Client {
     /// Whether the next datagram goes when the one before is back.
     fn is_one_by_one(&self) -> bool {
         self.mode() == Mode::Ping && self.plan.pace.rate.is_none()
-    }
-
-    // The handshake.
-
-    /// Asks, or asks again, or gives up.
-    fn ask(&mut self, now: Instant) {
-        let (asking, token) = match &mut self.phase {
-            Phase::Hello(asking) => (asking, None),
-            Phase::Start(asking, token) => (asking, Some(*token)),
-            _ => return,
-        };
-        if asking.attempts == ATTEMPTS {
-            return self.fail(if self.foreign { Failure::Foreign } else { Failure::NoAnswer });
-        }
-        asking.asked = now;
-        asking.again = now + FIRST_WAIT * (1 << asking.attempts);
-        asking.attempts += 1;
-        let (session, wish) = (self.session, self.wish());
-        self.send(|bytes| match token {
-            None => wire::write_bare(bytes, Kind::Hello, session),
-            Some(token) => wire::write_start(bytes, session, &token, &wish),
-        });
-    }
-
-    fn wish(&self) -> Wish {
-        let Plan { mode, pace, size, duration, reports_every, .. } = self.plan;
-        Wish {
-            down: matches!(mode, Mode::Down | Mode::Both),
-            size,
-            rate: pace.rate.map_or(0, |rate| rate.get()),
-            flows: pace.flows.get(),
-            duration,
-            interval: reports_every,
-        }
-    }
-
-    fn begin(&mut self, now: Instant, with: FarEnd, grant: Grant) {
-        self.with = with;
-        let kind = match self.mode() {
-            Mode::Up | Mode::Both => Some(Kind::Data),
-            Mode::Ping => Some(Kind::Ping),
-            Mode::Down => None,
-        };
-        let duration = grant.duration.min(self.plan.duration);
-        let end = now + duration;
-        let schedule = Schedule { pace: self.plan.pace, start: now, end };
-        // The plan was checked when the client was made.
-        let sized = kind.zip(stream::size(self.plan.size));
-        self.stream = sized.map(|(kind, size)| Stream::new(kind, self.session, size, schedule));
-        self.phase = Phase::Running { end, keep: now + KEEP, heard: now };
-        self.events.push_back(ClientEvent::Began { with, duration, rate: grant.rate });
-        self.run(now);
-    }
-
-    // While it runs.
-
-    fn run(&mut self, now: Instant) {
-        let Phase::Running { end, keep, heard } = &mut self.phase else { return };
-        let (end, is_server) = (*end, self.with == FarEnd::Server);
-        if is_server && now - *heard >= SILENCE {
-            return self.fail(Failure::Silent);
-        }
-        if *keep <= now {
-            *keep = now + KEEP;
-            if is_server {
-                let session = self.session;
-                self.send(|bytes| wire::write_bare(bytes, Kind::Keep, session));
-            }
-        }
-        if self.is_one_by_one() {
-            self.send_one(now, end);
-        } else if let Some(stream) = &mut self.stream {
-            stream.send_due(now, self.to, None, &mut self.outbox);
-        }
-        if now >= end {
-            let tail = self.plan.tail.max(3 * self.round_trip);
-            self.stop(now, tail);
-        }
-    }
-
-    /// Sends the next one if the one before is back, or has been out for too long.
-    fn send_one(&mut self, now: Instant, end: Instant) {
-        let waits = self.out.is_some_and(|(_, until)| now < until);
-        if let Some(stream) = self.stream.as_mut().filter(|_| !waits && now < end) {
-            let [number, _] = stream.sent();
-            self.out = Some((number, now + PATIENCE.max(4 * self.round_trip)));
-            stream.send_one(now, self.to, &mut self.outbox);
-        }
-    }
-
-    /// A test datagram.
-    fn receive(&mut self, now: Instant, datagram: &Received<'_>, header: Header) {
-        let wanted = match (self.mode(), self.with) {
-            (Mode::Up, _) => return,
-            (Mode::Down | Mode::Both, _) => Kind::Data,
-            (Mode::Ping, FarEnd::Server) => Kind::Pong,
-            (Mode::Ping, FarEnd::Echo) => Kind::Ping,
-        };
-        let [next, _] = self.stream.as_ref().map_or([0, 0], Stream::sent);
-        if header.kind != wanted || (wanted != Kind::Data && header.number >= next) {
-            return;
-        }
-        let transit = now.as_nanos().wrapping_sub(header.time).cast_signed();
-        let (length, drops) = (datagram.length, datagram.kernel_drops);
-        let is_first = self.arrivals.receive(header.number, length, transit, drops);
-        if is_first && wanted != Kind::Data {
-            let sent = if wanted == Kind::Pong { header.origin } else { header.time };
-            let trip = now - Instant::from_nanos(sent);
-            let due = self.stream.as_ref().map(|stream| stream.schedule().due(header.number));
-            let since_due = match due.filter(|_| !self.is_one_by_one()) {
-                Some(due) => now - due,
-                None => trip,
-            };
-            self.events.push_back(ClientEvent::Back { trip, since_due });
-        }
-        if self.out.is_some_and(|(number, _)| number == header.number) {
-            self.out = None;
-            self.run(now);
-        }
-    }
-
-    // The end.
-
-    fn stop(&mut self, now: Instant, tail: Duration) {
-        if let Some(stream) = &mut self.stream {
-            stream.stop();
-            if self.with == FarEnd::Echo {
-                let [sent, _] = stream.sent();
-                self.arrivals.sender_sent(sent);
-            }
-        }
-        self.phase = Phase::Stopping(Stopping {
-            asked: 0,
-            again: now,
-            answered: 0,
-            heard: now,
-            tail,
-            deadline: (self.with == FarEnd::Echo).then_some(now + tail),
-            settled: None,
-        });
-        self.ask_to_stop(now);
-    }
-
-    fn ask_to_stop(&mut self, now: Instant) {
-        let sent = self.stream.as_ref().map_or([0, 0], Stream::sent);
-        let is_server = self.with == FarEnd::Server;
-        let has_arrived = self.has_all_arrived();
-        let settle = SETTLE.max(2 * self.round_trip);
-        let Phase::Stopping(stopping) = &mut self.phase else { return };
-        match has_arrived {
-            true => stopping.settled = stopping.settled.or(Some(now + settle)),
-            false => stopping.settled = None,
-        }
-        let ends = [stopping.deadline, stopping.settled];
-        if ends.into_iter().flatten().any(|at| at <= now) {
-            return self.finish();
-        }
-        if is_server && now - stopping.heard >= SILENCE {
-            return self.fail(Failure::Silent);
-        }
-        if is_server && stopping.again <= now {
-            stopping.asked += 1;
-            stopping.again = now + ASK_AGAIN;
-            let (session, number) = (self.session, stopping.asked);
-            self.send(|bytes| wire::write_stop(bytes, session, number, sent));
-        }
-    }
-
-    /// Whether nothing can be missing any more.
-    fn has_all_arrived(&self) -> bool {
-        let Phase::Stopping(stopping) = &self.phase else { return false };
-        let [sent, unsent] = self.stream.as_ref().map_or([0, 0], Stream::sent);
-        let (here, there) = (self.arrivals.figures(), self.report.figures);
-        let said = self.with == FarEnd::Echo || stopping.answered > 0;
-        said && match self.mode() {
-            Mode::Up => there.received == sent - unsent,
-            Mode::Down => here.received + self.report.unsent == self.report.sent,
-            Mode::Both => {
-                there.received == sent - unsent
-                    && here.received + self.report.unsent == self.report.sent
-            }
-            Mode::Ping => here.received == sent - unsent,
-        }
-    }
-
-    fn handle_report(&mut self, now: Instant, datagram: &Received<'_>, header: Header) {
-        let Some(report) = wire::read_report(datagram.payload) else { return };
-        let mode = self.mode();
-        match (&mut self.phase, header.kind) {
-            (Phase::Running { .. }, Kind::Report) if header.number > self.last_report => {
-                self.last_report = header.number;
-                self.report = report;
-            }
-            (Phase::Stopping(stopping), Kind::Stopped)
-                if header.number > stopping.answered && header.number <= stopping.asked =>
-            {
-                stopping.answered = header.number;
-                stopping.heard = now;
-                let deadline = now + stopping.tail;
-                stopping.deadline = stopping.deadline.or(Some(deadline));
-                self.report = report;
-                // What is sent back has the numbers of what was sent.
-                let numbers = match mode {
-                    Mode::Ping => self.stream.as_ref().map_or(0, |stream| stream.sent()[0]),
-                    _ => report.sent,
-                };
-                self.arrivals.sender_sent(numbers);
-                self.ask_to_stop(now);
-            }
-            _ => {}
-        }
-    }
-
-    fn finish(&mut self) {
-        if self.with == FarEnd::Server {
-            let session = self.session;
-            self.send(|bytes| wire::write_bare(bytes, Kind::Bye, session));
-        }
-        self.phase = Phase::Over;
-        self.events.push_back(ClientEvent::Finished);
     }
 
     fn fail(&mut self, failure: Failure) {
