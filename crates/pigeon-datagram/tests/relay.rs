@@ -126,6 +126,30 @@ fn what_arrives_together_leaves_as_a_train() {
     assert!(lab.relay.poll_transmit().is_none());
 }
 
+/// Whether datagrams came joined or one by one makes no difference but to the work.
+#[test]
+fn joined_datagrams_have_the_fates_of_single_ones() {
+    let lossy =
+        Conditions { loss: Loss::Random(Probability::new(0.3).unwrap()), ..Conditions::default() };
+    let payload: Vec<u8> = (0..250).collect();
+    for up in [Conditions::default(), lossy] {
+        let [joined, single] = [250, 7].map(|piece| {
+            let mut lab = Lab::new(Config { up: up.clone(), ..config() });
+            for _ in 0..100 {
+                // Pieces of 7: joined, 35 of them and a shorter one; else one by one.
+                for part in payload.chunks(piece) {
+                    let received = Received::new(client(0), part);
+                    lab.relay.handle_joined(at(MS), Port::Listen, &received, 7);
+                    lab.drain();
+                }
+            }
+            (lab.take(), lab.relay.statistics())
+        });
+        assert_eq!(joined.1.up.sent, 3_600);
+        assert!(joined == single);
+    }
+}
+
 #[test]
 fn who_comes_beyond_the_bound_is_turned_away_until_another_is_idle() {
     let mut lab = Lab::new(config());

@@ -336,18 +336,21 @@ impl Recorder {
         Ok(Recorder { spool: Spool::new(io::sink(), render, || {})?, target })
     }
 
-    fn record(&self, relay: &Relay, port: Port, datagram: &Received<'_>) {
+    fn record(&self, relay: &Relay, port: Port, joined: &Received<'_>, segment: usize) {
         let (from, to) = match port {
-            Port::Listen => (datagram.from, self.target),
+            Port::Listen => (joined.from, self.target),
             Port::Client(slot) => match relay.client(slot) {
                 Some(client) => (self.target, client),
                 None => return,
             },
         };
-        let time = wall::since_epoch(datagram.wall);
-        let payload = datagram.payload.to_vec();
-        let bytes = payload.len() + size_of::<Recorded>();
-        self.spool.push(Recorded { time, from, to, payload }, bytes);
+        let time = wall::since_epoch(joined.wall);
+        // An empty datagram is a datagram: `chunks` alone would yield none for it.
+        let empty = joined.payload.is_empty().then_some(joined.payload);
+        for payload in empty.into_iter().chain(joined.payload.chunks(segment.max(1))) {
+            let bytes = payload.len() + size_of::<Recorded>();
+            self.spool.push(Recorded { time, from, to, payload: payload.to_vec() }, bytes);
+        }
     }
 
     fn finish(self, deadline: std::time::Instant) -> anyhow::Result<()> {
@@ -482,9 +485,9 @@ impl Host for Around {
         }
     }
 
-    fn arrived(&mut self, relay: &Relay, port: Port, datagram: &Received<'_>) {
+    fn arrived(&mut self, relay: &Relay, port: Port, joined: &Received<'_>, segment: usize) {
         if let Some(recorder) = &self.recorder {
-            recorder.record(relay, port, datagram);
+            recorder.record(relay, port, joined, segment);
         }
     }
 }

@@ -260,9 +260,17 @@ impl Stage {
             return Ok(ControlFlow::Continue(()));
         }
         self.began.get_or_insert(now);
-        let mut sender = None;
+        let (mut sender, mut outcome) = (None, Ok(()));
         for _ in 0..GATHER {
-            let Some(Cue { from, due, payload }) = player.take(now)? else { break };
+            let Cue { from, due, payload } = match player.take(now) {
+                Ok(Some(cue)) => cue,
+                Ok(None) => break,
+                // What stands before the damage is sent all the same.
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            };
             if let Speed::Times(_) = self.speed {
                 let late = now - due;
                 self.counts.late += u64::from(late > LATE);
@@ -279,6 +287,7 @@ impl Stage {
         }
         // What comes back, and whether the target refuses.
         self.wait(Duration::ZERO)?;
+        outcome?;
         Ok(ControlFlow::Continue(()))
     }
 
@@ -325,7 +334,9 @@ impl Stage {
         for _ in 0..GATHER {
             let Some(key) = self.sockets.next_ready() else { break };
             let replies = &mut self.counts.replies;
-            match self.sockets.receive(key, &mut |_| *replies += 1) {
+            match self.sockets.receive(key, &mut |joined, segment| {
+                *replies += joined.payload.len().div_ceil(segment.max(1)).max(1) as u64;
+            }) {
                 Ok(Receipt::Refused) => self.refused = true,
                 Ok(_) => {}
                 Err(error) => return Err(error).context("cannot receive from the target"),
