@@ -179,6 +179,27 @@ fn what_is_said_goes_to_stderr_and_the_table_to_stdout() {
 }
 
 #[test]
+fn on_a_terminal_it_plots_and_gives_the_terminal_back() {
+    if !installed("script") {
+        return;
+    }
+    let (_server, to) = server();
+    let run = |args: &str| {
+        let line = format!("{} bench {to} --for 500ms {args}", env!("CARGO_BIN_EXE_pigeon"));
+        let mut command = std::process::Command::new("script");
+        let mut bench = Process::spawn("bench", command.args(["-qec", &line, "/dev/null"]));
+        assert_eq!(bench.expect_end(SOON).code(), Some(0));
+        bench.output()
+    };
+    let said = run("--ping --interval 100ms");
+    let (_, plotted) = said.split_once("\x1b[?1049h").expect("another screen");
+    let (plotted, after) = plotted.split_once("\x1b[?1049l").expect("the terminal given back");
+    assert!(plotted.contains("received a second") && plotted.contains("round trip"));
+    assert!(after.contains("there and back") && !after.contains('\x1b'), "{after}");
+    assert!(!run("--line --rate 100/s").contains("\x1b[?1049h"));
+}
+
+#[test]
 fn who_does_not_serve_is_told_at_once() {
     let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     dead.connect(dead.local_addr().unwrap()).unwrap();
