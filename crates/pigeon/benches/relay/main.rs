@@ -25,7 +25,6 @@
 )]
 
 #[cfg(target_os = "linux")]
-#[allow(dead_code, unused_imports, reason = "shared with another benchmark, which uses all of it")]
 #[path = "../support/cpu.rs"]
 mod cpu;
 #[cfg(target_os = "linux")]

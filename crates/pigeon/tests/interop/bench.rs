@@ -1,5 +1,5 @@
 //! `pigeon bench`: a path measured, beside whoever knows the truth about it: the sums themselves, a
-//! program that loses datagrams and counts them, the kernel's netem.
+//! program that loses datagrams and counts them, our own relay, the kernel's netem.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -179,6 +179,27 @@ fn what_is_said_goes_to_stderr_and_the_table_to_stdout() {
 }
 
 #[test]
+fn on_a_terminal_it_plots_and_gives_the_terminal_back() {
+    if !installed("script") {
+        return;
+    }
+    let (_server, to) = server();
+    let run = |args: &str| {
+        let line = format!("{} bench {to} --for 500ms {args}", env!("CARGO_BIN_EXE_pigeon"));
+        let mut command = std::process::Command::new("script");
+        let mut bench = Process::spawn("bench", command.args(["-qec", &line, "/dev/null"]));
+        assert_eq!(bench.expect_end(SOON).code(), Some(0));
+        bench.output()
+    };
+    let said = run("--ping --interval 100ms");
+    let (_, plotted) = said.split_once("\x1b[?1049h").expect("another screen");
+    let (plotted, after) = plotted.split_once("\x1b[?1049l").expect("the terminal given back");
+    assert!(plotted.contains("received a second") && plotted.contains("round trip"));
+    assert!(after.contains("there and back") && !after.contains('\x1b'), "{after}");
+    assert!(!run("--line --rate 100/s").contains("\x1b[?1049h"));
+}
+
+#[test]
 fn who_does_not_serve_is_told_at_once() {
     let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     dead.connect(dead.local_addr().unwrap()).unwrap();
@@ -276,6 +297,70 @@ fn expect_share(hits: u64, tries: u64, probability: f64, what: &str) {
     assert!(off <= 5.0 * deviation + 1.0, "{what}: {hits} of {tries}, {mean} ± {deviation} due");
 }
 
+/// A measurement through `pigeon relay`, whose way there is as bad as this, and the relay's totals.
+fn through_relay(conditions: &str, args: &str) -> (Value, Value) {
+    let (_server, server) = server();
+    let server = server.to_string();
+    let args_of_relay =
+        ["relay", "127.0.0.1:0", &server, "--up", conditions, "--json", "--console", "off"];
+    let mut relay = pigeon("pigeon relay", &args_of_relay);
+    let line = relay.expect_status(|line| line.contains("listening on "), SOON);
+    let summary = measured(address_in(&line), args);
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+    let totals = serde_json::from_str(relay.lines(Voice::Out).last().unwrap()).unwrap();
+    (summary, totals)
+}
+
+#[test]
+fn loss_and_copies_by_our_own_relay() {
+    for (conditions, told, done, probability) in [
+        ("loss=1%", "up_lost_on_way", "up_lost", 0.01),
+        ("loss=10%", "up_lost_on_way", "up_lost", 0.1),
+        ("duplicate=1%", "up_duplicated", "up_duplicated", 0.01),
+    ] {
+        let (summary, totals) = through_relay(conditions, "--for 2s --rate 5k/s");
+        let sent = adds_up(&summary, "up");
+        assert_eq!((sent, count(&summary, "up_lost_in_kernel")), (10_000, 0), "{conditions}");
+        let (told, done) = (count(&summary, told), count(&totals, done));
+        expect_share(told, sent, probability, conditions);
+        // What the relay did to the few others, such as heartbeats, is in its count as well.
+        assert!(told <= done && done <= told + 20, "{conditions}: {told} of {done}: {summary}");
+    }
+}
+
+#[test]
+fn delay_by_our_own_relay() {
+    let (summary, _) = through_relay("delay=50ms,jitter=10ms", "--for 5s --ping --rate 40/s");
+    expect_delay_of_50_by_10_ms(&summary);
+}
+
+#[test]
+fn disorder_by_our_own_relay() {
+    let conditions = "delay=10ms,reorder=5%:10ms";
+    let (summary, totals) = through_relay(conditions, "--for 2s --rate 5k/s");
+    let sent = adds_up(&summary, "up");
+    assert_eq!((sent, &summary["up_lost"]), (10_000, &0.into()));
+    // Those held back for 10 ms are overtaken by the next that is not.
+    let (told, done) = (count(&summary, "up_late"), count(&totals, "up_held_back"));
+    expect_share(told, sent, 0.05, conditions);
+    assert!(told <= done && done <= told + 20, "{told} of {done}: {summary}");
+}
+
+/// 200 round trips over a way that takes 50 ± 10 ms, evenly spread, and a way back that takes none.
+#[track_caller]
+fn expect_delay_of_50_by_10_ms(summary: &Value) {
+    assert_eq!((adds_up(summary, "trip"), &summary["trip_lost"]), (200, &0.into()));
+    let [min, median, max] =
+        ["rtt_min", "rtt_p50", "rtt_max"].map(|field| summary[field].as_f64().unwrap());
+    // The median of 200 draws is within 5 standard deviations of 0.7 ms, and a loaded host is late.
+    assert!((0.040..0.043).contains(&min) && (0.0465..0.055).contains(&median), "{summary}");
+    assert!(max > 0.057, "{summary}");
+    // The mean difference of two draws is a third of 20 ms.
+    let jitter = summary["up_jitter"].as_f64().unwrap();
+    assert!((0.003..0.012).contains(&jitter), "{summary}");
+}
+
 /// Two hosts, and a bench server on the second.
 struct Hosts {
     near: Namespace,
@@ -370,16 +455,7 @@ fn loss_by_netem() {
 fn delay_by_netem() {
     let Some(hosts) = Hosts::new("netem limit 10000 delay 50ms 10ms") else { return };
     // Farther apart than the delay varies, so that none overtakes another.
-    let summary = hosts.measure("--for 5s --ping --rate 40/s");
-    assert_eq!((adds_up(&summary, "trip"), &summary["trip_lost"]), (200, &0.into()));
-    let [min, median, max] =
-        ["rtt_min", "rtt_p50", "rtt_max"].map(|field| summary[field].as_f64().unwrap());
-    // Uniform within 10 ms: the median of 200 is within 5 standard deviations of 0.7 ms.
-    assert!((0.040..0.043).contains(&min) && (0.0465..0.054).contains(&median), "{summary}");
-    assert!((0.057..0.065).contains(&max), "{summary}");
-    // The mean difference of two draws is a third of 20 ms.
-    let jitter = summary["up_jitter"].as_f64().unwrap();
-    assert!((0.003..0.011).contains(&jitter), "{summary}");
+    expect_delay_of_50_by_10_ms(&hosts.measure("--for 5s --ping --rate 40/s"));
 }
 
 #[test]

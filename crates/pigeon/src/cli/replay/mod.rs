@@ -334,9 +334,7 @@ impl Stage {
         for _ in 0..GATHER {
             let Some(key) = self.sockets.next_ready() else { break };
             let replies = &mut self.counts.replies;
-            match self.sockets.receive(key, &mut |joined, segment| {
-                *replies += joined.payload.len().div_ceil(segment.max(1)).max(1) as u64;
-            }) {
+            match self.sockets.receive(key, &mut |_| *replies += 1) {
                 Ok(Receipt::Refused) => self.refused = true,
                 Ok(_) => {}
                 Err(error) => return Err(error).context("cannot receive from the target"),
