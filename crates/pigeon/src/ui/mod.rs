@@ -1,5 +1,9 @@
 //! The person at the terminal.
 //!
 //! - [`lines`]: lines typed, and lines printed above the one being typed.
+//! - [`screen`]: the full screen.
+//! - [`terminal`]: the terminal's modes, given back whatever happens.
 
 pub(crate) mod lines;
+pub(crate) mod screen;
+pub(crate) mod terminal;

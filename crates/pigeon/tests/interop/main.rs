@@ -5,6 +5,7 @@
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
 //!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
+//! - `screen`: the full screen on terminals of its own (`pty`).
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
@@ -23,6 +24,7 @@ mod namespace;
 mod peers;
 mod pigeon;
 mod process;
+mod pty;
 mod services;
 
 mod ask;
@@ -35,6 +37,7 @@ mod membership;
 mod refusals;
 mod restart;
 mod room;
+mod screen;
 mod send_listen;
 mod serve;
 mod sockets;

@@ -1,5 +1,11 @@
 //! `pigeon join`: a member of a hub, at the terminal or in a pipe.
 
+mod face;
+mod full;
+mod lines;
+mod typist;
+
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -16,8 +22,11 @@ use super::endpoint::Endpoint;
 use super::exit::{Status, UsageError};
 use super::quantity::{self, roughly};
 use super::signals::{Stop, on_stop};
-use crate::output::{Color, json, wall};
-use crate::ui::lines::{self, Input, Printer, Reader};
+use crate::output::{Color, wall};
+use crate::ui::terminal;
+use face::Face;
+use full::Full;
+use lines::Lines;
 
 /// Where a hub is when nothing else is said.
 const DEFAULT_PORT: u16 = 9999;
@@ -33,7 +42,8 @@ Examples:
   pigeon join 192.168.1.20 --nick 狗哥  a hub on the network, under a name
   echo hello | pigeon join              say a line, print what comes for 2 s, leave
 
-`quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
+On a terminal it takes the whole screen; ? on an empty line or F1 shows the keys. --line prints
+lines instead. `quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
 pub(crate) struct Args {
     /// The hub: HOST[:PORT], port 9999 where none is given
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", value_parser = hub)]
@@ -59,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Lines instead of a full screen (today there are only lines)
+    /// Lines instead of a full screen, as where stdin or stdout is no terminal
     #[arg(long)]
     line: bool,
 }
@@ -74,6 +84,14 @@ enum Typed {
     /// A line that could not be sent.
     Refused,
     Leave(Status),
+}
+
+/// Where a face finds the session.
+struct People {
+    hub: SocketAddr,
+    local: SocketAddr,
+    sender: SyncSender<Typed>,
+    waker: Waker,
 }
 
 /// Joins and stays until the person leaves.
@@ -96,116 +114,36 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut driver =
         Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
 
-    let (reader, printer) = lines::open("> ")?;
     let (sender, typed) = sync_channel(64);
-    let thread = Typist {
-        reader,
-        printer: printer.clone(),
-        check: move |line: &[u8]| {
-            Session::<Pcg64>::check_line(hub, line).map_err(|e| e.to_string())
-        },
-        sender,
-        waker: driver.waker(),
-        wait: args.wait,
+    let people = People { hub, local: driver.socket().local_addr(), sender, waker: driver.waker() };
+    let full = !args.line && !args.json && terminal::can_be_full();
+    let face = match full {
+        true => Face::Full(Box::new(Full::open(people, color)?)),
+        false => Face::Lines(Lines::open(people, &args, color)?),
     };
-    std::thread::Builder::new()
-        .name("input".into())
-        .spawn(move || thread.run())
-        .context("cannot start a thread")?;
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
 
-    let mut around = Around {
-        typed,
-        stop,
-        dim: printer.interactive && color.enabled(&std::io::stdout()),
-        printer: printer.clone(),
-        args,
-        local: driver.socket().local_addr(),
-        met: false,
-        status: Status::Done,
-    };
+    let (nick, plain) = (args.nick, args.plain);
+    let mut around = Around { face, typed, stop, nick, plain, met: false, status: Status::Done };
     let outcome = driver.run(&mut around);
-    let lost = printer.data.dropped() + driver.machine().events_lost();
-    if lost > 0 {
-        printer.notes.line(format!("{lost} lines were not shown: output too slow"));
-    }
-    printer.close(std::time::Instant::now() + LAST_WORDS)?;
+    let failed = around.status == Status::Failed || outcome.is_err();
+    around.face.close(
+        std::time::Instant::now() + LAST_WORDS,
+        driver.machine().events_lost(),
+        failed,
+    )?;
     outcome?;
     Ok(around.status)
 }
 
-/// The thread that reads lines.
-struct Typist<C> {
-    reader: Reader,
-    printer: Printer,
-    /// Says why a line cannot be sent.
-    check: C,
-    sender: SyncSender<Typed>,
-    waker: Waker,
-    wait: Duration,
-}
-
-impl<C: Fn(&[u8]) -> Result<(), String>> Typist<C> {
-    fn run(mut self) {
-        let leave = loop {
-            match self.reader.next() {
-                Input::Line(line) => {
-                    // What was pasted at once is still one message a line.
-                    for line in line.split(|&byte| self.printer.interactive && byte == b'\n') {
-                        match (self.check)(line) {
-                            Ok(()) => {
-                                let quits = matches!(line.trim_ascii(), b"quit" | b"/quit");
-                                if !self.give(Typed::Line(line.to_vec())) || quits {
-                                    return;
-                                }
-                            }
-                            Err(why) => self.refuse(why),
-                        }
-                    }
-                }
-                Input::TooLong => {
-                    self.refuse("not sent: a line longer than any datagram".to_string());
-                }
-                Input::NotUtf8 => {
-                    self.refuse("that was no UTF-8; set the terminal to UTF-8".to_string());
-                }
-                Input::Interrupted => break Status::Interrupted,
-                Input::End => {
-                    if !self.printer.interactive {
-                        std::thread::sleep(self.wait);
-                    }
-                    break Status::Done;
-                }
-            }
-        };
-        self.give(Typed::Leave(leave));
-    }
-
-    /// Says why a line is not sent. It is not put back under the cursor: so long a line would push
-    /// the reason off the screen.
-    fn refuse(&self, why: String) {
-        let kept = if self.printer.interactive { "; arrow up brings it back" } else { "" };
-        self.printer.notes.line(format!("{why}{kept}"));
-        self.give(Typed::Refused);
-    }
-
-    /// False when the loop has ended.
-    fn give(&self, typed: Typed) -> bool {
-        let given = self.sender.send(typed).is_ok();
-        self.waker.wake();
-        given
-    }
-}
-
-/// What stands around the session: the person, the screen, a signal to stop.
+/// What stands around the session: the person, and a signal to stop.
 struct Around {
+    face: Face,
     typed: Receiver<Typed>,
     stop: Stop,
-    printer: Printer,
-    dim: bool,
-    args: Args,
-    local: std::net::SocketAddr,
+    nick: Option<String>,
+    plain: bool,
     /// Whether the hub was ever there.
     met: bool,
     status: Status,
@@ -223,20 +161,24 @@ impl Host<Session<Pcg64>> for Around {
             session.leave();
         }
         // As many lines as one drain carries; the rest follow at once.
-        for typed in self.typed.try_iter().take(64) {
+        let typed: Vec<Typed> = self.typed.try_iter().take(64).collect();
+        for typed in typed {
             match typed {
-                Typed::Line(line) => match session.handle_line(now, &line) {
-                    Ok(Said::IntoSilence) => {
-                        self.note("the hub is away; that line was sent, but is probably lost");
+                Typed::Line(line) => {
+                    self.face.typed(now, &line);
+                    match session.handle_line(now, &line) {
+                        Ok(Said::IntoSilence) => {
+                            self.note("the hub is away; that line was sent, but is probably lost");
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            self.status = Status::Failed;
+                            self.note(&error.to_string());
+                        }
                     }
-                    Ok(_) => {}
-                    Err(error) => {
-                        self.status = Status::Failed;
-                        self.note(&error.to_string());
-                    }
-                },
+                }
                 // A script must be able to tell; a person has been told.
-                Typed::Refused if !self.printer.interactive => self.status = Status::Failed,
+                Typed::Refused if self.face.is_script() => self.status = Status::Failed,
                 Typed::Refused => {}
                 Typed::Leave(status) => {
                     if self.status == Status::Done {
@@ -246,6 +188,7 @@ impl Host<Session<Pcg64>> for Around {
                 }
             }
         }
+        self.face.look(session, now);
         ControlFlow::Continue(())
     }
 
@@ -254,7 +197,7 @@ impl Host<Session<Pcg64>> for Around {
         match event {
             Event::Received(payload) => {
                 self.met = true;
-                self.show(hub, &payload);
+                self.face.received(now, hub, &payload);
             }
             Event::Joined(answer) => {
                 self.met = true;
@@ -289,6 +232,7 @@ impl Host<Session<Pcg64>> for Around {
                 self.note("the hub says Bye!; waiting for it to come back");
             }
             Event::Again { after } => {
+                self.face.doubt();
                 let after = roughly(after);
                 self.note(&format!("{hub} is back after {after}; a member again"));
             }
@@ -308,37 +252,13 @@ impl Host<Session<Pcg64>> for Around {
 }
 
 impl Around {
-    /// Prints what somebody said.
-    fn show(&self, hub: std::net::SocketAddr, payload: &[u8]) {
-        let now = wall::local(None);
-        if self.args.json {
-            let text = std::str::from_utf8(payload).ok().map(str::to_string);
-            let (from, to, length) = (hub, self.local, payload.len());
-            let line =
-                json::datagram(json::Datagram { time: &now, from, to, payload, length, text });
-            self.printer.data.line(line);
-            return;
-        }
-        let text = payload.strip_suffix(b"\n").unwrap_or(payload);
-        let text = escape(text.strip_suffix(b"\r").unwrap_or(text));
-        self.printer.data.line(match (self.printer.interactive, self.dim) {
-            (false, _) => text.to_string(),
-            (true, false) => format!("{} {text}", wall::time_of_day(&now)),
-            (true, true) => format!("\x1b[2m{}\x1b[0m {text}", wall::time_of_day(&now)),
-        });
-    }
-
     /// Says something about the session itself.
-    fn note(&self, text: &str) {
-        self.printer.notes.line(match (self.printer.interactive, self.dim) {
-            (false, _) => text.to_string(),
-            (true, false) => format!("-- {text}"),
-            (true, true) => format!("\x1b[2m-- {text}\x1b[0m"),
-        });
+    fn note(&mut self, text: &str) {
+        self.face.note(text);
     }
 
-    fn joined_plainly(&self, hub: std::net::SocketAddr) {
-        if self.args.plain {
+    fn joined_plainly(&mut self, hub: std::net::SocketAddr) {
+        if self.plain {
             return self
                 .note(&format!("joined {hub} plainly, as asked; it may or may not be there"));
         }
@@ -346,8 +266,8 @@ impl Around {
             "joined {hub} plainly: it answers no padded heartbeats (no pigeon hub?), so nobody can \
              tell when it goes away"
         ));
-        if let Some(nick) = &self.args.nick {
-            let nick = escape(nick);
+        if let Some(nick) = &self.nick {
+            let nick = escape(nick).to_string();
             self.note(&format!("not asked for the name {nick}: such a server would publish it"));
         }
     }
