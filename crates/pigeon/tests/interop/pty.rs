@@ -41,7 +41,7 @@ impl Terminal {
         pty.resize(Size::new(rows, columns)).unwrap();
         let before = tcgetattr(&pty).unwrap();
         let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
-        let command = command.env_remove("NO_COLOR").env_remove("COLUMNS");
+        let mut command = command.env_remove("NO_COLOR").env_remove("COLUMNS");
         let child = command.spawn_borrowed(&pts).unwrap();
         let [rows, columns] = [rows, columns].map(|n| n.try_into().unwrap());
         let parser = Mutex::new(vt100::Parser::new(rows, columns, 0));
