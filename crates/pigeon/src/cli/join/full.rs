@@ -48,6 +48,8 @@ pub(super) struct Full {
     roster: Roster,
     /// The version of the roster that the screen has.
     told: u64,
+    /// The room in which the screen has us.
+    entered: String,
     local: SocketAddr,
     /// What was said to the room and has not come back, and when.
     awaited: VecDeque<(Instant, String)>,
@@ -78,10 +80,10 @@ impl Full {
             given
         };
         let screen = Screen::open(model, look, act)?;
-        let last_note = String::new();
+        let (entered, last_note) = (String::new(), String::new());
         let midnight = Midnight::default();
         let (roster, awaited) = (Roster::default(), VecDeque::new());
-        Ok(Full { screen, roster, told: 0, local, awaited, last_note, midnight })
+        Ok(Full { screen, roster, told: 0, entered, local, awaited, last_note, midnight })
     }
 
     /// Shows what came from the hub, where it belongs.
@@ -94,11 +96,13 @@ impl Full {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
         let spoken = Spoken::parse(text);
-        if !self.roster.hear(now, spoken) {
-            return;
-        }
-        if let Some(room) = self.roster.room() {
+        let wanted = self.roster.hear(now, spoken);
+        if let Some(room) = self.roster.room().filter(|room| self.entered != **room) {
+            self.entered = room.to_string();
             self.screen.tell(Update::Enter(room.into()));
+        }
+        if !wanted {
+            return;
         }
         let room = || Some(PlaceId::Room(self.roster.room().unwrap_or_default().into()));
         let person = |name: &str| Some(PlaceId::Person(name.into()));
@@ -154,8 +158,9 @@ impl Full {
         if self.told != self.roster.version() {
             self.told = self.roster.version();
             let members = self.roster.members().map(str::to_string).collect();
-            self.screen.tell(Update::Members(members, self.roster.more()));
             self.screen.tell(Update::Rooms(self.roster.rooms().to_vec()));
+            // Behind the rooms: how many are here is known better than how many were counted.
+            self.screen.tell(Update::Members(members, self.roster.more()));
         }
         while let Some((_, said)) =
             self.awaited.pop_front_if(|(sent, _)| now - *sent >= COPY_WITHIN)
@@ -223,9 +228,10 @@ fn in_seconds(time: Duration) -> String {
     }
 }
 
-/// `0.4 ms`, `23 ms`
+/// `0.04 ms`, `0.4 ms`, `23 ms`
 fn in_millis(time: Duration) -> String {
     match time.as_secs_f64() * 1_000.0 {
+        millis @ ..0.1 => format!("{millis:.2} ms"),
         millis @ ..10.0 => format!("{millis:.1} ms"),
         millis => format!("{millis:.0} ms"),
     }
@@ -271,6 +277,7 @@ mod tests {
     fn times_are_short() {
         assert_eq!(in_seconds(Duration::from_millis(3_900)), "3 s");
         assert_eq!(in_millis(Duration::from_micros(412)), "0.4 ms");
+        assert_eq!(in_millis(Duration::from_micros(37)), "0.04 ms");
         assert_eq!(in_millis(Duration::from_millis(23)), "23 ms");
     }
 

@@ -195,10 +195,6 @@ fn draw_messages(model: &Model, look: Look, areas: &Areas, area: Rect, buffer: &
     let rows = log.rows(areas.text_columns(), area.height.into());
     // Few lines stand above the line being typed, like the last of many.
     let empty = area.height - u16::try_from(rows.len()).unwrap_or(area.height).min(area.height);
-    if empty > 0 && log.forgotten() > 0 {
-        let text = format!("{} older lines are not kept", log.forgotten());
-        put_short(buffer, row(area, empty - 1), 0, &text, look.dim());
-    }
     for (n, line) in (empty..).zip(&rows) {
         draw_row(line, look, areas, &sought, row(area, n), buffer);
     }
@@ -304,14 +300,16 @@ fn draw_status(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     let style = if *alarm { look.alarm() } else { look.reverse() };
     buffer.set_style(area, style);
     let mut right = Vec::new();
-    if !model.place().log.follows() {
-        right.push(format!("{} lines below", model.place().log.below()));
+    let log = &model.place().log;
+    if !log.follows() {
+        right.push(format!("{} lines below", log.below()));
+        // Who reads back should know where it ends.
+        if model.forgotten() > 0 {
+            right.push(format!("{} old lines gone", model.forgotten()));
+        }
     }
     if model.dropped > 0 {
         right.push(format!("{} lines lost: too fast", model.dropped));
-    }
-    if model.forgotten() > 0 {
-        right.push(format!("{} old lines gone", model.forgotten()));
     }
     right.push("? keys".to_string());
     let right = format!(" {} ", right.join(" | "));
@@ -332,7 +330,7 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
             (if none { "nothing found: " } else { "search: " }, &search.sought)
         }
         Mode::Pasted(lines) => {
-            let question = paste_question(lines.len());
+            let question = paste_question(lines, area.width.into());
             let at = put_short(buffer, area, 0, &question, look.bold());
             return position(area, at.min(usize::from(area.width.saturating_sub(1))));
         }
@@ -346,13 +344,24 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     position(area, at + view.cursor)
 }
 
-fn paste_question(lines: usize) -> String {
-    match lines {
-        ..=MAX_PASTED => {
-            format!("{lines} lines pasted: s send as {lines} messages, j join into one, Esc cancel")
-        }
-        _ => format!("{lines} lines pasted, too many to send: j join into one, Esc cancel"),
+fn paste_question(lines: &[String], columns: usize) -> String {
+    let messages = messages_in(lines);
+    let many = lines.len() > MAX_PASTED;
+    match (many, columns) {
+        (false, 70..) => format!(
+            "{} lines pasted: s send as {messages} messages, j join into one, Esc cancel",
+            lines.len()
+        ),
+        (false, 40..) => format!("{messages} messages: s send, j join, Esc cancel"),
+        (false, _) => format!("{messages}: s/j/Esc"),
+        (true, 40..) => format!("{} lines, too many: j join, Esc cancel", lines.len()),
+        (true, _) => format!("{}: j/Esc", lines.len()),
     }
+}
+
+/// How many messages the lines would be: an empty one is none.
+fn messages_in(lines: &[String]) -> usize {
+    lines.iter().filter(|line| !line.trim().is_empty()).count()
 }
 
 fn position(area: Rect, column: usize) -> Option<Position> {

@@ -158,8 +158,8 @@ fn scroll(model: &mut Model, key: KeyEvent, ctrl: bool) -> bool {
     match key.code {
         KeyCode::PageUp => log.up(page, columns, height),
         KeyCode::PageDown => log.down(page, columns),
-        KeyCode::Home if ctrl => log.to_top(columns, height),
-        KeyCode::End if ctrl => log.to_end(),
+        KeyCode::Home if ctrl => log.go_to_top(columns, height),
+        KeyCode::End if ctrl => log.follow(),
         _ => return false,
     }
     true
@@ -223,7 +223,7 @@ fn send(model: &mut Model) -> Option<Action> {
     }
     say(model, vec![line]).inspect(|_| {
         model.input.take();
-        model.place_mut().log.to_end();
+        model.place_mut().log.follow();
     })
 }
 
@@ -252,7 +252,7 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
             let said = say(model, lines);
             if said.is_some() {
                 model.input.take();
-                model.place_mut().log.to_end();
+                model.place_mut().log.follow();
             }
             said
         }

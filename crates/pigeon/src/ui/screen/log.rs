@@ -265,7 +265,7 @@ impl Log {
     }
 
     /// To the very first line.
-    pub(crate) fn to_top(&mut self, columns: usize, height: usize) {
+    pub(crate) fn go_to_top(&mut self, columns: usize, height: usize) {
         self.bottom = Some(Anchor { entry: self.forgotten, row: 0 });
         for _ in 1..height {
             let at = self.bottom.and_then(|bottom| self.beneath(bottom, columns));
@@ -277,7 +277,7 @@ impl Log {
     }
 
     /// Follows what comes.
-    pub(crate) fn to_end(&mut self) {
+    pub(crate) fn follow(&mut self) {
         self.bottom = None;
     }
 
@@ -380,7 +380,7 @@ mod tests {
         assert_eq!(shown(&log, 20, 2), ["狗哥: 0", "狗哥: 1"]);
         log.down(100, 20);
         assert_eq!((shown(&log, 20, 1), log.follows()), (vec!["狗哥: new"], true));
-        log.to_top(20, 3);
+        log.go_to_top(20, 3);
         assert_eq!(shown(&log, 20, 3), ["狗哥: 0", "狗哥: 1", "狗哥: 2"]);
     }
 
@@ -389,7 +389,7 @@ mod tests {
         let mut log = log(3);
         log.up(5, 20, 10);
         assert!(log.follows());
-        log.to_top(20, 10);
+        log.go_to_top(20, 10);
         assert!(log.follows());
         assert_eq!(shown(&Log::default(), 20, 3), [""; 0]);
     }
@@ -413,7 +413,7 @@ mod tests {
     fn the_oldest_lines_are_forgotten_and_counted() {
         let mut log = log(MAX_LINES + 3);
         assert_eq!((log.len(), log.forgotten()), (MAX_LINES, 3));
-        log.to_top(20, 1);
+        log.go_to_top(20, 1);
         assert_eq!(shown(&log, 20, 1), ["狗哥: 3"]);
         log.push(&line("new"));
         assert_eq!(shown(&log, 20, 1), ["狗哥: 4"]);

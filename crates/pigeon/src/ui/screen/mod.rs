@@ -81,12 +81,17 @@ impl Screen {
             keyboard.press(Event::FocusLost);
         });
         let (sender, ended) = sync_channel(1);
-        let artist = Artist { feed: Arc::clone(&feed), model, look, act, shown: None };
+        let mut artist = Artist { feed: Arc::clone(&feed), model, look, act, shown: None };
         let started = started.and_then(|_| {
             std::thread::Builder::new().name("screen".into()).spawn(move || {
-                // Dropped also by a panic.
+                // Dropped when the thread ends.
                 let _sender = sender;
-                artist.run();
+                let run = std::panic::AssertUnwindSafe(|| artist.run());
+                if std::panic::catch_unwind(run).is_err() {
+                    // Told already, and the terminal given back: nobody sees the session any more.
+                    artist.feed.close();
+                    (artist.act)(Action::Leave { interrupted: true });
+                }
             })
         });
         if let Err(error) = started {
@@ -137,7 +142,7 @@ struct Artist<A> {
 }
 
 impl<A: FnMut(Action) -> bool> Artist<A> {
-    fn run(mut self) {
+    fn run(&mut self) {
         self.measure();
         let mut refresh = Instant::now();
         let mut drawn = Instant::now();
@@ -192,15 +197,20 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
                 Event::FocusLost => Some(Action::Leave { interrupted: true }),
                 _ => None,
             };
-            match action {
-                None => {}
-                Some(Action::Suspend) => self.suspend(),
-                Some(Action::Redraw) => self.measure(),
-                Some(action) => {
-                    if !(self.act)(action) {
-                        return false;
-                    }
+            let goes_on = match action {
+                None => true,
+                Some(Action::Suspend) => {
+                    self.suspend();
+                    true
                 }
+                Some(Action::Redraw) => {
+                    self.measure();
+                    true
+                }
+                Some(action) => (self.act)(action),
+            };
+            if !goes_on {
+                return false;
             }
         }
         true
@@ -237,7 +247,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
     }
 
     /// The terminal cannot be written to: nobody is there any more.
-    fn leave_lost(mut self) {
+    fn leave_lost(&mut self) {
         (self.act)(Action::Leave { interrupted: true });
     }
 }

@@ -276,8 +276,10 @@ fn losses_are_shown() {
     let text = "not answering since 12 s".into();
     model.apply(Update::Status { text, alarm: true });
     (0..25_000).for_each(|_| model.apply(Update::Line(None, said("a", "b"))));
-    let picture = picture(&mut model, 100, 10);
-    assert!(picture.contains("7 lines lost: too fast | 5005 old lines gone"), "{picture}");
+    assert!(picture(&mut model, 100, 10).contains("7 lines lost: too fast"));
+    key(&mut model, KeyCode::PageUp);
+    let picture = picture(&mut model, 130, 10);
+    assert!(picture.contains("5005 old lines gone | 7 lines lost: too fast"), "{picture}");
     assert!(picture.contains("not answering since 12 s"));
 }
 
@@ -308,10 +310,13 @@ fn hostile_texts() -> Vec<String> {
     texts
 }
 
-/// Every Unicode scalar, some hundreds a text.
-fn every_scalar() -> Vec<String> {
-    let scalars: Vec<char> = ('\0'..=char::MAX).collect();
-    scalars.chunks(700).map(|chunk| chunk.iter().collect()).collect()
+/// Every Unicode scalar that is shown as itself, two thousand a text.
+fn every_character() -> Vec<String> {
+    let shown =
+        |c: &char| pigeon_text::escape(c.encode_utf8(&mut [0; 4])).to_string() == c.to_string();
+    let scalars: Vec<char> = ('\0'..=char::MAX).filter(shown).collect();
+    assert!(scalars.len() > 150_000);
+    scalars.chunks(2_000).map(|chunk| chunk.iter().collect()).collect()
 }
 
 /// What a terminal shows that was given all the bytes.
@@ -376,9 +381,14 @@ impl Emulator {
 
 #[test]
 fn every_character_keeps_to_its_place() {
-    let mut emulator = Emulator::new(100, 60);
+    // All the others are escapes.
+    for c in '\0'..=char::MAX {
+        let shown = pigeon_text::escape(c.encode_utf8(&mut [0; 4])).to_string();
+        assert!(shown.is_ascii() || shown == c.to_string(), "{shown}");
+    }
+    let mut emulator = Emulator::new(180, 50);
     let mut model = lobby();
-    for text in every_scalar() {
+    for text in every_character() {
         model.apply(Update::Line(Some(room("lobby")), said("a", &text)));
         let (_, cursor) = emulator.show(&mut model);
         let about: String = text.escape_unicode().take(20).collect();
