@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
@@ -26,6 +27,8 @@ pub(crate) struct Terminal {
 struct Seen {
     parser: Mutex<vt100::Parser>,
     more: Condvar,
+    /// Nobody takes what the program writes.
+    away: AtomicBool,
 }
 
 impl Terminal {
@@ -45,7 +48,7 @@ impl Terminal {
         let child = command.spawn_borrowed(&pts).unwrap();
         let [rows, columns] = [rows, columns].map(|n| n.try_into().unwrap());
         let parser = Mutex::new(vt100::Parser::new(rows, columns, 0));
-        let seen = Arc::new(Seen { parser, more: Condvar::new() });
+        let seen = Arc::new(Seen { parser, more: Condvar::new(), away: AtomicBool::new(false) });
         let pty = Arc::new(pty);
         let (from, to) = (Arc::clone(&pty), Arc::clone(&seen));
         thread::spawn(move || {
@@ -53,6 +56,9 @@ impl Terminal {
             while let Ok(read @ 1..) = (&*from).read(&mut buffer) {
                 to.parser.lock().unwrap().process(&buffer[..read]);
                 to.more.notify_all();
+                while to.away.load(Ordering::Acquire) {
+                    thread::park();
+                }
             }
         });
         Terminal { name: name.to_string(), child, pty, _pts: pts, seen, before }
@@ -68,6 +74,11 @@ impl Terminal {
         let [height, width] = [rows, columns].map(|n| n.try_into().unwrap());
         self.seen.parser.lock().unwrap().screen_mut().set_size(height, width);
         self.pty.resize(Size::new(rows, columns)).unwrap();
+    }
+
+    /// From now on nothing is taken from the program.
+    pub(crate) fn look_away(&self) {
+        self.seen.away.store(true, Ordering::Release);
     }
 
     /// What is to be seen, row by row.
@@ -138,7 +149,8 @@ impl Terminal {
         assert!(!self.modes_are_back());
     }
 
-    fn modes_are_back(&self) -> bool {
+    /// Whether keys mean again what they meant before.
+    pub(crate) fn modes_are_back(&self) -> bool {
         let now = tcgetattr(&self.pty).unwrap();
         let flags = |t: &Termios| {
             (t.input_flags, t.output_flags, t.control_flags, t.local_flags, t.control_chars)

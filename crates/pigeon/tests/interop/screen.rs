@@ -80,6 +80,7 @@ fn people_speak_with_one_another_alone() {
     ape.press("\x1ba");
     ape.expect_text("dog: psst");
     ape.press("what?\r");
+    dog.expect_text("(1)");
     dog.press("\x1ba");
     dog.expect("both sides of it", |screen| {
         screen.contains("dog: psst") && screen.contains("ape: what?")
@@ -99,6 +100,19 @@ fn several_pasted_lines_wait_for_an_answer() {
 }
 
 #[test]
+fn what_is_typed_ahead_is_not_lost_whatever_else_happens() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    // More than is read at once, while the size changes.
+    dog.press(&"x".repeat(3_000));
+    dog.resize((100, 30));
+    dog.press("\x01begin \x05 end");
+    dog.expect_text(&format!("{} end", "x".repeat(40)));
+    dog.press("\x01");
+    dog.expect_text("> begin xxx");
+}
+
+#[test]
 fn a_signal_gives_the_terminal_back() {
     let hub = hub(&[]);
     for signal in ["TERM", "INT", "HUP"] {
@@ -111,6 +125,24 @@ fn a_signal_gives_the_terminal_back() {
         dog.assert_given_back();
     }
     hub.expect_members(0);
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_up_no_end() {
+    let hub = hub(&[]);
+    let at = hub.address.to_string();
+    let mut dog = Terminal::start("dog", (200, 60), &["join", &at]);
+    dog.expect_text("a pigeon hub");
+    dog.look_away();
+    let flooder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    // Two seconds of frames: far more than a terminal's buffer holds.
+    for n in 0..2_000 {
+        flooder.send_to(format!("{n} {}", "x".repeat(150)).as_bytes(), hub.address).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    dog.signal("TERM");
+    assert_eq!(dog.expect_end(), 130);
+    assert!(dog.modes_are_back());
 }
 
 #[test]

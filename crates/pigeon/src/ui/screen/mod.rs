@@ -26,6 +26,8 @@ mod paint;
 mod wrap;
 
 #[cfg(test)]
+mod terminal_tests;
+#[cfg(test)]
 mod tests;
 
 use std::io;
@@ -218,13 +220,21 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
 
     /// Asks the terminal for its size, and forgets what it shows.
     fn measure(&mut self) {
-        // Of what is larger than any screen nobody sees the rest.
-        let size = crossterm::terminal::size().unwrap_or(self.model.size);
-        self.model.size = (size.0.min(1_000), size.1.min(500));
+        self.model.size = self.size();
         self.shown = None;
     }
 
+    fn size(&self) -> (u16, u16) {
+        let size = crossterm::terminal::size().unwrap_or(self.model.size);
+        // Of what is larger than any screen nobody sees the rest.
+        (size.0.min(1_000), size.1.min(500))
+    }
+
     fn draw(&mut self) -> io::Result<()> {
+        // The event that tells of it may be late.
+        if self.size() != self.model.size {
+            self.measure();
+        }
         let (width, height) = self.model.size;
         let mut cells = Buffer::empty(Rect::new(0, 0, width, height));
         let cursor = draw::draw(&self.model, self.look, &mut cells);
