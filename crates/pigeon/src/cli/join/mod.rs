@@ -116,13 +116,14 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 
     let (sender, typed) = sync_channel(64);
     let people = People { hub, local: driver.socket().local_addr(), sender, waker: driver.waker() };
+    // Before the terminal is taken, so that no signal leaves it behind.
+    let waker = driver.waker();
+    let stop = on_stop(move || waker.wake())?;
     let full = !args.line && !args.json && terminal::can_be_full();
     let face = match full {
         true => Face::Full(Box::new(Full::open(people, color)?)),
         false => Face::Lines(Lines::open(people, &args, color)?),
     };
-    let waker = driver.waker();
-    let stop = on_stop(move || waker.wake())?;
 
     let (nick, plain) = (args.nick, args.plain);
     let mut around = Around { face, typed, stop, nick, plain, met: false, status: Status::Done };
@@ -172,7 +173,9 @@ impl Host<Session<Pcg64>> for Around {
                         }
                         Ok(_) => {}
                         Err(error) => {
-                            self.status = Status::Failed;
+                            if self.face.is_script() {
+                                self.status = Status::Failed;
+                            }
                             self.note(&error.to_string());
                         }
                     }

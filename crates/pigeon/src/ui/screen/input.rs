@@ -2,6 +2,8 @@
 //!
 //! Not ratatui-textarea: that moves by characters, and shows what it holds unescaped.
 
+use unicode_segmentation::GraphemeCursor;
+
 use super::wrap::{clusters, columns};
 
 /// The most bytes of a line: more no datagram carries.
@@ -70,23 +72,28 @@ impl Input {
         }
     }
 
-    /// A mark written behind a letter joins it: the cursor goes behind both.
+    /// A mark written behind a letter joins it: the cursor goes behind both. Looks only as far
+    /// around the cursor as it must, for a line may be long.
     fn settle(&mut self) {
-        let inside =
-            clusters(&self.text).find(|(at, c)| *at < self.cursor && self.cursor < at + c.len());
-        if let Some((at, cluster)) = inside {
-            self.cursor = at + cluster.len();
+        let mut cursor = self.graphemes();
+        if cursor.is_boundary(&self.text, 0) == Ok(false) {
+            self.cursor = self.behind();
         }
     }
 
+    fn graphemes(&self) -> GraphemeCursor {
+        GraphemeCursor::new(self.cursor, self.text.len(), true)
+    }
+
+    // The whole text is at hand, so a boundary can always be told.
+
     fn before(&self) -> usize {
-        clusters(&self.text[..self.cursor]).next_back().map_or(0, |(at, _)| at)
+        self.graphemes().prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)
     }
 
     fn behind(&self) -> usize {
-        clusters(&self.text[self.cursor..])
-            .next()
-            .map_or(self.cursor, |(_, c)| self.cursor + c.len())
+        let end = self.text.len();
+        self.graphemes().next_boundary(&self.text, 0).ok().flatten().unwrap_or(end)
     }
 
     /// The beginning of the word before the cursor.
