@@ -5,6 +5,7 @@ use std::time;
 
 use pigeon_client::Session;
 use pigeon_datagram::Instant;
+use pigeon_net::Stats;
 use rand_pcg::Pcg64;
 
 use super::full::Full;
@@ -42,10 +43,10 @@ impl Face {
     }
 
     /// Once a second, and whenever something was typed: a look at how things stand.
-    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant) {
+    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
         match self {
             Face::Lines(_) => {}
-            Face::Full(full) => full.look(session, now),
+            Face::Full(full) => full.look(session, now, stats),
         }
     }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pigeon_client::{Contact, Roster, Session, Spoken};
 use pigeon_datagram::Instant;
+use pigeon_net::Stats;
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
@@ -150,7 +151,7 @@ impl Full {
     }
 
     /// Brings the lists and the status line up to date, and asks for what they lack.
-    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant) {
+    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
         for question in self.roster.questions(now).into_iter().flatten() {
             // It is short enough; and if the hub is away it will be asked again.
             let _ = session.handle_line(now, question.as_bytes());
@@ -167,6 +168,7 @@ impl Full {
         {
             self.note(&format!("sent, but no copy came back: {said}"));
         }
+        self.screen.tell(Update::Missed(stats.kernel_drops + session.events_lost()));
         let (text, alarm) = status(session, now);
         self.screen.tell(Update::Status { text, alarm });
     }

@@ -155,7 +155,7 @@ impl Host<Session<Pcg64>> for Around {
         &mut self,
         session: &mut Session<Pcg64>,
         now: Instant,
-        _stats: &Stats,
+        stats: &Stats,
     ) -> ControlFlow<()> {
         if self.stop.is_set() {
             self.status = Status::Interrupted;
@@ -191,7 +191,7 @@ impl Host<Session<Pcg64>> for Around {
                 }
             }
         }
-        self.face.look(session, now);
+        self.face.look(session, now, stats);
         ControlFlow::Continue(())
     }
 

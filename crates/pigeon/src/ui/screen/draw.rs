@@ -308,8 +308,9 @@ fn draw_status(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
             right.push(format!("{} old lines gone", model.forgotten()));
         }
     }
-    if model.dropped > 0 {
-        right.push(format!("{} lines lost: too fast", model.dropped));
+    let lost = model.dropped + model.missed;
+    if lost > 0 {
+        right.push(format!("{lost} lines lost: too fast"));
     }
     right.push("? keys".to_string());
     let right = format!(" {} ", right.join(" | "));

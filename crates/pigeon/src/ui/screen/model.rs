@@ -76,6 +76,8 @@ pub(crate) enum Update {
     Look(PlaceId),
     /// A conversation is over.
     Close(PlaceId),
+    /// So many lines never came as far as this: the system or the loop had no room for them.
+    Missed(u64),
     /// What the status line says, and whether something is wrong.
     Status { text: String, alarm: bool },
 }
@@ -144,8 +146,10 @@ pub(crate) struct Model {
     pub(crate) mode: Mode,
     pub(crate) completion: Option<Completion>,
     pub(crate) status: (String, bool),
-    /// Lines that came faster than they could be taken in.
+    /// Lines that came faster than the screen could take them in.
     pub(crate) dropped: u64,
+    /// Lines that did not come as far as the screen.
+    pub(crate) missed: u64,
     /// Columns and rows.
     pub(crate) size: (u16, u16),
     /// Lines of closed conversations.
@@ -177,6 +181,7 @@ impl Model {
             completion: None,
             status: (String::new(), false),
             dropped: 0,
+            missed: 0,
             size: (80, 24),
             closed: 0,
             touches: 0,
@@ -244,6 +249,7 @@ impl Model {
                     self.close(at);
                 }
             }
+            Update::Missed(lines) => self.missed = lines,
             Update::Status { text, alarm } => self.status = (text, alarm),
         }
     }

@@ -271,7 +271,8 @@ fn scrolling_back_stays_where_it_is_while_messages_come() {
 #[test]
 fn losses_are_shown() {
     let mut model = lobby();
-    model.dropped = 7;
+    model.dropped = 4;
+    model.apply(Update::Missed(3));
     let text = "not answering since 12 s".into();
     model.apply(Update::Status { text, alarm: true });
     (0..25_000).for_each(|_| model.apply(Update::Line(None, said("a", "b"))));
