@@ -1,6 +1,7 @@
 //! The other end, as pure state machines. No clock, no socket, no randomness of its own.
 //!
 //! - [`Session`]: what `pigeon join` does: heartbeats, what is heard, and whether the hub is there.
+//! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
 //! - [`Roster`]: who is where, as far as the hub's lines tell; [`Spoken`]: what such a line is.
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
 //! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
@@ -8,7 +9,9 @@
 //! - [`Discover`]: a question to everybody at once, and whoever answers: `pigeon discover`.
 #![forbid(unsafe_code)]
 
+mod arrivals;
 mod ask;
+pub mod chat;
 mod discover;
 mod heartbeat;
 mod listener;
@@ -16,10 +19,11 @@ mod roster;
 mod sender;
 mod session;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
 pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
 pub use heartbeat::Answer;
-pub use listener::{Arrival, Heard, Listener};
+pub use listener::{Heard, Listener};
 pub use roster::{Roster, Spoken};
 pub use sender::{SENDER_QUEUE, Sender};
 pub use session::{Contact, Event, LineError, Said, Session, SessionConfig};

@@ -1,35 +1,23 @@
 //! Everything that arrives, from anybody, for a time or until it is stopped.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received, Transmit};
 
-/// The most arrivals kept for a driver that does not collect them. A driver drains after each
-/// batch, and a batch of 64 joined buffers of tiny datagrams stays below.
+use crate::Arrivals;
+
+/// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 65_536;
 
-/// A datagram to show, kept beyond the buffer it came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// The sender.
-    pub from: SocketAddr,
-    /// Which of our addresses it came to, where the system tells.
-    pub local: Option<IpAddr>,
-    /// The bytes that fitted the buffer.
-    pub payload: Box<[u8]>,
-    /// The true length in bytes.
-    pub length: usize,
-    /// When the kernel received it, since the Unix epoch.
-    pub wall: Option<Duration>,
-}
+/// The most memory of datagrams that nobody has collected, in bytes. A driver drains after each
+/// batch, and a batch is 64 joined buffers at the most: four MiB, and more only of tiny ones.
+const MAX_MEMORY: usize = 64 << 20;
 
 /// What a listener reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// A datagram.
-    Arrival(Arrival),
+    /// Datagrams, in the order they came.
+    Arrivals(Arrivals),
     /// The peer of a connected socket does not listen.
     Refused,
     /// The time is over.
@@ -42,6 +30,10 @@ pub enum Heard {
 #[derive(Debug, Default)]
 pub struct Listener {
     until: Option<Instant>,
+    /// What came after the last event.
+    arrivals: Arrivals,
+    /// The memory of all that has not been collected.
+    memory: usize,
     events: VecDeque<Heard>,
     lost: u64,
 }
@@ -57,17 +49,27 @@ impl Listener {
         Listener { until: Some(until), ..self }
     }
 
-    /// Arrivals dropped because nobody collected them.
+    /// Datagrams and events dropped because nobody collected them.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
     pub(crate) fn report(&mut self, event: Heard) {
+        let before = self.take_arrivals();
+        self.events.extend(before);
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(event);
         } else {
             self.lost += 1;
         }
+    }
+
+    fn take_arrivals(&mut self) -> Option<Heard> {
+        if self.arrivals.is_empty() {
+            return None;
+        }
+        let next = Arrivals::like(&self.arrivals);
+        Some(Heard::Arrivals(std::mem::replace(&mut self.arrivals, next)))
     }
 }
 
@@ -75,13 +77,13 @@ impl Machine for Listener {
     type Event = Heard;
 
     fn handle_datagram(&mut self, _now: Instant, datagram: &Received<'_>) {
-        self.report(Heard::Arrival(Arrival {
-            from: datagram.from,
-            local: datagram.local,
-            payload: datagram.payload.into(),
-            length: datagram.length,
-            wall: datagram.wall,
-        }));
+        if self.memory >= MAX_MEMORY {
+            self.lost += 1;
+            return;
+        }
+        let before = self.arrivals.memory();
+        self.arrivals.push(datagram);
+        self.memory += self.arrivals.memory() - before;
     }
 
     fn handle_refused(&mut self, _now: Instant) {
@@ -104,7 +106,11 @@ impl Machine for Listener {
     }
 
     fn poll_event(&mut self) -> Option<Heard> {
-        self.events.pop_front()
+        let event = self.events.pop_front().or_else(|| self.take_arrivals());
+        if let Some(Heard::Arrivals(arrivals)) = &event {
+            self.memory = self.memory.saturating_sub(arrivals.memory());
+        }
+        event
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -114,6 +120,9 @@ impl Machine for Listener {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -122,14 +131,35 @@ mod tests {
         let mut listener = Listener::new(Some(end));
         let from = SocketAddr::from(([127, 0, 0, 1], 9));
         let cut = Received { length: 9, ..Received::new(from, b"abc") };
+        let whole = Received::new(from, b"");
         listener.handle_datagram(Instant::ORIGIN, &cut);
+        listener.handle_datagram(Instant::ORIGIN, &whole);
         listener.handle_refused(Instant::ORIGIN);
+        listener.handle_datagram(Instant::ORIGIN, &whole);
         assert_eq!(listener.poll_timeout(), Some(end));
         listener.handle_timeout(end);
         let events: Vec<_> = std::iter::from_fn(|| listener.poll_event()).collect();
-        let arrival =
-            Arrival { from, local: None, payload: (*b"abc").into(), length: 9, wall: None };
-        assert_eq!(events, [Heard::Arrival(arrival), Heard::Refused, Heard::Over]);
+        let arrivals = |datagrams: &[&Received<'_>]| {
+            let mut arrivals = Arrivals::default();
+            datagrams.iter().for_each(|datagram| arrivals.push(datagram));
+            Heard::Arrivals(arrivals)
+        };
+        let expected =
+            [arrivals(&[&cut, &whole]), Heard::Refused, arrivals(&[&whole]), Heard::Over];
+        assert_eq!(events, expected);
         assert_eq!(listener.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_nobody_collects_is_bounded_and_counted() {
+        let mut listener = Listener::default();
+        let large = [0; 60_000];
+        for _ in 0..2_000 {
+            let datagram = Received::new(([127, 0, 0, 1], 9).into(), &large);
+            listener.handle_datagram(Instant::ORIGIN, &datagram);
+        }
+        let Some(Heard::Arrivals(arrivals)) = listener.poll_event() else { panic!() };
+        assert!(arrivals.memory() < MAX_MEMORY + 61_000);
+        assert_eq!(arrivals.len() as u64 + listener.lost(), 2_000);
     }
 }

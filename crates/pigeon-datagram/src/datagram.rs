@@ -26,21 +26,36 @@ pub fn max_payload(to: SocketAddr) -> usize {
 pub struct Received<'a> {
     /// The sender. An IPv4-mapped IPv6 address has already become its IPv4 one.
     pub from: SocketAddr,
-    /// Which of our addresses it was sent to, where the system tells. Answering from this one is
+    /// Which of our addresses it reached, where the system tells. Answering from this one is
     /// what lets a peer with a connected socket see the answer.
     pub local: Option<IpAddr>,
+    /// The destination it names, where the system tells: `local`, or a group, or a broadcast
+    /// address, none of which can be answered from.
+    pub destination: Option<IpAddr>,
     /// The bytes, or as many of them as the buffer took.
     pub payload: &'a [u8],
     /// The datagram's true length in bytes; more than `payload.len()` if it was truncated.
     pub length: usize,
     /// When the kernel received it, since the Unix epoch. For display only: the wall clock jumps.
     pub wall: Option<Duration>,
+    /// How often the kernel had dropped something at the socket for want of room by the time it
+    /// queued this one: the total since the socket was opened, 0 where it is not told. Where it
+    /// joins datagrams (GRO) it drops, and counts, what it has joined as one.
+    pub kernel_drops: u64,
 }
 
 impl<'a> Received<'a> {
     /// A datagram as a test or a simulation makes it: whole, and with nothing else known.
     pub fn new(from: SocketAddr, payload: &'a [u8]) -> Self {
-        Received { from, local: None, payload, length: payload.len(), wall: None }
+        Received {
+            from,
+            local: None,
+            destination: None,
+            payload,
+            length: payload.len(),
+            wall: None,
+            kernel_drops: 0,
+        }
     }
 
     /// Whether bytes were cut off because the buffer was too small.

@@ -7,6 +7,8 @@
 //! - [`Outbox`]: what a machine is about to send.
 //! - [`DEFAULT_OPEN`]: the networks that are trusted unless told otherwise.
 //! - [`link`]: a seeded model of what may happen to a datagram on the way.
+//! - [`relay`]: such links between many clients and a target.
+//! - [`sequence`]: what the numbers of the datagrams that arrived tell of those that did not.
 //! - [`simulation`]: machines at addresses, links between them, and virtual time.
 #![forbid(unsafe_code)]
 
@@ -15,6 +17,8 @@ pub mod link;
 mod machine;
 mod open_networks;
 mod outbox;
+pub mod relay;
+pub mod sequence;
 pub mod simulation;
 mod time;
 

@@ -1,5 +1,7 @@
 //! The contract every state machine keeps, said once.
 
+use std::net::SocketAddr;
+
 use crate::{Instant, Received, Transmit};
 
 /// A protocol as a pure state machine: datagrams and time go in, datagrams and events come out.
@@ -26,10 +28,17 @@ pub trait Machine {
     /// A datagram arrived.
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>);
 
-    /// The network said that nobody listens at the far side (ICMP port unreachable). Only a
-    /// connected socket is told; a machine for many peers has no use for it.
+    /// The network said that nobody listens at the far side (ICMP port unreachable) of a connected
+    /// socket.
     fn handle_refused(&mut self, now: Instant) {
         let _ = now;
+    }
+
+    /// The same of a socket for many peers: nobody listens at `peer`. Told only where the socket was
+    /// opened to ask for it, and the system can tell. Such a message can be forged, so it is news
+    /// of a peer and never proof.
+    fn handle_refused_by(&mut self, now: Instant, peer: SocketAddr) {
+        let _ = (now, peer);
     }
 
     /// The deadline of [`poll_timeout`](Machine::poll_timeout) has come. Calling this early is

@@ -41,6 +41,10 @@ fn loss() -> impl Strategy<Value = Loss> {
     prop_oneof![Just(Loss::None), probability().prop_map(Loss::Random), bursts]
 }
 
+fn jitter(by: Duration, kind: u8) -> Jitter {
+    [Jitter::Uniform(by), Jitter::Normal(by), Jitter::Pareto(by), Jitter::None][usize::from(kind)]
+}
+
 fn rate() -> impl Strategy<Value = Rate> {
     let bytes_per_second = prop_oneof![1..10_000_000_u64, Just(1), Just(u64::MAX)];
     let queue_bytes = prop_oneof![0..10_000_usize, Just(usize::MAX)];
@@ -49,18 +53,20 @@ fn rate() -> impl Strategy<Value = Rate> {
 }
 
 fn conditions() -> impl Strategy<Value = Conditions> {
-    let path = (loss(), duration(), duration(), probability(), duration());
+    let path = (loss(), duration(), (duration(), 0..4_u8), probability(), duration());
     let rest = (probability(), probability(), proptest::option::of(rate()), any::<Option<u8>>());
     (path, rest).prop_map(
-        |((loss, delay, jitter, reordered, by), (duplicate, corrupt, rate, mtu))| Conditions {
-            loss,
-            delay,
-            jitter: Jitter::Uniform(jitter.min(delay)),
-            reorder: Reorder { probability: reordered, by: by.max(Duration::from_nanos(1)) },
-            duplicate,
-            corrupt,
-            rate,
-            mtu: mtu.map(|mtu| usize::from(mtu) + 1),
+        |((loss, delay, (vary, kind), reordered, by), (duplicate, corrupt, rate, mtu))| {
+            Conditions {
+                loss,
+                delay,
+                jitter: jitter(vary.min(delay), kind),
+                reorder: Reorder { probability: reordered, by: by.max(Duration::from_nanos(1)) },
+                duplicate,
+                corrupt,
+                rate,
+                mtu: mtu.map(|mtu| usize::from(mtu) + 1),
+            }
         },
     )
 }
@@ -227,18 +233,24 @@ fn the_bounds_of_the_model_are_kept_and_counted() {
 /// A seed means the same on every machine and in every version: what it gave is written down.
 #[test]
 fn a_seed_keeps_its_meaning() {
-    let conditions = Conditions {
-        loss: Loss::Random(Probability::new(0.2).unwrap()),
-        delay: Duration::from_nanos(1_000),
-        jitter: Jitter::Uniform(Duration::from_nanos(900)),
-        ..Conditions::default()
-    };
-    let mut link = Link::seeded(conditions, 2026).unwrap();
-    let due: Vec<_> = (0..10)
-        .map(|_| match link.send(Instant::ORIGIN, [0; 1]) {
+    let due = |jitter: Jitter| -> Vec<u64> {
+        let conditions = Conditions {
+            loss: Loss::Random(Probability::new(0.2).unwrap()),
+            delay: Duration::from_nanos(1_000),
+            jitter,
+            ..Conditions::default()
+        };
+        let mut link = Link::seeded(conditions, 2026).unwrap();
+        let due = |fate| match fate {
             Fate::Carried { due, .. } => due.as_nanos(),
             Fate::Dropped(_) => 0,
-        })
-        .collect();
-    assert_eq!(due, [1722, 1047, 0, 964, 0, 1665, 720, 1418, 266, 1447]);
+        };
+        (0..10).map(|_| due(link.send(Instant::ORIGIN, [0; 1]))).collect()
+    };
+    let uniform = due(Jitter::Uniform(Duration::from_nanos(900)));
+    assert_eq!(uniform, [1722, 1047, 0, 964, 0, 1665, 720, 1418, 266, 1447]);
+    let normal = due(Jitter::Normal(Duration::from_nanos(250)));
+    assert_eq!(normal, [679, 984, 0, 1514, 0, 720, 1253, 846, 1058, 833]);
+    let pareto = due(Jitter::Pareto(Duration::from_nanos(900)));
+    assert_eq!(pareto, [517, 728, 0, 768, 0, 530, 923, 594, 1740, 586]);
 }

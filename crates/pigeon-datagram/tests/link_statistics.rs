@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pigeon_datagram::Instant;
 use pigeon_datagram::link::{
-    Bursts, Conditions, DropReason, Fate, Jitter, Link, Loss, Probability, Rate, Reorder,
+    Bursts, Conditions, DropReason, Fate, Jitter, Link, Loss, Probability, Rate, Reorder, Timeline,
 };
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64;
@@ -204,6 +204,71 @@ fn jitter_is_uniform_to_both_ends() {
     let variance = (m2 - 1.0) / 12.0;
     assert_near(sum / n, 0.0, (variance / n).sqrt());
     assert_near(squares / n, variance, ((m2 - 1.0) * (m2 - 4.0) / 180.0 / n).sqrt());
+}
+
+/// The standard normal distribution's mass between two points, by Simpson's rule.
+fn normal_mass(from: f64, to: f64) -> f64 {
+    let density = |z: f64| (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let step = (to - from) / 1_000.0;
+    let points = (0..=1_000).map(|i| {
+        let weight = [2.0, 4.0][i % 2] - f64::from(u8::from(i == 0 || i == 1_000));
+        weight * density(from + i as f64 * step)
+    });
+    points.sum::<f64>() * step / 3.0
+}
+
+/// The delays of a million datagrams, in nanoseconds.
+fn delays(delay: u64, jitter: Jitter, seed: u64) -> Vec<f64> {
+    let conditions = Conditions { delay: ns(delay), jitter, ..Conditions::default() };
+    let mut delays = Vec::new();
+    send_a_million(&mut link(conditions, seed), |fate| {
+        let Fate::Carried { due, .. } = fate else { panic!("{fate:?}") };
+        delays.push((due - START).as_nanos() as f64);
+    });
+    delays
+}
+
+#[test]
+fn jitter_is_normal_within_four_deviations() {
+    let (delay, deviation) = (50_000_000, 10_000_000);
+    let delays = delays(delay, Jitter::Normal(ns(deviation)), 19);
+    let scores = delays.iter().map(|due| (due - delay as f64) / deviation as f64);
+    // 32 bins of a quarter of a deviation.
+    let mut bins = [0_u64; 32];
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for score in scores {
+        bins[((score + 4.0) * 4.0).floor().min(31.0) as usize] += 1;
+        sum += score;
+        squares += score * score;
+    }
+    let all = normal_mass(-4.0, 4.0);
+    assert_chi_squared(&bins, |bin| {
+        let from = bin as f64 / 4.0 - 4.0;
+        MILLION as f64 * normal_mass(from, from + 0.25) / all
+    });
+    // Cut off at four deviations, the variance is 0.99893 of the whole.
+    let n = MILLION as f64;
+    assert_near(sum / n, 0.0, (0.99893 / n).sqrt());
+    assert_near(squares / n, 0.99893, (2.0 / n).sqrt());
+}
+
+#[test]
+fn jitter_has_the_tail_of_a_pareto_distribution() {
+    let (delay, deviation) = (50_000_000.0, 10_000_000.0);
+    let delays = delays(50_000_000, Jitter::Pareto(ns(10_000_000)), 20);
+    let (scale, root) = (deviation * 2.0 / 3.0_f64.sqrt(), 3.0_f64.sqrt());
+    // Fifty bins, equally likely; and what is beyond ten times the scale, one in a thousand.
+    let (mut bins, mut far, mut sum) = ([0_u64; 50], 0, 0.0);
+    for due in delays {
+        let times = (due - delay + root * deviation) / scale;
+        let share_above = times.powi(-3).min(1.0);
+        bins[((share_above * 50.0) as usize).min(49)] += 1;
+        far += u64::from(share_above < 0.001);
+        sum += due;
+    }
+    assert_chi_squared(&bins, |_| MILLION as f64 / 50.0);
+    assert_binomial(far, MILLION, 0.001);
+    assert_near(sum / MILLION as f64, delay, deviation / 1_000.0);
 }
 
 #[test]
@@ -429,6 +494,65 @@ fn turning_one_knob_leaves_the_draws_of_the_others() {
         });
         assert_eq!(plain, busy);
         assert!(worse || !plain, "a higher loss lets through what a lower one lost");
+    }
+}
+
+#[test]
+fn a_timeline_of_one_knob_leaves_the_draws_of_the_others() {
+    let quiet = Conditions { loss: Loss::Random(share(0.1)), ..Conditions::default() };
+    let mut rough = quiet.clone();
+    (rough.delay, rough.duplicate) = (ns(1_000), share(0.5));
+    rough.jitter = Jitter::Pareto(ns(1_000));
+    // A round of ten datagrams, five of them rough.
+    let changes = vec![(ns(0), quiet.clone()), (ns(5), rough)];
+    let mut timeline = Timeline::new(START, changes, Some(ns(10))).unwrap();
+    let (mut plain, mut changing) = (link(quiet.clone(), 21), link(quiet, 21));
+    let (mut lost, mut copies) = ([0_u64; 2], [0_u64; 2]);
+    for number in 0..MILLION {
+        let now = START + ns(number);
+        while let Some(conditions) = timeline.poll(now) {
+            changing.set_conditions(now, conditions.clone()).unwrap();
+        }
+        let [one, other] = [&mut plain, &mut changing].map(|link| link.send(now, [0; 4]));
+        assert_eq!(is_lost(one), is_lost(other));
+        let half = usize::from(number % 10 >= 5);
+        lost[half] += u64::from(is_lost(other));
+        copies[half] += u64::from(matches!(other, Fate::Carried { copy_due: Some(_), .. }));
+        for link in [&mut plain, &mut changing] {
+            while link.poll(Instant::from_nanos(u64::MAX)).is_some() {}
+        }
+    }
+    assert_binomial(lost[0], MILLION / 2, 0.1);
+    assert_binomial(lost[1], MILLION / 2, 0.1);
+    assert_eq!(copies[0], 0);
+    assert_binomial(copies[1], MILLION / 2, 0.9 * 0.5);
+}
+
+#[test]
+fn what_passes_a_transparent_link_has_its_draws() {
+    let half = Conditions { loss: Loss::Random(share(0.5)), ..Conditions::default() };
+    let (mut sent, mut passed) = (link(Conditions::default(), 22), link(Conditions::default(), 22));
+    for round in 0..100 {
+        for link in [&mut sent, &mut passed] {
+            link.set_conditions(START, Conditions::default()).unwrap();
+            assert!(link.is_transparent());
+        }
+        for _ in 0..round {
+            sent.send(START, [0; 4]);
+            assert!(sent.poll(START).is_some());
+        }
+        passed.pass(round);
+        for link in [&mut sent, &mut passed] {
+            link.set_conditions(START, half.clone()).unwrap();
+            assert!(!link.is_transparent());
+        }
+        for _ in 0..100 {
+            assert_eq!(sent.send(START, [0; 4]), passed.send(START, [0; 4]));
+        }
+        for link in [&mut sent, &mut passed] {
+            while link.poll(START).is_some() {}
+        }
+        assert_eq!(sent.statistics(), passed.statistics());
     }
 }
 

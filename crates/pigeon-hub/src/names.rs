@@ -92,7 +92,7 @@ impl Name {
     }
 
     /// What must differ between two names: capitals alone do not tell people apart.
-    pub(crate) fn folded(&self) -> Box<str> {
+    pub fn folded(&self) -> Box<str> {
         fold(&self.0)
     }
 }

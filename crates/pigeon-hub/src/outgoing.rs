@@ -10,7 +10,7 @@ use crate::echo::Target;
 use crate::hub::Hub;
 use crate::members::{Flag, Slot};
 use crate::rooms::{PORCH, RoomId};
-use crate::run::MAX_BATCH_BYTES;
+use crate::run::{self, MAX_BATCH_BYTES};
 use crate::{Dropped, Event, Format, Left, notices};
 
 /// What every member gets when the hub stops, and what members of the formats without notices get
@@ -104,7 +104,7 @@ impl Hub {
         self.echoes.sent(self.now, Target::Address(to), None, text.as_bytes());
         self.send(to, from, |bytes| match encoding {
             Encoding::UTF_8 => bytes.extend_from_slice(text.as_bytes()),
-            other => other.encode_lossy(text, bytes),
+            other => run::encode(other, text, bytes),
         });
     }
 
@@ -140,7 +140,7 @@ impl Hub {
                 encoding => {
                     let bytes = self.outbox.bytes().get(range).unwrap_or_default();
                     let text = Encoding::UTF_8.decode(bytes).into_owned();
-                    self.send(to, from, |bytes| encoding.encode_lossy(&text, bytes));
+                    self.send(to, from, |bytes| run::encode(encoding, &text, bytes));
                 }
             }
         }

@@ -170,12 +170,7 @@ impl Run {
             let entries = self.main.entries.iter().map(|entry| {
                 let text = outbox.bytes().get(entry.range.clone()).unwrap_or_default();
                 let text = Encoding::UTF_8.decode(text).into_owned();
-                let mut range = outbox.append(|bytes| encoding.encode_lossy(&text, bytes));
-                if range.len() > MAX_PAYLOAD_V4 {
-                    // It grew beyond a datagram: never cut, never lost without a word.
-                    outbox.truncate(range.start);
-                    range = outbox.append(|bytes| bytes.extend_from_slice(LEFT_OUT));
-                }
+                let range = outbox.append(|bytes| encode(encoding, &text, bytes));
                 Entry { range, except: entry.except }
             });
             let mut rendering = Rendering { entries: entries.collect(), trains: Vec::new() };
@@ -205,6 +200,17 @@ impl Run {
         self.exempt.clear();
         self.bytes = 0;
         self.walk = None;
+    }
+}
+
+/// Appends a line as a member reads it. One that grows beyond a datagram is neither cut nor lost
+/// without a word.
+pub(crate) fn encode(encoding: Encoding, text: &str, bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    encoding.encode_lossy(text, bytes);
+    if bytes.len() - start > MAX_PAYLOAD_V4 {
+        bytes.truncate(start);
+        bytes.extend_from_slice(LEFT_OUT);
     }
 }
 

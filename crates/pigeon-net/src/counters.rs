@@ -16,6 +16,25 @@ pub struct Stats {
     pub kernel_drops: u64,
 }
 
+impl Stats {
+    /// Adds what another socket counted.
+    pub(crate) fn add(&mut self, other: &Stats) {
+        let (received, sent) = (&mut self.received, &mut self.sent);
+        received.datagrams += other.received.datagrams;
+        received.bytes += other.received.bytes;
+        received.truncated += other.received.truncated;
+        received.ignored_errors += other.received.ignored_errors;
+        sent.datagrams += other.sent.datagrams;
+        sent.bytes += other.sent.bytes;
+        sent.trains += other.sent.trains;
+        sent.fallbacks += other.sent.fallbacks;
+        sent.forgotten += other.sent.forgotten;
+        other.sent.dropped.iter().for_each(|(reason, count)| sent.dropped.add(reason, count));
+        sent.last_failure = other.sent.last_failure.or(sent.last_failure);
+        self.kernel_drops += other.kernel_drops;
+    }
+}
+
 /// What was received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiveCounters {

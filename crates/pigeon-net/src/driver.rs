@@ -13,17 +13,19 @@
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
 use pigeon_datagram::{Instant, Machine, Transmit};
 
-use crate::{Clock, Receipt, Socket, Stats};
+use crate::{Clock, Receipt, Socket, Stats, Waker};
 
 /// Batches received before timers and the waker are looked at again.
 const BATCHES: usize = 4;
+
+/// Batches thrown away at the most before a machine's turn: a peer that never stops sending does
+/// not keep it from beginning.
+const STALE_BATCHES: usize = 64;
 
 /// Transmits gathered for one call of [`Socket::send`].
 const GATHER: usize = 256;
@@ -72,39 +74,6 @@ pub enum DriveError {
     },
 }
 
-/// Wakes a driver from another thread, so that it calls [`Host::woken`]. Several calls before the
-/// driver gets to it are one.
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<Signal>);
-
-#[derive(Debug)]
-struct Signal {
-    /// The truth. The readiness event below only ends a sleep.
-    pending: AtomicBool,
-    event: mio::Waker,
-}
-
-impl Waker {
-    /// Wakes the driver. Cheap, and cheaper still while an earlier call is pending.
-    pub fn wake(&self) {
-        if !self.0.pending.swap(true, Ordering::AcqRel) {
-            // Fails only when the system is out of resources; the driver then sees the flag at the
-            // end of its sleep.
-            let _ = self.0.event.wake();
-        }
-    }
-
-    fn is_pending(&self) -> bool {
-        self.0.pending.load(Ordering::Acquire)
-    }
-
-    /// Whether somebody called since the last time.
-    fn take(&self) -> bool {
-        // Loading first keeps the busy loop from writing to a shared cache line.
-        self.is_pending() && self.0.pending.swap(false, Ordering::AcqRel)
-    }
-}
-
 /// Runs a machine over a socket until it reports something, and returns that: what a program does
 /// that wants one answer and has nothing else to do meanwhile. `clock` is the one the machine was
 /// made with.
@@ -116,24 +85,24 @@ pub fn first_event<M: Machine>(
     socket: Socket,
     clock: Clock,
 ) -> Result<M::Event, DriveError> {
-    struct First<E>(Option<E>);
-    impl<M: Machine> Host<M> for First<M::Event> {
-        fn woken(&mut self, _: &mut M, _: Instant, _: &Stats) -> ControlFlow<()> {
-            ControlFlow::Continue(())
-        }
-
-        fn event(&mut self, _: &M, _: Instant, event: M::Event) -> ControlFlow<()> {
-            self.0.get_or_insert(event);
-            ControlFlow::Break(())
-        }
-    }
     let local = socket.local_addr();
     let failed = |source| DriveError::Wait { local, source };
     let mut driver = Driver::new(machine, socket).map_err(failed)?.with_clock(clock);
-    let mut first = First(None);
-    driver.run(&mut first)?;
-    // The loop ends only by an event.
-    first.0.ok_or_else(|| failed(io::ErrorKind::UnexpectedEof.into()))
+    driver.run_to_event()
+}
+
+/// A host that has seen enough with the first event.
+struct First<E>(Option<E>);
+
+impl<M: Machine> Host<M> for First<M::Event> {
+    fn woken(&mut self, _: &mut M, _: Instant, _: &Stats) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, _: &M, _: Instant, event: M::Event) -> ControlFlow<()> {
+        self.0.get_or_insert(event);
+        ControlFlow::Break(())
+    }
 }
 
 /// A machine, its socket, and the loop between them.
@@ -157,8 +126,7 @@ impl<M: Machine> Driver<M> {
     pub fn new(machine: M, mut socket: Socket) -> io::Result<Driver<M>> {
         let poll = Poll::new()?;
         poll.registry().register(&mut socket.udp, SOCKET, Interest::READABLE)?;
-        let event = mio::Waker::new(poll.registry(), WAKER)?;
-        let waker = Waker(Arc::new(Signal { pending: AtomicBool::new(false), event }));
+        let waker = Waker::new(poll.registry(), WAKER)?;
         Ok(Driver {
             machine,
             socket,
@@ -232,6 +200,42 @@ impl<M: Machine> Driver<M> {
         }
     }
 
+    /// Runs the next machine over the same socket until it reports something: for a program that
+    /// asks again and again. What came before, such as a late reply to the last request, is thrown
+    /// away first; what comes late after that cannot be told from a reply to this one.
+    ///
+    /// # Errors
+    /// When the socket or the readiness queue is of no more use.
+    pub fn next_event(&mut self, machine: M) -> Result<M::Event, DriveError> {
+        self.machine = machine;
+        self.refused = false;
+        for _ in 0..STALE_BATCHES {
+            match self.socket.receive(&mut |_| {}) {
+                Ok(Receipt::Datagrams(_) | Receipt::Refused) => {}
+                Ok(Receipt::Empty) => {
+                    self.readable = false;
+                    break;
+                }
+                Err(source) => return Err(self.cannot_receive(source)),
+            }
+        }
+        self.run_to_event()
+    }
+
+    fn run_to_event(&mut self) -> Result<M::Event, DriveError> {
+        let mut first = First(None);
+        self.run(&mut first)?;
+        // The loop ends only by an event.
+        first.0.ok_or_else(|| DriveError::Wait {
+            local: self.socket.local_addr(),
+            source: io::ErrorKind::UnexpectedEof.into(),
+        })
+    }
+
+    fn cannot_receive(&self, source: io::Error) -> DriveError {
+        DriveError::Receive { local: self.socket.local_addr(), source }
+    }
+
     /// One round: timers, the waker, a few batches; each is followed by a drain.
     fn turn(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
         let now = self.clock.now();
@@ -269,12 +273,14 @@ impl<M: Machine> Driver<M> {
         let machine = &mut self.machine;
         let receipt = self.socket.receive(&mut |datagram| machine.handle_datagram(now, &datagram));
         match receipt {
-            Ok(Receipt::Datagrams(_)) => {}
-            Ok(Receipt::Empty) => self.readable = false,
-            Ok(Receipt::Refused) => self.machine.handle_refused(now),
-            Err(source) => {
-                return Err(DriveError::Receive { local: self.socket.local_addr(), source });
+            // None: an error was passed over, which the error queue may explain.
+            Ok(receipt @ (Receipt::Empty | Receipt::Datagrams(0))) => {
+                let more = self.socket.refusals(&mut |peer| machine.handle_refused_by(now, peer));
+                self.readable = more || receipt != Receipt::Empty;
             }
+            Ok(Receipt::Datagrams(_)) => {}
+            Ok(Receipt::Refused) => self.machine.handle_refused(now),
+            Err(source) => return Err(self.cannot_receive(source)),
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 //!   stands around the machine, [`Waker`] how other threads reach it.
 //! - [`Socket`]: a UDP socket that receives and sends in batches. [`SocketOptions`] says how to
 //!   open it, [`OpenError`] why it could not, [`Capabilities`] what the system granted.
+//! - [`Sockets`]: several of them, waited for together, for a loop that has many.
 //! - [`Stats`]: what went in, what went out, and what was dropped for which reason.
 //! - [`Clock`]: the monotonic clock machines are told of.
 //! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and who holds them.
@@ -21,6 +22,7 @@
 //! that it is tested where the other one runs. This is the only crate of pigeon with `unsafe`, one
 //! small file a family of system calls, all of them below `linux/`.
 
+mod alarm;
 mod clock;
 mod counters;
 mod driver;
@@ -36,11 +38,13 @@ mod send;
 mod socket;
 mod socket_errors;
 mod socket_table;
+mod sockets;
 mod trains;
+mod waker;
 
 pub use clock::Clock;
 pub use counters::{DropCounts, DropReason, ReceiveCounters, SendCounters, SendFailure, Stats};
-pub use driver::{DriveError, Driver, Host, Waker, first_event};
+pub use driver::{DriveError, Driver, Host, first_event};
 pub use interfaces::{Interfaces, LocalAddress, local_addresses};
 pub use open::{OpenError, Operation};
 pub use options::{BufferSize, Capabilities, IoPath, SocketOptions};
@@ -48,3 +52,5 @@ pub use receive::Receipt;
 pub use send::SendReport;
 pub use socket::Socket;
 pub use socket_table::{Holder, SocketEntry, SocketTable};
+pub use sockets::Sockets;
+pub use waker::Waker;

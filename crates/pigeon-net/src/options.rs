@@ -52,6 +52,9 @@ pub struct SocketOptions {
     /// Whether to ask the kernel when each datagram arrived (`SO_TIMESTAMPNS`, socket(7)). Linux
     /// only.
     pub timestamps: bool,
+    /// Whether to hear which of many peers refuses (`IP_RECVERR`, ip(7); `IPV6_RECVERR`, ipv6(7)),
+    /// for [`Machine::handle_refused_by`](pigeon_datagram::Machine::handle_refused_by). Linux only.
+    pub refusals: bool,
 }
 
 impl Default for SocketOptions {
@@ -65,6 +68,7 @@ impl Default for SocketOptions {
             ttl: None,
             multicast_interface: None,
             timestamps: true,
+            refusals: false,
         }
     }
 }
@@ -87,6 +91,8 @@ pub struct Capabilities {
     pub kernel_drops: bool,
     /// The kernel tells when each datagram arrived.
     pub timestamps: bool,
+    /// The kernel tells which of many peers refused.
+    pub refusals: bool,
     /// The bytes of receive buffer granted.
     pub receive_buffer: usize,
     /// The bytes of send buffer granted.

@@ -1,6 +1,7 @@
 //! The one interface of the two ways to the kernel, and the choice between them.
 
 use std::io;
+use std::net::SocketAddr;
 
 use pigeon_datagram::Received;
 
@@ -35,6 +36,15 @@ impl Path {
         (Path::Portable(Portable::new(v6, options.receive_size)), Capabilities::default())
     }
 
+    /// Receives into the other's buffers from now on, where the path has any worth sharing.
+    pub(crate) fn share(&mut self, other: &Path) {
+        match (self, other) {
+            #[cfg(target_os = "linux")]
+            (Path::Linux(linux), Path::Linux(other)) => linux.share(other),
+            _ => {}
+        }
+    }
+
     /// Receives one batch and returns how many datagrams it had, or the error that came first.
     pub(crate) fn receive(
         &mut self,
@@ -61,6 +71,18 @@ impl Path {
             #[cfg(target_os = "linux")]
             Path::Linux(linux) => linux.send(udp, queue, at, connected),
             Path::Portable(portable) => portable.send(udp, queue, at, connected),
+        }
+    }
+
+    /// The next of many peers that refused, if there is one.
+    pub(crate) fn refusal(&mut self, udp: &mio::net::UdpSocket) -> Option<SocketAddr> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Path::Linux(linux) => linux.refusal(udp),
+            Path::Portable(_) => {
+                let _ = udp;
+                None
+            }
         }
     }
 

@@ -46,7 +46,7 @@ impl Portable {
             };
             let from = canonical(from);
             for (payload, length) in cut(&self.buffer, length, None, self.keep) {
-                each(Received { from, local: None, payload, length, wall: None });
+                each(Received { length, ..Received::new(from, payload) });
             }
         }
         Ok(BATCH)

@@ -1,6 +1,7 @@
 //! Receiving: one batch a call, with the errors of other datagrams kept out of it.
 
 use std::io;
+use std::net::SocketAddr;
 
 use pigeon_datagram::Received;
 
@@ -48,6 +49,21 @@ impl Socket {
                 OnReceive::Fatal => Err(error),
             },
         }
+    }
+}
+
+/// The most refusals told by one call of [`Socket::refusals`].
+const REFUSALS: usize = 64;
+
+impl Socket {
+    /// Hands `each` the peers that have refused since the last call, where the socket was opened to
+    /// hear of that ([`SocketOptions::refusals`](crate::SocketOptions)). True if there may be more.
+    pub fn refusals(&mut self, each: &mut dyn FnMut(SocketAddr)) -> bool {
+        if !self.capabilities().refusals {
+            return false;
+        }
+        let next = || self.path.refusal(&self.udp);
+        std::iter::from_fn(next).take(REFUSALS).map(each).count() == REFUSALS
     }
 }
 

@@ -47,6 +47,7 @@ impl Socket {
         let mut run = Run {
             udp: &self.udp,
             connected: self.peer.is_some(),
+            late: self.capabilities.refusals,
             counters,
             patience,
             report: SendReport::default(),
@@ -78,6 +79,8 @@ pub(crate) struct Sender {
 struct Run<'a> {
     udp: &'a mio::net::UdpSocket,
     connected: bool,
+    /// Whether errors of datagrams sent before, to whomever, may come with this one.
+    late: bool,
     counters: &'a mut SendCounters,
     patience: Duration,
     report: SendReport,
@@ -96,8 +99,8 @@ impl Sender {
         transmits: &[Transmit],
     ) {
         let mut at = Cursor::default();
-        // The datagram at `at` has met an earlier one's refusal already.
-        let mut refused_before = false;
+        // The datagram at `at` has met an earlier one's error already.
+        let mut met_before = false;
         while let Some(transmit) = transmits.get(at.transmit) {
             let queue = Queue { outbox, transmits, trains: self.offload.then_some(&self.trains) };
             let Some(step) = queue.step(at) else {
@@ -114,7 +117,7 @@ impl Sender {
                     run.counters.bytes += progress.bytes;
                     run.counters.trains += progress.trains;
                     at = progress.next;
-                    refused_before = false;
+                    met_before = false;
                     continue;
                 }
                 Err(error) => error,
@@ -136,17 +139,23 @@ impl Sender {
                 (OnSend::Split, None) => DropReason::Other,
                 (OnSend::Refused, _) => {
                     run.report.refused |= run.connected;
-                    if !refused_before {
-                        refused_before = true;
+                    if !met_before {
+                        met_before = true;
                         continue;
                     }
                     DropReason::Refused
+                }
+                // It may be an earlier datagram's, which the kernel tells once; one of this datagram
+                // comes again.
+                (OnSend::Drop(_), _) if run.late && !met_before => {
+                    met_before = true;
+                    continue;
                 }
                 (OnSend::Drop(reason), _) => reason,
             };
             drop_datagrams(run.counters, transmit, datagrams, reason, Some(&error));
             at = next;
-            refused_before = false;
+            met_before = false;
         }
     }
 }
@@ -324,6 +333,7 @@ mod tests {
         let mut run = Run {
             udp: &udp,
             connected: false,
+            late: false,
             counters: &mut counters,
             patience: Duration::ZERO,
             report: SendReport::default(),

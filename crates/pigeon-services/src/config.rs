@@ -30,6 +30,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// What the `sntp` service says of its clock.
     pub sntp: sntp::Server,
+    /// What the `fixed` service replies.
+    pub reply: Vec<u8>,
     /// Keys of the hash that tells sources apart, drawn at random by the driver so that nobody
     /// outside can choose addresses that share another's rate.
     pub hash_keys: [u64; 4],
@@ -48,6 +50,7 @@ impl Default for Config {
             never: Vec::new(),
             zone: TimeZone::UTC,
             sntp: sntp::Server::default(),
+            reply: Vec::new(),
             hash_keys: [0; 4],
             report_datagrams: false,
         }

@@ -27,6 +27,16 @@ pub enum Event {
         /// How many requests have hit a bound since the last such report, this one included.
         requests: u64,
     },
+    /// One source sends the same bytes again and again, faster than anybody types, and no bound
+    /// holds it back: a loop on this host? Reported once a minute at the most.
+    Repeating {
+        /// Who sends them.
+        source: SocketAddr,
+        /// How many bytes.
+        length: usize,
+        /// How often a second.
+        a_second: u64,
+    },
 }
 
 /// What became of a datagram.

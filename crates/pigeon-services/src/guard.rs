@@ -79,16 +79,35 @@ impl Ignored {
     }
 }
 
+/// How a request may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Admitted {
+    /// The most bytes of the reply.
+    pub(crate) most: usize,
+    /// Whether no rate bounds its source.
+    pub(crate) is_free: bool,
+}
+
 /// What the rules remember.
 #[derive(Debug)]
 pub(crate) struct Guard {
     sources: Sources,
     in_all: Bucket,
+    /// The last sender that passed, and what is so of it each time: a train brings many datagrams
+    /// of one, and looking through the networks costs as much as all the rest.
+    last: Option<(SocketAddr, Origin)>,
+}
+
+/// What is so of a sender whatever it sends.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    is_open: bool,
+    is_free: bool,
 }
 
 impl Guard {
     pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
-        Guard { sources: Sources::new(hash_keys), in_all: Bucket::default() }
+        Guard { sources: Sources::new(hash_keys), in_all: Bucket::default(), last: None }
     }
 
     /// Requests that met the remainder of another source's rate.
@@ -96,23 +115,27 @@ impl Guard {
         self.sources.shared
     }
 
-    /// Whether a request may be answered, and if so, with how many bytes at the most.
+    /// Whether a request may be answered, and if so, how.
     pub(crate) fn admit(
         &mut self,
         now: Instant,
         config: &Config,
         kind: Kind,
         request: &Received<'_>,
-    ) -> Result<usize, Ignored> {
-        check_source(config, kind, request.from)?;
-        check_request(kind, request)?;
-        let ip = request.from.ip();
-        let is_open = config.open.iter().any(|net| net.contains(&ip));
-        // Loopback is only loopback while its network is open.
-        if config.loopback_counts || !(is_open && ip.is_loopback()) {
-            self.take(now, config, ip)?;
+    ) -> Result<Admitted, Ignored> {
+        let Origin { is_open, is_free } = match self.last {
+            Some((last, origin)) if last == request.from => origin,
+            _ => {
+                let origin = origin(config, kind, request.from)?;
+                self.last = Some((request.from, origin));
+                origin
+            }
+        };
+        check_request(config, kind, request)?;
+        if !is_free {
+            self.take(now, config, request.from.ip())?;
         }
-        Ok(if is_open { usize::MAX } else { request.length })
+        Ok(Admitted { most: if is_open { usize::MAX } else { request.length }, is_free })
     }
 
     /// Takes one reply out of the source's bucket and out of everyone's, or out of neither.
@@ -128,6 +151,16 @@ impl Guard {
         self.in_all.take(now, config.in_all);
         Ok(())
     }
+}
+
+/// Refuses senders that no reply may go to, and says what is so of the others.
+fn origin(config: &Config, kind: Kind, from: SocketAddr) -> Result<Origin, Ignored> {
+    check_source(config, kind, from)?;
+    let ip = from.ip();
+    let is_open = config.open.iter().any(|net| net.contains(&ip));
+    // Loopback is only loopback while its network is open.
+    let is_free = is_open && ip.is_loopback() && !config.loopback_counts;
+    Ok(Origin { is_open, is_free })
 }
 
 /// Refuses senders that no reply may go to.
@@ -149,13 +182,17 @@ fn check_source(config: &Config, kind: Kind, from: SocketAddr) -> Result<(), Ign
 }
 
 /// Refuses what is a reply itself, or no request at all.
-fn check_request(kind: Kind, request: &Received<'_>) -> Result<(), Ignored> {
+fn check_request(config: &Config, kind: Kind, request: &Received<'_>) -> Result<(), Ignored> {
     let payload = request.payload;
     match kind {
         Kind::Echo | Kind::Upper | Kind::Time if request.is_truncated() => Err(Ignored::Truncated),
-        Kind::Size | Kind::Time | Kind::Daytime if texts::is_reply(payload) => Err(Ignored::Reply),
+        Kind::Size | Kind::Time | Kind::Daytime | Kind::Fixed if texts::is_reply(payload) => {
+            Err(Ignored::Reply)
+        }
         Kind::Time if !texts::asks_for_time(payload) => Err(Ignored::Reply),
         Kind::Sntp => sntp::check_request(payload),
+        // Our own reply come back, perhaps in capitals, or another such service's.
+        Kind::Fixed if payload.eq_ignore_ascii_case(&config.reply) => Err(Ignored::Reply),
         _ => Ok(()),
     }
 }
@@ -203,7 +240,9 @@ mod tests {
         let config = Config::default();
         let mut most = |source: &str| {
             let request = Received::new(from(source), b"hello");
-            guard.admit(Instant::ORIGIN, &config, Kind::Size, &request)
+            guard
+                .admit(Instant::ORIGIN, &config, Kind::Size, &request)
+                .map(|admitted| admitted.most)
         };
         for (source, expected) in [
             ("127.3.4.5:5000", usize::MAX),

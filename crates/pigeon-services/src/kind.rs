@@ -15,6 +15,7 @@ use std::str::FromStr;
 ///   daytime   anything     ▶ Friday, November 20, 2026 21:04:05-CST
 ///   sntp      48 bytes     ▶ 48 bytes
 ///   discard   anything     ▶
+///   fixed     anything     ▶ what the operator chose
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -33,10 +34,12 @@ pub enum Kind {
     Daytime,
     /// Network time as a server gives it (RFC 4330, RFC 5905); see [`sntp`](crate::sntp).
     Sntp,
+    /// Replies with [`Config::reply`](crate::Config::reply), whatever the request says.
+    Fixed,
 }
 
 impl Kind {
-    /// Every service.
+    /// Every service that needs nothing but its name.
     pub const ALL: [Kind; 7] =
         [Kind::Echo, Kind::Upper, Kind::Size, Kind::Time, Kind::Discard, Kind::Daytime, Kind::Sntp];
 
@@ -50,6 +53,7 @@ impl Kind {
             Kind::Discard => "discard",
             Kind::Daytime => "daytime",
             Kind::Sntp => "sntp",
+            Kind::Fixed => "fixed",
         }
     }
 }

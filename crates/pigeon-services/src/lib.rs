@@ -6,6 +6,7 @@
 //! - [`Kind`]: which services there are, and what each answers.
 //! - `guard`: who is answered at all, how often, and how much: **every rule against loops and
 //!   amplification stands there.** `sources` counts what each source has had, `rate` is a bucket.
+//! - `repeats`: loops among what no rate bounds, for the operator to know.
 //! - `texts`: what the services that speak text reply, and how such replies are recognised.
 //! - [`strftime`]: C's `strftime` for formats that come from the network.
 //! - [`sntp`]: network time, the server's side and the client's.
@@ -19,6 +20,7 @@ mod event;
 mod guard;
 mod kind;
 mod rate;
+mod repeats;
 mod replies;
 mod service;
 pub mod sntp;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received, Transmit};
 
-use crate::guard::Guard;
+use crate::guard::{Admitted, Guard};
+use crate::repeats::Repeats;
 use crate::replies::Replies;
 use crate::{Config, Event, Ignored, Kind, Outcome, Statistics, WallClock, sntp, texts};
 
@@ -40,6 +41,7 @@ pub struct Service {
     config: Config,
     wall: WallClock,
     guard: Guard,
+    repeats: Repeats,
     replies: Replies,
     statistics: Statistics,
     events: VecDeque<Event>,
@@ -56,6 +58,7 @@ impl Service {
             guard: Guard::new(config.hash_keys),
             config,
             wall,
+            repeats: Repeats::default(),
             replies: Replies::default(),
             statistics: Statistics::default(),
             events: VecDeque::new(),
@@ -93,7 +96,11 @@ impl Service {
             // Nothing to guard: nobody is ever answered.
             return Ok(Outcome::Discarded);
         }
-        let most = self.guard.admit(now, &self.config, self.kind, request)?;
+        let Admitted { most, is_free } = self.guard.admit(now, &self.config, self.kind, request)?;
+        let (source, length) = (request.from, request.length);
+        if is_free && let Some(a_second) = self.repeats.observe(now, source, request.payload) {
+            self.report(Event::Repeating { source, length, a_second });
+        }
         let (kind, config, wall) = (self.kind, &self.config, self.wall);
         let length = self.replies.push(request.from, request.local, most, |out| match kind {
             Kind::Echo => out.extend_from_slice(request.payload),
@@ -102,6 +109,7 @@ impl Service {
             Kind::Time => texts::time(request.payload, wall.read(now), &config.zone, out),
             Kind::Daytime => texts::daytime(wall.read(now), &config.zone, out),
             Kind::Sntp => out.extend_from_slice(&sntp::reply(&config.sntp, now, wall, request)),
+            Kind::Fixed => out.extend_from_slice(&config.reply),
             Kind::Discard => {}
         })?;
         Ok(Outcome::Replied { length })

@@ -6,6 +6,7 @@
 //! reads as GBK does, and writes GB2312's own characters only (see `gb2312`).
 
 mod auto;
+mod charset;
 mod decode;
 mod encode;
 mod gb2312;
@@ -14,6 +15,7 @@ mod label;
 use std::fmt;
 
 pub use auto::{Auto, decode_auto};
+pub use charset::{Charset, Tongue, Unwritable};
 pub use encode::Unmappable;
 pub use label::UnknownLabel;
 

@@ -1,7 +1,7 @@
 //! The `pigeon` binary: where state machines meet sockets, screens and files.
 //!
 //! - [`cli`]: the command line, one file a command.
-//! - [`config`]: configuration files.
+//! - [`config`]: configuration files. [`contacts`]: names for those one talks to.
 //! - [`output`]: what goes to stdout and stderr, and how.
 //! - [`ui`]: the person at the terminal.
 #![allow(
@@ -11,6 +11,7 @@
 
 mod cli;
 mod config;
+mod contacts;
 mod output;
 mod ui;
 

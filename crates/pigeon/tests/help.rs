@@ -41,15 +41,19 @@ fn every_command_shows_an_example() {
 
 #[test]
 fn completions_and_man_pages_know_every_command() {
-    let bash = help(&["completions", "bash"]);
+    let script = help(&["completions", "bash"]);
+    assert!(script.contains("complete ") && script.contains("PIGEON_COMPLETE"), "{script}");
+    // What the script asks at `pigeon ` and a tab.
+    let completed = Command::new(env!("CARGO_BIN_EXE_pigeon"))
+        .args(["--", "pigeon", ""])
+        .envs([("PIGEON_COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", "1")])
+        .output()
+        .unwrap();
+    let completed = String::from_utf8(completed.stdout).unwrap();
     let directory = std::env::temp_dir().join(format!("pigeon-man-{}", std::process::id()));
     help(&["man", directory.to_str().unwrap()]);
     for command in commands().iter().filter(|command| *command != "help") {
-        assert!(
-            bash.contains(&format!("pigeon__{command}"))
-                || bash.contains(&format!("pigeon__subcmd__{command}")),
-            "{command}"
-        );
+        assert!(completed.lines().any(|line| line.trim() == command), "{command}: {completed}");
         let page = std::fs::read_to_string(directory.join(format!("pigeon-{command}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{command}");
     }

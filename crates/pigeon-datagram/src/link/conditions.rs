@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Loss, Probability};
+use super::{Jitter, Loss, Probability};
 
 /// What a link does to datagrams. The default is a perfect link: nothing, and at once.
 ///
@@ -36,21 +36,9 @@ pub struct Conditions {
     pub rate: Option<Rate>,
     /// The largest payload carried, in bytes; larger ones are dropped. Payload only: an Ethernet
     /// of 1,500 bytes carries 1,472 over IPv4 and 1,452 over IPv6 (RFC 791, RFC 8200, RFC 768).
+    /// The fate tells the caller at once ([`DropReason::Mtu`](super::DropReason::Mtu)), who may
+    /// report it to the sender as a router would.
     pub mtu: Option<usize>,
-}
-
-/// How the delay of each datagram varies around its mean, each drawn by itself. So datagrams sent
-/// closer together than the delay varies may also arrive in another order.
-///
-/// Other distributions become variants here, and need [`Jitter::spread`] and a way to turn one
-/// draw into a delay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Jitter {
-    /// It does not.
-    #[default]
-    None,
-    /// Evenly from the mean less this to the mean plus this, to the nanosecond, ends included.
-    Uniform(Duration),
 }
 
 /// Which datagrams are held back.
@@ -100,7 +88,7 @@ pub enum ConditionsError {
 impl Conditions {
     /// Says what about these conditions makes no sense, if anything. A link refuses such ones.
     pub fn check(&self) -> Result<(), ConditionsError> {
-        let (jitter, delay) = (self.jitter.spread(), self.delay);
+        let (jitter, delay) = (self.jitter.by(), self.delay);
         if jitter > delay {
             return Err(ConditionsError::JitterExceedsDelay { jitter, delay });
         }
@@ -115,36 +103,18 @@ impl Conditions {
         }
         Ok(())
     }
-}
 
-impl Jitter {
-    /// How far a delay may be from its mean.
-    pub fn spread(&self) -> Duration {
-        match *self {
-            Jitter::None => Duration::ZERO,
-            Jitter::Uniform(spread) => spread,
-        }
+    /// Whether every datagram arrives once, at once and as it was sent.
+    pub fn are_perfect(&self) -> bool {
+        let lossless = match self.loss {
+            Loss::None => true,
+            Loss::Random(probability) => probability.is_never(),
+            Loss::Bursts(_) => false,
+        };
+        let travel = self.delay.is_zero() && self.reorder.probability.is_never();
+        let copies = self.duplicate.is_never() && self.corrupt.is_never();
+        lossless && travel && copies && self.rate.is_none() && self.mtu.is_none()
     }
-
-    /// The delay that `draw`, uniform over 64 bits, stands for.
-    pub(super) fn around(&self, mean: Duration, draw: u64) -> Duration {
-        match *self {
-            Jitter::None => mean,
-            Jitter::Uniform(spread) => {
-                let shortest = nanos(mean.saturating_sub(spread));
-                let longest = nanos(mean.saturating_add(spread));
-                let count = u128::from(longest - shortest) + 1;
-                // At most (2^64 - 1) * 2^64, so it fits, and the quotient is below `count`.
-                let above = (u128::from(draw) * count) >> 64;
-                Duration::from_nanos(shortest + above as u64)
-            }
-        }
-    }
-}
-
-/// Whole nanoseconds, saturating as [`Instant`](crate::Instant) does.
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -183,15 +153,5 @@ mod tests {
         ] {
             assert_eq!(conditions.check(), Err(error));
         }
-    }
-
-    #[test]
-    fn jitter_reaches_both_ends_and_no_further() {
-        let jitter = Jitter::Uniform(Duration::from_nanos(5));
-        let mean = Duration::from_nanos(100);
-        assert_eq!(jitter.around(mean, 0), Duration::from_nanos(95));
-        assert_eq!(jitter.around(mean, u64::MAX), Duration::from_nanos(105));
-        let endless = Jitter::Uniform(Duration::MAX);
-        assert_eq!(endless.around(Duration::MAX, u64::MAX), Duration::from_nanos(u64::MAX));
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Dice {
     duplicate: Pcg64,
     jitter: Pcg64,
     reorder: Pcg64,
+    /// Datagrams whose draws nobody has asked for: they are passed over before the next.
+    skipped: u64,
 }
 
 /// All that is drawn for one datagram, each number uniform over 64 bits.
@@ -46,10 +48,19 @@ impl Dice {
             duplicate: Pcg64::from_rng(rng),
             jitter: Pcg64::from_rng(rng),
             reorder: Pcg64::from_rng(rng),
+            skipped: 0,
         }
     }
 
+    /// Leaves out the draws of so many datagrams. They are passed over only once others are asked
+    /// for, in a few dozen steps however many they are: a link that changes nothing costs nothing.
+    pub(super) fn skip(&mut self, datagrams: u64) {
+        self.skipped = self.skipped.saturating_add(datagrams);
+    }
+
+    /// The draws of the next datagram.
     pub(super) fn roll(&mut self) -> Roll {
+        self.pass_over();
         Roll {
             change: self.loss.next_u64(),
             loss: self.loss.next_u64(),
@@ -59,6 +70,17 @@ impl Dice {
             duplicate: self.duplicate.next_u64(),
             original: self.journey(),
             copy: self.journey(),
+        }
+    }
+
+    fn pass_over(&mut self) {
+        let datagrams = u128::from(std::mem::take(&mut self.skipped));
+        if datagrams > 0 {
+            self.loss.advance(datagrams * 2);
+            self.corrupt.advance(datagrams * 3);
+            self.duplicate.advance(datagrams);
+            self.jitter.advance(datagrams * 2);
+            self.reorder.advance(datagrams * 2);
         }
     }
 

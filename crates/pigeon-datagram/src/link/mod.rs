@@ -17,6 +17,8 @@
 //! Statistics count the outcome of every step in [`LinkCounters`], and at any moment
 //! `sent + duplicated = delivered + lost + dropped + in flight`.
 //!
+//! [`Timeline`] changes conditions at given times.
+//!
 //! # Randomness
 //!
 //! Every knob has a generator of its own, derived from the seed, and each draws the same count of
@@ -30,9 +32,11 @@ mod conditions;
 mod datagram;
 mod dice;
 mod fate;
+mod jitter;
 mod line;
 mod loss;
 mod probability;
+mod timeline;
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -45,11 +49,13 @@ use dice::{Dice, Journey, Roll, below};
 use line::Line;
 use loss::Channel;
 
-pub use conditions::{Conditions, ConditionsError, Jitter, Rate, Reorder};
+pub use conditions::{Conditions, ConditionsError, Rate, Reorder};
 pub use datagram::Datagram;
 pub use fate::{DropReason, Fate, LinkCounters};
+pub use jitter::Jitter;
 pub use loss::{Bursts, BurstsError, Loss};
 pub use probability::{Probability, ProbabilityError};
+pub use timeline::{Timeline, TimelineError};
 
 /// One direction of a path, carrying items `T` whose bytes are a datagram's payload
 /// ([`Datagram`], `Vec<u8>`, an array).
@@ -158,6 +164,21 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
             Ok(departure) => self.carry(departure, datagram, &roll),
             Err(reason) => self.drop(reason),
         }
+    }
+
+    /// Whether the link changes nothing at the moment: conditions are perfect and nothing is on the
+    /// way. What is sent now may be handed on without being put in, and [`pass`](Link::pass) be
+    /// told.
+    pub fn is_transparent(&self) -> bool {
+        self.in_flight.is_empty() && self.conditions.are_perfect()
+    }
+
+    /// So many datagrams were handed on past a [transparent](Link::is_transparent) link. They count
+    /// as sent and delivered, and have their draws, as if they had been put in.
+    pub fn pass(&mut self, datagrams: u64) {
+        self.dice.skip(datagrams);
+        self.counters.sent += datagrams;
+        self.counters.delivered += datagrams;
     }
 
     /// The next datagram that is due by `now`: earliest first, and of those due at one instant

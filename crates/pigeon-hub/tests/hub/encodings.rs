@@ -1,8 +1,9 @@
 //! Members of one room that read different encodings: each gets every line in its own.
 
+use pigeon_hub::Config;
 use pigeon_hub::Format::{Chat, Classic};
 
-use crate::harness::{Harness, SECOND, bytes_got, got, heartbeat, local, told};
+use crate::harness::{Harness, SECOND, Sent, bytes_got, got, heartbeat, local, told};
 
 const UTF_8: u16 = 5001;
 const GBK: u16 = 5002;
@@ -222,4 +223,25 @@ fn trains_of_other_encodings_are_made_once() {
     assert_eq!(trains.len(), 101);
     let gbk: Vec<_> = trains.iter().filter(|train| train.to != local(6000)).collect();
     assert!(gbk.iter().all(|train| train.count() == 64 && train.range == gbk[0].range));
+}
+
+/// In a batch with others, on the way to another room, or from one to one.
+#[test]
+fn what_outgrows_a_datagram_in_an_encoding_is_never_lost_without_a_word() {
+    let reader = local(GBK);
+    let config = Config { max_text: Some(65_507), ..Config::default() };
+    let mut h = Harness::new(config);
+    h.join(&[local(UTF_8), reader]);
+    h.from(reader, "/encoding gbk");
+    h.wait(2 * SECOND);
+    // Four bytes each in UTF-8, nine in GBK, which lacks it and shows `\u{1f600}`.
+    let faces = "\u{1f600}".repeat(10_000);
+    let left_out = |sent: &[Sent]| {
+        let notes = got(sent, reader);
+        notes.iter().filter(|line| line.starts_with("* a message was left out")).count()
+    };
+    assert_eq!(left_out(&h.from(local(UTF_8), &faces)), 1);
+    assert_eq!(left_out(&h.from(local(UTF_8), format!("/msg {reader} {faces}"))), 1);
+    h.hear(local(UTF_8), &faces);
+    assert_eq!(left_out(&h.from(reader, "/join ops")), 1);
 }

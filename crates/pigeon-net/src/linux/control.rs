@@ -87,8 +87,12 @@ pub(super) struct Told {
     pub(super) drops: Option<u32>,
     /// When it was received, since the Unix epoch.
     pub(super) wall: Option<Duration>,
+    /// The error that an earlier datagram met, on its way through the error queue.
+    pub(super) error: Option<i32>,
     local_v4: Option<Ipv4Addr>,
-    local_v6: Option<Ipv6Addr>,
+    destination_v4: Option<Ipv4Addr>,
+    /// The header's destination, whatever it is.
+    destination_v6: Option<Ipv6Addr>,
 }
 
 impl Told {
@@ -96,8 +100,14 @@ impl Told {
     pub(super) fn local(&self) -> Option<IpAddr> {
         // For an IPv4 datagram a dual-stack socket tells both. The IPv6 form is the bare
         // destination, which may be a broadcast address; the IPv4 form knows the interface's own.
-        let v6 = || self.local_v6.map(IpAddr::V6).filter(|ip| ip.to_canonical() == *ip);
+        let v6 = || self.destination_v6.map(IpAddr::V6).filter(|ip| ip.to_canonical() == *ip);
         self.local_v4.map(IpAddr::V4).or_else(v6).and_then(usable_source)
+    }
+
+    /// The destination in the IP header: also a group or a broadcast address.
+    pub(super) fn destination(&self) -> Option<IpAddr> {
+        let v6 = || self.destination_v6.map(|ip| ip.to_canonical());
+        self.destination_v4.map(IpAddr::V4).or_else(v6)
     }
 }
 
@@ -111,12 +121,17 @@ pub(super) fn decode(mut bytes: &[u8]) -> Told {
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => told.drops = int(data).map(i32::cast_unsigned),
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => told.wall = timespec(data),
+            // struct sock_extended_err begins with the error number.
+            (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+                told.error = int(data);
+            }
             // struct in_pktinfo: interface index, local address, destination in the header.
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
                 told.local_v4 = array::<4>(data, 4).map(Ipv4Addr::from);
+                told.destination_v4 = array::<4>(data, 8).map(Ipv4Addr::from);
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                told.local_v6 = array::<16>(data, 0).map(Ipv6Addr::from);
+                told.destination_v6 = array::<16>(data, 0).map(Ipv6Addr::from);
             }
             _ => {}
         }
@@ -169,13 +184,15 @@ mod tests {
     fn the_source_is_never_a_group_and_never_mapped() {
         let told = |v4: Option<[u8; 4]>, v6: &str| Told {
             local_v4: v4.map(Ipv4Addr::from),
-            local_v6: v6.parse().ok(),
+            destination_v6: v6.parse().ok(),
             ..Told::default()
         };
         assert_eq!(told(None, "ff02::1").local(), None);
         assert_eq!(told(None, "::ffff:255.255.255.255").local(), None);
         let own = [192, 0, 2, 1];
-        assert_eq!(told(Some(own), "::ffff:255.255.255.255").local(), Some(own.into()));
+        let broadcast = told(Some(own), "::ffff:255.255.255.255");
+        assert_eq!(broadcast.local(), Some(own.into()));
+        assert_eq!(broadcast.destination(), Some([255; 4].into()));
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! - `options.rs`: what the kernel is asked to tell about each datagram.
 //! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is what they share.
+//! - `errqueue.rs`: which of many peers refused.
 //! - `name.rs`: socket addresses as the kernel writes them. `control.rs`: control messages.
 //!
 //! Addresses and control messages are laid out byte by byte in safe code, as their layout is part
 //! of the kernel's interface (cmsg(3), ip(7), ipv6(7)); `unsafe` is left to the calls themselves.
 
 mod control;
+mod errqueue;
 mod header;
 mod name;
 mod options;
@@ -15,8 +17,9 @@ mod recvmmsg;
 mod sendmmsg;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pigeon_datagram::Received;
 
@@ -33,7 +36,8 @@ pub(crate) use options::force_buffer_size;
 /// What a socket needs for batches; everything is allocated once.
 #[derive(Debug)]
 pub(crate) struct Linux {
-    received: ReceiveBatch,
+    /// The sockets of one loop may share this: see [`Linux::share`]. Nobody ever waits for it.
+    received: Arc<Mutex<ReceiveBatch>>,
     sending: SendBatch,
     drops: KernelDrops,
     keep: usize,
@@ -55,6 +59,7 @@ impl Linux {
             batches: true,
             local_address: any && options::enable_local_address(fd, v6),
             kernel_drops: options::enable_drops(fd),
+            refusals: options.refusals && options::enable_refusals(fd, v6),
             timestamps: options.timestamps && options::enable_timestamps(fd),
             ..Capabilities::default()
         };
@@ -62,12 +67,21 @@ impl Linux {
         // What GRO joined must fit whole, or the datagrams at its end would be lost.
         let size = if capabilities.gro { keep.max(LARGEST_DATAGRAM) } else { keep };
         let linux = Linux {
-            received: ReceiveBatch::new(size),
+            received: Arc::new(Mutex::new(ReceiveBatch::new(size))),
             sending: SendBatch::new(v6),
             drops: KernelDrops::default(),
             keep,
         };
         (linux, capabilities)
+    }
+
+    /// Receives into the other's room from now on, unless the other keeps less of a datagram.
+    pub(crate) fn share(&mut self, other: &Linux) {
+        let size =
+            |linux: &Linux| linux.received.lock().unwrap_or_else(PoisonError::into_inner).size();
+        if !Arc::ptr_eq(&self.received, &other.received) && size(self) <= size(other) {
+            self.received = Arc::clone(&other.received);
+        }
     }
 
     pub(crate) fn receive(
@@ -76,16 +90,20 @@ impl Linux {
         each: &mut dyn FnMut(Received<'_>),
     ) -> io::Result<usize> {
         let mut datagrams = 0;
-        for message in self.received.receive(udp.as_fd())? {
+        // What a panic elsewhere left in it is overwritten.
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        for message in received.receive(udp.as_fd())? {
             let told = control::decode(message.control);
             if let Some(total) = told.drops {
                 self.drops.observe(total);
             }
+            let kernel_drops = self.drops.total();
             // A datagram without a sender's address does not exist in UDP over IP.
             let Some(from) = message.from else { continue };
+            let (local, destination, wall) = (told.local(), told.destination(), told.wall);
             for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
                 datagrams += 1;
-                each(Received { from, local: told.local(), payload, length, wall: told.wall });
+                each(Received { from, local, destination, payload, length, wall, kernel_drops });
             }
         }
         Ok(datagrams)
@@ -100,6 +118,18 @@ impl Linux {
     ) -> io::Result<Progress> {
         self.sending.fill(queue, at, connected);
         self.sending.send(udp.as_fd(), queue, at)
+    }
+
+    /// The next peer that refused; `None` at the end of the error queue. Other errors of single
+    /// datagrams are passed over.
+    pub(crate) fn refusal(&mut self, udp: &mio::net::UdpSocket) -> Option<SocketAddr> {
+        // An error of the call itself shows at the next receive too.
+        while let Ok(Some((peer, error))) = errqueue::next(udp.as_fd()) {
+            if error == libc::ECONNREFUSED && peer.is_some() {
+                return peer;
+            }
+        }
+        None
     }
 
     pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {

@@ -31,6 +31,13 @@ pub(super) fn enable_drops(fd: BorrowedFd<'_>) -> bool {
     set(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
 }
 
+/// Asks for the errors of each datagram sent, with its destination (ip(7), ipv6(7)). An IPv6 socket
+/// asks for both forms, as its IPv4 peers are refused by ICMP and not by ICMPv6.
+pub(super) fn enable_refusals(fd: BorrowedFd<'_>, v6: bool) -> bool {
+    let v4 = set(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 1);
+    if v6 { set(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1) } else { v4 }
+}
+
 /// Asks for the time of each datagram (socket(7)).
 pub(super) fn enable_timestamps(fd: BorrowedFd<'_>) -> bool {
     set(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)

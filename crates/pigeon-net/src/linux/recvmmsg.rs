@@ -55,6 +55,11 @@ impl ReceiveBatch {
         }
     }
 
+    /// The bytes of a message that there is room for.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
     /// Receives what there is, up to one batch.
     pub(super) fn receive(
         &mut self,

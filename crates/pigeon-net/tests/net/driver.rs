@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
-use pigeon_net::{Clock, Driver, Host, IoPath, Socket, Stats, Waker};
+use pigeon_net::{Clock, Driver, Host, IoPath, Socket, SocketOptions, Stats, Waker};
 
 use crate::{closed_port, loopback, on_every_path, options, plain_peer, receive_plain, until};
 
@@ -28,6 +28,7 @@ struct Echo {
     deadline: Option<Instant>,
     events: Vec<Told>,
     refusals: usize,
+    refused_by: Vec<SocketAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,11 @@ impl Machine for Echo {
 
     fn handle_refused(&mut self, _: Instant) {
         self.refusals += 1;
+        self.events.push(Told::Refused);
+    }
+
+    fn handle_refused_by(&mut self, _: Instant, peer: SocketAddr) {
+        self.refused_by.push(peer);
         self.events.push(Told::Refused);
     }
 
@@ -190,6 +196,58 @@ fn a_refusal_reaches_the_machine(path: IoPath) {
     driver.run(&mut host).unwrap();
     assert_eq!(driver.machine().refusals, 1);
     assert_eq!(driver.stats().sent.datagrams, 1);
+}
+
+/// Of many peers it is told which refused, of both families, and the one that listens is reached
+/// although the others' errors come in between.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_refusal_is_told_with_its_peer_where_there_are_many() {
+    let options = SocketOptions { refusals: true, ..options(IoPath::Best) };
+    let dual = Socket::bind_any(0, &options).unwrap().local_addr().is_ipv6();
+    let mut dead = vec![closed_port()];
+    // Bound, so that nobody else gets the port, and deaf to everyone but itself.
+    let deaf = dual.then(|| plain_peer("[::1]:0"));
+    if let Some(deaf) = &deaf {
+        let own = deaf.local_addr().unwrap();
+        deaf.connect(own).unwrap();
+        dead.push(own);
+    }
+    let live = plain_peer("127.0.0.1:0");
+
+    for round in 0..3_u8 {
+        for &to in &dead {
+            let mut echo = Echo::default();
+            echo.outbox.send(to, None, b"?");
+            echo.outbox.send(live.local_addr().unwrap(), None, &[round]);
+            echo.outbox.send(to, None, b"?");
+            echo.outbox.send(live.local_addr().unwrap(), None, &[round]);
+            let socket = Socket::bind_any(0, &options).unwrap();
+            let mut driver = Driver::new(echo, socket).unwrap();
+            driver.run(&mut UntilRefused).unwrap();
+            assert_eq!(driver.machine().refused_by[0], to);
+            assert_eq!(driver.stats().sent.dropped.total(), 0);
+            assert_eq!(receive_plain(&live), [round]);
+            assert_eq!(receive_plain(&live), [round]);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+struct UntilRefused;
+
+#[cfg(target_os = "linux")]
+impl Host<Echo> for UntilRefused {
+    fn woken(&mut self, _: &mut Echo, _: Instant, _: &Stats) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, _: &Echo, _: Instant, event: Told) -> ControlFlow<()> {
+        match event {
+            Told::Refused => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
 }
 
 fn a_flood_holds_up_neither_timers_nor_a_stop(path: IoPath) {

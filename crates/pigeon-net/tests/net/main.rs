@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod driver;
+mod many;
 mod sockets;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

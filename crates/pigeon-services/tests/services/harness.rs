@@ -22,7 +22,7 @@ pub(crate) fn address(text: &str) -> SocketAddr {
 }
 
 pub(crate) fn config() -> Config {
-    Config { zone: TimeZone::posix(ZONE).unwrap(), ..Config::default() }
+    Config { zone: TimeZone::posix(ZONE).unwrap(), reply: b"Noted.".to_vec(), ..Config::default() }
 }
 
 pub(crate) fn service(kind: Kind, config: Config) -> Service {

@@ -16,6 +16,11 @@ const B: &str = "10.0.0.2:7000";
 /// How long each pair is watched.
 const WATCH: Duration = Duration::from_secs(5);
 
+/// Every service, the one with a text of its own included.
+fn all() -> impl Iterator<Item = Kind> + Clone {
+    Kind::ALL.into_iter().chain([Kind::Fixed])
+}
+
 /// What a loop is started with: something that the service would answer.
 fn lures(kind: Kind) -> Vec<Vec<u8>> {
     match kind {
@@ -63,8 +68,8 @@ fn is_untyped(kind: Kind) -> bool {
 
 #[test]
 fn pairs_whose_replies_can_be_recognised_stop_after_one_reply_each() {
-    for a in Kind::ALL {
-        for b in Kind::ALL.into_iter().filter(|&b| !(is_untyped(a) && is_untyped(b))) {
+    for a in all() {
+        for b in all().filter(|&b| !(is_untyped(a) && is_untyped(b))) {
             for lure in lures(a) {
                 let (from_a, from_b, told) = pair(a, b, &lure);
                 let what = format!("{a} and {b} after {:?}", lure.escape_ascii().to_string());
@@ -142,7 +147,7 @@ fn one_forged_datagram_between_two_echoes_dies_at_the_rate() {
 
 #[test]
 fn a_strangers_echo_starts_nothing_that_lasts() {
-    for kind in Kind::ALL {
+    for kind in all() {
         for lure in lures(kind) {
             for (port, is_low) in [(7, true), (7_007, false)] {
                 let mut network = network();

@@ -148,10 +148,37 @@ fn every_datagram_is_reported_if_wished() {
         outcome: Outcome::Replied { length: 21 },
     };
     assert_eq!(service.poll_event(), Some(expected));
-    for _ in 0..20_000 {
-        ask(&mut service, CLIENT, b"hello");
+    for n in 0..20_000 {
+        // Each another, since the same again and again would be reported as a loop.
+        ask(&mut service, CLIENT, n.to_string().as_bytes());
     }
     let kept = std::iter::from_fn(|| service.poll_event()).count() as u64;
     assert_eq!(kept + service.snapshot().events_lost, 20_000);
     assert!(kept <= 16_384);
+}
+
+#[test]
+fn a_fixed_reply_answers_all_but_replies() {
+    let mut service = service(Kind::Fixed, config());
+    for (request, expected) in [
+        (&b"hello"[..], Some(b"Noted.".to_vec())),
+        (b"", Some(b"Noted.".to_vec())),
+        (b"\xff\x00", Some(b"Noted.".to_vec())),
+        (b"Noted.", None),
+        (b"NOTED.", None),
+        (b"Your data was 5 bytes", None),
+    ] {
+        assert_eq!(ask(&mut service, CLIENT, request), expected, "{}", request.escape_ascii());
+    }
+}
+
+#[test]
+fn a_loop_that_no_rate_bounds_is_reported() {
+    let mut service = service(Kind::Echo, config());
+    for _ in 0..10_000 {
+        assert_eq!(ask(&mut service, "127.0.0.1:7007", b"hello"), Some(b"hello".to_vec()));
+    }
+    let told: Vec<Event> = std::iter::from_fn(|| service.poll_event()).collect();
+    let [Event::Repeating { source, length: 5, .. }] = told[..] else { panic!("{told:?}") };
+    assert_eq!(source, address("127.0.0.1:7007"));
 }

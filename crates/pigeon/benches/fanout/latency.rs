@@ -9,7 +9,8 @@ use hdrhistogram::Histogram;
 use serde_json::json;
 
 use crate::load::{Load, Sizes};
-use crate::report::{Report, Spread};
+use crate::report::Report;
+use crate::spread::Spread;
 use crate::turns::Contender;
 
 /// Rounds, of which the first one only warms up, and the messages of a hub's turn in each.

@@ -21,7 +21,7 @@
 //! ours. Ratios are taken round by round. The program fails when a median misses its target,
 //! but judges none where others took more than a tenth of the hub's CPU.
 //!
-//! - `cpu.rs`, `server.rs`: where processes run, and for how long.
+//! - `server.rs`, `../support/cpu.rs`: where processes run, and for how long.
 //! - `members.rs`, `brokers.rs`: the members, over UDP and of NATS and MQTT; `load.rs`: what they say.
 //! - `turns.rs`, `latency.rs`: the two ways to measure; `report.rs`: what is printed and written.
 //!
@@ -36,12 +36,15 @@
 #[cfg(target_os = "linux")]
 mod bare_hub;
 mod brokers;
+#[path = "../support/cpu.rs"]
 mod cpu;
 mod latency;
 mod load;
 mod members;
 mod report;
 mod server;
+#[path = "../support/spread.rs"]
+mod spread;
 mod turns;
 
 use brokers::{Protocol, Subscribers};

@@ -4,31 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
+use crate::spread::Spread;
 use crate::turns::{Contender, Turn};
 
 /// The share of others on the hub's CPU from which on no target is judged.
 const NOISY: f64 = 0.1;
-
-/// The smallest, the middle and the largest of several figures.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spread {
-    pub(crate) min: f64,
-    pub(crate) median: f64,
-    pub(crate) max: f64,
-}
-
-impl Spread {
-    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
-        let mut sorted: Vec<f64> = figures.into_iter().collect();
-        sorted.sort_by(f64::total_cmp);
-        Spread { min: sorted[0], median: sorted[sorted.len() / 2], max: sorted[sorted.len() - 1] }
-    }
-
-    fn json(self) -> Value {
-        let round = |figure: f64| (figure * 1000.0).round() / 1000.0;
-        json!({ "min": round(self.min), "median": round(self.median), "max": round(self.max) })
-    }
-}
 
 /// One benchmark's report: sections, each with its hubs and ratios.
 pub(crate) struct Report {

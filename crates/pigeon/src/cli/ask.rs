@@ -4,15 +4,17 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use clap_complete::ArgValueCandidates;
 use pigeon_client::{Ask, NoReply, Outcome, RetryPolicy};
 use pigeon_datagram::max_payload;
 use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 
+use super::endpoint::Family;
 use super::exit::Status;
 use super::framing::check_length;
 use super::quantity;
-use super::send::destination;
 use super::spelling::{Spelling, SpellingArgs};
+use super::whom;
 use crate::output::json;
 
 /// Ask for one reply: sent again until somebody answers
@@ -26,13 +28,16 @@ Examples:
 Waits 0.1 s for a reply, then asks again and waits twice as long: 0.2, 0.4, 0.8, 1.6 s; gives up
 where the wait would pass 2 s. Exit status 1: no reply, or refused.")]
 pub(crate) struct Args {
-    /// Whom to ask: HOST:PORT, [V6]:PORT, or HOST PORT as two words
-    #[arg(value_name = "ENDPOINT")]
+    /// Whom to ask: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
+    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
     endpoint: String,
 
     /// The request; none is an empty datagram, several words are joined by spaces
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
+
+    #[command(flatten)]
+    family: Family,
 
     #[command(flatten)]
     spelling: SpellingArgs,
@@ -56,9 +61,9 @@ pub(crate) struct Args {
 
 /// Asks, and prints the reply.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let (endpoint, words) = destination(&args.endpoint, &args.text)?;
-    let to = endpoint.resolve()?;
-    let mut spelling = Spelling::from(&args.spelling);
+    let (whom, words) = whom::parse_with_text(&args.endpoint, &args.text)?;
+    let to = whom.endpoint.resolve_in(args.family)?;
+    let mut spelling = Spelling::with(&args.spelling, whom.charset);
     let request = spelling.read(words.join(" ").as_bytes())?;
     check_length(request.len(), max_payload(to))?;
 

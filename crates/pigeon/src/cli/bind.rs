@@ -1,5 +1,7 @@
 //! Opening the socket of a command, with an error that says what to do.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use anyhow::anyhow;
 use pigeon_net::{OpenError, Socket, SocketOptions};
 
@@ -13,6 +15,17 @@ pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Re
         ListenHost::Every | ListenHost::Unsaid => Socket::bind_any(listen.port, options),
     };
     bound.map_err(explain)
+}
+
+/// The address a datagram came to, as far as the system tells, on a socket bound to `bound`.
+pub(crate) fn local_of(local: Option<IpAddr>, from: SocketAddr, bound: SocketAddr) -> SocketAddr {
+    let ip = match local {
+        Some(local) => local,
+        // On a socket for both families an IPv4 peer wrote to an IPv4 address.
+        None if bound.ip().is_unspecified() && from.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
+        None => bound.ip(),
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 fn explain(error: OpenError) -> anyhow::Error {

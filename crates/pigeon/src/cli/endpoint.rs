@@ -1,7 +1,7 @@
 //! Endpoints as people write them: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, bail};
 
@@ -37,14 +37,28 @@ impl Endpoint {
         Ok(Endpoint { host: host.to_string(), port })
     }
 
+    /// The address, if the host is written as one.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        // Through the socket address's own parser, which knows scopes: fe80::1%2.
+        self.to_string().parse().ok()
+    }
+
     /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub that was told
     /// nothing else listens there.
     pub(crate) fn resolve(&self) -> anyhow::Result<SocketAddr> {
+        self.resolve_in(Family::default())
+    }
+
+    /// The same, among the addresses of a family.
+    pub(crate) fn resolve_in(&self, family: Family) -> anyhow::Result<SocketAddr> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
-        let found: Vec<_> = found.with_context(|| format!("cannot find {}", self.host))?.collect();
+        let found: Vec<_> = found
+            .with_context(|| format!("cannot find {}", self.host))?
+            .filter(|address| family.has(address.ip()))
+            .collect();
         match found.iter().find(|address| address.is_ipv4()).or(found.first()) {
             Some(&address) => Ok(address),
-            None => bail!("cannot find {}: it has no address", self.host),
+            None => bail!("cannot find {}: it has no {family} address", self.host),
         }
     }
 }
@@ -63,6 +77,47 @@ impl fmt::Display for Endpoint {
             true => write!(f, "[{}]:{}", self.host, self.port),
             false => write!(f, "{}:{}", self.host, self.port),
         }
+    }
+}
+
+/// Which version of IP to use, where there is a choice.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub(crate) struct Family {
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6", display_order = 900)]
+    ipv4: bool,
+
+    /// Use IPv6 only
+    #[arg(short = '6', long, display_order = 900)]
+    ipv6: bool,
+
+    /// For fingers used to `nc -u`: nothing but UDP is spoken here
+    #[arg(short = 'u', hide = true)]
+    _udp: bool,
+}
+
+impl Family {
+    fn has(self, ip: IpAddr) -> bool {
+        !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
+    }
+
+    /// Where to listen if no address was named.
+    pub(crate) fn every(self) -> ListenHost {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => ListenHost::Ip(Ipv4Addr::UNSPECIFIED.into()),
+            (_, true) => ListenHost::Ip(Ipv6Addr::UNSPECIFIED.into()),
+            _ => ListenHost::Every,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.ipv4, self.ipv6) {
+            (true, _) => "IPv4",
+            (_, true) => "IPv6",
+            _ => "IP",
+        })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::spelling::Unwritable;
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -16,9 +18,11 @@ pub(crate) enum Status {
 }
 
 impl Status {
-    /// The status that goes with an error: `Usage` if it is a [`UsageError`], else `Failed`.
+    /// The status that goes with an error: `Usage` for a [`UsageError`], and for text that cannot be
+    /// written as the arguments want it; else `Failed`.
     pub(crate) fn of(error: &anyhow::Error) -> Status {
-        if error.is::<UsageError>() { Status::Usage } else { Status::Failed }
+        let is_usage = error.is::<UsageError>() || error.is::<Unwritable>();
+        if is_usage { Status::Usage } else { Status::Failed }
     }
 }
 

@@ -1,5 +1,8 @@
 //! `pigeon completions` and `pigeon man`: made from the definitions the command line is parsed by, so
 //! that they can never say something else.
+//!
+//! A shell's script asks pigeon itself at each completion: contacts come and go, and no script
+//! written once could know them.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::CommandFactory;
 use clap_complete::Shell;
+use clap_complete::env::{CompleteEnv, Shells};
 use clap_mangen::Man;
 
 use super::Cli;
@@ -36,16 +40,40 @@ pub(crate) struct ManArgs {
     directory: PathBuf,
 }
 
+/// Set by the shell's script when it asks what a word may become.
+const ASKED: &str = "PIGEON_COMPLETE";
+
+/// Answers a shell that asks for completions, and ends the process; does nothing otherwise.
+pub(crate) fn complete() {
+    CompleteEnv::with_factory(Cli::command).var(ASKED).complete();
+}
+
 /// Prints completions.
 pub(crate) fn completions(args: CompletionsArgs) -> anyhow::Result<Status> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "pigeon", &mut script);
+    let shells = Shells::builtins();
+    let shell =
+        shells.completer(&args.shell.to_string()).context("no completions for this shell")?;
+    let asked = own_path();
+    shell
+        .write_registration(ASKED, "pigeon", "pigeon", &asked, &mut script)
+        .context("cannot write completions")?;
     match io::stdout().write_all(&script) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(anyhow!(error)).context("cannot write to stdout")
         }
         _ => Ok(Status::Done),
     }
+}
+
+/// What the script calls: `pigeon` from the PATH if that is how it was called now, else this file.
+fn own_path() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let path = match called.components().count() {
+        0 | 1 => PathBuf::from("pigeon"),
+        _ => std::path::absolute(&called).unwrap_or(called),
+    };
+    path.to_string_lossy().into_owned()
 }
 
 /// Writes a page for pigeon and one for each command.

@@ -1,11 +1,15 @@
 //! The command line: from arguments to a command and its exit status. One file a command, each
 //! exporting `Args` and `run`.
 
+mod answers;
 pub(crate) mod ask;
+mod bench;
 mod bind;
+mod chat;
+mod contacts;
 mod discover;
-mod endpoint;
-mod exit;
+pub(crate) mod endpoint;
+pub(crate) mod exit;
 mod framing;
 mod generate;
 mod hub;
@@ -13,12 +17,15 @@ mod join;
 mod listen;
 mod port_holder;
 mod quantity;
+mod relay;
+mod replay;
 mod send;
 mod serve;
 mod signals;
 mod sockets;
 mod spelling;
 mod time;
+mod whom;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -52,16 +59,22 @@ enum Command {
     Send(send::Args),
     Ask(ask::Args),
     Serve(serve::Args),
+    Relay(Box<relay::Args>),
+    Replay(replay::Args),
     Time(time::Args),
+    Chat(chat::Args),
+    Contacts(contacts::Args),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
     Listen(listen::Args),
     Discover(discover::Args),
     Sockets(sockets::Args),
+    Bench(Box<bench::Args>),
 }
 
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
+    generate::complete();
     match parse().and_then(run) {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
@@ -109,12 +122,17 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Relay(args) => relay::run(*args),
+        Command::Replay(args) => replay::run(args),
         Command::Time(args) => time::run(args),
+        Command::Chat(args) => chat::run(args, cli.color),
+        Command::Contacts(args) => contacts::run(args),
         Command::Completions(args) => generate::completions(args),
         Command::Man(args) => generate::man(args),
         Command::Listen(args) => listen::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
+        Command::Bench(args) => bench::run(*args),
     }
 }
 

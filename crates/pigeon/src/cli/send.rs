@@ -7,20 +7,21 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use clap_complete::ArgValueCandidates;
 use pigeon_client::{Heard, SENDER_QUEUE, Sender};
 use pigeon_datagram::{Instant, max_payload};
 use pigeon_net::{
     Clock, Driver, Host, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker, local_addresses,
 };
-use pigeon_text::escape;
 
-use super::endpoint::Endpoint;
+use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::framing::{Frames, Framing, check_length};
 use super::listen::no_interface;
 use super::quantity::{self, PerSecond};
 use super::signals::{Stop, on_stop};
 use super::spelling::{Spelling, SpellingArgs};
+use super::whom;
 
 /// Send datagrams: TEXT is one; without it each line of stdin is one
 #[derive(clap::Args)]
@@ -33,8 +34,8 @@ Examples:
   pigeon send 192.168.1.103:8080 你好 --encoding gb2312
   pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4")]
 pub(crate) struct Args {
-    /// Where to: HOST:PORT, [V6]:PORT, or HOST PORT as two words
-    #[arg(value_name = "ENDPOINT")]
+    /// Where to: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
+    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
     endpoint: String,
 
     /// The text of one datagram; several words are joined by spaces
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     /// Where a datagram ends in stdin: line, whole, size:N, hex-lines
     #[arg(long, value_name = "FRAMING", default_value = "line")]
     framing: Framing,
+
+    #[command(flatten)]
+    family: Family,
 
     #[command(flatten)]
     spelling: SpellingArgs,
@@ -87,10 +91,10 @@ pub(crate) struct Args {
 
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let (endpoint, words) = destination(&args.endpoint, &args.text)?;
-    let to = endpoint.resolve()?;
+    let (whom, words) = whom::parse_with_text(&args.endpoint, &args.text)?;
+    let to = whom.endpoint.resolve_in(args.family)?;
     let most = max_payload(to);
-    let spelling = Spelling::from(&args.spelling);
+    let spelling = Spelling::with(&args.spelling, whom.charset);
 
     // What is on the command line is checked before anything is opened, let alone sent.
     let text = match (args.empty, words) {
@@ -247,32 +251,6 @@ fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {
     }
 }
 
-/// `HOST:PORT TEXT…` or `HOST PORT TEXT…`.
-pub(crate) fn destination<'a>(
-    first: &str,
-    rest: &'a [String],
-) -> anyhow::Result<(Endpoint, &'a [String])> {
-    let (endpoint, text) = match rest.split_first() {
-        Some((port, text)) if !has_port(first) && port.parse::<u16>().is_ok() => {
-            let host = first.trim_matches(['[', ']']);
-            let bracket = host.contains(':');
-            let joined =
-                if bracket { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-            (Endpoint::parse(&joined, None), text)
-        }
-        _ => (Endpoint::parse(first, None), rest),
-    };
-    let endpoint =
-        endpoint.map_err(|why| UsageError(format!("bad endpoint `{}`: {why}", escape(first))))?;
-    Ok((endpoint, text))
-}
-
-/// Whether the word carries a port of its own; a bare IPv6 address only seems to.
-fn has_port(word: &str) -> bool {
-    let bare_v6 = word.parse::<std::net::Ipv6Addr>().is_ok();
-    !bare_v6 && !word.ends_with(']') && word.contains(':')
-}
-
 /// What stands around the sender: the input, the screen, a signal to stop.
 struct Around {
     payloads: Receiver<anyhow::Result<Box<[u8]>>>,
@@ -319,9 +297,9 @@ impl Host<Sender> for Around {
 
     fn event(&mut self, _: &Sender, _: Instant, event: Heard) -> ControlFlow<()> {
         match event {
-            Heard::Arrival(arrival) => {
+            Heard::Arrivals(arrivals) => arrivals.iter().try_for_each(|arrival| {
                 self.replies += 1;
-                let text = self.spelling.show(&arrival.payload);
+                let text = self.spelling.show(arrival.payload);
                 let line = match self.to {
                     Some(_) => format!("{}: {text}", arrival.from),
                     None => text,
@@ -337,7 +315,7 @@ impl Host<Sender> for Around {
                         ControlFlow::Break(())
                     }
                 }
-            }
+            }),
             Heard::Room => {
                 // The sender can only be fed from `woken`.
                 self.waker.wake();
@@ -349,26 +327,5 @@ impl Host<Sender> for Around {
             }
             Heard::Over => ControlFlow::Break(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(words: &[&str]) -> Result<(String, usize), String> {
-        let rest: Vec<String> = words[1..].iter().map(ToString::to_string).collect();
-        let found = destination(words[0], &rest);
-        found.map(|(e, text)| (e.to_string(), text.len())).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_port_may_be_a_word_of_its_own() {
-        assert_eq!(parsed(&["127.0.0.1:9", "a", "b"]), Ok(("127.0.0.1:9".into(), 2)));
-        assert_eq!(parsed(&["127.0.0.1", "9", "a"]), Ok(("127.0.0.1:9".into(), 1)));
-        assert_eq!(parsed(&["::1", "9"]), Ok(("[::1]:9".into(), 0)));
-        assert_eq!(parsed(&["[::1]", "9"]), Ok(("[::1]:9".into(), 0)));
-        assert_eq!(parsed(&["127.0.0.1:9", "10"]), Ok(("127.0.0.1:9".into(), 1)));
-        assert!(parsed(&["127.0.0.1", "hello"]).unwrap_err().contains("no port"));
     }
 }

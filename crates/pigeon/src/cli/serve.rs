@@ -1,19 +1,17 @@
 //! `pigeon serve`: the small services, several at once, each on its own port.
 
 use std::io::{self, IsTerminal};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use jiff::tz::TimeZone;
 use pigeon_datagram::{Instant, Machine, Received, Transmit};
-use pigeon_net::{
-    Clock, Driver, Host, Interfaces, Socket, SocketOptions, Stats, Waker, local_addresses,
-};
+use pigeon_net::{Clock, Driver, Host, SocketOptions, Stats, Waker, local_addresses};
 use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics, WallClock};
 
+use super::answers;
 use super::bind::bind;
 use super::endpoint::{ListenAddress, ListenHost};
 use super::exit::Status;
@@ -38,9 +36,10 @@ Examples:
   pigeon serve size:7000 --verbose           a line a datagram
 
 echo returns each datagram, upper in capitals, size its length (`Your data was N bytes`), time the
-local time in the strftime format that was sent (none: %Y-%m-%d %X), daytime the date, sntp the time
-to NTP clients; discard counts. Nothing is answered that is itself a reply, no source more than
---per-source times a second, and nobody beyond --open with more than was sent.")]
+local time in the strftime format that was sent (none: %Y-%m-%d %X; text without a % is not answered,
+as it may be another such service's reply), daytime the date, sntp the time to NTP clients; discard
+counts. Nothing is answered that is itself a reply, no source more than --per-source times a second,
+and nobody beyond --open with more than was sent.")]
 pub(crate) struct Args {
     /// What to serve where: NAME:[ADDR:]PORT. A port alone means this machine; * is every address;
     /// port 0 lets the system choose
@@ -93,7 +92,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
         sockets.push((spec.kind, bind(listen, &options)?));
     }
-    let own = own_addresses(&sockets, &interfaces);
+    let own = answers::own_addresses(sockets.iter().map(|(_, s)| s.local_addr()), &interfaces);
 
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
@@ -103,7 +102,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     for (kind, socket) in sockets {
         let address = socket.local_addr();
         notes.line(format!("{kind} on {address}"));
-        let service = Service::new(kind, config(&args, &own, &interfaces)?, wall(clock.now()));
+        let config = answers::config(&args.open, args.per_source, &own, &interfaces)?;
+        let config = Config { report_datagrams: args.verbose, ..config };
+        let service = Service::new(kind, config, wall(clock.now()));
         let driver = Driver::new(Timed(service), socket).context("cannot watch the socket")?;
         let driver = driver.with_clock(clock);
         posts.push(Post { kind, address, waker: driver.waker(), counts: Arc::default() });
@@ -151,37 +152,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Every address of this process's services: what comes from there is a loop.
-fn own_addresses(sockets: &[(Kind, Socket)], interfaces: &Interfaces) -> Vec<SocketAddr> {
-    let addresses = sockets.iter().map(|(_, socket)| socket.local_addr());
-    let all = |bound: SocketAddr| -> Vec<SocketAddr> {
-        match bound.ip().is_unspecified() {
-            true => interfaces.iter().map(|i| SocketAddr::new(i.address, bound.port())).collect(),
-            false => vec![bound],
-        }
-    };
-    addresses.flat_map(all).collect()
-}
-
-fn config(args: &Args, own: &[SocketAddr], interfaces: &Interfaces) -> anyhow::Result<Config> {
-    let defaults = Config::default();
-    let mut hash_keys = [0; 4];
-    for key in &mut hash_keys {
-        *key = getrandom::u64().context("the system gives no random numbers")?;
-    }
-    Ok(Config {
-        open: args.open.0.clone(),
-        per_source: args.per_source.map_or(defaults.per_source, |given| given.0),
-        loopback_counts: args.per_source.is_some(),
-        own: own.to_vec(),
-        never: interfaces.iter().filter_map(|i| i.broadcast).map(IpAddr::V4).collect(),
-        zone: TimeZone::system(),
-        hash_keys,
-        report_datagrams: args.verbose,
-        ..defaults
-    })
-}
-
 /// A reading of the wall clock.
 pub(crate) fn wall(now: Instant) -> WallClock {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -200,12 +170,14 @@ fn watch(
     let live = io::stderr().is_terminal() && !args.verbose && !args.json;
     let mut shown = String::new();
     let mut ticks = 0_u32;
+    let mut rates: Vec<Rate> = posts.iter().map(|_| Rate::default()).collect();
     while !stop.is_set() && !ended() {
         std::thread::sleep(REFRESH);
         ticks = ticks.wrapping_add(1);
         posts.iter().for_each(|post| post.waker.wake());
         if live {
-            let line: Vec<String> = posts.iter().map(Post::brief).collect();
+            let brief = |(post, rate): (&Post, &mut Rate)| post.brief(rate);
+            let line: Vec<String> = posts.iter().zip(&mut rates).map(brief).collect();
             let line = line.join("  ");
             if line != shown {
                 notes.push(format!("\r{line}\x1b[K").into_bytes(), line.len());
@@ -249,10 +221,11 @@ impl Post {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// `echo 7000: 123`
-    fn brief(&self) -> String {
-        let counts = self.counts();
-        format!("{} {}: {}", self.kind, self.address.port(), counts.service.requests)
+    /// `echo 7000: 123, 40/s`
+    fn brief(&self, rate: &mut Rate) -> String {
+        let requests = self.counts().service.requests;
+        let a_second = rate.observe(std::time::Instant::now(), requests);
+        format!("{} {}: {requests}, {a_second}/s", self.kind, self.address.port())
     }
 
     fn summary(&self) -> String {
@@ -282,6 +255,25 @@ impl Post {
             ("not_answered", service.ignored_in_all().into()),
             ("kernel_drops", kernel_drops.into()),
         ])
+    }
+}
+
+/// How many requests came in the last second, from totals that are looked at more often.
+#[derive(Default)]
+struct Rate {
+    since: Option<(std::time::Instant, u64)>,
+    a_second: u64,
+}
+
+impl Rate {
+    fn observe(&mut self, now: std::time::Instant, total: u64) -> u64 {
+        let (since, before) = *self.since.get_or_insert((now, total));
+        let elapsed = now.duration_since(since).as_secs_f64();
+        if elapsed >= 1.0 {
+            self.a_second = ((total - before) as f64 / elapsed).round() as u64;
+            self.since = Some((now, total));
+        }
+        self.a_second
     }
 }
 
@@ -345,20 +337,20 @@ impl Host<Timed> for Around {
 
     fn event(&mut self, _: &Timed, _: Instant, event: Event) -> ControlFlow<()> {
         let kind = self.kind;
-        self.notes.line(match event {
+        let line = match &event {
             Event::Datagram { from, length, outcome } => {
                 let outcome = match outcome {
                     Outcome::Replied { length } => format!("{length} bytes back"),
                     Outcome::Discarded => "discarded".to_string(),
                     Outcome::Ignored(reason) => format!("not answered: {}", reason.describe()),
                 };
-                format!("{kind}: {length} bytes from {from}, {outcome}")
+                Some(format!("{length} bytes from {from}, {outcome}"))
             }
-            Event::Limited { source, bound, requests } => format!(
-                "{kind}: {source} asks too much: {} ({requests} requests so far); a loop?",
-                bound.describe()
-            ),
-        });
+            _ => answers::warning(&event),
+        };
+        if let Some(line) = line {
+            self.notes.line(format!("{kind}: {line}"));
+        }
         ControlFlow::Continue(())
     }
 }

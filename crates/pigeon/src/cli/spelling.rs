@@ -1,19 +1,21 @@
 //! How datagrams are written and shown: as text in some encoding, as hexadecimal, as base64.
 
 use std::fmt;
+use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pigeon_text::{Auto, Encoding, escape};
+use pigeon_text::{Charset, Tongue, escape, escape_to};
 
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct SpellingArgs {
     /// The encoding of text both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
-    /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used
-    #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = choice)]
-    encoding: Choice,
+    /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used [default: the
+    /// contact's where there is one, else utf-8]
+    #[arg(long, value_name = "LABEL", value_parser = charset)]
+    encoding: Option<Charset>,
 
     /// Bytes as hexadecimal, both ways
     #[arg(long, conflicts_with = "base64")]
@@ -24,17 +26,9 @@ pub(crate) struct SpellingArgs {
     base64: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
-    Auto,
-    Fixed(Encoding),
-}
-
-fn choice(label: &str) -> Result<Choice, String> {
-    match label.trim() {
-        "auto" => Ok(Choice::Auto),
-        label => Encoding::for_label(label).map(Choice::Fixed).map_err(|error| error.to_string()),
-    }
+/// An encoding's label as an argument.
+pub(crate) fn charset(label: &str) -> Result<Charset, String> {
+    Charset::for_label(label).map_err(|error| error.to_string())
 }
 
 /// Reads and shows datagrams as the flags say. Clones share what they know of the peer, so that one
@@ -42,12 +36,12 @@ fn choice(label: &str) -> Result<Choice, String> {
 #[derive(Clone, Debug)]
 pub(crate) struct Spelling {
     form: Form,
-    auto: Arc<Mutex<Auto>>,
+    tongue: Arc<Mutex<Tongue>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    Text(Choice),
+    Text,
     Hex,
     Base64,
 }
@@ -66,56 +60,63 @@ impl std::error::Error for Unwritable {}
 
 impl From<&SpellingArgs> for Spelling {
     fn from(args: &SpellingArgs) -> Self {
-        let form = match (args.hex, args.base64) {
-            (true, _) => Form::Hex,
-            (_, true) => Form::Base64,
-            _ => Form::Text(args.encoding),
-        };
-        Spelling { form, auto: Arc::default() }
+        Spelling::with(args, None)
     }
 }
 
 impl Spelling {
+    /// As the flags say; where they name no encoding, in the contact's.
+    pub(crate) fn with(args: &SpellingArgs, contact: Option<Charset>) -> Spelling {
+        let form = match (args.hex, args.base64) {
+            (true, _) => Form::Hex,
+            (_, true) => Form::Base64,
+            _ => Form::Text,
+        };
+        let charset = args.encoding.or(contact).unwrap_or_default();
+        Spelling { form, tongue: Arc::new(Mutex::new(charset.into())) }
+    }
+
     #[cfg(test)]
     pub(crate) fn utf8() -> Spelling {
-        Spelling { form: Form::Text(Choice::Fixed(Encoding::UTF_8)), auto: Arc::default() }
+        Spelling { form: Form::Text, tongue: Arc::default() }
     }
 
     /// The bytes of what was written. Bytes that are no UTF-8 pass through where text is written in
     /// UTF-8, so that a pipe may carry anything.
     pub(crate) fn read(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
-        let encoding = match self.form {
-            Form::Text(Choice::Fixed(Encoding::UTF_8)) => return Ok(written.to_vec()),
-            Form::Text(Choice::Fixed(encoding)) => encoding,
-            Form::Text(Choice::Auto) => self.auto().last(),
-            Form::Hex => return read_hex(written),
+        match self.form {
+            Form::Text => match self.tongue().encode(written) {
+                Ok(bytes) => Ok(bytes.into_owned()),
+                Err(error) => Err(Unwritable(error.to_string())),
+            },
+            Form::Hex => read_hex(written),
             Form::Base64 => {
                 let compact: Vec<u8> =
                     written.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-                return STANDARD
-                    .decode(compact)
-                    .map_err(|error| Unwritable(format!("no base64: {error}")));
+                STANDARD.decode(compact).map_err(|error| Unwritable(format!("no base64: {error}")))
             }
-        };
-        let text = std::str::from_utf8(written).map_err(|error| {
-            Unwritable(format!(
-                "byte {} is no UTF-8, so it has no {encoding} either",
-                error.valid_up_to() + 1
-            ))
-        })?;
-        let encoded = encoding.encode(text).map_err(|error| Unwritable(error.to_string()))?;
-        Ok(encoded.into_owned())
+        }
     }
 
     /// A datagram as one line for a screen.
     pub(crate) fn show(&mut self, payload: &[u8]) -> String {
+        let mut shown = Vec::new();
+        self.show_to(payload, &mut shown);
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+
+    /// The same, appended to `out`.
+    pub(crate) fn show_to(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         match self.form {
-            Form::Hex => payload.iter().map(|byte| format!("{byte:02x}")).collect(),
-            Form::Base64 => STANDARD.encode(payload),
-            Form::Text(_) => {
-                let text = self.text(payload);
-                let text = text.strip_suffix('\n').unwrap_or(&text);
-                escape(text.strip_suffix('\r').unwrap_or(text)).to_string()
+            Form::Hex => payload.iter().for_each(|byte| {
+                // Writing to a vector cannot fail.
+                let _ = write!(out, "{byte:02x}");
+            }),
+            Form::Base64 => out.extend_from_slice(STANDARD.encode(payload).as_bytes()),
+            // The escapes of `escape` are those of `decode`.
+            Form::Text => {
+                let text = self.tongue().decode(payload);
+                escape_to(out, without_end(text.as_bytes()));
             }
         }
     }
@@ -124,38 +125,29 @@ impl Spelling {
     pub(crate) fn json_text(&mut self, payload: &[u8]) -> Option<String> {
         match self.form {
             Form::Hex | Form::Base64 => None,
-            Form::Text(Choice::Fixed(Encoding::UTF_8)) => {
-                std::str::from_utf8(payload).ok().map(str::to_string)
-            }
-            Form::Text(choice) => {
-                let encoding = match choice {
-                    Choice::Fixed(encoding) => encoding,
-                    Choice::Auto => {
-                        self.auto().decode(payload);
-                        pigeon_text::decode_auto(payload).1
-                    }
-                };
-                // What does not come back as it was did not decode.
-                let text = encoding.decode(payload);
-                let same = encoding.encode(&text).is_ok_and(|bytes| *bytes == *payload);
-                same.then(|| text.into_owned())
+            Form::Text => {
+                let mut tongue = self.tongue();
+                tongue.decode(payload);
+                tongue.decode_whole(payload)
             }
         }
     }
 
-    fn auto(&self) -> MutexGuard<'_, Auto> {
+    fn tongue(&self) -> MutexGuard<'_, Tongue> {
         // A panic elsewhere leaves it as sound as before: it is one small number.
-        self.auto.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tongue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn text(&mut self, payload: &[u8]) -> String {
-        match self.form {
-            // The escapes of `escape` are those of `decode`.
-            Form::Text(Choice::Auto) => self.auto().decode(payload).into_owned(),
-            Form::Text(Choice::Fixed(encoding)) => encoding.decode(payload).into_owned(),
-            Form::Hex | Form::Base64 => String::new(),
-        }
-    }
+/// Text as one line that is safe to show; the line end that many programs send goes.
+pub(crate) fn line(text: &str) -> String {
+    escape(without_end(text.as_bytes())).to_string()
+}
+
+/// A line without its end, if it has one.
+fn without_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Bytes from hexadecimal digits; white space between them is passed over.
@@ -185,7 +177,7 @@ mod tests {
     use super::*;
 
     fn spelling(encoding: &str, hex: bool, base64: bool) -> Spelling {
-        Spelling::from(&SpellingArgs { encoding: choice(encoding).unwrap(), hex, base64 })
+        Spelling::from(&SpellingArgs { encoding: charset(encoding).ok(), hex, base64 })
     }
 
     #[test]

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use clap_complete::ArgValueCandidates;
 use pigeon_client::{Ask, NoReply, RetryPolicy};
 use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 use pigeon_services::sntp::{Measurement, WhyNot, measure, request};
 use pigeon_text::escape;
 
-use super::endpoint::Endpoint;
-use super::exit::{Status, UsageError};
-use super::send::destination;
+use super::endpoint::Family;
+use super::exit::Status;
 use super::serve::wall;
+use super::whom;
 use crate::output::{json, wall as clock_face};
 
 /// How often an NTP server is asked, and how long each time waited for. Each request is a new one:
@@ -29,9 +30,13 @@ Examples:
   pigeon time 127.0.0.1:9000 '%H:%M on %A'  in a format of C's strftime
   pigeon time --sntp ntp.example.org        an NTP server: how far this clock is off")]
 pub(crate) struct Args {
-    /// Whom to ask: HOST:PORT, or HOST PORT as two words; with --sntp the port may be left out (123)
-    #[arg(value_name = "ENDPOINT")]
+    /// Whom to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp the port may be
+    /// left out (123)
+    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
     endpoint: String,
+
+    #[command(flatten)]
+    family: Family,
 
     /// A strftime format; none is `%Y-%m-%d %X`
     #[arg(value_name = "FORMAT")]
@@ -48,14 +53,11 @@ pub(crate) struct Args {
 
 /// Asks, and prints the answer.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let (endpoint, words) = match args.sntp && args.format.is_empty() {
-        true => {
-            let endpoint = Endpoint::parse(&args.endpoint, Some(123)).map_err(UsageError)?;
-            (endpoint, &args.format[..])
-        }
-        false => destination(&args.endpoint, &args.format)?,
+    let (whom, words) = match args.sntp && args.format.is_empty() {
+        true => (whom::parse(&args.endpoint, Some(123))?, &args.format[..]),
+        false => whom::parse_with_text(&args.endpoint, &args.format)?,
     };
-    let to = endpoint.resolve()?;
+    let to = whom.endpoint.resolve_in(args.family)?;
     if args.sntp {
         let (measured, attempts) = ask_ntp(to)?;
         return print(&match args.json {

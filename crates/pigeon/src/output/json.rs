@@ -22,6 +22,7 @@ use crate::output::wall;
 /// | `text` | its bytes as text, where they are text in the encoding asked for; else |
 /// | `base64` | its bytes |
 /// | `truncated` | whether bytes are missing because the buffer was too small |
+/// | `name` | the sender's name, where it is a contact and the command looks for them |
 pub(crate) struct Datagram<'a> {
     pub(crate) time: &'a Zoned,
     pub(crate) from: SocketAddr,
@@ -29,11 +30,12 @@ pub(crate) struct Datagram<'a> {
     pub(crate) payload: &'a [u8],
     pub(crate) length: usize,
     pub(crate) text: Option<String>,
+    pub(crate) name: Option<&'a str>,
 }
 
 /// One line of a datagram.
 pub(crate) fn datagram(datagram: Datagram<'_>) -> String {
-    let Datagram { time, from, to, payload, length, text } = datagram;
+    let Datagram { time, from, to, payload, length, text, name } = datagram;
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
     put("time", wall::rfc3339(time).into());
@@ -45,6 +47,9 @@ pub(crate) fn datagram(datagram: Datagram<'_>) -> String {
         None => put("base64", STANDARD.encode(payload).into()),
     };
     put("truncated", (length > payload.len()).into());
+    if let Some(name) = name {
+        put("name", name.into());
+    }
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
 }
 
@@ -109,7 +114,8 @@ mod tests {
         let address = SocketAddr::from(([127, 0, 0, 1], 9));
         let text = std::str::from_utf8(payload).ok().map(str::to_string);
         let time = &wall::local(None);
-        let line = datagram(Datagram { time, from: address, to: address, payload, length, text });
+        let (from, to, name) = (address, address, None);
+        let line = datagram(Datagram { time, from, to, payload, length, text, name });
         let from = line.find("\"from\"").unwrap();
         line[from..].to_string()
     }

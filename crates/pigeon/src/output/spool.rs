@@ -76,9 +76,14 @@ impl<T: Send + 'static> Spool<T> {
 
     /// Queues an item that stands for about `bytes` bytes of text. False if it was dropped.
     pub(crate) fn push(&self, item: T, bytes: usize) -> bool {
+        self.push_many(item, bytes, 1)
+    }
+
+    /// Queues an item that holds `count` of what is counted when it is dropped.
+    pub(crate) fn push_many(&self, item: T, bytes: usize, count: usize) -> bool {
         let mut state = self.shared.lock();
         if state.closed.is_some() || state.bytes + bytes > CAPACITY {
-            state.dropped += 1;
+            state.dropped += count as u64;
             return false;
         }
         state.bytes += bytes;

@@ -28,6 +28,11 @@ pub(crate) fn date_and_millis(time: &Zoned) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()
 }
 
+/// `2026-11-20 21:04:05`
+pub(crate) fn date_and_seconds(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// `21:04:05`
 pub(crate) fn time_of_day(time: &Zoned) -> String {
     time.strftime("%H:%M:%S").to_string()

@@ -81,6 +81,15 @@ pub(crate) fn is_background() -> bool {
 }
 
 impl Printer {
+    /// Says something that nobody sent, on stderr; on a terminal set apart from what was sent.
+    pub(crate) fn note(&self, text: &str, dim: bool) {
+        self.notes.line(match (self.interactive, dim) {
+            (false, _) => text.to_string(),
+            (true, false) => format!("-- {text}"),
+            (true, true) => format!("\x1b[2m-- {text}\x1b[0m"),
+        });
+    }
+
     /// Writes out what is left, until `deadline`, and gives the terminal back. An error if what was
     /// said could not be written.
     pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {

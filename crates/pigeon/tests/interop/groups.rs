@@ -111,6 +111,7 @@ fn a_group_is_heard_on_another_host() {
         assert_eq!(ended(sent).0, Some(0));
         let told = json(&heard.expect_line(|_| true, SOON));
         assert_eq!(told["text"], "你好");
+        assert_eq!(told["to"], to);
         assert!(told["from"].as_str().unwrap().starts_with("10.77.1.1:"), "{told}");
     }
 }
@@ -176,6 +177,7 @@ fn broadcast_is_sent_only_where_it_is_meant() {
     assert_eq!(ended(here.pigeon("pigeon send", &meant)).0, Some(0));
     let told = json(&heard.expect_line(|_| true, SOON));
     assert_eq!(told["text"], "meant");
+    assert_eq!(told["to"], to);
 }
 
 #[test]

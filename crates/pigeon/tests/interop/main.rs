@@ -3,13 +3,15 @@
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
-//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own.
+//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `book`: contacts.
+//! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `screen`: the full screen on terminals of its own (`pty`).
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
+//! - `bench`: a path measured, beside whoever knows the truth about it.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
@@ -20,6 +22,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
 
+mod book;
 mod namespace;
 mod peers;
 mod pigeon;
@@ -28,13 +31,17 @@ mod pty;
 mod services;
 
 mod ask;
+mod bench;
 mod capture;
+mod chat;
+mod contacts;
 mod discover;
 mod encodings;
 mod escapes;
 mod groups;
 mod membership;
 mod refusals;
+mod replies;
 mod restart;
 mod room;
 mod screen;

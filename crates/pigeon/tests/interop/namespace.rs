@@ -1,4 +1,5 @@
-//! Network namespaces of a test's own: a loopback that nobody else uses, or two hosts and a cable.
+//! Network namespaces of a test's own: a loopback that nobody else uses, or two hosts and a
+//! cable, which may be a bad one.
 //!
 //! Making them takes root. Where that is missing a test says `SKIPPED` and ends, also where
 //! `PIGEON_REQUIRE_PEERS` is set: a missing right is no missing program.
@@ -44,6 +45,32 @@ impl Namespace {
             assert!(host.ip(&["link", "set", interface, "up"]));
         }
         Some(hosts)
+    }
+
+    /// Makes the way out of an interface bad by a queueing discipline, as `netem loss 1%`. False
+    /// where the kernel does not have it, which is then said.
+    pub(crate) fn shape(&self, interface: &str, discipline: &str) -> bool {
+        let words = ["qdisc", "replace", "dev", interface, "root"].into_iter();
+        let words: Vec<&str> = words.chain(discipline.split(' ')).collect();
+        let done = self.tc(&words).is_some();
+        if !done {
+            skipped(&format!("this kernel has no `{discipline}`"));
+        }
+        done
+    }
+
+    /// How many packets that has dropped, as the kernel counts them.
+    pub(crate) fn dropped(&self, interface: &str) -> u64 {
+        let said = self.tc(&["-s", "qdisc", "show", "dev", interface]).unwrap_or_default();
+        let count = said.split_once("(dropped ").and_then(|(_, rest)| rest.split(',').next());
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{said:?}"))
+    }
+
+    /// What `tc` says; `None` if it fails.
+    fn tc(&self, words: &[&str]) -> Option<String> {
+        let mut tc = Command::new("ip");
+        let output = tc.args(["netns", "exec", &self.name, "tc"]).args(words).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// A program in there.

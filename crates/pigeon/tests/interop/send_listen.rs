@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::peers::{TOOLS, address_of, client, hex, installed, listener, python, python_to, tools};
-use crate::pigeon::{Serving, listen, send};
+use crate::pigeon::{Serving, address_in, listen, pigeon, send};
 use crate::process::{Process, SOON, Voice};
 
 /// The most that one datagram holds over IPv4.
@@ -310,4 +310,24 @@ fn expect_largest(listener: &Serving) {
 /// A file of this test's own.
 fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// As everywhere: `-4` and `-6` choose, and `-u` is understood.
+#[test]
+fn the_version_of_ip_can_be_chosen() {
+    let mut listener = pigeon("pigeon listen", &["listen", "-u", "-6", "0", "--count", "1"]);
+    let at = address_in(&listener.expect_status(|line| line.contains("listening on "), SOON));
+    assert!(at.is_ipv6(), "{at}");
+    let port = at.port().to_string();
+    let mut refused = pigeon("pigeon send", &["send", "-4", "::1", &port, "lost"]);
+    assert_eq!(refused.expect_end(SOON).code(), Some(1));
+    assert!(refused.lines(Voice::Err).concat().contains("no IPv4 address"));
+    let mut sent = pigeon("pigeon send", &["send", "-u", "-6", "::1", &port, "hello"]);
+    assert_eq!(sent.expect_end(SOON).code(), Some(0));
+    listener.expect_line(|line| line.ends_with(" 5 bytes: hello"), SOON);
+    assert_eq!(listener.expect_end(SOON).code(), Some(0));
+    let mut old = pigeon("pigeon listen", &["listen", "-4", "0", "--for", "100ms"]);
+    let at = address_in(&old.expect_status(|line| line.contains("listening on "), SOON));
+    assert_eq!(at.ip().to_string(), "0.0.0.0");
+    assert_eq!(old.expect_end(SOON).code(), Some(1));
 }

@@ -260,6 +260,17 @@ fn two_echoes_set_upon_each_other_stay_within_the_rate_and_the_operator_is_told(
     }
 }
 
+/// On this machine no rate is set unless it is asked for, but a loop does not go on unseen.
+#[test]
+fn two_echoes_that_no_rate_bounds_are_told() {
+    let Some(host) = forging() else { return };
+    let (one, other) = (served(&host, &["echo:0"]), served(&host, &["echo:0"]));
+    forge(&host, one.at("echo"), other.at("echo"), "round");
+    wait_for_either(&one, &other, "sends the same 5 bytes");
+    let [(_, (requests, _)), (_, (_, replies))] = [stopped(one, "echo"), stopped(other, "echo")];
+    assert!(requests.min(replies) >= 4_096, "{requests} and {replies}");
+}
+
 #[test]
 fn an_echo_of_somebody_else_set_upon_ours_stays_within_the_rate() {
     let Some(host) = forging() else { return };

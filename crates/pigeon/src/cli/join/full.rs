@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,11 +14,12 @@ use pigeon_net::Stats;
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::{People, Typed};
+use super::People;
 use crate::cli::exit::Status;
 use crate::cli::quantity::roughly;
 use crate::output::Color;
 use crate::ui::screen::{Action, Kind, Line, Look, Model, PlaceId, Screen, Update};
+use crate::ui::typist::Typed;
 
 /// What the hub understands beside words, and what this program does.
 const COMMANDS: &[(&str, &str)] = &[
@@ -36,6 +38,9 @@ const COMMANDS: &[(&str, &str)] = &[
     ("/search TEXT", "look for a text in what is shown"),
     ("quit", "leave"),
 ];
+
+/// How many lines may wait for the loop; then typing waits.
+const WAITING: usize = 64;
 
 /// How long a line of ours may take to come back before it is shown as sent into the dark.
 const COPY_WITHIN: Duration = Duration::from_secs(2);
@@ -60,8 +65,9 @@ pub(super) struct Full {
 
 impl Full {
     /// Takes the terminal.
-    pub(super) fn open(people: People, color: Color) -> anyhow::Result<Full> {
-        let People { hub, local, sender, waker } = people;
+    pub(super) fn open(people: People, color: Color) -> anyhow::Result<(Full, Receiver<Typed>)> {
+        let People { hub, local, waker } = people;
+        let (sender, typed) = sync_channel(WAITING);
         let look = Look { color: color.enabled(&std::io::stdout()) };
         let model = Model::new(format!("hub {hub}"), PlaceId::Room("".into()), COMMANDS);
         let act = move |action: Action| {
@@ -84,7 +90,8 @@ impl Full {
         let (entered, last_note) = (String::new(), String::new());
         let midnight = Midnight::default();
         let (roster, awaited) = (Roster::default(), VecDeque::new());
-        Ok(Full { screen, roster, told: 0, entered, local, awaited, last_note, midnight })
+        let full = Full { screen, roster, told: 0, entered, local, awaited, last_note, midnight };
+        Ok((full, typed))
     }
 
     /// Shows what came from the hub, where it belongs.

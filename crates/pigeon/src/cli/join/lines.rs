@@ -1,17 +1,17 @@
 //! A session as lines: above the one being typed on a terminal, or through pipes.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use anyhow::Context;
 use pigeon_client::Session;
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::typist::Typist;
 use super::{Args, People};
 use crate::output::{Color, json, wall};
 use crate::ui::lines::{self, Printer};
+use crate::ui::typist::{self, Checked, Typed};
 
 /// Lines, and what shapes them.
 pub(super) struct Lines {
@@ -23,25 +23,21 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Starts the thread that reads.
-    pub(super) fn open(people: People, args: &Args, color: Color) -> anyhow::Result<Lines> {
+    pub(super) fn open(
+        people: People,
+        args: &Args,
+        color: Color,
+    ) -> anyhow::Result<(Lines, Receiver<Typed>)> {
         let (reader, printer) = lines::open("> ")?;
-        let People { hub, local, sender, waker } = people;
-        let thread = Typist {
-            reader,
-            printer: printer.clone(),
-            check: move |line: &[u8]| {
-                Session::<Pcg64>::check_line(hub, line).map_err(|e| e.to_string())
-            },
-            sender,
-            waker,
-            wait: args.wait,
+        let People { hub, local, waker } = people;
+        let check = move |line: &[u8]| match Session::<Pcg64>::check_line(hub, line) {
+            Err(error) => Checked::Refused(error.to_string()),
+            Ok(()) if matches!(line.trim_ascii(), b"quit" | b"/quit") => Checked::Last,
+            Ok(()) => Checked::Fine,
         };
-        std::thread::Builder::new()
-            .name("input".into())
-            .spawn(move || thread.run())
-            .context("cannot start a thread")?;
+        let typed = typist::start(reader, printer.clone(), waker, args.wait, check)?;
         let dim = printer.interactive && color.enabled(&std::io::stdout());
-        Ok(Lines { printer, dim, json: args.json, local })
+        Ok((Lines { printer, dim, json: args.json, local }, typed))
     }
 
     /// Prints what somebody said.
@@ -50,8 +46,15 @@ impl Lines {
         if self.json {
             let text = std::str::from_utf8(payload).ok().map(str::to_string);
             let (from, to, length) = (hub, self.local, payload.len());
-            let line =
-                json::datagram(json::Datagram { time: &now, from, to, payload, length, text });
+            let line = json::datagram(json::Datagram {
+                time: &now,
+                from,
+                to,
+                payload,
+                length,
+                text,
+                name: None,
+            });
             self.printer.data.line(line);
             return;
         }
@@ -66,11 +69,7 @@ impl Lines {
 
     /// Says something about the session itself.
     pub(super) fn note(&self, text: &str) {
-        self.printer.notes.line(match (self.printer.interactive, self.dim) {
-            (false, _) => text.to_string(),
-            (true, false) => format!("-- {text}"),
-            (true, true) => format!("\x1b[2m-- {text}\x1b[0m"),
-        });
+        self.printer.note(text, self.dim);
     }
 
     /// Whether nobody is looking.

@@ -3,14 +3,14 @@
 mod face;
 mod full;
 mod lines;
-mod typist;
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap_complete::ArgValueCandidates;
 use pigeon_client::{Event, Said, Session, SessionConfig};
 use pigeon_datagram::Instant;
 use pigeon_hub::Name;
@@ -18,12 +18,14 @@ use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::endpoint::Endpoint;
+use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::quantity::{self, roughly};
 use super::signals::{Stop, on_stop};
+use super::whom;
 use crate::output::{Color, wall};
 use crate::ui::terminal;
+use crate::ui::typist::Typed;
 use face::Face;
 use full::Full;
 use lines::Lines;
@@ -45,9 +47,12 @@ Examples:
 On a terminal it takes the whole screen; ? on an empty line or F1 shows the keys. --line prints
 lines instead. `quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
 pub(crate) struct Args {
-    /// The hub: HOST[:PORT], port 9999 where none is given
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", value_parser = hub)]
-    hub: Endpoint,
+    /// The hub: HOST[:PORT], port 9999 where none is given, or a contact's name
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", add = ArgValueCandidates::new(whom::candidates))]
+    hub: String,
+
+    #[command(flatten)]
+    family: Family,
 
     /// What to be called: one word (a raw hub knows no names and would pass the wish on as data)
     #[arg(long, value_name = "NAME")]
@@ -74,23 +79,10 @@ pub(crate) struct Args {
     line: bool,
 }
 
-fn hub(text: &str) -> Result<Endpoint, String> {
-    Endpoint::parse(text, Some(DEFAULT_PORT))
-}
-
-/// What the thread that reads lines tells the loop.
-enum Typed {
-    Line(Vec<u8>),
-    /// A line that could not be sent.
-    Refused,
-    Leave(Status),
-}
-
 /// Where a face finds the session.
 struct People {
     hub: SocketAddr,
     local: SocketAddr,
-    sender: SyncSender<Typed>,
     waker: Waker,
 }
 
@@ -99,7 +91,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
         return Err(UsageError(format!("bad --nick: {error}")).into());
     }
-    let hub = args.hub.resolve()?;
+    let hub = whom::parse(&args.hub, Some(DEFAULT_PORT))?.endpoint.resolve_in(args.family)?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
     let seed = getrandom::u64().context("the system gives no random numbers")?;
@@ -114,15 +106,20 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut driver =
         Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
 
-    let (sender, typed) = sync_channel(64);
-    let people = People { hub, local: driver.socket().local_addr(), sender, waker: driver.waker() };
+    let people = People { hub, local: driver.socket().local_addr(), waker: driver.waker() };
     // Before the terminal is taken, so that no signal leaves it behind.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let full = !args.line && !args.json && terminal::can_be_full();
-    let face = match full {
-        true => Face::Full(Box::new(Full::open(people, color)?)),
-        false => Face::Lines(Lines::open(people, &args, color)?),
+    let (face, typed) = match full {
+        true => {
+            let (full, typed) = Full::open(people, color)?;
+            (Face::Full(Box::new(full)), typed)
+        }
+        false => {
+            let (lines, typed) = Lines::open(people, &args, color)?;
+            (Face::Lines(lines), typed)
+        }
     };
 
     let (nick, plain) = (args.nick, args.plain);

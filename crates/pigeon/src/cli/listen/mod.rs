@@ -1,27 +1,37 @@
-//! `pigeon listen`: prints every datagram of every peer.
+//! `pigeon listen`: prints every datagram of every peer, and answers if asked to.
 
-use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
+mod answering;
+mod printer;
+
+use std::io;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
-use pigeon_client::{Arrival, Heard, Listener};
-use pigeon_datagram::Instant;
+use pigeon_client::{Arrivals, Heard, Listener};
+use pigeon_datagram::{Instant, max_payload};
 use pigeon_net::{
     BufferSize, Clock, Driver, Host, Interfaces, Socket, SocketOptions, Stats, local_addresses,
 };
+use pigeon_services::{Config, Ignored, Kind, Service};
 use pigeon_text::escape;
 
-use super::bind::bind;
-use super::endpoint::ListenAddress;
-use super::exit::{Status, UsageError};
-use super::quantity;
-use super::signals::{Stop, on_stop};
-use super::spelling::{Spelling, SpellingArgs};
-use crate::output::{Capture, Spool, json, wall};
+use answering::{Answering, Told};
+use printer::{Form, Printer};
+
+use crate::cli::answers;
+use crate::cli::bind::bind;
+use crate::cli::endpoint::{Family, ListenAddress};
+use crate::cli::exit::{Status, UsageError};
+use crate::cli::hub::Nets;
+use crate::cli::quantity::{self, PerSecond};
+use crate::cli::serve::wall;
+use crate::cli::signals::{Stop, on_stop};
+use crate::cli::spelling::{Spelling, SpellingArgs};
+use crate::output::{Capture, Spool};
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -35,7 +45,8 @@ Examples:
   pigeon listen 9999 --count 1                  wait for one datagram
   pigeon listen 5000 --join 239.1.2.3           hear a multicast group, on every interface
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
-  pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark")]
+  pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
+  pigeon listen 5000 --reply OK                 answer each datagram")]
 pub(crate) struct Args {
     /// Where to listen: [ADDR:]PORT; port 0 lets the system choose
     #[arg(value_name = "[ADDR:]PORT")]
@@ -61,6 +72,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "INTERFACE", requires = "join")]
     multicast_interface: Option<String>,
 
+    /// Answer every datagram that is shown with this text
+    #[arg(long, value_name = "TEXT")]
+    reply: Option<String>,
+
+    /// Replies a second to one source [default: 1k/s, this machine unlimited]
+    #[arg(long, value_name = "N/s", requires = "reply", value_parser = quantity::per_second)]
+    per_source: Option<PerSecond>,
+
+    /// Networks beyond which a reply never exceeds its request
+    #[arg(long, value_name = "NETS", requires = "reply", default_value_t = Nets::default())]
+    open: Nets,
+
+    #[command(flatten)]
+    family: Family,
+
     #[command(flatten)]
     spelling: SpellingArgs,
 
@@ -81,7 +107,8 @@ pub(crate) struct Args {
     write: Option<PathBuf>,
 }
 
-fn net(text: &str) -> Result<IpNet, String> {
+/// Reads a network or an address.
+pub(crate) fn net(text: &str) -> Result<IpNet, String> {
     let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let parsed = text.parse().ok().or_else(alone);
     parsed.ok_or_else(|| format!("`{text}` is no network; e.g. 192.168.1.0/24"))
@@ -93,28 +120,29 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
         ..SocketOptions::default()
     };
-    let socket = bind(args.listen, &options)?;
+    let spelling = Spelling::from(&args.spelling);
+    let reply = args.reply.as_ref().map(|text| spelling.read(text.as_bytes())).transpose()?;
+    let socket = bind(args.listen.or(args.family.every()), &options)?;
     join_groups(&args, &socket)?;
     let bound = socket.local_addr();
     let capture = args.write.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
         Capture::create(path).with_context(|| format!("cannot write {shown}"))
     });
-    let printer = Printer {
-        bound,
-        form: match (args.json, args.raw) {
-            (true, _) => Form::Json,
-            (_, true) => Form::Raw,
-            _ => Form::Lines,
-        },
-        spelling: Spelling::from(&args.spelling),
-        capture: capture.transpose()?,
+    let form = match (args.json, args.raw) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Raw,
+        _ => Form::Lines,
     };
+    let printer = Printer::new(bound, form, spelling, capture.transpose()?);
 
     let clock = Clock::start();
     let listener = Listener::new(args.duration.map(|duration| clock.now() + duration));
+    let service = reply.map(|reply| service(&args, reply, &socket, clock.now())).transpose()?;
+    let left = args.count.unwrap_or(u64::MAX);
+    let machine = Answering { listener, service, from: args.from.clone(), left };
     let mut driver =
-        Driver::new(listener, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(machine, socket).context("cannot watch the socket")?.with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake()).context("cannot start a thread")?;
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
@@ -123,6 +151,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     let mut around = Around {
         spool: spool.clone(),
+        notes: notes.clone(),
         stop,
         from: args.from,
         left: args.count,
@@ -132,8 +161,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let outcome = driver.run(&mut around);
     let deadline = std::time::Instant::now() + LAST_WORDS;
     spool.finish(deadline);
-    let dropped_here = spool.dropped() + driver.machine().lost();
-    notes.line(summary(&around, &driver.stats(), dropped_here));
+    let dropped_here = spool.dropped() + driver.machine().listener.lost();
+    let stats = driver.stats();
+    notes.line(summary(&around, driver.machine(), &stats, dropped_here));
     notes.finish(deadline);
     outcome?;
     if let Some(kind) = spool.failure() {
@@ -141,6 +171,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     let in_vain = args.duration.is_some() && around.heard == 0 && !around.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
+}
+
+/// The service that answers in the listener's name.
+fn service(args: &Args, reply: Vec<u8>, socket: &Socket, now: Instant) -> anyhow::Result<Service> {
+    let most = max_payload(socket.local_addr());
+    if reply.len() > most {
+        let length = reply.len();
+        let error = format!("--reply: {length} bytes, and a datagram carries at most {most}");
+        return Err(UsageError(error).into());
+    }
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let own = answers::own_addresses([socket.local_addr()], &interfaces);
+    let config = answers::config(&args.open, args.per_source, &own, &interfaces)?;
+    Ok(Service::new(Kind::Fixed, Config { reply, ..config }, wall(now)))
 }
 
 fn join_groups(args: &Args, socket: &Socket) -> anyhow::Result<()> {
@@ -173,96 +217,22 @@ pub(crate) fn no_interface(wanted: &str, interfaces: &Interfaces) -> UsageError 
     UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
 }
 
-/// How arrivals are printed.
-#[derive(Clone, Copy)]
-enum Form {
-    Lines,
-    Json,
-    Raw,
-}
-
-/// Prints arrivals, in a thread of its own: parsing and printing never hold up receiving.
-struct Printer {
-    bound: SocketAddr,
-    form: Form,
-    spelling: Spelling,
-    capture: Option<Capture>,
-}
-
-impl Printer {
-    fn start(mut self, closed: impl FnOnce() + Send + 'static) -> io::Result<Spool<Arrival>> {
-        let render = move |arrivals: &mut dyn Iterator<Item = Arrival>, out: &mut dyn Write| {
-            let mut text = Vec::new();
-            for arrival in arrivals {
-                self.render(&arrival, &mut text);
-                if let Some(capture) = &mut self.capture {
-                    let time = wall::since_epoch(arrival.wall);
-                    let to = to(&arrival, self.bound);
-                    capture.write(time, arrival.from, to, &arrival.payload, arrival.length)?;
-                }
-            }
-            if let Some(capture) = &mut self.capture {
-                capture.flush()?;
-            }
-            out.write_all(&text)
-        };
-        Spool::new(io::stdout(), render, closed)
-    }
-
-    fn render(&mut self, arrival: &Arrival, text: &mut Vec<u8>) {
-        match self.form {
-            Form::Raw => return text.extend_from_slice(&arrival.payload),
-            Form::Lines => text.extend_from_slice(self.line(arrival).as_bytes()),
-            Form::Json => text.extend_from_slice(self.json(arrival).as_bytes()),
-        }
-        text.push(b'\n');
-    }
-
-    /// `[2026-11-20 21:04:05.123] 127.0.0.1:5000 5 bytes: hello`
-    fn line(&mut self, arrival: &Arrival) -> String {
-        let time = wall::date_and_millis(&wall::local(arrival.wall));
-        let (from, length) = (arrival.from, arrival.length);
-        let unit = if length == 1 { "byte" } else { "bytes" };
-        let truncated = if length > arrival.payload.len() { ", truncated" } else { "" };
-        format!(
-            "[{time}] {from} {length} {unit}{truncated}: {}",
-            self.spelling.show(&arrival.payload)
-        )
-    }
-
-    fn json(&mut self, arrival: &Arrival) -> String {
-        let text = self.spelling.json_text(&arrival.payload);
-        json::datagram(json::Datagram {
-            time: &wall::local(arrival.wall),
-            from: arrival.from,
-            to: to(arrival, self.bound),
-            payload: &arrival.payload,
-            length: arrival.length,
-            text,
-        })
-    }
-}
-
-/// The address a datagram came to, as far as the system tells.
-fn to(arrival: &Arrival, bound: SocketAddr) -> SocketAddr {
-    let ip = match arrival.local {
-        Some(local) => local,
-        // On a socket for both families an IPv4 peer wrote to an IPv4 address.
-        None if bound.ip().is_unspecified() && arrival.from.is_ipv4() => {
-            std::net::Ipv4Addr::UNSPECIFIED.into()
-        }
-        None => bound.ip(),
-    };
-    SocketAddr::new(ip, bound.port())
-}
-
 /// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
 /// faster reader.
-fn summary(around: &Around, stats: &Stats, dropped_here: u64) -> String {
+fn summary(around: &Around, machine: &Answering, stats: &Stats, dropped_here: u64) -> String {
     let s = if around.heard == 1 { "" } else { "s" };
     let mut line = format!("{} datagram{s}", around.heard);
     if around.passed > 0 {
         line += &format!(", {} from elsewhere not shown", around.passed);
+    }
+    if let Some(service) = &machine.service {
+        let answered = service.snapshot();
+        let replies = if answered.replies == 1 { "reply" } else { "replies" };
+        line += &format!(", {} {replies}", answered.replies);
+        for reason in Ignored::ALL.into_iter().filter(|&reason| answered.ignored(reason) > 0) {
+            let count = answered.ignored(reason);
+            line += &format!(", {count} not answered ({})", reason.describe());
+        }
     }
     if stats.kernel_drops > 0 {
         line += &format!(", {} dropped by the kernel (receive buffer full)", stats.kernel_drops);
@@ -274,7 +244,8 @@ fn summary(around: &Around, stats: &Stats, dropped_here: u64) -> String {
 }
 
 struct Around {
-    spool: Spool<Arrival>,
+    spool: Spool<Arrivals>,
+    notes: Spool<Vec<u8>>,
     stop: Stop,
     /// Networks that are shown; none is all.
     from: Vec<IpNet>,
@@ -283,28 +254,42 @@ struct Around {
     passed: u64,
 }
 
-impl Host<Listener> for Around {
-    fn woken(&mut self, _: &mut Listener, _: Instant, _: &Stats) -> ControlFlow<()> {
+impl Host<Answering> for Around {
+    fn woken(&mut self, _: &mut Answering, _: Instant, _: &Stats) -> ControlFlow<()> {
         match self.stop.is_set() || self.spool.closed().is_some() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     }
 
-    fn event(&mut self, _: &Listener, _: Instant, event: Heard) -> ControlFlow<()> {
-        match event {
-            Heard::Arrival(_) if self.left == Some(0) => return ControlFlow::Break(()),
-            Heard::Arrival(arrival) => {
-                let shown = |net: &IpNet| net.contains(&arrival.from.ip());
-                if !self.from.is_empty() && !self.from.iter().any(shown) {
-                    self.passed += 1;
-                    return ControlFlow::Continue(());
+    fn event(&mut self, _: &Answering, _: Instant, event: Told) -> ControlFlow<()> {
+        let heard = match event {
+            Told::Heard(heard) => heard,
+            Told::Answered(event) => {
+                if let Some(line) = answers::warning(&event) {
+                    self.notes.line(line);
                 }
-                self.heard += 1;
-                // A rough size: what the queue must bound is the memory it holds.
-                let bytes = arrival.payload.len() + size_of::<Arrival>();
-                self.spool.push(arrival, bytes);
-                self.left = self.left.map(|left| left - 1);
+                return ControlFlow::Continue(());
+            }
+        };
+        match heard {
+            Heard::Arrivals(mut arrivals) => {
+                let came = arrivals.len();
+                if !self.from.is_empty() {
+                    arrivals
+                        .retain_from(|from| self.from.iter().any(|net| net.contains(&from.ip())));
+                }
+                self.passed += (came - arrivals.len()) as u64;
+                if let Some(left) = &mut self.left {
+                    arrivals.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= arrivals.len() as u64;
+                }
+                let count = arrivals.len();
+                self.heard += count as u64;
+                if count > 0 {
+                    let bytes = arrivals.memory();
+                    self.spool.push_many(arrivals, bytes, count);
+                }
                 if self.left == Some(0) {
                     return ControlFlow::Break(());
                 }

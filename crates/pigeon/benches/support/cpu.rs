@@ -4,6 +4,8 @@
 //! queues, partly in interrupts and kernel threads. So the time of the whole CPU is counted, and a
 //! process that happens to run there is noise; [`own_seconds`] shows how much there was of it.
 
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
 use std::time::Instant;
 
 /// The unit of the kernel's counters: `sysconf(_SC_CLK_TCK)`, which is 100 on every architecture
@@ -28,12 +30,20 @@ impl Cpus {
 
     /// Moves the calling thread, and those it starts, to the load's CPU.
     pub(crate) fn stay_with_load(self) {
-        system::pin(self.load);
+        system::pin(&[self.load]);
     }
 
     /// Runs `start` on the hub's CPU, so that the process it starts stays there.
     pub(crate) fn on_hub<T>(self, start: impl FnOnce() -> T) -> T {
-        system::pin(self.hub);
+        system::pin(&[self.hub]);
+        let started = start();
+        self.stay_with_load();
+        started
+    }
+
+    /// Runs `start` so that the process it starts may use both CPUs.
+    pub(crate) fn anywhere<T>(self, start: impl FnOnce() -> T) -> T {
+        system::pin(&[self.hub, self.load]);
         let started = start();
         self.stay_with_load();
         started
@@ -80,6 +90,7 @@ pub(crate) fn own_seconds(pid: u32) -> f64 {
     (user + system) / TICKS_A_SECOND
 }
 
+#[allow(unused_imports, reason = "each benchmark uses its part")]
 pub(crate) use system::raise_file_limit;
 
 #[cfg(target_os = "linux")]
@@ -96,10 +107,10 @@ mod system {
         (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu) == Ok(true)).collect()
     }
 
-    pub(super) fn pin(cpu: usize) {
+    pub(super) fn pin(cpus: &[usize]) {
         let mut set = CpuSet::new();
-        set.set(cpu).expect("the CPU exists");
-        sched_setaffinity(SELF, &set).expect("the CPU is allowed");
+        cpus.iter().for_each(|cpu| set.set(*cpu).expect("the CPU exists"));
+        sched_setaffinity(SELF, &set).expect("the CPUs are allowed");
     }
 
     /// As many open files as may be had without asking anyone; returns how many.
@@ -117,7 +128,7 @@ mod system {
         Vec::new()
     }
 
-    pub(super) fn pin(_: usize) {}
+    pub(super) fn pin(_: &[usize]) {}
 
     pub(crate) fn raise_file_limit() -> u64 {
         0

@@ -1,0 +1,169 @@
+//! What was measured: figures of one direction, and of the way there and back.
+
+use std::time::Duration;
+
+/// What a receiver knows of one direction: the report of its
+/// [`Sequence`](pigeon_datagram::sequence::Sequence) and what stands beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// How many different datagrams came.
+    pub received: u64,
+    /// How many are missing of those known to have been sent.
+    pub lost: u64,
+    /// How many of the missing the receiver's kernel dropped because nobody fetched them in time.
+    pub kernel: u64,
+    /// Arrivals of one that had come before.
+    pub duplicated: u64,
+    /// Datagrams that came after a later one (RFC 4737 section 3.3). They are not lost.
+    pub reordered: u64,
+    /// By how many arrivals the latest of these was late (RFC 4737 section 4.2.1).
+    pub max_extent: u64,
+    /// Arrivals so late that nobody can say whether they came before.
+    pub beyond_window: u64,
+    /// Arrivals whose header was damaged on the way; they are lost.
+    pub damaged: u64,
+    /// Bytes of payload of all that came.
+    pub bytes: u64,
+    /// Interarrival jitter in nanoseconds (RFC 3550 section 6.4.1).
+    pub jitter: u64,
+}
+
+impl Figures {
+    /// How many numbers it is on the wire.
+    pub(crate) const WORDS: usize = 10;
+
+    pub(crate) fn words(&self) -> [u64; Self::WORDS] {
+        [
+            self.received,
+            self.lost,
+            self.kernel,
+            self.duplicated,
+            self.reordered,
+            self.max_extent,
+            self.beyond_window,
+            self.damaged,
+            self.bytes,
+            self.jitter,
+        ]
+    }
+
+    pub(crate) fn from_words(words: [u64; Self::WORDS]) -> Figures {
+        let [received, lost, kernel, duplicated, reordered, max_extent, ..] = words;
+        let [.., beyond_window, damaged, bytes, jitter] = words;
+        Figures {
+            received,
+            lost,
+            kernel,
+            duplicated,
+            reordered,
+            max_extent,
+            beyond_window,
+            damaged,
+            bytes,
+            jitter,
+        }
+    }
+}
+
+/// One direction, both ends together: `sent = received + lost`, and `lost = lost_in_kernel +
+/// lost_on_way`, to the datagram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OneWay {
+    /// How many the sender's kernel took.
+    pub sent: u64,
+    /// How many the sender's own host would not send; they count nowhere else.
+    pub unsent: u64,
+    /// How many different ones came.
+    pub received: u64,
+    /// How many did not. While a measurement runs, of those known to be due.
+    pub lost: u64,
+    /// How many of the lost the receiver's kernel dropped.
+    pub lost_in_kernel: u64,
+    /// How many of the lost disappeared on the way.
+    pub lost_on_way: u64,
+    /// What else the receiver saw.
+    pub seen: Figures,
+}
+
+impl OneWay {
+    /// While it runs: what is on the way is not lost yet.
+    pub(crate) fn running(sent: u64, unsent: u64, seen: Figures) -> OneWay {
+        OneWay::of(sent, unsent, seen.lost.saturating_sub(unsent), seen)
+    }
+
+    /// After the last has had its time to arrive.
+    pub(crate) fn settled(sent: u64, unsent: u64, seen: Figures) -> OneWay {
+        OneWay::of(sent, unsent, sent.saturating_sub(seen.received), seen)
+    }
+
+    fn of(sent: u64, unsent: u64, lost: u64, seen: Figures) -> OneWay {
+        let lost_in_kernel = seen.kernel.min(lost);
+        let (received, lost_on_way) = (seen.received, lost - lost_in_kernel);
+        OneWay { sent, unsent, received, lost, lost_in_kernel, lost_on_way, seen }
+    }
+
+    /// Both flows as one. The jitter is the mean, weighed by what came.
+    pub fn and(self, other: OneWay) -> OneWay {
+        let (a, b) = (self.seen, other.seen);
+        let weighed = |figures: Figures| u128::from(figures.jitter) * u128::from(figures.received);
+        let received = u128::from(a.received) + u128::from(b.received);
+        let jitter = (weighed(a) + weighed(b)).checked_div(received).unwrap_or(0);
+        OneWay {
+            sent: self.sent + other.sent,
+            unsent: self.unsent + other.unsent,
+            received: self.received + other.received,
+            lost: self.lost + other.lost,
+            lost_in_kernel: self.lost_in_kernel + other.lost_in_kernel,
+            lost_on_way: self.lost_on_way + other.lost_on_way,
+            seen: Figures {
+                received: a.received + b.received,
+                lost: a.lost + b.lost,
+                kernel: a.kernel + b.kernel,
+                duplicated: a.duplicated + b.duplicated,
+                reordered: a.reordered + b.reordered,
+                max_extent: a.max_extent.max(b.max_extent),
+                beyond_window: a.beyond_window + b.beyond_window,
+                damaged: a.damaged + b.damaged,
+                bytes: a.bytes + b.bytes,
+                jitter: u64::try_from(jitter).unwrap_or(u64::MAX),
+            },
+        }
+    }
+
+    /// The share of what was sent that was lost, from 0 to 1.
+    pub fn loss_share(&self) -> f64 {
+        if self.sent == 0 { 0.0 } else { self.lost as f64 / self.sent as f64 }
+    }
+
+    /// The jitter.
+    pub fn jitter(&self) -> Duration {
+        Duration::from_nanos(self.seen.jitter)
+    }
+}
+
+/// Everything a client knows at some moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// From the client to the server, where anything goes there. With a plain echo service nobody
+    /// says what arrived there.
+    pub up: Option<OneWay>,
+    /// From the server to the client. What is sent back counts as sent when it arrived there.
+    pub down: Option<OneWay>,
+    /// There and back, where datagrams are sent back.
+    pub trip: Option<OneWay>,
+}
+
+impl Snapshot {
+    /// Both flows as one.
+    pub fn and(self, other: Snapshot) -> Snapshot {
+        let and = |one: Option<OneWay>, two: Option<OneWay>| match (one, two) {
+            (Some(one), Some(two)) => Some(one.and(two)),
+            (one, two) => one.or(two),
+        };
+        Snapshot {
+            up: and(self.up, other.up),
+            down: and(self.down, other.down),
+            trip: and(self.trip, other.trip),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Who is answered, and who is not; what a server grants; how a client gives up.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_bench::{
+    Client, ClientEvent, Declined, Failure, Kind, Mode, Plan, PlanError, Server, ServerConfig,
+    ServerEvent,
+};
+use pigeon_datagram::simulation::{Direction, Network, Peer};
+use pigeon_datagram::{Instant, Machine, Received};
+
+use crate::harness::{Bench, CLIENT, SERVER, carry, config, lossy, millis, plan};
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[test]
+fn the_handshake_survives_loss_and_is_quick_without() {
+    let began = (0..50).filter(|seed| {
+        let mut bench = Bench::new(*seed, plan(Mode::Up, 100))
+            .way(Direction::Up, lossy(30, 10))
+            .way(Direction::Down, lossy(30, 10));
+        bench.network.run_for(seconds(7));
+        matches!(bench.events().first(), Some(ClientEvent::Began { .. }))
+    });
+    // Five tries at 0.49 each, twice over: 93 %.
+    assert!(began.count() >= 40);
+    let mut bench = Bench::new(1, plan(Mode::Up, 100));
+    bench.network.run_for(millis(1));
+    assert!(bench.network.machine(bench.client).is_running());
+}
+
+#[test]
+fn nobody_there_is_told_by_its_name() {
+    let failure = |network: &mut Network| {
+        let client = Client::new(network.now(), SERVER.into(), 1, plan(Mode::Up, 100)).unwrap();
+        let client = network.add(CLIENT.into(), client);
+        network.run_for(seconds(10));
+        match network.events(client) {
+            [(at, ClientEvent::Failed(failure))] => (at.as_nanos() / 1_000_000, *failure),
+            events => panic!("{events:?}"),
+        }
+    };
+    assert_eq!(failure(&mut Network::new(1)), (3_100, Failure::NoAnswer));
+    let mut refusing = Network::new(1);
+    refusing.refuses(true);
+    assert_eq!(failure(&mut refusing), (0, Failure::Refused));
+    let mut chatty = Network::new(1);
+    chatty.add(SERVER.into(), Peer::new().answering(|_| Some(b"hello".to_vec())));
+    assert_eq!(failure(&mut chatty), (3_100, Failure::Foreign));
+}
+
+#[test]
+fn a_server_that_dies_is_missed() {
+    for (refuses, wanted) in [(true, Failure::Refused), (false, Failure::Silent)] {
+        let mut bench = Bench::new(1, Plan { duration: seconds(20), ..plan(Mode::Up, 100) });
+        bench.network.refuses(refuses);
+        bench.network.run_for(seconds(1));
+        bench.network.remove(bench.far);
+        let snapshot = bench.run();
+        assert_eq!(bench.events().last(), Some(&ClientEvent::Failed(wanted)));
+        assert!(snapshot.up.unwrap().received > 0, "the last report still counts");
+    }
+}
+
+#[test]
+fn a_client_that_dies_is_not_sent_to_for_long() {
+    let mut bench = Bench::new(1, Plan { duration: seconds(50), ..plan(Mode::Down, 100) });
+    bench.network.run_for(seconds(2));
+    bench.network.remove(bench.client);
+    bench.network.run_for(seconds(20));
+    // Two seconds alive, and three until it was missed.
+    let sent = bench.truth(SERVER).sent;
+    assert!((450..=505).contains(&sent), "{sent}");
+    assert_eq!(bench.network.machine(bench.far).sessions(), 0);
+    let (_, last) = bench.network.events(bench.far).last().unwrap();
+    assert!(matches!(last, ServerEvent::Ended { sent: told, .. } if *told == sent), "{last:?}");
+}
+
+#[test]
+fn sessions_are_bounded() {
+    let mut network = Network::new(1);
+    network.add(SERVER.into(), Server::new(ServerConfig { max_sessions: 2, ..config() }));
+    let clients = [1, 2, 3].map(|n| {
+        let client = Client::new(network.now(), SERVER.into(), n, plan(Mode::Up, 100)).unwrap();
+        network.add(SocketAddr::from(([10, 0, 1, n as u8], 1)), client)
+    });
+    network.run_for(seconds(10));
+    let ends = clients.map(|client| network.events(client).last().unwrap().1);
+    let full = ClientEvent::Failed(Failure::Full);
+    assert_eq!(ends, [ClientEvent::Finished, ClientEvent::Finished, full]);
+}
+
+#[test]
+fn what_a_server_sends_is_bounded() {
+    let bounds =
+        ServerConfig { max_bytes_per_second: Some(64_000), max_duration: seconds(1), ..config() };
+    for rate in [0, 5_000] {
+        let far = Server::new(bounds.clone());
+        let mut bench = Bench::with(1, plan(Mode::Down, rate), far);
+        let snapshot = bench.run();
+        let ClientEvent::Began { duration, rate, .. } = bench.events()[0] else { panic!() };
+        assert_eq!((duration, rate), (seconds(1), 1_000));
+        assert_eq!(snapshot.down.unwrap().sent, 1_000);
+    }
+    // A second one finds nothing left.
+    let mut network = Network::new(1);
+    let server = network.add(SERVER.into(), Server::new(bounds));
+    for n in [2, 3] {
+        let client = Client::new(network.now(), SERVER.into(), n, plan(Mode::Down, 0)).unwrap();
+        network.add(SocketAddr::from(([10, 0, 1, n as u8], 1)), client);
+    }
+    network.run_for(millis(10));
+    let full = |event: &&(_, ServerEvent)| {
+        matches!(event.1, ServerEvent::Declined { why: Declined::Full, .. })
+    };
+    assert_eq!(network.events(server).iter().filter(full).count(), 1);
+}
+
+#[test]
+fn an_impossible_plan_is_refused() {
+    for (size, length, error) in [
+        (39, 1, PlanError::Size(39)),
+        (65_508, 1, PlanError::Size(65_508)),
+        (64, 0, PlanError::Duration),
+    ] {
+        let plan = Plan { size, duration: seconds(length), ..plan(Mode::Up, 1) };
+        let made = Client::new(Instant::ORIGIN, SERVER.into(), 1, plan);
+        assert_eq!(made.err(), Some(error));
+    }
+}
+
+#[test]
+fn a_token_is_good_for_its_own_address_only() {
+    let now = Instant::ORIGIN;
+    let mut server = Server::new(config());
+    let mut client = Client::new(now, SERVER.into(), 1, plan(Mode::Down, 0)).unwrap();
+    let hello = carry(now, (&mut client, CLIENT.into()), &mut server);
+    let challenge = carry(now, (&mut server, SERVER.into()), &mut client);
+    assert!(challenge[0].len() <= hello[0].len());
+    let start = client.poll_transmit().unwrap();
+    let start = &client.outbox()[start.range];
+    assert_eq!(Kind::of(start), Some(Kind::Start));
+
+    let stranger = SocketAddr::from(([203, 0, 113, 9], 9));
+    server.handle_datagram(now, &Received::new(stranger, start));
+    assert_eq!((server.poll_transmit(), server.sessions()), (None, 0));
+    assert_eq!(server.ignored().unproved, 1);
+    server.handle_datagram(now, &Received::new(CLIENT.into(), start));
+    assert_eq!(server.sessions(), 1);
+    assert!(server.poll_transmit().unwrap().range.len() <= start.len());
+}

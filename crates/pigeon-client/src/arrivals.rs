@@ -1,0 +1,122 @@
+//! Datagrams kept beyond the buffers they came in: what one batch brought, together.
+//!
+//! The bytes stand one behind the other and the rest in a row beside them, so that keeping a
+//! datagram allocates nothing of its own. A listener under load hears a million a second.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use pigeon_datagram::Received;
+
+/// Datagrams in the order they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    bytes: Vec<u8>,
+    heads: Vec<Head>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival<'a> {
+    /// The sender.
+    pub from: SocketAddr,
+    /// The address it was sent to, ours or a group's or a broadcast one, where the system tells.
+    pub destination: Option<IpAddr>,
+    /// The bytes that fitted the buffer.
+    pub payload: &'a [u8],
+    /// The true length in bytes.
+    pub length: usize,
+    /// When the kernel received it, since the Unix epoch.
+    pub wall: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Head {
+    from: SocketAddr,
+    destination: Option<IpAddr>,
+    /// Where the bytes are, and how many.
+    start: usize,
+    kept: usize,
+    length: usize,
+    wall: Option<Duration>,
+}
+
+impl Arrivals {
+    /// None yet, with room for as many as another batch holds.
+    pub fn like(other: &Arrivals) -> Arrivals {
+        Arrivals {
+            bytes: Vec::with_capacity(other.bytes.len()),
+            heads: Vec::with_capacity(other.heads.len()),
+        }
+    }
+
+    /// Keeps a datagram.
+    pub fn push(&mut self, datagram: &Received<'_>) {
+        let Received { from, destination, payload, length, wall, .. } = *datagram;
+        let (start, kept) = (self.bytes.len(), payload.len());
+        self.bytes.extend_from_slice(payload);
+        self.heads.push(Head { from, destination, start, kept, length, wall });
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// The memory they hold, in bytes: what a queue of them is bounded by.
+    pub fn memory(&self) -> usize {
+        self.bytes.len() + self.heads.len() * size_of::<Head>()
+    }
+
+    /// Forgets all but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.heads.truncate(count);
+    }
+
+    /// Forgets those whose sender does not pass.
+    pub fn retain_from(&mut self, mut passes: impl FnMut(SocketAddr) -> bool) {
+        self.heads.retain(|head| passes(head.from));
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = Arrival<'_>> {
+        self.heads.iter().map(|head| Arrival {
+            from: head.from,
+            destination: head.destination,
+            payload: self.bytes.get(head.start..head.start + head.kept).unwrap_or_default(),
+            length: head.length,
+            wall: head.wall,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    fn texts(arrivals: &Arrivals) -> Vec<(u16, &[u8])> {
+        arrivals.iter().map(|arrival| (arrival.from.port(), arrival.payload)).collect()
+    }
+
+    #[test]
+    fn each_keeps_its_bytes_whatever_is_forgotten() {
+        let mut arrivals = Arrivals::default();
+        for (port, payload) in [(1, &b"one"[..]), (2, b""), (3, b"three"), (1, b"four")] {
+            arrivals.push(&Received::new(from(port), payload));
+        }
+        assert_eq!(arrivals.len(), 4);
+        arrivals.retain_from(|from| from.port() != 1);
+        assert_eq!(texts(&arrivals), [(2, &b""[..]), (3, b"three")]);
+        arrivals.truncate(1);
+        assert_eq!(texts(&arrivals), [(2, &b""[..])]);
+    }
+}

@@ -1,0 +1,382 @@
+//! Talking straight to other UDP programs, several at once, without a hub.
+//!
+//! ```text
+//!   a stranger writes ──▶ a conversation appears ──┐
+//!   /to NAME, or open ──▶ a conversation is opened ─┼─▶ /to chooses it ──▶ text goes there
+//!                                                   │
+//!        quit, or another stranger needs the room ◀─┘
+//! ```
+//!
+//! A message is one datagram, and a datagram one message: nothing of ours is in it, so that the far
+//! side may be any program at all. What is typed goes to the *chosen* conversation only. The very
+//! first one is chosen by itself; after that nothing but the person chooses, so that no text ever
+//! goes to somebody who happened to write at the wrong moment.
+//!
+//! A line typed goes through [`Chat::handle_line`]; [`HELP`] has the commands.
+
+mod config;
+mod conversation;
+mod line;
+mod told;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit, max_payload};
+use pigeon_text::Charset;
+
+use line::Line;
+
+pub use config::{Config, Counters};
+pub use conversation::{Conversation, Known};
+pub use told::{Error, Event, HELP, Message, Said};
+
+/// The most events kept for a driver that does not collect them; messages beyond are counted in
+/// [`Counters::events_lost`].
+const MAX_EVENTS: usize = 65_536;
+
+/// The longest unknown command that is repeated to whoever typed it, in characters.
+const MAX_SHOWN: usize = 32;
+
+/// The chat of one person with many peers. Drive it as [`Machine`] says, over a socket that is
+/// bound and not connected.
+#[derive(Debug)]
+pub struct Chat {
+    config: Config,
+    known: BTreeMap<SocketAddr, Known>,
+    /// In the order in which they appeared.
+    conversations: Vec<Conversation>,
+    chosen: Option<SocketAddr>,
+    /// Whether anybody was ever chosen.
+    began: bool,
+    over: bool,
+    /// The number of the next conversation.
+    next: u32,
+    /// Counts what happens, to tell who has been quiet longest.
+    happened: u64,
+    counters: Counters,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+}
+
+impl Chat {
+    /// A chat with nobody yet.
+    pub fn new(config: Config) -> Chat {
+        Chat {
+            config,
+            known: BTreeMap::new(),
+            conversations: Vec::new(),
+            chosen: None,
+            began: false,
+            over: false,
+            next: 1,
+            happened: 0,
+            counters: Counters::default(),
+            outbox: Outbox::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    // What can be seen.
+
+    /// The conversations, in the order in which they appeared.
+    pub fn conversations(&self) -> &[Conversation] {
+        &self.conversations
+    }
+
+    /// The conversation with this peer.
+    pub fn conversation(&self, peer: SocketAddr) -> Option<&Conversation> {
+        self.conversations.iter().find(|conversation| conversation.peer == peer)
+    }
+
+    /// The conversation that what is typed goes to.
+    pub fn chosen(&self) -> Option<&Conversation> {
+        self.chosen.and_then(|peer| self.conversation(peer))
+    }
+
+    /// What has not been shown.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// `狗哥 (192.168.1.103:8080)`, or the address alone: how a peer is called everywhere.
+    pub fn title(&self, peer: SocketAddr) -> String {
+        let name = self.conversation(peer).and_then(|conversation| conversation.name.as_deref());
+        let known = || self.known.get(&peer).and_then(|known| known.name.as_deref());
+        told::title(name.or_else(known), peer)
+    }
+
+    // What the person does.
+
+    /// Gives a peer its name and encoding for whenever it appears. The first to be told of an
+    /// address stays.
+    pub fn know(&mut self, peer: SocketAddr, known: Known) {
+        self.known.entry(canonical(peer)).or_insert(known);
+    }
+
+    /// Opens a conversation, or keeps the one that is there. It is chosen if none ever was.
+    pub fn open(&mut self, peer: SocketAddr, known: Known) -> Result<(), Error> {
+        let peer = canonical(peer);
+        if peer.port() == 0 {
+            return Err(Error::NoPort(peer));
+        }
+        if !(if peer.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 }) {
+            return Err(Error::OtherFamily(peer));
+        }
+        let stored = self.known.get(&peer).cloned().unwrap_or_default();
+        let known =
+            Known { name: known.name.or(stored.name), charset: known.charset.or(stored.charset) };
+        let place = match self.place(peer) {
+            Some(place) => place,
+            None => {
+                let full = Error::Full(self.config.max_conversations);
+                self.add(peer, known.clone()).ok_or(full)?
+            }
+        };
+        let conversation = &mut self.conversations[place];
+        conversation.kept = true;
+        // Of two names for one address the one counts by which it was asked for last.
+        conversation.name.clone_from(&known.name);
+        self.known.insert(peer, known);
+        if !self.began {
+            self.choose(peer);
+        }
+        Ok(())
+    }
+
+    /// Chooses an open conversation. False if there is none with this peer.
+    pub fn choose(&mut self, peer: SocketAddr) -> bool {
+        let Some(place) = self.place(canonical(peer)) else { return false };
+        let conversation = &mut self.conversations[place];
+        conversation.unread = 0;
+        self.chosen = Some(conversation.peer);
+        self.began = true;
+        true
+    }
+
+    /// Does what a line says, or sends it to the chosen peer. On an error nothing was sent and
+    /// nothing has changed. After the end nothing happens at all.
+    pub fn handle_line(&mut self, line: &[u8]) -> Result<Said, Error> {
+        self.outbox.reset_if_drained();
+        if self.over {
+            return Ok(Said::Nothing);
+        }
+        match line::parse(line) {
+            Line::Empty => Ok(Said::Nothing),
+            Line::Text(text) => self.send(text),
+            Line::To(whom) => self.to(whom),
+            Line::List => Ok(Said::List),
+            Line::Help => Ok(Said::Help),
+            Line::Encoding(label) => self.encoding(label),
+            Line::Quit => Ok(match self.chosen.take() {
+                Some(peer) => {
+                    self.conversations.retain(|conversation| conversation.peer != peer);
+                    Said::Left(peer)
+                }
+                None => {
+                    self.leave();
+                    Said::Quit
+                }
+            }),
+            Line::Unknown(word) => {
+                let word = String::from_utf8_lossy(word);
+                Err(Error::UnknownCommand(word.chars().take(MAX_SHOWN).collect()))
+            }
+        }
+    }
+
+    /// Ends the chat. Nothing is sent for it: the far side knows of no conversation.
+    pub fn leave(&mut self) {
+        if !self.over {
+            self.over = true;
+            self.events.push_back(Event::Over);
+        }
+    }
+
+    // The parts.
+
+    fn send(&mut self, text: &[u8]) -> Result<Said, Error> {
+        let peer = self.chosen.ok_or(Error::NobodyChosen)?;
+        let place = self.place(peer).ok_or(Error::NobodyChosen)?;
+        let conversation = &mut self.conversations[place];
+        let payload = conversation.tongue.encode(text).map_err(Error::Unwritable)?;
+        let (length, most) = (payload.len(), max_payload(peer));
+        if length > most {
+            return Err(Error::TooLong { length, most });
+        }
+        self.outbox.send(peer, conversation.local, &payload);
+        conversation.kept = true;
+        conversation.unrefused = true;
+        conversation.sent += 1;
+        self.touch(place);
+        Ok(Said::Sent(peer))
+    }
+
+    fn to(&mut self, whom: &str) -> Result<Said, Error> {
+        if whom.is_empty() {
+            return Err(Error::ToWhom);
+        }
+        let found = match whom.parse::<u32>() {
+            Ok(number) => {
+                let numbered = self.conversations.iter().find(|c| c.number == number);
+                Some(numbered.ok_or(Error::NoSuchNumber(number))?.peer)
+            }
+            Err(_) => match whom.parse::<SocketAddr>() {
+                Ok(peer) => {
+                    let peer = canonical(peer);
+                    self.open(peer, Known::default())?;
+                    Some(peer)
+                }
+                Err(_) => self.conversations.iter().find(|c| c.is_called(whom)).map(|c| c.peer),
+            },
+        };
+        match found {
+            Some(peer) => {
+                self.choose(peer);
+                Ok(Said::Chosen(peer))
+            }
+            None => Ok(Said::LookUp(whom.to_string())),
+        }
+    }
+
+    fn encoding(&mut self, label: &str) -> Result<Said, Error> {
+        let peer = self.chosen.ok_or(Error::NobodyChosen)?;
+        let place = self.place(peer).ok_or(Error::NobodyChosen)?;
+        let tongue = &mut self.conversations[place].tongue;
+        if !label.is_empty() {
+            *tongue = Charset::for_label(label).map_err(Error::UnknownEncoding)?.into();
+        }
+        Ok(Said::Encoding(tongue.charset()))
+    }
+
+    fn place(&self, peer: SocketAddr) -> Option<usize> {
+        self.conversations.iter().position(|conversation| conversation.peer == peer)
+    }
+
+    /// Adds a conversation, in place of the quietest stranger's if need be.
+    fn add(&mut self, peer: SocketAddr, known: Known) -> Option<usize> {
+        if self.conversations.len() >= self.config.max_conversations {
+            let strangers = self.conversations.iter().enumerate();
+            let strangers = strangers.filter(|(_, c)| !c.kept && Some(c.peer) != self.chosen);
+            let (place, _) = strangers.min_by_key(|(_, conversation)| conversation.last)?;
+            let forgotten = self.conversations.remove(place);
+            self.counters.forgotten += 1;
+            self.report(Event::Forgotten(forgotten.peer));
+        }
+        let conversation = Conversation::new(self.next, peer, known, self.config.charset);
+        self.next = self.next.wrapping_add(1).max(1);
+        self.conversations.push(conversation);
+        let place = self.conversations.len() - 1;
+        self.touch(place);
+        Some(place)
+    }
+
+    fn touch(&mut self, place: usize) {
+        self.happened += 1;
+        self.conversations[place].last = self.happened;
+    }
+
+    /// The conversation of whoever wrote, made if it may be.
+    fn heard_from(&mut self, peer: SocketAddr) -> Option<usize> {
+        if let Some(place) = self.place(peer) {
+            return Some(place);
+        }
+        let heard = |net: &IpNet| net.contains(&peer.ip());
+        if !self.config.from.is_empty() && !self.config.from.iter().any(heard) {
+            self.counters.filtered += 1;
+            return None;
+        }
+        let known = self.known.get(&peer).cloned().unwrap_or_default();
+        let Some(place) = self.add(peer, known) else {
+            self.counters.crowded_out += 1;
+            return None;
+        };
+        let chosen = !self.began && self.choose(peer);
+        self.report(Event::Appeared { peer, chosen });
+        Some(place)
+    }
+
+    fn report(&mut self, event: Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        } else {
+            self.counters.events_lost += 1;
+        }
+    }
+}
+
+impl Machine for Chat {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.outbox.reset_if_drained();
+        if self.over {
+            return;
+        }
+        let peer = canonical(datagram.from);
+        let Some(place) = self.heard_from(peer) else { return };
+        let chosen = self.chosen == Some(peer);
+        let conversation = &mut self.conversations[place];
+        conversation.heard = Some(now);
+        conversation.refused = false;
+        conversation.local = datagram.local.or(conversation.local);
+        conversation.received += 1;
+        conversation.unread += u64::from(!chosen);
+        let message = Message {
+            peer,
+            name: conversation.name.clone(),
+            text: conversation.tongue.decode(datagram.payload).into_owned(),
+            payload: datagram.payload.into(),
+            length: datagram.length,
+            local: datagram.local,
+            wall: datagram.wall,
+        };
+        self.touch(place);
+        self.report(Event::Received(message));
+    }
+
+    fn handle_refused_by(&mut self, _now: Instant, peer: SocketAddr) {
+        self.outbox.reset_if_drained();
+        let Some(place) = self.place(canonical(peer)) else { return };
+        let conversation = &mut self.conversations[place];
+        // Told once for what was sent: the network may say it for every datagram, and anybody may
+        // forge it.
+        if std::mem::take(&mut conversation.unrefused) {
+            conversation.refused = true;
+            let peer = conversation.peer;
+            self.report(Event::Refused(peer));
+        }
+    }
+
+    fn handle_timeout(&mut self, _now: Instant) {}
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.outbox.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// A chat has no timer: whoever is silent has nothing to say.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// One peer, one key: an IPv4-mapped address is its IPv4 one, and the flow label of IPv6 is no part
+/// of who somebody is.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match (peer.ip().to_canonical(), peer) {
+        (IpAddr::V6(_), SocketAddr::V6(mut v6)) => {
+            v6.set_flowinfo(0);
+            v6.into()
+        }
+        (ip, _) => SocketAddr::new(ip, peer.port()),
+    }
+}

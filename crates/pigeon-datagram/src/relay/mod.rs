@@ -1,0 +1,463 @@
+//! A relay with a bad network in it: many clients on one side, one target on the other, a
+//! [`Link`] each way in between.
+//!
+//! ```text
+//!   clients ──▶ [listen] ──────── up ────────▶ [a socket a client] ──▶ target
+//!           ◀──          ◀─────── down ──────                     ◀──
+//! ```
+//!
+//! Each client has a socket of its own towards the target, so that the target sees as many peers as
+//! there are clients and its answers find their way back. All of them share the two links, as hosts
+//! behind one line do: the rate is for all together, and the same traffic at the same seed has the
+//! same fate.
+//!
+//! [`Relay`] keeps the contract of [`Machine`](crate::Machine), but that it has many sockets: each
+//! datagram comes and goes with the [`Port`] it belongs to, and [`Event::Open`] and
+//! [`Event::Close`] say which there are to be. Poll events before transmits: a socket must be open
+//! before it can send.
+
+mod clients;
+mod outgoing;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use rand_core::SeedableRng;
+use rand_pcg::Pcg64;
+
+use crate::link::{Conditions, ConditionsError, Link, LinkCounters, Timeline};
+use crate::{Instant, Received, Transmit};
+
+use clients::{ClientId, Clients};
+use outgoing::Outgoing;
+
+/// Bytes taken out of the links in one call; the rest follows in the next. It bounds the outbox.
+const MOST_AT_ONCE: usize = 4 << 20;
+
+/// Buffers that are kept to be used again, and how large each may be.
+const SPARE_BUFFERS: usize = 4_096;
+const SPARE_BYTES: usize = 2_048;
+
+/// Events that wait to be polled beside those about sockets; what comes beyond is only counted.
+const MOST_EVENTS: usize = 1_024;
+
+/// How a relay is made.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything goes.
+    pub target: SocketAddr,
+    /// The most clients at once. Who comes beyond is turned away until another falls idle.
+    pub max_clients: NonZeroUsize,
+    /// How long a client may be silent, in both directions, before its socket is closed.
+    pub idle: Duration,
+    /// Conditions from the clients to the target.
+    pub up: Conditions,
+    /// Conditions from the target to the clients.
+    pub down: Conditions,
+    /// What the links' randomness begins from.
+    pub seed: u64,
+}
+
+/// One of a relay's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// The one that clients send to.
+    Listen,
+    /// The one towards the target of the client in this slot. Slots are numbered from 0 and used
+    /// again; they are never more than [`Config::max_clients`].
+    Client(usize),
+}
+
+/// A direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the clients to the target.
+    Up,
+    /// From the target to the clients.
+    Down,
+}
+
+/// What a timeline changes at one of its times.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Conditions from then on, upwards.
+    pub up: Conditions,
+    /// Conditions from then on, downwards.
+    pub down: Conditions,
+    /// Whether the clients' source addresses towards the target change.
+    pub handover: bool,
+    /// What to tell the person who watches.
+    pub note: String,
+}
+
+/// What a relay reports, and what its sockets are to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A socket to the target is needed in this slot, with an address that the system chooses. Where
+    /// there is one already it gives way to the new one. If there can be none, say
+    /// [`Relay::cannot_open`].
+    Open(usize),
+    /// The socket in this slot is no longer needed.
+    Close(usize),
+    /// A client came.
+    Joined(SocketAddr),
+    /// A client was silent for too long.
+    Idle(SocketAddr),
+    /// Somebody was turned away; told once until a place is free again.
+    Full(SocketAddr),
+    /// The relay hears its own sockets; told once.
+    Loop(SocketAddr),
+    /// The target does not listen; told once until it does.
+    Refused,
+    /// A datagram exceeded the MTU; told once a direction until conditions change.
+    TooLarge {
+        /// Where it was going.
+        way: Way,
+        /// Its payload in bytes.
+        length: usize,
+        /// The most that is carried.
+        mtu: usize,
+    },
+    /// A step of the timeline came, with its note.
+    Step(String),
+}
+
+/// Totals since the beginning, in datagrams where nothing else is said.
+///
+/// For each direction, [`LinkCounters::sent`] is what entered the link and `delivered` what came
+/// out; what came out and found its client gone is `gone`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Clients now.
+    pub clients: usize,
+    /// Clients that ever came.
+    pub joined: u64,
+    /// Clients that left for being idle.
+    pub idle: u64,
+    /// From addresses that were no client: there was no room for them, or they have port 0.
+    pub turned_away: u64,
+    /// From the relay's own sockets: the target leads back here.
+    pub looped: u64,
+    /// For which no socket to the target could be opened.
+    pub no_socket: u64,
+    /// Delivered when their client had gone.
+    pub gone: u64,
+    /// How often the target refused (ICMP port unreachable).
+    pub refused: u64,
+    /// How often the clients' source addresses changed.
+    pub handovers: u64,
+    /// Bytes of payload that came from clients, and from the target.
+    pub bytes: [u64; 2],
+    /// What the link up did.
+    pub up: LinkCounters,
+    /// What the link down did.
+    pub down: LinkCounters,
+    /// Datagrams on the way now, up and down.
+    pub in_flight: [usize; 2],
+}
+
+/// The state machine.
+pub struct Relay {
+    target: SocketAddr,
+    max_clients: usize,
+    idle: Duration,
+    clients: Clients,
+    links: [Link<Parcel>; 2],
+    bytes: [u64; 2],
+    timeline: Option<Timeline<Step>>,
+    outgoing: Outgoing,
+    events: VecDeque<Event>,
+    spare: Vec<Vec<u8>>,
+    counts: Statistics,
+    told: Told,
+}
+
+/// What is told only once.
+#[derive(Default)]
+struct Told {
+    full: bool,
+    looped: bool,
+    refused: bool,
+    too_large: [bool; 2],
+}
+
+/// A datagram on its way.
+#[derive(Clone)]
+struct Parcel {
+    client: ClientId,
+    payload: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Parcel {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl AsMut<[u8]> for Parcel {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.payload
+    }
+}
+
+impl Relay {
+    /// A relay that nobody has found yet.
+    pub fn new(config: Config) -> Result<Relay, ConditionsError> {
+        let mut rng = Pcg64::seed_from_u64(config.seed);
+        let links = [Link::new(config.up, &mut rng)?, Link::new(config.down, &mut rng)?];
+        Ok(Relay {
+            target: config.target,
+            max_clients: config.max_clients.get(),
+            idle: config.idle,
+            clients: Clients::default(),
+            links,
+            bytes: [0; 2],
+            timeline: None,
+            outgoing: Outgoing::default(),
+            events: VecDeque::new(),
+            spare: Vec::new(),
+            counts: Statistics::default(),
+            told: Told::default(),
+        })
+    }
+
+    /// The same relay following a timeline. Each step's conditions must be such as a link takes
+    /// ([`Conditions::check`]); others are passed over.
+    pub fn with_timeline(mut self, timeline: Timeline<Step>) -> Relay {
+        self.timeline = Some(timeline);
+        self
+    }
+
+    // What it knows.
+
+    /// Where everything goes.
+    pub fn target(&self) -> SocketAddr {
+        self.target
+    }
+
+    /// The conditions in force in one direction.
+    pub fn conditions(&self, way: Way) -> &Conditions {
+        self.links[way as usize].conditions()
+    }
+
+    /// The client in a slot.
+    pub fn client(&self, slot: usize) -> Option<SocketAddr> {
+        self.clients.address(slot)
+    }
+
+    /// The clients, and when each was last heard or written to.
+    pub fn clients(&self) -> impl Iterator<Item = (SocketAddr, Instant)> {
+        self.clients.iter()
+    }
+
+    /// The totals.
+    pub fn statistics(&self) -> Statistics {
+        let [up, down] = &self.links;
+        Statistics {
+            clients: self.clients.len(),
+            bytes: self.bytes,
+            up: *up.statistics(),
+            down: *down.statistics(),
+            in_flight: [up.in_flight(), down.in_flight()],
+            ..self.counts
+        }
+    }
+
+    // What happens to it.
+
+    /// A datagram arrived at one of its sockets.
+    pub fn handle_datagram(&mut self, now: Instant, port: Port, datagram: &Received<'_>) {
+        self.outgoing.reset_if_drained();
+        let (way, client) = match port {
+            Port::Listen => match self.client_of(now, datagram) {
+                Some(client) => (Way::Up, client),
+                None => return,
+            },
+            Port::Client(slot) => match self.clients.id(slot) {
+                Some(client) => {
+                    self.told.refused = false;
+                    (Way::Down, client)
+                }
+                // It came while its socket was being closed.
+                None => return self.counts.gone += 1,
+            },
+        };
+        self.clients.heard(client, now);
+        self.bytes[way as usize] += datagram.payload.len() as u64;
+        self.carry(now, way, client, datagram.payload);
+    }
+
+    /// The target does not listen, says the network at the socket of a client.
+    pub fn handle_refused(&mut self, _now: Instant, _port: Port) {
+        self.counts.refused += 1;
+        if !std::mem::replace(&mut self.told.refused, true) {
+            self.tell(Event::Refused);
+        }
+    }
+
+    /// The deadline of [`poll_timeout`](Relay::poll_timeout) has come. Calling this early is
+    /// harmless.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.outgoing.reset_if_drained();
+        while let Some(step) = self.timeline.as_mut().and_then(|timeline| timeline.poll(now)) {
+            let Step { up, down, handover, note } = step.clone();
+            // Checked by whoever made the timeline.
+            let _ = self.set_conditions(now, Way::Up, up);
+            let _ = self.set_conditions(now, Way::Down, down);
+            if handover {
+                self.handover();
+            }
+            self.tell(Event::Step(note));
+        }
+        for way in [Way::Up, Way::Down] {
+            self.deliver(now, way);
+        }
+        while let Some((slot, address)) = self.clients.expire(now, self.idle) {
+            self.counts.idle += 1;
+            self.told.full = false;
+            self.events.push_back(Event::Close(slot));
+            self.tell(Event::Idle(address));
+        }
+    }
+
+    /// Changes the conditions of one direction; those refused change nothing.
+    pub fn set_conditions(
+        &mut self,
+        now: Instant,
+        way: Way,
+        conditions: Conditions,
+    ) -> Result<(), ConditionsError> {
+        self.links[way as usize].set_conditions(now, conditions)?;
+        self.told.too_large[way as usize] = false;
+        Ok(())
+    }
+
+    /// The clients' source addresses towards the target change, as when a telephone leaves the
+    /// Wi-Fi: answers to the old ones are lost.
+    pub fn handover(&mut self) {
+        self.counts.handovers += 1;
+        self.events.extend(self.clients.slots().map(Event::Open));
+    }
+
+    /// The socket in a slot is open and bound to `local`. What comes from there to the listening
+    /// socket goes round in circles.
+    pub fn opened(&mut self, slot: usize, local: SocketAddr) {
+        self.clients.opened(slot, local);
+    }
+
+    /// No socket could be opened in a slot: its client is forgotten, to try anew.
+    pub fn cannot_open(&mut self, slot: usize) {
+        self.clients.remove(slot);
+        self.told.full = false;
+        self.counts.no_socket += 1;
+    }
+
+    // What it wants.
+
+    /// The next datagram or train to send, and from which socket.
+    pub fn poll_transmit(&mut self) -> Option<(Port, Transmit)> {
+        self.outgoing.poll()
+    }
+
+    /// The bytes that transmits point into, as [`Machine::outbox`](crate::Machine::outbox) has it.
+    pub fn outbox(&self) -> &[u8] {
+        self.outgoing.bytes()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Relay::handle_timeout), if ever.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let [up, down] = &self.links;
+        let timeline = self.timeline.as_ref().and_then(Timeline::poll_timeout);
+        let idle = self.clients.next_expiry(self.idle);
+        [up.poll_timeout(), down.poll_timeout(), timeline, idle].into_iter().flatten().min()
+    }
+
+    /// Who sent a datagram to the listening socket, a new client if need be.
+    fn client_of(&mut self, now: Instant, datagram: &Received<'_>) -> Option<ClientId> {
+        let from = datagram.from;
+        if let Some(client) = self.clients.find(from) {
+            return Some(client);
+        }
+        if self.clients.is_own(from) {
+            self.counts.looped += 1;
+            if !std::mem::replace(&mut self.told.looped, true) {
+                self.tell(Event::Loop(from));
+            }
+            return None;
+        }
+        // Port 0 is nobody's (RFC 768): no answer could go there.
+        if from.port() == 0 {
+            self.counts.turned_away += 1;
+            return None;
+        }
+        if self.clients.len() >= self.max_clients {
+            self.counts.turned_away += 1;
+            if !std::mem::replace(&mut self.told.full, true) {
+                self.tell(Event::Full(from));
+            }
+            return None;
+        }
+        let client = self.clients.add(now, from, datagram.local);
+        self.counts.joined += 1;
+        self.events.push_back(Event::Open(client.slot()));
+        self.tell(Event::Joined(from));
+        Some(client)
+    }
+
+    /// Hands a payload to the link, or past it where it changes nothing.
+    fn carry(&mut self, now: Instant, way: Way, client: ClientId, payload: &[u8]) {
+        let link = &mut self.links[way as usize];
+        if link.is_transparent() {
+            link.pass(1);
+            return self.hand_on(way, client, payload);
+        }
+        if let Some(mtu) = link.conditions().mtu.filter(|&mtu| payload.len() > mtu)
+            && !std::mem::replace(&mut self.told.too_large[way as usize], true)
+        {
+            let length = payload.len();
+            self.tell(Event::TooLarge { way, length, mtu });
+        }
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.extend_from_slice(payload);
+        self.links[way as usize].send(now, Parcel { client, payload: buffer });
+        self.deliver(now, way);
+    }
+
+    /// Takes out of a link what is due.
+    fn deliver(&mut self, now: Instant, way: Way) {
+        while self.outgoing.bytes().len() < MOST_AT_ONCE {
+            let Some(mut parcel) = self.links[way as usize].poll(now) else { return };
+            self.hand_on(way, parcel.client, &parcel.payload);
+            if self.spare.len() < SPARE_BUFFERS && parcel.payload.capacity() <= SPARE_BYTES {
+                parcel.payload.clear();
+                self.spare.push(parcel.payload);
+            }
+        }
+    }
+
+    fn hand_on(&mut self, way: Way, client: ClientId, payload: &[u8]) {
+        let Some((address, local)) = self.clients.path(client) else {
+            return self.counts.gone += 1;
+        };
+        match way {
+            Way::Up => {
+                self.outgoing.push(Port::Client(client.slot()), self.target, None, payload);
+            }
+            Way::Down => self.outgoing.push(Port::Listen, address, local, payload),
+        }
+    }
+
+    /// Reports what only people read; what they could not read anyway is left out.
+    fn tell(&mut self, event: Event) {
+        if self.events.len() < MOST_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The relay in virtual time: who is a client, what passes, and what its sockets are to be.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use pigeon_datagram::link::{Conditions, Jitter, Loss, Probability, Timeline};
+use pigeon_datagram::relay::{Config, Event, Port, Relay, Step, Way};
+use pigeon_datagram::{Instant, Received};
+
+const MS: Duration = Duration::from_millis(1);
+const IDLE: Duration = Duration::from_secs(60);
+
+fn client(n: u16) -> SocketAddr {
+    ([127, 0, 0, 1], 1_000 + n).into()
+}
+
+fn target() -> SocketAddr {
+    ([127, 0, 0, 1], 9).into()
+}
+
+fn config() -> Config {
+    Config {
+        target: target(),
+        max_clients: NonZeroUsize::new(3).unwrap(),
+        idle: IDLE,
+        up: Conditions::default(),
+        down: Conditions::default(),
+        seed: 1,
+    }
+}
+
+fn at(after: Duration) -> Instant {
+    Instant::ORIGIN + after
+}
+
+/// A relay, and what its driver would do.
+struct Lab {
+    relay: Relay,
+    open: BTreeSet<usize>,
+    told: Vec<Event>,
+    sent: Vec<(Port, SocketAddr, Vec<u8>)>,
+}
+
+impl Lab {
+    fn new(config: Config) -> Lab {
+        let relay = Relay::new(config).unwrap();
+        Lab { relay, open: BTreeSet::new(), told: Vec::new(), sent: Vec::new() }
+    }
+
+    fn up(&mut self, now: Instant, from: u16, payload: &[u8]) {
+        self.relay.handle_datagram(now, Port::Listen, &Received::new(client(from), payload));
+        self.drain();
+    }
+
+    fn down(&mut self, now: Instant, slot: usize, payload: &[u8]) {
+        let received = Received::new(target(), payload);
+        self.relay.handle_datagram(now, Port::Client(slot), &received);
+        self.drain();
+    }
+
+    fn timeout(&mut self, now: Instant) {
+        self.relay.handle_timeout(now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(event) = self.relay.poll_event() {
+            match event {
+                Event::Open(slot) => {
+                    self.open.insert(slot);
+                    let local = SocketAddr::from(([127, 0, 0, 1], 2_000 + slot as u16));
+                    self.relay.opened(slot, local);
+                }
+                Event::Close(slot) => assert!(self.open.remove(&slot)),
+                event => self.told.push(event),
+            }
+        }
+        while let Some((port, transmit)) = self.relay.poll_transmit() {
+            if let Port::Client(slot) = port {
+                assert!(self.open.contains(&slot), "a socket is open before it sends");
+            }
+            for datagram in transmit.datagrams(self.relay.outbox()) {
+                self.sent.push((port, transmit.to, datagram.to_vec()));
+            }
+        }
+    }
+
+    fn take(&mut self) -> Vec<(Port, SocketAddr, Vec<u8>)> {
+        std::mem::take(&mut self.sent)
+    }
+}
+
+#[test]
+fn told_nothing_it_changes_nothing() {
+    let mut lab = Lab::new(config());
+    for n in 0..100_u8 {
+        lab.up(at(MS), u16::from(n % 3), &vec![n; usize::from(n)]);
+    }
+    let sent = lab.take();
+    assert_eq!(sent.len(), 100);
+    for (n, (port, to, payload)) in (0..).zip(sent) {
+        assert_eq!((port, to), (Port::Client(usize::from(n % 3)), target()));
+        assert_eq!(payload, vec![n; usize::from(n)]);
+    }
+    lab.down(at(MS), 1, b"answer");
+    assert_eq!(lab.take(), [(Port::Listen, client(1), b"answer".to_vec())]);
+    let told: Vec<_> = (0..3).map(|n| Event::Joined(client(n))).collect();
+    assert_eq!(lab.told, told);
+    let counts = lab.relay.statistics();
+    assert_eq!((counts.up.delivered, counts.down.delivered, counts.clients), (100, 1, 3));
+}
+
+#[test]
+fn what_arrives_together_leaves_as_a_train() {
+    let mut lab = Lab::new(config());
+    lab.up(at(MS), 0, b"first");
+    for _ in 0..64 {
+        let received = Received::new(client(0), b"same size");
+        lab.relay.handle_datagram(at(MS), Port::Listen, &received);
+    }
+    let (_, train) = lab.relay.poll_transmit().unwrap();
+    assert_eq!(train.count(), 64);
+    assert!(lab.relay.poll_transmit().is_none());
+}
+
+#[test]
+fn who_comes_beyond_the_bound_is_turned_away_until_another_is_idle() {
+    let mut lab = Lab::new(config());
+    for n in 0..5 {
+        lab.up(at(MS * u32::from(n)), n, b"hello");
+    }
+    assert_eq!(lab.take().len(), 3);
+    assert_eq!(lab.told.last(), Some(&Event::Full(client(3))));
+    assert_eq!(lab.relay.statistics().turned_away, 2);
+
+    // The first two speak again, the third is answered: none of them is idle a minute later.
+    lab.up(at(MS * 500), 0, b"");
+    lab.down(at(MS * 600), 2, b"");
+    lab.timeout(at(IDLE + MS));
+    assert_eq!(lab.told.last(), Some(&Event::Idle(client(1))));
+    assert_eq!(lab.open, BTreeSet::from([0, 2]));
+    lab.up(at(IDLE + MS * 2), 3, b"now");
+    assert_eq!(lab.told.last(), Some(&Event::Joined(client(3))));
+
+    // With nobody speaking all go, and nothing is left to wait for.
+    while let Some(deadline) = lab.relay.poll_timeout() {
+        lab.timeout(deadline);
+    }
+    assert!(lab.open.is_empty());
+    assert_eq!((lab.relay.statistics().clients, lab.relay.statistics().idle), (0, 4));
+}
+
+#[test]
+fn delays_and_losses_are_those_of_the_link() {
+    let delay = MS * 50;
+    let up = Conditions {
+        loss: Loss::Random(Probability::new(0.1).unwrap()),
+        delay,
+        jitter: Jitter::Uniform(MS * 10),
+        ..Conditions::default()
+    };
+    let run = || {
+        let mut lab = Lab::new(Config { up: up.clone(), ..config() });
+        for n in 0..1_000_u32 {
+            lab.up(at(MS * n), 0, &n.to_be_bytes());
+        }
+        while let Some(deadline) = lab.relay.poll_timeout().filter(|&d| d < at(MS * 2_000)) {
+            lab.timeout(deadline);
+        }
+        let counts = lab.relay.statistics();
+        assert_eq!(counts.up.sent, counts.up.delivered + counts.up.lost);
+        assert_eq!(counts.in_flight, [0, 0]);
+        // Five standard deviations of a binomial of 1,000 at a tenth.
+        assert!(counts.up.lost.abs_diff(100) < 48, "{}", counts.up.lost);
+        lab.take()
+    };
+    // The seed repeats the run, order and all.
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn what_is_on_the_way_to_a_client_that_left_is_counted() {
+    let slow = Conditions { delay: IDLE * 2, ..Conditions::default() };
+    let mut lab = Lab::new(Config { down: slow, ..config() });
+    lab.up(at(MS), 0, b"question");
+    lab.down(at(MS), 0, b"answer");
+    lab.timeout(at(IDLE + MS));
+    // Somebody else has the slot by then, and must not get it.
+    lab.up(at(IDLE * 2), 1, b"question");
+    lab.take();
+    lab.timeout(at(IDLE * 2 + MS));
+    assert_eq!(lab.take(), []);
+    assert_eq!(lab.relay.statistics().gone, 1);
+}
+
+#[test]
+fn a_handover_opens_every_socket_anew() {
+    let mut lab = Lab::new(config());
+    lab.up(at(MS), 0, b"a");
+    lab.up(at(MS), 1, b"b");
+    lab.relay.handover();
+    let events: Vec<_> = std::iter::from_fn(|| lab.relay.poll_event()).collect();
+    assert_eq!(events, [Event::Open(0), Event::Open(1)]);
+    assert_eq!(lab.relay.statistics().handovers, 1);
+}
+
+#[test]
+fn a_timeline_changes_conditions_and_addresses() {
+    let small = Conditions { mtu: Some(3), ..Conditions::default() };
+    let step = |up: Conditions, handover, note: &str| Step {
+        up,
+        handover,
+        note: note.into(),
+        ..Step::default()
+    };
+    let changes = vec![
+        (MS * 10, step(small, false, "narrow")),
+        (MS * 20, step(Conditions::default(), true, "moved")),
+    ];
+    let mut lab = Lab::new(config());
+    let timeline = Timeline::new(Instant::ORIGIN, changes, None).unwrap();
+    lab.relay = lab.relay.with_timeline(timeline);
+    lab.up(at(MS), 0, b"long");
+    assert_eq!(lab.relay.poll_timeout(), Some(at(MS * 10)));
+    lab.timeout(at(MS * 10));
+    lab.up(at(MS * 11), 0, b"long");
+    lab.up(at(MS * 11), 0, b"long");
+    lab.up(at(MS * 11), 0, b"abc");
+    lab.timeout(at(MS * 20));
+    lab.up(at(MS * 21), 0, b"long");
+    let told: Vec<_> = lab.told.drain(1..).collect();
+    let too_large = Event::TooLarge { way: Way::Up, length: 4, mtu: 3 };
+    assert_eq!(told, [Event::Step("narrow".into()), too_large, Event::Step("moved".into())]);
+    let counts = lab.relay.statistics();
+    assert_eq!((counts.up.dropped_mtu, counts.up.delivered, counts.handovers), (2, 3, 1));
+}
+
+#[test]
+fn it_does_not_relay_to_itself() {
+    let mut lab = Lab::new(config());
+    lab.up(at(MS), 0, b"hello");
+    // The target leads back: the listening socket hears the client's own socket.
+    lab.up(at(MS), 1_000, b"hello");
+    lab.up(at(MS), 1_000, b"hello");
+    assert_eq!(lab.told.last(), Some(&Event::Loop(client(1_000))));
+    let counts = lab.relay.statistics();
+    assert_eq!((counts.looped, counts.clients, counts.up.delivered), (2, 1, 1));
+}
+
+#[test]
+fn a_socket_that_cannot_be_opened_costs_its_client() {
+    let mut relay = Relay::new(config()).unwrap();
+    relay.handle_datagram(at(MS), Port::Listen, &Received::new(client(0), b"hello"));
+    assert_eq!(relay.poll_event(), Some(Event::Open(0)));
+    relay.cannot_open(0);
+    assert_eq!((relay.statistics().clients, relay.statistics().no_socket), (0, 1));
+    // A late answer of the slot's, or a refusal, is survived.
+    relay.handle_datagram(at(MS), Port::Client(0), &Received::new(target(), b"late"));
+    relay.handle_refused(at(MS), Port::Client(0));
+    relay.handle_refused(at(MS), Port::Client(0));
+    assert_eq!((relay.statistics().gone, relay.statistics().refused), (1, 2));
+    // It tries anew, as often as it likes, and what is remembered of it is bounded.
+    for _ in 0..10_000 {
+        relay.handle_datagram(at(MS), Port::Listen, &Received::new(client(0), b"hello"));
+        relay.cannot_open(0);
+        while relay.poll_event().is_some() || relay.poll_transmit().is_some() {}
+    }
+    relay.handle_datagram(at(MS), Port::Listen, &Received::new(client(0), b"hello"));
+    let events: Vec<_> = std::iter::from_fn(|| relay.poll_event()).collect();
+    assert!(events.contains(&Event::Open(0)));
+}

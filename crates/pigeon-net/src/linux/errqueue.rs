@@ -1,0 +1,47 @@
+#![expect(unsafe_code, reason = "recvmsg(2) with MSG_ERRQUEUE")]
+//! The error queue of a socket (`IP_RECVERR`, ip(7)): which of many peers refused.
+//!
+//! A socket that is bound and not connected is told of no ICMP message at all unless it asks, and
+//! then the error alone would not say whose it is: the queue holds the destination of the datagram
+//! that caused it.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::control::{self, RECEIVE_ROOM, ReceiveControl};
+use super::header::{Parts, header};
+use super::name::Name;
+
+/// The next error of the queue: to whom the datagram was sent that caused it, and the error number.
+/// `None` at the end of the queue.
+pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<(Option<SocketAddr>, i32)>> {
+    let mut name = Name::EMPTY;
+    let mut room = ReceiveControl([0; RECEIVE_ROOM]);
+    // The refused datagram itself is of no interest.
+    let mut payload = [0_u8; 1];
+    let mut iovec = MaybeUninit::uninit();
+    let mut header = header(Parts {
+        name: name.room(),
+        iovec: &mut iovec,
+        payload: &raw mut payload[..],
+        control: &raw mut room.0[..],
+    })
+    .msg_hdr;
+    let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+    // SAFETY: the header points, with their true lengths, to a name, a buffer and a control room
+    // on this stack frame, all distinct, which nothing else touches until the call returns.
+    let received = unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut header, flags) };
+    if received < 0 {
+        let error = io::Error::last_os_error();
+        return match error.kind() {
+            io::ErrorKind::WouldBlock => Ok(None),
+            _ => Err(error),
+        };
+    }
+    name.set_length(header.msg_namelen as usize);
+    let control: usize = header.msg_controllen as _;
+    let told = control::decode(&room.0[..control.min(RECEIVE_ROOM)]);
+    Ok(Some((name.address(), told.error.unwrap_or(0))))
+}

@@ -1,0 +1,46 @@
+//! How other threads reach a loop that may be asleep.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mio::{Registry, Token};
+
+/// Wakes a loop from another thread, so that a [`Driver`](crate::Driver) calls
+/// [`Host::woken`](crate::Host::woken), and [`Sockets`](crate::Sockets) say that it was. Several
+/// calls before the loop gets to it are one.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<Signal>);
+
+#[derive(Debug)]
+struct Signal {
+    /// The truth. The readiness event below only ends a sleep.
+    pending: AtomicBool,
+    event: mio::Waker,
+}
+
+impl Waker {
+    pub(crate) fn new(registry: &Registry, token: Token) -> io::Result<Waker> {
+        let event = mio::Waker::new(registry, token)?;
+        Ok(Waker(Arc::new(Signal { pending: AtomicBool::new(false), event })))
+    }
+
+    /// Wakes the loop. Cheap, and cheaper still while an earlier call is pending.
+    pub fn wake(&self) {
+        if !self.0.pending.swap(true, Ordering::AcqRel) {
+            // Fails only when the system is out of resources; the loop then sees the flag at the
+            // end of its sleep.
+            let _ = self.0.event.wake();
+        }
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        self.0.pending.load(Ordering::Acquire)
+    }
+
+    /// Whether somebody called since the last time.
+    pub(crate) fn take(&self) -> bool {
+        // Loading first keeps the busy loop from writing to a shared cache line.
+        self.is_pending() && self.0.pending.swap(false, Ordering::AcqRel)
+    }
+}

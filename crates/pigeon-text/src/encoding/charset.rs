@@ -1,0 +1,168 @@
+//! What one peer is read and written in: one encoding, or whichever it uses.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::{Auto, Encoding, UnknownLabel, Unmappable, decode_auto};
+
+/// An encoding, or `auto`: reads UTF-8 or GB18030, writes what the peer last used.
+///
+/// ```
+/// use pigeon_text::Charset;
+///
+/// assert_eq!(Charset::for_label("GB2312")?.to_string(), "gb2312");
+/// assert_eq!(Charset::for_label("auto")?, Charset::Auto);
+/// # Ok::<(), pigeon_text::UnknownLabel>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    /// Found out from what the peer sends.
+    Auto,
+    /// Always this one.
+    Fixed(Encoding),
+}
+
+impl Charset {
+    /// What a label stands for: `auto`, or what [`Encoding::for_label`] knows.
+    pub fn for_label(label: &str) -> Result<Charset, UnknownLabel> {
+        match label.trim() {
+            auto if auto.eq_ignore_ascii_case("auto") => Ok(Charset::Auto),
+            label => Encoding::for_label(label).map(Charset::Fixed),
+        }
+    }
+}
+
+impl Default for Charset {
+    fn default() -> Charset {
+        Charset::Fixed(Encoding::UTF_8)
+    }
+}
+
+impl fmt::Display for Charset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Charset::Auto => f.write_str("auto"),
+            Charset::Fixed(encoding) => encoding.fmt(f),
+        }
+    }
+}
+
+/// Why something written cannot become bytes. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unwritable {
+    /// The byte at this place, counted from 1, belongs to no UTF-8 text, so nothing says which
+    /// character of the encoding is meant.
+    NotUtf8 {
+        /// The place.
+        byte: usize,
+        /// What it should have become.
+        encoding: Encoding,
+    },
+    /// The encoding lacks a character.
+    Unmappable(Unmappable),
+}
+
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unwritable::NotUtf8 { byte, encoding } => {
+                write!(f, "byte {byte} is no UTF-8, so it has no {encoding} either")
+            }
+            Unwritable::Unmappable(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Unwritable {}
+
+/// A [`Charset`] at work with one peer, and what that peer is known to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tongue {
+    charset: Charset,
+    auto: Auto,
+}
+
+impl From<Charset> for Tongue {
+    fn from(charset: Charset) -> Tongue {
+        Tongue { charset, auto: Auto::default() }
+    }
+}
+
+impl Tongue {
+    /// What was chosen.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
+    /// What is written now.
+    pub fn encoding(&self) -> Encoding {
+        match self.charset {
+            Charset::Auto => self.auto.last(),
+            Charset::Fixed(encoding) => encoding,
+        }
+    }
+
+    /// The text in `bytes`; what does not decode stands in it as escapes.
+    pub fn decode<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, str> {
+        match self.charset {
+            Charset::Auto => self.auto.decode(bytes),
+            Charset::Fixed(encoding) => encoding.decode(bytes),
+        }
+    }
+
+    /// The text in `bytes` if all of it is text, so that whoever reads it gets nothing but what
+    /// was meant. What does not come back as it was did not decode.
+    pub fn decode_whole(&self, bytes: &[u8]) -> Option<String> {
+        let encoding = match self.charset {
+            Charset::Auto => decode_auto(bytes).1,
+            Charset::Fixed(Encoding::UTF_8) => {
+                return std::str::from_utf8(bytes).ok().map(str::to_string);
+            }
+            Charset::Fixed(encoding) => encoding,
+        };
+        let text = encoding.decode(bytes);
+        let same = encoding.encode(&text).is_ok_and(|again| *again == *bytes);
+        same.then(|| text.into_owned())
+    }
+
+    /// The bytes of what was written, in UTF-8 as far as it is text. Where UTF-8 is written any
+    /// bytes pass through, so that a pipe may carry anything.
+    pub fn encode<'w>(&self, written: &'w [u8]) -> Result<Cow<'w, [u8]>, Unwritable> {
+        let encoding = self.encoding();
+        if self.charset == Charset::Fixed(Encoding::UTF_8) {
+            return Ok(Cow::Borrowed(written));
+        }
+        let text = std::str::from_utf8(written)
+            .map_err(|error| Unwritable::NotUtf8 { byte: error.valid_up_to() + 1, encoding })?;
+        encoding.encode(text).map_err(Unwritable::Unmappable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tongue_answers_in_kind_where_nothing_is_fixed() {
+        let mut auto = Tongue::from(Charset::Auto);
+        assert_eq!(*auto.encode("你".as_bytes()).unwrap(), *"你".as_bytes());
+        assert_eq!(auto.decode(b"\xc4\xe3\xba\xc3"), "你好");
+        assert_eq!(*auto.encode("你".as_bytes()).unwrap(), *b"\xc4\xe3");
+        assert_eq!(auto.encoding(), Encoding::GB18030);
+        assert!(auto.encode(b"\xff").is_err());
+    }
+
+    #[test]
+    fn a_fixed_one_refuses_what_it_lacks() {
+        let gb2312 = Tongue::from(Charset::for_label("gb2312").unwrap());
+        assert!(gb2312.encode("a😀".as_bytes()).unwrap_err().to_string().contains("😀"));
+        assert_eq!(
+            gb2312.encode(b"a\xff").unwrap_err().to_string(),
+            "byte 2 is no UTF-8, so it has no gb2312 either"
+        );
+        assert_eq!(gb2312.decode_whole(b"\xc4\xe3"), Some("你".to_string()));
+        assert_eq!(gb2312.decode_whole(b"\xff\xff"), None);
+        assert_eq!(*Tongue::default().encode(b"\xff").unwrap(), *b"\xff");
+        assert_eq!(Tongue::default().decode_whole(b"\xff"), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! The near end of a measurement.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use pigeon_bench::{Client, ClientEvent, Failure, FarEnd, Snapshot};
+use pigeon_datagram::Instant;
+use pigeon_net::{Clock, Socket, SocketOptions};
+
+use super::Args;
+use super::report::{Interval, Shown, Times};
+use super::traffic::Traffic;
+use crate::cli::exit::Status;
+use crate::cli::signals::on_stop;
+use crate::cli::whom;
+use crate::output::Spool;
+
+/// How soon the end of the sending is noticed.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// How long output may still be written at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Measures, and shows what was measured.
+pub(super) fn run(args: Args) -> anyhow::Result<Status> {
+    let to = whom::parse(args.endpoint.as_deref().unwrap_or_default(), None)?
+        .endpoint
+        .resolve_in(args.family)?;
+    let (rate, for_safety) = args.rate(to);
+    let clock = Clock::start();
+    let mut lines = Vec::new();
+    for flow in 0..args.flows {
+        let plan = args.plan(rate, flow)?;
+        let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
+        let socket = Socket::connect(to, None, &options)?;
+        let session = getrandom::u64().context("the system gives no random numbers")?;
+        lines.push((Client::new(clock.now(), to, session, plan)?, socket));
+    }
+    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
+    let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
+    if for_safety {
+        notes.line(format!(
+            "{to} is another machine: {} datagrams a second; --rate sets another pace",
+            rate.unwrap_or_default()
+        ));
+    }
+    let mut traffic = Traffic::new(clock, lines)?;
+    let waker = traffic.waker();
+    let stop = on_stop(move || waker.wake())?;
+    let mut run = Run {
+        shown: Shown { to, size: args.size, flows: args.flows, rate, mode: args.mode() },
+        json: args.json,
+        interval: args.interval,
+        notes,
+        data,
+        state: State::default(),
+    };
+
+    let mut interrupted = false;
+    while !traffic.machines().all(Client::is_over) {
+        let now = traffic.clock.now();
+        if stop.is_set() && !interrupted {
+            interrupted = true;
+            traffic.machines_mut().for_each(|client| client.interrupt(now));
+        }
+        let limit = run.tick(now, &traffic).min(LOOK_UP);
+        traffic.turn(limit, &mut |event| run.state.event(event))?;
+        run.began(traffic.clock.now());
+        if let Some(failure) = run.state.failure {
+            let now = traffic.clock.now();
+            // One flow that fails is the end of all.
+            traffic.machines_mut().for_each(|client| client.interrupt(now));
+            if matches!(failure, Failure::Refused | Failure::Silent) {
+                break;
+            }
+        }
+    }
+    run.end(&traffic, to, interrupted)
+}
+
+/// A measurement from outside.
+struct Run {
+    shown: Shown,
+    json: bool,
+    interval: Duration,
+    notes: Spool<Vec<u8>>,
+    data: Spool<Vec<u8>>,
+    state: State,
+}
+
+/// What has been reported so far.
+#[derive(Default)]
+struct State {
+    /// With whom, for how long, and how fast the far end sends.
+    far_end: Option<(FarEnd, Duration, u32)>,
+    failure: Option<Failure>,
+    /// When the first flow began.
+    start: Option<Instant>,
+    /// When the last interval ended, and what was known then.
+    last: Option<(Instant, Snapshot)>,
+    /// When the sending ended.
+    sent_until: Option<Instant>,
+    interval_times: Times,
+    times: Times,
+    /// From when each was sent, not due.
+    uncorrected: Times,
+}
+
+impl State {
+    fn event(&mut self, event: ClientEvent) {
+        match event {
+            ClientEvent::Began { with, duration, rate } => {
+                self.far_end.get_or_insert((with, duration, rate));
+            }
+            ClientEvent::Back { trip, since_due } => {
+                self.interval_times.record(since_due);
+                self.times.record(since_due);
+                self.uncorrected.record(trip);
+            }
+            ClientEvent::Finished => {}
+            ClientEvent::Failed(failure) => {
+                self.failure.get_or_insert(failure);
+            }
+        }
+    }
+}
+
+impl Run {
+    /// Takes note of the beginning, and says what was not granted.
+    fn began(&mut self, now: Instant) {
+        let Some((with, duration, rate)) = self.state.far_end else { return };
+        if self.state.start.is_some() {
+            return;
+        }
+        self.state.start = Some(now);
+        self.state.last = Some((now, Snapshot::default()));
+        if with == FarEnd::Echo {
+            let to = self.shown.to;
+            self.notes.line(format!("{to} is an echo service: measuring round trips"));
+            self.shown.mode = pigeon_bench::Mode::Ping;
+        }
+        if with == FarEnd::Server && self.shown.is_limited_to(rate) {
+            self.notes.line(format!("the server sends at most {rate} datagrams a second"));
+        }
+        self.notes.line(self.shown.title(duration));
+    }
+
+    /// Shows an interval if one is over. Returns how long until the next.
+    fn tick(&mut self, now: Instant, traffic: &Traffic<Client>) -> Duration {
+        let Some((last, _)) = self.state.last else { return LOOK_UP };
+        if !traffic.machines().any(Client::is_running) {
+            // The last one is shown when all that belongs to it has come.
+            self.state.sent_until.get_or_insert(now);
+            return LOOK_UP;
+        }
+        let next = last + self.interval;
+        if now < next {
+            return next - now;
+        }
+        self.show_interval(now, snapshot(traffic));
+        self.interval
+    }
+
+    fn show_interval(&mut self, now: Instant, after: Snapshot) {
+        let Some((last, before)) = self.state.last.replace((now, after)) else { return };
+        let start = self.state.start.unwrap_or(last);
+        let times = std::mem::take(&mut self.state.interval_times);
+        let interval = Interval { from: last - start, to: now - start, before, after, times };
+        match self.json {
+            true => self.data.line(interval.json()),
+            false => self.notes.line(interval.line()),
+        };
+    }
+
+    /// Shows the summary.
+    fn end(
+        mut self,
+        traffic: &Traffic<Client>,
+        to: SocketAddr,
+        interrupted: bool,
+    ) -> anyhow::Result<Status> {
+        let Some(start) = self.state.start else {
+            self.notes.finish(std::time::Instant::now() + LAST_WORDS);
+            return match self.state.failure {
+                Some(failure) => Err(failed(to, failure)),
+                None if interrupted => Ok(Status::Interrupted),
+                None => bail!("{to}: the measurement did not begin"),
+            };
+        };
+        let known = snapshot(traffic);
+        let sent_until = self.state.sent_until.unwrap_or(traffic.clock.now());
+        let elapsed = sent_until - start;
+        self.show_interval(sent_until, known);
+        let (times, uncorrected) = (&self.state.times, &self.state.uncorrected);
+        if self.json {
+            self.data.line(self.shown.json(elapsed, &known, times, uncorrected, interrupted));
+        } else {
+            for line in self.shown.table(elapsed, &known, times, uncorrected) {
+                self.data.line(line);
+            }
+        }
+        let deadline = std::time::Instant::now() + LAST_WORDS;
+        self.data.finish(deadline);
+        self.notes.finish(deadline);
+        if let Some(failure) = self.state.failure {
+            return Err(failed(to, failure));
+        }
+        let ways = [known.up, known.down, known.trip];
+        let nothing = ways.iter().flatten().any(|way| way.sent > 0 && way.received == 0);
+        match (interrupted, nothing) {
+            (true, _) => Ok(Status::Interrupted),
+            (_, true) => {
+                let _ = writeln!(io::stderr(), "pigeon: {to}: nothing arrived");
+                Ok(Status::Failed)
+            }
+            _ => Ok(Status::Done),
+        }
+    }
+}
+
+fn snapshot(traffic: &Traffic<Client>) -> Snapshot {
+    traffic.machines().map(Client::snapshot).reduce(Snapshot::and).unwrap_or_default()
+}
+
+fn failed(to: SocketAddr, failure: Failure) -> anyhow::Error {
+    match failure {
+        Failure::Refused => anyhow!("{to} refused: nobody listens there"),
+        failure => anyhow!("{to}: {failure}"),
+    }
+}

@@ -1,0 +1,99 @@
+//! `pigeon bench server`: the far end.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use pigeon_bench::{Declined, Server, ServerConfig, ServerEvent};
+use pigeon_net::{Clock, SocketOptions};
+
+use super::traffic::Traffic;
+use crate::cli::bind::bind;
+use crate::cli::endpoint::{ListenAddress, ListenHost};
+use crate::cli::exit::Status;
+use crate::cli::quantity::{self, BytesPerSecond};
+use crate::cli::signals::on_stop;
+use crate::output::Spool;
+
+/// How long it sleeps where nothing is due.
+const SLEEP: Duration = Duration::from_secs(60);
+
+/// How long output may still be written at the end.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// The far end of a measurement: counts, answers, and sends what it is asked for
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  pigeon bench server 7777                 for programs on this machine
+  pigeon bench server '*:7777'             for the network
+  pigeon bench server '*:7777' --max-rate 1MB/s --max-for 30s
+
+It sends to nobody who has not proved that it receives at its address, and never more than that one
+asked for, within --max-rate and --max-for; what it sends back is never more than came.")]
+pub(crate) struct Args {
+    /// Where to listen: a port alone means this machine; * is every address; port 0 lets the system
+    /// choose
+    #[arg(value_name = "[ADDR:]PORT")]
+    listen: ListenAddress,
+
+    /// The most bytes a second sent on request, to all but this machine together
+    #[arg(long, value_name = "SIZE/s", default_value = "12500kB/s", value_parser = quantity::bytes_per_second)]
+    max_rate: BytesPerSecond,
+
+    /// The longest measurement
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = quantity::interval)]
+    max_for: Duration,
+
+    /// The most flows at a time
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    max_flows: u16,
+}
+
+/// Serves until it is stopped.
+pub(super) fn run(args: Args) -> anyhow::Result<Status> {
+    let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
+    let socket = bind(listen, &SocketOptions { timestamps: false, ..SocketOptions::default() })?;
+    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).context("the system gives no random numbers")?;
+    let server = Server::new(ServerConfig {
+        key,
+        max_sessions: usize::from(args.max_flows),
+        max_bytes_per_second: args.max_rate.0,
+        max_duration: args.max_for,
+    });
+    notes.line(format!("listening on {}", socket.local_addr()));
+    let mut traffic = Traffic::new(Clock::start(), vec![(server, socket)])?;
+    let waker = traffic.waker();
+    let stop = on_stop(move || waker.wake())?;
+    while !stop.is_set() {
+        traffic.turn(SLEEP, &mut |event| {
+            // A log that nobody reads is cut short, and says so itself.
+            let _ = notes.line(describe(event));
+        })?;
+    }
+    notes.finish(Instant::now() + LAST_WORDS);
+    Ok(Status::Done)
+}
+
+fn describe(event: ServerEvent) -> String {
+    match event {
+        ServerEvent::Began { from } => format!("{from} begins"),
+        ServerEvent::Ended { from, figures, sent } => {
+            let (received, lost) = (figures.received, figures.lost);
+            let mut line = format!("{from} is done: {received} received, {lost} missing");
+            if figures.kernel > 0 {
+                line += &format!(" ({} dropped by this kernel)", figures.kernel);
+            }
+            line + &format!(", {sent} sent")
+        }
+        ServerEvent::Declined { from, why: Declined::Full } => {
+            format!("{from} is turned away: --max-flows or --max-rate is used up")
+        }
+        ServerEvent::Declined { from, why: Declined::Size } => {
+            format!("{from} is turned away: it asks for an impossible size")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `pigeon contacts`: names for those one talks to.
+
+use std::io::{self, Write};
+
+use anyhow::{Context, anyhow};
+use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
+use pigeon_text::{Charset, pad, width};
+
+use super::endpoint::Endpoint;
+use super::exit::{Status, UsageError};
+use super::spelling::charset;
+use super::whom;
+use crate::contacts::{self, Contact, ContactName, Contacts};
+use crate::output::json;
+
+/// Keep names for endpoints; a name goes wherever an endpoint does
+#[derive(clap::Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  pigeon contacts add 狗哥 192.168.1.103:8080 --encoding gb2312
+  pigeon contacts list
+  pigeon contacts rename 狗哥 'dog'
+  pigeon send 狗哥 你好                     in GB2312, as 狗哥 reads it
+
+The contacts are kept in pigeon/contacts.toml in the configuration directory ($XDG_CONFIG_HOME or
+~/.config), or where PIGEON_CONTACTS says. Edit it as you like: comments and order are kept."
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Add a contact; one that is there at the same endpoint gets the encoding
+    Add {
+        /// What to call it: one word in any script, 32 characters at most; capitals do not matter
+        name: String,
+
+        /// Where it is: HOST:PORT or [V6]:PORT
+        endpoint: Endpoint,
+
+        /// The encoding it reads and writes, or auto [default: what the command says, else utf-8]
+        #[arg(long, value_name = "LABEL", value_parser = charset)]
+        encoding: Option<Charset>,
+    },
+    /// List the contacts
+    List {
+        /// Print one JSON object a contact: name, endpoint, encoding
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a contact
+    Remove {
+        /// Its name
+        #[arg(add = ArgValueCandidates::new(whom::candidates))]
+        name: String,
+    },
+    /// Give a contact another name
+    Rename {
+        /// Its name
+        #[arg(add = ArgValueCandidates::new(whom::candidates))]
+        old: String,
+        /// Its new name
+        new: String,
+    },
+}
+
+/// Does what was asked with the contacts.
+pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    let file = contacts::file()?;
+    match args.action {
+        Action::Add { name, endpoint, encoding } => {
+            let name = ContactName::parse(&name).map_err(UsageError)?;
+            let added = file.add(&name, &endpoint, encoding)?;
+            // If nobody reads it, nobody misses it.
+            let _ = match added {
+                true => writeln!(io::stderr(), "{name} is {endpoint}"),
+                false => writeln!(io::stderr(), "{name} is {endpoint} already"),
+            };
+        }
+        Action::List { json } => list(&file.read()?, json)?,
+        Action::Remove { name } => file.remove(&name)?,
+        Action::Rename { old, new } => {
+            file.rename(&old, &ContactName::parse(&new).map_err(UsageError)?)?;
+        }
+    }
+    Ok(Status::Done)
+}
+
+fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {
+    let text = if json { objects(contacts) } else { table(contacts) };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(anyhow!(error)).context("cannot write to stdout");
+        }
+        _ => {}
+    }
+    if text.is_empty() {
+        let _ = writeln!(io::stderr(), "no contacts yet; `pigeon contacts add` makes one");
+    }
+    Ok(())
+}
+
+/// Names, endpoints and encodings in columns.
+fn table(contacts: &Contacts) -> String {
+    let rows: Vec<[String; 3]> = contacts
+        .iter()
+        .map(|Contact { name, endpoint, charset }| {
+            let charset = charset.map(|charset| charset.to_string());
+            [name.to_string(), endpoint.to_string(), charset.unwrap_or_default()]
+        })
+        .collect();
+    let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
+    let columns = [widest(0), widest(1)];
+    let line = |[name, endpoint, charset]: &[String; 3]| {
+        let (name, endpoint) = (pad(name, columns[0]), pad(endpoint, columns[1]));
+        format!("{}\n", format!("{name}  {endpoint}  {charset}").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// | field | |
+/// | --- | --- |
+/// | `name` | what it is called |
+/// | `endpoint` | `HOST:PORT` |
+/// | `encoding` | its encoding, or `auto`; null where none was said |
+fn objects(contacts: &Contacts) -> String {
+    let line = |contact: &Contact| {
+        let fields = [
+            ("name", contact.name.to_string().into()),
+            ("endpoint", contact.endpoint.to_string().into()),
+            ("encoding", contact.charset.map(|charset| charset.to_string()).into()),
+        ];
+        format!("{}\n", json::counts(&fields))
+    };
+    contacts.iter().map(line).collect()
+}

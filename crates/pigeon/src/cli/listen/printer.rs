@@ -1,0 +1,115 @@
+//! What arrives, as lines, as JSON or as it is, and into a capture.
+//!
+//! A line costs less than its datagram cost the kernel, so that printing keeps up with receiving:
+//! everything is written into one buffer, and a time of day or an address that was written for the
+//! last line is copied, not worked out again.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_client::{Arrival, Arrivals};
+
+use crate::cli::bind::local_of;
+use crate::cli::spelling::Spelling;
+use crate::output::{Capture, Spool, json, wall};
+
+/// How arrivals are printed.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Lines,
+    Json,
+    Raw,
+}
+
+/// Prints arrivals, in a thread of its own: parsing and printing never hold up receiving.
+pub(super) struct Printer {
+    bound: SocketAddr,
+    form: Form,
+    spelling: Spelling,
+    capture: Option<Capture>,
+    /// The last time of day, by its millisecond since the Unix epoch, and the last address.
+    stamp: (u128, String),
+    sender: (SocketAddr, String),
+}
+
+impl Printer {
+    /// A printer for a socket that is bound there.
+    pub(super) fn new(
+        bound: SocketAddr,
+        form: Form,
+        spelling: Spelling,
+        capture: Option<Capture>,
+    ) -> Printer {
+        let sender = (bound, bound.to_string());
+        Printer { bound, form, spelling, capture, stamp: (u128::MAX, String::new()), sender }
+    }
+
+    /// Starts the thread. `closed` is called when nothing can be written any more.
+    pub(super) fn start(
+        mut self,
+        closed: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Spool<Arrivals>> {
+        let mut text = Vec::new();
+        let render = move |batches: &mut dyn Iterator<Item = Arrivals>, out: &mut dyn Write| {
+            for batch in batches {
+                text.clear();
+                for arrival in batch.iter() {
+                    self.render(&arrival, &mut text);
+                    if let Some(capture) = &mut self.capture {
+                        let time = wall::since_epoch(arrival.wall);
+                        let to = local_of(arrival.destination, arrival.from, self.bound);
+                        capture.write(time, arrival.from, to, arrival.payload, arrival.length)?;
+                    }
+                }
+                out.write_all(&text)?;
+            }
+            self.capture.as_mut().map_or(Ok(()), Capture::flush)
+        };
+        Spool::new(io::stdout(), render, closed)
+    }
+
+    fn render(&mut self, arrival: &Arrival<'_>, text: &mut Vec<u8>) {
+        match self.form {
+            Form::Raw => return text.extend_from_slice(arrival.payload),
+            Form::Lines => self.line(arrival, text),
+            Form::Json => text.extend_from_slice(self.json(arrival).as_bytes()),
+        }
+        text.push(b'\n');
+    }
+
+    /// `[2026-11-20 21:04:05.123] 127.0.0.1:5000 5 bytes: hello`
+    fn line(&mut self, arrival: &Arrival<'_>, text: &mut Vec<u8>) {
+        let time = wall::since_epoch(arrival.wall);
+        if self.stamp.0 != time.as_millis() {
+            self.stamp = (time.as_millis(), stamp(time));
+        }
+        if self.sender.0 != arrival.from {
+            self.sender = (arrival.from, arrival.from.to_string());
+        }
+        let length = arrival.length;
+        let unit = if length == 1 { "byte" } else { "bytes" };
+        let truncated = if length > arrival.payload.len() { ", truncated" } else { "" };
+        let (time, from) = (&self.stamp.1, &self.sender.1);
+        // Writing to a vector cannot fail.
+        let _ = write!(text, "[{time}] {from} {length} {unit}{truncated}: ");
+        self.spelling.show_to(arrival.payload, text);
+    }
+
+    fn json(&mut self, arrival: &Arrival<'_>) -> String {
+        let text = self.spelling.json_text(arrival.payload);
+        json::datagram(json::Datagram {
+            time: &wall::local(arrival.wall),
+            from: arrival.from,
+            to: local_of(arrival.destination, arrival.from, self.bound),
+            payload: arrival.payload,
+            length: arrival.length,
+            text,
+            name: None,
+        })
+    }
+}
+
+fn stamp(time: Duration) -> String {
+    wall::date_and_millis(&wall::local(Some(time)))
+}

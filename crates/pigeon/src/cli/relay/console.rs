@@ -1,0 +1,183 @@
+//! What can be typed at a running relay.
+
+use pigeon_text::escape;
+
+use super::Shapes;
+use super::knobs::{KNOBS, Setting, Settings};
+use crate::ui::lines::{Input, Printer, Reader};
+
+pub(super) const HELP: &str = "\
+loss 5%, up delay 20ms, down loss=1%,rate=1Mbit/s: change conditions, both ways or one; \
+clear, show, stats, clients, handover, quit";
+
+/// A command of the person at the relay.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Command {
+    /// Changes conditions one way or both.
+    Set(Ways, Vec<Setting>),
+    /// Makes a perfect path of it again.
+    Clear(Ways),
+    Show,
+    Stats,
+    Clients,
+    Handover,
+    Quit,
+    Help,
+    /// It could not be read, and why.
+    Wrong(String),
+}
+
+/// Which directions are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ways {
+    Both,
+    Up,
+    Down,
+}
+
+impl Command {
+    /// Reads a line; `None` if it is empty.
+    fn parse(line: &str) -> Option<Command> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (ways, words) = match words[..] {
+            [] => return None,
+            ["up", ref rest @ ..] => (Ways::Up, rest),
+            ["down", ref rest @ ..] => (Ways::Down, rest),
+            ["both", ref rest @ ..] => (Ways::Both, rest),
+            ref all => (Ways::Both, all),
+        };
+        Some(match (ways, words) {
+            (ways, ["clear"]) => Command::Clear(ways),
+            (Ways::Both, ["show"]) => Command::Show,
+            (Ways::Both, ["stats"]) => Command::Stats,
+            (Ways::Both, ["clients"]) => Command::Clients,
+            (Ways::Both, ["handover"]) => Command::Handover,
+            (Ways::Both, ["quit"]) => Command::Quit,
+            (Ways::Both, ["help" | "?", ..]) => Command::Help,
+            (ways, words) => match settings(words) {
+                Ok(settings) => Command::Set(ways, settings),
+                Err(reason) => Command::Wrong(reason),
+            },
+        })
+    }
+}
+
+/// `loss 5% delay 20ms`, or `loss=5%,delay=20ms`.
+fn settings(words: &[&str]) -> Result<Vec<Setting>, String> {
+    match words {
+        [knob, ..] if !KNOBS.contains(knob) && !knob.contains('=') => {
+            Err(format!("{} is no command; {HELP}", escape(*knob)))
+        }
+        [assigned] if assigned.contains('=') => Ok(assigned.parse::<Settings>()?.0),
+        words if !words.is_empty() && words.len().is_multiple_of(2) => {
+            let one = |pair: &[&str]| {
+                Setting::parse(pair[0], pair[1]).map_err(|error| format!("{}: {error}", pair[0]))
+            };
+            words.chunks(2).map(one).collect()
+        }
+        _ => Err(format!("a value is missing; {HELP}")),
+    }
+}
+
+impl Shapes {
+    /// The same with some knobs turned; an error if they do not go together.
+    pub(super) fn with(&self, ways: Ways, settings: &[Setting]) -> Result<Shapes, String> {
+        let mut shapes = self.clone();
+        for (meant, shape) in [(Ways::Up, &mut shapes.up), (Ways::Down, &mut shapes.down)] {
+            if ways == meant || ways == Ways::Both {
+                settings.iter().try_for_each(|setting| shape.set(setting))?;
+                shape.conditions().map_err(|error| error.to_string())?;
+                if settings.iter().any(Setting::is_queue) && !shape.has_rate() {
+                    return Err("a queue is nothing without a rate".to_string());
+                }
+            }
+        }
+        Ok(shapes)
+    }
+
+    /// The same, but perfect.
+    pub(super) fn cleared(&self, ways: Ways) -> Shapes {
+        let perfect = Shapes::default();
+        match ways {
+            Ways::Both => perfect,
+            Ways::Up => Shapes { up: perfect.up, ..self.clone() },
+            Ways::Down => Shapes { down: perfect.down, ..self.clone() },
+        }
+    }
+}
+
+/// Reads commands until the end of input, which is no command: a relay whose terminal has gone
+/// relays on.
+pub(super) fn read(reader: &mut Reader, printer: &Printer, give: impl Fn(Command)) {
+    let (notes, interactive) = (&printer.notes, printer.interactive);
+    loop {
+        match reader.next() {
+            Input::Line(line) => {
+                for line in String::from_utf8_lossy(&line).lines() {
+                    let Some(command) = Command::parse(line) else { continue };
+                    let quits = command == Command::Quit;
+                    give(command);
+                    if quits {
+                        return;
+                    }
+                }
+            }
+            Input::TooLong => drop(notes.line("that line is too long for a command")),
+            Input::NotUtf8 => drop(notes.line("that was no UTF-8; set the terminal to UTF-8")),
+            Input::Interrupted => return give(Command::Quit),
+            Input::End => {
+                if interactive {
+                    notes.line("the console is closed; the relay goes on (Ctrl-C stops it)");
+                }
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(ways: Ways, settings: &str) -> Option<Command> {
+        Some(Command::Set(ways, settings.parse::<Settings>().unwrap().0))
+    }
+
+    #[test]
+    fn commands_are_read() {
+        assert_eq!(Command::parse("loss 5%"), set(Ways::Both, "loss=5%"));
+        assert_eq!(Command::parse(" up delay 20ms "), set(Ways::Up, "delay=20ms"));
+        assert_eq!(
+            Command::parse("down delay 20ms jitter 5ms"),
+            set(Ways::Down, "delay=20ms,jitter=5ms")
+        );
+        assert_eq!(Command::parse("loss=1%,mtu=99"), set(Ways::Both, "loss=1%,mtu=99"));
+        assert_eq!(Command::parse("up clear"), Some(Command::Clear(Ways::Up)));
+        assert_eq!(Command::parse("quit"), Some(Command::Quit));
+        assert_eq!(Command::parse("  "), None);
+        for (line, reason) in [
+            ("loss", "a value is missing"),
+            ("up", "a value is missing"),
+            ("up quit", "quit is no command"),
+            ("loss 120%", "loss: \"120%\" is not between"),
+            ("los 1%", "los is no command"),
+            ("\x1b[2J", "\\x1b[2J is no command"),
+        ] {
+            let Some(Command::Wrong(said)) = Command::parse(line) else { panic!("{line}") };
+            assert!(said.contains(reason), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn knobs_that_do_not_go_together_change_nothing() {
+        let shapes = Shapes::default();
+        let settings = "delay=5ms,jitter=9ms".parse::<Settings>().unwrap().0;
+        assert!(shapes.with(Ways::Both, &settings).is_err());
+        let queue = "queue=8KiB".parse::<Settings>().unwrap().0;
+        assert!(shapes.with(Ways::Both, &queue).is_err());
+        let settings = "delay=9ms,jitter=5ms".parse::<Settings>().unwrap().0;
+        let changed = shapes.with(Ways::Down, &settings).unwrap();
+        assert_eq!(changed.up, shapes.up);
+        assert_eq!(changed.cleared(Ways::Down), shapes);
+    }
+}

@@ -1,0 +1,203 @@
+//! What a relay says of itself: a line a second for people, an object a second for programs, all of
+//! it when asked and at the end.
+
+use std::time::Duration;
+
+use pigeon_datagram::link::LinkCounters;
+use pigeon_datagram::relay::{Relay, Statistics};
+use pigeon_net::Stats;
+use serde_json::Value;
+
+use crate::output::{json, wall};
+use crate::ui::lines::Printer;
+
+/// The totals at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    relay: Statistics,
+    kernel_drops: u64,
+    not_sent: u64,
+}
+
+impl Totals {
+    pub(super) fn new(relay: &Relay, stats: &Stats) -> Totals {
+        Totals {
+            relay: relay.statistics(),
+            kernel_drops: stats.kernel_drops,
+            not_sent: stats.sent.dropped.total(),
+        }
+    }
+
+    /// What has changed since `before`, in a line that fits a terminal.
+    pub(super) fn since(&self, before: &Totals, passed: Duration) -> String {
+        let seconds = passed.as_secs_f64().max(0.001);
+        let way = |name: &str, now: &LinkCounters, then: &LinkCounters, on_the_way: usize| {
+            let sent = now.sent - then.sent;
+            let missing = (now.lost + now.dropped()) - (then.lost + then.dropped());
+            let share = if sent == 0 { 0.0 } else { missing as f64 * 100.0 / sent as f64 };
+            format!(
+                "{name} {:.0}/s, {share:.1}% lost, {on_the_way} on the way",
+                sent as f64 / seconds
+            )
+        };
+        let (now, then) = (&self.relay, &before.relay);
+        let [up, down] = now.in_flight;
+        let (up, down) =
+            (way("up", &now.up, &then.up, up), way("down", &now.down, &then.down, down));
+        format!("{} | {up} | {down}", clients(now.clients))
+    }
+
+    /// Everything, in a few lines; what never happened is left out.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let Statistics { up, down, bytes, in_flight, .. } = &self.relay;
+        let mut lines = vec![
+            line("up", up, bytes[0], in_flight[0]),
+            line("down", down, bytes[1], in_flight[1]),
+        ];
+        let relay = &self.relay;
+        let mut rest = vec![format!("{} now, {} ever", clients(relay.clients), relay.joined)];
+        for (count, what) in [
+            (relay.idle, "left idle"),
+            (relay.turned_away, "datagrams turned away (--max-clients)"),
+            (relay.looped, "datagrams from this relay itself"),
+            (relay.no_socket, "clients without a socket"),
+            (relay.gone, "datagrams for clients that had gone"),
+            (relay.refused, "refusals by the target"),
+            (relay.handovers, "handovers"),
+            (self.kernel_drops, "dropped by the kernel (receive buffer full)"),
+            (self.not_sent, "not sent (refused, too large, or no room)"),
+        ] {
+            if count > 0 {
+                rest.push(format!("{count} {what}"));
+            }
+        }
+        lines.push(rest.join(", "));
+        lines
+    }
+
+    /// One object: `time`, `clients`, then for `up_` and `down_` each the counts of
+    /// [`LinkCounters`], `bytes` received and `in_flight`, then what befell clients. All are totals.
+    pub(super) fn json(&self) -> String {
+        let relay = &self.relay;
+        let mut fields: Vec<(String, Value)> = vec![
+            ("time".into(), wall::rfc3339(&wall::local(None)).into()),
+            ("clients".into(), relay.clients.into()),
+        ];
+        for (way, link, index) in [("up", &relay.up, 0), ("down", &relay.down, 1)] {
+            for (name, count) in [
+                ("received", link.sent),
+                ("bytes", relay.bytes[index]),
+                ("delivered", link.delivered),
+                ("lost", link.lost),
+                ("duplicated", link.duplicated),
+                ("corrupted", link.corrupted),
+                ("held_back", link.held_back),
+                ("dropped_mtu", link.dropped_mtu),
+                ("dropped_queue", link.dropped_queue_full),
+                ("dropped_room", link.dropped_in_flight_full),
+                ("in_flight", relay.in_flight[index] as u64),
+            ] {
+                fields.push((format!("{way}_{name}"), count.into()));
+            }
+        }
+        for (name, count) in [
+            ("joined", relay.joined),
+            ("idle", relay.idle),
+            ("turned_away", relay.turned_away),
+            ("looped", relay.looped),
+            ("no_socket", relay.no_socket),
+            ("gone", relay.gone),
+            ("refused", relay.refused),
+            ("handovers", relay.handovers),
+            ("kernel_drops", self.kernel_drops),
+            ("not_sent", self.not_sent),
+        ] {
+            fields.push((name.into(), count.into()));
+        }
+        let fields: Vec<(&str, Value)> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        json::counts(&fields)
+    }
+}
+
+/// `1 client`, `2 clients`
+pub(super) fn clients(count: usize) -> String {
+    if count == 1 { "1 client".to_string() } else { format!("{count} clients") }
+}
+
+/// `up: 1000 in (64000 bytes), 989 out, 11 lost`
+fn line(way: &str, link: &LinkCounters, bytes: u64, in_flight: usize) -> String {
+    let mut line = format!("{way}: {} in ({bytes} bytes), {} out", link.sent, link.delivered);
+    for (count, what) in [
+        (link.lost, "lost"),
+        (link.duplicated, "doubled"),
+        (link.corrupted, "damaged"),
+        (link.held_back, "held back"),
+        (link.dropped_mtu, "too large for the MTU"),
+        (link.dropped_queue_full, "dropped as the queue was full"),
+        (link.dropped_in_flight_full, "dropped as too much was on the way"),
+        (in_flight as u64, "on the way"),
+    ] {
+        if count > 0 {
+            line += &format!(", {count} {what}");
+        }
+    }
+    line
+}
+
+/// Lines for people, one of which is refreshed in its place.
+pub(super) struct Screen {
+    printer: Printer,
+    /// Whether there is somebody to refresh a line for.
+    live: bool,
+    /// Whether the last line is the refreshed one.
+    is_last: bool,
+}
+
+impl Screen {
+    pub(super) fn new(printer: Printer, live: bool) -> Screen {
+        Screen { printer, live, is_last: false }
+    }
+
+    /// Whether [`status`](Screen::status) shows anything.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// A line that stays, on stderr.
+    pub(super) fn note(&mut self, line: impl Into<String>) {
+        let clear = self.leave_status();
+        self.printer.notes.line(format!("{clear}{}", line.into()));
+    }
+
+    /// An answer to a command, on stdout.
+    pub(super) fn answer(&mut self, line: impl Into<String>) {
+        let clear = self.leave_status();
+        if !clear.is_empty() {
+            self.printer.notes.push(clear.as_bytes().to_vec(), clear.len());
+        }
+        self.printer.data.line(line.into());
+    }
+
+    /// The line that is refreshed. Beside an editor it stands above the prompt, else it is the last.
+    pub(super) fn status(&mut self, line: &str) {
+        if !self.live {
+            return;
+        }
+        if self.printer.interactive {
+            let over = if self.is_last { "\x1b[1A\x1b[2K" } else { "" };
+            self.printer.notes.line(format!("{over}{line}"));
+        } else {
+            let text = format!("\r{line}\x1b[K");
+            let length = text.len();
+            self.printer.notes.push(text.into_bytes(), length);
+        }
+        self.is_last = true;
+    }
+
+    /// What to print before a line that stays.
+    fn leave_status(&mut self) -> &'static str {
+        let was_last = std::mem::take(&mut self.is_last);
+        if was_last && !self.printer.interactive { "\r\x1b[K" } else { "" }
+    }
+}

@@ -1,0 +1,317 @@
+//! Scenarios: what a path does in the course of time, as a TOML file.
+//!
+//! ```toml
+//! description = "A lift between two floors"
+//! repeat = "20s"            # begins anew after so long; without it the last step stays
+//!
+//! [[step]]
+//! at = "0s"
+//! delay = "20ms"            # both ways, spelled as the flags are
+//! down = { loss = "1%" }    # one way
+//!
+//! [[step]]
+//! at = "8s"
+//! note = "doors closed"
+//! loss = "60%:20"
+//! handover = true           # clients reach the target from new addresses
+//! ```
+//!
+//! A step changes what it names; everything else stays as the step before left it, and as the
+//! command line says before the first. Each round begins from there again.
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use pigeon_datagram::Instant;
+use pigeon_datagram::link::Timeline;
+use pigeon_datagram::relay::Step;
+use pigeon_text::escape;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Shapes;
+use super::knobs::{KNOBS, Setting, Shape};
+use crate::cli::exit::UsageError;
+use crate::cli::quantity;
+use crate::config::position;
+
+/// The largest file that is read, and the most steps of it.
+const MAX_BYTES: u64 = 1 << 20;
+const MAX_STEPS: usize = 10_000;
+
+/// A scenario, checked.
+#[derive(Debug)]
+pub(super) struct Scenario {
+    pub(super) description: String,
+    steps: Vec<(Duration, Step)>,
+    repeat: Option<Duration>,
+}
+
+/// What is wrong, and where.
+struct Fault {
+    span: Range<usize>,
+    reason: String,
+}
+
+fn fault<T>(span: Range<usize>, reason: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault { span, reason: reason.into() })
+}
+
+impl Scenario {
+    /// Reads a file. Its steps change `base`.
+    pub(super) fn read(path: &Path, base: &Shapes) -> anyhow::Result<Scenario> {
+        let shown = escape(&path.to_string_lossy().into_owned()).to_string();
+        let cannot = |error| anyhow!(UsageError(format!("cannot read {shown}: {error}")));
+        let length = std::fs::metadata(path).map_err(cannot)?.len();
+        if length > MAX_BYTES {
+            let reason = format!("{shown} is no scenario: it has {length} bytes");
+            return Err(UsageError(reason).into());
+        }
+        let text = std::fs::read_to_string(path).map_err(cannot)?;
+        let scenario = Scenario::parse(&text, base);
+        Ok(scenario.map_err(|error| UsageError(format!("{shown}: {error}")))?)
+    }
+
+    /// Reads a scenario's text. The error is a line with the place in it.
+    pub(super) fn parse(text: &str, base: &Shapes) -> Result<Scenario, String> {
+        let placed = |fault: Fault| {
+            let (line, column) = position(text, fault.span.start);
+            format!("line {line}, column {column}: {}", fault.reason)
+        };
+        let table = DeTable::parse(text).map_err(|error| {
+            let reason = error.message().replace('\n', ", ");
+            placed(Fault { span: error.span().unwrap_or_default(), reason })
+        })?;
+        read_table(table.get_ref(), base).map_err(placed)
+    }
+
+    /// The steps as they come after `start`.
+    pub(super) fn timeline(&self, start: Instant) -> anyhow::Result<Timeline<Step>> {
+        // Order and period were checked with their places.
+        Ok(Timeline::new(start, self.steps.clone(), self.repeat)?)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.steps.len()
+    }
+}
+
+fn read_table(table: &DeTable<'_>, base: &Shapes) -> Result<Scenario, Fault> {
+    let mut description = String::new();
+    let (mut repeat, mut steps) = (None, Vec::new());
+    for (key, value) in table {
+        match key.get_ref().as_ref() {
+            "description" => description = string(value)?.to_string(),
+            "repeat" => repeat = Some((duration(value)?, value.span())),
+            "step" => steps = read_steps(value, base)?,
+            other => {
+                let reason = "there is description, repeat, step";
+                return fault(
+                    key.span(),
+                    format!("there is no setting {}; {reason}", escape(other)),
+                );
+            }
+        }
+    }
+    if steps.is_empty() {
+        return fault(0..0, "there is no step; a scenario has [[step]] at least once");
+    }
+    if let (Some((period, span)), Some((last, _))) = (&repeat, steps.last())
+        && period <= last
+    {
+        let reason = format!("it would begin again before its last step, which comes at {last:?}");
+        return fault(span.clone(), reason);
+    }
+    Ok(Scenario { description, steps, repeat: repeat.map(|(period, _)| period) })
+}
+
+fn read_steps(value: &Spanned<DeValue<'_>>, base: &Shapes) -> Result<Vec<(Duration, Step)>, Fault> {
+    let Some(array) = value.get_ref().as_array() else {
+        return fault(value.span(), "a step is written [[step]]");
+    };
+    if array.len() > MAX_STEPS {
+        return fault(value.span(), format!("it has more than {MAX_STEPS} steps"));
+    }
+    let mut shapes = base.clone();
+    let mut steps: Vec<(Duration, Step)> = Vec::new();
+    for item in array {
+        let Some(table) = item.get_ref().as_table() else {
+            return fault(item.span(), "a step is written [[step]]");
+        };
+        let (at, span, step) = read_step(table, item.span(), &mut shapes)?;
+        if steps.last().is_some_and(|(before, _)| at < *before) {
+            return fault(span, "comes before the step above it");
+        }
+        steps.push((at, step));
+    }
+    Ok(steps)
+}
+
+fn read_step(
+    table: &DeTable<'_>,
+    span: Range<usize>,
+    shapes: &mut Shapes,
+) -> Result<(Duration, Range<usize>, Step), Fault> {
+    let mut at = None;
+    let mut step = Step::default();
+    // What holds for both ways first, whatever the order in the file.
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        match name {
+            "at" => at = Some((duration(value)?, value.span())),
+            "note" => step.note = string(value)?.to_string(),
+            "handover" => match value.get_ref().as_bool() {
+                Some(handover) => step.handover = handover,
+                None => return fault(value.span(), "handover is true or false"),
+            },
+            "up" | "down" => {}
+            _ => {
+                set(&mut shapes.up, key, value)?;
+                set(&mut shapes.down, key, value)?;
+            }
+        }
+    }
+    for (name, shape) in [("up", &mut shapes.up), ("down", &mut shapes.down)] {
+        let Some(value) = table.get(name) else { continue };
+        let Some(table) = value.get_ref().as_table() else {
+            let reason = format!("{name} is a table, e.g. {name} = {{ loss = \"1%\" }}");
+            return fault(value.span(), reason);
+        };
+        for (key, value) in table {
+            set(shape, key, value)?;
+        }
+    }
+    for (way, shape, conditions) in
+        [("up", &shapes.up, &mut step.up), ("down", &shapes.down, &mut step.down)]
+    {
+        match shape.conditions() {
+            Ok(sound) => *conditions = sound,
+            Err(error) => return fault(span, format!("{way}: {error}")),
+        }
+    }
+    match at {
+        Some((at, at_span)) => Ok((at, at_span, step)),
+        None => fault(span, "a step says when it comes, e.g. at = \"5s\""),
+    }
+}
+
+fn set(
+    shape: &mut Shape,
+    key: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<(), Fault> {
+    let name = key.get_ref().as_ref();
+    if !KNOBS.contains(&name) {
+        let known = KNOBS.join(", ");
+        let reason = format!(
+            "there is no setting {}; there are at, note, handover, up, down, {known}",
+            escape(name)
+        );
+        return fault(key.span(), reason);
+    }
+    let text = match value.get_ref() {
+        DeValue::Integer(number) => number.as_str().to_string(),
+        DeValue::Float(number) => number.as_str().to_string(),
+        _ => string(value)?.to_string(),
+    };
+    let setting = Setting::parse(name, &text);
+    let set = setting.and_then(|setting| shape.set(&setting));
+    set.map_err(|error| Fault { span: value.span(), reason: format!("{name}: {error}") })
+}
+
+fn string<'a>(value: &'a Spanned<DeValue<'_>>) -> Result<&'a str, Fault> {
+    match value.get_ref().as_str() {
+        Some(text) => Ok(text),
+        None => fault(value.span(), "expected a text in quotes"),
+    }
+}
+
+fn duration(value: &Spanned<DeValue<'_>>) -> Result<Duration, Fault> {
+    quantity::duration(string(value)?).map_err(|reason| Fault { span: value.span(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Scenario::parse(text, &Shapes::default()).unwrap_err()
+    }
+
+    #[test]
+    fn every_scenario_of_the_repository_is_sound() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let scenario = Scenario::read(&path, &Shapes::default()).unwrap();
+            assert!(!scenario.description.is_empty() && scenario.len() > 0, "{path:?}");
+            names.push(path.file_name().unwrap().to_str().unwrap().to_string());
+        }
+        names.sort();
+        let expected = [
+            "3g.toml",
+            "datacentre-burst.toml",
+            "mobile-handover.toml",
+            "satellite.toml",
+            "wifi-edge.toml",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn a_step_changes_what_it_names() {
+        let text = "
+            repeat = '10s'
+            [[step]]
+            at = '0s'
+            delay = '20ms'
+            up = { loss = '1%' }
+            [[step]]
+            at = '5s'
+            note = 'worse'
+            down = { delay = '30ms', mtu = 1200 }
+            handover = true
+        ";
+        let scenario = Scenario::parse(text, &Shapes::default()).unwrap();
+        let (first, second) = (&scenario.steps[0].1, &scenario.steps[1].1);
+        let ms = Duration::from_millis;
+        assert_eq!((first.up.delay, first.down.delay), (ms(20), ms(20)));
+        assert_eq!((second.up.delay, second.down.delay), (ms(20), ms(30)));
+        assert_eq!((&second.up.loss, second.down.mtu), (&first.up.loss, Some(1200)));
+        assert!(second.handover && !first.handover);
+        assert_eq!(second.note, "worse");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (text, expected) in [
+            ("[[step]]\nat = 5s", "line 2, column "),
+            ("[[step]]\nat = '5s'\nloss = '120%'", "line 3, column 8: loss: \"120%\" is not"),
+            (
+                "[[step]]\nat = '5s'\n  up = { los = '1%' }",
+                "line 3, column 10: there is no setting los; ",
+            ),
+            ("[[step]]\nloss = '1%'", "line 1, column 1: a step says when it comes"),
+            ("[[step]]\nat='5s'\n[[step]]\nat = '4s'", "line 4, column 6: comes before the step"),
+            (
+                "repeat = '5s'\n[[step]]\nat = '5s'",
+                "line 1, column 10: it would begin again before",
+            ),
+            (
+                "[[step]]\nat = '0s'\njitter = '3ms'",
+                "line 1, column 1: up: a jitter of 3ms exceeds",
+            ),
+            ("speed = 3", "line 1, column 1: there is no setting speed"),
+            ("step = 3", "line 1, column 8: a step is written [[step]]"),
+            ("[[step]]\nat = 3", "line 2, column 6: expected a text in quotes"),
+            ("", "line 1, column 1: there is no step"),
+            ("[[step]]\nat = '1s'\nup = 3", "line 3, column 6: up is a table"),
+        ] {
+            let error = error(text);
+            assert!(error.starts_with(expected) && error.lines().count() == 1, "{text}: {error}");
+        }
+    }
+}

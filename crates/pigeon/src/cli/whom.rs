@@ -1,0 +1,115 @@
+//! Whom a word on the command line means: a contact by its name, or an endpoint.
+
+use clap_complete::CompletionCandidate;
+use pigeon_text::{Charset, escape};
+
+use super::endpoint::Endpoint;
+use super::exit::UsageError;
+use crate::contacts::{self, ContactName, looks_like_endpoint};
+
+/// Whom to talk to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Whom {
+    pub(crate) endpoint: Endpoint,
+    /// The contact's name, if it is one.
+    pub(crate) name: Option<ContactName>,
+    /// The contact's encoding, where it has one of its own.
+    pub(crate) charset: Option<Charset>,
+}
+
+impl From<Endpoint> for Whom {
+    fn from(endpoint: Endpoint) -> Whom {
+        Whom { endpoint, name: None, charset: None }
+    }
+}
+
+/// Reads one word. What can only be an endpoint is never looked up, so a spoilt contacts file is
+/// in nobody's way who uses none. A word that is no contact is a host where there is a
+/// `default_port` for it, else an error that names the nearest contacts.
+pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Whom> {
+    if let Some(contact) = contact(word)? {
+        return Ok(contact);
+    }
+    let why = match Endpoint::parse(word, default_port) {
+        Ok(endpoint) => return Ok(endpoint.into()),
+        Err(why) => why,
+    };
+    match looks_like_endpoint(word) || ContactName::parse(word).is_err() {
+        true => {
+            Err(UsageError(format!("bad endpoint `{}`: {}", escape(word), escape(&why))).into())
+        }
+        false => {
+            let unknown = contacts::load()?.unknown(word);
+            Err(UsageError(format!("{unknown} (an endpoint is written {}:PORT)", escape(word)))
+                .into())
+        }
+    }
+}
+
+/// `WHOM TEXT…`, or `HOST PORT TEXT…` where HOST is no contact.
+pub(crate) fn parse_with_text<'a>(
+    first: &str,
+    rest: &'a [String],
+) -> anyhow::Result<(Whom, &'a [String])> {
+    if let Some((port, text)) = rest.split_first()
+        && !has_port(first)
+        && port.parse::<u16>().is_ok()
+        && contact(first)?.is_none()
+    {
+        let host = first.trim_matches(['[', ']']);
+        let bracket = host.contains(':');
+        let joined = if bracket { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        return Ok((parse(&joined, None)?, text));
+    }
+    Ok((parse(first, None)?, rest))
+}
+
+fn contact(word: &str) -> anyhow::Result<Option<Whom>> {
+    if looks_like_endpoint(word) || ContactName::parse(word).is_err() {
+        return Ok(None);
+    }
+    let contacts = contacts::load()?;
+    Ok(contacts.find(word).map(|contact| Whom {
+        endpoint: contact.endpoint.clone(),
+        name: Some(contact.name.clone()),
+        charset: contact.charset,
+    }))
+}
+
+/// Whether the word carries a port of its own; a bare IPv6 address only seems to.
+fn has_port(word: &str) -> bool {
+    let bare_v6 = word.parse::<std::net::Ipv6Addr>().is_ok();
+    !bare_v6 && !word.ends_with(']') && word.contains(':')
+}
+
+/// The contacts' names for the shell to complete; none where they cannot be read.
+pub(crate) fn candidates() -> Vec<CompletionCandidate> {
+    let contacts = contacts::load().unwrap_or_default();
+    let candidate = |contact: &contacts::Contact| {
+        let help = contact.endpoint.to_string();
+        CompletionCandidate::new(contact.name.as_str()).help(Some(help.into()))
+    };
+    contacts.iter().map(candidate).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<(String, usize), String> {
+        let rest: Vec<String> = words[1..].iter().map(ToString::to_string).collect();
+        let found = parse_with_text(words[0], &rest);
+        let shown = |(whom, text): (Whom, &[String])| (whom.endpoint.to_string(), text.len());
+        found.map(shown).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_port_may_be_a_word_of_its_own() {
+        assert_eq!(parsed(&["127.0.0.1:9", "a", "b"]), Ok(("127.0.0.1:9".into(), 2)));
+        assert_eq!(parsed(&["127.0.0.1", "9", "a"]), Ok(("127.0.0.1:9".into(), 1)));
+        assert_eq!(parsed(&["::1", "9"]), Ok(("[::1]:9".into(), 0)));
+        assert_eq!(parsed(&["[::1]", "9"]), Ok(("[::1]:9".into(), 0)));
+        assert_eq!(parsed(&["127.0.0.1:9", "10"]), Ok(("127.0.0.1:9".into(), 1)));
+        assert!(parsed(&["127.0.0.1", "hello"]).unwrap_err().contains("no port"));
+    }
+}

@@ -1,0 +1,267 @@
+//! The contacts file on disk. Readers always see a whole file: a change is written beside it and
+//! renamed over it. Writers take turns by a lock file, and read again once it is theirs, so that two
+//! at once lose nothing; an editor's lock would not do, as the renamed file is another one.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use etcetera::BaseStrategy;
+use pigeon_text::{Charset, escape};
+use toml_edit::DocumentMut;
+
+use super::{Contact, ContactName, Contacts, edit};
+use crate::cli::endpoint::Endpoint;
+use crate::cli::exit::UsageError;
+
+/// The largest file that is read or written: some ten thousand contacts.
+const MAX_BYTES: usize = 1 << 20;
+
+/// How long to wait for another pigeon that is changing the file.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Names the file in place of the one in the configuration directory.
+const OVERRIDE: &str = "PIGEON_CONTACTS";
+
+/// Where the contacts are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct ContactsFile {
+    path: PathBuf,
+}
+
+impl ContactsFile {
+    /// What `PIGEON_CONTACTS` names, else `pigeon/contacts.toml` in the user's configuration
+    /// directory (`$XDG_CONFIG_HOME`, or `~/.config`). `None` where the user has no home.
+    pub(crate) fn of_user() -> Option<ContactsFile> {
+        let named = std::env::var_os(OVERRIDE).filter(|path| !path.is_empty());
+        let path = match named {
+            Some(path) => PathBuf::from(path),
+            None => {
+                let home = etcetera::choose_base_strategy().ok()?;
+                home.config_dir().join("pigeon").join("contacts.toml")
+            }
+        };
+        Some(ContactsFile { path })
+    }
+
+    /// The contacts, none where there is no file.
+    pub(crate) fn read(&self) -> anyhow::Result<Contacts> {
+        self.parse(&self.text(&self.path)?)
+    }
+
+    /// Adds a contact. False if it was there already; one that is there at the same endpoint gets
+    /// the encoding.
+    pub(crate) fn add(
+        &self,
+        name: &ContactName,
+        endpoint: &Endpoint,
+        charset: Option<Charset>,
+    ) -> anyhow::Result<bool> {
+        self.change(|document, contacts| {
+            let key = match contacts.find(name.as_str()) {
+                Some(known) if known.endpoint != *endpoint => {
+                    return Err(taken(known));
+                }
+                Some(known) if charset.is_none() || charset == known.charset => return Ok(false),
+                Some(known) => known.name.as_str(),
+                None => name.as_str(),
+            };
+            edit::put(document, key, endpoint, charset);
+            Ok(true)
+        })
+    }
+
+    /// Removes a contact.
+    pub(crate) fn remove(&self, name: &str) -> anyhow::Result<()> {
+        self.change(|document, contacts| {
+            let known = find(contacts, name)?;
+            edit::remove(document, known.name.as_str());
+            Ok(true)
+        })
+        .map(drop)
+    }
+
+    /// Gives a contact another name.
+    pub(crate) fn rename(&self, old: &str, new: &ContactName) -> anyhow::Result<()> {
+        self.change(|document, contacts| {
+            let known = find(contacts, old)?;
+            match contacts.find(new.as_str()) {
+                // Other capitals of its own name are no other contact.
+                Some(other) if !other.name.is(&known.name) => Err(taken(other)),
+                _ => {
+                    edit::rename(document, known.name.as_str(), new.as_str());
+                    Ok(true)
+                }
+            }
+        })
+        .map(drop)
+    }
+
+    /// Reads, changes and writes the file while no other pigeon does; writes only if `change`
+    /// says that it changed anything. On an error the file is as it was.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut DocumentMut, &Contacts) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<bool> {
+        let path = self.target()?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(directory)
+            .with_context(|| format!("cannot make {}", shown(directory)))?;
+        // Held until the end of this function.
+        let _turn = self.lock(&beside(&path, "lock")?)?;
+        let text = self.text(&path)?;
+        let contacts = self.parse(&text)?;
+        // What has parsed parses again.
+        let mut document: DocumentMut = text.parse().with_context(|| shown(&self.path))?;
+        if !change(&mut document, &contacts)? {
+            return Ok(false);
+        }
+        let changed = as_before(&text, document.to_string());
+        if changed.len() > MAX_BYTES {
+            bail!("{} would be larger than {MAX_BYTES} bytes", shown(&self.path));
+        }
+        // A slip of ours must not cost anybody's file.
+        Contacts::parse(&changed).context("not written: the change would spoil the file")?;
+        replace(&path, directory, changed.as_bytes())
+            .with_context(|| format!("cannot write {}", shown(&self.path)))?;
+        Ok(true)
+    }
+
+    /// The file behind symbolic links, which may not be there yet.
+    fn target(&self) -> anyhow::Result<PathBuf> {
+        match fs::canonicalize(&self.path) {
+            Ok(path) => Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match fs::read_link(&self.path) {
+                    Ok(link) => Ok(self.path.parent().unwrap_or(Path::new("")).join(link)),
+                    Err(_) => Ok(self.path.clone()),
+                }
+            }
+            Err(error) => Err(anyhow!(error).context(format!("cannot read {}", shown(&self.path)))),
+        }
+    }
+
+    fn lock(&self, path: &Path) -> anyhow::Result<File> {
+        let failed = || format!("cannot lock {}", shown(path));
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let file = file.with_context(failed)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    bail!("another pigeon holds {} and does not let go", shown(path))
+                }
+                Err(TryLockError::Error(error)) => return Err(anyhow!(error).context(failed())),
+            }
+        }
+    }
+
+    fn text(&self, path: &Path) -> anyhow::Result<String> {
+        let failed = || format!("cannot read {}", shown(&self.path));
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+            Err(error) => return Err(anyhow!(error).context(failed())),
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
+        if bytes.len() > MAX_BYTES {
+            let why = format!("{} holds no contacts: it is too large", shown(&self.path));
+            return Err(UsageError(why).into());
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let valid = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            UsageError(format!("{}: line {line} is no UTF-8", shown(&self.path))).into()
+        })
+    }
+
+    fn parse(&self, text: &str) -> anyhow::Result<Contacts> {
+        let parsed = Contacts::parse(text);
+        parsed.map_err(|error| UsageError(format!("{}: {error}", shown(&self.path))).into())
+    }
+}
+
+fn find<'a>(contacts: &'a Contacts, name: &str) -> anyhow::Result<&'a Contact> {
+    contacts.find(name).ok_or_else(|| UsageError(contacts.unknown(name)).into())
+}
+
+fn taken(known: &Contact) -> anyhow::Error {
+    let Contact { name, endpoint, .. } = known;
+    let way = format!("`pigeon contacts remove {name}` first, or choose another name");
+    UsageError(format!("{name} is {endpoint} already; {way}")).into()
+}
+
+/// The changed text with the line ends and the byte order mark that the file had, which the parser
+/// does not keep.
+fn as_before(text: &str, changed: String) -> String {
+    let changed = match text.contains("\r\n") {
+        true => changed.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => changed,
+    };
+    match text.starts_with('\u{feff}') && !changed.starts_with('\u{feff}') {
+        true => format!("\u{feff}{changed}"),
+        false => changed,
+    }
+}
+
+/// `.NAME.SUFFIX` in the same directory: the same file system, and out of sight.
+fn beside(path: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
+    let name = path.file_name().with_context(|| format!("{} is no file", shown(path)))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(".");
+    hidden.push(suffix);
+    Ok(path.with_file_name(hidden))
+}
+
+/// Replaces the file as a whole: after a crash it is the old one or the new one.
+fn replace(path: &Path, directory: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let new = beside(path, "new")?;
+    // Whoever left it there held the lock that is ours now.
+    let _ = fs::remove_file(&new);
+    let written = write_new(&new, path, bytes).and_then(|()| fs::rename(&new, path));
+    if let Err(error) = written {
+        let _ = fs::remove_file(&new);
+        return Err(error.into());
+    }
+    // So that the renaming survives a crash too. Some systems cannot open a directory.
+    #[cfg(unix)]
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    #[cfg(not(unix))]
+    let _ = directory;
+    Ok(())
+}
+
+fn write_new(new: &Path, old: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(new)?;
+    if let Ok(old) = fs::metadata(old) {
+        file.set_permissions(old.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn shown(path: &Path) -> String {
+    escape(&path.to_string_lossy().into_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_stay_what_they_were() {
+        assert_eq!(as_before("\u{feff}a\r\n", "a\nb\r\nc\n".into()), "\u{feff}a\r\nb\r\nc\r\n");
+        assert_eq!(as_before("a\n", "a\nb\n".into()), "a\nb\n");
+    }
+}

@@ -1,0 +1,108 @@
+//! The thread that reads lines for a loop: what is typed, or comes by a pipe, until it ends.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use anyhow::Context;
+use pigeon_net::Waker;
+
+use super::lines::{Input, Printer, Reader};
+use crate::cli::exit::Status;
+
+/// How many lines may wait for the loop; then reading waits.
+const WAITING: usize = 64;
+
+/// What the thread tells the loop.
+pub(crate) enum Typed {
+    Line(Vec<u8>),
+    /// A line that could not be sent; the person has been told why.
+    Refused,
+    Leave(Status),
+}
+
+/// What becomes of a line, as far as can be told without the loop.
+pub(crate) enum Checked {
+    Fine,
+    /// It is the last one: nothing is read after it.
+    Last,
+    /// It cannot be sent, for this reason.
+    Refused(String),
+}
+
+/// Starts the thread. At the end of a pipe it stays `wait` longer, for replies.
+pub(crate) fn start(
+    reader: Reader,
+    printer: Printer,
+    waker: Waker,
+    wait: Duration,
+    check: impl Fn(&[u8]) -> Checked + Send + 'static,
+) -> anyhow::Result<Receiver<Typed>> {
+    let (sender, typed) = sync_channel(WAITING);
+    let typist = Typist { reader, printer, check, sender, waker, wait };
+    std::thread::Builder::new()
+        .name("input".into())
+        .spawn(move || typist.run())
+        .context("cannot start a thread")?;
+    Ok(typed)
+}
+
+struct Typist<C> {
+    reader: Reader,
+    printer: Printer,
+    check: C,
+    sender: SyncSender<Typed>,
+    waker: Waker,
+    wait: Duration,
+}
+
+impl<C: Fn(&[u8]) -> Checked> Typist<C> {
+    fn run(mut self) {
+        let leave = loop {
+            match self.reader.next() {
+                Input::Line(line) => {
+                    // What was pasted at once is still one message a line.
+                    for line in line.split(|&byte| self.printer.interactive && byte == b'\n') {
+                        let checked = (self.check)(line);
+                        if let Checked::Refused(why) = checked {
+                            self.refuse(why);
+                            continue;
+                        }
+                        let last = matches!(checked, Checked::Last);
+                        if !self.give(Typed::Line(line.to_vec())) || last {
+                            return;
+                        }
+                    }
+                }
+                Input::TooLong => {
+                    self.refuse("not sent: a line longer than any datagram".to_string());
+                }
+                Input::NotUtf8 => {
+                    self.refuse("that was no UTF-8; set the terminal to UTF-8".to_string());
+                }
+                Input::Interrupted => break Status::Interrupted,
+                Input::End => {
+                    if !self.printer.interactive {
+                        std::thread::sleep(self.wait);
+                    }
+                    break Status::Done;
+                }
+            }
+        };
+        self.give(Typed::Leave(leave));
+    }
+
+    /// Says why a line is not sent. It is not put back under the cursor: so long a line would push
+    /// the reason off the screen.
+    fn refuse(&self, why: String) {
+        let kept = if self.printer.interactive { "; arrow up brings it back" } else { "" };
+        self.printer.notes.line(format!("{why}{kept}"));
+        self.give(Typed::Refused);
+    }
+
+    /// False when the loop has ended.
+    fn give(&self, typed: Typed) -> bool {
+        let given = self.sender.send(typed).is_ok();
+        self.waker.wake();
+        given
+    }
+}

@@ -1,0 +1,406 @@
+//! `pigeon bench`: a path measured, beside whoever knows the truth about it: the sums themselves, a
+//! program that loses datagrams and counts them, the kernel's netem.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::namespace::Namespace;
+use crate::peers::{address_of, installed, python, python_to};
+use crate::pigeon::{address_in, pigeon};
+use crate::process::{Process, SOON, Voice};
+use crate::services::serve;
+
+/// `pigeon bench server` on a port that the system chooses.
+fn server() -> (Process, SocketAddr) {
+    let server = pigeon("bench server", &["bench", "server", "0"]);
+    let line = server.expect_status(|line| line.starts_with("listening on "), SOON);
+    (server, address_in(&line))
+}
+
+/// The summary of a measurement that succeeds.
+#[track_caller]
+fn measured(to: SocketAddr, args: &str) -> Value {
+    let to = to.to_string();
+    let args: Vec<&str> = ["bench", &to, "--json"].into_iter().chain(args.split(' ')).collect();
+    summary(pigeon("pigeon bench", &args))
+}
+
+#[track_caller]
+fn summary(mut bench: Process) -> Value {
+    assert_eq!(bench.expect_end(SOON + SOON).code(), Some(0));
+    let lines = bench.lines(Voice::Out);
+    let summary: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!(summary["type"], "summary");
+    summary
+}
+
+/// A count of the summary.
+#[track_caller]
+fn count(summary: &Value, name: &str) -> u64 {
+    summary[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {summary}"))
+}
+
+/// Sent = received + lost, and lost = by the kernel + on the way. Returns how many were sent.
+#[track_caller]
+fn adds_up(summary: &Value, way: &str) -> u64 {
+    let count = |name| count(summary, &format!("{way}_{name}"));
+    assert_eq!(count("sent"), count("received") + count("lost"), "{summary}");
+    assert_eq!(count("lost"), count("lost_on_way") + count("lost_in_kernel"), "{summary}");
+    count("sent")
+}
+
+#[test]
+fn as_fast_as_it_goes_it_adds_up_to_the_datagram() {
+    let (_server, to) = server();
+    for (args, ways) in [
+        ("", vec!["up"]),
+        ("--size 1400", vec!["up"]),
+        ("--reverse", vec!["down"]),
+        ("--reverse --size 65507", vec!["down"]),
+        ("--both --flows 3", vec!["up", "down"]),
+    ] {
+        let summary = measured(to, format!("--for 300ms {args}").trim_end());
+        for way in ways {
+            assert!(adds_up(&summary, way) > 0, "{summary}");
+            assert_eq!(summary[format!("{way}_lost_on_way")], 0, "on loopback: {summary}");
+        }
+    }
+}
+
+#[test]
+fn the_pace_is_kept_and_shared_by_the_flows() {
+    let (_server, to) = server();
+    for flows in [1, 4] {
+        let summary = measured(to, &format!("--for 1s --rate 2k/s --both --flows {flows}"));
+        for way in ["up", "down"] {
+            // The flows' beginnings and ends need not coincide.
+            assert!(adds_up(&summary, way).abs_diff(2_000) < 8, "{summary}");
+        }
+    }
+}
+
+#[test]
+fn what_the_receivers_kernel_dropped_is_told_apart() {
+    let (server, to) = server();
+    let to = to.to_string();
+    let args = ["bench", &to, "--json", "--for", "3s", "--size", "1400"];
+    let bench = pigeon("pigeon bench", &args);
+    server.expect_status(|line| line.ends_with(" begins"), SOON);
+    // Meanwhile its receive buffer fills, and the rest is dropped there.
+    server.signal("STOP");
+    std::thread::sleep(Duration::from_secs(2));
+    server.signal("CONT");
+    let summary = summary(bench);
+    adds_up(&summary, "up");
+    assert!(count(&summary, "up_lost_in_kernel") > 0, "{summary}");
+    assert_eq!(summary["up_lost_on_way"], 0, "{summary}");
+}
+
+#[test]
+fn round_trips_by_a_server_and_by_plain_echo_services() {
+    let (_server, to) = server();
+    let echo = serve(&["echo:0"]);
+    let mut far_ends = vec![("server", to), ("pigeon serve echo", echo.at("echo"))];
+    let mut others = Vec::new();
+    if installed("python3") {
+        others.push(python("echo_server.py", &[]));
+        far_ends.push(("python", address_of(&others[0])));
+    }
+    if installed("socat") {
+        let (process, address) = socat_echo();
+        others.push(process);
+        far_ends.push(("socat", address));
+    }
+    for (name, to) in far_ends {
+        // No faster, as socat starts a process for each.
+        let summary = measured(to, "--for 1s --ping --rate 50/s");
+        assert_eq!(adds_up(&summary, "trip"), 50, "{name}");
+        assert_eq!(summary["trip_lost"], 0, "{name}: {summary}");
+        let seconds = |field: &str| summary[field].as_f64().unwrap();
+        let [min, median, max] = ["rtt_min", "rtt_p50", "rtt_max"].map(seconds);
+        assert!(0.0 < min && min <= median && median <= max && max < 2.0, "{name}: {summary}");
+        assert!(seconds("rtt_since_sent_p50") <= median * 1.01, "{name}: {summary}");
+        // The way there alone is known to a server only.
+        assert_eq!(summary.get("up_sent").is_some(), name == "server");
+    }
+}
+
+/// An echo service that is a `cat` for each client.
+fn socat_echo() -> (Process, SocketAddr) {
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("UDP4-RECVFROM:{port},bind=127.0.0.1,fork");
+    let mut command = std::process::Command::new("socat");
+    let socat = Process::spawn("socat", command.args(["-d", "-d", &listen, "PIPE"]));
+    socat.expect_status(|line| line.contains("receiving on"), SOON);
+    (socat, SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+#[test]
+fn one_by_one_the_next_goes_when_the_last_is_back() {
+    let (_server, to) = server();
+    let summary = measured(to, "--for 500ms --ping --rate unlimited");
+    assert_eq!(summary["rate"], Value::Null);
+    let trips = adds_up(&summary, "trip");
+    let mean = summary["rtt_mean"].as_f64().unwrap();
+    assert!(trips > 1 && trips as f64 * mean < 0.6, "{summary}");
+}
+
+#[test]
+fn intervals_sum_up_to_the_summary() {
+    let (_server, to) = server();
+    let to = to.to_string();
+    let args = "--for 700ms --rate 1k/s --both --json --interval 200ms".split(' ');
+    let args: Vec<&str> = ["bench", to.as_str()].into_iter().chain(args).collect();
+    let mut bench = pigeon("pigeon bench", &args);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    let lines: Vec<Value> =
+        bench.lines(Voice::Out).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (summary, intervals) = lines.split_last().unwrap();
+    assert!(intervals.len() >= 3, "{lines:#?}");
+    for field in ["up_sent", "up_received", "up_bytes", "down_sent", "down_received"] {
+        let sum: u64 = intervals.iter().map(|interval| count(interval, field)).sum();
+        assert_eq!(sum, count(summary, field), "{field}");
+    }
+    assert!(intervals.windows(2).all(|pair| pair[0]["to"] == pair[1]["from"]));
+}
+
+#[test]
+fn what_is_said_goes_to_stderr_and_the_table_to_stdout() {
+    let (_server, to) = server();
+    let mut bench = pigeon("pigeon bench", &["bench", &to.to_string(), "--for", "100ms"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    let table = bench.output();
+    for row in ["there", "sent", "received", "lost", "  in the receiver", "jitter"] {
+        assert!(table.lines().any(|line| line.trim_end().contains(row)), "{row}: {table}");
+    }
+    assert!(bench.lines(Voice::Err)[0].starts_with(&format!("to {to} for 0.1 s")));
+}
+
+#[test]
+fn who_does_not_serve_is_told_at_once() {
+    let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    dead.connect(dead.local_addr().unwrap()).unwrap();
+    let to = dead.local_addr().unwrap().to_string();
+    let mut bench = pigeon("pigeon bench", &["bench", &to]);
+    assert_eq!(bench.expect_end(Duration::from_secs(2)).code(), Some(1));
+    let said = bench.lines(Voice::Err);
+    assert_eq!(said, [format!("pigeon: {to} refused: nobody listens there")]);
+
+    let echo = serve(&["echo:0"]);
+    let to = echo.at("echo").to_string();
+    let mut bench = pigeon("pigeon bench", &["bench", &to, "--reverse"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(1));
+    assert!(bench.lines(Voice::Err)[0].contains("only an echo service is there"));
+}
+
+#[test]
+fn a_server_that_goes_away_leaves_what_was_measured() {
+    let (mut server, to) = server();
+    let mut bench =
+        pigeon("pigeon bench", &["bench", &to.to_string(), "--rate", "100/s", "--json"]);
+    bench.expect_lines(1, SOON);
+    server.signal("TERM");
+    assert_eq!(server.expect_end(Duration::from_secs(2)).code(), Some(0));
+    assert_eq!(bench.expect_end(SOON).code(), Some(1));
+    assert!(bench.lines(Voice::Err).last().unwrap().contains("refused"));
+    assert!(bench.lines(Voice::Out).last().unwrap().contains("\"summary\""));
+}
+
+#[test]
+fn ctrl_c_ends_it_with_the_summary_so_far() {
+    let (_server, to) = server();
+    let mut bench = pigeon("pigeon bench", &["bench", &to.to_string(), "--rate", "1k/s", "--json"]);
+    bench.expect_lines(1, SOON);
+    bench.signal("INT");
+    assert_eq!(bench.expect_end(Duration::from_secs(2)).code(), Some(130));
+    let summary: Value = serde_json::from_str(bench.lines(Voice::Out).last().unwrap()).unwrap();
+    assert_eq!((&summary["type"], &summary["interrupted"]), (&"summary".into(), &true.into()));
+    assert!(adds_up(&summary, "up") >= 1_000);
+    assert_eq!(summary["up_lost"], 0);
+}
+
+#[test]
+fn impossible_wishes_are_refused_in_a_line() {
+    for (args, said) in [
+        ("--size 10", "--size: a test datagram has from 40 to 65507 bytes, not 10"),
+        ("--size 70000", "--size: a test datagram has from 40 to 65507 bytes, not 70000"),
+        ("--rate 0/s", "a rate is a number a second"),
+        ("--for 10", "a duration is a number with its unit"),
+        ("--interval 1ms", "must be at least 100ms"),
+        ("--flows 0", "0 is not in 1..=256"),
+        ("--reverse --both", "cannot be used with"),
+    ] {
+        let args: Vec<&str> = ["bench", "127.0.0.1:9"].into_iter().chain(args.split(' ')).collect();
+        let mut bench = pigeon("pigeon bench", &args);
+        assert_eq!(bench.expect_end(SOON).code(), Some(2), "{args:?}");
+        assert!(bench.lines(Voice::Err)[0].contains(said), "{args:?}");
+    }
+}
+
+/// The counts that `bad_way.py` tells at its end: came, lost, repeated.
+#[track_caller]
+fn truth_of(mut way: Process) -> [u64; 3] {
+    way.end_stdin();
+    let line = way.expect_line(|line| line.starts_with("came "), SOON);
+    let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
+    numbers.try_into().unwrap()
+}
+
+#[test]
+fn it_tells_exactly_what_a_bad_way_did() {
+    if !installed("python3") {
+        return;
+    }
+    let (_server, server) = server();
+    for knobs in ["loss=0.01", "loss=0.1 duplicate=0.01", "delay=0.05 jitter=0.01 hold=0.05"] {
+        let way = python_to("bad_way.py", server, &knobs.split(' ').collect::<Vec<_>>());
+        let summary = measured(address_of(&way), "--for 2s --rate 1k/s");
+        let [came, lost, repeated] = truth_of(way);
+        assert_eq!(adds_up(&summary, "up"), came, "{knobs}");
+        assert_eq!(count(&summary, "up_lost"), lost, "{knobs}: {summary}");
+        assert_eq!(count(&summary, "up_duplicated"), repeated, "{knobs}: {summary}");
+        assert_eq!(count(&summary, "up_lost_in_kernel"), 0, "{knobs}: {summary}");
+        assert_eq!(count(&summary, "up_late") > 0, knobs.contains("jitter"), "{knobs}: {summary}");
+    }
+}
+
+/// Fails unless `hits` of `tries` is what chance makes of this probability, within five standard
+/// deviations: a test that holds fails once in a million runs.
+#[track_caller]
+fn expect_share(hits: u64, tries: u64, probability: f64, what: &str) {
+    let mean = tries as f64 * probability;
+    let deviation = (mean * (1.0 - probability)).sqrt();
+    let off = (hits as f64 - mean).abs();
+    assert!(off <= 5.0 * deviation + 1.0, "{what}: {hits} of {tries}, {mean} ± {deviation} due");
+}
+
+/// Two hosts, and a bench server on the second.
+struct Hosts {
+    near: Namespace,
+    far: Namespace,
+    _server: Process,
+}
+
+const FAR: &str = "10.77.1.2:7777";
+
+impl Hosts {
+    /// `None` where they cannot be, or the kernel cannot make the way from the first to the second
+    /// as bad as this; it is said.
+    fn new(discipline: &str) -> Option<Hosts> {
+        let [near, far] = Namespace::pair()?;
+        let server = far.pigeon("bench server", &["bench", "server", "*:7777"]);
+        server.expect_status(|line| line.starts_with("listening on "), SOON);
+        let hosts = Hosts { near, far, _server: server };
+        // Once both know each other's hardware address, as ARP would be lost and delayed too.
+        hosts.measure("--for 100ms --rate 100/s");
+        hosts.near.shape("near", discipline).then_some(hosts)
+    }
+
+    #[track_caller]
+    fn measure(&self, args: &str) -> Value {
+        let args: Vec<&str> = ["bench", FAR, "--json"].into_iter().chain(args.split(' ')).collect();
+        summary(self.near.pigeon("pigeon bench", &args))
+    }
+
+    /// What iperf3 says was lost, of how many, at the same pace; `None` where it is not installed.
+    fn iperf3(&self, per_second: u64, seconds: u64) -> Option<[u64; 2]> {
+        if !installed("iperf3") {
+            return None;
+        }
+        let server = self.far.run("iperf3 -s", "iperf3", &["-s", "-1", "--forceflush"]);
+        server.expect_line(|line| line.contains("listening"), SOON);
+        let [bits, seconds] = [per_second * 64 * 8, seconds].map(|number| number.to_string());
+        let args = ["-c", "10.77.1.2", "-u", "-l", "64", "-b", &bits, "-t", &seconds, "-J"];
+        let mut client = self.near.run("iperf3 -c", "iperf3", &args);
+        assert_eq!(client.expect_end(SOON + SOON).code(), Some(0));
+        let report: Value = serde_json::from_str(&client.output()).unwrap();
+        let sum = &report["end"]["sum"];
+        Some(["lost_packets", "packets"].map(|field| sum[field].as_u64().unwrap()))
+    }
+}
+
+#[test]
+fn to_another_machine_the_pace_is_safe() {
+    let Some([near, far]) = Namespace::pair() else { return };
+    let server = far.pigeon("bench server", &["bench", "server", "*:7777"]);
+    server.expect_status(|line| line.starts_with("listening on "), SOON);
+    let mut bench = near.pigeon("pigeon bench", &["bench", FAR, "--for", "500ms", "--json"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    let said = bench.lines(Voice::Err);
+    assert!(said[0].contains("1000 datagrams a second"), "{said:?}");
+    let summary: Value = serde_json::from_str(bench.lines(Voice::Out).last().unwrap()).unwrap();
+    assert_eq!((adds_up(&summary, "up"), &summary["up_lost"]), (500, &0.into()));
+}
+
+#[test]
+fn what_a_bottleneck_drops_was_lost_on_the_way() {
+    // Of 5,000 datagrams of 106 bytes a second the bottleneck carries 2,358.
+    let Some(hosts) = Hosts::new("tbf rate 2mbit burst 2kb limit 20kb") else { return };
+    let before = hosts.near.dropped("near");
+    let summary = hosts.measure("--for 2s --rate 5k/s");
+    let dropped = hosts.near.dropped("near") - before;
+    assert_eq!(adds_up(&summary, "up"), 10_000);
+    assert_eq!(count(&summary, "up_lost_in_kernel"), 0, "{summary}");
+    // The kernel counts everything it dropped: a heartbeat or a question at the end as well.
+    let lost = count(&summary, "up_lost_on_way");
+    assert!(lost <= dropped && dropped <= lost + 20, "{dropped} dropped: {summary}");
+    assert!((0.45..0.6).contains(&(lost as f64 / 10_000.0)), "{summary}");
+}
+
+#[test]
+fn loss_by_netem() {
+    for (discipline, probability) in [("netem loss 1%", 0.01), ("netem loss 10%", 0.1)] {
+        let Some(hosts) = Hosts::new(discipline) else { return };
+        let before = hosts.near.dropped("near");
+        let summary = hosts.measure("--for 3s --rate 5k/s");
+        let dropped = hosts.near.dropped("near") - before;
+        let (sent, lost) = (adds_up(&summary, "up"), count(&summary, "up_lost_on_way"));
+        assert_eq!((sent, count(&summary, "up_lost_in_kernel")), (15_000, 0));
+        expect_share(lost, sent, probability, discipline);
+        assert!(lost <= dropped && dropped <= lost + 20, "{dropped} dropped: {summary}");
+        if let Some([lost, sent]) = hosts.iperf3(5_000, 3) {
+            expect_share(lost, sent, probability, "iperf3");
+        }
+    }
+}
+
+#[test]
+fn delay_by_netem() {
+    let Some(hosts) = Hosts::new("netem limit 10000 delay 50ms 10ms") else { return };
+    // Farther apart than the delay varies, so that none overtakes another.
+    let summary = hosts.measure("--for 5s --ping --rate 40/s");
+    assert_eq!((adds_up(&summary, "trip"), &summary["trip_lost"]), (200, &0.into()));
+    let [min, median, max] =
+        ["rtt_min", "rtt_p50", "rtt_max"].map(|field| summary[field].as_f64().unwrap());
+    // Uniform within 10 ms: the median of 200 is within 5 standard deviations of 0.7 ms.
+    assert!((0.040..0.043).contains(&min) && (0.0465..0.054).contains(&median), "{summary}");
+    assert!((0.057..0.065).contains(&max), "{summary}");
+    // The mean difference of two draws is a third of 20 ms.
+    let jitter = summary["up_jitter"].as_f64().unwrap();
+    assert!((0.003..0.011).contains(&jitter), "{summary}");
+}
+
+#[test]
+fn reordering_by_netem() {
+    // 5 % go at once and overtake the ones before them, which so come late.
+    let Some(hosts) = Hosts::new("netem limit 10000 delay 10ms reorder 5%") else { return };
+    let summary = hosts.measure("--for 4s --rate 1k/s");
+    assert_eq!((adds_up(&summary, "up"), &summary["up_lost"]), (4_000, &0.into()));
+    // Each of these overtakes the ten that were sent in the 10 ms before. So one is late unless it
+    // went at once itself, or all ten after it waited.
+    let late = (1.0 - 0.95_f64.powi(10)) * 0.95;
+    let told = count(&summary, "up_late") as f64 / 4_000.0;
+    // How exactly the pace is kept decides whether nine or eleven are on the way.
+    assert!((told - late).abs() < 0.08, "{told} for {late}: {summary}");
+}
+
+#[test]
+fn duplicates_by_netem() {
+    let Some(hosts) = Hosts::new("netem limit 10000 duplicate 1%") else { return };
+    let summary = hosts.measure("--for 3s --rate 5k/s");
+    let sent = adds_up(&summary, "up");
+    assert_eq!((sent, &summary["up_lost"]), (15_000, &0.into()));
+    expect_share(count(&summary, "up_duplicated"), sent, 0.01, "duplicate 1%");
+}

@@ -1,0 +1,63 @@
+//! A contacts file of a test's own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::process::{Process, SOON};
+
+/// A directory with a contacts file that every program started through it uses.
+pub(crate) struct Book(PathBuf);
+
+impl Book {
+    pub(crate) fn new() -> Book {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let directory = format!("pigeon-contacts-{}-{count}", std::process::id());
+        let directory = std::env::temp_dir().join(directory);
+        fs::create_dir(&directory).unwrap();
+        Book(directory)
+    }
+
+    /// A book whose file says this.
+    pub(crate) fn saying(text: &str) -> Book {
+        let book = Book::new();
+        fs::write(book.path(), text).unwrap();
+        book
+    }
+
+    pub(crate) fn directory(&self) -> &PathBuf {
+        &self.0
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.0.join("contacts.toml")
+    }
+
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(self.path()).unwrap()
+    }
+
+    /// `pigeon ARGS…` with these contacts.
+    pub(crate) fn pigeon(&self, name: &str, args: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+        Process::spawn(name, command.args(args).env("PIGEON_CONTACTS", self.path()))
+    }
+
+    /// The same to its end: its exit status and itself.
+    #[track_caller]
+    pub(crate) fn ended(&self, args: &[&str]) -> (Option<i32>, Process) {
+        let mut process = self.pigeon(&format!("pigeon {}", args[0]), args);
+        process.end_stdin();
+        let status = process.expect_end(SOON);
+        (status.code(), process)
+    }
+}
+
+impl Drop for Book {
+    fn drop(&mut self) {
+        // A leftover in the system's directory for such things is no failure.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
