@@ -6,6 +6,7 @@
 //!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `book`: contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
+//! - `screen`: the full screen on terminals of its own (`pty`).
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
@@ -27,6 +28,7 @@ mod namespace;
 mod peers;
 mod pigeon;
 mod process;
+mod pty;
 mod services;
 
 mod ask;
@@ -45,6 +47,7 @@ mod replay;
 mod replies;
 mod restart;
 mod room;
+mod screen;
 mod send_listen;
 mod serve;
 mod sockets;
