@@ -335,14 +335,15 @@ impl Relay {
             }
             self.tell(Event::Step(note));
         }
-        for way in [Way::Up, Way::Down] {
-            self.deliver(now, way);
-        }
         while let Some((slot, address)) = self.clients.expire(now, self.idle) {
             self.counts.idle += 1;
             self.told.full = false;
             self.events.push_back(Event::Close(slot));
             self.tell(Event::Idle(address));
+        }
+        // After those that leave, whose sockets are closed before anything is sent.
+        for way in [Way::Up, Way::Down] {
+            self.deliver(now, way);
         }
     }
 

@@ -300,7 +300,6 @@ impl Stage {
         if let Some(report) = self.sockets.send(key, bytes, &self.transmits, PATIENCE) {
             self.counts.sent += report.sent;
             self.counts.not_sent += report.dropped;
-            self.counts.bytes += bytes.len() as u64;
             self.refused |= report.refused;
         }
         self.outbox.reset_if_drained();
@@ -347,6 +346,7 @@ impl Stage {
     fn tell(&mut self, left_out: &LeftOut, as_json: bool) {
         let began = self.began.unwrap_or(Instant::ORIGIN);
         self.counts.elapsed = self.began.map_or(Duration::ZERO, |_| self.clock.now() - began);
+        self.counts.bytes = self.sockets.stats().sent.bytes;
         // Whoever reads may have gone; what was sent was sent.
         let _ = match as_json {
             true => writeln!(io::stdout(), "{}", self.counts.json(left_out)),
