@@ -3,14 +3,16 @@
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
-//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `book`: contacts.
+//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`: and what
+//!   makes the way between them bad; `book`: contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
-//! - `bench`: a path measured, beside whoever knows the truth about it.
+//! - `bench`: a path measured, beside whoever knows the truth about it; `judges`: by the kernel and by
+//!   a program; `bad_network`: a hub, its members and those who ask, across such a path.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
@@ -21,6 +23,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
 
+mod bad_path;
 mod book;
 mod namespace;
 mod peers;
@@ -29,6 +32,7 @@ mod process;
 mod services;
 
 mod ask;
+mod bad_network;
 mod bench;
 mod capture;
 mod chat;
@@ -37,6 +41,7 @@ mod discover;
 mod encodings;
 mod escapes;
 mod groups;
+mod judges;
 mod membership;
 mod refusals;
 mod replies;
