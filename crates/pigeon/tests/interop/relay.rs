@@ -154,8 +154,8 @@ fn the_delay_is_kept_each_way() {
         both = both.min(start.elapsed());
     }
     let ms = Duration::from_millis;
-    assert!(up >= ms(40) && up < ms(80), "{up:?}");
-    assert!(both >= ms(120) && both < ms(200), "{both:?}");
+    assert!(up >= ms(40) && up < ms(120), "{up:?}");
+    assert!(both >= ms(120) && both < ms(240), "{both:?}");
     end(relay);
 }
 
