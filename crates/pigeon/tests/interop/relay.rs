@@ -154,8 +154,8 @@ fn the_delay_is_kept_each_way() {
         both = both.min(start.elapsed());
     }
     let ms = Duration::from_millis;
-    assert!(up >= ms(40) && up < ms(80), "{up:?}");
-    assert!(both >= ms(120) && both < ms(200), "{both:?}");
+    assert!(up >= ms(40) && up < ms(120), "{up:?}");
+    assert!(both >= ms(120) && both < ms(240), "{both:?}");
     end(relay);
 }
 
@@ -195,7 +195,11 @@ fn conditions_change_while_it_runs() {
     relay.say("stats");
     relay.expect_line(|line| line.starts_with("up: 2 in (15 bytes), 1 out, 1 lost"), SOON);
     relay.say("clear");
-    relay.expect_status(|line| line == "both ways: perfect", SOON);
+    // Said at the start too.
+    wait_until("the path is perfect again", || {
+        let said = relay.lines(Voice::Err);
+        (said.iter().filter(|line| *line == "both ways: perfect").count() == 2).then_some(())
+    });
     client.send(b"after").unwrap();
     assert_eq!(receive(&target).0, b"after");
     relay.say("clients");

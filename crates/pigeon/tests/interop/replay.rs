@@ -68,11 +68,13 @@ fn what_a_relay_recorded_is_replayed_with_its_timing() {
     let mut relay = relay(target.local_addr().unwrap(), &["--record", file.to_str().unwrap()]);
     let client = socket();
     let payloads: Vec<Vec<u8>> = (0..20_u8).map(|n| vec![n; usize::from(n) * 70]).collect();
-    let mut sent = Vec::new();
+    // The relay has each between its being sent and its being here.
+    let (mut before, mut after) = (Vec::new(), Vec::new());
     for payload in &payloads {
-        sent.push(Instant::now());
+        before.push(Instant::now());
         client.send_to(payload, relay.address).unwrap();
         assert_eq!(receive(&target), *payload);
+        after.push(Instant::now());
         std::thread::sleep(Duration::from_millis(15));
     }
     relay.signal("TERM");
@@ -80,19 +82,16 @@ fn what_a_relay_recorded_is_replayed_with_its_timing() {
 
     let again = socket();
     let ours = replay(&file, &again, &["--json"]);
-    let mut times = Vec::new();
-    for payload in &payloads {
-        assert_eq!(receive(&again), *payload);
-        times.push(Instant::now());
-    }
+    payloads.iter().for_each(|payload| assert_eq!(receive(&again), *payload));
     let told = ended(ours, 0);
     assert_eq!((&told["sent"], &told["packets"]), (&20.into(), &20.into()));
-    // As long as it took, less what the first waited on its way here.
-    let (took, takes) = (sent[19] - sent[0], times[19] - times[0]);
-    let slack = Duration::from_millis(5);
-    assert!(takes + slack > took, "{takes:?} instead of {took:?}");
-    let late = Duration::from_secs_f64(told["worst_late"].as_f64().unwrap());
-    assert!(takes < took + late + Duration::from_millis(500), "{takes:?} instead of {took:?}");
+    let seconds = |field: &str| Duration::from_secs_f64(told[field].as_f64().unwrap());
+    let (elapsed, late) = (seconds("elapsed"), seconds("worst_late"));
+    let (least, most) = (before[19] - after[0], after[19] - before[0]);
+    // It ends with a look for what comes back.
+    let slack = Duration::from_secs(2);
+    assert!(elapsed >= least, "{elapsed:?} instead of at least {least:?}");
+    assert!(elapsed < most + late + slack, "{elapsed:?} instead of {most:?}, {late:?} late");
     fs::remove_file(file).unwrap();
 }
 
