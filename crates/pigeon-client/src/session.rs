@@ -52,6 +52,10 @@ const REMOVED: [&[u8]; 3] =
 /// How many heartbeats in a row may go unanswered before the hub is called silent.
 const UNANSWERED: u32 = 3;
 
+/// How often the wish for a name is repeated, once an answered heartbeat, if neither it nor the hub's
+/// word on it came through. A raw hub passes each on as data, so not for ever.
+const REPEATED_WISHES: u32 = 3;
+
 /// The first wait before a hub that is away is tried again; it doubles up to the heartbeat's own
 /// interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -194,6 +198,8 @@ pub struct Session<R> {
     may_prove: bool,
     /// Whether the hub calls us by `config.nick`, as far as we know.
     named: bool,
+    /// How often the hub may still be asked for `config.nick` if it says nothing to that.
+    wishes_left: u32,
     over: bool,
     outbox: Outbox,
     events: VecDeque<Event>,
@@ -220,6 +226,7 @@ impl<R: Rng> Session<R> {
             held: VecDeque::new(),
             may_prove: false,
             named: false,
+            wishes_left: 0,
             over: false,
             outbox: Outbox::new(),
             events: VecDeque::new(),
@@ -369,6 +376,11 @@ impl<R: Rng> Session<R> {
                 self.ask_for_nick();
                 self.send_held();
             }
+            (Presence::Answering, Some(_)) if self.wishes_left > 0 => {
+                let left = self.wishes_left - 1;
+                self.ask_for_nick();
+                self.wishes_left = left;
+            }
             (Presence::Away { plain, .. }, answer) => {
                 self.come_back(now, Some(silence), plain && answer.is_none());
             }
@@ -448,6 +460,7 @@ impl<R: Rng> Session<R> {
         if let Some(nick) = &self.config.nick {
             let command = format!("/nick {nick}");
             self.send(command.as_bytes());
+            self.wishes_left = REPEATED_WISHES;
         }
     }
 
@@ -470,12 +483,16 @@ impl<R: Rng> Session<R> {
                 self.config.nick = Some(name.to_string());
                 self.wish = None;
                 self.named = true;
+                self.wishes_left = 0;
                 let word = word.filter(|word| word.len() <= MAX_WORD && word.is_ascii());
                 self.resume_word = word.map(str::to_string).or(self.resume_word.take());
             }
             return;
         }
         let Some(nick) = &self.config.nick else { return };
+        if text.starts_with("* you stay ") {
+            self.wishes_left = 0;
+        }
         let wanted = !self.named || self.wish.as_ref() == Some(nick);
         if wanted && text.starts_with("* you stay ") && text.ends_with(" is in use") {
             if let Some(word) = self.resume_word.take() {
@@ -490,9 +507,8 @@ impl<R: Rng> Session<R> {
         };
         let dropped = payload.starts_with(b"* you were silent ");
         if self.named && (dropped || self.config.local.is_some_and(by_address)) {
-            let command = format!("/nick {nick}");
             self.named = false;
-            self.send(command.as_bytes());
+            self.ask_for_nick();
         }
     }
 
