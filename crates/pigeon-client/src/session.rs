@@ -199,9 +199,9 @@ pub struct Session<R> {
     named: bool,
     /// When the name was last asked for, until the hub says yes or no.
     asked: Option<Instant>,
-    /// Whether the hub has ever granted a name: then it knows what `/nick` means, and asking again
-    /// publishes nothing.
-    granted: bool,
+    /// Whether the hub has lines of its own: then it knows what `/nick` means, and asking again
+    /// publishes nothing, as it would in the raw format.
+    has_lines: bool,
     /// How often the word has been sent since a name was granted.
     resumed: u8,
     over: bool,
@@ -231,7 +231,7 @@ impl<R: Rng> Session<R> {
             may_prove: false,
             named: false,
             asked: None,
-            granted: false,
+            has_lines: false,
             resumed: 0,
             over: false,
             outbox: Outbox::new(),
@@ -386,7 +386,7 @@ impl<R: Rng> Session<R> {
                 self.come_back(now, Some(silence), plain && answer.is_none());
             }
             // The wish or its answer was lost.
-            (Presence::Answering, Some(_)) if self.granted && self.waits_for_name(now) => {
+            (Presence::Answering, Some(_)) if self.has_lines && self.waits_for_name(now) => {
                 self.ask_for_nick(now);
             }
             _ => {}
@@ -483,6 +483,7 @@ impl<R: Rng> Session<R> {
             return;
         }
         let text = String::from_utf8_lossy(payload.trim_ascii_end());
+        self.has_lines |= text.starts_with("* ");
         if let Some(granted) = text.strip_prefix("* you are ") {
             let (name, word) = match granted.split_once("; /resume ") {
                 Some((name, rest)) => (name, rest.split(' ').next()),
@@ -494,7 +495,6 @@ impl<R: Rng> Session<R> {
                 self.wish = None;
                 self.named = true;
                 self.asked = None;
-                self.granted = true;
                 self.resumed = 0;
                 let word = word.filter(|word| word.len() <= MAX_WORD && word.is_ascii());
                 self.resume_word = word.map(str::to_string).or(self.resume_word.take());

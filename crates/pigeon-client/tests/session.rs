@@ -304,9 +304,10 @@ fn members_outlive_a_network_that_loses_a_quarter() {
     network.run_for(after(3600));
     // Two links each way lose 28 % of heartbeats and as many answers. Heartbeats alone would cost
     // a member its place with 0.28³, some 170 times here; those that go unanswered are repeated,
-    // so that seven in a row must be lost: 0.28⁷ in each of 8,000 rounds, about one.
+    // so that six or seven in a row must be lost: 0.28⁶ in each of 8,000 rounds, about four. Over
+    // many seeds it is seven, with a deviation of 2.6; this is five of them more.
     let timed_out = network.machine(hub).statistics().left(pigeon_hub::Left::TimedOut);
-    assert!(timed_out <= 6, "{timed_out} time-outs in an hour of 20 members");
+    assert!(timed_out <= 20, "{timed_out} time-outs in an hour of 20 members");
     assert_eq!(network.machine(hub).member_count(), 20);
     for member in members {
         let told = told(&network, member);
@@ -382,6 +383,24 @@ fn what_is_typed_first_is_said_under_the_name() {
     network.run_for(after(1));
     let texts = network.machine(server).texts();
     assert_eq!(texts.iter().map(|text| text.trim()).collect::<Vec<_>>(), ["^hb^", "first", "quit"]);
+}
+
+#[test]
+fn a_wish_for_a_name_that_is_lost_is_repeated() {
+    let mut network = Network::new(21);
+    network.default_conditions(loses(0.05)).unwrap();
+    network.add(hub_address(), Hub::new(Config::default()));
+    let members: Vec<_> = (1..=20).map(|n| join(&mut network, n, &format!("m{n}"))).collect();
+    network.run_for(after(60));
+    for (n, member) in (1..).zip(members) {
+        // Two links each way lose a tenth; of 20 wishes made once, four would go unheard.
+        let granted = format!("* you are m{n};");
+        let is_granted = |event: &Event| match event {
+            Event::Received(payload) => payload.starts_with(granted.as_bytes()),
+            _ => false,
+        };
+        assert!(network.events(member).iter().any(|(_, event)| is_granted(event)), "m{n}");
+    }
 }
 
 #[test]

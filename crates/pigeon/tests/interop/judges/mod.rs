@@ -6,7 +6,13 @@
 //! netem is a part of the kernel that some leave out: those tests then say so and end, also where
 //! `PIGEON_REQUIRE_PEERS` is set.
 
+mod cases;
+
 use serde_json::Value;
+
+pub(crate) use cases::expect_share;
+use cases::seconds;
+use cases::{Case, DELAY_50, DUPLICATE_1, Due, LATE, LOSS_1, LOSS_10, MEDIAN, REORDER_5};
 
 use crate::bad_path::{BadNetwork, filter, filtered};
 use crate::bench::{adds_up, count, measured, server, summary};
@@ -14,71 +20,6 @@ use crate::namespace::Namespace;
 use crate::peers::installed;
 use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice};
-
-/// One bad way, the same in both directions, and what is sent over it.
-struct Case {
-    netem: &'static str,
-    /// For `bad_network.py`.
-    program: &'static str,
-    /// For `pigeon relay`.
-    relay: &'static str,
-    args: &'static str,
-    due: Due,
-}
-
-/// What must come of it.
-#[derive(Clone, Copy)]
-enum Due {
-    /// This share is lost.
-    Loss(f64),
-    /// This share comes twice.
-    Duplicates(f64),
-    /// Some overtake others: 5 % go at once, the rest wait for 10 ms.
-    Reordering,
-    /// Each way takes 50 ms, evenly varied by up to 10 ms.
-    Delay,
-}
-
-const LOSS_1: Case = Case {
-    netem: "netem loss 1%",
-    program: "loss=0.01",
-    relay: "--loss 1%",
-    args: "--for 2s --rate 2k/s",
-    due: Due::Loss(0.01),
-};
-
-const LOSS_10: Case = Case {
-    netem: "netem loss 10%",
-    program: "loss=0.1",
-    relay: "--loss 10%",
-    due: Due::Loss(0.1),
-    ..LOSS_1
-};
-
-const DUPLICATE_1: Case = Case {
-    netem: "netem duplicate 1%",
-    program: "duplicate=0.01",
-    relay: "--duplicate 1%",
-    due: Due::Duplicates(0.01),
-    ..LOSS_1
-};
-
-const REORDER_5: Case = Case {
-    netem: "netem delay 10ms reorder 5%",
-    program: "delay=0.01 reorder=0.05",
-    relay: "",
-    args: "--for 3s --rate 1k/s",
-    due: Due::Reordering,
-};
-
-const DELAY_50: Case = Case {
-    netem: "netem delay 50ms 10ms",
-    program: "delay=0.05 jitter=0.01",
-    relay: "--delay 50ms --jitter 10ms",
-    // Farther apart than the delay varies, so that none overtakes another.
-    args: "--for 4s --ping --rate 40/s",
-    due: Due::Delay,
-};
 
 // By netem.
 
@@ -295,92 +236,6 @@ fn by_relay(case: &Case) -> Value {
     let summary = measured(address_in(&line), case.args);
     case.judge(&summary);
     summary
-}
-
-// What is due.
-
-/// What a busy machine may add to a median or a mean of times; nothing makes them shorter.
-const LATE: f64 = 0.025;
-
-/// Five standard deviations of the median of 160 sums of two delays that vary evenly by 10 ms. Such
-/// a sum lies 80 to 120 ms apart with a density of 50 a second in the middle; the deviation of a
-/// median of n is 1 / (2 × density × √n), 0.79 ms.
-const MEDIAN: f64 = 5.0 * 0.00079;
-
-/// Jitter by RFC 3550, section 6.4.1, of delays drawn evenly from a range of L = 20 ms: the mean of
-/// |D|, where D is the difference of two draws, is L/3. Its variance is L²/18, and neighbours share a
-/// draw: their covariance is L²/180. An average that forgets a sixteenth at each step has the
-/// variance (L²/18 + 2 × 15/16 × L²/180) / 31 = (0.046 L)².
-const JITTER: (f64, f64) = (0.020 / 3.0, 0.046 * 0.020);
-
-impl Case {
-    /// The share of which chance decides.
-    fn share(&self) -> f64 {
-        match self.due {
-            Due::Loss(share) | Due::Duplicates(share) => share,
-            Due::Reordering | Due::Delay => 0.0,
-        }
-    }
-
-    /// Fails unless the figures are what is due.
-    #[track_caller]
-    fn judge(&self, summary: &Value) {
-        let sent = adds_up(summary, "up");
-        let told = |field: &str| count(summary, &format!("up_{field}"));
-        assert_eq!(told("lost_in_kernel"), 0, "{summary}");
-        match self.due {
-            Due::Loss(share) => expect_share(told("lost_on_way"), sent, share, "lost"),
-            Due::Duplicates(share) => expect_share(told("duplicated"), sent, share, "duplicated"),
-            Due::Reordering => {
-                // Each that goes at once overtakes the ten that were sent in the 10 ms before. So
-                // one is late unless it went at once itself, or all ten after it waited.
-                let late = (1.0 - 0.95_f64.powi(10)) * 0.95;
-                let told = told("late") as f64 / sent as f64;
-                // Nine or eleven may be on the way.
-                assert!((told - late).abs() < 0.08, "{told} for {late}: {summary}");
-            }
-            Due::Delay => judge_delay(summary),
-        }
-        if !matches!(self.due, Due::Loss(_)) {
-            assert_eq!(told("lost"), 0, "{summary}");
-        }
-        if !matches!(self.due, Due::Duplicates(_)) {
-            assert_eq!(told("duplicated"), 0, "{summary}");
-        }
-        if !matches!(self.due, Due::Reordering | Due::Delay) {
-            assert_eq!(told("late"), 0, "{summary}");
-        }
-    }
-}
-
-fn judge_delay(summary: &Value) {
-    assert_eq!((adds_up(summary, "trip"), &summary["trip_lost"]), (160, &0.into()));
-    let [min, median] = ["rtt_min", "rtt_p50"].map(|field| seconds(summary, field));
-    // Three digits of a histogram.
-    assert!(min >= 0.080 * 0.999, "{summary}");
-    assert!((0.100 - MEDIAN..0.100 + MEDIAN + LATE).contains(&median), "{summary}");
-    let (mean, deviation) = JITTER;
-    for way in ["up", "down"] {
-        let jitter = seconds(summary, &format!("{way}_jitter"));
-        // One that is late makes two differences, of which a sixteenth each counts at most.
-        let due = mean - 5.0 * deviation..mean + 5.0 * deviation + LATE / 8.0;
-        assert!(due.contains(&jitter), "{way} {due:?}: {summary}");
-    }
-}
-
-/// Fails unless `hits` of `tries` is what chance makes of this probability, within five standard
-/// deviations: a test that holds fails once in a million runs.
-#[track_caller]
-pub(crate) fn expect_share(hits: u64, tries: u64, probability: f64, what: &str) {
-    let mean = tries as f64 * probability;
-    let deviation = (mean * (1.0 - probability)).sqrt();
-    let off = (hits as f64 - mean).abs();
-    assert!(off <= 5.0 * deviation + 1.0, "{what}: {hits} of {tries}, {mean} ± {deviation} due");
-}
-
-#[track_caller]
-fn seconds(summary: &Value, field: &str) -> f64 {
-    summary[field].as_f64().unwrap_or_else(|| panic!("{field} is missing in {summary}"))
 }
 
 /// Whether a direction was measured.
