@@ -21,7 +21,9 @@ fn kinds() -> Vec<Kind> {
 
 /// A datagram as somebody might forge it: sound, cut, damaged, or mere bytes.
 fn forged() -> impl Strategy<Value = Vec<u8>> {
-    let sound = (prop::sample::select(kinds()), 0..3_u64, any::<u64>(), vec(any::<u8>(), 0..200));
+    let number = prop_oneof![any::<u64>(), 0..1_000_u64, Just(u64::MAX)];
+    let byte = prop_oneof![3 => Just(0), 1 => any::<u8>()];
+    let sound = (prop::sample::select(kinds()), 0..3_u64, number, vec(byte, 0..200));
     let sound = sound.prop_map(|(kind, session, number, body)| {
         let mut datagram = [vec![0; HEADER], body].concat();
         Header { kind, session, number, time: number, origin: 0 }.write(&mut datagram);
