@@ -122,15 +122,15 @@ impl Sockets {
         self.ready.front().copied()
     }
 
-    /// Receives one batch from a socket. After it the others have their turn first. A key that is
-    /// not here has nothing.
+    /// Receives one batch from a socket, as [`Socket::receive_joined`] does. After it the others have
+    /// their turn first. A key that is not here has nothing.
     ///
     /// # Errors
     /// Only those after which the socket is of no more use.
     pub fn receive(
         &mut self,
         key: usize,
-        each: &mut dyn FnMut(Received<'_>),
+        each: &mut dyn FnMut(Received<'_>, usize),
     ) -> io::Result<Receipt> {
         let Some(entry) = self.entries.get_mut(key).and_then(Option::as_mut) else {
             return Ok(Receipt::Empty);
@@ -139,7 +139,7 @@ impl Sockets {
             self.ready.pop_front();
             entry.is_queued = false;
         }
-        let receipt = entry.socket.receive(each);
+        let receipt = entry.socket.receive_joined(each);
         if !matches!(receipt, Ok(Receipt::Empty) | Err(_)) {
             self.queue(key);
         }

@@ -22,7 +22,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pigeon_datagram::Received;
 
 use crate::options::{Capabilities, IoPath, LARGEST_DATAGRAM, SocketOptions};
-use crate::receive::cut;
 use crate::send::{Cursor, Progress, Queue};
 
 use options::KernelDrops;
@@ -38,7 +37,6 @@ pub(crate) struct Linux {
     received: Arc<Mutex<ReceiveBatch>>,
     sending: SendBatch,
     drops: KernelDrops,
-    keep: usize,
 }
 
 impl Linux {
@@ -67,7 +65,6 @@ impl Linux {
             received: Arc::new(Mutex::new(ReceiveBatch::new(size))),
             sending: SendBatch::new(v6),
             drops: KernelDrops::default(),
-            keep,
         };
         (linux, capabilities)
     }
@@ -84,9 +81,8 @@ impl Linux {
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
-        each: &mut dyn FnMut(Received<'_>),
-    ) -> io::Result<usize> {
-        let mut datagrams = 0;
+        each: &mut dyn FnMut(Received<'_>, Option<usize>),
+    ) -> io::Result<()> {
         // What a panic elsewhere left in it is overwritten.
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         for message in received.receive(udp.as_fd())? {
@@ -97,13 +93,11 @@ impl Linux {
             let kernel_drops = self.drops.total();
             // A datagram without a sender's address does not exist in UDP over IP.
             let Some(from) = message.from else { continue };
-            for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
-                datagrams += 1;
-                let (local, wall) = (told.local(), told.wall);
-                each(Received { from, local, payload, length, wall, kernel_drops });
-            }
+            let (payload, length) = (message.buffer, message.length);
+            let (local, wall) = (told.local(), told.wall);
+            each(Received { from, local, payload, length, wall, kernel_drops }, told.segment);
         }
-        Ok(datagrams)
+        Ok(())
     }
 
     pub(crate) fn send(

@@ -10,6 +10,7 @@
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
 //! - `bench`: a path measured, beside whoever knows the truth about it.
+//! - `relay`: a bad network in the middle; `replay`: a capture sent again.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
@@ -35,6 +36,8 @@ mod escapes;
 mod groups;
 mod membership;
 mod refusals;
+mod relay;
+mod replay;
 mod restart;
 mod room;
 mod send_listen;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use pigeon_bench::{Endpoint, Kind};
-use pigeon_datagram::{Instant, Transmit};
+use pigeon_datagram::{Instant, Received, Transmit};
 use pigeon_net::{Clock, Receipt, Socket, Sockets, Waker};
 
 /// Batches received before what is due has its turn.
@@ -113,9 +113,16 @@ impl<M: Endpoint> Traffic<M> {
         let clock = self.clock;
         // The time of the whole batch, once it is here: no datagram of it came later.
         let mut arrived = None;
-        let receipt = self.sockets.receive(key, &mut |datagram| {
+        let receipt = self.sockets.receive(key, &mut |joined, size| {
             let now = *arrived.get_or_insert_with(|| clock.now());
-            line.machine.handle_datagram(now, &datagram);
+            // One datagram, or several one behind the other; cut here, as each is counted.
+            let (first, rest) = joined.payload.split_at(size.min(joined.payload.len()));
+            let length = if rest.is_empty() { joined.length } else { first.len() };
+            line.machine.handle_datagram(now, &Received { payload: first, length, ..joined });
+            for payload in rest.chunks(size.max(1)) {
+                let length = payload.len();
+                line.machine.handle_datagram(now, &Received { payload, length, ..joined });
+            }
         });
         let now = arrived.unwrap_or_else(|| clock.now());
         match receipt.context("cannot receive")? {
