@@ -45,6 +45,10 @@ pub(crate) const TOKEN: usize = 16;
 /// to them is longer.
 const ASKING: usize = 160;
 
+/// The greatest number and the greatest count that are believed: what takes four years to send at ten
+/// million a second. So sums of them never overflow.
+const MOST: u64 = 1 << 50;
+
 const MAGIC: [u8; 4] = *b"pgb\x01";
 
 /// What a datagram is.
@@ -141,6 +145,9 @@ impl Header {
             return Err(Unreadable::Damaged);
         }
         let word = |at| word(datagram, at);
+        if kind.is_test() && word(16) > MOST {
+            return Err(Unreadable::Foreign);
+        }
         Ok(Header { kind, session: word(8), number: word(16), time: word(24), origin: word(32) })
     }
 
@@ -309,7 +316,7 @@ pub(crate) fn write_stop(bytes: &mut Vec<u8>, session: u64, number: u64, sent: [
 pub(crate) fn read_stop(datagram: &[u8]) -> Option<[u64; 2]> {
     // One that is shorter than its answer was not written by an honest client.
     let body = datagram.get(HEADER..).filter(|body| body.len() >= 8 * Report::WORDS)?;
-    Some([word(body, 0), word(body, 8)])
+    Some([word(body, 0), word(body, 8)]).filter(|sent| sent.iter().all(|count| *count <= MOST))
 }
 
 /// A `Report` or `Stopped`; `number` grows from one to the next.
@@ -331,6 +338,9 @@ pub(crate) fn write_report(
 pub(crate) fn read_report(datagram: &[u8]) -> Option<Report> {
     let body = datagram.get(HEADER..).filter(|body| body.len() >= 8 * Report::WORDS)?;
     let figures = Figures::from_words(std::array::from_fn(|n| word(body, 8 * n)));
+    if (0..Report::WORDS).any(|n| word(body, 8 * n) > MOST) {
+        return None;
+    }
     let at = 8 * Figures::WORDS;
     Some(Report { figures, sent: word(body, at), unsent: word(body, at + 8) })
 }

@@ -79,14 +79,12 @@ impl Client {
         let Phase::Stopping(stopping) = &self.phase else { return false };
         let [sent, unsent] = self.sent();
         let (here, there) = (self.arrivals.figures(), self.report.figures);
+        let sent_there = self.report.sent.saturating_sub(self.report.unsent);
         let said = self.with == FarEnd::Echo || stopping.answered > 0;
         said && match self.mode() {
             Mode::Up => there.received == sent - unsent,
-            Mode::Down => here.received + self.report.unsent == self.report.sent,
-            Mode::Both => {
-                there.received == sent - unsent
-                    && here.received + self.report.unsent == self.report.sent
-            }
+            Mode::Down => here.received == sent_there,
+            Mode::Both => there.received == sent - unsent && here.received == sent_there,
             Mode::Ping => here.received == sent - unsent,
         }
     }

@@ -349,7 +349,7 @@ impl Machine for Client {
             Phase::Hello(asking) | Phase::Start(asking, _) => Some(asking.again),
             Phase::Running { end, keep, .. } => {
                 let next = match self.is_one_by_one() {
-                    true => self.out.map(|(_, until)| until),
+                    true => Some(self.out.map_or(Instant::ORIGIN, |(_, until)| until)),
                     false => self.stream.as_ref().and_then(Stream::poll_timeout),
                 };
                 Some(next.unwrap_or(*end).min(*end).min(*keep))

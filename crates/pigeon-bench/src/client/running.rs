@@ -75,12 +75,13 @@ impl Client {
             };
             self.events.push_back(ClientEvent::Back { trip, since_due });
         }
-        if header.number + 1 == next {
+        if header.number.wrapping_add(1) == next {
             self.last_ping = None;
         }
         if self.out.is_some_and(|(number, _)| number == header.number) {
+            // The next goes at the next timeout, which is due now: so it bears the time at which it
+            // is sent, and not that at which this one came.
             self.out = None;
-            self.run(now);
         }
     }
 }

@@ -263,7 +263,7 @@ impl Server {
         let taken: u64 = self.sessions.iter().map(|session| session.bytes_per_second).sum();
         let wished = if rate == 0 { u64::from(u32::MAX) } else { u64::from(rate) };
         // Its share of the bound, were it the first of its flows, and no more than is left.
-        let most = (bound / size).min(bound.saturating_sub(taken) / size * flows);
+        let most = (bound / size).min((bound.saturating_sub(taken) / size).saturating_mul(flows));
         let granted = wished.min(most);
         if granted == 0 {
             return Err(Declined::Full);
