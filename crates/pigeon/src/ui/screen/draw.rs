@@ -10,7 +10,8 @@ use super::colors::Look;
 use super::keys::{HELP, MAX_PASTED};
 use super::layout::Areas;
 use super::log::{Kind, Row, find_in, fold};
-use super::model::{Mode, Model, PlaceId, Presence};
+use super::model::{Mode, Model};
+use super::update::{PlaceId, Presence};
 use super::wrap::{breaks, cautious, clusters, columns};
 
 /// Draws everything, and says where the cursor stands: where typing happens, so that an input
@@ -140,7 +141,6 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
         (PlaceId::Room(room), _) if model.here.as_ref() == Some(room) => "#",
         (_, Presence::Unknown) => " ",
         (_, Presence::Here) => "+",
-        (_, Presence::Away) => "-",
         (_, Presence::Refused) => "!",
     };
     let style = match shown {
@@ -154,13 +154,14 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     put(buffer, area, 0, presence, style);
     let count = match (place.unread, place.count) {
         (0, None) => String::new(),
-        (0, Some(members)) => format!("{members} "),
-        (unread, _) => format!("({unread}) "),
+        (0, Some(members)) => format!(" {members} "),
+        (unread, _) => format!(" ({unread}) "),
     };
     let room = usize::from(area.width).saturating_sub(count.len());
-    let name = match place.id.name() {
-        "" => "here".to_string(),
-        name => pigeon_text::escape(name).to_string(),
+    let name = match &place.id {
+        PlaceId::Room(name) if name.is_empty() => "here".to_string(),
+        PlaceId::Person(name) if name.is_empty() => "nobody".to_string(),
+        id => pigeon_text::escape(id.name()).to_string(),
     };
     // Columns of a screen fit `u16`.
     put_short(buffer, Rect { width: room as u16, ..area }, 2, &name, style);
@@ -174,7 +175,8 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     let name = pigeon_text::escape(place.id.name()).to_string();
     let at = put_short(buffer, area, 0, &name, look.bold());
     let gap = if at > 0 { "  " } else { "" };
-    let mut rest = format!("{gap}{}", model.title);
+    let what = if place.about.is_empty() { &model.title } else { &*place.about };
+    let mut rest = format!("{gap}{what}");
     if !model.is_here() {
         rest.push_str("  (you are not in this room)");
     }

@@ -5,7 +5,8 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::input::MAX_BYTES;
-use super::model::{Completion, Mode, Model, PlaceId, Search};
+use super::model::{Completion, Mode, Model, Search};
+use super::update::PlaceId;
 
 /// The most lines of a paste that are sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
@@ -21,6 +22,8 @@ pub(crate) enum Action {
     Suspend,
     /// To have the screen drawn anew.
     Redraw,
+    /// To look at this place from now on.
+    Look(PlaceId),
     /// Nobody asked, but the status line should be brought up to date.
     Refresh,
 }
@@ -356,7 +359,7 @@ fn candidates(model: &Model) -> Option<Completion> {
         let commands = commands.map(|command| command.split(' ').next().unwrap_or(command));
         commands.filter(fits).map(|command| format!("{command} ")).collect()
     } else {
-        let names = model.members.iter().map(String::as_str);
+        let names = model.members.iter().chain(&model.names).map(String::as_str);
         let names = names.chain(model.places.iter().map(|place| place.id.name()));
         // As in other rooms: at the beginning of a line a name is an address.
         let end = if from == 0 { ": " } else { " " };

@@ -6,11 +6,12 @@
 //!                                 └──Action──▶ the loop
 //! ```
 //!
-//! - [`model`]: all that is shown; [`log`]: the lines of one conversation; [`input`]: the line being
+//! - [`update`]: what the loop tells. [`model`]: all that is shown; [`log`]: the lines of one conversation; [`input`]: the line being
 //!   typed.
 //! - [`keys`]: what a key does. [`draw`]: the model as cells, in the places of [`layout`], wrapped by
 //!   [`wrap`], in the [`colors`] there are. Both know no terminal.
-//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads.
+//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`midnight`]: the time before a
+//!   line.
 //!
 //! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
 
@@ -21,8 +22,10 @@ mod input;
 mod keys;
 mod layout;
 mod log;
+mod midnight;
 mod model;
 mod paint;
+mod update;
 mod wrap;
 
 #[cfg(test)]
@@ -44,8 +47,10 @@ use super::terminal;
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
-pub(crate) use log::{Kind, Line};
-pub(crate) use model::{Model, PlaceId, Update};
+pub(crate) use log::Kind;
+pub(crate) use midnight::Midnight;
+pub(crate) use model::{MAX_PLACES, Model};
+pub(crate) use update::{PlaceId, Presence, Update};
 
 /// The least time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -62,7 +67,8 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Takes the terminal. `act` is called on the screen's own thread with what the person wants,
-    /// and once a second with [`Action::Refresh`]; when it returns false the loop has ended.
+    /// once a second with [`Action::Refresh`], and with [`Action::Look`] when another place is shown,
+    /// whatever the reason; when it returns false the loop has ended.
     pub(crate) fn open(
         model: Model,
         look: Look,
@@ -83,7 +89,8 @@ impl Screen {
             keyboard.press(Event::FocusLost);
         });
         let (sender, ended) = sync_channel(1);
-        let mut artist = Artist { feed: Arc::clone(&feed), model, look, act, shown: None };
+        let looked = model.place().id.clone();
+        let mut artist = Artist { feed: Arc::clone(&feed), model, look, act, looked, shown: None };
         let started = started.and_then(|_| {
             std::thread::Builder::new().name("screen".into()).spawn(move || {
                 // Dropped when the thread ends.
@@ -139,6 +146,8 @@ struct Artist<A> {
     model: Model,
     look: Look,
     act: A,
+    /// The place that the loop knows to be shown.
+    looked: PlaceId,
     /// What the terminal shows, if that is known.
     shown: Option<Buffer>,
 }
@@ -209,13 +218,24 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
                     self.measure();
                     true
                 }
-                Some(action) => (self.act)(action),
+                // What is said is said in the place that is shown.
+                Some(action) => self.tell_look() && (self.act)(action),
             };
             if !goes_on {
                 return false;
             }
         }
-        true
+        self.tell_look()
+    }
+
+    /// Tells if another place is shown than before. False when the loop has ended.
+    fn tell_look(&mut self) -> bool {
+        let shown = &self.model.place().id;
+        if *shown == self.looked {
+            return true;
+        }
+        self.looked = shown.clone();
+        (self.act)(Action::Look(self.looked.clone()))
     }
 
     /// Asks the terminal for its size, and forgets what it shows.

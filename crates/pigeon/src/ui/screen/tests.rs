@@ -12,7 +12,8 @@ use ratatui::layout::{Position, Rect};
 use super::keys::{Action, paste, press};
 use super::log::{Kind, Line};
 use super::model::tests::{person, room, said};
-use super::model::{Mode, Model, Update};
+use super::model::{Mode, Model};
+use super::update::{Presence, Update};
 use super::{Look, draw};
 
 const COMMANDS: &[(&str, &str)] = &[("/nick NAME", "what others call you"), ("quit", "leave")];
@@ -107,6 +108,27 @@ fn unread_conversations_are_marked() {
     alt(&mut model, 'a');
     assert_eq!(model.place().id, person("猴哥"));
     insta::assert_snapshot!("one_person", picture(&mut model, 80, 12));
+}
+
+#[test]
+fn people_without_a_hub_are_marked_by_what_is_known_of_them() {
+    let mut model = Model::new("chat".into(), person(""), COMMANDS);
+    assert!(picture(&mut model, 80, 8).contains("nobody"));
+    model.apply(Update::Rename(person(""), person("狗哥")));
+    model.apply(Update::About(person("狗哥"), "192.168.1.103:8080".into()));
+    model.apply(Update::Presence(person("狗哥"), Presence::Here));
+    model.apply(Update::Presence(person("猴哥"), Presence::Refused));
+    model.apply(Update::Line(Some(person("狗哥")), said("狗哥", "你好")));
+    model.apply(Update::Line(Some(person("狗哥")), line(Kind::Mine, "you", "吃了吗？")));
+    model.apply(Update::Line(Some(person("10.0.0.7:40001")), said("10.0.0.7:40001", "hi")));
+    let text = "gb2312, last heard 3 s ago, listening on 0.0.0.0:8080".into();
+    model.apply(Update::Status { text, alarm: false });
+    insta::assert_snapshot!("peers", picture(&mut model, 80, 10));
+    // Names that nobody has written under yet complete too.
+    model.apply(Update::Names(vec!["镜子".into()]));
+    write(&mut model, "/to 镜");
+    key(&mut model, KeyCode::Tab);
+    assert_eq!(model.input.text(), "/to 镜子 ");
 }
 
 #[test]
