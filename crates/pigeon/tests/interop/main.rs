@@ -6,7 +6,7 @@
 //!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `book`: contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
-//! - `screen`: the full screen on terminals of its own (`pty`).
+//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
@@ -34,6 +34,7 @@ mod ask;
 mod bench;
 mod capture;
 mod chat;
+mod chat_screen;
 mod contacts;
 mod discover;
 mod encodings;

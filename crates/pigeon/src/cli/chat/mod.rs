@@ -54,8 +54,8 @@ A message is one datagram, raw text, so the far side may be `nc -u` or ten lines
 writes appears; what you type goes to the one you chose: /to NAME, ENDPOINT or NUMBER chooses, /list
 shows, quit leaves the conversation and once more the chat, /help has the rest.
 
-On a terminal it takes the whole screen, where whoever is shown is answered; ? on an empty line or F1
-shows the keys. --line prints lines instead.")]
+On a terminal it takes the whole screen, and whoever is shown is answered; ? on an empty line or
+F1 shows the keys. --line prints lines instead.")]
 pub(crate) struct Args {
     /// Whom to talk to: contacts' names, HOST:PORT or [V6]:PORT; what you type goes to the first
     #[arg(value_name = "NAME|ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]

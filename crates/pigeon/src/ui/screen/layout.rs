@@ -31,7 +31,7 @@ impl Areas {
         let (side_width, border_width) = match width >= SIDE_FROM && height >= 4 {
             true => {
                 // Two columns for marks, some for a count. An address fits from 80 columns on.
-                let wished = u16::try_from(names).unwrap_or(u16::MAX).saturating_add(6);
+                let wished = u16::try_from(names).unwrap_or(u16::MAX).saturating_add(7);
                 (wished.clamp(14, (width / 3).min(28)), 1)
             }
             false => (0, 0),
