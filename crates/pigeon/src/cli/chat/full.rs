@@ -38,6 +38,7 @@ const WAITING: usize = 64;
 pub(super) struct Full {
     screen: Screen,
     wishes: Receiver<Told>,
+    waker: Waker,
     bound: SocketAddr,
     people: BTreeMap<SocketAddr, Person>,
     /// Whether the place of nobody is there.
@@ -68,6 +69,7 @@ impl Full {
         words: &[String],
     ) -> anyhow::Result<Full> {
         let (sender, wishes) = sync_channel(WAITING);
+        let wakes = waker.clone();
         let act = move |action: Action| {
             let give = |told: Told| sender.send(told).is_ok();
             let leave = |status: Status| give(Told::Typed(Typed::Leave(status)));
@@ -80,14 +82,14 @@ impl Full {
                 Action::Leave { interrupted: false } => leave(Status::Done),
                 Action::Refresh | Action::Suspend | Action::Redraw => true,
             };
-            waker.wake();
+            wakes.wake();
             given
         };
         let look = Look { color: color.enabled(&std::io::stdout()) };
         let model = Model::new("chat".into(), nobody(), COMMANDS);
         let screen = Screen::open(model, look, act)?;
         let (people, midnight) = (BTreeMap::new(), Midnight::default());
-        let mut full = Full { screen, wishes, bound, people, nobody: true, midnight };
+        let mut full = Full { screen, wishes, waker, bound, people, nobody: true, midnight };
         full.screen.tell(Update::Names(names));
         if let Some(chosen) = chat.chosen() {
             full.chosen(chat, chosen.peer);
@@ -192,6 +194,8 @@ impl Full {
             && person.presence != presence
         {
             person.presence = presence;
+            // The status line tells of it too.
+            self.waker.wake();
             self.screen.tell(Update::Presence(person.place.clone(), presence));
         }
     }

@@ -13,8 +13,8 @@ pub(crate) struct Midnight {
 }
 
 impl Midnight {
-    /// A line of now.
-    pub(crate) fn line(&mut self, kind: Kind, sender: &str, text: &str) -> Line {
+    /// The time of day, in local seconds since midnight.
+    pub(crate) fn time(&mut self) -> u32 {
         let now = Timestamp::now().as_second();
         if now >= self.until || now < self.until - 60 {
             let time = TimeZone::system().to_datetime(Timestamp::now()).time();
@@ -23,8 +23,12 @@ impl Midnight {
                 + i64::from(time.second());
             (self.seconds, self.until) = (now - today, now - today % 60 + 60);
         }
-        let time = u32::try_from((now - self.seconds).rem_euclid(86_400)).unwrap_or(0);
-        Line { time, kind, sender: sender.into(), text: text.into() }
+        u32::try_from((now - self.seconds).rem_euclid(86_400)).unwrap_or(0)
+    }
+
+    /// A line of now.
+    pub(crate) fn line(&mut self, kind: Kind, sender: &str, text: &str) -> Line {
+        Line { time: self.time(), kind, sender: sender.into(), text: text.into() }
     }
 }
 

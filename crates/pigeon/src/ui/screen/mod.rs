@@ -6,18 +6,20 @@
 //!                                 └──Action──▶ the loop
 //! ```
 //!
-//! - [`update`]: what the loop tells. [`model`]: all that is shown; [`log`]: the lines of one conversation; [`input`]: the line being
-//!   typed.
-//! - [`keys`]: what a key does. [`draw`]: the model as cells, in the places of [`layout`], wrapped by
-//!   [`wrap`], in the [`colors`] there are. Both know no terminal.
-//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`midnight`]: the time before a
-//!   line.
+//! - [`update`]: what the loop tells. [`model`]: all that is shown; [`log`]: the lines of one
+//!   conversation; [`input`]: the line being typed.
+//! - [`keys`]: what a key does; [`help`]: what the screen tells of that. [`draw`]: the model as cells,
+//!   in the places of [`layout`], wrapped by [`wrap`], in the [`colors`] there are. All of them know
+//!   no terminal.
+//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`midnight`]: the time before
+//!   a line.
 //!
 //! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
 
 mod colors;
 mod draw;
 mod feed;
+mod help;
 mod input;
 mod keys;
 mod layout;
@@ -89,8 +91,15 @@ impl Screen {
             keyboard.press(Event::FocusLost);
         });
         let (sender, ended) = sync_channel(1);
-        let looked = model.place().id.clone();
-        let mut artist = Artist { feed: Arc::clone(&feed), model, look, act, looked, shown: None };
+        let mut artist = Artist {
+            feed: Arc::clone(&feed),
+            looked: model.place().id.clone(),
+            midnight: Midnight::default(),
+            shown: None,
+            model,
+            look,
+            act,
+        };
         let started = started.and_then(|_| {
             std::thread::Builder::new().name("screen".into()).spawn(move || {
                 // Dropped when the thread ends.
@@ -148,6 +157,7 @@ struct Artist<A> {
     act: A,
     /// The place that the loop knows to be shown.
     looked: PlaceId,
+    midnight: Midnight,
     /// What the terminal shows, if that is known.
     shown: Option<Buffer>,
 }
@@ -190,6 +200,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
     /// Takes in all that has come. False when the loop has ended.
     fn take(&mut self, batch: Batch) -> bool {
         self.model.dropped = batch.dropped;
+        self.model.time = self.midnight.time();
         for update in batch.updates {
             self.model.apply(update);
         }

@@ -90,6 +90,8 @@ pub(crate) struct Model {
     pub(crate) missed: u64,
     /// Columns and rows.
     pub(crate) size: (u16, u16),
+    /// The time of day, for what is said here; in local seconds since midnight.
+    pub(crate) time: u32,
     /// Lines of closed conversations.
     closed: u64,
     touches: u64,
@@ -122,6 +124,7 @@ impl Model {
             dropped: 0,
             missed: 0,
             size: (80, 24),
+            time: 0,
             closed: 0,
             touches: 0,
         };
@@ -345,14 +348,8 @@ impl Model {
 
     /// Says something to the person where they are looking.
     pub(crate) fn note(&mut self, text: &str) {
-        let time = self.last_time();
-        let line = Line { time, kind: Kind::Note, sender: "".into(), text: text.into() };
+        let line = Line { time: self.time, kind: Kind::Note, sender: "".into(), text: text.into() };
         self.add(None, &line);
-    }
-
-    /// The screen has no clock; a note of its own is as late as the line before it.
-    fn last_time(&self) -> u32 {
-        self.place().log.last_time().unwrap_or(0)
     }
 }
 

@@ -139,6 +139,16 @@ fn the_keys_explain_themselves() {
     insta::assert_snapshot!("help_narrow", picture(&mut model, 40, 12));
     key(&mut model, KeyCode::Down);
     assert!(matches!(model.mode, Mode::Help(1)));
+    key(&mut model, KeyCode::PageUp);
+    // Page by page down to the end every row is seen, and the last page is full.
+    let mut seen = picture(&mut model, 40, 12);
+    for _ in 0..20 {
+        key(&mut model, KeyCode::PageDown);
+        seen.push_str(&picture(&mut model, 40, 12));
+    }
+    let rows = super::help::rows(model.commands, 40);
+    assert!(rows.iter().all(|row| seen.contains(row.key) && seen.contains(row.what)), "{seen}");
+    assert!(matches!(model.mode, Mode::Help(at) if at == rows.len() - 9), "{:?}", model.mode);
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
     assert!(model.input.is_empty() && matches!(model.mode, Mode::Typing));
     // Behind other text it is a question mark.
@@ -222,10 +232,13 @@ fn what_is_typed_goes_where_one_looks() {
     // A room that one is not in hears nothing, and the line is not lost.
     alt(&mut model, '2');
     assert_eq!(model.place().id, room("7b"));
+    model.time = 3_661;
     write(&mut model, "hello");
     assert_eq!(key(&mut model, KeyCode::Enter), None);
     assert_eq!(model.input.text(), "hello");
-    assert!(picture(&mut model, 80, 14).contains("not sent: you are in lobby; /join 7b"));
+    assert!(
+        picture(&mut model, 80, 14).contains("01:01:01 -- not sent: you are in lobby; /join 7b")
+    );
     ctrl(&mut model, 'u');
     write(&mut model, "/join 7b");
     assert!(matches!(key(&mut model, KeyCode::Enter), Some(Action::Say(..))));
