@@ -1,19 +1,19 @@
 //! `pigeon bench`: a path measured, beside whoever knows the truth about it: the sums themselves, a
-//! program that loses datagrams and counts them, the kernel's netem.
+//! program that loses datagrams and counts them, our own relay. Its other judges are in `judges`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::namespace::Namespace;
+use crate::judges::expect_share;
 use crate::peers::{address_of, installed, python, python_to};
 use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice};
 use crate::services::serve;
 
 /// `pigeon bench server` on a port that the system chooses.
-fn server() -> (Process, SocketAddr) {
+pub(crate) fn server() -> (Process, SocketAddr) {
     let server = pigeon("bench server", &["bench", "server", "0"]);
     let line = server.expect_status(|line| line.starts_with("listening on "), SOON);
     (server, address_in(&line))
@@ -21,14 +21,14 @@ fn server() -> (Process, SocketAddr) {
 
 /// The summary of a measurement that succeeds.
 #[track_caller]
-fn measured(to: SocketAddr, args: &str) -> Value {
+pub(crate) fn measured(to: SocketAddr, args: &str) -> Value {
     let to = to.to_string();
     let args: Vec<&str> = ["bench", &to, "--json"].into_iter().chain(args.split(' ')).collect();
     summary(pigeon("pigeon bench", &args))
 }
 
 #[track_caller]
-fn summary(mut bench: Process) -> Value {
+pub(crate) fn summary(mut bench: Process) -> Value {
     assert_eq!(bench.expect_end(SOON + SOON).code(), Some(0));
     let lines = bench.lines(Voice::Out);
     let summary: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
@@ -38,13 +38,13 @@ fn summary(mut bench: Process) -> Value {
 
 /// A count of the summary.
 #[track_caller]
-fn count(summary: &Value, name: &str) -> u64 {
+pub(crate) fn count(summary: &Value, name: &str) -> u64 {
     summary[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {summary}"))
 }
 
 /// Sent = received + lost, and lost = by the kernel + on the way. Returns how many were sent.
 #[track_caller]
-fn adds_up(summary: &Value, way: &str) -> u64 {
+pub(crate) fn adds_up(summary: &Value, way: &str) -> u64 {
     let count = |name| count(summary, &format!("{way}_{name}"));
     assert_eq!(count("sent"), count("received") + count("lost"), "{summary}");
     assert_eq!(count("lost"), count("lost_on_way") + count("lost_in_kernel"), "{summary}");
@@ -179,6 +179,27 @@ fn what_is_said_goes_to_stderr_and_the_table_to_stdout() {
 }
 
 #[test]
+fn on_a_terminal_it_plots_and_gives_the_terminal_back() {
+    if !installed("script") {
+        return;
+    }
+    let (_server, to) = server();
+    let run = |args: &str| {
+        let line = format!("{} bench {to} --for 500ms {args}", env!("CARGO_BIN_EXE_pigeon"));
+        let mut command = std::process::Command::new("script");
+        let mut bench = Process::spawn("bench", command.args(["-qec", &line, "/dev/null"]));
+        assert_eq!(bench.expect_end(SOON).code(), Some(0));
+        bench.output()
+    };
+    let said = run("--ping --interval 100ms");
+    let (_, plotted) = said.split_once("\x1b[?1049h").expect("another screen");
+    let (plotted, after) = plotted.split_once("\x1b[?1049l").expect("the terminal given back");
+    assert!(plotted.contains("received a second") && plotted.contains("round trip"));
+    assert!(after.contains("there and back") && !after.contains('\x1b'), "{after}");
+    assert!(!run("--line --rate 100/s").contains("\x1b[?1049h"));
+}
+
+#[test]
 fn who_does_not_serve_is_told_at_once() {
     let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     dead.connect(dead.local_addr().unwrap()).unwrap();
@@ -266,141 +287,46 @@ fn it_tells_exactly_what_a_bad_way_did() {
     }
 }
 
-/// Fails unless `hits` of `tries` is what chance makes of this probability, within five standard
-/// deviations: a test that holds fails once in a million runs.
-#[track_caller]
-fn expect_share(hits: u64, tries: u64, probability: f64, what: &str) {
-    let mean = tries as f64 * probability;
-    let deviation = (mean * (1.0 - probability)).sqrt();
-    let off = (hits as f64 - mean).abs();
-    assert!(off <= 5.0 * deviation + 1.0, "{what}: {hits} of {tries}, {mean} ± {deviation} due");
+/// A measurement through `pigeon relay`, whose way there is as bad as this, and the relay's totals.
+fn through_relay(conditions: &str, args: &str) -> (Value, Value) {
+    let (_server, server) = server();
+    let server = server.to_string();
+    let args_of_relay =
+        ["relay", "127.0.0.1:0", &server, "--up", conditions, "--json", "--console", "off"];
+    let mut relay = pigeon("pigeon relay", &args_of_relay);
+    let line = relay.expect_status(|line| line.contains("listening on "), SOON);
+    let summary = measured(address_in(&line), args);
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+    let totals = serde_json::from_str(relay.lines(Voice::Out).last().unwrap()).unwrap();
+    (summary, totals)
 }
 
-/// Two hosts, and a bench server on the second.
-struct Hosts {
-    near: Namespace,
-    far: Namespace,
-    _server: Process,
-}
-
-const FAR: &str = "10.77.1.2:7777";
-
-impl Hosts {
-    /// `None` where they cannot be, or the kernel cannot make the way from the first to the second
-    /// as bad as this; it is said.
-    fn new(discipline: &str) -> Option<Hosts> {
-        let [near, far] = Namespace::pair()?;
-        let server = far.pigeon("bench server", &["bench", "server", "*:7777"]);
-        server.expect_status(|line| line.starts_with("listening on "), SOON);
-        let hosts = Hosts { near, far, _server: server };
-        // Once both know each other's hardware address, as ARP would be lost and delayed too.
-        hosts.measure("--for 100ms --rate 100/s");
-        hosts.near.shape("near", discipline).then_some(hosts)
-    }
-
-    #[track_caller]
-    fn measure(&self, args: &str) -> Value {
-        let args: Vec<&str> = ["bench", FAR, "--json"].into_iter().chain(args.split(' ')).collect();
-        summary(self.near.pigeon("pigeon bench", &args))
-    }
-
-    /// What iperf3 says was lost, of how many, at the same pace; `None` where it is not installed.
-    fn iperf3(&self, per_second: u64, seconds: u64) -> Option<[u64; 2]> {
-        if !installed("iperf3") {
-            return None;
-        }
-        let server = self.far.run("iperf3 -s", "iperf3", &["-s", "-1", "--forceflush"]);
-        server.expect_line(|line| line.contains("listening"), SOON);
-        let [bits, seconds] = [per_second * 64 * 8, seconds].map(|number| number.to_string());
-        let args = ["-c", "10.77.1.2", "-u", "-l", "64", "-b", &bits, "-t", &seconds, "-J"];
-        let mut client = self.near.run("iperf3 -c", "iperf3", &args);
-        assert_eq!(client.expect_end(SOON + SOON).code(), Some(0));
-        let report: Value = serde_json::from_str(&client.output()).unwrap();
-        let sum = &report["end"]["sum"];
-        Some(["lost_packets", "packets"].map(|field| sum[field].as_u64().unwrap()))
+#[test]
+fn loss_and_copies_by_our_own_relay() {
+    for (conditions, told, done, probability) in [
+        ("loss=1%", "up_lost_on_way", "up_lost", 0.01),
+        ("loss=10%", "up_lost_on_way", "up_lost", 0.1),
+        ("duplicate=1%", "up_duplicated", "up_duplicated", 0.01),
+    ] {
+        let (summary, totals) = through_relay(conditions, "--for 2s --rate 5k/s");
+        let sent = adds_up(&summary, "up");
+        assert_eq!((sent, count(&summary, "up_lost_in_kernel")), (10_000, 0), "{conditions}");
+        let (told, done) = (count(&summary, told), count(&totals, done));
+        expect_share(told, sent, probability, conditions);
+        // What the relay did to the few others, such as heartbeats, is in its count as well.
+        assert!(told <= done && done <= told + 20, "{conditions}: {told} of {done}: {summary}");
     }
 }
 
 #[test]
-fn to_another_machine_the_pace_is_safe() {
-    let Some([near, far]) = Namespace::pair() else { return };
-    let server = far.pigeon("bench server", &["bench", "server", "*:7777"]);
-    server.expect_status(|line| line.starts_with("listening on "), SOON);
-    let mut bench = near.pigeon("pigeon bench", &["bench", FAR, "--for", "500ms", "--json"]);
-    assert_eq!(bench.expect_end(SOON).code(), Some(0));
-    let said = bench.lines(Voice::Err);
-    assert!(said[0].contains("1000 datagrams a second"), "{said:?}");
-    let summary: Value = serde_json::from_str(bench.lines(Voice::Out).last().unwrap()).unwrap();
-    assert_eq!((adds_up(&summary, "up"), &summary["up_lost"]), (500, &0.into()));
-}
-
-#[test]
-fn what_a_bottleneck_drops_was_lost_on_the_way() {
-    // Of 5,000 datagrams of 106 bytes a second the bottleneck carries 2,358.
-    let Some(hosts) = Hosts::new("tbf rate 2mbit burst 2kb limit 20kb") else { return };
-    let before = hosts.near.dropped("near");
-    let summary = hosts.measure("--for 2s --rate 5k/s");
-    let dropped = hosts.near.dropped("near") - before;
-    assert_eq!(adds_up(&summary, "up"), 10_000);
-    assert_eq!(count(&summary, "up_lost_in_kernel"), 0, "{summary}");
-    // The kernel counts everything it dropped: a heartbeat or a question at the end as well.
-    let lost = count(&summary, "up_lost_on_way");
-    assert!(lost <= dropped && dropped <= lost + 20, "{dropped} dropped: {summary}");
-    assert!((0.45..0.6).contains(&(lost as f64 / 10_000.0)), "{summary}");
-}
-
-#[test]
-fn loss_by_netem() {
-    for (discipline, probability) in [("netem loss 1%", 0.01), ("netem loss 10%", 0.1)] {
-        let Some(hosts) = Hosts::new(discipline) else { return };
-        let before = hosts.near.dropped("near");
-        let summary = hosts.measure("--for 3s --rate 5k/s");
-        let dropped = hosts.near.dropped("near") - before;
-        let (sent, lost) = (adds_up(&summary, "up"), count(&summary, "up_lost_on_way"));
-        assert_eq!((sent, count(&summary, "up_lost_in_kernel")), (15_000, 0));
-        expect_share(lost, sent, probability, discipline);
-        assert!(lost <= dropped && dropped <= lost + 20, "{dropped} dropped: {summary}");
-        if let Some([lost, sent]) = hosts.iperf3(5_000, 3) {
-            expect_share(lost, sent, probability, "iperf3");
-        }
-    }
-}
-
-#[test]
-fn delay_by_netem() {
-    let Some(hosts) = Hosts::new("netem limit 10000 delay 50ms 10ms") else { return };
-    // Farther apart than the delay varies, so that none overtakes another.
-    let summary = hosts.measure("--for 5s --ping --rate 40/s");
-    assert_eq!((adds_up(&summary, "trip"), &summary["trip_lost"]), (200, &0.into()));
-    let [min, median, max] =
-        ["rtt_min", "rtt_p50", "rtt_max"].map(|field| summary[field].as_f64().unwrap());
-    // Uniform within 10 ms: the median of 200 is within 5 standard deviations of 0.7 ms.
-    assert!((0.040..0.043).contains(&min) && (0.0465..0.054).contains(&median), "{summary}");
-    assert!((0.057..0.065).contains(&max), "{summary}");
-    // The mean difference of two draws is a third of 20 ms.
-    let jitter = summary["up_jitter"].as_f64().unwrap();
-    assert!((0.003..0.011).contains(&jitter), "{summary}");
-}
-
-#[test]
-fn reordering_by_netem() {
-    // 5 % go at once and overtake the ones before them, which so come late.
-    let Some(hosts) = Hosts::new("netem limit 10000 delay 10ms reorder 5%") else { return };
-    let summary = hosts.measure("--for 4s --rate 1k/s");
-    assert_eq!((adds_up(&summary, "up"), &summary["up_lost"]), (4_000, &0.into()));
-    // Each of these overtakes the ten that were sent in the 10 ms before. So one is late unless it
-    // went at once itself, or all ten after it waited.
-    let late = (1.0 - 0.95_f64.powi(10)) * 0.95;
-    let told = count(&summary, "up_late") as f64 / 4_000.0;
-    // How exactly the pace is kept decides whether nine or eleven are on the way.
-    assert!((told - late).abs() < 0.08, "{told} for {late}: {summary}");
-}
-
-#[test]
-fn duplicates_by_netem() {
-    let Some(hosts) = Hosts::new("netem limit 10000 duplicate 1%") else { return };
-    let summary = hosts.measure("--for 3s --rate 5k/s");
+fn disorder_by_our_own_relay() {
+    let conditions = "delay=10ms,reorder=5%:10ms";
+    let (summary, totals) = through_relay(conditions, "--for 2s --rate 5k/s");
     let sent = adds_up(&summary, "up");
-    assert_eq!((sent, &summary["up_lost"]), (15_000, &0.into()));
-    expect_share(count(&summary, "up_duplicated"), sent, 0.01, "duplicate 1%");
+    assert_eq!((sent, &summary["up_lost"]), (10_000, &0.into()));
+    // Those held back for 10 ms are overtaken by the next that is not.
+    let (told, done) = (count(&summary, "up_late"), count(&totals, "up_held_back"));
+    expect_share(told, sent, 0.05, conditions);
+    assert!(told <= done && done <= told + 20, "{told} of {done}: {summary}");
 }

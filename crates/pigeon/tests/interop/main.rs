@@ -3,7 +3,8 @@
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
-//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `book`: contacts.
+//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`: and what
+//!   makes the way between them bad; `book`: contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
@@ -11,7 +12,9 @@
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
-//! - `bench`: a path measured, beside whoever knows the truth about it.
+//! - `bench`: a path measured, beside whoever knows the truth about it; `judges`: by the kernel and by
+//!   a program; `bad_network`: a hub, its members and those who ask, across such a path.
+//! - `relay`: a bad network in the middle; `replay`: a capture sent again.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
@@ -22,6 +25,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
 
+mod bad_path;
 mod book;
 mod namespace;
 mod peers;
@@ -31,6 +35,7 @@ mod pty;
 mod services;
 
 mod ask;
+mod bad_network;
 mod bench;
 mod capture;
 mod chat;
@@ -40,8 +45,11 @@ mod discover;
 mod encodings;
 mod escapes;
 mod groups;
+mod judges;
 mod membership;
 mod refusals;
+mod relay;
+mod replay;
 mod replies;
 mod restart;
 mod room;

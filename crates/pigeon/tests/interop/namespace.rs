@@ -13,7 +13,7 @@ use crate::process::Process;
 
 /// A network namespace, removed when it is dropped. Its loopback is up.
 pub(crate) struct Namespace {
-    name: String,
+    pub(crate) name: String,
 }
 
 impl Namespace {
@@ -92,7 +92,7 @@ impl Namespace {
         self.run(program, "python3", &[&[path.to_str().unwrap()], args].concat())
     }
 
-    fn ip(&self, args: &[&str]) -> bool {
+    pub(crate) fn ip(&self, args: &[&str]) -> bool {
         ip(&[&["-n", &self.name], args].concat())
     }
 }
