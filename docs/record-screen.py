@@ -1,33 +1,38 @@
 #!/usr/bin/env python3
-"""Records the two screens of the README by really running them: 狗哥 and 猴哥 in `pigeon join`, each on
-a terminal of tmux, and a Python sensor, in one room.
+"""Records the screens of the README by really running them: 狗哥 and 猴哥 in `pigeon join`, each on a
+terminal of tmux, and a Python sensor, in one room; then somebody in `pigeon chat` with a program that
+reads and writes GB2312, a stranger, and a contact who is not there.
 
     cargo build --release && docs/record-screen.py target/release/pigeon README.md
 
-What tmux says is on each terminal goes between the screen marks of the file. Nothing is edited but
-what chance chose: ports and the resume word. tmux runs on a socket of its own.
+What tmux says is on each terminal goes between the marks of the file. Nothing is edited but what
+chance chose: ports and the resume word. tmux runs on a socket of its own.
 """
 import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 
 PIGEON, README = os.path.abspath(sys.argv[1]), sys.argv[2]
 TMUX = ["tmux", "-L", f"pigeon-record-{os.getpid()}", "-f", "/dev/null", "-u"]
 COLUMNS, ROWS = 76, 16
+CONTACTS = tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8")
 
 
 def tmux(*words):
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color"}
+    environment["PIGEON_CONTACTS"] = CONTACTS.name
     environment.pop("TMUX", None)
     done = subprocess.run([*TMUX, *words], env=environment, check=True, capture_output=True)
     return done.stdout.decode()
 
 
 class Person:
-    """Somebody before a terminal on which `pigeon join` runs."""
+    """Somebody before a terminal on which pigeon runs."""
 
     def __init__(self, name, title, *command):
         self.name, self.title = name, title
@@ -54,7 +59,54 @@ class Person:
             time.sleep(0.05)
 
 
-def record():
+def udp_socket():
+    new = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    new.bind(("127.0.0.1", 0))
+    return new
+
+
+def record_chat():
+    """The ports stand for 5000, where chat listens, the dog's, the ape's, and a stranger's."""
+    dog, ape, stranger, reserved = (udp_socket() for _ in range(4))
+    at = [each.getsockname()[1] for each in (reserved, dog, ape, stranger)]
+    ape.close()
+    reserved.close()
+
+    def answer():
+        while True:
+            data, peer = dog.recvfrom(65535)
+            if data.decode("gb2312") == "你好":
+                dog.sendto("你好，吃了吗？".encode("gb2312"), peer)
+
+    threading.Thread(target=answer, daemon=True).start()
+    CONTACTS.write(
+        f'"狗哥" = {{ endpoint = "127.0.0.1:{at[1]}", encoding = "gb2312" }}\n'
+        f'"猴哥" = "127.0.0.1:{at[2]}"\n'
+    )
+    CONTACTS.flush()
+    try:
+        title = "pigeon chat 狗哥 猴哥 --bind 127.0.0.1:5000"
+        bind = f"127.0.0.1:{at[0]}"
+        me = Person("me", title, PIGEON, "chat", "狗哥", "猴哥", "--bind", bind)
+        me.until("gb2312, not heard yet")
+        tmux("send-keys", "-t", "me", "C-n")
+        me.until("utf-8, not heard yet")
+        me.type("在吗？")
+        me.until("refused: nobody listens there")
+        tmux("send-keys", "-t", "me", "C-p")
+        me.until("gb2312, not heard yet")
+        me.type("你好")
+        me.until("你好，吃了吗？")
+        stranger.sendto("温度 21.5".encode(), ("127.0.0.1", at[0]))
+        me.until("(1)", "last heard 1 s ago")
+        me.draft("吃了，你呢？")
+        me.until("> 吃了，你呢？")
+        return dict(zip(map(str, at), ("5000", "8080", "8081", "50002"))), [(title, me.screen())]
+    finally:
+        subprocess.run([*TMUX, "kill-server"], capture_output=True)
+
+
+def record_join():
     hub = subprocess.Popen(
         [PIGEON, "hub", "--listen", "127.0.0.1:0", "--console", "off"],
         stderr=subprocess.PIPE,
@@ -98,8 +150,8 @@ def talk(port):
     return screens
 
 
-def main():
-    stand_ins = {}
+def as_text(screens, stand_ins):
+    """The screens, with one port in place of another, told or as they come."""
 
     def stand_in(match):
         number = match.group(2)
@@ -107,16 +159,23 @@ def main():
         return match.group(1) + stand_ins[number]
 
     text = ""
-    for title, screen in record():
+    for title, screen in screens:
         screen = re.sub(r"(127\.0\.0\.1:)(\d+)", stand_in, screen)
         screen = re.sub(r"/resume (\d+)-\S+", r"/resume \1-…", screen)
         rows = "\n".join(row.rstrip() for row in screen.rstrip().split("\n"))
         text += f"```console\n$ {title}\n{rows}\n```\n\n"
+    return text
+
+
+def put(mark, text):
+    """Puts a text between two marks of the README."""
     with open(README, encoding="utf-8") as file:
-        before, rest = file.read().split("<!-- screens -->\n", 1)
-        after = rest.split("<!-- /screens -->", 1)[1]
+        before, rest = file.read().split(f"<!-- {mark} -->\n", 1)
+        after = rest.split(f"<!-- /{mark} -->", 1)[1]
     with open(README, "w", encoding="utf-8") as file:
-        file.write(f"{before}<!-- screens -->\n{text}<!-- /screens -->{after}")
+        file.write(f"{before}<!-- {mark} -->\n{text}<!-- /{mark} -->{after}")
 
 
-main()
+put("screens", as_text(record_join(), {}))
+stand_ins, screens = record_chat()
+put("chat screen", as_text(screens, stand_ins))

@@ -43,6 +43,7 @@ enum Operation {
     Know { who: u8, name: bool, charset: Label },
     Open(u8),
     Choose(u8),
+    ChooseNobody,
     Refused(u8),
     Leave,
 }
@@ -123,6 +124,10 @@ fuzz_target!(|input: Input| {
                 let chosen = chat.choose(person(who));
                 assert_eq!(chosen, chat.conversation(person(who)).is_some());
             }
+            Operation::ChooseNobody => {
+                chat.choose_nobody();
+                assert!(chat.chosen().is_none());
+            }
             Operation::Refused(who) => chat.handle_refused_by(now, person(who)),
             Operation::Leave => chat.leave(),
         }
@@ -150,7 +155,7 @@ fuzz_target!(|input: Input| {
 fn say(chat: &mut Chat, line: &[u8]) -> Option<std::net::SocketAddr> {
     let chosen = chat.chosen().map(|conversation| conversation.peer);
     match chat.handle_line(line) {
-        Ok(Said::Sent(peer)) => {
+        Ok(Said::Sent { peer, .. }) => {
             assert_eq!(Some(peer), chosen, "it goes to whom was chosen");
             Some(peer)
         }

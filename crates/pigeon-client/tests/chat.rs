@@ -91,6 +91,24 @@ fn what_cannot_be_sent_is_refused_with_its_reason() {
 }
 
 #[test]
+fn what_was_sent_is_told_as_it_went() {
+    let mut chat = with_dog();
+    let said = chat.handle_line("//who 你 ".as_bytes());
+    assert_eq!(said, Ok(Said::Sent { peer: at(DOG), text: "/who 你 ".into() }));
+}
+
+#[test]
+fn who_chose_nobody_writes_to_nobody() {
+    let mut chat = with_dog();
+    chat.choose_nobody();
+    assert_eq!(chat.handle_line(b"hello?"), Err(Error::NobodyChosen));
+    // Whoever writes now does not become the one who is answered.
+    let events = hear(&mut chat, MONKEY, b"eek");
+    assert_eq!(events[0], Event::Appeared { peer: at(MONKEY), chosen: false });
+    assert_eq!(chat.conversations().len(), 2);
+}
+
+#[test]
 fn auto_answers_in_what_the_peer_last_used() {
     let mut chat =
         Chat::new(Config { charset: Charset::for_label("auto").unwrap(), ..Config::default() });
@@ -275,7 +293,7 @@ proptest! {
                     None
                 }
                 Step::Line(line) => match chat.handle_line(&line) {
-                    Ok(Said::Sent(to)) => Some(to),
+                    Ok(Said::Sent { peer, .. }) => Some(peer),
                     _ => None,
                 },
                 Step::Refused(who) => {

@@ -57,5 +57,15 @@ fn completions_and_man_pages_know_every_command() {
         let page = std::fs::read_to_string(directory.join(format!("pigeon-{command}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{command}");
     }
+    // What a page refers to is there.
+    let mut references = 0;
+    for page in std::fs::read_dir(&directory).unwrap() {
+        let page = std::fs::read_to_string(page.unwrap().path()).unwrap().replace("\\-", "-");
+        for name in page.lines().filter_map(|line| line.strip_suffix("(1)")) {
+            assert!(directory.join(format!("{name}.1")).is_file(), "{name}");
+            references += 1;
+        }
+    }
+    assert!(references > commands().len(), "{references}");
     std::fs::remove_dir_all(directory).unwrap();
 }

@@ -155,6 +155,11 @@ impl Chat {
         true
     }
 
+    /// From now on what is typed goes to nobody, until somebody is chosen.
+    pub fn choose_nobody(&mut self) {
+        self.chosen = None;
+    }
+
     /// Does what a line says, or sends it to the chosen peer. On an error nothing was sent and
     /// nothing has changed. After the end nothing happens at all.
     pub fn handle_line(&mut self, line: &[u8]) -> Result<Said, Error> {
@@ -210,7 +215,7 @@ impl Chat {
         conversation.unrefused = true;
         conversation.sent += 1;
         self.touch(place);
-        Ok(Said::Sent(peer))
+        Ok(Said::Sent { peer, text: String::from_utf8_lossy(text).into() })
     }
 
     fn to(&mut self, whom: &str) -> Result<Said, Error> {

@@ -65,8 +65,13 @@ pub enum Event {
 pub enum Said {
     /// Nothing was typed, nothing is sent.
     Nothing,
-    /// It is on its way to this peer.
-    Sent(SocketAddr),
+    /// A message is on its way.
+    Sent {
+        /// To whom.
+        peer: SocketAddr,
+        /// What it says. To be escaped where it is shown.
+        text: Box<str>,
+    },
     /// What is typed goes to this peer from now on.
     Chosen(SocketAddr),
     /// Whoever is called this must be looked up, outside: then [`Chat::open`](super::Chat::open)
@@ -84,14 +89,14 @@ pub enum Said {
     Quit,
 }
 
-/// What `/help` shows.
-pub const HELP: [&str; 6] = [
-    "/to NAME, ENDPOINT or NUMBER   whom to write to",
-    "/list                          the conversations",
-    "/encoding LABEL                how this peer is read and written",
-    "/quit, or quit                 leave the conversation; once more, the chat",
-    "//TEXT                         send a text that begins with /",
-    "/help                          this",
+/// What `/help` shows: commands, and what they do.
+pub const HELP: [(&str, &str); 6] = [
+    ("/to NAME, ENDPOINT or NUMBER", "whom to write to"),
+    ("/list", "the conversations"),
+    ("/encoding LABEL", "how this peer is read and written"),
+    ("/quit, or quit", "leave the conversation; once more, the chat"),
+    ("//TEXT", "send a text that begins with /"),
+    ("/help", "this"),
 ];
 
 /// A line that did nothing. Nothing was sent.

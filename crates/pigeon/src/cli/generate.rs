@@ -76,23 +76,30 @@ fn own_path() -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Writes a page for pigeon and one for each command.
+/// Writes a page for pigeon, one for each command, and one for each of a command's own.
 pub(crate) fn man(args: ManArgs) -> anyhow::Result<Status> {
     let directory = &args.directory;
     let shown = || pigeon_text::escape(&directory.to_string_lossy().into_owned()).to_string();
     std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", shown()))?;
-    let mut command = Cli::command();
+    // It has no page: `--help` is in all of them.
+    let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    let pages = std::iter::once(command.clone()).chain(
-        command.get_subcommands().filter(|sub| sub.get_name() != "help").map(|sub| {
-            let name = format!("pigeon-{}", sub.get_name());
-            sub.clone().display_name(&name).name(name)
-        }),
-    );
+    let mut pages = Vec::new();
+    collect(command, &mut pages);
     for page in pages {
         write(directory, page).with_context(|| format!("cannot write into {}", shown()))?;
     }
     Ok(Status::Done)
+}
+
+/// The command and all below it, each named with what stands above it: `pigeon-contacts-add`.
+fn collect(command: clap::Command, pages: &mut Vec<clap::Command>) {
+    let above = command.get_name().to_string();
+    pages.push(command.clone());
+    for sub in command.get_subcommands() {
+        let name = format!("{above}-{}", sub.get_name());
+        collect(sub.clone().display_name(&name).name(name), pages);
+    }
 }
 
 fn write(directory: &Path, command: clap::Command) -> io::Result<()> {

@@ -116,7 +116,7 @@ impl Spelling {
             // The escapes of `escape` are those of `decode`.
             Form::Text => {
                 let text = self.tongue().decode(payload);
-                escape_to(out, without_end(text.as_bytes()));
+                escape_to(out, without_end(&text).as_bytes());
             }
         }
     }
@@ -141,13 +141,13 @@ impl Spelling {
 
 /// Text as one line that is safe to show; the line end that many programs send goes.
 pub(crate) fn line(text: &str) -> String {
-    escape(without_end(text.as_bytes())).to_string()
+    escape(without_end(text)).to_string()
 }
 
 /// A line without its end, if it has one.
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
+pub(crate) fn without_end(line: &str) -> &str {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 /// Bytes from hexadecimal digits; white space between them is passed over.

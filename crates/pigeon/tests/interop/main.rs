@@ -7,7 +7,7 @@
 //!   makes the way between them bad; `book`: contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
-//! - `screen`: the full screen on terminals of its own (`pty`).
+//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
@@ -39,6 +39,7 @@ mod bad_network;
 mod bench;
 mod capture;
 mod chat;
+mod chat_screen;
 mod contacts;
 mod discover;
 mod encodings;

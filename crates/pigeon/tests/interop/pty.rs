@@ -11,6 +11,7 @@ use nix::sys::termios::{Termios, tcgetattr};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pts, Pty, open};
 
+use crate::book::Book;
 use crate::process::{SOON, wait_until};
 
 /// A program, the terminal it runs on, and the person before it.
@@ -39,11 +40,21 @@ impl Terminal {
 
     /// The same where TERM is something else.
     pub(crate) fn start_as(name: &str, size: (u16, u16), args: &[&str], term: &str) -> Terminal {
-        let (columns, rows) = size;
+        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
+        Terminal::run(name, size, command)
+    }
+
+    /// The same with this contacts file.
+    pub(crate) fn start_with(book: &Book, name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
+        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
+        let command = command.env("TERM", "xterm-256color").env("PIGEON_CONTACTS", book.path());
+        Terminal::run(name, size, command)
+    }
+
+    fn run(name: &str, (columns, rows): (u16, u16), command: Command) -> Terminal {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(rows, columns)).unwrap();
         let before = tcgetattr(&pty).unwrap();
-        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
         let mut command = command.env_remove("NO_COLOR").env_remove("COLUMNS");
         let child = command.spawn_borrowed(&pts).unwrap();
         let [rows, columns] = [rows, columns].map(|n| n.try_into().unwrap());

@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use pigeon_client::{Contact, Roster, Session, Spoken};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
@@ -16,9 +14,10 @@ use rand_pcg::Pcg64;
 
 use super::People;
 use crate::cli::exit::Status;
-use crate::cli::quantity::roughly;
+use crate::cli::quantity::in_seconds;
+use crate::cli::spelling::without_end;
 use crate::output::Color;
-use crate::ui::screen::{Action, Kind, Line, Look, Model, PlaceId, Screen, Update};
+use crate::ui::screen::{Action, Kind, Look, Midnight, Model, PlaceId, Screen, Update};
 use crate::ui::typist::Typed;
 
 /// What the hub understands beside words, and what this program does.
@@ -81,7 +80,7 @@ impl Full {
                 Action::Leave { interrupted: false } => {
                     sender.send(Typed::Leave(Status::Done)).is_ok()
                 }
-                Action::Refresh | Action::Suspend | Action::Redraw => true,
+                Action::Look(_) | Action::Refresh | Action::Suspend | Action::Redraw => true,
             };
             waker.wake();
             given
@@ -100,9 +99,7 @@ impl Full {
         // What is no UTF-8 is shown as escapes, not as U+FFFD.
         let escaped =
             matches!(text, std::borrow::Cow::Owned(_)).then(|| escape(payload).to_string());
-        let text = escaped.as_deref().unwrap_or(&text);
-        let text = text.strip_suffix('\n').unwrap_or(text);
-        let text = text.strip_suffix('\r').unwrap_or(text);
+        let text = without_end(escaped.as_deref().unwrap_or(&text));
         let spoken = Spoken::parse(text);
         let wanted = self.roster.hear(now, spoken);
         if let Some(room) = self.roster.room().filter(|room| self.entered != **room) {
@@ -229,42 +226,12 @@ fn status(session: &Session<Pcg64>, now: Instant) -> (String, bool) {
     }
 }
 
-/// Whole seconds below a minute: what changes once a second is read, not measured.
-fn in_seconds(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ ..60 => format!("{seconds} s"),
-        _ => roughly(time),
-    }
-}
-
 /// `0.04 ms`, `0.4 ms`, `23 ms`
 fn in_millis(time: Duration) -> String {
     match time.as_secs_f64() * 1_000.0 {
         millis @ ..0.1 => format!("{millis:.2} ms"),
         millis @ ..10.0 => format!("{millis:.1} ms"),
         millis => format!("{millis:.0} ms"),
-    }
-}
-
-/// Local midnight, found anew each minute: a time zone is not looked up for every line.
-#[derive(Default)]
-struct Midnight {
-    seconds: i64,
-    until: i64,
-}
-
-impl Midnight {
-    fn line(&mut self, kind: Kind, sender: &str, text: &str) -> Line {
-        let now = Timestamp::now().as_second();
-        if now >= self.until || now < self.until - 60 {
-            let time = TimeZone::system().to_datetime(Timestamp::now()).time();
-            let today = i64::from(time.hour()) * 3600
-                + i64::from(time.minute()) * 60
-                + i64::from(time.second());
-            (self.seconds, self.until) = (now - today, now - today % 60 + 60);
-        }
-        let time = u32::try_from((now - self.seconds).rem_euclid(86_400)).unwrap_or(0);
-        Line { time, kind, sender: sender.into(), text: text.into() }
     }
 }
 
@@ -284,17 +251,8 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        assert_eq!(in_seconds(Duration::from_millis(3_900)), "3 s");
         assert_eq!(in_millis(Duration::from_micros(412)), "0.4 ms");
         assert_eq!(in_millis(Duration::from_micros(37)), "0.04 ms");
         assert_eq!(in_millis(Duration::from_millis(23)), "23 ms");
-    }
-
-    #[test]
-    fn a_line_has_the_time_of_day() {
-        let line = Midnight::default().line(Kind::Said, "a", "b");
-        let now = crate::output::wall::local(None);
-        let seconds = now.hour() as u32 * 3600 + now.minute() as u32 * 60 + now.second() as u32;
-        assert!((seconds + 86_400 - line.time) % 86_400 < 5, "{} {seconds}", line.time);
     }
 }

@@ -7,11 +7,13 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 use super::colors::Look;
-use super::keys::{HELP, MAX_PASTED};
+use super::help;
+use super::keys::MAX_PASTED;
 use super::layout::Areas;
 use super::log::{Kind, Row, find_in, fold};
-use super::model::{Mode, Model, PlaceId, Presence};
-use super::wrap::{breaks, cautious, clusters, columns};
+use super::model::{Mode, Model};
+use super::update::{PlaceId, Presence};
+use super::wrap::{cautious, clusters, columns};
 
 /// Draws everything, and says where the cursor stands: where typing happens, so that an input
 /// method shows its candidates there.
@@ -140,7 +142,6 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
         (PlaceId::Room(room), _) if model.here.as_ref() == Some(room) => "#",
         (_, Presence::Unknown) => " ",
         (_, Presence::Here) => "+",
-        (_, Presence::Away) => "-",
         (_, Presence::Refused) => "!",
     };
     let style = match shown {
@@ -154,13 +155,14 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     put(buffer, area, 0, presence, style);
     let count = match (place.unread, place.count) {
         (0, None) => String::new(),
-        (0, Some(members)) => format!("{members} "),
-        (unread, _) => format!("({unread}) "),
+        (0, Some(members)) => format!(" {members} "),
+        (unread, _) => format!(" ({unread}) "),
     };
     let room = usize::from(area.width).saturating_sub(count.len());
-    let name = match place.id.name() {
-        "" => "here".to_string(),
-        name => pigeon_text::escape(name).to_string(),
+    let name = match &place.id {
+        PlaceId::Room(name) if name.is_empty() => "here".to_string(),
+        PlaceId::Person(name) if name.is_empty() => "nobody".to_string(),
+        id => pigeon_text::escape(id.name()).to_string(),
     };
     // Columns of a screen fit `u16`.
     put_short(buffer, Rect { width: room as u16, ..area }, 2, &name, style);
@@ -174,7 +176,8 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     let name = pigeon_text::escape(place.id.name()).to_string();
     let at = put_short(buffer, area, 0, &name, look.bold());
     let gap = if at > 0 { "  " } else { "" };
-    let mut rest = format!("{gap}{}", model.title);
+    let what = if place.about.is_empty() { &model.title } else { &*place.about };
+    let mut rest = format!("{gap}{what}");
     if !model.is_here() {
         rest.push_str("  (you are not in this room)");
     }
@@ -248,35 +251,12 @@ fn draw_row(
 }
 
 fn draw_help(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Buffer) {
-    let keys = HELP.iter();
-    let commands = model.commands.iter();
-    let mut lines = vec![("keys", "")];
-    lines.extend(keys);
-    lines.extend([("", ""), ("commands", "")]);
-    lines.extend(commands);
-    let first = lines.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    // On a narrow screen the explanation stands under its key.
-    let beside = usize::from(area.width) >= first + 30;
-    let mut y = 0;
-    for (key, what) in lines.into_iter().skip(from) {
-        put_short(buffer, row(area, y), 0, key, look.bold());
-        let indent = if beside { first + 2 } else { 2 };
-        if what.is_empty() || !beside {
-            y += 1;
-        }
-        let most = usize::from(area.width).saturating_sub(indent).max(1);
-        let mut start = 0;
-        let ends = breaks(what, most).into_iter().map(|at| at as usize);
-        for end in ends.chain([what.len()]).filter(|_| !what.is_empty()) {
-            if y >= area.height {
-                return;
-            }
-            put(buffer, row(area, y), indent, what[start..end].trim_end(), Style::new());
-            (start, y) = (end, y + 1);
-        }
-        if y >= area.height {
-            return;
-        }
+    let rows = help::rows(model.commands, area.width.into());
+    // A screen that has grown shows more than it did.
+    let from = from.min(rows.len().saturating_sub(area.height.into()));
+    for (y, line) in (0..area.height).zip(rows.iter().skip(from)) {
+        put_short(buffer, row(area, y), 0, line.key, look.bold());
+        put(buffer, row(area, y), line.indent, line.what, Style::new());
     }
 }
 

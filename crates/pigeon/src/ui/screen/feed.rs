@@ -1,7 +1,8 @@
 //! What comes to the screen from other threads: updates from the loop, events from the terminal.
 //!
-//! The loop never waits here. What it tells beyond a bound displaces the oldest lines still
-//! waiting, which would be the first to leave the scroll back; they are counted.
+//! The loop never waits here. What it tells beyond a bound displaces the oldest still waiting that
+//! may be lost: lines, which would be the first to leave the scroll back and are counted, and what
+//! strangers' coming and going has to tell.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use std::time::Instant;
 
 use crossterm::event::Event;
 
-use super::model::Update;
+use super::update::Update;
 
 /// The most bytes of updates that wait.
 const MAX_BYTES: usize = 32 << 20;
@@ -57,10 +58,10 @@ impl Feed {
         state.bytes += update.cost();
         state.updates.push_back(update);
         while state.bytes > MAX_BYTES {
-            let lines = state.updates.iter().position(|u| matches!(u, Update::Line(..)));
-            let Some(dropped) = lines.and_then(|at| state.updates.remove(at)) else { break };
+            let spare = state.updates.iter().position(Update::is_spare);
+            let Some(dropped) = spare.and_then(|at| state.updates.remove(at)) else { break };
             state.bytes -= dropped.cost();
-            state.dropped += 1;
+            state.dropped += u64::from(matches!(dropped, Update::Line(..)));
         }
         if std::mem::take(&mut state.idle) {
             drop(state);
@@ -129,7 +130,7 @@ impl Feed {
 
 #[cfg(test)]
 mod tests {
-    use super::super::model::tests::said;
+    use super::super::model::tests::{person, said};
     use super::*;
 
     #[test]
@@ -142,6 +143,19 @@ mod tests {
         assert_eq!((batch.updates.len() as u64 + batch.dropped, batch.dropped), (11, 3));
         assert!(matches!(batch.updates[0], Update::Enter(_)));
         assert!(matches!(&batch.updates[1], Update::Line(_, line) if &*line.sender == "3"));
+    }
+
+    #[test]
+    fn strangers_who_come_and_go_cannot_fill_it() {
+        let feed = Feed::default();
+        for n in 0..MAX_BYTES / 32 {
+            feed.tell(Update::Close(person(&format!("{n}"))));
+        }
+        feed.tell(Update::Look(person("狗哥")));
+        let mut batch = feed.wait(Instant::now(), true);
+        assert!(batch.updates.iter().map(Update::cost).sum::<usize>() <= MAX_BYTES);
+        assert!(matches!(batch.updates.pop_back(), Some(Update::Look(_))));
+        assert_eq!(batch.dropped, 0);
     }
 
     #[test]

@@ -4,8 +4,11 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use super::help;
 use super::input::MAX_BYTES;
-use super::model::{Completion, Mode, Model, PlaceId, Search};
+use super::layout::Areas;
+use super::model::{Completion, Mode, Model, Search};
+use super::update::PlaceId;
 
 /// The most lines of a paste that are sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
@@ -21,30 +24,11 @@ pub(crate) enum Action {
     Suspend,
     /// To have the screen drawn anew.
     Redraw,
+    /// To look at this place from now on.
+    Look(PlaceId),
     /// Nobody asked, but the status line should be brought up to date.
     Refresh,
 }
-
-/// What the help tells, with how it is grouped.
-pub(crate) const HELP: [(&str, &str); 17] = [
-    ("Enter", "send the line (an empty one sends nothing)"),
-    ("Tab", "complete a name or a command; again: the next"),
-    ("Up, Down", "lines typed before"),
-    ("PageUp, PageDown", "scroll back; Ctrl-Home the first line, Ctrl-End the last"),
-    ("Ctrl-N, Ctrl-P", "the next and the previous conversation (also Alt-Down, Alt-Up, F6, F5)"),
-    ("Alt-1 … Alt-9", "a conversation by its number"),
-    ("Alt-A", "the next with something unread"),
-    ("Ctrl-F", "search (also Ctrl-R, or /search TEXT): Up older, Down newer, Enter stay, Esc back"),
-    ("Ctrl-A, Ctrl-E", "to the beginning and the end of the line (also Home, End)"),
-    ("Ctrl-Left, Ctrl-Right", "word by word (also Alt-B, Alt-F)"),
-    ("Ctrl-W", "cut the word before the cursor"),
-    ("Ctrl-U, Ctrl-K", "cut to the beginning, to the end"),
-    ("Ctrl-Y", "put back what was cut"),
-    ("Ctrl-L", "draw the screen anew"),
-    ("Ctrl-Z", "to the shell; `fg` comes back"),
-    ("Ctrl-D, Ctrl-C", "leave (Ctrl-D on an empty line)"),
-    ("? on an empty line, F1", "these keys; any other key closes them"),
-];
 
 /// Takes a key in.
 pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
@@ -275,13 +259,15 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
 }
 
 fn scroll_help(model: &mut Model, key: KeyEvent, at: usize) {
-    let page = model.pane().1.max(1);
-    let most = HELP.len() + model.commands.len() + 3;
+    let area = Areas::of(model.size, model.side_width()).messages;
+    let (columns, height) = (usize::from(area.width), usize::from(area.height));
+    let last = help::rows(model.commands, columns).len().saturating_sub(height);
+    let page = height.max(1);
     model.mode = match key.code {
-        KeyCode::Down => Mode::Help((at + 1).min(most.saturating_sub(1))),
-        KeyCode::Up => Mode::Help(at.saturating_sub(1)),
-        KeyCode::PageDown => Mode::Help((at + page).min(most.saturating_sub(1))),
-        KeyCode::PageUp => Mode::Help(at.saturating_sub(page)),
+        KeyCode::Down => Mode::Help((at + 1).min(last)),
+        KeyCode::Up => Mode::Help(at.min(last).saturating_sub(1)),
+        KeyCode::PageDown => Mode::Help((at + page).min(last)),
+        KeyCode::PageUp => Mode::Help(at.min(last).saturating_sub(page)),
         _ => Mode::Typing,
     };
 }
@@ -356,7 +342,7 @@ fn candidates(model: &Model) -> Option<Completion> {
         let commands = commands.map(|command| command.split(' ').next().unwrap_or(command));
         commands.filter(fits).map(|command| format!("{command} ")).collect()
     } else {
-        let names = model.members.iter().map(String::as_str);
+        let names = model.members.iter().chain(&model.names).map(String::as_str);
         let names = names.chain(model.places.iter().map(|place| place.id.name()));
         // As in other rooms: at the beginning of a line a name is an address.
         let end = if from == 0 { ": " } else { " " };

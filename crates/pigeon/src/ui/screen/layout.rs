@@ -30,9 +30,9 @@ impl Areas {
         let top = height.saturating_sub(2);
         let (side_width, border_width) = match width >= SIDE_FROM && height >= 4 {
             true => {
-                // Two columns for marks, some for a count.
-                let wished = u16::try_from(names).unwrap_or(u16::MAX).saturating_add(6);
-                (wished.clamp(14, (width / 4).min(28)), 1)
+                // Two columns for marks, some for a count. An address fits from 80 columns on.
+                let wished = u16::try_from(names).unwrap_or(u16::MAX).saturating_add(7);
+                (wished.clamp(14, (width / 3).min(28)), 1)
             }
             false => (0, 0),
         };

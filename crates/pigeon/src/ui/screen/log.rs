@@ -162,11 +162,6 @@ impl Log {
         self.entries.len()
     }
 
-    /// When the last line came.
-    pub(crate) fn last_time(&self) -> Option<u32> {
-        self.entries.back().map(|entry| entry.time)
-    }
-
     /// How many lines there are below the screen.
     pub(crate) fn below(&self) -> u64 {
         let last = (self.forgotten + self.entries.len() as u64).saturating_sub(1);

@@ -6,23 +6,28 @@
 //!                                 └──Action──▶ the loop
 //! ```
 //!
-//! - [`model`]: all that is shown; [`log`]: the lines of one conversation; [`input`]: the line being
-//!   typed.
-//! - [`keys`]: what a key does. [`draw`]: the model as cells, in the places of [`layout`], wrapped by
-//!   [`wrap`], in the [`colors`] there are. Both know no terminal.
-//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads.
+//! - [`update`]: what the loop tells. [`model`]: all that is shown; [`log`]: the lines of one
+//!   conversation; [`input`]: the line being typed.
+//! - [`keys`]: what a key does; [`help`]: what the screen tells of that. [`draw`]: the model as cells,
+//!   in the places of [`layout`], wrapped by [`wrap`], in the [`colors`] there are. All of them know
+//!   no terminal.
+//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`midnight`]: the time before
+//!   a line.
 //!
 //! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
 
 mod colors;
 mod draw;
 mod feed;
+mod help;
 mod input;
 mod keys;
 mod layout;
 mod log;
+mod midnight;
 mod model;
 mod paint;
+mod update;
 mod wrap;
 
 #[cfg(test)]
@@ -44,8 +49,10 @@ use super::terminal;
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
-pub(crate) use log::{Kind, Line};
-pub(crate) use model::{Model, PlaceId, Update};
+pub(crate) use log::Kind;
+pub(crate) use midnight::Midnight;
+pub(crate) use model::{MAX_PLACES, Model};
+pub(crate) use update::{PlaceId, Presence, Update};
 
 /// The least time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -62,7 +69,8 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Takes the terminal. `act` is called on the screen's own thread with what the person wants,
-    /// and once a second with [`Action::Refresh`]; when it returns false the loop has ended.
+    /// once a second with [`Action::Refresh`], and with [`Action::Look`] when another place is shown,
+    /// whatever the reason; when it returns false the loop has ended.
     pub(crate) fn open(
         model: Model,
         look: Look,
@@ -83,7 +91,15 @@ impl Screen {
             keyboard.press(Event::FocusLost);
         });
         let (sender, ended) = sync_channel(1);
-        let mut artist = Artist { feed: Arc::clone(&feed), model, look, act, shown: None };
+        let mut artist = Artist {
+            feed: Arc::clone(&feed),
+            looked: model.place().id.clone(),
+            midnight: Midnight::default(),
+            shown: None,
+            model,
+            look,
+            act,
+        };
         let started = started.and_then(|_| {
             std::thread::Builder::new().name("screen".into()).spawn(move || {
                 // Dropped when the thread ends.
@@ -139,6 +155,9 @@ struct Artist<A> {
     model: Model,
     look: Look,
     act: A,
+    /// The place that the loop knows to be shown.
+    looked: PlaceId,
+    midnight: Midnight,
     /// What the terminal shows, if that is known.
     shown: Option<Buffer>,
 }
@@ -181,6 +200,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
     /// Takes in all that has come. False when the loop has ended.
     fn take(&mut self, batch: Batch) -> bool {
         self.model.dropped = batch.dropped;
+        self.model.time = self.midnight.time();
         for update in batch.updates {
             self.model.apply(update);
         }
@@ -209,13 +229,24 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
                     self.measure();
                     true
                 }
-                Some(action) => (self.act)(action),
+                // What is said is said in the place that is shown.
+                Some(action) => self.tell_look() && (self.act)(action),
             };
             if !goes_on {
                 return false;
             }
         }
-        true
+        self.tell_look()
+    }
+
+    /// Tells if another place is shown than before. False when the loop has ended.
+    fn tell_look(&mut self) -> bool {
+        let shown = &self.model.place().id;
+        if *shown == self.looked {
+            return true;
+        }
+        self.looked = shown.clone();
+        (self.act)(Action::Look(self.looked.clone()))
     }
 
     /// Asks the terminal for its size, and forgets what it shows.

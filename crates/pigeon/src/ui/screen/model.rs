@@ -6,6 +6,7 @@
 use super::input::{History, Input};
 use super::layout::Areas;
 use super::log::{Anchor, Kind, Line, Log};
+use super::update::{PlaceId, Presence, Update};
 
 /// The most bytes of all conversations together. Beyond, the oldest line of the one that holds the
 /// most goes.
@@ -14,40 +15,12 @@ pub(crate) const MAX_BYTES: usize = 64 << 20;
 /// The most conversations. Beyond, the one that has been silent longest is closed.
 pub(crate) const MAX_PLACES: usize = 200;
 
-/// What a conversation is known by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PlaceId {
-    /// A room of a hub.
-    Room(Box<str>),
-    /// One other, by its name or address.
-    Person(Box<str>),
-}
-
-impl PlaceId {
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            PlaceId::Room(name) | PlaceId::Person(name) => name,
-        }
-    }
-}
-
-/// Whether somebody is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(dead_code, reason = "rooms have no presence; conversations between peers will")]
-pub(crate) enum Presence {
-    /// Nobody can tell.
-    #[default]
-    Unknown,
-    Here,
-    Away,
-    /// The network says that nobody listens there.
-    Refused,
-}
-
 /// One conversation.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) id: PlaceId,
+    /// Who it is beside the name; may be empty.
+    pub(crate) about: Box<str>,
     pub(crate) presence: Presence,
     /// How many are in it, if it is a room and the hub has said so.
     pub(crate) count: Option<u64>,
@@ -56,43 +29,6 @@ pub(crate) struct Place {
     pub(crate) log: Log,
     /// When it last had a line, as a number that grows.
     touched: u64,
-}
-
-/// What the loop tells the screen.
-#[derive(Debug)]
-#[allow(dead_code, reason = "conversations between peers will need what rooms do not")]
-pub(crate) enum Update {
-    /// A line in a place, which is made if it is new; in the one that is shown if `None`.
-    Line(Option<PlaceId>, Line),
-    /// The person is in this room now.
-    Enter(Box<str>),
-    /// The rooms there are, and how many are in each.
-    Rooms(Vec<(String, u64)>),
-    /// Who is in the room, and how many more.
-    Members(Vec<String>, u64),
-    /// Whether somebody is there.
-    Presence(PlaceId, Presence),
-    /// The person asked for this place: show it.
-    Look(PlaceId),
-    /// A conversation is over.
-    Close(PlaceId),
-    /// So many lines never came as far as this: the system or the loop had no room for them.
-    Missed(u64),
-    /// What the status line says, and whether something is wrong.
-    Status { text: String, alarm: bool },
-}
-
-impl Update {
-    /// About how many bytes it takes in a queue.
-    pub(crate) fn cost(&self) -> usize {
-        std::mem::size_of::<Update>()
-            + match self {
-                Update::Line(_, line) => line.cost(),
-                Update::Rooms(rooms) => rooms.iter().map(|(name, _)| name.len() + 32).sum(),
-                Update::Members(names, _) => names.iter().map(|name| name.len() + 24).sum(),
-                _ => 64,
-            }
-    }
 }
 
 /// What the keys mean just now.
@@ -141,6 +77,8 @@ pub(crate) struct Model {
     pub(crate) here: Option<Box<str>>,
     pub(crate) members: Vec<String>,
     pub(crate) more_members: u64,
+    /// Names that Tab knows beside those that are shown.
+    pub(crate) names: Vec<String>,
     pub(crate) input: Input,
     pub(crate) history: History,
     pub(crate) mode: Mode,
@@ -152,6 +90,8 @@ pub(crate) struct Model {
     pub(crate) missed: u64,
     /// Columns and rows.
     pub(crate) size: (u16, u16),
+    /// The time of day, for what is said here; in local seconds since midnight.
+    pub(crate) time: u32,
     /// Lines of closed conversations.
     closed: u64,
     touches: u64,
@@ -175,6 +115,7 @@ impl Model {
             },
             members: Vec::new(),
             more_members: 0,
+            names: Vec::new(),
             input: Input::default(),
             history: History::default(),
             mode: Mode::Typing,
@@ -183,6 +124,7 @@ impl Model {
             dropped: 0,
             missed: 0,
             size: (80, 24),
+            time: 0,
             closed: 0,
             touches: 0,
         };
@@ -240,6 +182,12 @@ impl Model {
                 let at = self.place_or_new(id);
                 self.look_at(at);
             }
+            Update::About(id, about) => {
+                let at = self.place_or_new(id);
+                self.places[at].about = about;
+            }
+            Update::Rename(from, to) => self.rename(&from, to),
+            Update::Names(names) => self.names = names,
             Update::Presence(id, presence) => {
                 let at = self.place_or_new(id);
                 self.places[at].presence = presence;
@@ -329,6 +277,19 @@ impl Model {
         }
     }
 
+    fn rename(&mut self, from: &PlaceId, to: PlaceId) {
+        let Some(at) = self.find(from).filter(|_| *from != to) else { return };
+        if self.find(&to).is_none() {
+            self.places[at].id = to;
+            return;
+        }
+        let shown = at == self.current;
+        self.close(at);
+        if let Some(at) = self.find(&to).filter(|_| shown) {
+            self.look_at(at);
+        }
+    }
+
     fn find(&self, id: &PlaceId) -> Option<usize> {
         self.places.iter().position(|place| place.id == *id)
     }
@@ -346,8 +307,9 @@ impl Model {
             true => self.places.iter().take_while(|place| is_room(&place.id)).count(),
             false => self.places.len(),
         };
-        let (presence, log) = (Presence::default(), Log::default());
-        let place = Place { id, presence, count: None, unread: 0, log, touched: self.touches };
+        let (about, presence, log) = (Box::default(), Presence::default(), Log::default());
+        let place =
+            Place { id, about, presence, count: None, unread: 0, log, touched: self.touches };
         self.places.insert(at, place);
         if at <= self.current && self.places.len() > 1 {
             self.current += 1;
@@ -386,14 +348,8 @@ impl Model {
 
     /// Says something to the person where they are looking.
     pub(crate) fn note(&mut self, text: &str) {
-        let time = self.last_time();
-        let line = Line { time, kind: Kind::Note, sender: "".into(), text: text.into() };
+        let line = Line { time: self.time, kind: Kind::Note, sender: "".into(), text: text.into() };
         self.add(None, &line);
-    }
-
-    /// The screen has no clock; a note of its own is as late as the line before it.
-    fn last_time(&self) -> u32 {
-        self.place().log.last_time().unwrap_or(0)
     }
 }
 
@@ -450,6 +406,22 @@ pub(crate) mod tests {
         assert_eq!(model.place().id, room("8a"));
         model.apply(Update::Close(person("狗哥")));
         assert!(model.find(&person("狗哥")).is_none());
+    }
+
+    #[test]
+    fn a_place_that_is_renamed_keeps_its_lines_unless_the_name_is_taken() {
+        let mut model = Model::new("chat".into(), person(""), &[]);
+        model.apply(Update::Line(None, said("", "hello")));
+        model.apply(Update::Rename(person(""), person("狗哥")));
+        assert_eq!((&model.place().id, model.place().log.len()), (&person("狗哥"), 1));
+        model.apply(Update::Look(person("")));
+        model.apply(Update::Rename(person(""), person("狗哥")));
+        let names: Vec<_> = model.places.iter().map(|place| place.id.name()).collect();
+        assert_eq!((names, model.current), (vec!["狗哥"], 0));
+        // The last place stays, and a name of its own is none to it.
+        model.apply(Update::Rename(person("狗哥"), person("狗哥")));
+        model.apply(Update::Close(person("狗哥")));
+        assert_eq!(model.places.len(), 1);
     }
 
     #[test]

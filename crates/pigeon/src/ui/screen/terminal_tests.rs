@@ -6,9 +6,10 @@ use ratatui::layout::Position;
 
 use super::layout::Areas;
 use super::model::tests::{person, room, said};
-use super::model::{Mode, Model, Update};
+use super::model::{Mode, Model};
 use super::paint;
 use super::tests::{cells, key, lobby};
+use super::update::Update;
 
 /// Everything that could do harm, as messages, names, and words being typed.
 fn hostile_texts() -> Vec<String> {

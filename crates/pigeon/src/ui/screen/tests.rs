@@ -12,7 +12,8 @@ use ratatui::layout::{Position, Rect};
 use super::keys::{Action, paste, press};
 use super::log::{Kind, Line};
 use super::model::tests::{person, room, said};
-use super::model::{Mode, Model, Update};
+use super::model::{Mode, Model};
+use super::update::{Presence, Update};
 use super::{Look, draw};
 
 const COMMANDS: &[(&str, &str)] = &[("/nick NAME", "what others call you"), ("quit", "leave")];
@@ -110,6 +111,27 @@ fn unread_conversations_are_marked() {
 }
 
 #[test]
+fn people_without_a_hub_are_marked_by_what_is_known_of_them() {
+    let mut model = Model::new("chat".into(), person(""), COMMANDS);
+    assert!(picture(&mut model, 80, 8).contains("nobody"));
+    model.apply(Update::Rename(person(""), person("狗哥")));
+    model.apply(Update::About(person("狗哥"), "192.168.1.103:8080".into()));
+    model.apply(Update::Presence(person("狗哥"), Presence::Here));
+    model.apply(Update::Presence(person("猴哥"), Presence::Refused));
+    model.apply(Update::Line(Some(person("狗哥")), said("狗哥", "你好")));
+    model.apply(Update::Line(Some(person("狗哥")), line(Kind::Mine, "you", "吃了吗？")));
+    model.apply(Update::Line(Some(person("10.0.0.7:40001")), said("10.0.0.7:40001", "hi")));
+    let text = "gb2312, last heard 3 s ago, listening on 0.0.0.0:8080".into();
+    model.apply(Update::Status { text, alarm: false });
+    insta::assert_snapshot!("peers", picture(&mut model, 80, 10));
+    // Names that nobody has written under yet complete too.
+    model.apply(Update::Names(vec!["镜子".into()]));
+    write(&mut model, "/to 镜");
+    key(&mut model, KeyCode::Tab);
+    assert_eq!(model.input.text(), "/to 镜子 ");
+}
+
+#[test]
 fn the_keys_explain_themselves() {
     let mut model = lobby();
     key(&mut model, KeyCode::Char('?'));
@@ -117,6 +139,16 @@ fn the_keys_explain_themselves() {
     insta::assert_snapshot!("help_narrow", picture(&mut model, 40, 12));
     key(&mut model, KeyCode::Down);
     assert!(matches!(model.mode, Mode::Help(1)));
+    key(&mut model, KeyCode::PageUp);
+    // Page by page down to the end every row is seen, and the last page is full.
+    let mut seen = picture(&mut model, 40, 12);
+    for _ in 0..20 {
+        key(&mut model, KeyCode::PageDown);
+        seen.push_str(&picture(&mut model, 40, 12));
+    }
+    let rows = super::help::rows(model.commands, 40);
+    assert!(rows.iter().all(|row| seen.contains(row.key) && seen.contains(row.what)), "{seen}");
+    assert!(matches!(model.mode, Mode::Help(at) if at == rows.len() - 9), "{:?}", model.mode);
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
     assert!(model.input.is_empty() && matches!(model.mode, Mode::Typing));
     // Behind other text it is a question mark.
@@ -200,10 +232,13 @@ fn what_is_typed_goes_where_one_looks() {
     // A room that one is not in hears nothing, and the line is not lost.
     alt(&mut model, '2');
     assert_eq!(model.place().id, room("7b"));
+    model.time = 3_661;
     write(&mut model, "hello");
     assert_eq!(key(&mut model, KeyCode::Enter), None);
     assert_eq!(model.input.text(), "hello");
-    assert!(picture(&mut model, 80, 14).contains("not sent: you are in lobby; /join 7b"));
+    assert!(
+        picture(&mut model, 80, 14).contains("01:01:01 -- not sent: you are in lobby; /join 7b")
+    );
     ctrl(&mut model, 'u');
     write(&mut model, "/join 7b");
     assert!(matches!(key(&mut model, KeyCode::Enter), Some(Action::Say(..))));

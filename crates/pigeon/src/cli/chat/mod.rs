@@ -1,5 +1,10 @@
 //! `pigeon chat`: straight to other UDP programs, several at once.
 
+mod face;
+mod full;
+mod lines;
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
@@ -8,26 +13,33 @@ use std::time::Duration;
 use anyhow::Context;
 use clap_complete::ArgValueCandidates;
 use ipnet::IpNet;
-use pigeon_client::chat::{Chat, Config, Conversation, Event, HELP, Known, Message, Said};
+use pigeon_client::chat::{Chat, Config, Conversation, Event, HELP, Known, Said};
 use pigeon_datagram::Instant;
 use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::Charset;
 
-use super::bind::{bind, local_of};
+use super::bind::bind;
 use super::endpoint::{Family, ListenAddress, ListenHost};
 use super::exit::Status;
 use super::listen::net;
 use super::quantity;
 use super::signals::{Stop, on_stop};
-use super::spelling::{charset, line};
+use super::spelling::charset;
 use super::whom;
 use crate::contacts;
-use crate::output::{Color, json, wall};
-use crate::ui::lines::{self, Printer};
-use crate::ui::typist::{self, Checked, Typed};
+use crate::output::Color;
+use crate::ui::screen::MAX_PLACES;
+use crate::ui::terminal;
+use crate::ui::typist::Typed;
+use face::{Face, Wish};
+use full::Full;
+use lines::Lines;
 
 /// How long output may still be written after the chat is over.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The most lines that are held while somebody is looked up; then reading waits.
+const MAX_HELD: usize = 1_024;
 
 /// Talk straight to other UDP programs, without a hub
 #[derive(clap::Args)]
@@ -40,7 +52,10 @@ Examples:
 
 A message is one datagram, raw text, so the far side may be `nc -u` or ten lines of Python. Whoever
 writes appears; what you type goes to the one you chose: /to NAME, ENDPOINT or NUMBER chooses, /list
-shows, quit leaves the conversation and once more the chat, /help has the rest.")]
+shows, quit leaves the conversation and once more the chat, /help has the rest.
+
+On a terminal it takes the whole screen, and whoever is shown is answered; ? on an empty line or
+F1 shows the keys. --line prints lines instead.")]
 pub(crate) struct Args {
     /// Whom to talk to: contacts' names, HOST:PORT or [V6]:PORT; what you type goes to the first
     #[arg(value_name = "NAME|ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
@@ -70,7 +85,7 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Lines instead of a full screen (today there are only lines)
+    /// Lines instead of a full screen, as where stdin or stdout is no terminal
     #[arg(long)]
     line: bool,
 }
@@ -82,7 +97,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let listen = args.bind.unwrap_or(ListenAddress { host: ListenHost::Unsaid, port: 0 });
     let listen = listen.or(args.family.every());
     let socket = bind(listen, &SocketOptions { refusals: true, ..SocketOptions::default() })?;
-    let mut chat = Chat::new(config(&args, listen, &socket));
+    let full = !args.line && !args.json && terminal::can_be_full();
+    let mut chat = Chat::new(config(&args, listen, &socket, full));
     let contacts = contacts::load();
     for contact in contacts.iter().flat_map(contacts::Contacts::iter) {
         // Those with a host's name are known once they are written to: looking all of them up
@@ -97,44 +113,38 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
 
     let bound = socket.local_addr();
+    let mut words = vec![format!("listening on {bound}; /help shows what can be typed")];
+    if let Err(error) = &contacts {
+        words.push(format!("going on without contacts: {error:#}"));
+    }
     let clock = Clock::start();
     let mut driver =
         Driver::new(chat, socket).context("cannot watch the socket")?.with_clock(clock);
-    let (reader, printer) = lines::open("> ")?;
+    // Before the terminal is taken, so that no signal leaves it behind.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
-    let mut around = Around {
-        dim: printer.interactive && color.enabled(&std::io::stdout()),
-        printer: printer.clone(),
-        waker: driver.waker(),
-        lookup: None,
-        json: args.json,
-        family: args.family,
-        bound,
-        stop,
-        unsent: 0,
-        status: Status::Done,
-        typed: None,
+    let (chat, waker) = (driver.machine(), driver.waker());
+    let face = match full {
+        true => {
+            let names = contacts.iter().flat_map(contacts::Contacts::iter);
+            let names = names.map(|contact| contact.name.as_str().to_string()).collect();
+            Face::Full(Box::new(Full::open(chat, bound, waker, color, names, &words)?))
+        }
+        false => Face::Lines(Lines::open(chat, bound, waker, &args, color, &words)?),
     };
-    around.note(&format!("listening on {bound}; /help shows what can be typed"));
-    if let Err(error) = contacts {
-        around.note(&format!("going on without contacts: {error:#}"));
-    }
-    if let Some(chosen) = driver.machine().chosen() {
-        around.chosen(driver.machine(), chosen.peer);
-    }
-    // Only now: what is typed is answered behind what was said first.
-    around.typed =
-        Some(typist::start(reader, printer.clone(), driver.waker(), args.wait, |_| Checked::Fine)?);
-
+    let (family, waker) = (args.family, driver.waker());
+    let (lookup, held, status) = (None, VecDeque::new(), Status::Done);
+    let mut around = Around { face, stop, waker, lookup, held, family, unsent: 0, status };
     let outcome = driver.run(&mut around);
-    around.sum_up(driver.machine());
-    printer.close(std::time::Instant::now() + LAST_WORDS)?;
+    let words = sum_up(driver.machine(), around.face.dropped());
+    around.face.close(std::time::Instant::now() + LAST_WORDS, &words)?;
     outcome?;
     Ok(around.status)
 }
 
-fn config(args: &Args, listen: ListenAddress, socket: &Socket) -> Config {
+fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Config {
+    // One place of the screen is nobody's.
+    let most = if full { MAX_PLACES - 1 } else { usize::MAX };
     let local = socket.local_addr();
     let one = matches!(listen.host, ListenHost::Ip(_)) || local.is_ipv4();
     Config {
@@ -142,7 +152,7 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket) -> Config {
         from: args.from.clone(),
         ipv4: !one || local.is_ipv4(),
         ipv6: !one || local.is_ipv6(),
-        ..Config::default()
+        max_conversations: Config::default().max_conversations.min(most),
     }
 }
 
@@ -153,73 +163,77 @@ fn find(word: &str, family: Family) -> anyhow::Result<(SocketAddr, Known)> {
     Ok((whom.endpoint.resolve_in(family)?, Known { name, charset: whom.charset }))
 }
 
-/// What stands around the chat: the person, the screen, a signal to stop.
+/// Tells what was not shown; `dropped` lines were too many for the output.
+fn sum_up(chat: &Chat, dropped: u64) -> Vec<String> {
+    let counters = chat.counters();
+    let told = [
+        (counters.filtered, "messages from elsewhere not shown"),
+        (counters.crowded_out, "messages not shown as there were too many conversations"),
+        (counters.forgotten, "strangers forgotten to make room for others"),
+        (counters.events_lost + dropped, "lines not shown as output was too slow"),
+    ];
+    let told = told.iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, what)| format!("{what}: {count}")).collect()
+}
+
+/// What stands around the chat: the person, and a signal to stop.
 struct Around {
-    typed: Option<Receiver<Typed>>,
+    face: Face,
     stop: Stop,
     waker: Waker,
     /// Somebody is being looked up. Lines typed behind it wait, as they are meant for that peer.
     lookup: Option<Receiver<anyhow::Result<(SocketAddr, Known)>>>,
-    printer: Printer,
-    dim: bool,
-    json: bool,
+    /// What was wished for and not granted yet.
+    held: VecDeque<Wish>,
     family: Family,
-    bound: SocketAddr,
     /// Datagrams the system would not send, as far as that has been told.
     unsent: u64,
     status: Status,
 }
 
 impl Host<Chat> for Around {
-    fn woken(&mut self, chat: &mut Chat, _: Instant, stats: &Stats) -> ControlFlow<()> {
+    fn woken(&mut self, chat: &mut Chat, now: Instant, stats: &Stats) -> ControlFlow<()> {
         if self.stop.is_set() {
             self.status = Status::Interrupted;
             chat.leave();
         }
         self.mind_unsent(stats);
         self.mind_lookup(chat);
+        while self.held.len() < MAX_HELD
+            && let Some(wish) = self.face.next()
+        {
+            if matches!(wish, Wish::Typed(Typed::Leave(Status::Interrupted))) {
+                // Nobody has to wait for a resolver to leave.
+                self.grant(chat, wish);
+            } else {
+                self.held.push_back(wish);
+            }
+        }
         // As many lines as one drain carries; the rest follow at once.
         for _ in 0..64 {
             if self.lookup.is_some() {
-                return ControlFlow::Continue(());
+                break;
             }
-            let Some(Ok(typed)) = self.typed.as_ref().map(Receiver::try_recv) else {
-                return ControlFlow::Continue(());
-            };
-            match typed {
-                Typed::Line(line) => match chat.handle_line(&line) {
-                    Ok(said) => self.said(chat, said),
-                    Err(error) => self.fail(&error.to_string()),
-                },
-                Typed::Refused => self.fail_quietly(),
-                Typed::Leave(status) => {
-                    if self.status == Status::Done {
-                        self.status = status;
-                    }
-                    chat.leave();
-                }
-            }
+            let Some(wish) = self.held.pop_front() else { break };
+            self.grant(chat, wish);
         }
-        self.waker.wake();
+        if self.lookup.is_none() && !self.held.is_empty() {
+            self.waker.wake();
+        }
+        self.face.look(chat, now, stats);
         ControlFlow::Continue(())
     }
 
     fn event(&mut self, chat: &Chat, _: Instant, event: Event) -> ControlFlow<()> {
         match event {
-            Event::Received(message) => self.show(chat, &message),
-            Event::Appeared { peer, chosen: true } => self.chosen(chat, peer),
-            Event::Appeared { peer, chosen: false } => {
-                if let Some(conversation) = chat.conversation(peer) {
-                    let title = chat.title(peer);
-                    self.note(&format!("{title} writes; /to {} answers", conversation.number));
-                }
-            }
+            Event::Received(message) => self.face.received(chat, &message),
+            Event::Appeared { peer, chosen: true } => self.face.chosen(chat, peer),
+            Event::Appeared { peer, chosen: false } => self.face.appeared(chat, peer),
             Event::Refused(peer) => {
-                let title = chat.title(peer);
-                self.fail(&format!("{title} refused: nobody listens there; that was lost"));
+                self.face.refused(chat, peer);
+                self.fail_quietly();
             }
-            // Counted, and told at the end: a flood of strangers is no news each.
-            Event::Forgotten(_) => {}
+            Event::Forgotten(peer) => self.face.forgotten(peer),
             Event::Over => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
@@ -227,56 +241,44 @@ impl Host<Chat> for Around {
 }
 
 impl Around {
-    /// Prints what somebody wrote.
-    fn show(&self, chat: &Chat, message: &Message) {
-        let time = wall::local(message.wall);
-        let (from, payload) = (message.peer, &message.payload);
-        if !self.json {
-            let (time, who) = (wall::date_and_seconds(&time), message.title());
-            self.printer.data.line(format!("[{time}] {who}: {}", line(&message.text)));
-            return;
-        }
-        let text = chat.conversation(from).and_then(|c| c.whole_text(payload));
-        self.printer.data.line(json::datagram(json::Datagram {
-            time: &time,
-            from,
-            to: local_of(message.local, from, self.bound),
-            payload,
-            length: message.length,
-            text,
-            name: message.name.as_deref(),
-        }));
-    }
-
-    /// Tells what became of a line, where the person cannot see it.
-    fn said(&mut self, chat: &Chat, said: Said) {
-        match said {
-            Said::Nothing | Said::Quit => {}
-            // Whether the system took it shows in the next round.
-            Said::Sent(_) => self.waker.wake(),
-            Said::Chosen(peer) => self.chosen(chat, peer),
-            Said::LookUp(word) => self.look_up(word),
-            Said::List => self.list(chat),
-            Said::Help => HELP.iter().for_each(|line| self.note(line)),
-            Said::Encoding(charset) => self.note(&format!("read and written in {charset}")),
-            Said::Left(peer) => {
-                let others = match chat.conversations().len() {
-                    0 => "",
-                    _ => ", /list shows the others",
-                };
-                let title = chat.title(peer);
-                self.note(&format!("left {title}; quit again ends the chat{others}"));
+    fn grant(&mut self, chat: &mut Chat, wish: Wish) {
+        match wish {
+            Wish::Look(Some(peer)) => {
+                chat.choose(peer);
+            }
+            Wish::Look(None) => chat.choose_nobody(),
+            Wish::Typed(Typed::Line(line)) => match chat.handle_line(&line) {
+                Ok(said) => self.said(chat, said),
+                Err(error) => self.fail(&error.to_string()),
+            },
+            Wish::Typed(Typed::Refused) => self.fail_quietly(),
+            Wish::Typed(Typed::Leave(status)) => {
+                if self.status == Status::Done {
+                    self.status = status;
+                }
+                chat.leave();
             }
         }
     }
 
-    fn chosen(&self, chat: &Chat, peer: SocketAddr) {
-        let charset = chat.conversation(peer).map(Conversation::charset).unwrap_or_default();
-        let title = chat.title(peer);
-        self.note(&match charset == Charset::default() {
-            true => format!("what you type goes to {title}"),
-            false => format!("what you type goes to {title}, in {charset}"),
-        });
+    /// Tells what became of a line.
+    fn said(&mut self, chat: &Chat, said: Said) {
+        match said {
+            Said::Nothing | Said::Quit => {}
+            Said::Sent { peer, text } => {
+                self.face.sent(chat, peer, &text);
+                // Whether the system took it shows in the next round.
+                self.waker.wake();
+            }
+            Said::Chosen(peer) => self.face.chosen(chat, peer),
+            Said::LookUp(word) => self.look_up(word),
+            Said::List => self.list(chat),
+            Said::Help => {
+                HELP.iter().for_each(|(key, what)| self.note(&format!("{key:<30} {what}")));
+            }
+            Said::Encoding(charset) => self.note(&format!("read and written in {charset}")),
+            Said::Left(peer) => self.face.left(chat, peer),
+        }
     }
 
     /// Asks the resolver, in a thread of its own: messages arrive meanwhile.
@@ -308,7 +310,7 @@ impl Around {
         match opened {
             Ok(peer) => {
                 chat.choose(peer);
-                self.chosen(chat, peer);
+                self.face.chosen(chat, peer);
             }
             Err(error) => self.fail(&format!("{error:#}")),
         }
@@ -325,7 +327,7 @@ impl Around {
         self.unsent = unsent;
     }
 
-    fn list(&self, chat: &Chat) {
+    fn list(&mut self, chat: &Chat) {
         if chat.conversations().is_empty() {
             self.note("no conversations; /to NAME or ENDPOINT opens one");
         }
@@ -340,25 +342,9 @@ impl Around {
         }
     }
 
-    /// Tells what was not shown.
-    fn sum_up(&self, chat: &Chat) {
-        let counters = chat.counters();
-        let unshown = self.printer.data.dropped() + counters.events_lost;
-        for (count, what) in [
-            (counters.filtered, "messages from elsewhere not shown"),
-            (counters.crowded_out, "messages not shown as there were too many conversations"),
-            (counters.forgotten, "strangers forgotten to make room for others"),
-            (unshown, "lines not shown as output was too slow"),
-        ] {
-            if count > 0 {
-                self.note(&format!("{what}: {count}"));
-            }
-        }
-    }
-
     /// Says something about the chat itself.
-    fn note(&self, text: &str) {
-        self.printer.note(text, self.dim);
+    fn note(&mut self, text: &str) {
+        self.face.note(text);
     }
 
     /// Says what went wrong.
@@ -369,7 +355,7 @@ impl Around {
 
     /// A script must be able to tell; a person has been told.
     fn fail_quietly(&mut self) {
-        if !self.printer.interactive && self.status == Status::Done {
+        if self.face.is_script() && self.status == Status::Done {
             self.status = Status::Failed;
         }
     }

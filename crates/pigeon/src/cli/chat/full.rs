@@ -1,0 +1,254 @@
+//! A chat on a full screen: a place for each peer, and whoever is looked at is answered.
+//!
+//! The place of nobody is there while nobody is chosen: at the start, and behind `quit`, so that what
+//! is typed next goes to no other by accident. Whoever is chosen then takes it over.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use pigeon_client::chat::{Chat, HELP, Message};
+use pigeon_datagram::Instant;
+use pigeon_net::{Stats, Waker};
+
+use super::face::Wish;
+use crate::cli::exit::Status;
+use crate::cli::quantity::in_seconds;
+use crate::cli::spelling::without_end;
+use crate::output::Color;
+use crate::ui::screen::{Action, Kind, Look, Midnight, Model, PlaceId, Presence, Screen, Update};
+use crate::ui::typist::Typed;
+
+/// What the chat understands, and what the screen does.
+const COMMANDS: &[(&str, &str)] = &[
+    HELP[0],
+    HELP[1],
+    HELP[2],
+    HELP[3],
+    HELP[4],
+    HELP[5],
+    ("/search TEXT", "look for a text in what is shown"),
+];
+
+/// How many wishes may wait for the loop; then typing waits.
+const WAITING: usize = 64;
+
+/// The screen, and what it was told.
+pub(super) struct Full {
+    screen: Screen,
+    wishes: Receiver<Told>,
+    waker: Waker,
+    bound: SocketAddr,
+    people: BTreeMap<SocketAddr, Person>,
+    /// Whether the place of nobody is there.
+    nobody: bool,
+    midnight: Midnight,
+}
+
+/// A peer as the screen has it.
+struct Person {
+    place: PlaceId,
+    presence: Presence,
+}
+
+/// What the screen's thread tells: it knows places, not peers.
+enum Told {
+    Typed(Typed),
+    Look(PlaceId),
+}
+
+impl Full {
+    /// Takes the terminal. Tab completes `names`.
+    pub(super) fn open(
+        chat: &Chat,
+        bound: SocketAddr,
+        waker: Waker,
+        color: Color,
+        names: Vec<String>,
+        words: &[String],
+    ) -> anyhow::Result<Full> {
+        let (sender, wishes) = sync_channel(WAITING);
+        let wakes = waker.clone();
+        let act = move |action: Action| {
+            let give = |told: Told| sender.send(told).is_ok();
+            let leave = |status: Status| give(Told::Typed(Typed::Leave(status)));
+            let given = match action {
+                Action::Say(_, lines) => {
+                    lines.into_iter().all(|line| give(Told::Typed(Typed::Line(line.into_bytes()))))
+                }
+                Action::Look(place) => give(Told::Look(place)),
+                Action::Leave { interrupted: true } => leave(Status::Interrupted),
+                Action::Leave { interrupted: false } => leave(Status::Done),
+                Action::Refresh | Action::Suspend | Action::Redraw => true,
+            };
+            wakes.wake();
+            given
+        };
+        let look = Look { color: color.enabled(&std::io::stdout()) };
+        let model = Model::new("chat".into(), nobody(), COMMANDS);
+        let screen = Screen::open(model, look, act)?;
+        let (people, midnight) = (BTreeMap::new(), Midnight::default());
+        let mut full = Full { screen, wishes, waker, bound, people, nobody: true, midnight };
+        full.screen.tell(Update::Names(names));
+        if let Some(chosen) = chat.chosen() {
+            full.chosen(chat, chosen.peer);
+        }
+        for conversation in chat.conversations() {
+            full.place(chat, conversation.peer);
+        }
+        words.iter().for_each(|text| full.note(text));
+        Ok(full)
+    }
+
+    pub(super) fn next(&self) -> Option<Wish> {
+        Some(match self.wishes.try_recv().ok()? {
+            Told::Typed(typed) => Wish::Typed(typed),
+            // A place that is gone is nobody's.
+            Told::Look(place) => Wish::Look(self.peer_at(&place)),
+        })
+    }
+
+    fn peer_at(&self, place: &PlaceId) -> Option<SocketAddr> {
+        self.people.iter().find(|(_, person)| person.place == *place).map(|(peer, _)| *peer)
+    }
+
+    pub(super) fn received(&mut self, chat: &Chat, message: &Message) {
+        self.mark(chat, message.peer, Presence::Here);
+        let address;
+        let sender = match &message.name {
+            Some(name) => name,
+            None => {
+                address = message.peer.to_string();
+                &*address
+            }
+        };
+        self.show(chat, message.peer, Kind::Said, sender, without_end(&message.text));
+    }
+
+    pub(super) fn sent(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
+        self.show(chat, peer, Kind::Mine, "you", text);
+    }
+
+    pub(super) fn refused(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
+        self.mark(chat, peer, Presence::Refused);
+        self.show(chat, peer, Kind::Note, "", text);
+    }
+
+    pub(super) fn chosen(&mut self, chat: &Chat, peer: SocketAddr) {
+        if std::mem::take(&mut self.nobody) {
+            let place = self.name(chat, peer);
+            self.screen.tell(Update::Rename(nobody(), place));
+        }
+        let place = self.place(chat, peer);
+        self.screen.tell(Update::Look(place));
+    }
+
+    pub(super) fn left(&mut self, peer: SocketAddr) {
+        self.nobody = true;
+        // First, so that no other conversation comes to be shown, and answered.
+        self.screen.tell(Update::Look(nobody()));
+        self.close_place(peer);
+    }
+
+    pub(super) fn close_place(&mut self, peer: SocketAddr) {
+        if let Some(person) = self.people.remove(&peer) {
+            self.screen.tell(Update::Close(person.place));
+        }
+    }
+
+    pub(super) fn note(&mut self, text: &str) {
+        let line = self.midnight.line(Kind::Note, "", text);
+        self.screen.tell(Update::Line(None, line));
+    }
+
+    pub(super) fn look(&self, chat: &Chat, now: Instant, stats: &Stats) {
+        let missed = stats.kernel_drops + chat.counters().events_lost;
+        self.screen.tell(Update::Missed(missed));
+        let (text, alarm) = status(chat, self.bound, now);
+        self.screen.tell(Update::Status { text, alarm });
+    }
+
+    pub(super) fn close(self, deadline: std::time::Instant, words: &[String]) {
+        self.screen.close(deadline);
+        for text in words {
+            // Nobody may be reading.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    fn show(&mut self, chat: &Chat, peer: SocketAddr, kind: Kind, sender: &str, text: &str) {
+        let place = match self.people.get(&peer) {
+            Some(person) => person.place.clone(),
+            None => self.place(chat, peer),
+        };
+        let line = self.midnight.line(kind, sender, text);
+        self.screen.tell(Update::Line(Some(place), line));
+    }
+
+    fn mark(&mut self, chat: &Chat, peer: SocketAddr, presence: Presence) {
+        if !self.people.contains_key(&peer) {
+            self.place(chat, peer);
+        }
+        if let Some(person) = self.people.get_mut(&peer)
+            && person.presence != presence
+        {
+            person.presence = presence;
+            // The status line tells of it too.
+            self.waker.wake();
+            self.screen.tell(Update::Presence(person.place.clone(), presence));
+        }
+    }
+
+    /// The peer's place, made or renamed if need be.
+    fn place(&mut self, chat: &Chat, peer: SocketAddr) -> PlaceId {
+        let place = self.name(chat, peer);
+        let before = self.people.get(&peer).map(|person| &person.place);
+        if before == Some(&place) {
+            return place;
+        }
+        if let Some(before) = before {
+            self.screen.tell(Update::Rename(before.clone(), place.clone()));
+        }
+        let address = peer.to_string();
+        let about = if place.name() == address { String::new() } else { address };
+        self.screen.tell(Update::About(place.clone(), about.into()));
+        let person = self.people.entry(peer);
+        let person =
+            person.or_insert_with(|| Person { place: nobody(), presence: Presence::Unknown });
+        person.place = place.clone();
+        place
+    }
+
+    /// The peer's name, with the address if another is called so too: a contact whose host has
+    /// several addresses. An address is nobody's name.
+    fn name(&self, chat: &Chat, peer: SocketAddr) -> PlaceId {
+        let name = chat.conversation(peer).and_then(|conversation| conversation.name.clone());
+        let Some(name) = name else { return PlaceId::Person(peer.to_string().into()) };
+        let named = PlaceId::Person(name.clone());
+        match self.peer_at(&named).is_none_or(|other| other == peer) {
+            true => named,
+            false => PlaceId::Person(format!("{name} ({peer})").into()),
+        }
+    }
+}
+
+/// The place where nobody is.
+fn nobody() -> PlaceId {
+    PlaceId::Person("".into())
+}
+
+/// What is known of whoever is chosen, and whether something is wrong. What matters most stands
+/// first: on a narrow screen the end is not seen.
+fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
+    let Some(chosen) = chat.chosen() else {
+        return (format!("nobody chosen, listening on {bound}"), false);
+    };
+    let heard = match chosen.heard {
+        Some(heard) => format!("last heard {} ago", in_seconds(now - heard)),
+        None => "not heard yet".to_string(),
+    };
+    let refused = if chosen.refused { "refused: nobody listens there, " } else { "" };
+    let text = format!("{refused}{}, {heard}, listening on {bound}", chosen.charset());
+    (text, chosen.refused)
+}

@@ -1,0 +1,107 @@
+//! A chat as lines: above the one being typed on a terminal, or through pipes.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use pigeon_client::chat::{Chat, Conversation, Message};
+use pigeon_net::Waker;
+use pigeon_text::Charset;
+
+use super::Args;
+use super::face::Wish;
+use crate::cli::bind::local_of;
+use crate::cli::spelling::line;
+use crate::output::{Color, json, wall};
+use crate::ui::lines::{self, Printer};
+use crate::ui::typist::{self, Checked, Typed};
+
+/// Lines, and what shapes them.
+pub(super) struct Lines {
+    typed: Receiver<Typed>,
+    printer: Printer,
+    dim: bool,
+    json: bool,
+    bound: SocketAddr,
+}
+
+impl Lines {
+    /// Says the first words, then starts the thread that reads: what is typed is answered behind
+    /// them.
+    pub(super) fn open(
+        chat: &Chat,
+        bound: SocketAddr,
+        waker: Waker,
+        args: &Args,
+        color: Color,
+        words: &[String],
+    ) -> anyhow::Result<Lines> {
+        let (reader, printer) = lines::open("> ")?;
+        let dim = printer.interactive && color.enabled(&std::io::stdout());
+        let chosen = chat.chosen().map(|chosen| chosen_words(chat, chosen.peer));
+        words.iter().chain(&chosen).for_each(|text| printer.note(text, dim));
+        let typed = typist::start(reader, printer.clone(), waker, args.wait, |_| Checked::Fine)?;
+        Ok(Lines { typed, printer, dim, json: args.json, bound })
+    }
+
+    pub(super) fn next(&self) -> Option<Wish> {
+        self.typed.try_recv().ok().map(Wish::Typed)
+    }
+
+    pub(super) fn received(&self, chat: &Chat, message: &Message) {
+        let time = wall::local(message.wall);
+        let (from, payload) = (message.peer, &message.payload);
+        if !self.json {
+            let (time, who) = (wall::date_and_seconds(&time), message.title());
+            self.printer.data.line(format!("[{time}] {who}: {}", line(&message.text)));
+            return;
+        }
+        let text = chat.conversation(from).and_then(|c| c.whole_text(payload));
+        self.printer.data.line(json::datagram(json::Datagram {
+            time: &time,
+            from,
+            to: local_of(message.local, from, self.bound),
+            payload,
+            length: message.length,
+            text,
+            name: message.name.as_deref(),
+        }));
+    }
+
+    pub(super) fn appeared(&self, chat: &Chat, peer: SocketAddr) {
+        if let Some(conversation) = chat.conversation(peer) {
+            let title = chat.title(peer);
+            self.note(&format!("{title} writes; /to {} answers", conversation.number));
+        }
+    }
+
+    pub(super) fn chosen(&self, chat: &Chat, peer: SocketAddr) {
+        self.note(&chosen_words(chat, peer));
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        self.printer.note(text, self.dim);
+    }
+
+    pub(super) fn is_script(&self) -> bool {
+        !self.printer.interactive
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.printer.data.dropped()
+    }
+
+    pub(super) fn close(self, deadline: Instant, words: &[String]) -> anyhow::Result<()> {
+        words.iter().for_each(|text| self.note(text));
+        self.printer.close(deadline)
+    }
+}
+
+fn chosen_words(chat: &Chat, peer: SocketAddr) -> String {
+    let charset = chat.conversation(peer).map(Conversation::charset).unwrap_or_default();
+    let title = chat.title(peer);
+    match charset == Charset::default() {
+        true => format!("what you type goes to {title}"),
+        false => format!("what you type goes to {title}, in {charset}"),
+    }
+}
