@@ -21,7 +21,7 @@ mod wire;
 
 use std::net::SocketAddr;
 
-use pigeon_datagram::Machine;
+use pigeon_datagram::{Instant, Machine};
 
 pub use client::{Client, ClientEvent, Failure, FarEnd};
 pub use figures::{Figures, OneWay, Snapshot};
@@ -36,6 +36,13 @@ pub trait Endpoint: Machine {
     /// How many datagrams the kernel has dropped at the socket since it was opened. To be told when
     /// nothing waits to be received any more; with each datagram comes the count of its own time.
     fn kernel_drops(&mut self, drops: u64);
+
+    /// Whether something is about to come back, so that its driver should stay awake: to wake up takes
+    /// as long as a round trip within a host, and would be measured with it.
+    fn awaits(&self, now: Instant) -> bool {
+        let _ = now;
+        false
+    }
 
     /// So many test datagrams to this address never left the host.
     fn unsent(&mut self, to: SocketAddr, datagrams: u64);

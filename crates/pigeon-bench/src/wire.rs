@@ -307,7 +307,8 @@ pub(crate) fn write_stop(bytes: &mut Vec<u8>, session: u64, number: u64, sent: [
 }
 
 pub(crate) fn read_stop(datagram: &[u8]) -> Option<[u64; 2]> {
-    let body = datagram.get(HEADER..).filter(|body| body.len() >= 16)?;
+    // One that is shorter than its answer was not written by an honest client.
+    let body = datagram.get(HEADER..).filter(|body| body.len() >= 8 * Report::WORDS)?;
     Some([word(body, 0), word(body, 8)])
 }
 

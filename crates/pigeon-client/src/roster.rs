@@ -79,6 +79,20 @@ impl<'a> Spoken<'a> {
             None => Spoken::Other(line),
         }
     }
+
+    /// Whether this is a notice of who came and went, and not the answer to a command.
+    pub fn is_news(&self) -> bool {
+        matches!(self, Spoken::Notice(text) if is_news(text))
+    }
+}
+
+/// Whether a notice tells a room who came and went, and is not the answer to a command.
+fn is_news(notice: &str) -> bool {
+    let tells = |news: &str| {
+        let verb = news.ends_with(" joined") || GONE.iter().any(|verb| news.ends_with(verb));
+        verb || news.contains(" is now ") || news.ends_with(" more came or went")
+    };
+    notice.split("; ").all(tells)
 }
 
 /// Whether a hub would call somebody this: one word without `:`, or an address.
@@ -100,6 +114,7 @@ pub struct Roster {
     answers: bool,
     /// Whether the lists may be wrong.
     stale: bool,
+    version: u64,
     asked: Option<Instant>,
     /// Answers to our own questions that are still to come: to `/who`, to `/rooms`.
     awaited: [bool; 2],
@@ -131,6 +146,11 @@ impl Roster {
         &self.rooms
     }
 
+    /// A number that grows with every change of what can be seen here.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The hub was away, or we were: what we knew may be wrong.
     pub fn doubt(&mut self) {
         self.stale = true;
@@ -141,7 +161,10 @@ impl Roster {
     pub fn hear(&mut self, now: Instant, line: Spoken<'_>) -> bool {
         match line {
             Spoken::Said { name, .. } if name != "hub" => self.add(name),
-            Spoken::Notice(text) => return !self.hear_notice(now, text),
+            Spoken::Notice(text) => {
+                self.version += 1;
+                return !self.hear_notice(now, text);
+            }
             _ => {}
         }
         true
@@ -261,6 +284,7 @@ impl Roster {
         if !is_name(name) || self.members.contains(name) {
             return;
         }
+        self.version += 1;
         if self.members.len() < MAX_NAMES {
             self.members.insert(name.to_string());
         } else {
@@ -337,6 +361,8 @@ mod tests {
         assert_eq!(members(&roster), ["cat", "狗哥", "猴哥"]);
         hear(&mut roster, "* a, b and 7 more joined; 猴哥 removed by the operator");
         assert_eq!((members(&roster), roster.more()), (vec!["a", "b", "cat", "狗哥"], 7));
+        assert!(Spoken::parse("* a, b and 7 more joined; c is now d").is_news());
+        assert!(!Spoken::parse("* nobody here is called dog; /who lists who is").is_news());
         // Words that only look like news.
         hear(&mut roster, "* the whole class left");
         hear(&mut roster, "* nobody here is called dog; /who lists who is");

@@ -38,6 +38,9 @@ const PROVE_LEN: usize = 23;
 /// The longest name that is remembered, in bytes: 32 characters of four.
 const MAX_NICK: usize = 128;
 
+/// How often the word is sent that takes a name back, until a name is granted.
+const RESUMES: u8 = 3;
+
 /// The longest resume word that is remembered; a hub's has a number and 16 characters.
 const MAX_WORD: usize = 64;
 
@@ -51,10 +54,6 @@ const REMOVED: [&[u8]; 3] =
 
 /// How many heartbeats in a row may go unanswered before the hub is called silent.
 const UNANSWERED: u32 = 3;
-
-/// How often the wish for a name is repeated, once an answered heartbeat, if neither it nor the hub's
-/// word on it came through. A raw hub passes each on as data, so not for ever.
-const REPEATED_WISHES: u32 = 3;
 
 /// The first wait before a hub that is away is tried again; it doubles up to the heartbeat's own
 /// interval.
@@ -198,8 +197,13 @@ pub struct Session<R> {
     may_prove: bool,
     /// Whether the hub calls us by `config.nick`, as far as we know.
     named: bool,
-    /// How often the hub may still be asked for `config.nick` if it says nothing to that.
-    wishes_left: u32,
+    /// When the name was last asked for, until the hub says yes or no.
+    asked: Option<Instant>,
+    /// Whether the hub has ever granted a name: then it knows what `/nick` means, and asking again
+    /// publishes nothing.
+    granted: bool,
+    /// How often the word has been sent since a name was granted.
+    resumed: u8,
     over: bool,
     outbox: Outbox,
     events: VecDeque<Event>,
@@ -226,7 +230,9 @@ impl<R: Rng> Session<R> {
             held: VecDeque::new(),
             may_prove: false,
             named: false,
-            wishes_left: 0,
+            asked: None,
+            granted: false,
+            resumed: 0,
             over: false,
             outbox: Outbox::new(),
             events: VecDeque::new(),
@@ -235,7 +241,7 @@ impl<R: Rng> Session<R> {
         session.send_heartbeat(now);
         if session.config.plain {
             session.report(Event::JoinedPlainly);
-            session.ask_for_nick();
+            session.ask_for_nick(now);
         }
         session
     }
@@ -373,16 +379,15 @@ impl<R: Rng> Session<R> {
             (Presence::Asking | Presence::Plain, Some(answer)) => {
                 self.presence = Presence::Answering;
                 self.report(Event::Joined(answer));
-                self.ask_for_nick();
+                self.ask_for_nick(now);
                 self.send_held();
-            }
-            (Presence::Answering, Some(_)) if self.wishes_left > 0 => {
-                let left = self.wishes_left - 1;
-                self.ask_for_nick();
-                self.wishes_left = left;
             }
             (Presence::Away { plain, .. }, answer) => {
                 self.come_back(now, Some(silence), plain && answer.is_none());
+            }
+            // The wish or its answer was lost.
+            (Presence::Answering, Some(_)) if self.granted && self.waits_for_name(now) => {
+                self.ask_for_nick(now);
             }
             _ => {}
         }
@@ -397,7 +402,7 @@ impl<R: Rng> Session<R> {
         }
         self.named = false;
         if !plain || self.config.plain {
-            self.ask_for_nick();
+            self.ask_for_nick(now);
         }
         self.send_held();
     }
@@ -456,19 +461,24 @@ impl<R: Rng> Session<R> {
         self.next_heartbeat = now + wait;
     }
 
-    fn ask_for_nick(&mut self) {
+    fn ask_for_nick(&mut self, now: Instant) {
         if let Some(nick) = &self.config.nick {
             let command = format!("/nick {nick}");
+            self.asked = Some(now);
             self.send(command.as_bytes());
-            self.wishes_left = REPEATED_WISHES;
         }
+    }
+
+    /// Whether the name was asked for longer ago than an answer takes.
+    fn waits_for_name(&self, now: Instant) -> bool {
+        self.asked.is_some_and(|asked| now - asked >= ANSWER_WITHIN.min(self.config.heartbeat))
     }
 
     /// Keeps the name: notes when the hub grants it, and asks again when the hub shows that it
     /// has forgotten it, by calling us by our address or by saying that we had dropped out. A
     /// hub killed and started again between two heartbeats gives no other sign. A name that a
     /// former self of ours still holds, from behind another port, is taken back with the word.
-    fn mind_name(&mut self, payload: &[u8]) {
+    fn mind_name(&mut self, now: Instant, payload: &[u8]) {
         if self.presence == Presence::Removed {
             return;
         }
@@ -483,19 +493,23 @@ impl<R: Rng> Session<R> {
                 self.config.nick = Some(name.to_string());
                 self.wish = None;
                 self.named = true;
-                self.wishes_left = 0;
+                self.asked = None;
+                self.granted = true;
+                self.resumed = 0;
                 let word = word.filter(|word| word.len() <= MAX_WORD && word.is_ascii());
                 self.resume_word = word.map(str::to_string).or(self.resume_word.take());
             }
             return;
         }
         let Some(nick) = &self.config.nick else { return };
-        if text.starts_with("* you stay ") {
-            self.wishes_left = 0;
-        }
         let wanted = !self.named || self.wish.as_ref() == Some(nick);
         if wanted && text.starts_with("* you stay ") && text.ends_with(" is in use") {
-            if let Some(word) = self.resume_word.take() {
+            self.asked = None;
+            // It may be lost as everything may, but a word that does not help is not repeated for
+            // ever.
+            if let Some(word) = self.resume_word.clone().filter(|_| self.resumed < RESUMES) {
+                self.resumed += 1;
+                self.asked = Some(now);
                 self.send(format!("/resume {word}").as_bytes());
             }
             return;
@@ -506,9 +520,10 @@ impl<R: Rng> Session<R> {
                 .is_some_and(|rest| rest.starts_with(b": "))
         };
         let dropped = payload.starts_with(b"* you were silent ");
-        if self.named && (dropped || self.config.local.is_some_and(by_address)) {
+        let may_ask = self.named || self.waits_for_name(now);
+        if may_ask && (dropped || self.config.local.is_some_and(by_address)) {
             self.named = false;
-            self.ask_for_nick();
+            self.ask_for_nick(now);
         }
     }
 
@@ -580,7 +595,7 @@ impl<R: Rng> Machine for Session<R> {
                 return;
             }
         }
-        self.mind_name(datagram.payload);
+        self.mind_name(now, datagram.payload);
     }
 
     fn handle_refused(&mut self, now: Instant) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pigeon_datagram::link::{Conditions, Jitter, Loss, Probability, Timeline};
 use pigeon_datagram::relay::{Config, Event, Port, Relay, Step, Way};
 use pigeon_datagram::{Instant, Received};
+use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
 const IDLE: Duration = Duration::from_secs(60);
@@ -124,6 +125,30 @@ fn what_arrives_together_leaves_as_a_train() {
     let (_, train) = lab.relay.poll_transmit().unwrap();
     assert_eq!(train.count(), 64);
     assert!(lab.relay.poll_transmit().is_none());
+}
+
+/// Whether datagrams came joined or one by one makes no difference but to the work.
+#[test]
+fn joined_datagrams_have_the_fates_of_single_ones() {
+    let lossy =
+        Conditions { loss: Loss::Random(Probability::new(0.3).unwrap()), ..Conditions::default() };
+    let payload: Vec<u8> = (0..250).collect();
+    for up in [Conditions::default(), lossy] {
+        let [joined, single] = [250, 7].map(|piece| {
+            let mut lab = Lab::new(Config { up: up.clone(), ..config() });
+            for _ in 0..100 {
+                // Pieces of 7: joined, 35 of them and a shorter one; else one by one.
+                for part in payload.chunks(piece) {
+                    let received = Received::new(client(0), part);
+                    lab.relay.handle_joined(at(MS), Port::Listen, &received, 7);
+                    lab.drain();
+                }
+            }
+            (lab.take(), lab.relay.statistics())
+        });
+        assert_eq!(joined.1.up.sent, 3_600);
+        assert!(joined == single);
+    }
 }
 
 #[test]
@@ -271,4 +296,104 @@ fn a_socket_that_cannot_be_opened_costs_its_client() {
     relay.handle_datagram(at(MS), Port::Listen, &Received::new(client(0), b"hello"));
     let events: Vec<_> = std::iter::from_fn(|| relay.poll_event()).collect();
     assert!(events.contains(&Event::Open(0)));
+}
+
+/// What may happen to a relay.
+#[derive(Clone, Debug)]
+enum Happening {
+    Up { from: u16, length: usize, segment: usize },
+    Down { slot: usize, length: usize },
+    Wait(u32),
+    Refused,
+    Handover,
+    CannotOpen(usize),
+    Change(bool, usize),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        8 => (0..6_u16, 0..300_usize, 0..100_usize)
+            .prop_map(|(from, length, segment)| Happening::Up { from, length, segment }),
+        4 => (0..4_usize, 0..300_usize).prop_map(|(slot, length)| Happening::Down { slot, length }),
+        4 => (0..40_000_u32).prop_map(Happening::Wait),
+        1 => Just(Happening::Refused),
+        1 => Just(Happening::Handover),
+        1 => (0..4_usize).prop_map(Happening::CannotOpen),
+        2 => (any::<bool>(), 0..4_usize).prop_map(|(up, which)| Happening::Change(up, which)),
+    ]
+}
+
+fn some_conditions(which: usize) -> Conditions {
+    let half = Probability::new(0.5).unwrap();
+    match which {
+        0 => Conditions::default(),
+        1 => Conditions { loss: Loss::Random(half), mtu: Some(99), ..Conditions::default() },
+        2 => Conditions { delay: MS * 70_000, duplicate: half, ..Conditions::default() },
+        _ => Conditions { delay: MS * 5, jitter: Jitter::Pareto(MS * 5), ..Conditions::default() },
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 256,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    /// Whatever happens, sockets are open when they are used, clients are bounded, and every
+    /// datagram is accounted for.
+    #[test]
+    fn the_account_is_whole(happenings in proptest::collection::vec(happening(), 0..120)) {
+        let mut lab = Lab::new(config());
+        let mut now = Instant::ORIGIN;
+        let mut arrived = 0_u64;
+        for happening in happenings {
+            match happening {
+                Happening::Up { from, length, segment } => {
+                    let payload = vec![1; length];
+                    let received = Received::new(client(from), &payload);
+                    lab.relay.handle_joined(now, Port::Listen, &received, segment);
+                    arrived += length.div_ceil(segment.max(1)).max(1) as u64;
+                }
+                Happening::Down { slot, length } => {
+                    let payload = vec![2; length];
+                    let received = Received::new(target(), &payload);
+                    let known = lab.relay.client(slot).is_some();
+                    lab.relay.handle_datagram(now, Port::Client(slot), &received);
+                    arrived += u64::from(known);
+                }
+                Happening::Wait(millis) => {
+                    now = now + MS * millis;
+                    lab.relay.handle_timeout(now);
+                }
+                Happening::Refused => lab.relay.handle_refused(now, Port::Client(0)),
+                Happening::Handover => lab.relay.handover(),
+                Happening::CannotOpen(slot) => {
+                    lab.relay.cannot_open(slot);
+                    lab.open.remove(&slot);
+                }
+                Happening::Change(up, which) => {
+                    let way = if up { Way::Up } else { Way::Down };
+                    lab.relay.set_conditions(now, way, some_conditions(which)).unwrap();
+                }
+            }
+            lab.drain();
+            let counts = lab.relay.statistics();
+            prop_assert!(counts.clients <= 3);
+            prop_assert_eq!(lab.open.len(), counts.clients);
+            for (link, in_flight) in [(counts.up, counts.in_flight[0]), (counts.down, counts.in_flight[1])] {
+                prop_assert_eq!(
+                    link.sent + link.duplicated,
+                    link.delivered + link.lost + link.dropped() + in_flight as u64
+                );
+            }
+            let entered = counts.up.sent + counts.down.sent;
+            prop_assert_eq!(arrived, entered + counts.turned_away + counts.looped);
+        }
+        // What came out was sent, unless its client had gone.
+        let counts = lab.relay.statistics();
+        let delivered = counts.up.delivered + counts.down.delivered;
+        prop_assert!(lab.sent.len() as u64 <= delivered);
+        prop_assert!(lab.sent.len() as u64 + counts.gone >= delivered);
+    }
 }

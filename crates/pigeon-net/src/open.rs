@@ -175,7 +175,8 @@ fn open(
             source,
         })?;
     }
-    Socket::new(UdpSocket::from(socket), path, capabilities).map_err(failed(Operation::Bind))
+    Socket::new(UdpSocket::from(socket), path, capabilities, options.receive_size)
+        .map_err(failed(Operation::Bind))
 }
 
 /// Whether the host has no IPv6: no such family (EAFNOSUPPORT, at creation), or no such address

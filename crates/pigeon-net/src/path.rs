@@ -33,7 +33,7 @@ impl Path {
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (socket, any);
-        (Path::Portable(Portable::new(v6, options.receive_size)), Capabilities::default())
+        (Path::Portable(Portable::new(v6)), Capabilities::default())
     }
 
     /// Receives into the other's buffers from now on, where the path has any worth sharing.
@@ -45,12 +45,13 @@ impl Path {
         }
     }
 
-    /// Receives one batch and returns how many datagrams it had, or the error that came first.
+    /// Receives one batch, or the error that came first. Each message may be several datagrams,
+    /// joined, of the size told.
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
-        each: &mut dyn FnMut(Received<'_>),
-    ) -> io::Result<usize> {
+        each: &mut dyn FnMut(Received<'_>, Option<usize>),
+    ) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
             Path::Linux(linux) => linux.receive(udp, each),

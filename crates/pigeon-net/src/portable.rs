@@ -6,31 +6,30 @@ use std::net::{SocketAddr, SocketAddrV6};
 use pigeon_datagram::Received;
 
 use crate::options::LARGEST_DATAGRAM;
-use crate::receive::{BATCH, cut};
+use crate::receive::BATCH;
 use crate::send::{Cursor, Progress, Queue};
 use crate::socket::canonical;
 
 #[derive(Debug)]
 pub(crate) struct Portable {
-    /// Takes the largest datagram whatever `keep` is: recvfrom alone would not tell a truncated
+    /// Takes the largest datagram however little is kept of it: recvfrom alone would not tell a truncated
     /// datagram's true length.
     buffer: Vec<u8>,
-    keep: usize,
     v6: bool,
     /// An error that came after datagrams of the same batch; the next call reports it.
     pending: Option<io::Error>,
 }
 
 impl Portable {
-    pub(crate) fn new(v6: bool, keep: usize) -> Self {
-        Portable { buffer: vec![0; LARGEST_DATAGRAM], keep, v6, pending: None }
+    pub(crate) fn new(v6: bool) -> Self {
+        Portable { buffer: vec![0; LARGEST_DATAGRAM], v6, pending: None }
     }
 
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
-        each: &mut dyn FnMut(Received<'_>),
-    ) -> io::Result<usize> {
+        each: &mut dyn FnMut(Received<'_>, Option<usize>),
+    ) -> io::Result<()> {
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
@@ -41,15 +40,12 @@ impl Portable {
                 Err(error) => {
                     // "Empty" holds for this moment only; the next call finds out anew.
                     self.pending = Some(error).filter(|e| e.kind() != io::ErrorKind::WouldBlock);
-                    return Ok(count);
+                    return Ok(());
                 }
             };
-            let from = canonical(from);
-            for (payload, length) in cut(&self.buffer, length, None, self.keep) {
-                each(Received { length, ..Received::new(from, payload) });
-            }
+            each(Received::new(canonical(from), &self.buffer[..length]), None);
         }
-        Ok(BATCH)
+        Ok(())
     }
 
     pub(crate) fn send(

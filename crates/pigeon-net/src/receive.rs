@@ -29,15 +29,56 @@ impl Socket {
     /// Only those after which the socket is of no more use. Datagrams of earlier calls are not
     /// affected.
     pub fn receive(&mut self, each: &mut dyn FnMut(Received<'_>)) -> io::Result<Receipt> {
-        let counters = &mut self.stats.received;
-        let received = self.path.receive(&self.udp, &mut |datagram: Received<'_>| {
-            counters.datagrams += 1;
-            counters.bytes += datagram.length as u64;
-            counters.truncated += u64::from(datagram.is_truncated());
-            each(datagram);
+        let keep = self.keep;
+        self.receive_messages(&mut |message, segment| {
+            for (payload, length) in cut(message.payload, message.length, segment, keep) {
+                each(Received { payload, length, ..message });
+            }
+        })
+    }
+
+    /// The same, but datagrams that the kernel joined (GRO) are handed over joined: the payload
+    /// holds them one behind the other, each of so many bytes but for the last, which may be
+    /// shorter. For whoever sends them on as a train, cutting them apart would be the larger work.
+    ///
+    /// # Errors
+    /// As [`receive`](Socket::receive).
+    pub fn receive_joined(
+        &mut self,
+        each: &mut dyn FnMut(Received<'_>, usize),
+    ) -> io::Result<Receipt> {
+        let keep = self.keep;
+        self.receive_messages(&mut |message, segment| {
+            if !message.is_truncated() && segment <= keep {
+                return each(message, segment);
+            }
+            for (payload, length) in cut(message.payload, message.length, segment, keep) {
+                each(Received { payload, length, ..message }, length);
+            }
+        })
+    }
+
+    /// Receives one batch of what the kernel hands over: datagrams of this segment size, joined.
+    fn receive_messages(
+        &mut self,
+        each: &mut dyn FnMut(Received<'_>, usize),
+    ) -> io::Result<Receipt> {
+        let (counters, keep) = (&mut self.stats.received, self.keep);
+        let mut datagrams = 0;
+        let received = self.path.receive(&self.udp, &mut |message: Received<'_>, segment| {
+            let segment = segment.filter(|size| *size > 0).unwrap_or(message.length).max(1);
+            datagrams += message.length.div_ceil(segment).max(1);
+            counters.bytes += message.length as u64;
+            if message.is_truncated() || segment > keep {
+                let cut = cut(message.payload, message.length, segment, keep);
+                let truncated = cut.filter(|(payload, length)| payload.len() < *length);
+                counters.truncated += truncated.count() as u64;
+            }
+            each(message, segment);
         });
+        counters.datagrams += datagrams as u64;
         match received {
-            Ok(datagrams) => Ok(Receipt::Datagrams(datagrams)),
+            Ok(()) => Ok(Receipt::Datagrams(datagrams)),
             Err(error) => match on_receive(&error, self.peer.is_some()) {
                 OnReceive::Empty => Ok(Receipt::Empty),
                 OnReceive::Refused => Ok(Receipt::Refused),
@@ -70,13 +111,12 @@ impl Socket {
 /// Cuts what one receiving call put into `buffer` into its datagrams: `length` bytes arrived, of
 /// which the buffer may hold fewer, joined from datagrams of `segment` bytes. Yields each
 /// datagram's first `keep` bytes at most, and its true length.
-pub(crate) fn cut(
+fn cut(
     buffer: &[u8],
     length: usize,
-    segment: Option<usize>,
+    segment: usize,
     keep: usize,
 ) -> impl Iterator<Item = (&[u8], usize)> {
-    let segment = segment.filter(|size| *size > 0).unwrap_or(length).max(1);
     // An empty datagram is a datagram.
     (0..length.max(1)).step_by(segment).map(move |start| {
         let length = segment.min(length - start);
@@ -89,32 +129,26 @@ pub(crate) fn cut(
 mod tests {
     use super::*;
 
-    fn cut_all(
-        buffer: &[u8],
-        length: usize,
-        segment: Option<usize>,
-        keep: usize,
-    ) -> Vec<(&[u8], usize)> {
+    fn cut_all(buffer: &[u8], length: usize, segment: usize, keep: usize) -> Vec<(&[u8], usize)> {
         cut(buffer, length, segment, keep).collect()
     }
 
     #[test]
     fn joined_datagrams_are_cut_apart() {
-        assert_eq!(cut_all(b"aabbc", 5, Some(2), 9), [(&b"aa"[..], 2), (b"bb", 2), (b"c", 1)]);
-        assert_eq!(cut_all(b"aabb", 4, Some(2), 1), [(&b"a"[..], 2), (b"b", 2)]);
-        assert_eq!(cut_all(b"aabb", 4, None, 9), [(&b"aabb"[..], 4)]);
-        assert_eq!(cut_all(b"aabb", 4, Some(0), 9), [(&b"aabb"[..], 4)]);
+        assert_eq!(cut_all(b"aabbc", 5, 2, 9), [(&b"aa"[..], 2), (b"bb", 2), (b"c", 1)]);
+        assert_eq!(cut_all(b"aabb", 4, 2, 1), [(&b"a"[..], 2), (b"b", 2)]);
+        assert_eq!(cut_all(b"aabb", 4, 4, 9), [(&b"aabb"[..], 4)]);
     }
 
     #[test]
     fn an_empty_datagram_is_one_datagram() {
-        assert_eq!(cut_all(b"", 0, None, 9), [(&b""[..], 0)]);
-        assert_eq!(cut_all(b"", 0, Some(5), 9), [(&b""[..], 0)]);
+        assert_eq!(cut_all(b"", 0, 1, 9), [(&b""[..], 0)]);
+        assert_eq!(cut_all(b"", 0, 5, 9), [(&b""[..], 0)]);
     }
 
     #[test]
     fn what_the_buffer_could_not_hold_keeps_its_true_length() {
-        assert_eq!(cut_all(b"abc", 5, None, 9), [(&b"abc"[..], 5)]);
-        assert_eq!(cut_all(b"aab", 6, Some(2), 9), [(&b"aa"[..], 2), (b"b", 2), (b"", 2)]);
+        assert_eq!(cut_all(b"abc", 5, 5, 9), [(&b"abc"[..], 5)]);
+        assert_eq!(cut_all(b"aab", 6, 2, 9), [(&b"aa"[..], 2), (b"b", 2), (b"", 2)]);
     }
 }

@@ -18,6 +18,8 @@ pub struct Socket {
     pub(crate) sender: Sender,
     pub(crate) stats: Stats,
     pub(crate) peer: Option<SocketAddr>,
+    /// How many bytes of a datagram are kept.
+    pub(crate) keep: usize,
     local: SocketAddr,
     pub(crate) capabilities: Capabilities,
 }
@@ -27,12 +29,13 @@ impl Socket {
         udp: UdpSocket,
         path: Path,
         capabilities: Capabilities,
+        keep: usize,
     ) -> io::Result<Socket> {
         let local = udp.local_addr()?;
         let peer = udp.peer_addr().ok().map(canonical);
         let udp = mio::net::UdpSocket::from_std(udp);
         let sender = Sender::new(capabilities.gso);
-        Ok(Socket { udp, path, sender, stats: Stats::default(), peer, local, capabilities })
+        Ok(Socket { udp, path, sender, stats: Stats::default(), peer, keep, local, capabilities })
     }
 
     /// The address the socket is bound to, with the port the system chose if it was left to it.

@@ -122,8 +122,8 @@ impl Sockets {
         self.ready.front().copied()
     }
 
-    /// Receives one batch from a socket. After it the others have their turn first. A key that is
-    /// not here has nothing.
+    /// Receives one batch from a socket, as [`Socket::receive`] does. After it the others have their
+    /// turn first. A key that is not here has nothing.
     ///
     /// # Errors
     /// Only those after which the socket is of no more use.
@@ -132,6 +132,26 @@ impl Sockets {
         key: usize,
         each: &mut dyn FnMut(Received<'_>),
     ) -> io::Result<Receipt> {
+        self.receive_with(key, |socket| socket.receive(each))
+    }
+
+    /// The same, as [`Socket::receive_joined`] does.
+    ///
+    /// # Errors
+    /// As [`receive`](Sockets::receive).
+    pub fn receive_joined(
+        &mut self,
+        key: usize,
+        each: &mut dyn FnMut(Received<'_>, usize),
+    ) -> io::Result<Receipt> {
+        self.receive_with(key, |socket| socket.receive_joined(each))
+    }
+
+    fn receive_with(
+        &mut self,
+        key: usize,
+        receive: impl FnOnce(&mut Socket) -> io::Result<Receipt>,
+    ) -> io::Result<Receipt> {
         let Some(entry) = self.entries.get_mut(key).and_then(Option::as_mut) else {
             return Ok(Receipt::Empty);
         };
@@ -139,7 +159,7 @@ impl Sockets {
             self.ready.pop_front();
             entry.is_queued = false;
         }
-        let receipt = entry.socket.receive(each);
+        let receipt = receive(&mut entry.socket);
         if !matches!(receipt, Ok(Receipt::Empty) | Err(_)) {
             self.queue(key);
         }

@@ -6,7 +6,6 @@ use pigeon_datagram::{Instant, Received};
 
 use super::{Client, ClientEvent, Failure, FarEnd, Phase, SILENCE};
 use crate::plan::Mode;
-use crate::stream::Stream;
 use crate::wire::{self, Header, Kind};
 
 /// How often the server is asked for its report at the end.
@@ -51,7 +50,7 @@ impl Client {
     }
 
     pub(super) fn ask_to_stop(&mut self, now: Instant) {
-        let sent = self.stream.as_ref().map_or([0, 0], Stream::sent);
+        let sent = self.sent();
         let is_server = self.with == FarEnd::Server;
         let has_arrived = self.has_all_arrived();
         let settle = SETTLE.max(2 * self.round_trip);
@@ -78,7 +77,7 @@ impl Client {
     /// Whether nothing can be missing any more.
     pub(super) fn has_all_arrived(&self) -> bool {
         let Phase::Stopping(stopping) = &self.phase else { return false };
-        let [sent, unsent] = self.stream.as_ref().map_or([0, 0], Stream::sent);
+        let [sent, unsent] = self.sent();
         let (here, there) = (self.arrivals.figures(), self.report.figures);
         let said = self.with == FarEnd::Echo || stopping.answered > 0;
         said && match self.mode() {

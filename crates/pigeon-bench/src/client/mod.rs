@@ -36,6 +36,10 @@ const KEEP: Duration = Duration::from_millis(500);
 /// How long a server may be silent: it reports every second.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// How long it is worth staying awake for a datagram that is to come back: about what the longest
+/// round trip takes of which waking up would be a good part.
+const AWAITED: Duration = Duration::from_micros(100);
+
 /// How long datagrams are still waited for after an interruption.
 const SHORT_TAIL: Duration = Duration::from_millis(200);
 
@@ -116,6 +120,8 @@ pub struct Client {
     stream: Option<Stream>,
     /// Where there is no rate: the number of the datagram that is out, and how long it is waited for.
     out: Option<(u64, Instant)>,
+    /// When the last datagram that is to come back was sent, until it is back.
+    last_ping: Option<Instant>,
     arrivals: Arrivals,
     report: Report,
     last_report: u64,
@@ -155,6 +161,7 @@ impl Client {
             foreign: false,
             stream: None,
             out: None,
+            last_ping: None,
             arrivals: Arrivals::new(0),
             report: Report::default(),
             last_report: 0,
@@ -195,7 +202,7 @@ impl Client {
             true => OneWay::settled(sent - unsent, unsent, seen),
             false => OneWay::running(sent - unsent, unsent, seen),
         };
-        let sent = self.stream.as_ref().map_or([0, 0], Stream::sent);
+        let sent = self.sent();
         let there = [self.report.sent, self.report.unsent.min(self.report.sent)];
         let here = self.arrivals.figures();
         let up = || Some(way(sent, self.report.figures));
@@ -217,6 +224,11 @@ impl Client {
                 Snapshot { up: Some(up), down: Some(down), trip: Some(trip) }
             }
         }
+    }
+
+    /// Numbers used, and how many of them never left this host.
+    fn sent(&self) -> [u64; 2] {
+        self.stream.as_ref().map_or([0, 0], Stream::sent)
     }
 
     /// Which way datagrams go, given who is there.
@@ -354,6 +366,10 @@ impl Machine for Client {
 impl Endpoint for Client {
     fn kernel_drops(&mut self, drops: u64) {
         self.arrivals.kernel_drops(drops);
+    }
+
+    fn awaits(&self, now: Instant) -> bool {
+        self.last_ping.is_some_and(|sent| now - sent < AWAITED)
     }
 
     fn unsent(&mut self, _: SocketAddr, datagrams: u64) {

@@ -6,7 +6,6 @@ use pigeon_datagram::{Instant, Received};
 
 use super::{Client, ClientEvent, Failure, FarEnd, KEEP, Phase, SILENCE};
 use crate::plan::Mode;
-use crate::stream::Stream;
 use crate::wire::{self, Header, Kind};
 
 /// The shortest wait for one datagram to come back before the next goes, where there is no rate.
@@ -26,10 +25,14 @@ impl Client {
                 self.send(|bytes| wire::write_bare(bytes, Kind::Keep, session));
             }
         }
+        let [before, _] = self.sent();
         if self.is_one_by_one() {
             self.send_one(now, end);
         } else if let Some(stream) = &mut self.stream {
             stream.send_due(now, self.to, None, &mut self.outbox);
+        }
+        if self.mode() == Mode::Ping && self.sent()[0] > before {
+            self.last_ping = Some(now);
         }
         if now >= end {
             let tail = self.plan.tail.max(3 * self.round_trip);
@@ -55,7 +58,7 @@ impl Client {
             (Mode::Ping, FarEnd::Server) => Kind::Pong,
             (Mode::Ping, FarEnd::Echo) => Kind::Ping,
         };
-        let [next, _] = self.stream.as_ref().map_or([0, 0], Stream::sent);
+        let [next, _] = self.sent();
         if header.kind != wanted || (wanted != Kind::Data && header.number >= next) {
             return;
         }
@@ -71,6 +74,9 @@ impl Client {
                 None => trip,
             };
             self.events.push_back(ClientEvent::Back { trip, since_due });
+        }
+        if header.number + 1 == next {
+            self.last_ping = None;
         }
         if self.out.is_some_and(|(number, _)| number == header.number) {
             self.out = None;

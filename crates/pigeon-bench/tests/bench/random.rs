@@ -7,7 +7,7 @@ use pigeon_datagram::{Instant, Machine, Received};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::harness::{CLIENT, SERVER, config, millis, plan};
+use crate::harness::{CLIENT, SERVER, carry, config, millis, plan};
 
 /// Every kind there is.
 fn kinds() -> Vec<Kind> {
@@ -69,6 +69,34 @@ proptest! {
             server.handle_timeout(now);
             prop_assert_eq!(sent(&mut server, from), (0, 0));
             prop_assert_eq!((server.sessions(), server.poll_timeout()), (0, None));
+        }
+    }
+
+    /// Nor does whoever has proved its address: each of its datagrams brings one that is not longer,
+    /// time brings what it asked for, and others still get nothing.
+    #[test]
+    fn a_client_cannot_break_its_server(
+        datagrams in vec((forged(), 0..400_u64), 1..200),
+        mode in prop::sample::select(vec![Mode::Up, Mode::Down, Mode::Both, Mode::Ping]),
+    ) {
+        let mut now = Instant::ORIGIN;
+        let mut server = Server::new(config());
+        let mut client = Client::new(now, SERVER.into(), 1, plan(mode, 100)).unwrap();
+        for _ in 0..2 {
+            carry(now, (&mut client, CLIENT.into()), &mut server);
+            carry(now, (&mut server, SERVER.into()), &mut client);
+        }
+        prop_assert_eq!(server.sessions(), 1);
+        for (datagram, wait) in datagrams {
+            now = now + millis(wait);
+            server.handle_datagram(now, &Received::new(CLIENT.into(), &datagram));
+            let (count, bytes) = sent(&mut server, CLIENT.into());
+            prop_assert!(count <= 1 && bytes <= datagram.len());
+            server.handle_timeout(now);
+            // A hundred a second of 64 bytes, for no longer than it was silent, and a report.
+            let (count, _) = sent(&mut server, CLIENT.into());
+            prop_assert!(count as u64 <= wait / 10 + 2, "{} after {} ms", count, wait);
+            prop_assert!(server.sessions() <= 1);
         }
     }
 

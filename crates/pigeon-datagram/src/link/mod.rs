@@ -64,6 +64,8 @@ pub use timeline::{Timeline, TimelineError};
 /// out what has arrived with [`poll`](Link::poll) until that says `None`.
 pub struct Link<T> {
     conditions: Conditions,
+    /// What [`Conditions::are_perfect`] says of them: it is asked for every datagram.
+    perfect: bool,
     limit: InFlightLimit,
     dice: Dice,
     channel: Channel,
@@ -99,6 +101,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
     pub fn new(conditions: Conditions, rng: &mut impl Rng) -> Result<Self, ConditionsError> {
         conditions.check()?;
         Ok(Link {
+            perfect: conditions.are_perfect(),
             conditions,
             limit: InFlightLimit::default(),
             dice: Dice::new(rng),
@@ -152,6 +155,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
         if !matches!(conditions.loss, Loss::Bursts(_)) {
             self.channel = Channel::default();
         }
+        self.perfect = conditions.are_perfect();
         self.conditions = conditions;
         Ok(())
     }
@@ -170,7 +174,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
     /// way. What is sent now may be handed on without being put in, and [`pass`](Link::pass) be
     /// told.
     pub fn is_transparent(&self) -> bool {
-        self.in_flight.is_empty() && self.conditions.are_perfect()
+        self.perfect && self.in_flight.is_empty()
     }
 
     /// So many datagrams were handed on past a [transparent](Link::is_transparent) link. They count

@@ -18,6 +18,7 @@
 
 mod clients;
 mod outgoing;
+mod report;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -27,11 +28,13 @@ use std::time::Duration;
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::link::{Conditions, ConditionsError, Link, LinkCounters, Timeline};
+use crate::link::{Conditions, ConditionsError, Link, Timeline};
 use crate::{Instant, Received, Transmit};
 
 use clients::{ClientId, Clients};
 use outgoing::Outgoing;
+
+pub use report::{Event, Statistics};
 
 /// Bytes taken out of the links in one call; the rest follows in the next. It bounds the outbox.
 const MOST_AT_ONCE: usize = 4 << 20;
@@ -90,72 +93,6 @@ pub struct Step {
     pub handover: bool,
     /// What to tell the person who watches.
     pub note: String,
-}
-
-/// What a relay reports, and what its sockets are to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A socket to the target is needed in this slot, with an address that the system chooses. Where
-    /// there is one already it gives way to the new one. If there can be none, say
-    /// [`Relay::cannot_open`].
-    Open(usize),
-    /// The socket in this slot is no longer needed.
-    Close(usize),
-    /// A client came.
-    Joined(SocketAddr),
-    /// A client was silent for too long.
-    Idle(SocketAddr),
-    /// Somebody was turned away; told once until a place is free again.
-    Full(SocketAddr),
-    /// The relay hears its own sockets; told once.
-    Loop(SocketAddr),
-    /// The target does not listen; told once until it does.
-    Refused,
-    /// A datagram exceeded the MTU; told once a direction until conditions change.
-    TooLarge {
-        /// Where it was going.
-        way: Way,
-        /// Its payload in bytes.
-        length: usize,
-        /// The most that is carried.
-        mtu: usize,
-    },
-    /// A step of the timeline came, with its note.
-    Step(String),
-}
-
-/// Totals since the beginning, in datagrams where nothing else is said.
-///
-/// For each direction, [`LinkCounters::sent`] is what entered the link and `delivered` what came
-/// out; what came out and found its client gone is `gone`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Clients now.
-    pub clients: usize,
-    /// Clients that ever came.
-    pub joined: u64,
-    /// Clients that left for being idle.
-    pub idle: u64,
-    /// From addresses that were no client: there was no room for them, or they have port 0.
-    pub turned_away: u64,
-    /// From the relay's own sockets: the target leads back here.
-    pub looped: u64,
-    /// For which no socket to the target could be opened.
-    pub no_socket: u64,
-    /// Delivered when their client had gone.
-    pub gone: u64,
-    /// How often the target refused (ICMP port unreachable).
-    pub refused: u64,
-    /// How often the clients' source addresses changed.
-    pub handovers: u64,
-    /// Bytes of payload that came from clients, and from the target.
-    pub bytes: [u64; 2],
-    /// What the link up did.
-    pub up: LinkCounters,
-    /// What the link down did.
-    pub down: LinkCounters,
-    /// Datagrams on the way now, up and down.
-    pub in_flight: [usize; 2],
 }
 
 /// The state machine.
@@ -269,9 +206,23 @@ impl Relay {
 
     /// A datagram arrived at one of its sockets.
     pub fn handle_datagram(&mut self, now: Instant, port: Port, datagram: &Received<'_>) {
+        self.handle_joined(now, port, datagram, datagram.payload.len());
+    }
+
+    /// Datagrams of one sender arrived together, joined: each of `segment` bytes but for the last,
+    /// which may be shorter. Where the link changes nothing they go on as they came.
+    pub fn handle_joined(
+        &mut self,
+        now: Instant,
+        port: Port,
+        joined: &Received<'_>,
+        segment: usize,
+    ) {
         self.outgoing.reset_if_drained();
+        let segment = segment.max(1);
+        let count = joined.payload.len().div_ceil(segment).max(1) as u64;
         let (way, client) = match port {
-            Port::Listen => match self.client_of(now, datagram) {
+            Port::Listen => match self.client_of(now, joined, count) {
                 Some(client) => (Way::Up, client),
                 None => return,
             },
@@ -281,12 +232,22 @@ impl Relay {
                     (Way::Down, client)
                 }
                 // It came while its socket was being closed.
-                None => return self.counts.gone += 1,
+                None => return self.counts.gone += count,
             },
         };
         self.clients.heard(client, now);
-        self.bytes[way as usize] += datagram.payload.len() as u64;
-        self.carry(now, way, client, datagram.payload);
+        self.bytes[way as usize] += joined.payload.len() as u64;
+        let link = &mut self.links[way as usize];
+        if link.is_transparent() {
+            link.pass(count);
+            return self.hand_on(way, client, joined.payload, segment);
+        }
+        if joined.payload.is_empty() {
+            return self.carry(now, way, client, joined.payload);
+        }
+        for payload in joined.payload.chunks(segment) {
+            self.carry(now, way, client, payload);
+        }
     }
 
     /// The target does not listen, says the network at the socket of a client.
@@ -311,14 +272,15 @@ impl Relay {
             }
             self.tell(Event::Step(note));
         }
-        for way in [Way::Up, Way::Down] {
-            self.deliver(now, way);
-        }
         while let Some((slot, address)) = self.clients.expire(now, self.idle) {
             self.counts.idle += 1;
             self.told.full = false;
             self.events.push_back(Event::Close(slot));
             self.tell(Event::Idle(address));
+        }
+        // After those that leave, whose sockets are closed before anything is sent.
+        for way in [Way::Up, Way::Down] {
+            self.deliver(now, way);
         }
     }
 
@@ -380,13 +342,13 @@ impl Relay {
     }
 
     /// Who sent a datagram to the listening socket, a new client if need be.
-    fn client_of(&mut self, now: Instant, datagram: &Received<'_>) -> Option<ClientId> {
+    fn client_of(&mut self, now: Instant, datagram: &Received<'_>, count: u64) -> Option<ClientId> {
         let from = datagram.from;
         if let Some(client) = self.clients.find(from) {
             return Some(client);
         }
         if self.clients.is_own(from) {
-            self.counts.looped += 1;
+            self.counts.looped += count;
             if !std::mem::replace(&mut self.told.looped, true) {
                 self.tell(Event::Loop(from));
             }
@@ -394,11 +356,11 @@ impl Relay {
         }
         // Port 0 is nobody's (RFC 768): no answer could go there.
         if from.port() == 0 {
-            self.counts.turned_away += 1;
+            self.counts.turned_away += count;
             return None;
         }
         if self.clients.len() >= self.max_clients {
-            self.counts.turned_away += 1;
+            self.counts.turned_away += count;
             if !std::mem::replace(&mut self.told.full, true) {
                 self.tell(Event::Full(from));
             }
@@ -411,13 +373,9 @@ impl Relay {
         Some(client)
     }
 
-    /// Hands a payload to the link, or past it where it changes nothing.
+    /// Hands a payload to the link.
     fn carry(&mut self, now: Instant, way: Way, client: ClientId, payload: &[u8]) {
-        let link = &mut self.links[way as usize];
-        if link.is_transparent() {
-            link.pass(1);
-            return self.hand_on(way, client, payload);
-        }
+        let link = &self.links[way as usize];
         if let Some(mtu) = link.conditions().mtu.filter(|&mtu| payload.len() > mtu)
             && !std::mem::replace(&mut self.told.too_large[way as usize], true)
         {
@@ -434,7 +392,7 @@ impl Relay {
     fn deliver(&mut self, now: Instant, way: Way) {
         while self.outgoing.bytes().len() < MOST_AT_ONCE {
             let Some(mut parcel) = self.links[way as usize].poll(now) else { return };
-            self.hand_on(way, parcel.client, &parcel.payload);
+            self.hand_on(way, parcel.client, &parcel.payload, parcel.payload.len().max(1));
             if self.spare.len() < SPARE_BUFFERS && parcel.payload.capacity() <= SPARE_BYTES {
                 parcel.payload.clear();
                 self.spare.push(parcel.payload);
@@ -442,16 +400,16 @@ impl Relay {
         }
     }
 
-    fn hand_on(&mut self, way: Way, client: ClientId, payload: &[u8]) {
+    /// Sends on what has come through: a datagram, or several of `segment` bytes.
+    fn hand_on(&mut self, way: Way, client: ClientId, payload: &[u8], segment: usize) {
         let Some((address, local)) = self.clients.path(client) else {
             return self.counts.gone += 1;
         };
-        match way {
-            Way::Up => {
-                self.outgoing.push(Port::Client(client.slot()), self.target, None, payload);
-            }
-            Way::Down => self.outgoing.push(Port::Listen, address, local, payload),
-        }
+        let (port, to, from) = match way {
+            Way::Up => (Port::Client(client.slot()), self.target, None),
+            Way::Down => (Port::Listen, address, local),
+        };
+        self.outgoing.push(port, to, from, payload, segment);
     }
 
     /// Reports what only people read; what they could not read anyway is left out.

@@ -37,20 +37,33 @@ impl Outgoing {
         self.queue.pop_front()
     }
 
-    /// Appends a datagram, to the last train if it fits there.
+    /// Appends a datagram, or several of `segment` bytes one behind the other, the last perhaps
+    /// shorter. A single one joins the last train if it fits there.
     pub(super) fn push(
         &mut self,
         port: Port,
         to: SocketAddr,
         from: Option<IpAddr>,
         payload: &[u8],
+        segment: usize,
     ) {
-        let start = self.bytes.len();
+        let mut start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
-        if !self.extend_last(port, to, from, payload.len()) {
-            let range = start..self.bytes.len();
-            self.queue.push_back((port, Transmit { to, from, range, segment: None }));
-            self.last = (1, payload.len());
+        if payload.len() <= segment {
+            if !self.extend_last(port, to, from, payload.len()) {
+                let range = start..self.bytes.len();
+                self.queue.push_back((port, Transmit { to, from, range, segment: None }));
+                self.last = (1, payload.len());
+            }
+            return;
+        }
+        let most = segment * MAX_TRAIN_SEGMENTS.min(MAX_PAYLOAD_V4 / segment).max(1);
+        for train in payload.chunks(most) {
+            let range = start..start + train.len();
+            start = range.end;
+            self.last = (train.len().div_ceil(segment), segment);
+            let segment = u16::try_from(segment).ok().and_then(NonZeroU16::new);
+            self.queue.push_back((port, Transmit { to, from, range, segment }));
         }
     }
 
@@ -89,8 +102,12 @@ mod tests {
     fn trains(datagrams: &[(([u8; 4], u16), usize)]) -> Vec<Vec<usize>> {
         let mut outgoing = Outgoing::default();
         for &(to, length) in datagrams {
-            outgoing.push(Port::Listen, to.into(), None, &vec![7; length]);
+            outgoing.push(Port::Listen, to.into(), None, &vec![7; length], length.max(1));
         }
+        drained(outgoing)
+    }
+
+    fn drained(mut outgoing: Outgoing) -> Vec<Vec<usize>> {
         let mut trains = Vec::new();
         while let Some((_, transmit)) = outgoing.poll() {
             trains.push(transmit.datagrams(outgoing.bytes()).map(<[u8]>::len).collect());
@@ -112,5 +129,25 @@ mod tests {
     fn a_train_is_no_longer_than_the_kernel_takes() {
         assert_eq!(trains(&[(A, 1); 130]).iter().map(Vec::len).collect::<Vec<_>>(), [64, 64, 2]);
         assert_eq!(trains(&[(A, 40_000); 2]), [[40_000], [40_000]]);
+    }
+
+    #[test]
+    fn what_came_joined_goes_joined() {
+        let mut outgoing = Outgoing::default();
+        let mut push = |length: usize, segment| {
+            outgoing.push(Port::Listen, A.into(), None, &vec![7; length], segment);
+        };
+        push(12, 5);
+        push(5, 5);
+        push(10, 5);
+        push(4, 5);
+        push(130, 1);
+        push(60_000, 30_000);
+        push(65_530, 32_765);
+        let trains = drained(outgoing);
+        let short: Vec<_> = trains[..3].to_vec();
+        assert_eq!(short, [vec![5, 5, 2], vec![5], vec![5, 5, 4]]);
+        let counts: Vec<usize> = trains[3..].iter().map(Vec::len).collect();
+        assert_eq!(counts, [64, 64, 2, 2, 1, 1]);
     }
 }

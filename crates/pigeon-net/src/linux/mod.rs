@@ -24,7 +24,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pigeon_datagram::Received;
 
 use crate::options::{Capabilities, IoPath, LARGEST_DATAGRAM, SocketOptions};
-use crate::receive::cut;
 use crate::send::{Cursor, Progress, Queue};
 
 use options::KernelDrops;
@@ -40,7 +39,6 @@ pub(crate) struct Linux {
     received: Arc<Mutex<ReceiveBatch>>,
     sending: SendBatch,
     drops: KernelDrops,
-    keep: usize,
 }
 
 impl Linux {
@@ -70,7 +68,6 @@ impl Linux {
             received: Arc::new(Mutex::new(ReceiveBatch::new(size))),
             sending: SendBatch::new(v6),
             drops: KernelDrops::default(),
-            keep,
         };
         (linux, capabilities)
     }
@@ -87,9 +84,8 @@ impl Linux {
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
-        each: &mut dyn FnMut(Received<'_>),
-    ) -> io::Result<usize> {
-        let mut datagrams = 0;
+        each: &mut dyn FnMut(Received<'_>, Option<usize>),
+    ) -> io::Result<()> {
         // What a panic elsewhere left in it is overwritten.
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         for message in received.receive(udp.as_fd())? {
@@ -100,13 +96,12 @@ impl Linux {
             let kernel_drops = self.drops.total();
             // A datagram without a sender's address does not exist in UDP over IP.
             let Some(from) = message.from else { continue };
+            let (payload, length) = (message.buffer, message.length);
             let (local, destination, wall) = (told.local(), told.destination(), told.wall);
-            for (payload, length) in cut(message.buffer, message.length, told.segment, self.keep) {
-                datagrams += 1;
-                each(Received { from, local, destination, payload, length, wall, kernel_drops });
-            }
+            let joined = Received { from, local, destination, payload, length, wall, kernel_drops };
+            each(joined, told.segment);
         }
-        Ok(datagrams)
+        Ok(())
     }
 
     pub(crate) fn send(

@@ -1,9 +1,10 @@
 //! Several sockets in one loop.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
-use pigeon_datagram::Transmit;
+use pigeon_datagram::{Received, Transmit};
 use pigeon_net::{IoPath, Receipt, Socket, Sockets};
 
 use crate::{loopback, on_every_path, options, plain_peer, receive_plain, until};
@@ -11,6 +12,7 @@ use crate::{loopback, on_every_path, options, plain_peer, receive_plain, until};
 on_every_path!(
     each_socket_has_its_own_datagrams_and_its_turn,
     a_socket_that_was_removed_is_gone_but_still_counted,
+    a_train_may_arrive_joined,
 );
 
 fn bind(path: IoPath) -> Socket {
@@ -83,6 +85,26 @@ fn a_socket_that_was_removed_is_gone_but_still_counted(path: IoPath) {
     assert_eq!(sockets.stats().sent.datagrams, 1);
     // The port is free again.
     UdpSocket::bind(addresses[1]).unwrap();
+}
+
+/// However much of it the kernel joins: the bytes are the same, and cut at the size told they are the
+/// datagrams that were sent.
+fn a_train_may_arrive_joined(path: IoPath) {
+    let (mut sockets, addresses) = set(path, 2);
+    let bytes: Vec<u8> = (0..95).collect();
+    let segment = NonZeroU16::new(10);
+    let train = Transmit { to: addresses[0], from: None, range: 0..95, segment };
+    sockets.send(1, &bytes, &[train], Duration::from_secs(1)).unwrap();
+    let mut datagrams: Vec<Vec<u8>> = Vec::new();
+    until(|| {
+        let each = &mut |joined: Received<'_>, segment: usize| {
+            datagrams.extend(joined.payload.chunks(segment).map(<[u8]>::to_vec));
+        };
+        sockets.receive_joined(0, each).unwrap();
+        (datagrams.len() >= 10).then_some(())
+    });
+    assert_eq!(datagrams, bytes.chunks(10).collect::<Vec<_>>());
+    assert_eq!(sockets.stats().received.datagrams, 10);
 }
 
 #[test]

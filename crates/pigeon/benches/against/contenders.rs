@@ -88,10 +88,11 @@ fn sockperf_server() -> (Server, u16) {
     (server, port)
 }
 
-/// The median round trip, in microseconds.
-pub(crate) fn sockperf_trip(seconds: u64) -> f64 {
+/// The median round trip, in microseconds, of a client that stays awake or sleeps meanwhile.
+pub(crate) fn sockperf_trip(seconds: u64, awake: bool) -> f64 {
     let (_server, port) = sockperf_server();
-    let args = format!("ping-pong -i 127.0.0.1 -p {port} -m 64 -t {seconds} --full-rtt");
+    let awake = if awake { "--nonblocked" } else { "" };
+    let args = format!("ping-pong -i 127.0.0.1 -p {port} -m 64 -t {seconds} --full-rtt {awake}");
     let (said, _) = run("sockperf", &args);
     let line = said.lines().find(|line| line.contains("percentile 50.000"));
     line.and_then(|line| line.rsplit('=').next()?.trim().parse().ok()).expect("a median")

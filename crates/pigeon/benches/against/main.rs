@@ -18,7 +18,9 @@
 //! **Round trips.** sockperf and pigeon cannot use one echo service: sockperf's server answers only
 //! sockperf's own messages, and its client takes only answers whose header its server has changed.
 //! So beside pigeon's far ends there is a bare echo in here that does what sockperf's server does:
-//! one blocking recvfrom, one sendto.
+//! one blocking recvfrom, one sendto. And pigeon stays awake while a datagram is out, where sockperf
+//! sleeps unless told `--nonblocked`: what a thread takes to wake up is a good part of a round trip
+//! within a host. So that is what it is compared with; the other stands beside it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

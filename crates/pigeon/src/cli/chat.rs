@@ -14,7 +14,7 @@ use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::Charset;
 
 use super::bind::{bind, local_of};
-use super::endpoint::{ListenAddress, ListenHost};
+use super::endpoint::{Family, ListenAddress, ListenHost};
 use super::exit::Status;
 use super::listen::net;
 use super::quantity;
@@ -46,6 +46,9 @@ pub(crate) struct Args {
     #[arg(value_name = "NAME|ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
     whom: Vec<String>,
 
+    #[command(flatten)]
+    family: Family,
+
     /// Where to be reached: [ADDR:]PORT [default: every address, a port that the system chooses]
     #[arg(long, value_name = "[ADDR:]PORT")]
     bind: Option<ListenAddress>,
@@ -74,8 +77,10 @@ pub(crate) struct Args {
 
 /// Talks until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
-    let peers = args.whom.iter().map(|word| find(word)).collect::<Result<Vec<_>, _>>()?;
+    let peers =
+        args.whom.iter().map(|word| find(word, args.family)).collect::<Result<Vec<_>, _>>()?;
     let listen = args.bind.unwrap_or(ListenAddress { host: ListenHost::Unsaid, port: 0 });
+    let listen = listen.or(args.family.every());
     let socket = bind(listen, &SocketOptions { refusals: true, ..SocketOptions::default() })?;
     let mut chat = Chat::new(config(&args, listen, &socket));
     let contacts = contacts::load();
@@ -104,6 +109,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         waker: driver.waker(),
         lookup: None,
         json: args.json,
+        family: args.family,
         bound,
         stop,
         unsent: 0,
@@ -141,10 +147,10 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket) -> Config {
 }
 
 /// Looks up whom a word means. It may take as long as the resolver does.
-fn find(word: &str) -> anyhow::Result<(SocketAddr, Known)> {
+fn find(word: &str, family: Family) -> anyhow::Result<(SocketAddr, Known)> {
     let whom = whom::parse(word, None)?;
     let name = whom.name.map(|name| name.as_str().into());
-    Ok((whom.endpoint.resolve()?, Known { name, charset: whom.charset }))
+    Ok((whom.endpoint.resolve_in(family)?, Known { name, charset: whom.charset }))
 }
 
 /// What stands around the chat: the person, the screen, a signal to stop.
@@ -157,6 +163,7 @@ struct Around {
     printer: Printer,
     dim: bool,
     json: bool,
+    family: Family,
     bound: SocketAddr,
     /// Datagrams the system would not send, as far as that has been told.
     unsent: u64,
@@ -275,10 +282,10 @@ impl Around {
     /// Asks the resolver, in a thread of its own: messages arrive meanwhile.
     fn look_up(&mut self, word: String) {
         let (sender, found) = sync_channel(1);
-        let waker = self.waker.clone();
+        let (waker, family) = (self.waker.clone(), self.family);
         let thread = std::thread::Builder::new().name("lookup".into()).spawn(move || {
             // Fails only when the loop has ended.
-            let _ = sender.send(find(&word));
+            let _ = sender.send(find(&word, family));
             waker.wake();
         });
         match thread {

@@ -132,7 +132,7 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Listen(args) => listen::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
-        Command::Bench(args) => bench::run(*args),
+        Command::Bench(args) => bench::run(*args, cli.color),
     }
 }
 

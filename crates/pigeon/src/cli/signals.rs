@@ -39,7 +39,7 @@ pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> 
         .spawn(move || {
             for _ in signals.forever() {
                 if flag.0.swap(true, Ordering::AcqRel) {
-                    crate::ui::lines::restore_terminal_mode();
+                    crate::ui::terminal::restore();
                     std::process::exit(super::exit::Status::Interrupted as i32);
                 }
                 wake();

@@ -4,13 +4,13 @@
 //! stdout and stderr as they are, so that a script can drive the same command.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use rustyline::error::ReadlineError;
 use rustyline::{Cmd, DefaultEditor, ExternalPrinter, KeyEvent};
 
+use super::terminal::{self, in_foreground};
 use crate::output::Spool;
 
 /// The most bytes of one line from a pipe. No datagram carries as much; what is longer is no line.
@@ -57,7 +57,7 @@ pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
         && let Ok(mut editor) = DefaultEditor::new()
         && let Ok(above) = editor.create_external_printer()
     {
-        keep_terminal_mode();
+        terminal::remember();
         // Suspended with other threads running, it would come back with the terminal in the
         // shell's mode.
         editor.bind_sequence(KeyEvent::ctrl('Z'), Cmd::Noop);
@@ -73,18 +73,6 @@ pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let printer = Printer { data, notes, interactive: false };
     Ok((Reader::Pipe(io::BufReader::new(io::stdin())), printer))
-}
-
-/// Whether this process may use its terminal. A hub started with `&` may not: reading would stop it.
-#[cfg(unix)]
-fn in_foreground() -> bool {
-    let foreground = nix::unistd::tcgetpgrp(io::stdin());
-    foreground.is_ok_and(|group| group == nix::unistd::getpgrp())
-}
-
-#[cfg(not(unix))]
-fn in_foreground() -> bool {
-    true
 }
 
 /// Whether stdin is a terminal that belongs to another job: reading it would stop this one.
@@ -106,7 +94,7 @@ impl Printer {
     /// said could not be written.
     pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {
         let written = self.data.finish(deadline) & self.notes.finish(deadline);
-        restore_terminal_mode();
+        terminal::restore();
         if self.interactive && written {
             // The prompt, and the mode in which pasting is marked. Only where writing cannot block.
             let _ = io::stdout().write_all(b"\r\x1b[K\x1b[?2004l");
@@ -182,40 +170,6 @@ impl<P: ExternalPrinter> Write for Above<P> {
         Ok(())
     }
 }
-
-#[cfg(unix)]
-static MODE: OnceLock<Option<Mutex<nix::sys::termios::Termios>>> = OnceLock::new();
-
-/// Remembers how the terminal was, also for a panic.
-#[cfg(unix)]
-fn keep_terminal_mode() {
-    MODE.get_or_init(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            restore_terminal_mode();
-            before(panic);
-        }));
-        nix::sys::termios::tcgetattr(io::stdin()).ok().map(Mutex::new)
-    });
-}
-
-/// Gives the terminal back as it was. To be called before the process ends while another thread
-/// may be editing a line. Does not block.
-#[cfg(unix)]
-pub(crate) fn restore_terminal_mode() {
-    if let Some(Some(mode)) = MODE.get() {
-        let mode = mode.lock().unwrap_or_else(PoisonError::into_inner);
-        // If the terminal is gone there is nothing to give back.
-        let _ =
-            nix::sys::termios::tcsetattr(io::stdin(), nix::sys::termios::SetArg::TCSANOW, &mode);
-    }
-}
-
-#[cfg(not(unix))]
-fn keep_terminal_mode() {}
-
-#[cfg(not(unix))]
-pub(crate) fn restore_terminal_mode() {}
 
 #[cfg(test)]
 mod tests {

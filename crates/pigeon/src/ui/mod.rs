@@ -2,6 +2,10 @@
 //!
 //! - [`lines`]: lines typed, and lines printed above the one being typed. [`typist`]: the thread that
 //!   reads them for a loop.
+//! - [`screen`]: the full screen.
+//! - [`terminal`]: the terminal's modes, given back whatever happens.
 
 pub(crate) mod lines;
+pub(crate) mod screen;
+pub(crate) mod terminal;
 pub(crate) mod typist;

@@ -1,11 +1,12 @@
 //! `pigeon bench`: a path measured, beside whoever knows the truth about it: the sums themselves, a
-//! program that loses datagrams and counts them. Its other judges are in `judges`.
+//! program that loses datagrams and counts them, our own relay. Its other judges are in `judges`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::judges::expect_share;
 use crate::peers::{address_of, installed, python, python_to};
 use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice};
@@ -178,6 +179,27 @@ fn what_is_said_goes_to_stderr_and_the_table_to_stdout() {
 }
 
 #[test]
+fn on_a_terminal_it_plots_and_gives_the_terminal_back() {
+    if !installed("script") {
+        return;
+    }
+    let (_server, to) = server();
+    let run = |args: &str| {
+        let line = format!("{} bench {to} --for 500ms {args}", env!("CARGO_BIN_EXE_pigeon"));
+        let mut command = std::process::Command::new("script");
+        let mut bench = Process::spawn("bench", command.args(["-qec", &line, "/dev/null"]));
+        assert_eq!(bench.expect_end(SOON).code(), Some(0));
+        bench.output()
+    };
+    let said = run("--ping --interval 100ms");
+    let (_, plotted) = said.split_once("\x1b[?1049h").expect("another screen");
+    let (plotted, after) = plotted.split_once("\x1b[?1049l").expect("the terminal given back");
+    assert!(plotted.contains("received a second") && plotted.contains("round trip"));
+    assert!(after.contains("there and back") && !after.contains('\x1b'), "{after}");
+    assert!(!run("--line --rate 100/s").contains("\x1b[?1049h"));
+}
+
+#[test]
 fn who_does_not_serve_is_told_at_once() {
     let dead = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     dead.connect(dead.local_addr().unwrap()).unwrap();
@@ -263,4 +285,48 @@ fn it_tells_exactly_what_a_bad_way_did() {
         assert_eq!(count(&summary, "up_lost_in_kernel"), 0, "{knobs}: {summary}");
         assert_eq!(count(&summary, "up_late") > 0, knobs.contains("jitter"), "{knobs}: {summary}");
     }
+}
+
+/// A measurement through `pigeon relay`, whose way there is as bad as this, and the relay's totals.
+fn through_relay(conditions: &str, args: &str) -> (Value, Value) {
+    let (_server, server) = server();
+    let server = server.to_string();
+    let args_of_relay =
+        ["relay", "127.0.0.1:0", &server, "--up", conditions, "--json", "--console", "off"];
+    let mut relay = pigeon("pigeon relay", &args_of_relay);
+    let line = relay.expect_status(|line| line.contains("listening on "), SOON);
+    let summary = measured(address_in(&line), args);
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+    let totals = serde_json::from_str(relay.lines(Voice::Out).last().unwrap()).unwrap();
+    (summary, totals)
+}
+
+#[test]
+fn loss_and_copies_by_our_own_relay() {
+    for (conditions, told, done, probability) in [
+        ("loss=1%", "up_lost_on_way", "up_lost", 0.01),
+        ("loss=10%", "up_lost_on_way", "up_lost", 0.1),
+        ("duplicate=1%", "up_duplicated", "up_duplicated", 0.01),
+    ] {
+        let (summary, totals) = through_relay(conditions, "--for 2s --rate 5k/s");
+        let sent = adds_up(&summary, "up");
+        assert_eq!((sent, count(&summary, "up_lost_in_kernel")), (10_000, 0), "{conditions}");
+        let (told, done) = (count(&summary, told), count(&totals, done));
+        expect_share(told, sent, probability, conditions);
+        // What the relay did to the few others, such as heartbeats, is in its count as well.
+        assert!(told <= done && done <= told + 20, "{conditions}: {told} of {done}: {summary}");
+    }
+}
+
+#[test]
+fn disorder_by_our_own_relay() {
+    let conditions = "delay=10ms,reorder=5%:10ms";
+    let (summary, totals) = through_relay(conditions, "--for 2s --rate 5k/s");
+    let sent = adds_up(&summary, "up");
+    assert_eq!((sent, &summary["up_lost"]), (10_000, &0.into()));
+    // Those held back for 10 ms are overtaken by the next that is not.
+    let (told, done) = (count(&summary, "up_late"), count(&totals, "up_held_back"));
+    expect_share(told, sent, 0.05, conditions);
+    assert!(told <= done && done <= told + 20, "{told} of {done}: {summary}");
 }

@@ -7,12 +7,14 @@
 //!   makes the way between them bad; `book`: contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
+//! - `screen`: the full screen on terminals of its own (`pty`).
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
 //! - `bench`: a path measured, beside whoever knows the truth about it; `judges`: by the kernel and by
 //!   a program; `bad_network`: a hub, its members and those who ask, across such a path.
+//! - `relay`: a bad network in the middle; `replay`: a capture sent again.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
@@ -29,6 +31,7 @@ mod namespace;
 mod peers;
 mod pigeon;
 mod process;
+mod pty;
 mod services;
 
 mod ask;
@@ -44,9 +47,12 @@ mod groups;
 mod judges;
 mod membership;
 mod refusals;
+mod relay;
+mod replay;
 mod replies;
 mod restart;
 mod room;
+mod screen;
 mod send_listen;
 mod serve;
 mod sockets;

@@ -58,6 +58,12 @@ pub(crate) fn listen(args: &[&str]) -> Serving {
     Serving::new(pigeon("pigeon listen", &[&["listen", "127.0.0.1:0"], args].concat()))
 }
 
+/// `pigeon relay` to `target`, on a port that the system chooses.
+pub(crate) fn relay(target: SocketAddr, args: &[&str]) -> Serving {
+    let target = target.to_string();
+    Serving::new(pigeon("pigeon relay", &[&["relay", "127.0.0.1:0", &target], args].concat()))
+}
+
 impl Serving {
     fn new(process: Process) -> Serving {
         let line = process.expect_status(|line| line.contains("listening on "), SOON);

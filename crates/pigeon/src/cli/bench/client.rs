@@ -10,12 +10,13 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Clock, Socket, SocketOptions};
 
 use super::Args;
+use super::plot::Plot;
 use super::report::{Interval, Shown, Times};
 use super::traffic::Traffic;
 use crate::cli::exit::Status;
 use crate::cli::signals::on_stop;
 use crate::cli::whom;
-use crate::output::Spool;
+use crate::output::{Color, Spool};
 
 /// How soon the end of the sending is noticed.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -24,7 +25,7 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Measures, and shows what was measured.
-pub(super) fn run(args: Args) -> anyhow::Result<Status> {
+pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let to = whom::parse(args.endpoint.as_deref().unwrap_or_default(), None)?
         .endpoint
         .resolve_in(args.family)?;
@@ -52,6 +53,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let mut run = Run {
         shown: Shown { to, size: args.size, flows: args.flows, rate, mode: args.mode() },
         json: args.json,
+        plots: (!args.json && !args.line).then(|| color.enabled(&io::stdout())),
+        plot: None,
         interval: args.interval,
         notes,
         data,
@@ -63,6 +66,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         let now = traffic.clock.now();
         if stop.is_set() && !interrupted {
             interrupted = true;
+            // A second Ctrl-C ends the process on the spot: not on the alternate screen.
+            run.plot = None;
             traffic.machines_mut().for_each(|client| client.interrupt(now));
         }
         let limit = run.tick(now, &traffic).min(LOOK_UP);
@@ -84,6 +89,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
 struct Run {
     shown: Shown,
     json: bool,
+    /// Whether a plot may be shown, and then whether in colour.
+    plots: Option<bool>,
+    plot: Option<Plot>,
     interval: Duration,
     notes: Spool<Vec<u8>>,
     data: Spool<Vec<u8>>,
@@ -144,7 +152,11 @@ impl Run {
         if with == FarEnd::Server && self.shown.is_limited_to(rate) {
             self.notes.line(format!("the server sends at most {rate} datagrams a second"));
         }
-        self.notes.line(self.shown.title(duration));
+        let title = self.shown.title(duration);
+        self.notes.line(title.clone());
+        if let Some(color) = self.plots {
+            self.plot = Plot::begin(title, color);
+        }
     }
 
     /// Shows an interval if one is over. Returns how long until the next.
@@ -168,9 +180,14 @@ impl Run {
         let start = self.state.start.unwrap_or(last);
         let times = std::mem::take(&mut self.state.interval_times);
         let interval = Interval { from: last - start, to: now - start, before, after, times };
-        match self.json {
-            true => self.data.line(interval.json()),
-            false => self.notes.line(interval.line()),
+        match &self.plot {
+            Some(plot) => plot.add(interval.point()),
+            None if self.json => {
+                let _ = self.data.line(interval.json());
+            }
+            None => {
+                let _ = self.notes.line(interval.line());
+            }
         };
     }
 
@@ -192,7 +209,11 @@ impl Run {
         let known = snapshot(traffic);
         let sent_until = self.state.sent_until.unwrap_or(traffic.clock.now());
         let elapsed = sent_until - start;
-        self.show_interval(sent_until, known);
+        // A rate of a moment tells people nothing; in JSON the intervals sum up to the whole.
+        let last = self.state.last.map_or(Duration::ZERO, |(last, _)| sent_until - last);
+        if self.plot.take().is_none() && (self.json || last >= self.interval / 2) {
+            self.show_interval(sent_until, known);
+        }
         let (times, uncorrected) = (&self.state.times, &self.state.uncorrected);
         if self.json {
             self.data.line(self.shown.json(elapsed, &known, times, uncorrected, interrupted));

@@ -2,9 +2,11 @@
 //!
 //! - here: the arguments, and the choice between the two ends.
 //! - `client`: the near end: sockets, flows, intervals, the summary. `server`: the far end.
-//! - `report`: what is shown, as text and as JSON. `traffic`: the loop that both ends share.
+//! - `report`: what is shown, as text and as JSON; `plot`: while it runs, on a terminal.
+//! - `traffic`: the loop that both ends share.
 
 mod client;
+mod plot;
 mod report;
 mod server;
 mod traffic;
@@ -20,6 +22,7 @@ use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::quantity::{self, PerSecond};
 use super::whom;
+use crate::output::Color;
 
 /// Datagrams a second where nobody said how many and the target is not this machine: harmless to
 /// any network.
@@ -90,6 +93,10 @@ pub(crate) struct Args {
     /// Print one JSON object an interval, and one at the end
     #[arg(long)]
     json: bool,
+
+    /// A line an interval, no plot, also on a terminal
+    #[arg(long)]
+    line: bool,
 }
 
 #[derive(clap::Subcommand)]
@@ -106,10 +113,10 @@ fn reporting(text: &str) -> Result<Duration, String> {
 }
 
 /// Serves, or measures.
-pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     match args.far_end {
         Some(FarEnd::Server(args)) => server::run(args),
-        None => client::run(args),
+        None => client::run(args, color),
     }
 }
 

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use pigeon_bench::{Mode, OneWay, Snapshot};
 use serde_json::Value;
 
+use super::plot::Point;
 use crate::output::json;
 
 /// The percentiles that are shown, and their names in JSON.
@@ -169,6 +170,28 @@ impl Interval {
             line += &format!("  p50 {}  p99 {}", at(50.0), at(99.0));
         }
         line
+    }
+
+    /// What it adds to a plot.
+    pub(super) fn point(&self) -> Point {
+        let during = self.to.saturating_sub(self.from);
+        let rates = self.changes().into_iter().map(|(name, change)| {
+            let name = match name {
+                "up" => "there",
+                "down" => "back",
+                _ => "there and back",
+            };
+            (name, rate(change.received, during), rate(change.missing, during))
+        });
+        let micros = |histogram: &Histogram<u64>, percentile| {
+            histogram.value_at_percentile(percentile) as f64 / 1e3
+        };
+        Point {
+            at: self.to.as_secs_f64(),
+            rates: rates.collect(),
+            times: self.times.histogram().map(|times| (micros(times, 50.0), micros(times, 99.0))),
+            line: self.line(),
+        }
     }
 
     /// An object for programs.

@@ -95,7 +95,11 @@ impl<M: Endpoint> Traffic<M> {
             self.receive(key, each)?;
         }
         let due = self.machines().filter_map(|machine| machine.poll_timeout()).min();
-        let left = due.map_or(limit, |due| limit.min(due - self.clock.now()));
+        let now = self.clock.now();
+        let left = match self.machines().any(|machine| machine.awaits(now)) {
+            true => Duration::ZERO,
+            false => due.map_or(limit, |due| limit.min(due - now)),
+        };
         // Who is awake still looks at what has arrived.
         self.sockets.wait(Some(left.saturating_sub(AWAKE))).context("cannot wait for datagrams")?;
         self.sockets.woken();

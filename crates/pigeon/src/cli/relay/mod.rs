@@ -1,28 +1,29 @@
 //! `pigeon relay`: an unreliable network in the middle.
 
+mod around;
 mod console;
 mod knobs;
 mod pump;
+mod record;
 mod report;
 mod scenario;
 
 use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use pigeon_datagram::relay::{Config, Event, Port, Relay, Way};
-use pigeon_datagram::{Instant, Received};
-use pigeon_net::{Clock, SocketOptions, Stats, local_addresses};
+use anyhow::Context;
+use pigeon_datagram::relay::{Config, Relay, Way};
+use pigeon_net::{Clock, SocketOptions, local_addresses};
 use pigeon_text::escape;
 
-use self::console::Command;
+use self::around::{Around, COMMANDS};
 use self::knobs::{Setting, Settings, Shape};
-use self::pump::{Host, Pump};
+use self::pump::Pump;
+use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
 use super::bind::bind;
@@ -30,18 +31,12 @@ use super::endpoint::{Endpoint, ListenAddress, ListenHost};
 use super::exit::{Status, UsageError};
 use super::hub::Switch;
 use super::quantity;
-use super::signals::{Stop, on_stop};
-use crate::output::{Capture, Spool, wall};
+use super::signals::on_stop;
+use crate::output::Capture;
 use crate::ui::lines;
-
-/// How often statistics are told.
-const TICK: Duration = Duration::from_secs(1);
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(400);
-
-/// The most commands that wait; whoever types more waits.
-const COMMANDS: usize = 16;
 
 /// Put an unreliable network between programs: loss, delay, jitter, reordering, a rate, an MTU
 #[derive(clap::Args)]
@@ -309,182 +304,4 @@ fn refuse_own_address(bound: SocketAddr, target: SocketAddr) -> anyhow::Result<(
         );
     }
     Ok(())
-}
-
-/// A datagram to be recorded, from end to end as if there were no relay.
-struct Recorded {
-    time: Duration,
-    from: SocketAddr,
-    to: SocketAddr,
-    payload: Vec<u8>,
-}
-
-/// Writes what arrives, in a thread of its own.
-struct Recorder {
-    spool: Spool<Recorded>,
-    target: SocketAddr,
-}
-
-impl Recorder {
-    fn start(mut capture: Capture, target: SocketAddr) -> io::Result<Recorder> {
-        let render = move |arrived: &mut dyn Iterator<Item = Recorded>, _: &mut dyn io::Write| {
-            for Recorded { time, from, to, payload } in arrived {
-                capture.write(time, from, to, &payload, payload.len())?;
-            }
-            capture.flush()
-        };
-        Ok(Recorder { spool: Spool::new(io::sink(), render, || {})?, target })
-    }
-
-    fn record(&self, relay: &Relay, port: Port, datagram: &Received<'_>) {
-        let (from, to) = match port {
-            Port::Listen => (datagram.from, self.target),
-            Port::Client(slot) => match relay.client(slot) {
-                Some(client) => (self.target, client),
-                None => return,
-            },
-        };
-        let time = wall::since_epoch(datagram.wall);
-        let payload = datagram.payload.to_vec();
-        let bytes = payload.len() + size_of::<Recorded>();
-        self.spool.push(Recorded { time, from, to, payload }, bytes);
-    }
-
-    fn finish(self, deadline: std::time::Instant) -> anyhow::Result<()> {
-        self.spool.finish(deadline);
-        if let Some(kind) = self.spool.failure() {
-            bail!("the record is not complete: {kind}");
-        }
-        match self.spool.dropped() {
-            0 => Ok(()),
-            dropped => {
-                Err(anyhow!("{dropped} datagrams are not in the record: the disk was too slow"))
-            }
-        }
-    }
-}
-
-/// What stands around the relay.
-struct Around {
-    screen: Screen,
-    data: Spool<Vec<u8>>,
-    json: bool,
-    commands: Receiver<Command>,
-    stop: Stop,
-    recorder: Option<Recorder>,
-    /// When the last tick was, and the totals then.
-    before: (Instant, Totals),
-    told_no_socket: bool,
-}
-
-impl Around {
-    fn show(&mut self, relay: &Relay) {
-        Shapes::of(relay).lines().into_iter().for_each(|line| self.screen.note(line));
-    }
-
-    /// Puts conditions in force.
-    fn apply(&mut self, relay: &mut Relay, now: Instant, shapes: Shapes) {
-        for (way, shape) in [(Way::Up, &shapes.up), (Way::Down, &shapes.down)] {
-            let changed = shape.conditions();
-            if let Err(error) = changed.and_then(|c| relay.set_conditions(now, way, c)) {
-                return self.screen.note(error.to_string());
-            }
-        }
-        self.show(relay);
-    }
-
-    fn obey(&mut self, relay: &mut Relay, now: Instant, stats: &Stats, command: Command) {
-        match command {
-            Command::Set(ways, settings) => match Shapes::of(relay).with(ways, &settings) {
-                Ok(shapes) => self.apply(relay, now, shapes),
-                Err(reason) => self.screen.note(reason),
-            },
-            Command::Clear(ways) => {
-                let shapes = Shapes::of(relay).cleared(ways);
-                self.apply(relay, now, shapes);
-            }
-            Command::Show => self.show(relay),
-            Command::Stats => {
-                let lines = Totals::new(relay, stats).lines();
-                lines.into_iter().for_each(|line| self.screen.answer(line));
-            }
-            Command::Clients => {
-                for (address, heard) in relay.clients() {
-                    let ago = quantity::roughly(now - heard);
-                    self.screen.answer(format!("{address}  heard {ago} ago"));
-                }
-                self.screen.answer(report::clients(relay.statistics().clients));
-            }
-            Command::Handover => {
-                relay.handover();
-                self.screen.note("clients reach the target from new addresses");
-            }
-            Command::Help => self.screen.answer(console::HELP),
-            Command::Wrong(reason) => self.screen.note(reason),
-            Command::Quit => self.stop.set(),
-        }
-    }
-}
-
-impl Host for Around {
-    fn woken(&mut self, relay: &mut Relay, now: Instant, stats: &Stats) -> ControlFlow<()> {
-        let commands: Vec<Command> = self.commands.try_iter().take(COMMANDS).collect();
-        for command in commands {
-            self.obey(relay, now, stats, command);
-        }
-        match self.stop.is_set() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-
-    fn next_tick(&self) -> Option<Instant> {
-        (self.json || self.screen.is_live()).then_some(self.before.0 + TICK)
-    }
-
-    fn tick(&mut self, relay: &Relay, now: Instant, stats: &Stats) {
-        let totals = Totals::new(relay, stats);
-        if self.json {
-            self.data.line(totals.json());
-        }
-        self.screen.status(&totals.since(&self.before.1, now - self.before.0));
-        self.before = (now, totals);
-    }
-
-    fn event(&mut self, event: Event) {
-        let line = match event {
-            Event::Joined(client) => format!("client {client}"),
-            Event::Idle(client) => format!("client {client} is idle, its socket is closed"),
-            Event::Full(from) => {
-                format!("{from} is turned away: there are as many clients as may be")
-            }
-            Event::Loop(from) => {
-                format!(
-                    "what {from} sends is dropped: it comes from this relay; the target leads back here"
-                )
-            }
-            Event::Refused => "the target refuses: nobody listens there".to_string(),
-            Event::TooLarge { way, length, mtu } => {
-                let way = if way == Way::Up { "up" } else { "down" };
-                format!("{way}: {length} bytes are too large for the MTU of {mtu}; dropped")
-            }
-            Event::Step(note) if note.is_empty() => return,
-            Event::Step(note) => format!("scenario: {}", escape(&note)),
-            // The loop's own affair.
-            Event::Open(_) | Event::Close(_) => return,
-        };
-        self.screen.note(line);
-    }
-
-    fn cannot_open(&mut self, error: &anyhow::Error) {
-        if !std::mem::replace(&mut self.told_no_socket, true) {
-            self.screen.note(format!("a client has no socket to the target: {error:#}"));
-        }
-    }
-
-    fn arrived(&mut self, relay: &Relay, port: Port, datagram: &Received<'_>) {
-        if let Some(recorder) = &self.recorder {
-            recorder.record(relay, port, datagram);
-        }
-    }
 }

@@ -40,8 +40,8 @@ pub(super) trait Host {
     /// A socket could not be opened.
     fn cannot_open(&mut self, error: &anyhow::Error);
 
-    /// A datagram arrived, and nothing has been done to it yet.
-    fn arrived(&mut self, relay: &Relay, port: Port, datagram: &Received<'_>);
+    /// Datagrams arrived, joined from such of `segment` bytes, and nothing has been done to them.
+    fn arrived(&mut self, relay: &Relay, port: Port, joined: &Received<'_>, segment: usize);
 }
 
 /// A relay and its sockets.
@@ -122,9 +122,9 @@ impl Pump {
     fn receive(&mut self, host: &mut impl Host, key: usize) -> anyhow::Result<()> {
         let (now, port) = (self.clock.now(), port(key));
         let relay = &mut self.relay;
-        let receipt = self.sockets.receive(key, &mut |datagram| {
-            host.arrived(relay, port, &datagram);
-            relay.handle_datagram(now, port, &datagram);
+        let receipt = self.sockets.receive_joined(key, &mut |joined, segment| {
+            host.arrived(relay, port, &joined, segment);
+            relay.handle_joined(now, port, &joined, segment);
         });
         match (receipt, port) {
             (Ok(Receipt::Refused), _) => relay.handle_refused(now, port),

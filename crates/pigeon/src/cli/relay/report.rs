@@ -28,23 +28,25 @@ impl Totals {
         }
     }
 
-    /// What has changed since `before`, in a line that fits a terminal.
+    /// What has changed since `before`, in a line that fits a terminal of 80 columns.
     pub(super) fn since(&self, before: &Totals, passed: Duration) -> String {
         let seconds = passed.as_secs_f64().max(0.001);
-        let way = |name: &str, now: &LinkCounters, then: &LinkCounters, on_the_way: usize| {
+        let way = |name: &str, now: &LinkCounters, then: &LinkCounters, in_flight: usize| {
             let sent = now.sent - then.sent;
             let missing = (now.lost + now.dropped()) - (then.lost + then.dropped());
             let share = if sent == 0 { 0.0 } else { missing as f64 * 100.0 / sent as f64 };
-            format!(
-                "{name} {:.0}/s, {share:.1}% lost, {on_the_way} on the way",
-                sent as f64 / seconds
-            )
+            let rate = short(sent as f64 / seconds);
+            let mut line = format!("{name} {rate}/s {share:.1}% lost");
+            if in_flight > 0 {
+                line += &format!(" {} held", short(in_flight as f64));
+            }
+            line
         };
         let (now, then) = (&self.relay, &before.relay);
         let [up, down] = now.in_flight;
-        let (up, down) =
-            (way("up", &now.up, &then.up, up), way("down", &now.down, &then.down, down));
-        format!("{} | {up} | {down}", clients(now.clients))
+        let up = way("up", &now.up, &then.up, up);
+        let down = way("down", &now.down, &then.down, down);
+        format!("{}  {up}  {down}", clients(now.clients))
     }
 
     /// Everything, in a few lines; what never happened is left out.
@@ -117,6 +119,20 @@ impl Totals {
         let fields: Vec<(&str, Value)> =
             fields.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         json::counts(&fields)
+    }
+}
+
+/// Three digits or so: `12`, `12.3k`, `1.23M`.
+fn short(number: f64) -> String {
+    let (scaled, unit) = match number {
+        n if n < 1e3 => return format!("{n:.0}"),
+        n if n < 1e6 => (n / 1e3, "k"),
+        n => (n / 1e6, "M"),
+    };
+    match scaled {
+        s if s < 10.0 => format!("{s:.2}{unit}"),
+        s if s < 100.0 => format!("{s:.1}{unit}"),
+        s => format!("{s:.0}{unit}"),
     }
 }
 
@@ -199,5 +215,36 @@ impl Screen {
     fn leave_status(&mut self) -> &'static str {
         let was_last = std::mem::take(&mut self.is_last);
         if was_last && !self.printer.interactive { "\r\x1b[K" } else { "" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refreshed_line_fits() {
+        let link = |sent, lost| LinkCounters { sent, lost, ..LinkCounters::default() };
+        let totals = |n: u64| Totals {
+            relay: Statistics {
+                clients: 650,
+                up: link(n, n / 2),
+                down: link(n, n / 2),
+                in_flight: [1 << 18; 2],
+                ..Statistics::default()
+            },
+            ..Totals::default()
+        };
+        let line = totals(12_345_678).since(&totals(0), Duration::from_secs(1));
+        assert_eq!(
+            line,
+            "650 clients  up 12.3M/s 50.0% lost 262k held  down 12.3M/s 50.0% lost 262k held"
+        );
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let said = [0.0, 999.0, 1_234.0, 12_345.0, 123_456.0, 1.5e6].map(short);
+        assert_eq!(said, ["0", "999", "1.23k", "12.3k", "123k", "1.50M"]);
     }
 }

@@ -142,7 +142,7 @@ fn judge_delay(summary: &Value) {
 /// Fails unless `hits` of `tries` is what chance makes of this probability, within five standard
 /// deviations: a test that holds fails once in a million runs.
 #[track_caller]
-pub(super) fn expect_share(hits: u64, tries: u64, probability: f64, what: &str) {
+pub(crate) fn expect_share(hits: u64, tries: u64, probability: f64, what: &str) {
     let mean = tries as f64 * probability;
     let deviation = (mean * (1.0 - probability)).sqrt();
     let off = (hits as f64 - mean).abs();

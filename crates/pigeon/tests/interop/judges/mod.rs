@@ -10,8 +10,9 @@ mod cases;
 
 use serde_json::Value;
 
+pub(crate) use cases::expect_share;
+use cases::seconds;
 use cases::{Case, DELAY_50, DUPLICATE_1, Due, LATE, LOSS_1, LOSS_10, MEDIAN, REORDER_5};
-use cases::{expect_share, seconds};
 
 use crate::bad_path::{BadNetwork, filter, filtered};
 use crate::bench::{adds_up, count, measured, server, summary};

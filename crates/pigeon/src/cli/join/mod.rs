@@ -1,5 +1,10 @@
 //! `pigeon join`: a member of a hub, at the terminal or in a pipe.
 
+mod face;
+mod full;
+mod lines;
+
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
@@ -9,17 +14,21 @@ use clap_complete::ArgValueCandidates;
 use pigeon_client::{Event, Said, Session, SessionConfig};
 use pigeon_datagram::Instant;
 use pigeon_hub::Name;
-use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats};
+use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
+use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::quantity::{self, roughly};
 use super::signals::{Stop, on_stop};
 use super::whom;
-use crate::output::{Color, json, wall};
-use crate::ui::lines::{self, Printer};
-use crate::ui::typist::{self, Checked, Typed};
+use crate::output::{Color, wall};
+use crate::ui::terminal;
+use crate::ui::typist::Typed;
+use face::Face;
+use full::Full;
+use lines::Lines;
 
 /// Where a hub is when nothing else is said.
 const DEFAULT_PORT: u16 = 9999;
@@ -35,11 +44,15 @@ Examples:
   pigeon join 192.168.1.20 --nick 狗哥  a hub on the network, under a name
   echo hello | pigeon join              say a line, print what comes for 2 s, leave
 
-`quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
+On a terminal it takes the whole screen; ? on an empty line or F1 shows the keys. --line prints
+lines instead. `quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
 pub(crate) struct Args {
     /// The hub: HOST[:PORT], port 9999 where none is given, or a contact's name
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", add = ArgValueCandidates::new(whom::candidates))]
     hub: String,
+
+    #[command(flatten)]
+    family: Family,
 
     /// What to be called: one word (a raw hub knows no names and would pass the wish on as data)
     #[arg(long, value_name = "NAME")]
@@ -61,9 +74,16 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Lines instead of a full screen (today there are only lines)
+    /// Lines instead of a full screen, as where stdin or stdout is no terminal
     #[arg(long)]
     line: bool,
+}
+
+/// Where a face finds the session.
+struct People {
+    hub: SocketAddr,
+    local: SocketAddr,
+    waker: Waker,
 }
 
 /// Joins and stays until the person leaves.
@@ -71,7 +91,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
         return Err(UsageError(format!("bad --nick: {error}")).into());
     }
-    let hub = whom::parse(&args.hub, Some(DEFAULT_PORT))?.endpoint.resolve()?;
+    let hub = whom::parse(&args.hub, Some(DEFAULT_PORT))?.endpoint.resolve_in(args.family)?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
     let seed = getrandom::u64().context("the system gives no random numbers")?;
@@ -86,44 +106,42 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut driver =
         Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
 
-    let (reader, printer) = lines::open("> ")?;
-    let check = move |line: &[u8]| match Session::<Pcg64>::check_line(hub, line) {
-        Err(error) => Checked::Refused(error.to_string()),
-        Ok(()) if matches!(line.trim_ascii(), b"quit" | b"/quit") => Checked::Last,
-        Ok(()) => Checked::Fine,
-    };
-    let typed = typist::start(reader, printer.clone(), driver.waker(), args.wait, check)?;
+    let people = People { hub, local: driver.socket().local_addr(), waker: driver.waker() };
+    // Before the terminal is taken, so that no signal leaves it behind.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
-
-    let mut around = Around {
-        typed,
-        stop,
-        dim: printer.interactive && color.enabled(&std::io::stdout()),
-        printer: printer.clone(),
-        args,
-        local: driver.socket().local_addr(),
-        met: false,
-        status: Status::Done,
+    let full = !args.line && !args.json && terminal::can_be_full();
+    let (face, typed) = match full {
+        true => {
+            let (full, typed) = Full::open(people, color)?;
+            (Face::Full(Box::new(full)), typed)
+        }
+        false => {
+            let (lines, typed) = Lines::open(people, &args, color)?;
+            (Face::Lines(lines), typed)
+        }
     };
+
+    let (nick, plain) = (args.nick, args.plain);
+    let mut around = Around { face, typed, stop, nick, plain, met: false, status: Status::Done };
     let outcome = driver.run(&mut around);
-    let lost = printer.data.dropped() + driver.machine().events_lost();
-    if lost > 0 {
-        printer.notes.line(format!("{lost} lines were not shown: output too slow"));
-    }
-    printer.close(std::time::Instant::now() + LAST_WORDS)?;
+    let failed = around.status == Status::Failed || outcome.is_err();
+    around.face.close(
+        std::time::Instant::now() + LAST_WORDS,
+        driver.machine().events_lost(),
+        failed,
+    )?;
     outcome?;
     Ok(around.status)
 }
 
-/// What stands around the session: the person, the screen, a signal to stop.
+/// What stands around the session: the person, and a signal to stop.
 struct Around {
+    face: Face,
     typed: Receiver<Typed>,
     stop: Stop,
-    printer: Printer,
-    dim: bool,
-    args: Args,
-    local: std::net::SocketAddr,
+    nick: Option<String>,
+    plain: bool,
     /// Whether the hub was ever there.
     met: bool,
     status: Status,
@@ -134,27 +152,33 @@ impl Host<Session<Pcg64>> for Around {
         &mut self,
         session: &mut Session<Pcg64>,
         now: Instant,
-        _stats: &Stats,
+        stats: &Stats,
     ) -> ControlFlow<()> {
         if self.stop.is_set() {
             self.status = Status::Interrupted;
             session.leave();
         }
         // As many lines as one drain carries; the rest follow at once.
-        for typed in self.typed.try_iter().take(64) {
+        let typed: Vec<Typed> = self.typed.try_iter().take(64).collect();
+        for typed in typed {
             match typed {
-                Typed::Line(line) => match session.handle_line(now, &line) {
-                    Ok(Said::IntoSilence) => {
-                        self.note("the hub is away; that line was sent, but is probably lost");
+                Typed::Line(line) => {
+                    self.face.typed(now, &line);
+                    match session.handle_line(now, &line) {
+                        Ok(Said::IntoSilence) => {
+                            self.note("the hub is away; that line was sent, but is probably lost");
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            if self.face.is_script() {
+                                self.status = Status::Failed;
+                            }
+                            self.note(&error.to_string());
+                        }
                     }
-                    Ok(_) => {}
-                    Err(error) => {
-                        self.status = Status::Failed;
-                        self.note(&error.to_string());
-                    }
-                },
+                }
                 // A script must be able to tell; a person has been told.
-                Typed::Refused if !self.printer.interactive => self.status = Status::Failed,
+                Typed::Refused if self.face.is_script() => self.status = Status::Failed,
                 Typed::Refused => {}
                 Typed::Leave(status) => {
                     if self.status == Status::Done {
@@ -164,6 +188,7 @@ impl Host<Session<Pcg64>> for Around {
                 }
             }
         }
+        self.face.look(session, now, stats);
         ControlFlow::Continue(())
     }
 
@@ -172,7 +197,7 @@ impl Host<Session<Pcg64>> for Around {
         match event {
             Event::Received(payload) => {
                 self.met = true;
-                self.show(hub, &payload);
+                self.face.received(now, hub, &payload);
             }
             Event::Joined(answer) => {
                 self.met = true;
@@ -207,6 +232,7 @@ impl Host<Session<Pcg64>> for Around {
                 self.note("the hub says Bye!; waiting for it to come back");
             }
             Event::Again { after } => {
+                self.face.doubt();
                 let after = roughly(after);
                 self.note(&format!("{hub} is back after {after}; a member again"));
             }
@@ -226,40 +252,13 @@ impl Host<Session<Pcg64>> for Around {
 }
 
 impl Around {
-    /// Prints what somebody said.
-    fn show(&self, hub: std::net::SocketAddr, payload: &[u8]) {
-        let now = wall::local(None);
-        if self.args.json {
-            let text = std::str::from_utf8(payload).ok().map(str::to_string);
-            let (from, to, length) = (hub, self.local, payload.len());
-            let line = json::datagram(json::Datagram {
-                time: &now,
-                from,
-                to,
-                payload,
-                length,
-                text,
-                name: None,
-            });
-            self.printer.data.line(line);
-            return;
-        }
-        let text = payload.strip_suffix(b"\n").unwrap_or(payload);
-        let text = escape(text.strip_suffix(b"\r").unwrap_or(text));
-        self.printer.data.line(match (self.printer.interactive, self.dim) {
-            (false, _) => text.to_string(),
-            (true, false) => format!("{} {text}", wall::time_of_day(&now)),
-            (true, true) => format!("\x1b[2m{}\x1b[0m {text}", wall::time_of_day(&now)),
-        });
-    }
-
     /// Says something about the session itself.
-    fn note(&self, text: &str) {
-        self.printer.note(text, self.dim);
+    fn note(&mut self, text: &str) {
+        self.face.note(text);
     }
 
-    fn joined_plainly(&self, hub: std::net::SocketAddr) {
-        if self.args.plain {
+    fn joined_plainly(&mut self, hub: std::net::SocketAddr) {
+        if self.plain {
             return self
                 .note(&format!("joined {hub} plainly, as asked; it may or may not be there"));
         }
@@ -267,8 +266,8 @@ impl Around {
             "joined {hub} plainly: it answers no padded heartbeats (no pigeon hub?), so nobody can \
              tell when it goes away"
         ));
-        if let Some(nick) = &self.args.nick {
-            let nick = escape(nick);
+        if let Some(nick) = &self.nick {
+            let nick = escape(nick).to_string();
             self.note(&format!("not asked for the name {nick}: such a server would publish it"));
         }
     }

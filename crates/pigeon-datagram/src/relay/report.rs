@@ -1,0 +1,73 @@
+//! What a relay tells: events, and totals.
+
+use std::net::SocketAddr;
+
+use crate::link::LinkCounters;
+
+use super::Way;
+
+/// What a relay reports, and what its sockets are to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A socket to the target is needed in this slot, with an address that the system chooses. Where
+    /// there is one already it gives way to the new one. If there can be none, say
+    /// [`Relay::cannot_open`](super::Relay::cannot_open).
+    Open(usize),
+    /// The socket in this slot is no longer needed.
+    Close(usize),
+    /// A client came.
+    Joined(SocketAddr),
+    /// A client was silent for too long.
+    Idle(SocketAddr),
+    /// Somebody was turned away; told once until a place is free again.
+    Full(SocketAddr),
+    /// The relay hears its own sockets; told once.
+    Loop(SocketAddr),
+    /// The target does not listen; told once until it does.
+    Refused,
+    /// A datagram exceeded the MTU; told once a direction until conditions change.
+    TooLarge {
+        /// Where it was going.
+        way: Way,
+        /// Its payload in bytes.
+        length: usize,
+        /// The most that is carried.
+        mtu: usize,
+    },
+    /// A step of the timeline came, with its note.
+    Step(String),
+}
+
+/// Totals since the beginning, in datagrams where nothing else is said.
+///
+/// For each direction, [`LinkCounters::sent`] is what entered the link and `delivered` what came
+/// out; what came out and found its client gone is `gone`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Clients now.
+    pub clients: usize,
+    /// Clients that ever came.
+    pub joined: u64,
+    /// Clients that left for being idle.
+    pub idle: u64,
+    /// From addresses that were no client: there was no room for them, or they have port 0.
+    pub turned_away: u64,
+    /// From the relay's own sockets: the target leads back here.
+    pub looped: u64,
+    /// For which no socket to the target could be opened.
+    pub no_socket: u64,
+    /// Delivered when their client had gone.
+    pub gone: u64,
+    /// How often the target refused (ICMP port unreachable).
+    pub refused: u64,
+    /// How often the clients' source addresses changed.
+    pub handovers: u64,
+    /// Bytes of payload that came from clients, and from the target.
+    pub bytes: [u64; 2],
+    /// What the link up did.
+    pub up: LinkCounters,
+    /// What the link down did.
+    pub down: LinkCounters,
+    /// Datagrams on the way now, up and down.
+    pub in_flight: [usize; 2],
+}

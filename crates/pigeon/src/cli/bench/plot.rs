@@ -1,0 +1,273 @@
+//! The live plot on a terminal: rates and round trips as they come in, on the alternate screen.
+//!
+//! A thread of its own draws, so that a slow terminal slows no measurement; what it cannot keep up
+//! with it never sees. No key is read: Ctrl-C ends the measurement as it always does.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::Marker;
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget};
+
+/// The most intervals shown; older ones leave on the left.
+const SHOWN: usize = 300;
+
+/// Intervals that may wait to be drawn.
+const WAITING: usize = 4;
+
+/// How long the terminal may take to be given back.
+const LAST_FRAME: Duration = Duration::from_millis(200);
+
+/// The alternate screen, without a cursor.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
+
+/// The terminal as it was.
+const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
+
+/// A line of a chart: its name, and values at times.
+type Series = (String, Vec<(f64, f64)>);
+
+/// What an interval adds to the plot.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Point {
+    /// Seconds since the beginning.
+    pub(super) at: f64,
+    /// Of each direction its name, datagrams received a second, and datagrams found missing a
+    /// second.
+    pub(super) rates: Vec<(&'static str, f64, f64)>,
+    /// The median and the 99th percentile of the round trip, in microseconds.
+    pub(super) times: Option<(f64, f64)>,
+    /// The same in words.
+    pub(super) line: String,
+}
+
+/// A running plot; the terminal is given back when it is dropped.
+pub(super) struct Plot {
+    points: Option<SyncSender<Point>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Plot {
+    /// Begins to plot. `None` where stdout and stderr are not both a terminal.
+    pub(super) fn begin(title: String, color: bool) -> Option<Plot> {
+        if !io::stdout().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        let (points, drawn) = sync_channel(WAITING);
+        let thread = std::thread::Builder::new().name("plot".into());
+        let thread = thread.spawn(move || draw_all(&title, color, &drawn)).ok()?;
+        Some(Plot { points: Some(points), thread: Some(thread) })
+    }
+
+    /// Adds an interval.
+    pub(super) fn add(&self, point: Point) {
+        if let Some(points) = &self.points {
+            // A terminal that takes nothing misses some.
+            let _ = points.try_send(point);
+        }
+    }
+}
+
+impl Drop for Plot {
+    fn drop(&mut self) {
+        // The channel closes, which is the end.
+        self.points = None;
+        let deadline = Instant::now() + LAST_FRAME;
+        let Some(thread) = self.thread.take() else { return };
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn draw_all(title: &str, color: bool, points: &Receiver<Point>) {
+    let mut all: Vec<Point> = Vec::new();
+    let show = |bytes: &[u8]| {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush())
+    };
+    // If the terminal has gone there is nobody to plot for; the measurement goes on.
+    let mut gone = show(ENTER).is_err();
+    loop {
+        // Some terminals do not know their size, or say it is nothing.
+        let size =
+            crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0);
+        let (width, height) = size.unwrap_or((80, 24));
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        draw(title, &all, &mut buffer);
+        gone |= show(&written(&buffer, color)).is_err();
+        match points.recv() {
+            Ok(_) if gone => {}
+            Ok(point) => {
+                if all.len() == SHOWN {
+                    all.remove(0);
+                }
+                all.push(point);
+            }
+            Err(_) => break,
+        }
+    }
+    let _ = show(LEAVE);
+}
+
+fn draw(title: &str, points: &[Point], buffer: &mut Buffer) {
+    let [top, middle, bottom] =
+        Layout::vertical([Constraint::Length(1), Constraint::Min(0), Constraint::Length(3)])
+            .areas(buffer.area);
+    Line::styled(title, Style::new().add_modifier(Modifier::BOLD)).render(top, buffer);
+    let rows = [
+        ("received a second", rates(points, |(_, received, _)| *received)),
+        ("missing a second", rates(points, |(_, _, missing)| *missing)),
+        ("round trip, µs", times(points)),
+    ];
+    let rows: Vec<_> = rows.into_iter().filter(|(_, series)| !series.is_empty()).collect();
+    let areas = Layout::vertical(rows.iter().map(|_| Constraint::Fill(1))).split(middle);
+    for ((name, series), area) in rows.iter().zip(areas.iter()) {
+        draw_chart(name, series, *area, buffer);
+    }
+    let last = points.last().map_or("", |point| point.line.trim_start());
+    let words = Text::from(vec![Line::from(last), Line::from("Ctrl-C ends it here")]);
+    Paragraph::new(words).wrap(Default::default()).render(bottom, buffer);
+}
+
+/// A series of values for each direction.
+fn rates(points: &[Point], value: impl Fn(&(&'static str, f64, f64)) -> f64) -> Vec<Series> {
+    let names = points.last().map_or(&[][..], |point| &point.rates).iter().map(|(name, ..)| *name);
+    let series = |name: &str| {
+        let of = |point: &Point| {
+            let rate = point.rates.iter().find(|(of, ..)| *of == name)?;
+            Some((point.at, value(rate)))
+        };
+        points.iter().filter_map(of).collect()
+    };
+    names.map(|name| (name.to_string(), series(name))).collect()
+}
+
+fn times(points: &[Point]) -> Vec<Series> {
+    let of = |which: fn((f64, f64)) -> f64| {
+        let times = points.iter().filter_map(|point| Some((point.at, which(point.times?))));
+        times.collect::<Vec<_>>()
+    };
+    let series = [("p50", of(|(median, _)| median)), ("p99", of(|(_, p99)| p99))];
+    let series = series.into_iter().filter(|(_, values)| !values.is_empty());
+    series.map(|(name, values)| (name.to_string(), values)).collect()
+}
+
+fn draw_chart(name: &str, series: &[Series], area: Rect, buffer: &mut Buffer) {
+    let values = || series.iter().flat_map(|(_, values)| values);
+    let highest = values().map(|(_, value)| *value).fold(0.0, f64::max);
+    let first = values().map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
+    let last = values().map(|(at, _)| *at).fold(first + 1.0, f64::max);
+    let top = if highest > 0.0 { highest * 1.1 } else { 1.0 };
+    let colors = [Color::Cyan, Color::Yellow, Color::Magenta];
+    // The names stand in the title: a legend needs more room than there mostly is.
+    let mut title = Line::from(format!(" {name}: "));
+    for ((name, _), color) in series.iter().zip(colors) {
+        title.push_span(Span::styled(format!("{name} "), Style::new().fg(color)));
+    }
+    let datasets = series.iter().zip(colors).map(|((_, values), color)| {
+        Dataset::default()
+            .marker(Marker::Braille)
+            .graph_type(GraphType::Line)
+            .style(Style::new().fg(color))
+            .data(values)
+    });
+    let seconds = |at: f64| format!("{at:.0} s");
+    Chart::new(datasets.collect())
+        .block(Block::bordered().title(title))
+        .x_axis(Axis::default().bounds([first, last]).labels([seconds(first), seconds(last)]))
+        .y_axis(Axis::default().bounds([0.0, top]).labels(["0".to_string(), short(top)]))
+        .render(area, buffer);
+}
+
+/// `840`, `12.3k`, `4.5M`
+fn short(number: f64) -> String {
+    match number {
+        ..1e3 => format!("{number:.0}"),
+        ..1e6 => format!("{:.1}k", number / 1e3),
+        _ => format!("{:.1}M", number / 1e6),
+    }
+}
+
+/// The bytes that show a screen, line by line from the top.
+fn written(buffer: &Buffer, color: bool) -> Vec<u8> {
+    let mut text = String::from("\x1b[H");
+    for y in 0..buffer.area.height {
+        if y > 0 {
+            text.push_str("\r\n");
+        }
+        let mut now = Color::Reset;
+        for x in 0..buffer.area.width {
+            let Some(cell) = buffer.cell((x, y)) else { continue };
+            if color && cell.fg != now {
+                now = cell.fg;
+                text.push_str(match now {
+                    Color::Cyan => "\x1b[36m",
+                    Color::Yellow => "\x1b[33m",
+                    Color::Magenta => "\x1b[35m",
+                    _ => "\x1b[0m",
+                });
+            }
+            text.push_str(cell.symbol());
+        }
+        if now != Color::Reset {
+            text.push_str("\x1b[0m");
+        }
+    }
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn screen(points: &[Point], width: u16, height: u16) -> String {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        draw("to 127.0.0.1:7777 for 10 s", points, &mut buffer);
+        let text = String::from_utf8(written(&buffer, false)).unwrap();
+        text.trim_start_matches("\x1b[H").replace("\r\n", "\n")
+    }
+
+    fn points(count: usize) -> Vec<Point> {
+        let point = |n: usize| Point {
+            at: n as f64,
+            rates: vec![("up", 1e6 + n as f64 * 1e4, n as f64)],
+            times: Some((12.0, 80.0 + n as f64)),
+            line: format!("{n} s  1,000,000/s received"),
+        };
+        (1..=count).map(point).collect()
+    }
+
+    #[test]
+    fn everything_has_its_chart() {
+        let screen = screen(&points(20), 80, 30);
+        for part in [
+            "to 127.0.0.1:7777 for 10 s",
+            "received a second: up",
+            "missing a second",
+            "round trip, µs: p50 p99",
+            "20 s  1,000,000/s received",
+            "1.3M",
+        ] {
+            assert!(screen.contains(part), "{part}\n{screen}");
+        }
+        assert!(screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{screen}");
+        assert!(!screen.contains('\x1b'));
+    }
+
+    #[test]
+    fn any_size_and_any_beginning_can_be_drawn() {
+        for (width, height) in [(1, 1), (3, 2), (20, 5), (300, 100)] {
+            for count in [0, 1, 2, 300] {
+                let screen = screen(&points(count), width, height);
+                assert_eq!(screen.lines().count(), usize::from(height));
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What comes to the screen from other threads: updates from the loop, events from the terminal.
+//!
+//! The loop never waits here. What it tells beyond a bound displaces the oldest lines still
+//! waiting, which would be the first to leave the scroll back; they are counted.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crossterm::event::Event;
+
+use super::model::Update;
+
+/// The most bytes of updates that wait.
+const MAX_BYTES: usize = 32 << 20;
+
+/// The most events that wait; whoever reads more from the terminal is made to wait.
+const MAX_EVENTS: usize = 1_024;
+
+/// A queue from other threads to the one that draws.
+#[derive(Default)]
+pub(crate) struct Feed {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    updates: VecDeque<Update>,
+    bytes: usize,
+    dropped: u64,
+    events: VecDeque<Event>,
+    suspend: bool,
+    closed: bool,
+    /// Whether the reader would like to be woken by an update. It would not while it holds a frame
+    /// back: ten thousand wake-ups a second would cost more than the frames.
+    idle: bool,
+}
+
+/// All that has come since the last look.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) updates: VecDeque<Update>,
+    pub(crate) events: VecDeque<Event>,
+    /// Lines dropped so far.
+    pub(crate) dropped: u64,
+    /// Whether the screen is to go away for a while.
+    pub(crate) suspend: bool,
+    /// Whether it is to go away for good.
+    pub(crate) closed: bool,
+}
+
+impl Feed {
+    /// From the loop.
+    pub(crate) fn tell(&self, update: Update) {
+        let mut state = self.lock();
+        state.bytes += update.cost();
+        state.updates.push_back(update);
+        while state.bytes > MAX_BYTES {
+            let lines = state.updates.iter().position(|u| matches!(u, Update::Line(..)));
+            let Some(dropped) = lines.and_then(|at| state.updates.remove(at)) else { break };
+            state.bytes -= dropped.cost();
+            state.dropped += 1;
+        }
+        if std::mem::take(&mut state.idle) {
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
+    /// From the terminal. Waits while too many wait already; false when the screen is closed.
+    pub(crate) fn press(&self, event: Event) -> bool {
+        let mut state = self.lock();
+        while state.events.len() >= MAX_EVENTS && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.events.push_back(event);
+        let open = !state.closed;
+        drop(state);
+        self.changed.notify_all();
+        open
+    }
+
+    /// The screen is to make room for the shell.
+    pub(crate) fn suspend(&self) {
+        self.lock().suspend = true;
+        self.changed.notify_all();
+    }
+
+    /// The screen is to go away.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for an event, the end, or `deadline`; for updates too if `idle`. Takes all there is.
+    pub(crate) fn wait(&self, deadline: Instant, idle: bool) -> Batch {
+        let mut state = self.lock();
+        loop {
+            let pressed = !state.events.is_empty() || state.suspend || state.closed;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if pressed || (idle && !state.updates.is_empty()) || left.is_zero() {
+                break;
+            }
+            state.idle = idle;
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.idle = false;
+        state.bytes = 0;
+        let batch = Batch {
+            updates: std::mem::take(&mut state.updates),
+            events: std::mem::take(&mut state.events),
+            dropped: state.dropped,
+            suspend: std::mem::take(&mut state.suspend),
+            closed: state.closed,
+        };
+        drop(state);
+        // Whoever waits for room.
+        self.changed.notify_all();
+        batch
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the queues as sound as before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::tests::said;
+    use super::*;
+
+    #[test]
+    fn a_loop_that_tells_too_much_displaces_the_oldest_lines() {
+        let feed = Feed::default();
+        let text = "x".repeat(MAX_BYTES / 8);
+        feed.tell(Update::Enter("lobby".into()));
+        (0..10).for_each(|n| feed.tell(Update::Line(None, said(&format!("{n}"), &text))));
+        let batch = feed.wait(Instant::now(), true);
+        assert_eq!((batch.updates.len() as u64 + batch.dropped, batch.dropped), (11, 3));
+        assert!(matches!(batch.updates[0], Update::Enter(_)));
+        assert!(matches!(&batch.updates[1], Update::Line(_, line) if &*line.sender == "3"));
+    }
+
+    #[test]
+    fn a_closed_screen_takes_no_more_keys() {
+        let feed = Feed::default();
+        assert!(feed.press(Event::FocusGained));
+        feed.close();
+        assert!(!feed.press(Event::FocusGained));
+        assert!(feed.wait(Instant::now() + std::time::Duration::from_secs(60), false).closed);
+    }
+}

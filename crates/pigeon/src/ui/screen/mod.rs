@@ -1,0 +1,263 @@
+//! The full screen: conversations and members, messages, a line to type.
+//!
+//! ```text
+//!   the loop ──Update──▶ Feed ──▶ this thread: Model ──draw──▶ cells ──paint──▶ terminal
+//!   keyboard ──Event───▶          │
+//!                                 └──Action──▶ the loop
+//! ```
+//!
+//! - [`model`]: all that is shown; [`log`]: the lines of one conversation; [`input`]: the line being
+//!   typed.
+//! - [`keys`]: what a key does. [`draw`]: the model as cells, in the places of [`layout`], wrapped by
+//!   [`wrap`], in the [`colors`] there are. Both know no terminal.
+//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads.
+//!
+//! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
+
+mod colors;
+mod draw;
+mod feed;
+mod input;
+mod keys;
+mod layout;
+mod log;
+mod model;
+mod paint;
+mod wrap;
+
+#[cfg(test)]
+mod terminal_tests;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use crossterm::event::Event;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::terminal;
+pub(crate) use colors::Look;
+use feed::{Batch, Feed};
+pub(crate) use keys::Action;
+pub(crate) use log::{Kind, Line};
+pub(crate) use model::{Model, PlaceId, Update};
+
+/// The least time between two frames that no key asked for.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How often the status line is brought up to date.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// A running screen. Dropping it does not close it; the process's end gives the terminal back only
+/// through [`Screen::close`], a signal or a panic.
+pub(crate) struct Screen {
+    feed: Arc<Feed>,
+    ended: Receiver<()>,
+}
+
+impl Screen {
+    /// Takes the terminal. `act` is called on the screen's own thread with what the person wants,
+    /// and once a second with [`Action::Refresh`]; when it returns false the loop has ended.
+    pub(crate) fn open(
+        model: Model,
+        look: Look,
+        act: impl FnMut(Action) -> bool + Send + 'static,
+    ) -> anyhow::Result<Screen> {
+        let feed = Arc::new(Feed::default());
+        catch_stops(&feed)?;
+        terminal::enter_full().context("cannot take the terminal")?;
+        let keyboard = Arc::clone(&feed);
+        let started = std::thread::Builder::new().name("keys".into()).spawn(move || {
+            // It ends with the process: reading cannot be interrupted.
+            while let Ok(event) = crossterm::event::read() {
+                if !keyboard.press(event) {
+                    return;
+                }
+            }
+            // The terminal is gone.
+            keyboard.press(Event::FocusLost);
+        });
+        let (sender, ended) = sync_channel(1);
+        let mut artist = Artist { feed: Arc::clone(&feed), model, look, act, shown: None };
+        let started = started.and_then(|_| {
+            std::thread::Builder::new().name("screen".into()).spawn(move || {
+                // Dropped when the thread ends.
+                let _sender = sender;
+                let run = std::panic::AssertUnwindSafe(|| artist.run());
+                if std::panic::catch_unwind(run).is_err() {
+                    // Told already, and the terminal given back: nobody sees the session any more.
+                    artist.feed.close();
+                    (artist.act)(Action::Leave { interrupted: true });
+                }
+            })
+        });
+        if let Err(error) = started {
+            terminal::restore();
+            return Err(error).context("cannot start a thread");
+        }
+        Ok(Screen { feed, ended })
+    }
+
+    /// Tells the screen something. Never waits.
+    pub(crate) fn tell(&self, update: Update) {
+        self.feed.tell(update);
+    }
+
+    /// Gives the terminal back. Waits for the last frame, but no later than `deadline`.
+    pub(crate) fn close(self, deadline: Instant) {
+        self.feed.close();
+        // An error also means that the thread has ended.
+        let _ = self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        terminal::restore();
+    }
+}
+
+/// Lets a stop from outside (`kill -TSTP`) give the terminal back first, like Ctrl-Z.
+#[cfg(unix)]
+fn catch_stops(feed: &Arc<Feed>) -> anyhow::Result<()> {
+    let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTSTP]);
+    let mut signals = signals.context("cannot catch signals")?;
+    let feed = Arc::clone(feed);
+    let thread = std::thread::Builder::new().name("stops".into());
+    thread.spawn(move || signals.forever().for_each(|_| feed.suspend()))?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn catch_stops(_feed: &Arc<Feed>) -> anyhow::Result<()> {
+    Ok(())
+}
+
+/// The thread that draws.
+struct Artist<A> {
+    feed: Arc<Feed>,
+    model: Model,
+    look: Look,
+    act: A,
+    /// What the terminal shows, if that is known.
+    shown: Option<Buffer>,
+}
+
+impl<A: FnMut(Action) -> bool> Artist<A> {
+    fn run(&mut self) {
+        self.measure();
+        let mut refresh = Instant::now();
+        let mut drawn = Instant::now();
+        let mut waiting = false;
+        if self.draw().is_err() {
+            return self.leave_lost();
+        }
+        loop {
+            if Instant::now() >= refresh {
+                refresh = Instant::now() + REFRESH;
+                if !(self.act)(Action::Refresh) {
+                    return;
+                }
+            }
+            let frame = drawn + FRAME;
+            let deadline = if waiting { frame.min(refresh) } else { refresh };
+            let batch = self.feed.wait(deadline, !waiting);
+            let closed = batch.closed;
+            waiting |= !batch.updates.is_empty();
+            let urgent = !batch.events.is_empty() || batch.suspend;
+            if !self.take(batch) || closed {
+                return;
+            }
+            if urgent || (waiting && Instant::now() >= frame) {
+                if self.draw().is_err() {
+                    return self.leave_lost();
+                }
+                drawn = Instant::now();
+                waiting = false;
+            }
+        }
+    }
+
+    /// Takes in all that has come. False when the loop has ended.
+    fn take(&mut self, batch: Batch) -> bool {
+        self.model.dropped = batch.dropped;
+        for update in batch.updates {
+            self.model.apply(update);
+        }
+        if batch.suspend {
+            self.suspend();
+        }
+        for event in batch.events {
+            let action = match event {
+                Event::Key(key) => keys::press(&mut self.model, key),
+                Event::Paste(text) => keys::paste(&mut self.model, &text),
+                Event::Resize(..) => {
+                    self.measure();
+                    None
+                }
+                // Focus is not asked for: it is how the reader says that the terminal is gone.
+                Event::FocusLost => Some(Action::Leave { interrupted: true }),
+                _ => None,
+            };
+            let goes_on = match action {
+                None => true,
+                Some(Action::Suspend) => {
+                    self.suspend();
+                    true
+                }
+                Some(Action::Redraw) => {
+                    self.measure();
+                    true
+                }
+                Some(action) => (self.act)(action),
+            };
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Asks the terminal for its size, and forgets what it shows.
+    fn measure(&mut self) {
+        self.model.size = self.size();
+        self.shown = None;
+    }
+
+    fn size(&self) -> (u16, u16) {
+        let size = crossterm::terminal::size().unwrap_or(self.model.size);
+        // Of what is larger than any screen nobody sees the rest.
+        (size.0.min(1_000), size.1.min(500))
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        // The event that tells of it may be late.
+        if self.size() != self.model.size {
+            self.measure();
+        }
+        let (width, height) = self.model.size;
+        let mut cells = Buffer::empty(Rect::new(0, 0, width, height));
+        let cursor = draw::draw(&self.model, self.look, &mut cells);
+        let mut bytes = Vec::new();
+        paint::paint(&mut bytes, self.shown.as_ref(), &cells, cursor);
+        self.shown = Some(cells);
+        terminal::write(&bytes)
+    }
+
+    /// To the shell, until somebody says `fg`.
+    fn suspend(&mut self) {
+        #[cfg(unix)]
+        {
+            terminal::restore();
+            // Stops the process here; it goes on when it is continued.
+            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+            let _ = terminal::enter_full();
+        }
+        self.measure();
+    }
+
+    /// The terminal cannot be written to: nobody is there any more.
+    fn leave_lost(&mut self) {
+        (self.act)(Action::Leave { interrupted: true });
+    }
+}

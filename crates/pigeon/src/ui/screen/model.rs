@@ -1,0 +1,503 @@
+//! All that the screen shows: conversations, who is here, the line being typed.
+//!
+//! The loop that holds the connection changes it by [`Update`]s, the person by keys
+//! ([`super::keys`]); [`super::draw`] only reads it.
+
+use super::input::{History, Input};
+use super::layout::Areas;
+use super::log::{Anchor, Kind, Line, Log};
+
+/// The most bytes of all conversations together. Beyond, the oldest line of the one that holds the
+/// most goes.
+pub(crate) const MAX_BYTES: usize = 64 << 20;
+
+/// The most conversations. Beyond, the one that has been silent longest is closed.
+pub(crate) const MAX_PLACES: usize = 200;
+
+/// What a conversation is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PlaceId {
+    /// A room of a hub.
+    Room(Box<str>),
+    /// One other, by its name or address.
+    Person(Box<str>),
+}
+
+impl PlaceId {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            PlaceId::Room(name) | PlaceId::Person(name) => name,
+        }
+    }
+}
+
+/// Whether somebody is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(dead_code, reason = "rooms have no presence; conversations between peers will")]
+pub(crate) enum Presence {
+    /// Nobody can tell.
+    #[default]
+    Unknown,
+    Here,
+    Away,
+    /// The network says that nobody listens there.
+    Refused,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) id: PlaceId,
+    pub(crate) presence: Presence,
+    /// How many are in it, if it is a room and the hub has said so.
+    pub(crate) count: Option<u64>,
+    /// Lines that came while another place was shown.
+    pub(crate) unread: u64,
+    pub(crate) log: Log,
+    /// When it last had a line, as a number that grows.
+    touched: u64,
+}
+
+/// What the loop tells the screen.
+#[derive(Debug)]
+#[allow(dead_code, reason = "conversations between peers will need what rooms do not")]
+pub(crate) enum Update {
+    /// A line in a place, which is made if it is new; in the one that is shown if `None`.
+    Line(Option<PlaceId>, Line),
+    /// The person is in this room now.
+    Enter(Box<str>),
+    /// The rooms there are, and how many are in each.
+    Rooms(Vec<(String, u64)>),
+    /// Who is in the room, and how many more.
+    Members(Vec<String>, u64),
+    /// Whether somebody is there.
+    Presence(PlaceId, Presence),
+    /// The person asked for this place: show it.
+    Look(PlaceId),
+    /// A conversation is over.
+    Close(PlaceId),
+    /// So many lines never came as far as this: the system or the loop had no room for them.
+    Missed(u64),
+    /// What the status line says, and whether something is wrong.
+    Status { text: String, alarm: bool },
+}
+
+impl Update {
+    /// About how many bytes it takes in a queue.
+    pub(crate) fn cost(&self) -> usize {
+        std::mem::size_of::<Update>()
+            + match self {
+                Update::Line(_, line) => line.cost(),
+                Update::Rooms(rooms) => rooms.iter().map(|(name, _)| name.len() + 32).sum(),
+                Update::Members(names, _) => names.iter().map(|name| name.len() + 24).sum(),
+                _ => 64,
+            }
+    }
+}
+
+/// What the keys mean just now.
+#[derive(Debug, Default)]
+pub(crate) enum Mode {
+    /// A line is being typed.
+    #[default]
+    Typing,
+    /// The keys are explained; how many lines are scrolled away.
+    Help(usize),
+    /// Something is looked for.
+    Search(Search),
+    /// Several lines were pasted: what shall become of them?
+    Pasted(Vec<String>),
+}
+
+/// A search in the conversation that is shown.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    pub(crate) sought: Input,
+    /// The line that was found.
+    pub(crate) found: Option<u64>,
+    /// Where the screen was before.
+    pub(crate) before: Option<Anchor>,
+}
+
+/// What Tab goes through.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub(crate) candidates: Vec<String>,
+    pub(crate) next: usize,
+    /// Where in the line the candidates go, in bytes.
+    pub(crate) from: usize,
+}
+
+/// The whole screen.
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// What stands above everything: to what one is connected.
+    pub(crate) title: String,
+    /// The slash commands that Tab and the help know, with what they do.
+    pub(crate) commands: &'static [(&'static str, &'static str)],
+    pub(crate) places: Vec<Place>,
+    pub(crate) current: usize,
+    /// The room in which the person is, of all those shown.
+    pub(crate) here: Option<Box<str>>,
+    pub(crate) members: Vec<String>,
+    pub(crate) more_members: u64,
+    pub(crate) input: Input,
+    pub(crate) history: History,
+    pub(crate) mode: Mode,
+    pub(crate) completion: Option<Completion>,
+    pub(crate) status: (String, bool),
+    /// Lines that came faster than the screen could take them in.
+    pub(crate) dropped: u64,
+    /// Lines that did not come as far as the screen.
+    pub(crate) missed: u64,
+    /// Columns and rows.
+    pub(crate) size: (u16, u16),
+    /// Lines of closed conversations.
+    closed: u64,
+    touches: u64,
+}
+
+impl Model {
+    /// A screen with one empty place.
+    pub(crate) fn new(
+        title: String,
+        first: PlaceId,
+        commands: &'static [(&'static str, &'static str)],
+    ) -> Model {
+        let mut model = Model {
+            title,
+            commands,
+            places: Vec::new(),
+            current: 0,
+            here: match &first {
+                PlaceId::Room(room) => Some(room.clone()),
+                PlaceId::Person(_) => None,
+            },
+            members: Vec::new(),
+            more_members: 0,
+            input: Input::default(),
+            history: History::default(),
+            mode: Mode::Typing,
+            completion: None,
+            status: (String::new(), false),
+            dropped: 0,
+            missed: 0,
+            size: (80, 24),
+            closed: 0,
+            touches: 0,
+        };
+        model.place_or_new(first);
+        model
+    }
+
+    // What can be seen.
+
+    /// The place that is shown.
+    pub(crate) fn place(&self) -> &Place {
+        &self.places[self.current]
+    }
+
+    pub(crate) fn place_mut(&mut self) -> &mut Place {
+        &mut self.places[self.current]
+    }
+
+    /// Whether what is typed here goes to the room in which the person is.
+    pub(crate) fn is_here(&self) -> bool {
+        match &self.place().id {
+            PlaceId::Room(room) => self.here.as_ref() == Some(room),
+            PlaceId::Person(_) => true,
+        }
+    }
+
+    /// Lines that are no more, because newer ones took their place.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.closed + self.places.iter().map(|place| place.log.forgotten()).sum::<u64>()
+    }
+
+    /// Columns and rows of the messages.
+    pub(crate) fn pane(&self) -> (usize, usize) {
+        let areas = Areas::of(self.size, self.side_width());
+        (areas.text_columns(), areas.messages.height.into())
+    }
+
+    /// How wide the names on the left are at most.
+    pub(crate) fn side_width(&self) -> usize {
+        let places = self.places.iter().map(|place| place.id.name());
+        let names = places.chain(self.members.iter().map(String::as_str));
+        names.take(200).map(pigeon_text::width).max().unwrap_or(0)
+    }
+
+    // What the loop does.
+
+    /// Takes an update in.
+    pub(crate) fn apply(&mut self, update: Update) {
+        match update {
+            Update::Line(place, line) => self.add(place, &line),
+            Update::Enter(room) => self.enter(room),
+            Update::Rooms(rooms) => self.list_rooms(&rooms),
+            Update::Members(members, more) => self.list_members(members, more),
+            Update::Look(id) => {
+                let at = self.place_or_new(id);
+                self.look_at(at);
+            }
+            Update::Presence(id, presence) => {
+                let at = self.place_or_new(id);
+                self.places[at].presence = presence;
+            }
+            Update::Close(id) => {
+                if let Some(at) = self.find(&id).filter(|_| self.places.len() > 1) {
+                    self.close(at);
+                }
+            }
+            Update::Missed(lines) => self.missed = lines,
+            Update::Status { text, alarm } => self.status = (text, alarm),
+        }
+    }
+
+    fn add(&mut self, id: Option<PlaceId>, line: &Line) {
+        let at = id.map_or(self.current, |id| self.place_or_new(id));
+        let shown = at == self.current;
+        self.touches += 1;
+        let place = &mut self.places[at];
+        place.touched = self.touches;
+        place.log.push(line);
+        if !shown && matches!(line.kind, Kind::Said) {
+            place.unread += 1;
+        }
+        while self.places.iter().map(|place| place.log.bytes()).sum::<usize>() > MAX_BYTES {
+            let largest = self.places.iter_mut().max_by_key(|place| place.log.bytes());
+            if !largest.is_some_and(|place| place.log.forget_oldest()) {
+                break;
+            }
+        }
+    }
+
+    fn enter(&mut self, room: Box<str>) {
+        if self.here.as_ref() == Some(&room) {
+            return;
+        }
+        // What was said before the room's name was known was said in it.
+        let unnamed = PlaceId::Room("".into());
+        if let Some(at) = self.find(&unnamed) {
+            let named = PlaceId::Room(room.clone());
+            let listed = self.find(&named).filter(|at| self.places[*at].log.len() == 0);
+            self.places[at].id = named;
+            if let Some(listed) = listed {
+                self.places[at].count = self.places[listed].count;
+                self.close(listed);
+            }
+            self.here = Some(room);
+            return;
+        }
+        let was_shown = self.is_here() && matches!(self.place().id, PlaceId::Room(_));
+        let at = self.place_or_new(PlaceId::Room(room.clone()));
+        self.here = Some(room);
+        (self.members, self.more_members) = (Vec::new(), 0);
+        // Who looks at a conversation meanwhile is left with it.
+        if was_shown {
+            self.look_at(at);
+        }
+    }
+
+    fn list_members(&mut self, members: Vec<String>, more: u64) {
+        let count = members.len() as u64 + more;
+        (self.members, self.more_members) = (members, more);
+        let here = self.here.clone().map(PlaceId::Room);
+        if let Some(at) = here.and_then(|here| self.find(&here)) {
+            self.places[at].count = Some(count);
+        }
+    }
+
+    fn list_rooms(&mut self, rooms: &[(String, u64)]) {
+        for place in &mut self.places {
+            place.count = None;
+        }
+        for (room, count) in rooms.iter().take(MAX_PLACES / 2) {
+            let at = self.place_or_new(PlaceId::Room(room.as_str().into()));
+            self.places[at].count = Some(*count);
+        }
+        // Rooms that are no more, and of which there is nothing to read.
+        let mut at = 0;
+        while let Some(place) = self.places.get(at) {
+            let is_room =
+                matches!(&place.id, PlaceId::Room(room) if self.here.as_ref() != Some(room));
+            if is_room && place.count.is_none() && place.log.len() == 0 && at != self.current {
+                self.close(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn find(&self, id: &PlaceId) -> Option<usize> {
+        self.places.iter().position(|place| place.id == *id)
+    }
+
+    /// The place of this name; rooms stand before people.
+    pub(crate) fn place_or_new(&mut self, id: PlaceId) -> usize {
+        if let Some(at) = self.find(&id) {
+            return at;
+        }
+        if self.places.len() >= MAX_PLACES {
+            self.close_quietest();
+        }
+        let is_room = |id: &PlaceId| matches!(id, PlaceId::Room(_));
+        let at = match is_room(&id) {
+            true => self.places.iter().take_while(|place| is_room(&place.id)).count(),
+            false => self.places.len(),
+        };
+        let (presence, log) = (Presence::default(), Log::default());
+        let place = Place { id, presence, count: None, unread: 0, log, touched: self.touches };
+        self.places.insert(at, place);
+        if at <= self.current && self.places.len() > 1 {
+            self.current += 1;
+        }
+        at
+    }
+
+    fn close_quietest(&mut self) {
+        let here = self.here.clone().map(PlaceId::Room);
+        let others = self.places.iter().enumerate();
+        let others =
+            others.filter(|(at, place)| *at != self.current && Some(&place.id) != here.as_ref());
+        if let Some((at, _)) = others.min_by_key(|(_, place)| place.touched) {
+            self.close(at);
+        }
+    }
+
+    fn close(&mut self, at: usize) {
+        let place = self.places.remove(at);
+        self.closed += place.log.forgotten() + place.log.len() as u64;
+        if at < self.current || self.current == self.places.len() {
+            self.current = self.current.saturating_sub(1);
+        }
+        self.places[self.current].unread = 0;
+    }
+
+    // What the person does.
+
+    /// Shows another place.
+    pub(crate) fn look_at(&mut self, at: usize) {
+        if at < self.places.len() {
+            self.current = at;
+            self.places[at].unread = 0;
+        }
+    }
+
+    /// Says something to the person where they are looking.
+    pub(crate) fn note(&mut self, text: &str) {
+        let time = self.last_time();
+        let line = Line { time, kind: Kind::Note, sender: "".into(), text: text.into() };
+        self.add(None, &line);
+    }
+
+    /// The screen has no clock; a note of its own is as late as the line before it.
+    fn last_time(&self) -> u32 {
+        self.place().log.last_time().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn said(sender: &str, text: &str) -> Line {
+        Line { time: 75_845, kind: Kind::Said, sender: sender.into(), text: text.into() }
+    }
+
+    pub(crate) fn room(name: &str) -> PlaceId {
+        PlaceId::Room(name.into())
+    }
+
+    pub(crate) fn person(name: &str) -> PlaceId {
+        PlaceId::Person(name.into())
+    }
+
+    fn model() -> Model {
+        Model::new("127.0.0.1:9999".into(), room(""), &[])
+    }
+
+    #[test]
+    fn what_is_said_elsewhere_is_unread_until_one_looks() {
+        let mut model = model();
+        model.apply(Update::Enter("lobby".into()));
+        model.apply(Update::Line(Some(person("狗哥")), said("狗哥", "psst")));
+        model.apply(Update::Line(Some(room("lobby")), said("猴哥", "hi")));
+        assert_eq!(model.places.iter().map(|p| p.unread).collect::<Vec<_>>(), [0, 1]);
+        model.look_at(1);
+        model.apply(Update::Line(Some(room("lobby")), said("猴哥", "hi")));
+        assert_eq!(model.places.iter().map(|p| p.unread).collect::<Vec<_>>(), [1, 0]);
+        assert!(model.is_here());
+    }
+
+    #[test]
+    fn entering_a_room_shows_it_unless_one_looks_at_a_person() {
+        let mut model = model();
+        model.apply(Update::Line(Some(room("")), said("a", "before the name is known")));
+        model.apply(Update::Enter("lobby".into()));
+        assert_eq!((model.places.len(), model.place().log.len()), (1, 1));
+        let mut listed = self::model();
+        listed.apply(Update::Rooms(vec![("lobby".into(), 3)]));
+        listed.apply(Update::Enter("lobby".into()));
+        assert_eq!((listed.places.len(), listed.place().count), (1, Some(3)));
+        model.apply(Update::Enter("7b".into()));
+        assert_eq!(model.place().id, room("7b"));
+        let at = model.place_or_new(person("狗哥"));
+        model.look_at(at);
+        model.apply(Update::Enter("8a".into()));
+        assert_eq!(model.place().id, person("狗哥"));
+        model.apply(Update::Look(room("8a")));
+        assert_eq!(model.place().id, room("8a"));
+        model.apply(Update::Close(person("狗哥")));
+        assert!(model.find(&person("狗哥")).is_none());
+    }
+
+    #[test]
+    fn rooms_come_and_go_but_not_those_with_something_to_read() {
+        let mut model = model();
+        model.apply(Update::Enter("lobby".into()));
+        model.apply(Update::Rooms(vec![("lobby".into(), 3), ("7b".into(), 2)]));
+        model.apply(Update::Line(Some(room("8a")), said("a", "b")));
+        model.apply(Update::Rooms(vec![("lobby".into(), 3)]));
+        let names: Vec<_> = model.places.iter().map(|place| place.id.name()).collect();
+        assert_eq!(names, ["lobby", "8a"]);
+        assert_eq!(model.place().id, room("lobby"));
+    }
+
+    #[test]
+    fn conversations_are_bounded_and_the_quietest_goes() {
+        let mut model = model();
+        model.apply(Update::Enter("lobby".into()));
+        for n in 0..MAX_PLACES + 10 {
+            let who = format!("p{n}");
+            model.apply(Update::Line(Some(person(&who)), said(&who, "hi")));
+        }
+        assert_eq!(model.places.len(), MAX_PLACES);
+        assert_eq!(model.place().id, room("lobby"));
+        assert_eq!(model.forgotten(), 11);
+        assert!(model.find(&person("p0")).is_none());
+    }
+
+    #[test]
+    fn all_lines_together_are_bounded_in_bytes() {
+        let mut model = model();
+        let long = "x".repeat(65_000);
+        let lines = MAX_BYTES / long.len() * 6 / 5;
+        for n in 0..lines {
+            let place = if n % 3 == 0 { person("狗哥") } else { room("") };
+            model.apply(Update::Line(Some(place), said("a", &long)));
+        }
+        let bytes: usize = model.places.iter().map(|place| place.log.bytes()).sum();
+        assert!((MAX_BYTES - 2 * long.len()..=MAX_BYTES).contains(&bytes), "{bytes}");
+        let kept: usize = model.places.iter().map(|place| place.log.len()).sum();
+        assert_eq!(model.forgotten() as usize + kept, lines);
+    }
+
+    #[test]
+    fn ten_thousand_lines_of_ordinary_length_are_all_kept() {
+        let mut model = model();
+        let line = "字".repeat(200);
+        (0..10_000).for_each(|_| model.apply(Update::Line(None, said("a", &line))));
+        assert_eq!((model.place().log.len(), model.forgotten()), (10_000, 0));
+    }
+}

@@ -1,0 +1,99 @@
+//! Cells as bytes for a terminal: only the rows that changed, each written whole.
+//!
+//! Not ratatui's own terminal, which writes cell by cell what differs and trusts the terminal to
+//! take as many columns for a character as it does. Terminals differ there: joined emoji, new emoji,
+//! and in the East Asian tradition also é and ●. Here a row that changed is written whole, and
+//! behind every character beyond ASCII the cursor is put where the next belongs. So a wrong guess
+//! costs a character its looks, never its neighbours their place.
+
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::queue;
+use crossterm::style::{
+    Attribute, Color as CrosstermColor, Print, SetAttribute, SetForegroundColor,
+};
+use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
+use ratatui::buffer::{Buffer, Cell};
+use ratatui::layout::Position;
+use ratatui::style::{Color, Modifier};
+
+/// The attributes that are used, and how they are switched on.
+const ATTRIBUTES: [(Modifier, Attribute); 3] = [
+    (Modifier::BOLD, Attribute::Bold),
+    (Modifier::DIM, Attribute::Dim),
+    (Modifier::REVERSED, Attribute::Reverse),
+];
+
+/// Appends to `out` what turns a terminal that shows `before` into one that shows `after`.
+/// `before` is `None` where nobody knows what it shows.
+pub(crate) fn paint(
+    out: &mut Vec<u8>,
+    before: Option<&Buffer>,
+    after: &Buffer,
+    cursor: Option<Position>,
+) {
+    // Writing to a vector cannot fail.
+    let _ = queue!(out, BeginSynchronizedUpdate, Hide);
+    let before = before.filter(|before| before.area == after.area);
+    if before.is_none() {
+        let _ = queue!(out, SetAttribute(Attribute::Reset), Clear(ClearType::All));
+    }
+    let width = usize::from(after.area.width);
+    for y in 0..after.area.height {
+        let cells = cells(after, y, width);
+        if before.is_none_or(|before| self::cells(before, y, width) != cells) {
+            paint_row(out, y, cells);
+        }
+    }
+    if let Some(at) = cursor {
+        let _ = queue!(out, MoveTo(at.x, at.y), Show);
+    }
+    let _ = queue!(out, EndSynchronizedUpdate);
+}
+
+fn cells(buffer: &Buffer, y: u16, width: usize) -> &[Cell] {
+    let start = usize::from(y) * width;
+    buffer.content.get(start..start + width).unwrap_or_default()
+}
+
+fn paint_row(out: &mut Vec<u8>, y: u16, cells: &[Cell]) {
+    let blank =
+        |cell: &Cell| cell.symbol() == " " && style_of(cell) == (Color::Reset, Modifier::empty());
+    let end = cells.iter().rposition(|cell| !blank(cell)).map_or(0, |last| last + 1);
+    let mut style = (Color::Reset, Modifier::empty());
+    let _ = queue!(out, MoveTo(0, y));
+    let mut x = 0;
+    while x < end {
+        let Some(cell) = cells.get(x) else { break };
+        if style_of(cell) != style {
+            style = style_of(cell);
+            set_style(out, style);
+        }
+        let symbol = cell.symbol();
+        let _ = queue!(out, Print(symbol));
+        x += pigeon_text::width(symbol).max(1);
+        if !symbol.is_ascii() && x < cells.len() {
+            // Columns of a screen fit `u16`.
+            let _ = queue!(out, MoveTo(x as u16, y));
+        }
+    }
+    if style != (Color::Reset, Modifier::empty()) {
+        let _ = queue!(out, SetAttribute(Attribute::Reset));
+    }
+    if end < cells.len() {
+        let _ = queue!(out, Clear(ClearType::UntilNewLine));
+    }
+}
+
+fn style_of(cell: &Cell) -> (Color, Modifier) {
+    (cell.fg, cell.modifier)
+}
+
+fn set_style(out: &mut Vec<u8>, (color, modifier): (Color, Modifier)) {
+    let _ = queue!(out, SetAttribute(Attribute::Reset));
+    for (_, attribute) in ATTRIBUTES.iter().filter(|(flag, _)| modifier.contains(*flag)) {
+        let _ = queue!(out, SetAttribute(*attribute));
+    }
+    if let Color::Indexed(index) = color {
+        let _ = queue!(out, SetForegroundColor(CrosstermColor::AnsiValue(index)));
+    }
+}

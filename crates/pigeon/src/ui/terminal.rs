@@ -1,0 +1,181 @@
+//! The terminal's own state: remembered before it is changed, and given back whatever happens.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(unix)]
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// What the full screen switches on: the alternate screen; pasting is marked; what is written at
+/// the edge does not run over it.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?7l";
+
+/// What gives everything back, in whatever state a frame was interrupted.
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l";
+
+/// Whether the alternate screen is shown.
+static FULL: AtomicBool = AtomicBool::new(false);
+
+#[cfg(unix)]
+static MODE: OnceLock<Option<Mutex<nix::sys::termios::Termios>>> = OnceLock::new();
+
+/// Remembers how the terminal was, also for a panic.
+pub(crate) fn remember() {
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            before(panic);
+        }));
+    });
+    #[cfg(unix)]
+    MODE.get_or_init(|| nix::sys::termios::tcgetattr(io::stdin()).ok().map(Mutex::new));
+}
+
+/// Gives the terminal back as it was. To be called before the process ends, from any thread. Does
+/// not block: of a terminal that takes nothing only the mode is given back.
+pub(crate) fn restore() {
+    if FULL.swap(false, Ordering::AcqRel) && takes_output() {
+        // If the terminal is gone there is nothing to give back.
+        let _ = write(LEAVE);
+    }
+    restore_mode();
+}
+
+/// Writes to the terminal at once: not through the buffer and the lock of `io::stdout`, which a
+/// thread may hold that is stuck in writing a frame.
+pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let terminal = io::stdout().as_fd().try_clone_to_owned()?;
+        std::fs::File::from(terminal).write_all(bytes)
+    }
+    #[cfg(not(unix))]
+    {
+        io::stdout().write_all(bytes)?;
+        io::stdout().flush()
+    }
+}
+
+#[cfg(unix)]
+fn takes_output() -> bool {
+    use std::os::fd::AsFd;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+    let out = io::stdout();
+    let mut terminal = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
+    let ready = poll(&mut terminal, PollTimeout::ZERO);
+    ready.is_ok_and(|_| terminal[0].revents().is_some_and(|e| e.contains(PollFlags::POLLOUT)))
+}
+
+#[cfg(not(unix))]
+fn takes_output() -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn restore_mode() {
+    use nix::sys::termios::{SetArg, tcsetattr};
+
+    if let Some(Some(mode)) = MODE.get() {
+        let mode = mode.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &mode);
+    }
+}
+
+#[cfg(not(unix))]
+fn restore_mode() {
+    let _ = crossterm::terminal::disable_raw_mode();
+}
+
+/// Takes the whole screen, and every key as it is pressed.
+pub(crate) fn enter_full() -> io::Result<()> {
+    remember();
+    raw_mode()?;
+    FULL.store(true, Ordering::Release);
+    write(ENTER)
+}
+
+#[cfg(unix)]
+fn raw_mode() -> io::Result<()> {
+    use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+
+    let mut mode = tcgetattr(io::stdin())?;
+    cfmakeraw(&mut mode);
+    tcsetattr(io::stdin(), SetArg::TCSANOW, &mode)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn raw_mode() -> io::Result<()> {
+    crossterm::terminal::enable_raw_mode()
+}
+
+/// Whether a full screen can be had: there are a screen and a keyboard, this job may use them, and
+/// the terminal can put its cursor somewhere.
+pub(crate) fn can_be_full() -> bool {
+    use std::io::IsTerminal;
+
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    terminal && (!dumb || cfg!(windows)) && in_foreground()
+}
+
+/// Whether this process may use its terminal. A hub started with `&` may not: reading would stop it.
+#[cfg(unix)]
+pub(crate) fn in_foreground() -> bool {
+    let foreground = nix::unistd::tcgetpgrp(io::stdin());
+    foreground.is_ok_and(|group| group == nix::unistd::getpgrp())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn in_foreground() -> bool {
+    true
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    use nix::sys::termios::tcgetattr;
+    use pty_process::blocking::{Command, open};
+
+    /// What the other test runs on a terminal.
+    #[test]
+    #[ignore = "takes the terminal it runs on"]
+    fn a_program_that_panics() {
+        super::enter_full().unwrap();
+        super::write(b"TAKEN").unwrap();
+        std::thread::spawn(|| panic!("a bug")).join().unwrap_err();
+    }
+
+    #[test]
+    fn a_panic_on_any_thread_gives_the_terminal_back() {
+        let (mut pty, pts) = open().unwrap();
+        let before = tcgetattr(pty.as_fd()).unwrap();
+        let itself = std::env::current_exe().unwrap();
+        let test = "ui::terminal::tests::a_program_that_panics";
+        let args = ["--exact", test, "--ignored", "--nocapture"];
+        let mut child = Command::new(itself).args(args).spawn(pts).unwrap();
+        let mut output = Vec::new();
+        let mut buffer = [0; 4096];
+        // The end of a terminal is an error.
+        while let Ok(read @ 1..) = pty.read(&mut buffer) {
+            output.extend_from_slice(&buffer[..read]);
+        }
+        assert!(child.wait().unwrap().success());
+        let output = String::from_utf8(output).unwrap();
+        let taken = output.find("TAKEN").unwrap();
+        let left = output.find(std::str::from_utf8(super::LEAVE).unwrap()).unwrap();
+        let told = output.find("a bug").unwrap();
+        assert!(taken < left && left < told, "{output:?}");
+        let after = tcgetattr(pty.as_fd()).unwrap();
+        assert_eq!(
+            (before.local_flags, before.output_flags),
+            (after.local_flags, after.output_flags)
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! A program on a terminal of its own: what it shows, and how it leaves the terminal behind.
+
+use std::io::{Read, Write};
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Instant;
+
+use nix::sys::termios::{Termios, tcgetattr};
+use pty_process::Size;
+use pty_process::blocking::{Command, Pts, Pty, open};
+
+use crate::process::{SOON, wait_until};
+
+/// A program, the terminal it runs on, and the person before it.
+pub(crate) struct Terminal {
+    name: String,
+    child: Child,
+    pty: Arc<Pty>,
+    /// Kept, so that the terminal outlives the program and can be looked at.
+    _pts: Pts,
+    seen: Arc<Seen>,
+    before: Termios,
+}
+
+struct Seen {
+    parser: Mutex<vt100::Parser>,
+    more: Condvar,
+    /// Nobody takes what the program writes.
+    away: AtomicBool,
+}
+
+impl Terminal {
+    /// Starts `pigeon ARGS…` on a terminal of so many columns and rows.
+    pub(crate) fn start(name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
+        Terminal::start_as(name, size, args, "xterm-256color")
+    }
+
+    /// The same where TERM is something else.
+    pub(crate) fn start_as(name: &str, size: (u16, u16), args: &[&str], term: &str) -> Terminal {
+        let (columns, rows) = size;
+        let (pty, pts) = open().unwrap();
+        pty.resize(Size::new(rows, columns)).unwrap();
+        let before = tcgetattr(&pty).unwrap();
+        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
+        let mut command = command.env_remove("NO_COLOR").env_remove("COLUMNS");
+        let child = command.spawn_borrowed(&pts).unwrap();
+        let [rows, columns] = [rows, columns].map(|n| n.try_into().unwrap());
+        let parser = Mutex::new(vt100::Parser::new(rows, columns, 0));
+        let seen = Arc::new(Seen { parser, more: Condvar::new(), away: AtomicBool::new(false) });
+        let pty = Arc::new(pty);
+        let (from, to) = (Arc::clone(&pty), Arc::clone(&seen));
+        thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            while let Ok(read @ 1..) = (&*from).read(&mut buffer) {
+                to.parser.lock().unwrap().process(&buffer[..read]);
+                to.more.notify_all();
+                while to.away.load(Ordering::Acquire) {
+                    thread::park();
+                }
+            }
+        });
+        Terminal { name: name.to_string(), child, pty, _pts: pts, seen, before }
+    }
+
+    /// Types text, or presses keys by what a terminal sends for them.
+    pub(crate) fn press(&self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Changes the size of the terminal.
+    pub(crate) fn resize(&self, (columns, rows): (u16, u16)) {
+        let [height, width] = [rows, columns].map(|n| n.try_into().unwrap());
+        self.seen.parser.lock().unwrap().screen_mut().set_size(height, width);
+        self.pty.resize(Size::new(rows, columns)).unwrap();
+    }
+
+    /// From now on nothing is taken from the program.
+    pub(crate) fn look_away(&self) {
+        self.seen.away.store(true, Ordering::Release);
+    }
+
+    /// What is to be seen, row by row.
+    pub(crate) fn screen(&self) -> String {
+        contents(&self.seen.parser.lock().unwrap())
+    }
+
+    /// Waits until the screen is as wished, and returns it.
+    #[track_caller]
+    pub(crate) fn expect(&self, what: &str, wished: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + SOON;
+        let mut parser = self.seen.parser.lock().unwrap();
+        loop {
+            let screen = contents(&parser);
+            if wished(&screen) {
+                return screen;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                drop(parser);
+                panic!("{} does not show {what}:\n{screen}", self.name);
+            }
+            parser = self.seen.more.wait_timeout(parser, left).unwrap().0;
+        }
+    }
+
+    /// Waits until the screen holds a text.
+    #[track_caller]
+    pub(crate) fn expect_text(&self, text: &str) -> String {
+        self.expect(text, |screen| screen.contains(text))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, signal: &str) {
+        let line = format!("kill -{signal} {}", self.id());
+        assert!(std::process::Command::new("sh").args(["-c", &line]).status().unwrap().success());
+    }
+
+    /// Waits until the program has ended; returns its exit status.
+    #[track_caller]
+    pub(crate) fn expect_end(&mut self) -> i32 {
+        let status = wait_until("the program ends", || self.child.try_wait().unwrap());
+        status.code().unwrap_or_else(|| panic!("{} was killed: {status}", self.name))
+    }
+
+    /// Asserts that the terminal is as it was before: not the alternate screen, a cursor, no marks
+    /// around what is pasted, the modes of before.
+    #[track_caller]
+    pub(crate) fn assert_given_back(&self) {
+        wait_until("the terminal is given back", || {
+            let parser = self.seen.parser.lock().unwrap();
+            let screen = parser.screen();
+            let marks =
+                screen.alternate_screen() || screen.hide_cursor() || screen.bracketed_paste();
+            (!marks && self.modes_are_back()).then_some(())
+        });
+    }
+
+    /// Asserts that the program has the whole screen.
+    #[track_caller]
+    pub(crate) fn assert_taken(&self) {
+        let parser = self.seen.parser.lock().unwrap();
+        assert!(parser.screen().alternate_screen() && parser.screen().bracketed_paste());
+        assert!(!self.modes_are_back());
+    }
+
+    /// Whether keys mean again what they meant before.
+    pub(crate) fn modes_are_back(&self) -> bool {
+        let now = tcgetattr(&self.pty).unwrap();
+        let flags = |t: &Termios| {
+            (t.input_flags, t.output_flags, t.control_flags, t.local_flags, t.control_chars)
+        };
+        flags(&now) == flags(&self.before)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("{} showed:\n{}", self.name, self.screen());
+        }
+    }
+}
+
+/// Whether a process is stopped, as `/proc` tells.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+}
+
+fn contents(parser: &vt100::Parser) -> String {
+    parser.screen().contents()
+}

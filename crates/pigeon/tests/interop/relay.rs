@@ -1,0 +1,366 @@
+//! `pigeon relay` between real programs: transparent when told nothing, and what it was told
+//! otherwise.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::peers::{address_of, client, installed, python, tools};
+use crate::pigeon::{Serving, pigeon, relay};
+use crate::process::{SOON, Voice, wait_until};
+
+/// A socket of the test's own that waits for what must come.
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    socket
+}
+
+fn connected(to: SocketAddr) -> UdpSocket {
+    let socket = socket();
+    socket.connect(to).unwrap();
+    socket
+}
+
+/// The next datagram, and who sent it.
+fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = vec![0; 65_536];
+    let (length, from) = socket.recv_from(&mut buffer).expect("a datagram comes");
+    buffer.truncate(length);
+    (buffer, from)
+}
+
+/// A count of the last object that the relay printed.
+fn count(relay: &Serving, field: &str) -> Option<u64> {
+    let line = relay.lines(Voice::Out).into_iter().rfind(|line| line.starts_with('{'))?;
+    serde_json::from_str::<serde_json::Value>(&line).ok()?[field].as_u64()
+}
+
+fn end(mut relay: Serving) -> Serving {
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+    relay
+}
+
+#[test]
+fn told_nothing_it_is_transparent() {
+    let target = socket();
+    let relay = relay(target.local_addr().unwrap(), &[]);
+    let clients: Vec<UdpSocket> = (0..20).map(|_| connected(relay.address)).collect();
+    let mut ends: Vec<SocketAddr> = Vec::new();
+    // Every client has an end of its own at the target, in the order they came.
+    for (n, client) in (0..).zip(&clients) {
+        client.send(&[n]).unwrap();
+        let (payload, from) = receive(&target);
+        assert_eq!(payload, [n]);
+        ends.push(from);
+    }
+    assert_eq!(ends.iter().collect::<BTreeSet<_>>().len(), clients.len());
+
+    // Byte for byte and in order, of every size, and each answer to its own client.
+    let largest: Vec<u8> = (0..65_507_u32).map(|at| (at % 251) as u8).collect();
+    let payloads: Vec<Vec<u8>> = [0, 1, 2, 63, 64, 64, 64, 1_400, 9_000, 65_507]
+        .map(|length| largest[..length].to_vec())
+        .into();
+    for (client, end) in clients.iter().zip(&ends) {
+        for payload in &payloads {
+            client.send(payload).unwrap();
+            let (received, from) = receive(&target);
+            assert!(received == *payload && from == *end, "{} bytes were changed", payload.len());
+            target.send_to(payload, end).unwrap();
+            assert!(receive(client).0 == *payload, "{} bytes were changed", payload.len());
+        }
+        (0..200_u8).for_each(|n| assert_eq!(client.send(&[n]).unwrap(), 1));
+        for n in 0..200_u8 {
+            assert_eq!(receive(&target), (vec![n], *end));
+        }
+    }
+    end(relay);
+}
+
+#[test]
+fn programs_of_all_kinds_talk_through_it() {
+    for tool in tools() {
+        let server = python("echo_server.py", &[]);
+        let relay = relay(address_of(&server), &[]);
+        let mut client = client(tool, relay.address);
+        client.say("你好");
+        client.expect_output("你好", SOON);
+    }
+}
+
+/// The numbers below `count` that get through a relay that loses some, in the order they came.
+fn survivors(loss: &str, seed: &str, count: u32) -> Vec<u32> {
+    let target = socket();
+    let args = ["--up", loss, "--seed", seed];
+    let mut relay = relay(target.local_addr().unwrap(), &args);
+    let client = connected(relay.address);
+    let mut through = Vec::new();
+    // Not more at once than every buffer on the way holds.
+    for sent in (100..=count).step_by(100) {
+        (sent - 100..sent).for_each(|n| assert_eq!(client.send(&n.to_be_bytes()).unwrap(), 4));
+        let out = wait_until("the relay has had them all", || {
+            relay.say("stats");
+            let line =
+                relay.lines(Voice::Out).into_iter().rfind(|line| line.starts_with("up: "))?;
+            let rest = line.strip_prefix(&format!("up: {sent} in ("))?.to_string();
+            let out = rest.split(" bytes), ").nth(1)?.split(" out").next()?.parse().ok()?;
+            Some::<usize>(out)
+        });
+        while through.len() < out {
+            let payload = receive(&target).0;
+            through.push(u32::from_be_bytes(payload.try_into().unwrap()));
+        }
+    }
+    end(relay);
+    through
+}
+
+#[test]
+fn the_share_asked_for_is_lost() {
+    let through = survivors("loss=10%", "7", 2_000);
+    // Five standard deviations of a binomial of 2,000 at a tenth: 13.4 each.
+    let lost = 2_000 - through.len();
+    assert!((133..=267).contains(&lost), "{lost} were lost");
+    assert!(through.is_sorted(), "the order was changed");
+}
+
+/// The same traffic at the same seed has the same fate, in another process.
+#[test]
+fn a_seed_repeats_a_run() {
+    let run = |seed: &str| survivors("loss=30%:3", seed, 500);
+    let first = run("42");
+    assert_eq!(first, run("42"));
+    assert_ne!(first, run("43"));
+}
+
+#[test]
+fn the_delay_is_kept_each_way() {
+    let target = socket();
+    let relay =
+        relay(target.local_addr().unwrap(), &["--up", "delay=40ms", "--down", "delay=80ms"]);
+    let client = connected(relay.address);
+    // The quickest of several: what else the machine does only adds.
+    let (mut up, mut both) = (Duration::MAX, Duration::MAX);
+    for _ in 0..5 {
+        let start = Instant::now();
+        client.send(b"ping").unwrap();
+        let (payload, from) = receive(&target);
+        up = up.min(start.elapsed());
+        target.send_to(&payload, from).unwrap();
+        receive(&client);
+        both = both.min(start.elapsed());
+    }
+    let ms = Duration::from_millis;
+    assert!(up >= ms(40) && up < ms(120), "{up:?}");
+    assert!(both >= ms(120) && both < ms(240), "{both:?}");
+    end(relay);
+}
+
+#[test]
+fn what_exceeds_the_mtu_is_dropped_and_told() {
+    let target = socket();
+    let relay = relay(target.local_addr().unwrap(), &["--mtu", "100", "--json"]);
+    let client = connected(relay.address);
+    for length in [100, 101, 99] {
+        client.send(&vec![b'x'; length]).unwrap();
+    }
+    assert_eq!(receive(&target).0.len(), 100);
+    assert_eq!(receive(&target).0.len(), 99);
+    relay.expect_status(
+        |line| line == "up: 101 bytes are too large for the MTU of 100; dropped",
+        SOON,
+    );
+    wait_until("it is counted", || (count(&relay, "up_dropped_mtu")? == 1).then_some(()));
+    end(relay);
+}
+
+#[test]
+fn conditions_change_while_it_runs() {
+    let target = socket();
+    let mut relay = relay(target.local_addr().unwrap(), &[]);
+    let client = connected(relay.address);
+    client.send(b"before").unwrap();
+    assert_eq!(receive(&target).0, b"before");
+    relay.say("up loss 100%");
+    relay.expect_status(|line| line == "up: loss 100%", SOON);
+    client.send(b"meanwhile").unwrap();
+    // What makes no sense changes nothing.
+    relay.say("loss 120%");
+    relay.expect_status(|line| line.starts_with("loss: \"120%\" is not between"), SOON);
+    relay.say("jitter 5ms");
+    relay.expect_status(|line| line.starts_with("a jitter of 5ms exceeds the delay of 0ns"), SOON);
+    relay.say("stats");
+    relay.expect_line(|line| line.starts_with("up: 2 in (15 bytes), 1 out, 1 lost"), SOON);
+    relay.say("clear");
+    // Said at the start too.
+    wait_until("the path is perfect again", || {
+        let said = relay.lines(Voice::Err);
+        (said.iter().filter(|line| *line == "both ways: perfect").count() == 2).then_some(())
+    });
+    client.send(b"after").unwrap();
+    assert_eq!(receive(&target).0, b"after");
+    relay.say("clients");
+    relay.expect_line(|line| line == "1 client", SOON);
+    relay.say("quit");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+}
+
+#[test]
+fn idle_clients_make_room_for_others() {
+    let target = socket();
+    let args = ["--max-clients", "1", "--idle", "300ms", "--json"];
+    let relay = relay(target.local_addr().unwrap(), &args);
+    let (first, second) = (connected(relay.address), connected(relay.address));
+    first.send(b"first").unwrap();
+    let (_, end_of_first) = receive(&target);
+    second.send(b"too many").unwrap();
+    relay.expect_status(|line| line.contains("is turned away"), SOON);
+    relay.expect_status(|line| line.contains("is idle, its socket is closed"), SOON);
+    second.send(b"second").unwrap();
+    let (payload, end_of_second) = receive(&target);
+    assert_eq!(payload, b"second");
+    assert_ne!(end_of_first, end_of_second);
+    let last = end(relay);
+    assert_eq!((count(&last, "turned_away"), count(&last, "joined")), (Some(1), Some(2)));
+}
+
+#[test]
+fn a_scenario_changes_conditions_and_addresses() {
+    let file = scratch("scenario.toml");
+    fs::write(
+        &file,
+        "description = 'a test'\n[[step]]\nat = '0s'\nmtu = 10\n\
+         [[step]]\nat = '400ms'\nnote = 'moved'\nmtu = 'none'\nhandover = true\n",
+    )
+    .unwrap();
+    let target = socket();
+    let relay = relay(target.local_addr().unwrap(), &["--scenario", file.to_str().unwrap()]);
+    relay.expect_status(|line| line == "scenario of 2 steps: a test", SOON);
+    let client = connected(relay.address);
+    client.send(b"small").unwrap();
+    let (_, before) = receive(&target);
+    relay.expect_status(|line| line == "scenario: moved", SOON);
+    client.send(b"too large for the first step").unwrap();
+    let (payload, after) = receive(&target);
+    assert_eq!(payload, b"too large for the first step");
+    assert_ne!(before, after, "the target sees a new address");
+    // The old one leads nowhere, the new one to the client.
+    target.send_to(b"old", before).unwrap();
+    target.send_to(b"new", after).unwrap();
+    assert_eq!(receive(&client).0, b"new");
+    end(relay);
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_a_line() {
+    let broken = scratch("broken.toml");
+    fs::write(&broken, "[[step]]\nat = '0s'\nloss = '120%'\n").unwrap();
+    let broken = broken.to_str().unwrap();
+    let not_there = scratch("not-there.toml");
+    for (args, reason) in [
+        (&["--loss", "120%"][..], "\"120%\" is not between 0 and 1"),
+        (&["--delay", "-5ms"], "a duration is a number with its unit"),
+        (&["--delay", "5ms", "--jitter", "9ms"], "a jitter of 9ms exceeds the delay of 5ms"),
+        (&["--up", "los=1%"], "there is no los to set"),
+        (&["--queue", "8KiB"], "a --queue is nothing without a --rate"),
+        (&["--scenario", broken], "line 3, column 8: loss: \"120%\" is not between"),
+        (&["--scenario", not_there.to_str().unwrap()], "cannot read"),
+    ] {
+        let args = [&["relay", "0", "127.0.0.1:9"], args].concat();
+        let mut process = pigeon("relay", &args);
+        assert_eq!(process.expect_end(SOON).code(), Some(2), "{args:?}");
+        let said = process.lines(Voice::Err);
+        assert!(said[0].contains(reason), "{said:?}");
+    }
+    fs::remove_file(broken).unwrap();
+}
+
+#[test]
+fn a_relay_to_itself_is_refused() {
+    // A port that is free now; whoever takes it meanwhile fails the test, not the relay.
+    let port = socket().local_addr().unwrap().port();
+    for (listen, target) in
+        [("127.0.0.1", "127.0.0.1"), ("*", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")]
+    {
+        let (listen, target) = (format!("{listen}:{port}"), format!("{target}:{port}"));
+        let mut process = pigeon("relay", &["relay", &listen, &target]);
+        assert_eq!(process.expect_end(SOON).code(), Some(2));
+        let said = process.lines(Voice::Err);
+        assert!(said[0].contains("is this relay itself"), "{said:?}");
+    }
+}
+
+/// Two relays that lead to each other: what enters dies out instead of circling for ever.
+#[test]
+fn a_circle_of_relays_ends() {
+    let gap = socket();
+    let far = gap.local_addr().unwrap();
+    let near = relay(far, &["--max-clients", "5", "--json"]);
+    drop(gap);
+    let args = ["relay", &far.to_string(), &near.address.to_string(), "--max-clients", "5"];
+    let other = pigeon("relay", &args);
+    other.expect_status(|line| line.contains("listening on "), SOON);
+    connected(near.address).send(b"round").unwrap();
+    near.expect_status(|line| line.contains("is turned away"), SOON);
+    wait_until("it has stopped", || {
+        let before = count(&near, "up_received")?;
+        std::thread::sleep(Duration::from_millis(1_100));
+        (count(&near, "up_received")? == before && before > 0).then_some(())
+    });
+}
+
+#[test]
+fn a_target_that_refuses_is_told_and_survived() {
+    let target = socket();
+    let address = target.local_addr().unwrap();
+    drop(target);
+    let relay = relay(address, &[]);
+    let client = connected(relay.address);
+    client.send(b"anybody?").unwrap();
+    relay.expect_status(|line| line == "the target refuses: nobody listens there", SOON);
+    let target = UdpSocket::bind(address).unwrap();
+    target.set_read_timeout(Some(SOON)).unwrap();
+    client.send(b"now?").unwrap();
+    assert_eq!(receive(&target).0, b"now?");
+    end(relay);
+}
+
+#[test]
+fn a_record_is_read_by_tshark() {
+    if !installed("tshark") {
+        return;
+    }
+    let file = scratch("record.pcapng");
+    let target = socket();
+    let at = target.local_addr().unwrap();
+    let relay = relay(at, &["--loss", "100%", "--record", file.to_str().unwrap()]);
+    let client = connected(relay.address);
+    let from = client.local_addr().unwrap();
+    client.send(b"hello").unwrap();
+    client.send(b"").unwrap();
+    relay.expect_status(|line| line.starts_with("client "), SOON);
+    end(relay);
+    // Lost later, but recorded: as it arrived, from end to end.
+    let output = std::process::Command::new("tshark")
+        .args(["-r", file.to_str().unwrap(), "--disable-protocol", "ALL"])
+        .args(["pcapng", "frame", "raw", "ip", "udp"].map(|p| format!("--enable-protocol={p}")))
+        .args(["-T", "fields", "-e", "udp.srcport", "-e", "udp.dstport", "-e", "udp.length"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (source, port) = (from.port(), at.port());
+    assert_eq!(said, format!("{source}\t{port}\t13\n{source}\t{port}\t8\n"));
+    fs::remove_file(file).unwrap();
+}
+
+/// A file of this test's own that is not there yet.
+fn scratch(name: &str) -> PathBuf {
+    let file = format!("relay-{}-{name}", std::process::id());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    let _ = fs::remove_file(&file);
+    file
+}

@@ -1,0 +1,253 @@
+//! `pigeon replay`: what was captured goes out again, with its timing.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::peers::installed;
+use crate::pigeon::{pigeon, relay};
+use crate::process::{Process, SOON, Voice, wait_until};
+
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    socket
+}
+
+fn receive(socket: &UdpSocket) -> Vec<u8> {
+    let mut buffer = vec![0; 65_536];
+    let length = socket.recv(&mut buffer).expect("a datagram comes");
+    buffer.truncate(length);
+    buffer
+}
+
+fn replay(file: &Path, to: &UdpSocket, args: &[&str]) -> Process {
+    let to = to.local_addr().unwrap().to_string();
+    pigeon("pigeon replay", &[&["replay", file.to_str().unwrap(), &to], args].concat())
+}
+
+/// Ends with this status; what it said of itself with `--json`.
+#[track_caller]
+fn ended(mut process: Process, status: i32) -> Value {
+    assert_eq!(process.expect_end(SOON).code(), Some(status));
+    let line = process.lines(Voice::Out).into_iter().next().unwrap_or("null".into());
+    serde_json::from_str(&line).unwrap()
+}
+
+/// An IPv4 packet from 10.0.0.1:7 to 10.0.0.2:9.
+fn udp(payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, 28 + payload.len() as u8, 0, 0, 0, 0, 64, 17, 0, 0];
+    packet.extend([10, 0, 0, 1, 10, 0, 0, 2, 0, 7, 0, 9, 0, 8 + payload.len() as u8, 0, 0]);
+    packet.extend(payload);
+    packet
+}
+
+/// A pcap file of raw IP: packets with their milliseconds, and how many bytes of each were kept.
+fn pcap(name: &str, packets: &[(u32, Vec<u8>, usize)]) -> PathBuf {
+    let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    bytes.extend([64_u32.to_le_bytes(), 101_u32.to_le_bytes()].concat());
+    for (millis, packet, kept) in packets {
+        let words = [millis / 1_000, millis % 1_000 * 1_000, *kept as u32, packet.len() as u32];
+        words.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
+        bytes.extend(&packet[..*kept]);
+    }
+    let path = scratch(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// What went through a relay goes out again, in order, and as far apart.
+#[test]
+fn what_a_relay_recorded_is_replayed_with_its_timing() {
+    let file = scratch("round-trip.pcapng");
+    let target = socket();
+    let mut relay = relay(target.local_addr().unwrap(), &["--record", file.to_str().unwrap()]);
+    let client = socket();
+    let payloads: Vec<Vec<u8>> = (0..20_u8).map(|n| vec![n; usize::from(n) * 70]).collect();
+    // The relay has each between its being sent and its being here.
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for payload in &payloads {
+        before.push(Instant::now());
+        client.send_to(payload, relay.address).unwrap();
+        assert_eq!(receive(&target), *payload);
+        after.push(Instant::now());
+        std::thread::sleep(Duration::from_millis(15));
+    }
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+
+    let again = socket();
+    let ours = replay(&file, &again, &["--json"]);
+    payloads.iter().for_each(|payload| assert_eq!(receive(&again), *payload));
+    let told = ended(ours, 0);
+    assert_eq!((&told["sent"], &told["packets"]), (&20.into(), &20.into()));
+    let seconds = |field: &str| Duration::from_secs_f64(told[field].as_f64().unwrap());
+    let (elapsed, late) = (seconds("elapsed"), seconds("worst_late"));
+    let (least, most) = (before[19] - after[0], after[19] - before[0]);
+    // It ends with a look for what comes back.
+    let slack = Duration::from_secs(2);
+    assert!(elapsed >= least, "{elapsed:?} instead of at least {least:?}");
+    assert!(elapsed < most + late + slack, "{elapsed:?} instead of {most:?}, {late:?} late");
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn it_goes_as_fast_as_asked() {
+    let packets: Vec<_> = (0..5).map(|n| (n * 100, udp(&[n as u8]), 29)).collect();
+    let file = pcap("speed.pcap", &packets);
+    for (speed, least) in [("2x", 0.2), ("max", 0.0), ("4x", 0.1)] {
+        let target = socket();
+        let ours = replay(&file, &target, &["--speed", speed, "--json"]);
+        for n in 0..5 {
+            assert_eq!(receive(&target), [n]);
+        }
+        let told = ended(ours, 0);
+        assert!(told["elapsed"].as_f64().unwrap() >= least, "{speed}: {told}");
+        assert_eq!(told["sent"], 5);
+        if speed == "max" {
+            assert_eq!(told["late"], 0);
+        }
+    }
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn what_is_no_whole_datagram_is_counted_and_told() {
+    let mut tcp = udp(b"tcp");
+    tcp[9] = 6;
+    let mut fragment = udp(b"part");
+    fragment[6] = 0x20;
+    let packets = [
+        (0, udp(b"one"), 31),
+        (0, tcp, 31),
+        (1, fragment, 32),
+        (2, udp(b"only the beginning was kept"), 40),
+        (3, udp(b""), 28),
+    ];
+    let file = pcap("mixed.pcap", &packets);
+    let target = socket();
+    let mut ours = replay(&file, &target, &[]);
+    assert_eq!((receive(&target), receive(&target)), (b"one".to_vec(), vec![]));
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let said = ours.lines(Voice::Err).concat();
+    assert!(said.starts_with("2 datagrams (3 bytes) in "), "{said}");
+    let left_out = "left out: 1 not UDP, 1 fragments, 1 cut short by the capture (snaplen)";
+    assert!(said.ends_with(left_out), "{said}");
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn filters_choose_what_is_sent() {
+    let file = pcap("filters.pcap", &[(0, udp(b"here"), 32)]);
+    let target = socket();
+    for (args, status) in [
+        (["--from", "10.0.0.0/24"], 0),
+        (["--to", "10.0.0.2:9"], 0),
+        (["--port", "9"], 0),
+        (["--from", "10.0.0.2"], 1),
+        (["--to", "10.0.0.2:10"], 1),
+        (["--port", "10"], 1),
+    ] {
+        let told = ended(replay(&file, &target, &[&args[..], &["--json"]].concat()), status);
+        assert_eq!(told["filtered"], status, "{args:?}");
+        if status == 0 {
+            assert_eq!(receive(&target), b"here");
+        }
+    }
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_file_that_is_no_capture_or_not_whole_says_so() {
+    let target = socket();
+    let text = scratch("text.pcap");
+    fs::write(&text, "once upon a time").unwrap();
+    let mut ours = replay(&text, &target, &[]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(2));
+    let said = ours.lines(Voice::Err);
+    assert!(
+        said.len() == 1 && said[0].ends_with("is no capture: neither pcap nor pcapng"),
+        "{said:?}"
+    );
+
+    let whole = pcap("whole.pcap", &[(0, udp(b"one"), 31), (0, udp(b"two"), 31)]);
+    let bytes = fs::read(&whole).unwrap();
+    fs::write(&whole, &bytes[..bytes.len() - 5]).unwrap();
+    let mut ours = replay(&whole, &target, &[]);
+    assert_eq!(receive(&target), b"one");
+    assert_eq!(ours.expect_end(SOON).code(), Some(1));
+    let said = ours.lines(Voice::Err);
+    assert!(said[1].ends_with("whole.pcap is cut short, after 1 packets"), "{said:?}");
+
+    let mut ours = replay(&scratch("not-there.pcap"), &target, &[]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(2));
+    for file in [text, whole] {
+        fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn a_target_that_refuses_ends_it() {
+    let packets: Vec<_> = (0..100).map(|n| (n * 50, udp(&[n as u8]), 29)).collect();
+    let file = pcap("refused.pcap", &packets);
+    let target = socket();
+    let to = target.local_addr().unwrap().to_string();
+    drop(target);
+    let mut ours = pigeon("pigeon replay", &["replay", file.to_str().unwrap(), &to]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(1));
+    let said = ours.lines(Voice::Err);
+    assert_eq!(said.last().unwrap(), &format!("pigeon: refused: nobody listens at {to}"));
+    fs::remove_file(file).unwrap();
+}
+
+/// What Wireshark's own tools write: Ethernet frames in pcapng, in microseconds.
+#[test]
+fn captures_of_other_programs_are_read() {
+    if !installed("text2pcap") {
+        return;
+    }
+    let (text, file) = (scratch("hex.txt"), scratch("text2pcap.pcapng"));
+    fs::write(&text, "0000 68 65 6c 6c 6f\n\n0000 77 6f 72 6c 64\n").unwrap();
+    let made = Command::new("text2pcap")
+        .args(["-q", "-u", "1000,2000", text.to_str().unwrap(), file.to_str().unwrap()])
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let target = socket();
+    let told = ended(replay(&file, &target, &["--json", "--port", "2000"]), 0);
+    assert_eq!((receive(&target), receive(&target)), (b"hello".to_vec(), b"world".to_vec()));
+    assert_eq!(told["sent"], 2);
+    for file in [text, file] {
+        fs::remove_file(file).unwrap();
+    }
+}
+
+/// Each sender has a socket of its own again.
+#[test]
+fn senders_are_told_apart() {
+    let mut other = udp(b"two");
+    other[15] = 99;
+    let file = pcap("senders.pcap", &[(0, udp(b"one"), 31), (0, other, 31), (0, udp(b"one"), 31)]);
+    let target = socket();
+    let ours = replay(&file, &target, &[]);
+    let mut buffer = [0; 16];
+    let mut from = || target.recv_from(&mut buffer).unwrap().1;
+    let [one, two, three] = [from(), from(), from()];
+    // Of several sockets, the order is the kernel's; two of the three are one sender's.
+    let same = [one == two, two == three, one == three];
+    assert_eq!(same.iter().filter(|same| **same).count(), 1);
+    wait_until("it ends", || ours.lines(Voice::Err).first().cloned());
+    fs::remove_file(file).unwrap();
+}
+
+/// A file of this test's own that is not there yet.
+fn scratch(name: &str) -> PathBuf {
+    let file = format!("replay-{}-{name}", std::process::id());
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+    let _ = fs::remove_file(&file);
+    file
+}

@@ -1,0 +1,234 @@
+//! The full screen on real terminals: people who talk, resize, leave, and are killed.
+
+use std::net::SocketAddr;
+
+use crate::peers::{installed, python_to};
+use crate::pigeon::{HEARTBEAT, hub};
+use crate::process::{SOON, wait_until};
+use crate::pty::{Terminal, is_stopped};
+
+const SIZE: (u16, u16) = (80, 20);
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const CTRL_Z: &str = "\x1a";
+const PAGE_UP: &str = "\x1b[5~";
+
+fn join(hub: SocketAddr, nick: &str) -> Terminal {
+    let hub = hub.to_string();
+    let args = ["join", &hub, "--nick", nick, "--heartbeat", HEARTBEAT];
+    let terminal = Terminal::start(nick, SIZE, &args);
+    terminal.expect_text(&format!("you are {nick}"));
+    terminal
+}
+
+#[test]
+fn two_people_and_a_program_talk_in_chinese() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "狗哥");
+    let ape = join(hub.address, "猴哥");
+    dog.expect_text("猴哥 joined");
+    dog.assert_taken();
+    dog.press("你好，猴哥\r");
+    for person in [&dog, &ape] {
+        person.expect_text("狗哥: 你好，猴哥");
+    }
+    if installed("python3") {
+        let mut program = python_to("plain_member.py", hub.address, &[]);
+        program.say("大家好，我是传感器");
+        for person in [&dog, &ape] {
+            person.expect_text(": 大家好，我是传感器");
+        }
+        ape.press("收到 👍\r");
+        program.expect_line(|line| line == "猴哥: 收到 👍", SOON);
+    }
+    // Who is here stands on the left, and the status line tells what was measured.
+    dog.expect("members and status", |screen| {
+        let left = |name| screen.lines().any(|line| line.starts_with(&format!("  {name}")));
+        left("狗哥") && left("猴哥") && screen.contains("round trip") && screen.contains("members")
+    });
+
+    let before = ape.expect("all that was said", |screen| screen.contains("狗哥: 你好，猴哥"));
+    ape.resize((20, 5));
+    ape.press("x");
+    ape.expect("a tiny screen", |screen| screen.lines().last() == Some("> x"));
+    dog.press("小\r");
+    ape.expect_text("狗哥: 小");
+    ape.resize((1, 1));
+    ape.resize(SIZE);
+    ape.press("\x08");
+    let after = ape.expect("everything again", |screen| {
+        screen.contains("狗哥: 小")
+            && screen.contains("狗哥: 你好，猴哥")
+            && screen.contains("round trip")
+    });
+    let said = |screen: &str| -> Vec<String> {
+        let messages = screen.lines().filter_map(|line| Some(line.split_once('│')?.1.to_string()));
+        messages.filter(|line| line.contains(": ") && line.contains("哥: ")).collect()
+    };
+    // All that was there is there again, where it was.
+    assert!(said(&before).iter().all(|line| said(&after).contains(line)), "{before}\n{after}");
+}
+
+#[test]
+fn people_speak_with_one_another_alone() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    let ape = join(hub.address, "ape");
+    dog.press("/msg ape psst\r");
+    ape.expect_text("(1)");
+    // Alt-A: the next conversation with something unread.
+    ape.press("\x1ba");
+    ape.expect_text("dog: psst");
+    ape.press("what?\r");
+    dog.expect_text("(1)");
+    dog.press("\x1ba");
+    dog.expect("both sides of it", |screen| {
+        screen.contains("dog: psst") && screen.contains("ape: what?")
+    });
+}
+
+#[test]
+fn several_pasted_lines_wait_for_an_answer() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    dog.press("\x1b[200~first\rsecond\rthird\x1b[201~");
+    dog.expect_text("3 lines pasted");
+    dog.press("s");
+    dog.expect("three messages", |screen| {
+        ["dog: first", "dog: second", "dog: third"].iter().all(|line| screen.contains(line))
+    });
+}
+
+#[test]
+fn what_is_typed_ahead_is_not_lost_whatever_else_happens() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    // More than is read at once, while the size changes.
+    dog.press(&"x".repeat(3_000));
+    dog.resize((100, 30));
+    dog.press("\x01begin \x05 end");
+    dog.expect_text(&format!("{} end", "x".repeat(40)));
+    dog.press("\x01");
+    dog.expect_text("> begin xxx");
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let hub = hub(&[]);
+    for signal in ["TERM", "INT", "HUP"] {
+        let mut dog = join(hub.address, "dog");
+        dog.press("half a line");
+        dog.expect_text("> half a line");
+        dog.assert_taken();
+        dog.signal(signal);
+        assert_eq!(dog.expect_end(), 130, "SIG{signal}");
+        dog.assert_given_back();
+    }
+    hub.expect_members(0);
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_holds_up_no_end() {
+    let hub = hub(&[]);
+    let at = hub.address.to_string();
+    let mut dog = Terminal::start("dog", (200, 60), &["join", &at]);
+    dog.expect_text("a pigeon hub");
+    dog.look_away();
+    let flooder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    // A second of frames: far more than a terminal's buffer holds.
+    for n in 0..1_000 {
+        flooder.send_to(format!("{n} {}", "x".repeat(150)).as_bytes(), hub.address).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    dog.signal("TERM");
+    assert_eq!(dog.expect_end(), 130);
+    assert!(dog.modes_are_back());
+}
+
+#[test]
+fn leaving_gives_the_terminal_back() {
+    let hub = hub(&[]);
+    for (keys, status) in [(CTRL_D, 0), ("quit\r", 0), ("/quit\r", 0), (CTRL_C, 130)] {
+        let mut dog = join(hub.address, "dog");
+        dog.press(keys);
+        assert_eq!(dog.expect_end(), status, "{keys:?}");
+        dog.assert_given_back();
+    }
+    hub.expect_members(0);
+}
+
+#[test]
+fn going_to_the_shell_and_back_keeps_everything() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    dog.press("hello\rdraft");
+    dog.expect_text("dog: hello");
+    for stop in [|dog: &Terminal| dog.press(CTRL_Z), |dog: &Terminal| dog.signal("TSTP")] {
+        stop(&dog);
+        wait_until("the program stops", || is_stopped(dog.id()).then_some(()));
+        dog.assert_given_back();
+        dog.signal("CONT");
+        dog.expect("the screen again", |screen| {
+            screen.contains("dog: hello") && screen.contains("> draft")
+        });
+        dog.assert_taken();
+    }
+}
+
+#[test]
+fn a_hub_that_falls_silent_is_told_and_the_person_can_type_on() {
+    let mut hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    hub.say("quit");
+    hub.expect_end(SOON);
+    dog.expect_text("not answering since");
+    dog.press("still typing");
+    dog.expect_text("> still typing");
+}
+
+#[test]
+fn where_nobody_listens_the_reason_stays_readable() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let nobody = socket.local_addr().unwrap().to_string();
+    drop(socket);
+    let mut dog = Terminal::start("dog", SIZE, &["join", &nobody]);
+    assert_eq!(dog.expect_end(), 1);
+    dog.assert_given_back();
+    dog.expect_text("refused: nobody listens there");
+}
+
+#[test]
+fn lines_are_for_the_asking_and_for_terminals_that_have_no_cursor() {
+    let hub = hub(&[]);
+    let at = hub.address.to_string();
+    for (args, term) in [(vec!["join", &at, "--line"], "xterm"), (vec!["join", &at], "dumb")] {
+        let mut dog = Terminal::start_as("dog", SIZE, &args, term);
+        dog.expect_text("a pigeon hub");
+        dog.press("hello\r");
+        dog.expect_text(": hello");
+        assert!(!dog.screen().contains('│'));
+        dog.press("quit\r");
+        assert_eq!(dog.expect_end(), 0);
+        dog.assert_given_back();
+    }
+}
+
+#[test]
+fn a_flood_is_scrolled_through_while_it_comes() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    let flooder = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    for n in 0..2_000 {
+        flooder.send_to(format!("line {n}.").as_bytes(), hub.address).unwrap();
+        if n % 50 == 0 {
+            // As fast as the hub can pass it on, and no faster: this is about the screen.
+            dog.expect(&format!("line {n}"), |screen| screen.contains(&format!(": line {n}.")));
+        }
+    }
+    dog.expect_text(": line 1999.");
+    dog.press(PAGE_UP);
+    dog.press("typed meanwhile");
+    let screen = dog.expect_text("> typed meanwhile");
+    assert!(screen.contains("lines below"), "{screen}");
+    assert!(!screen.contains("lines lost"), "{screen}");
+}
