@@ -3,9 +3,9 @@
 terminal of tmux, and a Python sensor, in one room; then somebody in `pigeon chat` with a program that
 reads and writes GB2312, a stranger, and a contact who is not there.
 
-    cargo build --release && docs/record-screen.py target/release/pigeon README.md
+    cargo build --release && docs/record-screen.py target/release/pigeon README.md README.zh-CN.md
 
-What tmux says is on each terminal goes between the marks of the file. Nothing is edited but what
+What tmux says is on each terminal goes between the marks of each file. Nothing is edited but what
 chance chose: ports and the resume word. tmux runs on a socket of its own.
 """
 import os
@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-PIGEON, README = os.path.abspath(sys.argv[1]), sys.argv[2]
+PIGEON, READMES = os.path.abspath(sys.argv[1]), sys.argv[2:]
 TMUX = ["tmux", "-L", f"pigeon-record-{os.getpid()}", "-f", "/dev/null", "-u"]
 COLUMNS, ROWS = 76, 16
 CONTACTS = tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8")
@@ -168,12 +168,13 @@ def as_text(screens, stand_ins):
 
 
 def put(mark, text):
-    """Puts a text between two marks of the README."""
-    with open(README, encoding="utf-8") as file:
-        before, rest = file.read().split(f"<!-- {mark} -->\n", 1)
-        after = rest.split(f"<!-- /{mark} -->", 1)[1]
-    with open(README, "w", encoding="utf-8") as file:
-        file.write(f"{before}<!-- {mark} -->\n{text}<!-- /{mark} -->{after}")
+    """Puts a text between two marks of every README."""
+    for readme in READMES:
+        with open(readme, encoding="utf-8") as file:
+            before, rest = file.read().split(f"<!-- {mark} -->\n", 1)
+            after = rest.split(f"<!-- /{mark} -->", 1)[1]
+        with open(readme, "w", encoding="utf-8") as file:
+            file.write(f"{before}<!-- {mark} -->\n{text}<!-- /{mark} -->{after}")
 
 
 put("screens", as_text(record_join(), {}))

@@ -2,10 +2,10 @@
 """Records the session of the README by really running it: a hub, `pigeon join` as 狗哥, `nc -u` and a
 three-line Python sensor in one room.
 
-    cargo build --release && docs/record-session.py target/release/pigeon README.md
+    cargo build --release && docs/record-session.py target/release/pigeon README.md README.zh-CN.md
 
 What each program printed, and what was typed into it (behind `>`), goes between the session marks of
-the file. Nothing is edited but what chance chose: ports, the resume word, the buffer granted.
+each file. Nothing is edited but what chance chose: ports, the resume word, the buffer granted.
 """
 import os
 import re
@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-PIGEON, README = sys.argv[1:]
+PIGEON, *READMES = sys.argv[1:]
 SENSOR = """\
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -94,11 +94,12 @@ def main():
         text = re.sub(r"receive_buffer=\d+", "receive_buffer=…", text)
         text = re.sub(r"/resume \S+", "/resume 1-…", text)
         session += f"```console\n$ {program.title}\n{text.rstrip()}\n```\n\n"
-    with open(README, encoding="utf-8") as file:
-        before, rest = file.read().split("<!-- session -->\n", 1)
-        after = rest.split("<!-- /session -->", 1)[1]
-    with open(README, "w", encoding="utf-8") as file:
-        file.write(f"{before}<!-- session -->\n{session}<!-- /session -->{after}")
+    for readme in READMES:
+        with open(readme, encoding="utf-8") as file:
+            before, rest = file.read().split("<!-- session -->\n", 1)
+            after = rest.split("<!-- /session -->", 1)[1]
+        with open(readme, "w", encoding="utf-8") as file:
+            file.write(f"{before}<!-- session -->\n{session}<!-- /session -->{after}")
 
 
 main()
