@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, bail};
 
+use super::exit::UsageError;
+
 /// Where to send: a host and a port, not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
@@ -101,12 +103,22 @@ impl Family {
         !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
     }
 
-    /// Where to listen if no address was named.
-    pub(crate) fn every(self) -> ListenHost {
-        match (self.ipv4, self.ipv6) {
+    /// Where to listen: as was named, or on every address of this family.
+    ///
+    /// # Errors
+    /// When what was named is of the other family.
+    pub(crate) fn listen(self, address: ListenAddress) -> Result<ListenAddress, UsageError> {
+        let every = match (self.ipv4, self.ipv6) {
             (true, _) => ListenHost::Ip(Ipv4Addr::UNSPECIFIED.into()),
             (_, true) => ListenHost::Ip(Ipv6Addr::UNSPECIFIED.into()),
             _ => ListenHost::Every,
+        };
+        match address.host {
+            ListenHost::Ip(ip) if !self.has(ip) => {
+                Err(UsageError(format!("{ip} is no {self} address")))
+            }
+            ListenHost::Every => Ok(ListenAddress { host: every, ..address }),
+            _ => Ok(address.or(every)),
         }
     }
 }

@@ -208,6 +208,10 @@ fn who_does_not_serve_is_told_at_once() {
     assert_eq!(bench.expect_end(Duration::from_secs(2)).code(), Some(1));
     let said = bench.lines(Voice::Err);
     assert_eq!(said, [format!("pigeon: {to} refused: nobody listens there")]);
+    let mut bench = pigeon("pigeon bench", &["bench", &to, "--json"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(1));
+    let told: Value = serde_json::from_str(&bench.lines(Voice::Out).concat()).unwrap();
+    assert_eq!((&told["result"], &told["to"]), (&"refused".into(), &to.as_str().into()));
 
     let echo = serve(&["echo:0"]);
     let to = echo.at("echo").to_string();

@@ -326,6 +326,13 @@ fn the_version_of_ip_can_be_chosen() {
     assert_eq!(sent.expect_end(SOON).code(), Some(0));
     listener.expect_line(|line| line.ends_with(" 5 bytes: hello"), SOON);
     assert_eq!(listener.expect_end(SOON).code(), Some(0));
+    for (flag, at) in [("-4", "[::1]:0"), ("-6", "127.0.0.1:0")] {
+        for command in [&["listen", flag, at][..], &["chat", flag, "--bind", at]] {
+            let mut refused = pigeon("of the other family", command);
+            assert_eq!(refused.expect_end(SOON).code(), Some(2));
+            assert!(refused.lines(Voice::Err).concat().contains("is no IPv"));
+        }
+    }
     let mut old = pigeon("pigeon listen", &["listen", "-4", "0", "--for", "100ms"]);
     let at = address_in(&old.expect_status(|line| line.contains("listening on "), SOON));
     assert_eq!(at.ip().to_string(), "0.0.0.0");

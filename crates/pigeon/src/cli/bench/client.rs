@@ -16,7 +16,7 @@ use super::traffic::Traffic;
 use crate::cli::exit::Status;
 use crate::cli::signals::on_stop;
 use crate::cli::whom;
-use crate::output::{Color, Spool};
+use crate::output::{Color, Spool, json};
 
 /// How soon the end of the sending is noticed.
 const LOOK_UP: Duration = Duration::from_millis(50);
@@ -199,6 +199,20 @@ impl Run {
         interrupted: bool,
     ) -> anyhow::Result<Status> {
         let Some(start) = self.state.start else {
+            if let Some(failure) = self.state.failure.filter(|_| self.json) {
+                // As `ask` has it; the rest in words.
+                let result = match failure {
+                    Failure::Refused => "refused".to_string(),
+                    Failure::NoAnswer => "timed out".to_string(),
+                    failure => failure.to_string(),
+                };
+                self.data.line(json::counts(&[
+                    ("type", "summary".into()),
+                    ("result", result.into()),
+                    ("to", to.to_string().into()),
+                ]));
+                self.data.finish(std::time::Instant::now() + LAST_WORDS);
+            }
             self.notes.finish(std::time::Instant::now() + LAST_WORDS);
             return match self.state.failure {
                 Some(failure) => Err(failed(to, failure)),

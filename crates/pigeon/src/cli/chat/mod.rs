@@ -95,7 +95,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let peers =
         args.whom.iter().map(|word| find(word, args.family)).collect::<Result<Vec<_>, _>>()?;
     let listen = args.bind.unwrap_or(ListenAddress { host: ListenHost::Unsaid, port: 0 });
-    let listen = listen.or(args.family.every());
+    let listen = args.family.listen(listen)?;
     let socket = bind(listen, &SocketOptions { refusals: true, ..SocketOptions::default() })?;
     let full = !args.line && !args.json && terminal::can_be_full();
     let mut chat = Chat::new(config(&args, listen, &socket, full));

@@ -122,7 +122,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     let spelling = Spelling::from(&args.spelling);
     let reply = args.reply.as_ref().map(|text| spelling.read(text.as_bytes())).transpose()?;
-    let socket = bind(args.listen.or(args.family.every()), &options)?;
+    let socket = bind(args.family.listen(args.listen)?, &options)?;
     join_groups(&args, &socket)?;
     let bound = socket.local_addr();
     let capture = args.write.as_ref().map(|path| {

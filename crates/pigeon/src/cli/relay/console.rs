@@ -54,6 +54,9 @@ impl Command {
             (Ways::Both, ["handover"]) => Command::Handover,
             (Ways::Both, ["quit"]) => Command::Quit,
             (Ways::Both, ["help" | "?", ..]) => Command::Help,
+            (Ways::Both, [word @ ("show" | "stats" | "clients" | "handover" | "quit"), ..]) => {
+                Command::Wrong(format!("{word} takes nothing behind it"))
+            }
             (ways, words) => match settings(words) {
                 Ok(settings) => Command::Set(ways, settings),
                 Err(reason) => Command::Wrong(reason),
@@ -160,6 +163,7 @@ mod tests {
             ("up", "a value is missing"),
             ("up quit", "quit is no command"),
             ("loss 120%", "loss: \"120%\" is not between"),
+            ("handover now", "handover takes nothing behind it"),
             ("los 1%", "los is no command"),
             ("\x1b[2J", "\\x1b[2J is no command"),
         ] {

@@ -16,6 +16,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap_complete::ArgValueCandidates;
 use pigeon_datagram::relay::{Config, Relay, Way};
 use pigeon_net::{Clock, SocketOptions, local_addresses};
 use pigeon_text::escape;
@@ -27,11 +28,12 @@ use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
 use super::bind::bind;
-use super::endpoint::{Endpoint, ListenAddress, ListenHost};
+use super::endpoint::{ListenAddress, ListenHost};
 use super::exit::{Status, UsageError};
 use super::hub::Switch;
 use super::quantity;
 use super::signals::on_stop;
+use super::whom;
 use crate::output::Capture;
 use crate::ui::lines;
 
@@ -57,8 +59,8 @@ pub(crate) struct Args {
     listen: ListenAddress,
 
     /// Where their datagrams go: HOST:PORT
-    #[arg(value_name = "TARGET")]
-    target: Endpoint,
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(whom::candidates))]
+    target: String,
 
     /// Begin randomness from this number: the same traffic then has the same fate again
     /// [default: another each time, and shown]
@@ -198,7 +200,7 @@ impl Knobs {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
-    let target = args.target.resolve()?;
+    let target = whom::parse(&args.target, None)?.endpoint.resolve()?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Short enough to be typed again.

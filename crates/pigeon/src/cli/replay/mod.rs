@@ -11,15 +11,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
+use clap_complete::ArgValueCandidates;
 use ipnet::IpNet;
 use pigeon_text::escape;
 
 use self::player::Player;
 use self::reader::{ReadError, Reader};
 use self::stage::{PlayError, Stage};
-use super::endpoint::Endpoint;
 use super::exit::{Status, UsageError};
 use super::signals::on_stop;
+use super::whom;
 
 /// How long to listen for a refusal after the last datagram.
 const LAST_LOOK: Duration = Duration::from_millis(20);
@@ -35,16 +36,17 @@ Examples:
   pigeon relay 5000 127.0.0.1:9999 --record run.pcapng        records one
 
 Reads pcapng and pcap, as Wireshark, tcpdump and `pigeon relay --record` write them. Payloads go to
-TARGET, those of each sender from a socket of its own. What is no whole UDP datagram is left out and
-counted; so is how late anything was sent.")]
+TARGET, those of each sender from a socket of its own; what TARGET itself sent then is left out unless
+--from asks for it. What is no whole UDP datagram is left out and counted; so is how late anything was
+sent.")]
 pub(crate) struct Args {
     /// The capture
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Where to send: HOST:PORT
-    #[arg(value_name = "TARGET")]
-    target: Endpoint,
+    /// Where to send: HOST:PORT, or a contact's name
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(whom::candidates))]
+    target: String,
 
     /// How fast: 2x, 0.5x, or max
     #[arg(long, value_name = "SPEED", default_value = "1x")]
@@ -124,6 +126,8 @@ struct Filter {
     from: Option<Place>,
     to: Option<Place>,
     port: Option<u16>,
+    /// Whose datagrams are left out: the target would get its own replies.
+    not_from: Option<SocketAddr>,
 }
 
 impl Filter {
@@ -131,18 +135,20 @@ impl Filter {
         self.from.is_none_or(|place| place.is(from))
             && self.to.is_none_or(|place| place.is(to))
             && self.port.is_none_or(|port| port == to.port())
+            && self.not_from != Some(from)
     }
 }
 
 /// Replays until the end of the file, or until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shown = escape(&args.file.to_string_lossy().into_owned()).to_string();
-    let target = args.target.resolve()?;
+    let target = whom::parse(&args.target, None)?.endpoint.resolve()?;
     let reader = Reader::open(&args.file).map_err(|error| match error {
         ReadError::Io(error) => UsageError(format!("cannot read {shown}: {error}")),
         error => UsageError(format!("{shown} {error}")),
     })?;
-    let filter = Filter { from: args.from, to: args.to, port: args.port };
+    let not_from = args.from.is_none().then_some(target);
+    let filter = Filter { from: args.from, to: args.to, port: args.port, not_from };
     let mut player = Player::new(reader, filter, args.speed);
     let mut stage = Stage::new(target, args.speed)?;
     let waker = stage.sockets.waker();
@@ -179,6 +185,14 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_target_itself_sent_is_left_out() {
+        let [client, target] = ["10.0.0.1:4", "10.0.0.9:53"].map(|text| text.parse().unwrap());
+        let filter = Filter { not_from: Some(target), ..Filter::default() };
+        assert!(filter.lets(client, target) && !filter.lets(target, client));
+        assert!(Filter::default().lets(target, client));
+    }
 
     #[test]
     fn places_and_speeds_are_read() {

@@ -322,14 +322,14 @@ impl Model {
         let others = self.places.iter().enumerate();
         let others =
             others.filter(|(at, place)| *at != self.current && Some(&place.id) != here.as_ref());
-        if let Some((at, _)) = others.min_by_key(|(_, place)| place.touched) {
+        if let Some((at, place)) = others.min_by_key(|(_, place)| place.touched) {
+            self.closed += place.log.forgotten() + place.log.len() as u64;
             self.close(at);
         }
     }
 
     fn close(&mut self, at: usize) {
-        let place = self.places.remove(at);
-        self.closed += place.log.forgotten() + place.log.len() as u64;
+        self.places.remove(at);
         if at < self.current || self.current == self.places.len() {
             self.current = self.current.saturating_sub(1);
         }
