@@ -149,7 +149,7 @@ fn commands_choose_and_names_complete() {
     dog.press("\rone\r/encoding gbk\r你\r");
     for expected in [b"one".as_slice(), b"\xc4\xe3"] {
         let mut buffer = [0; 9];
-        let length = peer.recv(&mut buffer).unwrap();
+        let length = crate::process::uninterrupted(|| peer.recv(&mut buffer)).unwrap();
         assert_eq!(&buffer[..length], expected);
     }
     dog.expect("whom one talks to", |screen| {
@@ -184,7 +184,7 @@ fn lines_are_for_the_asking() {
     dog.press("hello\r");
     let mut buffer = [0; 9];
     peer.set_read_timeout(Some(SOON)).unwrap();
-    let (length, from) = peer.recv_from(&mut buffer).unwrap();
+    let (length, from) = crate::process::uninterrupted(|| peer.recv_from(&mut buffer)).unwrap();
     assert_eq!(&buffer[..length], b"hello");
     peer.send_to("你好".as_bytes(), from).unwrap();
     dog.expect_text(&format!("] {at}: 你好"));

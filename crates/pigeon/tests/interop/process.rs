@@ -4,7 +4,7 @@
 //! test can wait for a condition instead of a time. When a test fails, every process it still holds
 //! prints what it said.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -257,4 +257,15 @@ fn first_line(bytes: &[u8], wished: &impl Fn(&str) -> bool) -> Option<String> {
 
 fn shown(c: char) -> Vec<char> {
     if c.is_control() { c.escape_default().collect() } else { vec![c] }
+}
+
+/// Calls again what was interrupted: a receive with a time-out ends early where the test, or the
+/// whole machine, was stopped and went on (signal(7)).
+pub(crate) fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }

@@ -27,7 +27,8 @@ fn connected(to: SocketAddr) -> UdpSocket {
 /// The next datagram, and who sent it.
 fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = vec![0; 65_536];
-    let (length, from) = socket.recv_from(&mut buffer).expect("a datagram comes");
+    let (length, from) =
+        crate::process::uninterrupted(|| socket.recv_from(&mut buffer)).expect("a datagram comes");
     buffer.truncate(length);
     (buffer, from)
 }

@@ -20,7 +20,8 @@ fn socket() -> UdpSocket {
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 65_536];
-    let length = socket.recv(&mut buffer).expect("a datagram comes");
+    let length =
+        crate::process::uninterrupted(|| socket.recv(&mut buffer)).expect("a datagram comes");
     buffer.truncate(length);
     buffer
 }
@@ -235,7 +236,7 @@ fn senders_are_told_apart() {
     let target = socket();
     let ours = replay(&file, &target, &[]);
     let mut buffer = [0; 16];
-    let mut from = || target.recv_from(&mut buffer).unwrap().1;
+    let mut from = || crate::process::uninterrupted(|| target.recv_from(&mut buffer)).unwrap().1;
     let [one, two, three] = [from(), from(), from()];
     // Of several sockets, the order is the kernel's; two of the three are one sender's.
     let same = [one == two, two == three, one == three];

@@ -384,7 +384,7 @@ fn asked(socket: &UdpSocket, request: &[u8]) -> Vec<u8> {
 #[track_caller]
 fn received(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 65_535];
-    let length = socket.recv(&mut buffer).unwrap();
+    let length = crate::process::uninterrupted(|| socket.recv(&mut buffer)).unwrap();
     buffer.truncate(length);
     buffer
 }
