@@ -2,9 +2,11 @@
 //!
 //! - [`lines`]: lines typed, and lines printed above the one being typed. [`typist`]: the thread that
 //!   reads them for a loop.
+//! - [`console`]: the thread that reads commands for a server's loop.
 //! - [`screen`]: the full screen.
 //! - [`terminal`]: the terminal's modes, given back whatever happens.
 
+pub(crate) mod console;
 pub(crate) mod lines;
 pub(crate) mod screen;
 pub(crate) mod terminal;

@@ -6,7 +6,7 @@ use pigeon_net::Stats;
 use pigeon_text::{escape, pad, width};
 
 use crate::cli::quantity::roughly;
-use crate::ui::lines::{Input, Printer, Reader};
+use crate::ui::console;
 
 /// The most members listed at once: more scroll away unread.
 const MAX_LISTED: usize = 1_000;
@@ -30,8 +30,10 @@ pub(crate) enum Command {
     Unknown(String),
 }
 
-impl Command {
-    /// Reads a line; `None` if it is empty.
+impl console::Command for Command {
+    const QUIT: Command = Command::Quit;
+    const CLOSED: &'static str = "the console is closed; the hub serves on (Ctrl-C stops it)";
+
     fn parse(line: &str) -> Option<Command> {
         let line = line.trim();
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -50,36 +52,6 @@ impl Command {
             ("help" | "?", _) => Command::Help,
             _ => Command::Unknown(line.to_string()),
         })
-    }
-}
-
-/// Reads commands until the end of input. The end is no command: a hub whose terminal has gone
-/// serves on. Ctrl-C at the terminal's editor is `quit`.
-pub(crate) fn read(reader: &mut Reader, printer: &Printer, give: impl Fn(Command)) {
-    let (notes, interactive) = (&printer.notes, printer.interactive);
-    loop {
-        match reader.next() {
-            Input::Line(line) => {
-                // What was pasted at once is several commands.
-                for line in String::from_utf8_lossy(&line).lines() {
-                    let Some(command) = Command::parse(line) else { continue };
-                    let quits = command == Command::Quit;
-                    give(command);
-                    if quits {
-                        return;
-                    }
-                }
-            }
-            Input::TooLong => drop(notes.line("that line is too long for a command")),
-            Input::NotUtf8 => drop(notes.line("that was no UTF-8; set the terminal to UTF-8")),
-            Input::Interrupted => return give(Command::Quit),
-            Input::End => {
-                if interactive {
-                    notes.line("the console is closed; the hub serves on (Ctrl-C stops it)");
-                }
-                return;
-            }
-        }
     }
 }
 
@@ -197,6 +169,7 @@ fn align<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::console::Command as _;
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@ mod journal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -25,6 +25,7 @@ use super::exit::Status;
 use super::quantity::{self, BytesPerSecond, PerSecond};
 use super::signals::{Stop, on_stop};
 use crate::output::Color;
+use crate::ui;
 use crate::ui::lines::{self, Printer};
 
 /// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
@@ -194,7 +195,7 @@ fn name(text: &str) -> Result<Name, String> {
 
 /// Runs the hub until it is told to stop.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
-    let (mut reader, printer) = lines::open("hub> ")?;
+    let (reader, printer) = lines::open("hub> ")?;
     journal::start(args.log, color, printer.notes.clone());
 
     let path = if args.offload == Switch::On { IoPath::Best } else { IoPath::NoOffload };
@@ -213,27 +214,9 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     announce(&hub, &socket, args.format);
 
     let mut driver = Driver::new(hub, socket).context("cannot watch the socket")?;
-    let (sender, commands) = sync_channel(COMMANDS);
     let waker = driver.waker();
-    if args.console == Switch::On && (printer.interactive || !lines::is_background()) {
-        let printer = printer.clone();
-        let waker = waker.clone();
-        let read = move || {
-            console::read(&mut reader, &printer, |command| {
-                // Fails only when the loop has ended, and then nobody waits for an answer.
-                let _ = sender.send(command);
-                waker.wake();
-            });
-            // The editor stays: what is printed goes through it.
-            loop {
-                std::thread::park();
-            }
-        };
-        std::thread::Builder::new()
-            .name("console".into())
-            .spawn(read)
-            .context("cannot start a thread")?;
-    }
+    let wanted = args.console == Switch::On;
+    let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
 
     let journal = Journal::default();
@@ -246,9 +229,6 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     outcome?;
     Ok(Status::Done)
 }
-
-/// The most commands that wait to be answered; whoever types more waits.
-const COMMANDS: usize = 16;
 
 fn config(
     args: &Args,
@@ -339,7 +319,7 @@ struct Around {
 impl Host<Hub> for Around {
     fn woken(&mut self, hub: &mut Hub, now: datagram::Instant, stats: &Stats) -> ControlFlow<()> {
         let mut quit = self.stop.is_set();
-        for command in self.commands.try_iter().take(COMMANDS) {
+        for command in self.commands.try_iter().take(ui::console::WAITING) {
             quit |= command == Command::Quit;
             for line in console::answer(command, hub, now, stats) {
                 self.printer.data.line(line);

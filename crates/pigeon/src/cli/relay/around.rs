@@ -17,12 +17,10 @@ use super::report::{self, Screen, Totals};
 use crate::cli::quantity;
 use crate::cli::signals::Stop;
 use crate::output::Spool;
+use crate::ui::console::WAITING;
 
 /// How often statistics are told.
 const TICK: Duration = Duration::from_secs(1);
-
-/// The most commands that wait; whoever types more waits.
-pub(super) const COMMANDS: usize = 16;
 
 /// What stands around the relay.
 pub(super) struct Around {
@@ -89,7 +87,7 @@ impl Around {
 
 impl Host for Around {
     fn woken(&mut self, relay: &mut Relay, now: Instant, stats: &Stats) -> ControlFlow<()> {
-        let commands: Vec<Command> = self.commands.try_iter().take(COMMANDS).collect();
+        let commands: Vec<Command> = self.commands.try_iter().take(WAITING).collect();
         for command in commands {
             self.obey(relay, now, stats, command);
         }

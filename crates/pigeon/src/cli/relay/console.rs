@@ -4,7 +4,7 @@ use pigeon_text::escape;
 
 use super::Shapes;
 use super::knobs::{KNOBS, Setting, Settings};
-use crate::ui::lines::{Input, Printer, Reader};
+use crate::ui::console;
 
 pub(super) const HELP: &str = "\
 loss 5%, up delay 20ms, down loss=1%,rate=1Mbit/s: change conditions, both ways or one; \
@@ -35,8 +35,10 @@ pub(super) enum Ways {
     Down,
 }
 
-impl Command {
-    /// Reads a line; `None` if it is empty.
+impl console::Command for Command {
+    const QUIT: Command = Command::Quit;
+    const CLOSED: &'static str = "the console is closed; the relay goes on (Ctrl-C stops it)";
+
     fn parse(line: &str) -> Option<Command> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (ways, words) = match words[..] {
@@ -109,37 +111,9 @@ impl Shapes {
     }
 }
 
-/// Reads commands until the end of input, which is no command: a relay whose terminal has gone
-/// relays on.
-pub(super) fn read(reader: &mut Reader, printer: &Printer, give: impl Fn(Command)) {
-    let (notes, interactive) = (&printer.notes, printer.interactive);
-    loop {
-        match reader.next() {
-            Input::Line(line) => {
-                for line in String::from_utf8_lossy(&line).lines() {
-                    let Some(command) = Command::parse(line) else { continue };
-                    let quits = command == Command::Quit;
-                    give(command);
-                    if quits {
-                        return;
-                    }
-                }
-            }
-            Input::TooLong => drop(notes.line("that line is too long for a command")),
-            Input::NotUtf8 => drop(notes.line("that was no UTF-8; set the terminal to UTF-8")),
-            Input::Interrupted => return give(Command::Quit),
-            Input::End => {
-                if interactive {
-                    notes.line("the console is closed; the relay goes on (Ctrl-C stops it)");
-                }
-                return;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::console::Command as _;
     use super::*;
 
     fn set(ways: Ways, settings: &str) -> Option<Command> {

@@ -12,7 +12,6 @@ use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -21,7 +20,7 @@ use pigeon_datagram::relay::{Config, Relay, Way};
 use pigeon_net::{Clock, SocketOptions, local_addresses};
 use pigeon_text::escape;
 
-use self::around::{Around, COMMANDS};
+use self::around::Around;
 use self::knobs::{Setting, Settings, Shape};
 use self::pump::Pump;
 use self::record::Recorder;
@@ -35,7 +34,7 @@ use super::quantity;
 use super::signals::on_stop;
 use super::whom;
 use crate::output::Capture;
-use crate::ui::lines;
+use crate::ui::{self, lines};
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(400);
@@ -226,25 +225,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     let mut pump = Pump::new(relay, socket, options, clock).context("cannot watch the socket")?;
 
-    let (mut reader, printer) = lines::open("relay> ")?;
-    let (sender, commands) = sync_channel(COMMANDS);
+    let (reader, printer) = lines::open("relay> ")?;
     let waker = pump.waker();
-    if args.console == Switch::On && (printer.interactive || !lines::is_background()) {
-        let (printer, waker) = (printer.clone(), waker.clone());
-        let read = move || {
-            console::read(&mut reader, &printer, |command| {
-                // Fails only when the loop has ended, and then nobody waits for an answer.
-                let _ = sender.send(command);
-                waker.wake();
-            });
-            // The editor stays: what is printed goes through it.
-            loop {
-                std::thread::park();
-            }
-        };
-        let thread = std::thread::Builder::new().name("console".into());
-        thread.spawn(read).context("cannot start a thread")?;
-    }
+    let wanted = args.console == Switch::On;
+    let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
 
     let live = io::stderr().is_terminal() && !args.json;
