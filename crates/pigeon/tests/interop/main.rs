@@ -4,7 +4,7 @@
 //!
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
 //!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`: and what
-//!   makes the way between them bad; `book`: contacts.
+//!   makes the way between them bad; `user_mode_linux`: a kernel of a test's own; `book`: contacts.
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
@@ -33,6 +33,7 @@ mod pigeon;
 mod process;
 mod pty;
 mod services;
+mod user_mode_linux;
 
 mod ask;
 mod bad_network;

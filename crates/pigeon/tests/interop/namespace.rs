@@ -9,7 +9,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde_json::Value;
+
 use crate::process::Process;
+
+/// The ends of the cable. Bit 1 of the first byte: assigned by hand.
+const NEAR_MAC: &str = "02:00:00:00:00:01";
+const FAR_MAC: &str = "02:00:00:00:00:02";
 
 /// A network namespace, removed when it is dropped. Its loopback is up.
 pub(crate) struct Namespace {
@@ -19,58 +25,62 @@ pub(crate) struct Namespace {
 impl Namespace {
     /// A new one; `None` where it may not be made, which is then said.
     pub(crate) fn new() -> Option<Namespace> {
+        let namespace = Namespace::if_possible();
+        if namespace.is_none() {
+            skipped("network namespaces cannot be made here");
+        }
+        namespace
+    }
+
+    /// The same, and nothing is said.
+    pub(crate) fn if_possible() -> Option<Namespace> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let namespace = Namespace { name: format!("pigeon-{}-{number}", std::process::id()) };
-        if !ip(&["netns", "add", &namespace.name]) {
-            skipped("network namespaces cannot be made here");
-            return None;
-        }
-        namespace.ip(&["link", "set", "lo", "up"]).then_some(namespace)
+        let made = ip(&["netns", "add", &namespace.name]);
+        (made && namespace.ip(&["link", "set", "lo", "up"])).then_some(namespace)
     }
 
-    /// Two of them with a cable between, the first `10.77.1.1/24`, the second `10.77.1.2/24`.
+    /// Two of them with a cable between, the first `10.77.1.1/24`, the second `10.77.1.2/24`. They
+    /// know each other's hardware addresses: a bad way would lose and delay the questions for them.
     pub(crate) fn pair() -> Option<[Namespace; 2]> {
         let hosts = [Namespace::new()?, Namespace::new()?];
         let far = &hosts[1].name;
-        let cable = ["link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far];
-        if !hosts[0].ip(&cable) {
+        let cable = [
+            ["link", "add", "near", "address", NEAR_MAC, "type", "veth"],
+            ["peer", "name", "far", "address", FAR_MAC, "netns", far],
+        ];
+        if !hosts[0].ip(&cable.concat()) {
             skipped("there are no veth interfaces here");
             return None;
         }
-        for (host, interface, address) in
-            [(&hosts[0], "near", "10.77.1.1/24"), (&hosts[1], "far", "10.77.1.2/24")]
-        {
+        for (host, interface, address, peer, peers_mac) in [
+            (&hosts[0], "near", "10.77.1.1/24", "10.77.1.2", FAR_MAC),
+            (&hosts[1], "far", "10.77.1.2/24", "10.77.1.1", NEAR_MAC),
+        ] {
             assert!(host.ip(&["address", "add", address, "broadcast", "+", "dev", interface]));
             assert!(host.ip(&["link", "set", interface, "up"]));
+            let known = ["neighbour", "add", peer, "lladdr", peers_mac, "dev", interface];
+            assert!(host.ip(&known));
         }
         Some(hosts)
     }
 
-    /// Makes the way out of an interface bad by a queueing discipline, as `netem loss 1%`. False
-    /// where the kernel does not have it, which is then said.
-    pub(crate) fn shape(&self, interface: &str, discipline: &str) -> bool {
-        let words = ["qdisc", "replace", "dev", interface, "root"].into_iter();
-        let words: Vec<&str> = words.chain(discipline.split(' ')).collect();
-        let done = self.tc(&words).is_some();
-        if !done {
-            skipped(&format!("this kernel has no `{discipline}`"));
-        }
-        done
-    }
-
-    /// How many packets that has dropped, as the kernel counts them.
-    pub(crate) fn dropped(&self, interface: &str) -> u64 {
-        let said = self.tc(&["-s", "qdisc", "show", "dev", interface]).unwrap_or_default();
-        let count = said.split_once("(dropped ").and_then(|(_, rest)| rest.split(',').next());
-        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{said:?}"))
-    }
-
-    /// What `tc` says; `None` if it fails.
-    fn tc(&self, words: &[&str]) -> Option<String> {
+    /// Sets the queueing disciplines on the way out of interfaces, and tells of them. `None` if the
+    /// kernel does not have what is asked for.
+    pub(crate) fn tc(&self, words: &str) -> Option<String> {
         let mut tc = Command::new("ip");
-        let output = tc.args(["netns", "exec", &self.name, "tc"]).args(words).output().ok()?;
+        tc.args(["netns", "exec", &self.name, "tc"]).args(words.split(' '));
+        let output = tc.output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// What a queueing discipline has counted: `packets` that left, `drops`, and those that still wait
+    /// (`qlen`).
+    pub(crate) fn queue(&self, interface: &str, kind: &str) -> Value {
+        let said = self.tc(&format!("-s -j qdisc show dev {interface}")).unwrap();
+        let queues: Vec<Value> = serde_json::from_str(&said).unwrap();
+        queues.into_iter().find(|queue| queue["kind"] == kind).unwrap_or_else(|| panic!("{said}"))
     }
 
     /// A program in there.

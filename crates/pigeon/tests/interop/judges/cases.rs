@@ -3,16 +3,17 @@
 
 use serde_json::Value;
 
+use crate::bad_path::Way;
 use crate::bench::{adds_up, count};
 
 /// One bad way, the same in both directions, and what is sent over it.
 pub(super) struct Case {
-    pub(super) netem: &'static str,
-    /// For `bad_network.py`.
-    pub(super) program: &'static str,
+    pub(super) way: Way,
     /// For `pigeon relay`.
     pub(super) relay: &'static str,
     pub(super) args: &'static str,
+    /// Datagrams a second, and seconds.
+    pub(super) iperf3: (u64, u64),
     pub(super) due: Due,
 }
 
@@ -30,43 +31,41 @@ pub(super) enum Due {
 }
 
 pub(super) const LOSS_1: Case = Case {
-    netem: "netem loss 1%",
-    program: "loss=0.01",
+    way: Way { netem: "loss 1%", program: "loss=0.01" },
     relay: "--loss 1%",
     args: "--for 2s --rate 2k/s",
+    iperf3: (2_000, 2),
     due: Due::Loss(0.01),
 };
 
 pub(super) const LOSS_10: Case = Case {
-    netem: "netem loss 10%",
-    program: "loss=0.1",
+    way: Way { netem: "loss 10%", program: "loss=0.1" },
     relay: "--loss 10%",
     due: Due::Loss(0.1),
     ..LOSS_1
 };
 
 pub(super) const DUPLICATE_1: Case = Case {
-    netem: "netem duplicate 1%",
-    program: "duplicate=0.01",
+    way: Way { netem: "duplicate 1%", program: "duplicate=0.01" },
     relay: "--duplicate 1%",
     due: Due::Duplicates(0.01),
     ..LOSS_1
 };
 
 pub(super) const REORDER_5: Case = Case {
-    netem: "netem delay 10ms reorder 5%",
-    program: "delay=0.01 reorder=0.05",
+    way: Way { netem: "delay 10ms reorder 5%", program: "delay=0.01 reorder=0.05" },
     relay: "",
     args: "--for 3s --rate 1k/s",
+    iperf3: (1_000, 3),
     due: Due::Reordering,
 };
 
 pub(super) const DELAY_50: Case = Case {
-    netem: "netem delay 50ms 10ms",
-    program: "delay=0.05 jitter=0.01",
+    way: Way { netem: "delay 50ms 10ms", program: "delay=0.05 jitter=0.01" },
     relay: "--delay 50ms --jitter 10ms",
     // Farther apart than the delay varies, so that none overtakes another.
     args: "--for 4s --ping --rate 40/s",
+    iperf3: (40, 4),
     due: Due::Delay,
 };
 
@@ -102,14 +101,7 @@ impl Case {
         match self.due {
             Due::Loss(share) => expect_share(told("lost_on_way"), sent, share, "lost"),
             Due::Duplicates(share) => expect_share(told("duplicated"), sent, share, "duplicated"),
-            Due::Reordering => {
-                // Each that goes at once overtakes the ten that were sent in the 10 ms before. So
-                // one is late unless it went at once itself, or all ten after it waited.
-                let late = (1.0 - 0.95_f64.powi(10)) * 0.95;
-                let told = told("late") as f64 / sent as f64;
-                // Nine or eleven may be on the way.
-                assert!((told - late).abs() < 0.08, "{told} for {late}: {summary}");
-            }
+            Due::Reordering => expect_late(told("late"), sent),
             Due::Delay => judge_delay(summary),
         }
         if !matches!(self.due, Due::Loss(_)) {
@@ -130,13 +122,29 @@ fn judge_delay(summary: &Value) {
     // Three digits of a histogram.
     assert!(min >= 0.080 * 0.999, "{summary}");
     assert!((0.100 - MEDIAN..0.100 + MEDIAN + LATE).contains(&median), "{summary}");
-    let (mean, deviation) = JITTER;
     for way in ["up", "down"] {
-        let jitter = seconds(summary, &format!("{way}_jitter"));
-        // One that is late makes two differences, of which a sixteenth each counts at most.
-        let due = mean - 5.0 * deviation..mean + 5.0 * deviation + LATE / 8.0;
-        assert!(due.contains(&jitter), "{way} {due:?}: {summary}");
+        expect_jitter(seconds(summary, &format!("{way}_jitter")), way);
     }
+}
+
+/// Fails unless so many of a thousand a second are late where 5 % go at once and the rest wait for
+/// 10 ms. Each that goes at once overtakes the ten that were sent in the 10 ms before. So one is late
+/// unless it went at once itself, or all ten after it waited.
+#[track_caller]
+pub(super) fn expect_late(late: u64, sent: u64) {
+    let due = (1.0 - 0.95_f64.powi(10)) * 0.95;
+    let told = late as f64 / sent as f64;
+    // Nine or eleven may be on the way.
+    assert!((told - due).abs() < 0.08, "{told} of {sent} late, {due} due");
+}
+
+/// Fails unless this is the jitter, in seconds, of a delay varied evenly by 10 ms.
+#[track_caller]
+pub(super) fn expect_jitter(jitter: f64, what: &str) {
+    let (mean, deviation) = JITTER;
+    // One that is late makes two differences, of which a sixteenth each counts at most.
+    let due = mean - 5.0 * deviation..mean + 5.0 * deviation + LATE / 8.0;
+    assert!(due.contains(&jitter), "jitter {what}: {jitter} s, {due:?} due");
 }
 
 /// Fails unless `hits` of `tries` is what chance makes of this probability, within five standard
