@@ -8,6 +8,7 @@
 //! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
+//! - `operator`: whoever runs a hub: its console and its settings.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
@@ -48,6 +49,7 @@ mod escapes;
 mod groups;
 mod judges;
 mod membership;
+mod operator;
 mod refusals;
 mod relay;
 mod replay;
