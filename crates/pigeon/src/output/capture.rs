@@ -1,129 +1,17 @@
-//! Datagrams as a pcapng file that Wireshark opens (draft-ietf-opsawg-pcapng).
-//!
-//! A socket sees payloads, not packets: the IP and UDP headers are written anew from what is known,
-//! so the addresses, ports, lengths and times are true and everything else is what a plain sender
-//! would put there (TTL 64, no options, no fragments).
+//! Datagrams as a pcapng file.
 
-use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::io::{self, BufWriter};
 use std::path::Path;
-use std::time::Duration;
 
-use pcap_file::DataLink;
-use pcap_file::pcapng::PcapNgWriter;
-use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
-use pcap_file::pcapng::blocks::interface_description::{
-    InterfaceDescriptionBlock, InterfaceDescriptionOption,
-};
+use pigeon_capture::Writer;
 
-/// IP's number of UDP.
-const UDP: u8 = 17;
+/// A capture file that is being written.
+pub(crate) type Capture = Writer<BufWriter<File>>;
 
-/// A capture that is being written.
-pub(crate) struct Capture {
-    writer: PcapNgWriter<BufWriter<File>>,
-}
-
-impl Capture {
-    /// Begins a file. An existing one is not touched: nobody means to lose a capture.
-    pub(crate) fn create(path: &Path) -> io::Result<Capture> {
-        let file = BufWriter::new(File::create_new(path)?);
-        let mut writer = PcapNgWriter::new(file).map_err(io::Error::other)?;
-        let interface = InterfaceDescriptionBlock {
-            linktype: DataLink::RAW,
-            snaplen: 0,
-            // Times are in nanoseconds.
-            options: vec![InterfaceDescriptionOption::IfTsResol(9)],
-        };
-        writer.write_pcapng_block(interface).map_err(io::Error::other)?;
-        Ok(Capture { writer })
-    }
-
-    /// Appends a datagram. `length` is its true length, of which `payload` may be the beginning.
-    pub(crate) fn write(
-        &mut self,
-        time: Duration,
-        from: SocketAddr,
-        to: SocketAddr,
-        payload: &[u8],
-        length: usize,
-    ) -> io::Result<()> {
-        let packet = packet(from, to, payload, length);
-        let block = EnhancedPacketBlock {
-            interface_id: 0,
-            timestamp: time,
-            original_len: (packet.len() - payload.len() + length) as u32,
-            data: Cow::Owned(packet),
-            options: vec![],
-        };
-        self.writer.write_pcapng_block(block).map(|_| ()).map_err(io::Error::other)
-    }
-
-    /// Writes out what is still in memory.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.writer.get_mut().flush()
-    }
-}
-
-/// An IP packet with a UDP datagram in it (RFC 791, RFC 8200, RFC 768).
-fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8], length: usize) -> Vec<u8> {
-    let udp_length = 8 + length;
-    let mut packet = Vec::with_capacity(48 + payload.len());
-    match (from.ip(), to.ip()) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            packet.extend([0x45, 0]);
-            packet.extend(((20 + udp_length) as u16).to_be_bytes());
-            packet.extend([0, 0, 0x40, 0, 64, UDP, 0, 0]);
-            packet.extend(from.octets());
-            packet.extend(to.octets());
-            let sum = checksum(&[&packet]);
-            packet[10..12].copy_from_slice(&sum.to_be_bytes());
-        }
-        (from, to) => {
-            packet.extend([0x60, 0, 0, 0]);
-            packet.extend((udp_length as u16).to_be_bytes());
-            packet.extend([UDP, 64]);
-            packet.extend(v6(from).octets());
-            packet.extend(v6(to).octets());
-        }
-    }
-    let addresses = if from.is_ipv4() && to.is_ipv4() { 12..20 } else { 8..40 };
-    let mut udp = [0; 8];
-    udp[0..2].copy_from_slice(&from.port().to_be_bytes());
-    udp[2..4].copy_from_slice(&to.port().to_be_bytes());
-    udp[4..6].copy_from_slice(&(udp_length as u16).to_be_bytes());
-    if payload.len() == length {
-        let pseudo = [&[0, UDP][..], &(udp_length as u16).to_be_bytes()].concat();
-        let sum = checksum(&[&packet[addresses], &pseudo, &udp, payload]);
-        // Zero would mean that there is none.
-        let sum = if sum == 0 { 0xffff } else { sum };
-        udp[6..8].copy_from_slice(&sum.to_be_bytes());
-    }
-    packet.extend(udp);
-    packet.extend(payload);
-    packet
-}
-
-fn v6(ip: IpAddr) -> Ipv6Addr {
-    match ip {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
-        IpAddr::V6(v6) => v6,
-    }
-}
-
-/// The Internet checksum (RFC 1071) of pieces of even length but the last.
-fn checksum(pieces: &[&[u8]]) -> u16 {
-    let words = pieces.iter().flat_map(|piece| piece.chunks(2));
-    let sum: u64 = words
-        .map(|word| u64::from(word[0]) << 8 | u64::from(word.get(1).copied().unwrap_or(0)))
-        .sum();
-    let mut sum = sum;
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
+/// Begins one. A file that is there is not touched: nobody means to lose a capture.
+pub(crate) fn create_capture(path: &Path) -> io::Result<Capture> {
+    Writer::new(BufWriter::new(File::create_new(path)?))
 }
 
 #[cfg(test)]
@@ -131,24 +19,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checksum_over_a_packet_that_holds_it_is_zero() {
-        for (from, to) in [("10.0.0.1:7", "10.0.0.2:9"), ("[fe80::1]:7", "[::1]:9")] {
-            let (from, to): (SocketAddr, SocketAddr) = (from.parse().unwrap(), to.parse().unwrap());
-            let packet = packet(from, to, b"odd", 3);
-            let (header, addresses) = if from.is_ipv4() { (20, 12..20) } else { (40, 8..40) };
-            if from.is_ipv4() {
-                assert_eq!(checksum(&[&packet[..20]]), 0);
-            }
-            let pseudo = [0, UDP, 0, 11];
-            assert_eq!(checksum(&[&packet[addresses], &pseudo, &packet[header..]]), 0);
-        }
-    }
-
-    #[test]
     fn an_existing_file_is_not_touched() {
         let path = std::env::temp_dir().join(format!("pigeon-capture-{}", std::process::id()));
         std::fs::write(&path, "mine").unwrap();
-        assert_eq!(Capture::create(&path).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(create_capture(&path).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         std::fs::remove_file(&path).unwrap();
     }

@@ -13,7 +13,7 @@ pub(crate) mod wall;
 
 use std::io::IsTerminal;
 
-pub(crate) use capture::Capture;
+pub(crate) use capture::{Capture, create_capture};
 pub(crate) use spool::Spool;
 
 /// When to use colour.

@@ -144,8 +144,7 @@ fn introduced(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> Strin
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     command.args(["hub", "--config"]).arg(&path).args(flags).envs(environment.iter().copied());
     let hub = Process::spawn("hub", &mut command);
-    let line = hub.expect_status(|line| line.contains("listening on "), SOON);
-    line
+    hub.expect_status(|line| line.contains("listening on "), SOON)
 }
 
 #[test]

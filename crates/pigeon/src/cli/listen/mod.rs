@@ -31,7 +31,7 @@ use crate::cli::quantity::{self, PerSecond};
 use crate::cli::serve::wall;
 use crate::cli::signals::{Stop, on_stop};
 use crate::cli::spelling::{Spelling, SpellingArgs};
-use crate::output::{Capture, Spool};
+use crate::output::{Spool, create_capture};
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -127,7 +127,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let bound = socket.local_addr();
     let capture = args.write.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        Capture::create(path).with_context(|| format!("cannot write {shown}"))
+        create_capture(path).with_context(|| format!("cannot write {shown}"))
     });
     let form = match (args.json, args.raw) {
         (true, _) => Form::Json,

@@ -33,7 +33,7 @@ use super::hub::Switch;
 use super::quantity;
 use super::signals::on_stop;
 use super::whom;
-use crate::output::Capture;
+use crate::output::create_capture;
 use crate::ui::{self, lines};
 
 /// How long output may still be written after the loop has ended.
@@ -212,7 +212,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     refuse_own_address(bound, target)?;
     let recorder = args.record.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        let capture = Capture::create(path).with_context(|| format!("cannot write {shown}"))?;
+        let capture = create_capture(path).with_context(|| format!("cannot write {shown}"))?;
         Recorder::start(capture, target).context("cannot start a thread")
     });
     let recorder = recorder.transpose()?;

@@ -1,10 +1,9 @@
 //! `pigeon replay`: sends a capture's datagrams again, with their timing.
 
-mod packet;
 mod player;
-mod reader;
 mod stage;
 
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -13,10 +12,10 @@ use std::time::Duration;
 use anyhow::bail;
 use clap_complete::ArgValueCandidates;
 use ipnet::IpNet;
+use pigeon_capture::{ReadError, Reader};
 use pigeon_text::escape;
 
 use self::player::Player;
-use self::reader::{ReadError, Reader};
 use self::stage::{PlayError, Stage};
 use super::exit::{Status, UsageError};
 use super::signals::on_stop;
@@ -143,7 +142,8 @@ impl Filter {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shown = escape(&args.file.to_string_lossy().into_owned()).to_string();
     let target = whom::parse(&args.target, None)?.endpoint.resolve()?;
-    let reader = Reader::open(&args.file).map_err(|error| match error {
+    let file = File::open(&args.file).map_err(ReadError::Io);
+    let reader = file.and_then(Reader::new).map_err(|error| match error {
         ReadError::Io(error) => UsageError(format!("cannot read {shown}: {error}")),
         error => UsageError(format!("{shown} {error}")),
     })?;

@@ -1,12 +1,12 @@
 //! Which datagrams of a capture are to be sent, and when.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use pigeon_capture::{Packet, ReadError, Reader, Skip, datagram};
 use pigeon_datagram::Instant;
 
-use super::packet::{Skip, datagram};
-use super::reader::{Packet, ReadError, Reader};
 use super::{Filter, Speed};
 
 /// A datagram to send.
@@ -47,9 +47,9 @@ pub(super) trait Packets {
     fn next(&mut self) -> Result<Option<Packet>, ReadError>;
 }
 
-impl Packets for Reader {
+impl<R: Read> Packets for Reader<R> {
     fn next(&mut self) -> Result<Option<Packet>, ReadError> {
-        Reader::next(self)
+        self.next_packet()
     }
 }
 

@@ -7,13 +7,12 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Context;
+use pigeon_capture::{ReadError, Skip};
 use pigeon_datagram::{Instant, Outbox, Transmit};
 use pigeon_net::{Clock, Receipt, Socket, SocketOptions, Sockets};
 
 use super::Speed;
-use super::packet::Skip;
 use super::player::{Cue, LeftOut, Packets, Player};
-use super::reader::ReadError;
 use crate::output::json;
 
 /// The most sockets: sources beyond share the last one.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Why a packet is no datagram that could be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Skip {
+pub enum Skip {
     /// Something else: TCP, ARP, ICMP.
     NotUdp,
     /// A part of a datagram. Fragments are not put together again: a socket sends whole datagrams,
@@ -19,10 +19,12 @@ pub(super) enum Skip {
 }
 
 impl Skip {
-    pub(super) const ALL: [Skip; 5] =
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Skip; 5] =
         [Skip::NotUdp, Skip::Fragment, Skip::Cut, Skip::Malformed, Skip::UnknownLink];
 
-    pub(super) fn describe(self) -> &'static str {
+    /// In words that go behind a count: "3 fragments".
+    pub fn describe(self) -> &'static str {
         match self {
             Skip::NotUdp => "not UDP",
             Skip::Fragment => "fragments",
@@ -35,10 +37,13 @@ impl Skip {
 
 /// A datagram in a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Datagram<'a> {
-    pub(super) from: SocketAddr,
-    pub(super) to: SocketAddr,
-    pub(super) payload: &'a [u8],
+pub struct Datagram<'a> {
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// To whom.
+    pub to: SocketAddr,
+    /// What it carries.
+    pub payload: &'a [u8],
 }
 
 /// Link types by their numbers (draft-ietf-opsawg-pcaplinktype).
@@ -66,7 +71,7 @@ const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;
 
 /// Takes a packet of this link type apart.
-pub(super) fn datagram(link: u32, packet: &[u8]) -> Result<Datagram<'_>, Skip> {
+pub fn datagram(link: u32, packet: &[u8]) -> Result<Datagram<'_>, Skip> {
     match link {
         link::RAW | link::IPV4 | link::IPV6 => ip(packet),
         // Four bytes of address family, in the byte order of whoever captured: either is read, as

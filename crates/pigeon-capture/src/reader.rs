@@ -1,8 +1,6 @@
 //! Packets of a capture file, pcap (draft-ietf-opsawg-pcap) or pcapng (draft-ietf-opsawg-pcapng).
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, Chain, Cursor, Read};
 use std::time::Duration;
 
 use pcap_file::pcap::PcapReader;
@@ -15,18 +13,21 @@ use pcap_file::{PcapError, TsResolution};
 /// The most interfaces of one file whose packets are told apart.
 const MAX_INTERFACES: usize = 65_536;
 
-/// A capture file, read from front to back.
-pub(super) struct Reader {
-    file: Format,
+/// A capture, read from front to back.
+pub struct Reader<R: Read> {
+    format: Format<Rewound<R>>,
     /// Of a pcapng file's present section.
     interfaces: Vec<Interface>,
     last: Duration,
 }
 
-enum Format {
-    Pcap(PcapReader<File>),
-    PcapNg(Box<PcapNgReader<File>>),
+enum Format<R: Read> {
+    Pcap(PcapReader<R>),
+    PcapNg(Box<PcapNgReader<R>>),
 }
+
+/// The bytes by which the format is told, and the rest. So a pipe will do, which cannot seek.
+type Rewound<R> = Chain<Cursor<[u8; 4]>, R>;
 
 /// What a file says of where a packet was captured.
 #[derive(Clone, Copy, Debug)]
@@ -40,17 +41,18 @@ struct Interface {
 
 /// A packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Packet {
-    /// When it was captured, since some origin.
-    pub(super) time: Duration,
-    /// The link type's number.
-    pub(super) link: u32,
-    pub(super) data: Vec<u8>,
+pub struct Packet {
+    /// When it was captured, since some origin: mostly 1970.
+    pub time: Duration,
+    /// What its first bytes are: a number of draft-ietf-opsawg-pcaplinktype.
+    pub link: u32,
+    /// Its bytes, as many as the capture kept.
+    pub data: Vec<u8>,
 }
 
-/// Why a file could not be read on.
+/// Why a capture could not be read on.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
+pub enum ReadError {
     /// It is something else.
     #[error("is no capture: neither pcap nor pcapng")]
     NoCapture,
@@ -78,40 +80,47 @@ impl From<PcapError> for ReadError {
     }
 }
 
-impl Reader {
-    /// Opens a file, and sees which kind it is by its first bytes.
-    pub(super) fn open(path: &Path) -> Result<Reader, ReadError> {
-        let mut file = File::open(path)?;
+impl<R: Read> Reader<R> {
+    /// Reads the beginning, and sees by it which format it is.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is no capture, or cannot be read.
+    pub fn new(mut input: R) -> Result<Reader<R>, ReadError> {
         let mut magic = [0; 4];
-        file.read_exact(&mut magic).map_err(|error| match error.kind() {
+        input.read_exact(&mut magic).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => ReadError::NoCapture,
             _ => error.into(),
         })?;
-        file.seek(SeekFrom::Start(0))?;
-        let file = match magic {
-            [0x0a, 0x0d, 0x0d, 0x0a] => Format::PcapNg(Box::new(PcapNgReader::new(file)?)),
+        let input = Cursor::new(magic).chain(input);
+        let format = match magic {
+            [0x0a, 0x0d, 0x0d, 0x0a] => Format::PcapNg(Box::new(PcapNgReader::new(input)?)),
             // Microseconds or nanoseconds, in either byte order.
             [0xa1, 0xb2, 0xc3, 0xd4]
             | [0xd4, 0xc3, 0xb2, 0xa1]
             | [0xa1, 0xb2, 0x3c, 0x4d]
-            | [0x4d, 0x3c, 0xb2, 0xa1] => Format::Pcap(PcapReader::new(file)?),
+            | [0x4d, 0x3c, 0xb2, 0xa1] => Format::Pcap(PcapReader::new(input)?),
             _ => return Err(ReadError::NoCapture),
         };
-        Ok(Reader { file, interfaces: Vec::new(), last: Duration::ZERO })
+        Ok(Reader { format, interfaces: Vec::new(), last: Duration::ZERO })
     }
 
     /// The next packet; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Packet>, ReadError> {
-        match &mut self.file {
+    ///
+    /// # Errors
+    ///
+    /// A capture that is damaged, ends within a packet, or cannot be read on.
+    pub fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
+        match &mut self.format {
             Format::Pcap(reader) => next_pcap(reader),
             Format::PcapNg(reader) => next_pcapng(reader, &mut self.interfaces, &mut self.last),
         }
     }
 }
 
-fn next_pcap(reader: &mut PcapReader<File>) -> Result<Option<Packet>, ReadError> {
+fn next_pcap<R: Read>(reader: &mut PcapReader<R>) -> Result<Option<Packet>, ReadError> {
     let header = reader.header();
-    // Not `next_packet`, which refuses packets that were longer than the capture kept.
+    // Not the library's `next_packet`, which refuses packets that were longer than the capture kept.
     let Some(packet) = reader.next_raw_packet() else { return Ok(None) };
     let packet = packet?;
     let unit = match header.ts_resolution {
@@ -126,8 +135,8 @@ fn next_pcap(reader: &mut PcapReader<File>) -> Result<Option<Packet>, ReadError>
     }))
 }
 
-fn next_pcapng(
-    reader: &mut PcapNgReader<File>,
+fn next_pcapng<R: Read>(
+    reader: &mut PcapNgReader<R>,
     interfaces: &mut Vec<Interface>,
     last: &mut Duration,
 ) -> Result<Option<Packet>, ReadError> {
@@ -199,24 +208,15 @@ impl Interface {
 mod tests {
     use super::*;
 
-    fn scratch(name: &str, bytes: &[u8]) -> std::path::PathBuf {
-        let name = format!("pigeon-reader-{name}-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path
-    }
-
-    /// All packets, and how the file ended.
-    fn read(name: &str, bytes: &[u8]) -> (Vec<Packet>, Option<ReadError>) {
-        let path = scratch(name, bytes);
+    /// All packets, and how the capture ended.
+    fn read(bytes: &[u8]) -> (Vec<Packet>, Option<ReadError>) {
         let mut packets = Vec::new();
-        let outcome = Reader::open(&path).and_then(|mut reader| {
-            while let Some(packet) = reader.next()? {
+        let outcome = Reader::new(bytes).and_then(|mut reader| {
+            while let Some(packet) = reader.next_packet()? {
                 packets.push(packet);
             }
             Ok(())
         });
-        std::fs::remove_file(path).unwrap();
         (packets, outcome.err())
     }
 
@@ -261,24 +261,24 @@ mod tests {
             ("ng-nano", pcapng(Some(9), 12_345_000_000)),
             ("ng-milli", pcapng(Some(3), 12_345)),
         ] {
-            let (packets, error) = read(name, &file);
+            let (packets, error) = read(&file);
             assert!(error.is_none(), "{name}: {error:?}");
             assert_eq!(packets.len(), 1, "{name}");
             assert_eq!((packets[0].time, &packets[0].data[..]), (time, &b"abc"[..]), "{name}");
         }
         // A power of two.
-        let (packets, _) = read("ng-binary", &pcapng(Some(0x80 | 10), 12 * 1024 + 512));
+        let (packets, _) = read(&pcapng(Some(0x80 | 10), 12 * 1024 + 512));
         assert_eq!(packets[0].time, Duration::from_millis(12_500));
     }
 
     #[test]
     fn what_is_no_capture_or_not_whole_says_so() {
         for bytes in [&b""[..], b"abc", b"GIF89a and so on", &[0; 100]] {
-            assert!(matches!(read("none", bytes).1, Some(ReadError::NoCapture)), "{bytes:?}");
+            assert!(matches!(read(bytes).1, Some(ReadError::NoCapture)), "{bytes:?}");
         }
         for file in [pcap(0xa1b2_c3d4, 0), pcapng(None, 0)] {
             for length in 5..file.len() {
-                let (packets, error) = read("short", &file[..length]);
+                let (packets, error) = read(&file[..length]);
                 // Between two blocks a file may simply end.
                 assert!(packets.is_empty() && !matches!(error, Some(ReadError::NoCapture)));
                 if length > file.len() - 3 {
@@ -305,7 +305,7 @@ mod tests {
                 let at = random() as usize % file.len();
                 file[at] = random() as u8;
             }
-            let _ = read("damaged", &file);
+            let _ = read(&file);
         }
     }
 }
