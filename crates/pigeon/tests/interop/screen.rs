@@ -229,6 +229,6 @@ fn a_flood_is_scrolled_through_while_it_comes() {
     dog.press(PAGE_UP);
     dog.press("typed meanwhile");
     let screen = dog.expect_text("> typed meanwhile");
-    assert!(screen.contains("lines below"), "{screen}");
-    assert!(!screen.contains("lines lost"), "{screen}");
+    assert!(screen.contains("messages below"), "{screen}");
+    assert!(!screen.contains("messages lost"), "{screen}");
 }
