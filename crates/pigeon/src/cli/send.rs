@@ -11,9 +11,11 @@ use clap_complete::ArgValueCandidates;
 use pigeon_client::{Heard, SENDER_QUEUE, Sender};
 use pigeon_datagram::{Instant, max_payload};
 use pigeon_net::{
-    Clock, Driver, Host, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker, local_addresses,
+    Clock, Driver, Host, Operation, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker,
+    local_addresses,
 };
 
+use super::bind::explain;
 use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::framing::{Frames, Framing, check_length};
@@ -201,6 +203,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 /// A socket for one peer, so that strangers are not heard and a refusal is; for a broadcast or
 /// multicast address one that hears whoever answers.
 fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
+    if let Some(source) = args.source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
+        let error = format!("--source {source} and {to} are not of one IP version");
+        return Err(UsageError(error).into());
+    }
     let group = to.ip().is_multicast();
     let multicast_interface = match &args.multicast_interface {
         Some(_) if !group => {
@@ -224,11 +230,12 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
     };
     if !group && !args.broadcast {
         return Socket::connect(to, args.source, &options).map_err(|error| {
-            match error.source.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    anyhow!("{} is a broadcast address: add --broadcast to send there", to.ip())
+            match (error.operation, error.source.kind()) {
+                (Operation::Connect, io::ErrorKind::PermissionDenied) => {
+                    let error = "is a broadcast address: add --broadcast to send there";
+                    UsageError(format!("{} {error}", to.ip())).into()
                 }
-                _ => error.into(),
+                _ => explain(error),
             }
         });
     }
@@ -236,7 +243,7 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
         SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     };
-    Ok(Socket::bind(args.source.unwrap_or((any, 0).into()), &options)?)
+    Socket::bind(args.source.unwrap_or((any, 0).into()), &options).map_err(explain)
 }
 
 fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {

@@ -40,6 +40,29 @@ fn send_that_waits_is_refused_at_once_where_nobody_listens() {
     assert!(sender.lines(Voice::Err).iter().any(|line| line.contains("refused")));
 }
 
+/// What must be changed before another try can be of use, told in one line: exit status 2.
+#[test]
+fn a_wrong_command_line_or_file_is_wrong_usage() {
+    let [nowhere, target] = ["/nowhere/run.pcapng", "127.0.0.1:9"];
+    for (args, reason) in [
+        (&["listen", "127.0.0.1:0", "--write", nowhere][..], "cannot write /nowhere/run.pcapng: "),
+        (&["relay", "0", target, "--record", nowhere], "cannot write /nowhere/run.pcapng: "),
+        (&["replay", nowhere, target], "cannot read /nowhere/run.pcapng: "),
+        (&["hub", "--config", nowhere], "cannot read /nowhere/run.pcapng: "),
+        (&["man", "/dev/null/pages"], "cannot make /dev/null/pages: "),
+        (&["listen", "203.0.113.9:0"], "203.0.113.9 is no address of this host; `ip addr` lists"),
+        (&["send", "255.255.255.255:9", "x"], "a broadcast address: add --broadcast to send"),
+        (&["send", target, "x", "--source", "203.0.113.9:0"], "203.0.113.9 is no address of this"),
+        (&["send", target, "x", "--source", "[::1]:0"], "are not of one IP version"),
+        (&["send", target, &"x".repeat(65_508)], "not sent: 65508 bytes, and a datagram there"),
+    ] {
+        let mut ours = pigeon(args[0], args);
+        assert_eq!(ours.expect_end(SOON).code(), Some(2), "{}: {reason}", args[0]);
+        let said = ours.lines(Voice::Err);
+        assert!(said.len() == 1 && said[0].contains(reason), "{said:?}");
+    }
+}
+
 /// A port on which nobody listens, and nobody will: it is bound, but connected to somewhere else, so
 /// the kernel refuses everyone's datagrams and gives the port to no other test.
 struct DeadPort(UdpSocket);

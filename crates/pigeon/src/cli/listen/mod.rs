@@ -127,7 +127,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let bound = socket.local_addr();
     let capture = args.write.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        create_capture(path).with_context(|| format!("cannot write {shown}"))
+        create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))
     });
     let form = match (args.json, args.raw) {
         (true, _) => Form::Json,

@@ -212,7 +212,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     refuse_own_address(bound, target)?;
     let recorder = args.record.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        let capture = create_capture(path).with_context(|| format!("cannot write {shown}"))?;
+        let capture =
+            create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))?;
         Recorder::start(capture, target).context("cannot start a thread")
     });
     let recorder = recorder.transpose()?;
