@@ -15,8 +15,12 @@ pub(crate) enum Status {
     Failed = 1,
     /// The command line, or a file, is wrong.
     Usage = 2,
-    /// Ctrl-C: 128 and the number of SIGINT, as shells say it.
+    /// The terminal was closed: 128 and the number of SIGHUP, as shells say it.
+    HungUp = 129,
+    /// Ctrl-C: SIGINT, likewise.
     Interrupted = 130,
+    /// SIGTERM, likewise.
+    Terminated = 143,
 }
 
 impl Status {

@@ -177,8 +177,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if let Some(error) = around.error {
         return Err(error);
     }
-    if around.stop.is_set() {
-        return Ok(Status::Interrupted);
+    if let Some(status) = around.stop.status() {
+        return Ok(status);
     }
     // On this host a refusal is there as soon as the datagram is.
     around.refused |=

@@ -61,11 +61,11 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         state: State::default(),
     };
 
-    let mut interrupted = false;
+    let mut stopped = None;
     while !traffic.machines().all(Client::is_over) {
         let now = traffic.clock.now();
-        if stop.is_set() && !interrupted {
-            interrupted = true;
+        if stop.is_set() && stopped.is_none() {
+            stopped = stop.status();
             // A second Ctrl-C ends the process on the spot: not on the alternate screen.
             run.plot = None;
             traffic.machines_mut().for_each(|client| client.interrupt(now));
@@ -82,7 +82,7 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             }
         }
     }
-    run.end(&traffic, to, interrupted)
+    run.end(&traffic, to, stopped)
 }
 
 /// A measurement from outside.
@@ -196,7 +196,7 @@ impl Run {
         mut self,
         traffic: &Traffic<Client>,
         to: SocketAddr,
-        interrupted: bool,
+        stopped: Option<Status>,
     ) -> anyhow::Result<Status> {
         let Some(start) = self.state.start else {
             if let Some(failure) = self.state.failure.filter(|_| self.json) {
@@ -214,10 +214,10 @@ impl Run {
                 self.data.finish(std::time::Instant::now() + LAST_WORDS);
             }
             self.notes.finish(std::time::Instant::now() + LAST_WORDS);
-            return match self.state.failure {
-                Some(failure) => Err(failed(to, failure)),
-                None if interrupted => Ok(Status::Interrupted),
-                None => bail!("{to}: the measurement did not begin"),
+            return match (self.state.failure, stopped) {
+                (Some(failure), _) => Err(failed(to, failure)),
+                (None, Some(status)) => Ok(status),
+                (None, None) => bail!("{to}: the measurement did not begin"),
             };
         };
         let known = snapshot(traffic);
@@ -230,7 +230,7 @@ impl Run {
         }
         let (times, uncorrected) = (&self.state.times, &self.state.uncorrected);
         if self.json {
-            self.data.line(self.shown.json(elapsed, &known, times, uncorrected, interrupted));
+            self.data.line(self.shown.json(elapsed, &known, times, uncorrected, stopped.is_some()));
         } else {
             for line in self.shown.table(elapsed, &known, times, uncorrected) {
                 self.data.line(line);
@@ -244,13 +244,13 @@ impl Run {
         }
         let ways = [known.up, known.down, known.trip];
         let nothing = ways.iter().flatten().any(|way| way.sent > 0 && way.received == 0);
-        match (interrupted, nothing) {
-            (true, _) => Ok(Status::Interrupted),
-            (_, true) => {
+        match stopped {
+            Some(status) => Ok(status),
+            None if nothing => {
                 let _ = writeln!(io::stderr(), "pigeon: {to}: nothing arrived");
                 Ok(Status::Failed)
             }
-            _ => Ok(Status::Done),
+            None => Ok(Status::Done),
         }
     }
 }

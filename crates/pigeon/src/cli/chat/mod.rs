@@ -193,8 +193,8 @@ struct Around {
 
 impl Host<Chat> for Around {
     fn woken(&mut self, chat: &mut Chat, now: Instant, stats: &Stats) -> ControlFlow<()> {
-        if self.stop.is_set() {
-            self.status = Status::Interrupted;
+        if let Some(status) = self.stop.status() {
+            self.status = status;
             chat.leave();
         }
         self.mind_unsent(stats);
@@ -202,7 +202,7 @@ impl Host<Chat> for Around {
         while self.held.len() < MAX_HELD
             && let Some(wish) = self.face.next()
         {
-            if matches!(wish, Wish::Typed(Typed::Leave(Status::Interrupted))) {
+            if matches!(wish, Wish::Typed(Typed::Leave(status)) if status != Status::Done) {
                 // Nobody has to wait for a resolver to leave.
                 self.grant(chat, wish);
             } else {

@@ -154,8 +154,8 @@ impl Host<Session<Pcg64>> for Around {
         now: Instant,
         stats: &Stats,
     ) -> ControlFlow<()> {
-        if self.stop.is_set() {
-            self.status = Status::Interrupted;
+        if let Some(status) = self.stop.status() {
+            self.status = status;
             session.leave();
         }
         // As many lines as one drain carries; the rest follow at once.

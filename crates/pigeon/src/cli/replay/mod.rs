@@ -175,11 +175,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Err(PlayError::File(error)) => bail!("{shown} {error}, after {packets} packets"),
         Err(PlayError::Socket(error)) => return Err(error),
         Ok(()) if stage.refused => bail!("refused: nobody listens at {target}"),
-        Ok(()) if stop.is_set() => return Ok(Status::Interrupted),
+        Ok(()) if stop.is_set() => {}
         Ok(()) if stage.counts.sent == 0 => bail!("{shown} holds no datagram to send"),
         Ok(()) => {}
     }
-    Ok(Status::Done)
+    Ok(stop.status().unwrap_or(Status::Done))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::model::tests::{person, room, said};
 use super::model::{Mode, Model};
 use super::update::{Presence, Update};
 use super::{Look, draw};
+use crate::cli::exit::Status;
 
 const COMMANDS: &[(&str, &str)] = &[("/nick NAME", "what others call you"), ("quit", "leave")];
 
@@ -251,9 +252,9 @@ fn leaving_takes_an_empty_line_or_ctrl_c() {
     key(&mut model, KeyCode::Home);
     assert_eq!(ctrl(&mut model, 'd'), None);
     assert_eq!(model.input.text(), "b");
-    assert_eq!(ctrl(&mut model, 'c'), Some(Action::Leave { interrupted: true }));
+    assert_eq!(ctrl(&mut model, 'c'), Some(Action::Leave(Status::Interrupted)));
     ctrl(&mut model, 'd');
-    assert_eq!(ctrl(&mut model, 'd'), Some(Action::Leave { interrupted: false }));
+    assert_eq!(ctrl(&mut model, 'd'), Some(Action::Leave(Status::Done)));
     assert_eq!(ctrl(&mut model, 'z'), Some(Action::Suspend));
 }
 
