@@ -51,7 +51,7 @@ pub(crate) struct Args {
     max: Duration,
 
     /// The most attempts [default: as many as --max allows]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u32::MAX))]
     attempts: Option<u32>,
 
     /// Print one JSON object: result, attempts, elapsed, and text or base64

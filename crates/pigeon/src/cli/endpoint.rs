@@ -26,13 +26,10 @@ impl Endpoint {
             return Err(format!("{host} is only a port; write HOST:{host}, e.g. 127.0.0.1:{host}"));
         }
         let port = match (port, default_port) {
-            (Some(port), _) => parse_port(port)?,
+            (Some(port), _) => peer_port(port)?,
             (None, Some(port)) => port,
             (None, None) => return Err(format!("no port; write {text}:PORT, e.g. {text}:9999")),
         };
-        if port == 0 {
-            return Err("nobody can be reached at port 0".to_string());
-        }
         if host.is_empty() {
             return Err(format!("no host; write HOST:{port}, e.g. 127.0.0.1:{port}"));
         }
@@ -221,6 +218,14 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
     })
+}
+
+/// Reads the port of somebody else.
+pub(crate) fn peer_port(text: &str) -> Result<u16, String> {
+    match parse_port(text)? {
+        0 => Err("nobody can be reached at port 0".to_string()),
+        port => Ok(port),
+    }
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {

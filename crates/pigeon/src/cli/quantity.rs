@@ -1,6 +1,21 @@
-//! Durations and sizes with units, as arguments and in output.
+//! Numbers, and durations and sizes with units, as arguments and in output.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
+
+/// Reads a whole number of a range. Not clap's own parser, whose errors are for programmers.
+pub(crate) fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        number.ok_or_else(|| format!("must be a whole number from {least} to {most}, e.g. 10"))
+    }
+}
 
 /// Reads `250ms`, `3s`, `2m`. A bare number is refused: half of all tools mean seconds by it and
 /// the other half milliseconds.
@@ -103,6 +118,16 @@ mod tests {
         assert_eq!(in_seconds(Duration::from_millis(300)), "0 s");
         assert_eq!(in_seconds(Duration::from_millis(3_900)), "3 s");
         assert_eq!(in_seconds(Duration::from_secs(150)), "2 min");
+    }
+
+    #[test]
+    fn whole_numbers_have_bounds() {
+        let read = whole(1_u16..=256);
+        assert_eq!((read("1"), read("256")), (Ok(1), Ok(256)));
+        for bad in ["0", "257", "70000", "-1", "1.5", "x", ""] {
+            let error = "must be a whole number from 1 to 256, e.g. 10".to_string();
+            assert_eq!(read(bad), Err(error), "{bad}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub(crate) struct Args {
     spelling: SpellingArgs,
 
     /// Send TEXT so often; of stdin, no more than so many datagrams
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u64::MAX))]
     count: Option<u64>,
 
     /// The time between two datagrams
@@ -71,11 +71,11 @@ pub(crate) struct Args {
     rate: Option<PerSecond>,
 
     /// The address and port to send from; port 0 lets the system choose
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = source)]
     source: Option<SocketAddr>,
 
     /// How many routers a datagram may pass [default: the system's; multicast: none]
-    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u32).range(1..=255))]
+    #[arg(long, value_name = "HOPS", value_parser = quantity::whole(1_u32..=255))]
     ttl: Option<u32>,
 
     /// Allow a broadcast address
@@ -89,6 +89,10 @@ pub(crate) struct Args {
     /// Print replies for so long after the last datagram; exit 1 if none came
     #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
     wait: Option<Duration>,
+}
+
+fn source(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address and a port, e.g. 192.168.1.20:5000 or [::1]:0".to_string())
 }
 
 /// Sends, and perhaps waits for replies.

@@ -254,7 +254,7 @@ fn impossible_wishes_are_refused_in_a_line() {
         ("--rate 0/s", "a rate is a number a second"),
         ("--for 10", "a duration is a number with its unit"),
         ("--interval 1ms", "must be at least 100ms"),
-        ("--flows 0", "0 is not in 1..=256"),
+        ("--flows 0", "must be a whole number from 1 to 256"),
         ("--reverse --both", "cannot be used with"),
     ] {
         let args: Vec<&str> = ["bench", "127.0.0.1:9"].into_iter().chain(args.split(' ')).collect();
