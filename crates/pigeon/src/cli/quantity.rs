@@ -63,14 +63,18 @@ pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BytesPerSecond(pub(crate) Option<u64>);
 
-/// Reads `64KiB/s`, or `unlimited`.
+/// Reads `64KiB/s`, or `unlimited`. A bare number is refused, as half of all tools mean bits by it.
 pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
     if text == "unlimited" {
         return Ok(BytesPerSecond(None));
     }
-    match size(text.strip_suffix("/s").unwrap_or(text)) {
-        Ok(bytes) if bytes > 0 => Ok(BytesPerSecond(Some(bytes as u64))),
-        _ => Err("a rate of bytes is a size a second, e.g. 64KiB/s, or unlimited".to_string()),
+    let amount = text.strip_suffix("/s").unwrap_or(text);
+    let bare = amount.bytes().all(|byte| byte.is_ascii_digit());
+    match size(amount) {
+        Ok(bytes) if bytes > 0 && !bare => Ok(BytesPerSecond(Some(bytes as u64))),
+        _ => {
+            Err("a rate of bytes is a number with its unit, e.g. 64KiB/s, or unlimited".to_string())
+        }
     }
 }
 
@@ -145,6 +149,9 @@ mod tests {
         assert_eq!(per_second("20"), Ok(PerSecond(Some(20))));
         assert_eq!(per_second("unlimited"), Ok(PerSecond(None)));
         assert_eq!(bytes_per_second("64KiB/s"), Ok(BytesPerSecond(Some(65_536))));
+        for bad in ["10", "10/s", "0B/s"] {
+            assert!(bytes_per_second(bad).is_err(), "{bad}");
+        }
         for bad in ["0/s", "-1", "10/m", "9999999k", ""] {
             assert!(per_second(bad).is_err() && bytes_per_second(bad).is_err(), "{bad}");
         }
