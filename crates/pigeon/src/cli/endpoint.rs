@@ -157,6 +157,18 @@ impl ListenAddress {
             _ => self,
         }
     }
+
+    /// Whether the system would not give both, each with a host, to sockets.
+    pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
+        let hosts = match (self.host, other.host) {
+            (ListenHost::Ip(a), ListenHost::Ip(b)) => {
+                let wild = a.is_unspecified() || b.is_unspecified();
+                a == b || (wild && a.is_ipv4() == b.is_ipv4())
+            }
+            _ => true,
+        };
+        hosts && self.port == other.port && self.port != 0
+    }
 }
 
 impl std::str::FromStr for ListenAddress {
@@ -277,5 +289,18 @@ mod tests {
         assert!(parse("127.0.0.1").is_err());
         assert!(parse("").is_err());
         assert!(parse("example.org:80").is_err());
+    }
+
+    #[test]
+    fn two_listen_addresses_overlap_where_the_system_would_refuse_the_second() {
+        let overlap = |a: &str, b: &str| {
+            let [a, b] = [a, b].map(|text| text.parse::<ListenAddress>().unwrap());
+            assert_eq!(a.overlaps(b), b.overlaps(a));
+            a.overlaps(b)
+        };
+        assert!(overlap("127.0.0.1:7", "127.0.0.1:7") && !overlap("127.0.0.1:7", "127.0.0.1:8"));
+        assert!(overlap("*:7", "127.0.0.1:7") && overlap("0.0.0.0:7", "127.0.0.1:7"));
+        assert!(!overlap("127.0.0.1:7", "[::1]:7") && !overlap("0.0.0.0:7", "[::]:7"));
+        assert!(!overlap("127.0.0.1:0", "127.0.0.1:0"));
     }
 }

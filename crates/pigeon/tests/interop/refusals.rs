@@ -56,6 +56,7 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["send", target, "x", "--source", "[::1]:0"], "are not of one IP version"),
         (&["send", target, "x", "--count", "x"], "must be a whole number from 1 to "),
         (&["relay", "0", target, "--seed", "x"], "must be a whole number from 0 to "),
+        (&["serve", "echo:7", "time:*:7"], "echo:127.0.0.1:7 and time:*:7 are at one port; give"),
         (&["discover", "x"], "`x` is no port; a port is a number up to 65535"),
         (&["send", target, &"x".repeat(65_508)], "not sent: 65508 bytes, and a datagram there"),
     ] {
