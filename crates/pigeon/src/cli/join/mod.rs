@@ -91,7 +91,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
         return Err(UsageError(format!("bad --nick: {error}")).into());
     }
-    let hub = whom::parse(&args.hub, Some(DEFAULT_PORT))?.endpoint.resolve_in(args.family)?;
+    let hub = whom::resolve(&args.hub, DEFAULT_PORT, args.family)?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
     let seed = getrandom::u64().context("the system gives no random numbers")?;
