@@ -200,15 +200,9 @@ impl Run {
     ) -> anyhow::Result<Status> {
         let Some(start) = self.state.start else {
             if let Some(failure) = self.state.failure.filter(|_| self.json) {
-                // As `ask` has it; the rest in words.
-                let result = match failure {
-                    Failure::Refused => "refused".to_string(),
-                    Failure::NoAnswer => "timed out".to_string(),
-                    failure => failure.to_string(),
-                };
                 self.data.line(json::counts(&[
                     ("type", "summary".into()),
-                    ("result", result.into()),
+                    ("result", result_name(failure).into()),
                     ("to", to.to_string().into()),
                 ]));
                 self.data.finish(std::time::Instant::now() + LAST_WORDS);
@@ -229,18 +223,24 @@ impl Run {
             self.show_interval(sent_until, known);
         }
         let (times, uncorrected) = (&self.state.times, &self.state.uncorrected);
+        let deadline = std::time::Instant::now() + LAST_WORDS;
+        // On a terminal what was lost reads otherwise behind the reason.
+        if let Some(failure) = self.state.failure {
+            self.notes.line(format!("pigeon: {:#}", failed(to, failure)));
+        }
+        self.notes.finish(deadline);
         if self.json {
-            self.data.line(self.shown.json(elapsed, &known, times, uncorrected, stopped.is_some()));
+            let (interrupted, result) = (stopped.is_some(), self.state.failure.map(result_name));
+            let summary = self.shown.json(elapsed, &known, times, uncorrected, interrupted, result);
+            self.data.line(summary);
         } else {
             for line in self.shown.table(elapsed, &known, times, uncorrected) {
                 self.data.line(line);
             }
         }
-        let deadline = std::time::Instant::now() + LAST_WORDS;
         self.data.finish(deadline);
-        self.notes.finish(deadline);
-        if let Some(failure) = self.state.failure {
-            return Err(failed(to, failure));
+        if self.state.failure.is_some() {
+            return Ok(Status::Failed);
         }
         let ways = [known.up, known.down, known.trip];
         let nothing = ways.iter().flatten().any(|way| way.sent > 0 && way.received == 0);
@@ -257,6 +257,15 @@ impl Run {
 
 fn snapshot(traffic: &Traffic<Client>) -> Snapshot {
     traffic.machines().map(Client::snapshot).reduce(Snapshot::and).unwrap_or_default()
+}
+
+/// How a failure is called in JSON: as `ask` has it; the rest in words.
+fn result_name(failure: Failure) -> String {
+    match failure {
+        Failure::Refused => "refused".to_string(),
+        Failure::NoAnswer => "timed out".to_string(),
+        failure => failure.to_string(),
+    }
 }
 
 fn failed(to: SocketAddr, failure: Failure) -> anyhow::Error {
