@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap_complete::ArgValueCandidates;
-use pigeon_client::{Ask, NoReply, Outcome, RetryPolicy};
+use pigeon_client::{Ask, NoReply, RetryPolicy};
 use pigeon_datagram::max_payload;
 use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 
@@ -105,14 +105,5 @@ fn print(line: &str) -> anyhow::Result<()> {
             Err(anyhow!(error)).context("cannot write to stdout")
         }
         _ => Ok(()),
-    }
-}
-
-/// How an outcome is called in JSON.
-pub(crate) fn result_name(outcome: &Outcome) -> &'static str {
-    match outcome.result {
-        Ok(_) => "reply",
-        Err(NoReply::Refused) => "refused",
-        Err(NoReply::TimedOut) => "timed out",
     }
 }

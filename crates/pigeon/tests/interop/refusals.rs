@@ -33,6 +33,23 @@ fn join_is_refused_at_once_where_nobody_listens() {
 }
 
 #[test]
+fn programs_are_told_of_a_refusal_too() {
+    let dead = DeadPort::new();
+    let told = format!(r#"{{"to":"{}","result":"refused"}}"#, dead.address());
+    let start = |command| pigeon(command, &[command, &dead.address(), "--json", "--wait", "0s"]);
+    let mut chat = start("chat");
+    chat.say("hello?");
+    chat.expect_line(|line| line == told, SOON);
+    chat.end_stdin();
+    // It asks whether a hub is there before anybody says anything.
+    let mut join = start("join");
+    join.expect_line(|line| line == told, SOON);
+    for ours in [&mut chat, &mut join] {
+        assert_eq!(ours.expect_end(SOON).code(), Some(1));
+    }
+}
+
+#[test]
 fn send_that_waits_is_refused_at_once_where_nobody_listens() {
     let dead = DeadPort::new();
     let mut sender = send(dead.0.local_addr().unwrap(), &["hello", "--wait", "30s"]);

@@ -81,7 +81,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
     wait: Duration,
 
-    /// Print one JSON object a message: time, from, to, len, text or base64, truncated, name
+    /// Print one JSON object a message: time, from, to, len, text or base64, truncated, name; one of
+    /// to and result where somebody refuses
     #[arg(long)]
     json: bool,
 
