@@ -4,12 +4,14 @@
 //! every setting, its parser, its help and its error; and a flag stands over the environment, the
 //! environment over the file, and the file over the default.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::Command;
 use pigeon_text::escape;
+use toml::{Spanned, Value};
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -26,24 +28,27 @@ pub(crate) fn apply(command: Command, subcommand: &str, path: &Path) -> anyhow::
 }
 
 fn apply_text(command: Command, subcommand: &str, text: &str) -> anyhow::Result<Command> {
-    let settings = text.parse::<toml::Table>().map_err(|error| {
-        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-        anyhow!("line {line}, column {column}: {}", error.message().replace('\n', ", "))
-    })?;
+    let settings: BTreeMap<Spanned<String>, Spanned<Value>> =
+        toml::from_str(text).map_err(|error| {
+            let place = place(text, error.span().map_or(0, |span| span.start));
+            anyhow!("{place}: {}", error.message().replace('\n', ", "))
+        })?;
     let known = command.find_subcommand(subcommand).cloned().unwrap_or_default();
     let mut command = command;
     for (name, value) in settings {
-        check(&known, &name, &value)?;
-        let default = OsString::from(flag_value(&value));
+        check_name(&known, name.get_ref()).with_context(|| place(text, name.span().start))?;
+        let default = flag_value(value.get_ref());
+        check_value(&known, name.get_ref(), &default)
+            .with_context(|| place(text, value.span().start))?;
+        let default = clap::builder::OsStr::from(OsString::from(default));
         command = command.mut_subcommand(subcommand, |sub| {
-            sub.mut_arg(id(&name), |arg| arg.default_value(clap::builder::OsStr::from(default)))
+            sub.mut_arg(id(name.get_ref()), |arg| arg.default_value(default))
         });
     }
     Ok(command)
 }
 
-/// Refuses a setting that the flag of its name would refuse, with the flag's own reason.
-fn check(known: &Command, name: &str, value: &toml::Value) -> anyhow::Result<()> {
+fn check_name(known: &Command, name: &str) -> anyhow::Result<()> {
     let names =
         || known.get_arguments().filter_map(|arg| arg.get_long()).filter(|n| *n != "config");
     if !names().any(|known| known == name) {
@@ -54,7 +59,12 @@ fn check(known: &Command, name: &str, value: &toml::Value) -> anyhow::Result<()>
             names.join(", ")
         ));
     }
-    let flag = format!("--{name}={}", flag_value(value));
+    Ok(())
+}
+
+/// Refuses what the flag of that name would refuse, with the flag's own reason.
+fn check_value(known: &Command, name: &str, value: &str) -> anyhow::Result<()> {
+    let flag = format!("--{name}={value}");
     let outcome = known.clone().no_binary_name(true).try_get_matches_from([flag]);
     outcome.map(|_| ()).map_err(|error| {
         let text = error.to_string();
@@ -64,10 +74,10 @@ fn check(known: &Command, name: &str, value: &toml::Value) -> anyhow::Result<()>
 }
 
 /// The value as one would type it behind the flag.
-fn flag_value(value: &toml::Value) -> String {
+fn flag_value(value: &Value) -> String {
     match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Array(items) => items.iter().map(flag_value).collect::<Vec<_>>().join(","),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(flag_value).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
 }
@@ -77,12 +87,12 @@ fn id(flag: &str) -> String {
     flag.replace('-', "_")
 }
 
-/// Line and column, from 1, of a byte of a text.
-pub(crate) fn position(text: &str, offset: usize) -> (usize, usize) {
+/// Where a byte of a text is: `line 3, column 8`.
+pub(crate) fn place(text: &str, offset: usize) -> String {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    (line, column)
+    format!("line {line}, column {column}")
 }
 
 #[cfg(test)]
@@ -148,12 +158,13 @@ mod tests {
     fn what_is_wrong_with_a_file_is_told_with_its_place() {
         assert!(error("timeout = \"30s\"\nformat = chat").starts_with("line 2, column 10: "));
         assert!(
-            error("timeuot = \"3s\"").starts_with("there is no setting timeuot; there are listen,")
+            error("# a slip\ntimeuot = \"3s\"")
+                .starts_with("line 2, column 1: there is no setting timeuot; there are listen,")
         );
         assert_eq!(
             error("timeout = 30"),
-            "invalid value '30' for '--timeout <DURATION>': a duration is a number with its unit, \
-             e.g. 250ms, 3s, 2m"
+            "line 1, column 11: invalid value '30' for '--timeout <DURATION>': a duration is a number \
+             with its unit, e.g. 250ms, 3s, 2m"
         );
         assert!(error("open = [\"10.0.0.0/8\", \"nonsense\"]").contains("nonsense"));
     }

@@ -18,6 +18,9 @@ pub enum ProbabilityError {
     /// A number, but below 0 or above 1.
     #[error("{0:?} is not between 0 and 1 (0% and 100%)")]
     OutOfRange(String),
+    /// The same, but a percentage if it had its sign.
+    #[error("{0:?} is not between 0 and 1; {0} in a hundred is written {0}%")]
+    NoPercentSign(String),
 }
 
 impl Probability {
@@ -70,7 +73,10 @@ impl FromStr for Probability {
         let value: f64 = number.parse().map_err(|_| not_a_number())?;
         Probability::new(value / scale).map_err(|error| match error {
             ProbabilityError::NotANumber(_) => not_a_number(),
-            ProbabilityError::OutOfRange(_) => ProbabilityError::OutOfRange(text.to_owned()),
+            _ if scale == 1.0 && (1.0..=100.0).contains(&value) => {
+                ProbabilityError::NoPercentSign(text.to_owned())
+            }
+            _ => ProbabilityError::OutOfRange(text.to_owned()),
         })
     }
 }
@@ -103,7 +109,8 @@ mod tests {
                 "nan%",
                 "\"nan%\" is not a number; write a share such as 0.01, or a percentage such as 1%",
             ),
-            ("5", "\"5\" is not between 0 and 1 (0% and 100%)"),
+            ("5", "\"5\" is not between 0 and 1; 5 in a hundred is written 5%"),
+            ("500", "\"500\" is not between 0 and 1 (0% and 100%)"),
             ("-1%", "\"-1%\" is not between 0 and 1 (0% and 100%)"),
             ("inf", "\"inf\" is not between 0 and 1 (0% and 100%)"),
         ] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap_complete::ArgValueCandidates;
-use pigeon_client::{Ask, NoReply, Outcome, RetryPolicy};
+use pigeon_client::{Ask, NoReply, RetryPolicy};
 use pigeon_datagram::max_payload;
 use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     max: Duration,
 
     /// The most attempts [default: as many as --max allows]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u32::MAX))]
     attempts: Option<u32>,
 
     /// Print one JSON object: result, attempts, elapsed, and text or base64
@@ -105,14 +105,5 @@ fn print(line: &str) -> anyhow::Result<()> {
             Err(anyhow!(error)).context("cannot write to stdout")
         }
         _ => Ok(()),
-    }
-}
-
-/// How an outcome is called in JSON.
-pub(crate) fn result_name(outcome: &Outcome) -> &'static str {
-    match outcome.result {
-        Ok(_) => "reply",
-        Err(NoReply::Refused) => "refused",
-        Err(NoReply::TimedOut) => "timed out",
     }
 }

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::anyhow;
-use pigeon_net::{OpenError, Socket, SocketOptions};
+use pigeon_net::{OpenError, Operation, Socket, SocketOptions};
 
 use super::endpoint::{ListenAddress, ListenHost};
+use super::exit::UsageError;
 use super::port_holder;
 
 /// Binds where the command was told to listen.
@@ -28,8 +29,12 @@ pub(crate) fn local_of(local: Option<IpAddr>, from: SocketAddr, bound: SocketAdd
     SocketAddr::new(ip, bound.port())
 }
 
-fn explain(error: OpenError) -> anyhow::Error {
+/// The error with what can be done about it.
+pub(crate) fn explain(error: OpenError) -> anyhow::Error {
     let address = error.address;
+    if error.operation != Operation::Bind {
+        return error.into();
+    }
     match error.source.kind() {
         std::io::ErrorKind::AddrInUse => {
             let holder = match port_holder::find(address) {
@@ -39,7 +44,8 @@ fn explain(error: OpenError) -> anyhow::Error {
             anyhow!("{address} is in use, {holder}; choose another port, or stop that program")
         }
         std::io::ErrorKind::AddrNotAvailable => {
-            anyhow!("{} is no address of this host; `ip addr` lists them", address.ip())
+            let ip = address.ip();
+            UsageError(format!("{ip} is no address of this host; `ip addr` lists them")).into()
         }
         std::io::ErrorKind::PermissionDenied => {
             anyhow!("binding {address} is not permitted; ports below 1024 are for root")

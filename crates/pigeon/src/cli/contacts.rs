@@ -75,20 +75,29 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     match args.action {
         Action::Add { name, endpoint, encoding } => {
             let name = ContactName::parse(&name).map_err(UsageError)?;
-            let added = file.add(&name, &endpoint, encoding)?;
-            // If nobody reads it, nobody misses it.
-            let _ = match added {
-                true => writeln!(io::stderr(), "{name} is {endpoint}"),
-                false => writeln!(io::stderr(), "{name} is {endpoint} already"),
-            };
+            match file.add(&name, &endpoint, encoding)? {
+                true => tell(&format!("{name} is {endpoint}")),
+                false => tell(&format!("{name} is {endpoint} already")),
+            }
         }
         Action::List { json } => list(&file.read()?, json)?,
-        Action::Remove { name } => file.remove(&name)?,
+        // Names that were found are such as display.
+        Action::Remove { name } => {
+            file.remove(&name)?;
+            tell(&format!("{name} is removed"));
+        }
         Action::Rename { old, new } => {
-            file.rename(&old, &ContactName::parse(&new).map_err(UsageError)?)?;
+            let new = ContactName::parse(&new).map_err(UsageError)?;
+            file.rename(&old, &new)?;
+            tell(&format!("{old} is now {new}"));
         }
     }
     Ok(Status::Done)
+}
+
+/// Says what was done. If nobody reads it, nobody misses it.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {

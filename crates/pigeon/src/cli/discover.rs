@@ -32,8 +32,10 @@ use pigeon_net::{
 use pigeon_text::escape;
 use serde_json::Value;
 
+use super::endpoint::peer_port;
 use super::exit::Status;
 use super::framing::check_length;
+use super::listen::group;
 use super::quantity;
 use super::spelling::{Spelling, SpellingArgs};
 use crate::output::json;
@@ -63,7 +65,7 @@ the time, and shows each address that answers once, with the round trip. A hub w
 before it answers, which is part of its round trip. Exit status 1: nobody answered.")]
 pub(crate) struct Args {
     /// The port to ask [default: 9999, and hubs only]
-    #[arg(value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
     /// What to ask; none is an empty datagram, several words are joined by spaces
@@ -85,11 +87,6 @@ pub(crate) struct Args {
     /// name, members, secure_port
     #[arg(long)]
     json: bool,
-}
-
-fn group(text: &str) -> Result<IpAddr, String> {
-    let group = text.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
-    group.ok_or_else(|| format!("`{}` is no multicast group; e.g. 239.1.2.3", escape(text)))
 }
 
 /// Asks everywhere, and prints who answers.

@@ -26,13 +26,10 @@ impl Endpoint {
             return Err(format!("{host} is only a port; write HOST:{host}, e.g. 127.0.0.1:{host}"));
         }
         let port = match (port, default_port) {
-            (Some(port), _) => parse_port(port)?,
+            (Some(port), _) => peer_port(port)?,
             (None, Some(port)) => port,
             (None, None) => return Err(format!("no port; write {text}:PORT, e.g. {text}:9999")),
         };
-        if port == 0 {
-            return Err("nobody can be reached at port 0".to_string());
-        }
         if host.is_empty() {
             return Err(format!("no host; write HOST:{port}, e.g. 127.0.0.1:{port}"));
         }
@@ -160,6 +157,18 @@ impl ListenAddress {
             _ => self,
         }
     }
+
+    /// Whether the system would not give both, each with a host, to sockets.
+    pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
+        let hosts = match (self.host, other.host) {
+            (ListenHost::Ip(a), ListenHost::Ip(b)) => {
+                let wild = a.is_unspecified() || b.is_unspecified();
+                a == b || (wild && a.is_ipv4() == b.is_ipv4())
+            }
+            _ => true,
+        };
+        hosts && self.port == other.port && self.port != 0
+    }
 }
 
 impl std::str::FromStr for ListenAddress {
@@ -223,6 +232,14 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
     })
 }
 
+/// Reads the port of somebody else.
+pub(crate) fn peer_port(text: &str) -> Result<u16, String> {
+    match parse_port(text)? {
+        0 => Err("nobody can be reached at port 0".to_string()),
+        port => Ok(port),
+    }
+}
+
 fn parse_port(text: &str) -> Result<u16, String> {
     // `parse` alone would take +99.
     let digits = text.bytes().all(|b| b.is_ascii_digit());
@@ -272,5 +289,18 @@ mod tests {
         assert!(parse("127.0.0.1").is_err());
         assert!(parse("").is_err());
         assert!(parse("example.org:80").is_err());
+    }
+
+    #[test]
+    fn two_listen_addresses_overlap_where_the_system_would_refuse_the_second() {
+        let overlap = |a: &str, b: &str| {
+            let [a, b] = [a, b].map(|text| text.parse::<ListenAddress>().unwrap());
+            assert_eq!(a.overlaps(b), b.overlaps(a));
+            a.overlaps(b)
+        };
+        assert!(overlap("127.0.0.1:7", "127.0.0.1:7") && !overlap("127.0.0.1:7", "127.0.0.1:8"));
+        assert!(overlap("*:7", "127.0.0.1:7") && overlap("0.0.0.0:7", "127.0.0.1:7"));
+        assert!(!overlap("127.0.0.1:7", "[::1]:7") && !overlap("0.0.0.0:7", "[::]:7"));
+        assert!(!overlap("127.0.0.1:0", "127.0.0.1:0"));
     }
 }

@@ -4,17 +4,23 @@ use std::fmt;
 
 use super::spelling::Unwritable;
 
-/// How a command ended.
+/// How a command ended. The rule is one for all: whoever must change the command line, or a file that
+/// it names or that holds settings, before it can be of use to try again gets [`Status::Usage`];
+/// whatever else goes wrong was tried, and is [`Status::Failed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     /// What was asked for is done.
     Done = 0,
     /// The network, or this host's side of it, said no: no reply, refused, port in use.
     Failed = 1,
-    /// The command was used wrongly.
+    /// The command line, or a file, is wrong.
     Usage = 2,
-    /// Ctrl-C: 128 and the number of SIGINT, as shells say it.
+    /// The terminal was closed: 128 and the number of SIGHUP, as shells say it.
+    HungUp = 129,
+    /// Ctrl-C: SIGINT, likewise.
     Interrupted = 130,
+    /// SIGTERM, likewise.
+    Terminated = 143,
 }
 
 impl Status {
@@ -26,7 +32,8 @@ impl Status {
     }
 }
 
-/// Arguments that parse one by one but make no sense together or here.
+/// Arguments that parse one by one but make no sense together or here, or a file that cannot be read
+/// or written. It may be the context of another error, which is then its cause.
 #[derive(Debug)]
 pub(crate) struct UsageError(pub(crate) String);
 

@@ -2,8 +2,9 @@
 
 use std::io::{self, BufRead, Read};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 
+use super::exit::UsageError;
 use super::spelling::Spelling;
 use crate::ui::lines::{Input, next_line};
 
@@ -74,7 +75,10 @@ impl<R: BufRead> Frames<R> {
             Framing::Line | Framing::HexLines => match next_line(&mut self.from) {
                 Input::Line(line) => line,
                 Input::End => return Ok(None),
-                _ => bail!("not sent: longer than any datagram"),
+                _ => {
+                    let error = "not sent: longer than any datagram".to_string();
+                    return Err(UsageError(error).into());
+                }
             },
             Framing::Whole => {
                 self.over = true;
@@ -108,7 +112,9 @@ impl<R: BufRead> Frames<R> {
 /// Refuses what no datagram carries.
 pub(crate) fn check_length(length: usize, most: usize) -> anyhow::Result<()> {
     if length > most {
-        bail!("not sent: {length} bytes, and a datagram there carries at most {most}");
+        let error =
+            format!("not sent: {length} bytes, and a datagram there carries at most {most}");
+        return Err(UsageError(error).into());
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 use clap_mangen::Man;
 
 use super::Cli;
-use super::exit::Status;
+use super::exit::{Status, UsageError};
 
 /// Print completions for a shell
 #[derive(clap::Args)]
@@ -80,14 +80,16 @@ fn own_path() -> String {
 pub(crate) fn man(args: ManArgs) -> anyhow::Result<Status> {
     let directory = &args.directory;
     let shown = || pigeon_text::escape(&directory.to_string_lossy().into_owned()).to_string();
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", shown()))?;
+    std::fs::create_dir_all(directory)
+        .with_context(|| UsageError(format!("cannot make {}", shown())))?;
     // It has no page: `--help` is in all of them.
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
     collect(command, &mut pages);
     for page in pages {
-        write(directory, page).with_context(|| format!("cannot write into {}", shown()))?;
+        write(directory, page)
+            .with_context(|| UsageError(format!("cannot write into {}", shown())))?;
     }
     Ok(Status::Done)
 }

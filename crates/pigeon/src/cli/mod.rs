@@ -2,7 +2,7 @@
 //! exporting `Args` and `run`.
 
 mod answers;
-pub(crate) mod ask;
+mod ask;
 mod bench;
 mod bind;
 mod chat;

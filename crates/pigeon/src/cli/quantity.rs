@@ -1,6 +1,21 @@
-//! Durations and sizes with units, as arguments and in output.
+//! Numbers, and durations and sizes with units, as arguments and in output.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
+
+/// Reads a whole number of a range. Not clap's own parser, whose errors are for programmers.
+pub(crate) fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+where
+    T: FromStr + PartialOrd + Display + Clone,
+{
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        number.ok_or_else(|| format!("must be a whole number from {least} to {most}, e.g. 10"))
+    }
+}
 
 /// Reads `250ms`, `3s`, `2m`. A bare number is refused: half of all tools mean seconds by it and
 /// the other half milliseconds.
@@ -48,14 +63,18 @@ pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BytesPerSecond(pub(crate) Option<u64>);
 
-/// Reads `64KiB/s`, or `unlimited`.
+/// Reads `64KiB/s`, or `unlimited`. A bare number is refused, as half of all tools mean bits by it.
 pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
     if text == "unlimited" {
         return Ok(BytesPerSecond(None));
     }
-    match size(text.strip_suffix("/s").unwrap_or(text)) {
-        Ok(bytes) if bytes > 0 => Ok(BytesPerSecond(Some(bytes as u64))),
-        _ => Err("a rate of bytes is a size a second, e.g. 64KiB/s, or unlimited".to_string()),
+    let amount = text.strip_suffix("/s").unwrap_or(text);
+    let bare = amount.bytes().all(|byte| byte.is_ascii_digit());
+    match size(amount) {
+        Ok(bytes) if bytes > 0 && !bare => Ok(BytesPerSecond(Some(bytes as u64))),
+        _ => {
+            Err("a rate of bytes is a number with its unit, e.g. 64KiB/s, or unlimited".to_string())
+        }
     }
 }
 
@@ -106,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn whole_numbers_have_bounds() {
+        let read = whole(1_u16..=256);
+        assert_eq!((read("1"), read("256")), (Ok(1), Ok(256)));
+        for bad in ["0", "257", "70000", "-1", "1.5", "x", ""] {
+            let error = "must be a whole number from 1 to 256, e.g. 10".to_string();
+            assert_eq!(read(bad), Err(error), "{bad}");
+        }
+    }
+
+    #[test]
     fn durations_carry_units() {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
@@ -120,6 +149,9 @@ mod tests {
         assert_eq!(per_second("20"), Ok(PerSecond(Some(20))));
         assert_eq!(per_second("unlimited"), Ok(PerSecond(None)));
         assert_eq!(bytes_per_second("64KiB/s"), Ok(BytesPerSecond(Some(65_536))));
+        for bad in ["10", "10/s", "0B/s"] {
+            assert!(bytes_per_second(bad).is_err(), "{bad}");
+        }
         for bad in ["0/s", "-1", "10/m", "9999999k", ""] {
             assert!(per_second(bad).is_err() && bytes_per_second(bad).is_err(), "{bad}");
         }

@@ -11,9 +11,11 @@ use clap_complete::ArgValueCandidates;
 use pigeon_client::{Heard, SENDER_QUEUE, Sender};
 use pigeon_datagram::{Instant, max_payload};
 use pigeon_net::{
-    Clock, Driver, Host, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker, local_addresses,
+    Clock, Driver, Host, Operation, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker,
+    local_addresses,
 };
 
+use super::bind::explain;
 use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::framing::{Frames, Framing, check_length};
@@ -57,7 +59,7 @@ pub(crate) struct Args {
     spelling: SpellingArgs,
 
     /// Send TEXT so often; of stdin, no more than so many datagrams
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u64::MAX))]
     count: Option<u64>,
 
     /// The time between two datagrams
@@ -69,11 +71,11 @@ pub(crate) struct Args {
     rate: Option<PerSecond>,
 
     /// The address and port to send from; port 0 lets the system choose
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = source)]
     source: Option<SocketAddr>,
 
     /// How many routers a datagram may pass [default: the system's; multicast: none]
-    #[arg(long, value_name = "HOPS", value_parser = clap::value_parser!(u32).range(1..=255))]
+    #[arg(long, value_name = "HOPS", value_parser = quantity::whole(1_u32..=255))]
     ttl: Option<u32>,
 
     /// Allow a broadcast address
@@ -87,6 +89,10 @@ pub(crate) struct Args {
     /// Print replies for so long after the last datagram; exit 1 if none came
     #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
     wait: Option<Duration>,
+}
+
+fn source(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address and a port, e.g. 192.168.1.20:5000 or [::1]:0".to_string())
 }
 
 /// Sends, and perhaps waits for replies.
@@ -175,8 +181,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if let Some(error) = around.error {
         return Err(error);
     }
-    if around.stop.is_set() {
-        return Ok(Status::Interrupted);
+    if let Some(status) = around.stop.status() {
+        return Ok(status);
     }
     // On this host a refusal is there as soon as the datagram is.
     around.refused |=
@@ -201,6 +207,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 /// A socket for one peer, so that strangers are not heard and a refusal is; for a broadcast or
 /// multicast address one that hears whoever answers.
 fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
+    if let Some(source) = args.source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
+        let error = format!("--source {source} and {to} are not of one IP version");
+        return Err(UsageError(error).into());
+    }
     let group = to.ip().is_multicast();
     let multicast_interface = match &args.multicast_interface {
         Some(_) if !group => {
@@ -224,11 +234,12 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
     };
     if !group && !args.broadcast {
         return Socket::connect(to, args.source, &options).map_err(|error| {
-            match error.source.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    anyhow!("{} is a broadcast address: add --broadcast to send there", to.ip())
+            match (error.operation, error.source.kind()) {
+                (Operation::Connect, io::ErrorKind::PermissionDenied) => {
+                    let error = "is a broadcast address: add --broadcast to send there";
+                    UsageError(format!("{} {error}", to.ip())).into()
                 }
-                _ => error.into(),
+                _ => explain(error),
             }
         });
     }
@@ -236,7 +247,7 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
         SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
     };
-    Ok(Socket::bind(args.source.unwrap_or((any, 0).into()), &options)?)
+    Socket::bind(args.source.unwrap_or((any, 0).into()), &options).map_err(explain)
 }
 
 fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {

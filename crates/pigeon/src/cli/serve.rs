@@ -14,7 +14,7 @@ use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics
 use super::answers;
 use super::bind::bind;
 use super::endpoint::{ListenAddress, ListenHost};
-use super::exit::Status;
+use super::exit::{Status, UsageError};
 use super::hub::Nets;
 use super::quantity::{self, PerSecond};
 use super::signals::{Stop, on_stop};
@@ -78,19 +78,38 @@ impl std::str::FromStr for Spec {
             .split_once(':')
             .ok_or_else(|| format!("no port; write {text}:PORT, e.g. {text}:7000"))?;
         let kind = name.parse::<Kind>().map_err(|error| error.to_string())?;
-        Ok(Spec { kind, listen: listen.parse()? })
+        let listen = listen.parse::<ListenAddress>()?;
+        Ok(Spec { kind, listen: listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into())) })
     }
+}
+
+impl std::fmt::Display for Spec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.kind, self.listen)
+    }
+}
+
+/// Refuses two services at one port: the second would find it in use, by this program itself.
+fn refuse_clashes(services: &[Spec]) -> Result<(), UsageError> {
+    for (at, second) in services.iter().enumerate() {
+        let before = &services[..at];
+        if let Some(first) = before.iter().find(|first| first.listen.overlaps(second.listen)) {
+            let error = format!("{first} and {second} are at one port; give each its own");
+            return Err(UsageError(error));
+        }
+    }
+    Ok(())
 }
 
 /// Serves until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    refuse_clashes(&args.services)?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let mut sockets = Vec::new();
     for spec in &args.services {
-        let listen = spec.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
         let options =
             SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
-        sockets.push((spec.kind, bind(listen, &options)?));
+        sockets.push((spec.kind, bind(spec.listen, &options)?));
     }
     let own = answers::own_addresses(sockets.iter().map(|(_, s)| s.local_addr()), &interfaces);
 

@@ -1,23 +1,30 @@
 //! SIGINT, SIGTERM and SIGHUP as a message to a loop, instead of the end of the process.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 
+use super::exit::Status;
+
 /// Set once the process was asked to stop.
 #[derive(Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<OnceLock<Status>>);
 
 impl Stop {
     /// Asks for it from inside.
     pub(crate) fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        // Who was asked already stops already.
+        let _ = self.0.set(Status::Done);
     }
 
     /// Whether it was asked.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.get().is_some()
+    }
+
+    /// The exit status of whoever does not run to be stopped, if it was asked.
+    pub(crate) fn status(&self) -> Option<Status> {
+        self.0.get().copied()
     }
 }
 
@@ -37,10 +44,15 @@ pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> 
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            for _ in signals.forever() {
-                if flag.0.swap(true, Ordering::AcqRel) {
+            for signal in signals.forever() {
+                let status = match signal {
+                    SIGHUP => Status::HungUp,
+                    SIGTERM => Status::Terminated,
+                    _ => Status::Interrupted,
+                };
+                if flag.0.set(status).is_err() {
                     crate::ui::terminal::restore();
-                    std::process::exit(super::exit::Status::Interrupted as i32);
+                    std::process::exit(status as i32);
                 }
                 wake();
             }

@@ -53,11 +53,13 @@ pub(crate) struct Args {
 
 /// Asks, and prints the answer.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let (whom, words) = match args.sntp && args.format.is_empty() {
-        true => (whom::parse(&args.endpoint, Some(123))?, &args.format[..]),
-        false => whom::parse_with_text(&args.endpoint, &args.format)?,
+    let (to, words) = match args.sntp && args.format.is_empty() {
+        true => (whom::resolve(&args.endpoint, 123, args.family)?, &args.format[..]),
+        false => {
+            let (whom, words) = whom::parse_with_text(&args.endpoint, &args.format)?;
+            (whom.endpoint.resolve_in(args.family)?, words)
+        }
     };
-    let to = whom.endpoint.resolve_in(args.family)?;
     if args.sntp {
         let (measured, attempts) = ask_ntp(to)?;
         return print(&match args.json {

@@ -1,9 +1,12 @@
 //! Whom a word on the command line means: a contact by its name, or an endpoint.
 
+use std::net::SocketAddr;
+
+use anyhow::anyhow;
 use clap_complete::CompletionCandidate;
 use pigeon_text::{Charset, escape};
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Family};
 use super::exit::UsageError;
 use crate::contacts::{self, ContactName, looks_like_endpoint};
 
@@ -34,16 +37,29 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Who
         Ok(endpoint) => return Ok(endpoint.into()),
         Err(why) => why,
     };
-    match looks_like_endpoint(word) || ContactName::parse(word).is_err() {
-        true => {
+    match may_be_contact(word) {
+        false => {
             Err(UsageError(format!("bad endpoint `{}`: {}", escape(word), escape(&why))).into())
         }
-        false => {
+        true => {
             let unknown = contacts::load()?.unknown(word);
             Err(UsageError(format!("{unknown} (an endpoint is written {}:PORT)", escape(word)))
                 .into())
         }
     }
+}
+
+/// Looks up a contact, or a host for which there is a `default_port`. A word that is neither may be
+/// a contact's name, mistyped.
+pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::Result<SocketAddr> {
+    let whom = parse(word, Some(default_port))?;
+    whom.endpoint.resolve_in(family).map_err(|error| match whom.name {
+        None if may_be_contact(word) => {
+            let contacts = contacts::load().unwrap_or_default();
+            anyhow!("{error:#}; {}", contacts.unknown(word))
+        }
+        _ => error,
+    })
 }
 
 /// `WHOM TEXT…`, or `HOST PORT TEXT…` where HOST is no contact.
@@ -64,8 +80,12 @@ pub(crate) fn parse_with_text<'a>(
     Ok((parse(first, None)?, rest))
 }
 
+fn may_be_contact(word: &str) -> bool {
+    !looks_like_endpoint(word) && ContactName::parse(word).is_ok()
+}
+
 fn contact(word: &str) -> anyhow::Result<Option<Whom>> {
-    if looks_like_endpoint(word) || ContactName::parse(word).is_err() {
+    if !may_be_contact(word) {
         return Ok(None);
     }
     let contacts = contacts::load()?;

@@ -111,7 +111,7 @@ impl ContactsFile {
             _ => Path::new("."),
         };
         fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", shown(directory)))?;
+            .with_context(|| UsageError(format!("cannot make {}", shown(directory))))?;
         // Held until the end of this function.
         let _turn = self.lock(&beside(&path, "lock")?)?;
         let text = self.text(&path)?;
@@ -142,12 +142,15 @@ impl ContactsFile {
                     Err(_) => Ok(self.path.clone()),
                 }
             }
-            Err(error) => Err(anyhow!(error).context(format!("cannot read {}", shown(&self.path)))),
+            Err(error) => {
+                let failed = UsageError(format!("cannot read {}", shown(&self.path)));
+                Err(anyhow!(error).context(failed))
+            }
         }
     }
 
     fn lock(&self, path: &Path) -> anyhow::Result<File> {
-        let failed = || format!("cannot lock {}", shown(path));
+        let failed = || UsageError(format!("cannot lock {}", shown(path)));
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.with_context(failed)?;
         let deadline = Instant::now() + PATIENCE;
@@ -166,7 +169,7 @@ impl ContactsFile {
     }
 
     fn text(&self, path: &Path) -> anyhow::Result<String> {
-        let failed = || format!("cannot read {}", shown(&self.path));
+        let failed = || UsageError(format!("cannot read {}", shown(&self.path)));
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),

@@ -24,7 +24,7 @@ use pigeon_text::{Charset, escape};
 use toml_edit::{Document, Item, TableLike};
 
 use crate::cli::endpoint::Endpoint;
-use crate::config::position;
+use crate::config::place;
 
 pub(crate) use file::ContactsFile;
 pub(crate) use name::{ContactName, looks_like_endpoint};
@@ -45,10 +45,7 @@ pub(crate) struct Contacts(Vec<Contact>);
 impl Contacts {
     /// Reads a file's text. An error names the line and the column.
     fn parse(text: &str) -> anyhow::Result<Contacts> {
-        let at = |offset| {
-            let (line, column) = position(text, offset);
-            format!("line {line}, column {column}")
-        };
+        let at = |offset| place(text, offset);
         let document = Document::parse(text).map_err(|error| {
             let at = at(error.span().map_or(0, |span| span.start));
             anyhow!("{at}: {}", escape(&error.message().replace('\n', ", ")))

@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Zoned;
-use pigeon_client::Outcome;
+use pigeon_client::{NoReply, Outcome};
 use serde_json::{Map, Value};
 
-use crate::cli::ask::result_name;
 use crate::output::wall;
 
 /// A datagram that arrived.
@@ -68,7 +67,7 @@ pub(crate) fn outcome(to: SocketAddr, outcome: &Outcome, text: Option<String>) -
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
     put("to", to.to_string().into());
-    put("result", result_name(outcome).into());
+    put("result", outcome.result.as_ref().map_or_else(|why| result_name(*why), |_| "reply").into());
     put("attempts", outcome.attempts.into());
     put("elapsed", outcome.elapsed.as_secs_f64().into());
     if let Ok(payload) = &outcome.result {
@@ -79,6 +78,23 @@ pub(crate) fn outcome(to: SocketAddr, outcome: &Outcome, text: Option<String>) -
         };
     }
     escape_beyond_ascii_controls(&Value::Object(object).to_string())
+}
+
+/// That nothing comes from somebody.
+///
+/// | field | |
+/// | --- | --- |
+/// | `to` | who does not answer, `IP:PORT` |
+/// | `result` | `refused` or `timed out` |
+pub(crate) fn no_reply(to: SocketAddr, why: NoReply) -> String {
+    counts(&[("to", to.to_string().into()), ("result", result_name(why).into())])
+}
+
+fn result_name(why: NoReply) -> &'static str {
+    match why {
+        NoReply::Refused => "refused",
+        NoReply::TimedOut => "timed out",
+    }
 }
 
 /// A flat object of these fields, in this order.

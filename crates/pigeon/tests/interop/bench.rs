@@ -2,6 +2,7 @@
 //! program that loses datagrams and counts them, our own relay. Its other judges are in `judges`.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -230,7 +231,23 @@ fn a_server_that_goes_away_leaves_what_was_measured() {
     assert_eq!(server.expect_end(Duration::from_secs(2)).code(), Some(0));
     assert_eq!(bench.expect_end(SOON).code(), Some(1));
     assert!(bench.lines(Voice::Err).last().unwrap().contains("refused"));
-    assert!(bench.lines(Voice::Out).last().unwrap().contains("\"summary\""));
+    let summary: Value = serde_json::from_str(bench.lines(Voice::Out).last().unwrap()).unwrap();
+    assert_eq!((&summary["type"], &summary["result"]), (&"summary".into(), &"refused".into()));
+}
+
+#[test]
+fn why_a_server_went_away_is_read_before_what_was_lost() {
+    let (mut server, to) = server();
+    let line = format!("exec '{}' bench {to} --rate 100/s 2>&1", env!("CARGO_BIN_EXE_pigeon"));
+    let mut bench = Process::spawn("pigeon bench", Command::new("sh").args(["-c", &line]));
+    bench.expect_lines(2, SOON);
+    server.signal("TERM");
+    server.expect_end(SOON);
+    assert_eq!(bench.expect_end(SOON).code(), Some(1));
+    let said = bench.lines(Voice::Out);
+    let reason = said.iter().position(|line| line.ends_with("refused: nobody listens there"));
+    let lost = said.iter().position(|line| line.starts_with("lost "));
+    assert!(reason.is_some() && reason < lost, "{said:?}");
 }
 
 #[test]
@@ -254,7 +271,7 @@ fn impossible_wishes_are_refused_in_a_line() {
         ("--rate 0/s", "a rate is a number a second"),
         ("--for 10", "a duration is a number with its unit"),
         ("--interval 1ms", "must be at least 100ms"),
-        ("--flows 0", "0 is not in 1..=256"),
+        ("--flows 0", "must be a whole number from 1 to 256"),
         ("--reverse --both", "cannot be used with"),
     ] {
         let args: Vec<&str> = ["bench", "127.0.0.1:9"].into_iter().chain(args.split(' ')).collect();

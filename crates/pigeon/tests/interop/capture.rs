@@ -63,7 +63,7 @@ fn a_file_that_is_there_is_not_written_over() {
     let file = scratch("kept");
     fs::write(&file, "precious").unwrap();
     let args = ["listen", "127.0.0.1:0", "--write", file.to_str().unwrap(), "--for", "5s"];
-    let ours = ended(pigeon("pigeon listen", &args), 1);
+    let ours = ended(pigeon("pigeon listen", &args), 2);
     let note = ours.lines(Voice::Err).concat();
     assert!(note.contains("kept") && note.contains("exists"), "{note}");
     assert_eq!(fs::read(&file).unwrap(), b"precious");

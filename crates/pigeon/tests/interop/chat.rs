@@ -233,8 +233,10 @@ fn no_terminal_at_all_is_none_needed() {
 }
 
 #[test]
-fn a_stop_ends_it_as_ctrl_c_does() {
-    let (mut chat, _) = chat(&Book::new(), &[]);
-    chat.signal("INT");
-    assert_eq!(chat.expect_end(SOON).code(), Some(130));
+fn a_signal_ends_it_and_the_status_says_which() {
+    for (signal, status) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let (mut chat, _) = chat(&Book::new(), &[]);
+        chat.signal(signal);
+        assert_eq!(chat.expect_end(SOON).code(), Some(status), "SIG{signal}");
+    }
 }

@@ -170,7 +170,7 @@ fn commands_choose_and_names_complete() {
 fn a_signal_gives_the_terminal_back() {
     let (mut dog, _) = chat(&Book::new(), "dog", &["127.0.0.1:9"]);
     dog.signal("TERM");
-    assert_eq!(dog.expect_end(), 130);
+    assert_eq!(dog.expect_end(), 143);
     dog.assert_given_back();
 }
 

@@ -34,6 +34,7 @@ fn a_contact_is_added_listed_renamed_and_removed() {
     let done = |args: &[&str]| {
         let (code, process) = book.ended(&[&["contacts"], args].concat());
         assert_eq!(code, Some(0), "{args:?}");
+        assert_eq!(process.lines(Voice::Err).len(), usize::from(args[0] != "list"), "{args:?}");
         process.lines(Voice::Out)
     };
     done(&["add", "狗哥", "192.168.1.103:8080", "--encoding", "GB2312"]);
@@ -100,8 +101,11 @@ fn line_ends_are_kept_and_many_contacts_are_no_matter() {
     let book = Book::saying(&many);
     assert_eq!(book.ended(&["contacts", "add", "狗哥", "10.0.0.2:1"]).0, Some(0));
     assert_eq!(book.text(), format!("{many}\"狗哥\" = {{ endpoint = \"10.0.0.2:1\" }}\r\n"));
-    let (code, process) = book.ended(&["chat", "狗歌"]);
-    assert!(code == Some(2) && process.lines(Voice::Err)[0].contains("did you mean 狗哥?"));
+    for (command, status) in [("chat", 2), ("join", 1)] {
+        let (code, process) = book.ended(&[command, "狗歌"]);
+        let said = process.lines(Voice::Err);
+        assert!(code == Some(status) && said[0].contains("did you mean 狗哥?"), "{said:?}");
+    }
 }
 
 #[test]

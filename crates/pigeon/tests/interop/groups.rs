@@ -171,7 +171,7 @@ fn broadcast_is_sent_only_where_it_is_meant() {
     let (heard, at) = listening(&there, &["--json"]);
     let to = format!("10.77.1.255:{}", at.port());
     let (code, ours) = ended(here.pigeon("pigeon send", &["send", &to, "by mistake"]));
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(ours.lines(Voice::Err).concat().contains("--broadcast"));
     let meant = ["send", &to, "meant", "--broadcast"];
     assert_eq!(ended(here.pigeon("pigeon send", &meant)).0, Some(0));

@@ -33,11 +33,55 @@ fn join_is_refused_at_once_where_nobody_listens() {
 }
 
 #[test]
+fn programs_are_told_of_a_refusal_too() {
+    let dead = DeadPort::new();
+    let told = format!(r#"{{"to":"{}","result":"refused"}}"#, dead.address());
+    let start = |command| pigeon(command, &[command, &dead.address(), "--json", "--wait", "0s"]);
+    let mut chat = start("chat");
+    chat.say("hello?");
+    chat.expect_line(|line| line == told, SOON);
+    chat.end_stdin();
+    // It asks whether a hub is there before anybody says anything.
+    let mut join = start("join");
+    join.expect_line(|line| line == told, SOON);
+    for ours in [&mut chat, &mut join] {
+        assert_eq!(ours.expect_end(SOON).code(), Some(1));
+    }
+}
+
+#[test]
 fn send_that_waits_is_refused_at_once_where_nobody_listens() {
     let dead = DeadPort::new();
     let mut sender = send(dead.0.local_addr().unwrap(), &["hello", "--wait", "30s"]);
     assert_eq!(sender.expect_end(SOON).code(), Some(1));
     assert!(sender.lines(Voice::Err).iter().any(|line| line.contains("refused")));
+}
+
+/// What must be changed before another try can be of use, told in one line: exit status 2.
+#[test]
+fn a_wrong_command_line_or_file_is_wrong_usage() {
+    let [nowhere, target] = ["/nowhere/run.pcapng", "127.0.0.1:9"];
+    for (args, reason) in [
+        (&["listen", "127.0.0.1:0", "--write", nowhere][..], "cannot write /nowhere/run.pcapng: "),
+        (&["relay", "0", target, "--record", nowhere], "cannot write /nowhere/run.pcapng: "),
+        (&["replay", nowhere, target], "cannot read /nowhere/run.pcapng: "),
+        (&["hub", "--config", nowhere], "cannot read /nowhere/run.pcapng: "),
+        (&["man", "/dev/null/pages"], "cannot make /dev/null/pages: "),
+        (&["listen", "203.0.113.9:0"], "203.0.113.9 is no address of this host; `ip addr` lists"),
+        (&["send", "255.255.255.255:9", "x"], "a broadcast address: add --broadcast to send"),
+        (&["send", target, "x", "--source", "203.0.113.9:0"], "203.0.113.9 is no address of this"),
+        (&["send", target, "x", "--source", "[::1]:0"], "are not of one IP version"),
+        (&["send", target, "x", "--count", "x"], "must be a whole number from 1 to "),
+        (&["relay", "0", target, "--seed", "x"], "must be a whole number from 0 to "),
+        (&["serve", "echo:7", "time:*:7"], "echo:127.0.0.1:7 and time:*:7 are at one port; give"),
+        (&["discover", "x"], "`x` is no port; a port is a number up to 65535"),
+        (&["send", target, &"x".repeat(65_508)], "not sent: 65508 bytes, and a datagram there"),
+    ] {
+        let mut ours = pigeon(args[0], args);
+        assert_eq!(ours.expect_end(SOON).code(), Some(2), "{}: {reason}", args[0]);
+        let said = ours.lines(Voice::Err);
+        assert!(said[0].contains(reason), "{said:?}");
+    }
 }
 
 /// A port on which nobody listens, and nobody will: it is bound, but connected to somewhere else, so

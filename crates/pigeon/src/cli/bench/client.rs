@@ -61,11 +61,11 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         state: State::default(),
     };
 
-    let mut interrupted = false;
+    let mut stopped = None;
     while !traffic.machines().all(Client::is_over) {
         let now = traffic.clock.now();
-        if stop.is_set() && !interrupted {
-            interrupted = true;
+        if stop.is_set() && stopped.is_none() {
+            stopped = stop.status();
             // A second Ctrl-C ends the process on the spot: not on the alternate screen.
             run.plot = None;
             traffic.machines_mut().for_each(|client| client.interrupt(now));
@@ -82,7 +82,7 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             }
         }
     }
-    run.end(&traffic, to, interrupted)
+    run.end(&traffic, to, stopped)
 }
 
 /// A measurement from outside.
@@ -196,28 +196,22 @@ impl Run {
         mut self,
         traffic: &Traffic<Client>,
         to: SocketAddr,
-        interrupted: bool,
+        stopped: Option<Status>,
     ) -> anyhow::Result<Status> {
         let Some(start) = self.state.start else {
             if let Some(failure) = self.state.failure.filter(|_| self.json) {
-                // As `ask` has it; the rest in words.
-                let result = match failure {
-                    Failure::Refused => "refused".to_string(),
-                    Failure::NoAnswer => "timed out".to_string(),
-                    failure => failure.to_string(),
-                };
                 self.data.line(json::counts(&[
                     ("type", "summary".into()),
-                    ("result", result.into()),
+                    ("result", result_name(failure).into()),
                     ("to", to.to_string().into()),
                 ]));
                 self.data.finish(std::time::Instant::now() + LAST_WORDS);
             }
             self.notes.finish(std::time::Instant::now() + LAST_WORDS);
-            return match self.state.failure {
-                Some(failure) => Err(failed(to, failure)),
-                None if interrupted => Ok(Status::Interrupted),
-                None => bail!("{to}: the measurement did not begin"),
+            return match (self.state.failure, stopped) {
+                (Some(failure), _) => Err(failed(to, failure)),
+                (None, Some(status)) => Ok(status),
+                (None, None) => bail!("{to}: the measurement did not begin"),
             };
         };
         let known = snapshot(traffic);
@@ -229,34 +223,49 @@ impl Run {
             self.show_interval(sent_until, known);
         }
         let (times, uncorrected) = (&self.state.times, &self.state.uncorrected);
+        let deadline = std::time::Instant::now() + LAST_WORDS;
+        // On a terminal what was lost reads otherwise behind the reason.
+        if let Some(failure) = self.state.failure {
+            self.notes.line(format!("pigeon: {:#}", failed(to, failure)));
+        }
+        self.notes.finish(deadline);
         if self.json {
-            self.data.line(self.shown.json(elapsed, &known, times, uncorrected, interrupted));
+            let (interrupted, result) = (stopped.is_some(), self.state.failure.map(result_name));
+            let summary = self.shown.json(elapsed, &known, times, uncorrected, interrupted, result);
+            self.data.line(summary);
         } else {
             for line in self.shown.table(elapsed, &known, times, uncorrected) {
                 self.data.line(line);
             }
         }
-        let deadline = std::time::Instant::now() + LAST_WORDS;
         self.data.finish(deadline);
-        self.notes.finish(deadline);
-        if let Some(failure) = self.state.failure {
-            return Err(failed(to, failure));
+        if self.state.failure.is_some() {
+            return Ok(Status::Failed);
         }
         let ways = [known.up, known.down, known.trip];
         let nothing = ways.iter().flatten().any(|way| way.sent > 0 && way.received == 0);
-        match (interrupted, nothing) {
-            (true, _) => Ok(Status::Interrupted),
-            (_, true) => {
+        match stopped {
+            Some(status) => Ok(status),
+            None if nothing => {
                 let _ = writeln!(io::stderr(), "pigeon: {to}: nothing arrived");
                 Ok(Status::Failed)
             }
-            _ => Ok(Status::Done),
+            None => Ok(Status::Done),
         }
     }
 }
 
 fn snapshot(traffic: &Traffic<Client>) -> Snapshot {
     traffic.machines().map(Client::snapshot).reduce(Snapshot::and).unwrap_or_default()
+}
+
+/// How a failure is called in JSON: as `ask` has it; the rest in words.
+fn result_name(failure: Failure) -> String {
+    match failure {
+        Failure::Refused => "refused".to_string(),
+        Failure::NoAnswer => "timed out".to_string(),
+        failure => failure.to_string(),
+    }
 }
 
 fn failed(to: SocketAddr, failure: Failure) -> anyhow::Error {

@@ -71,7 +71,7 @@ pub(crate) struct Args {
     size: usize,
 
     /// Source ports that share the rate
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole(1_u16..=256))]
     flows: u16,
 
     /// From there to here

@@ -333,6 +333,7 @@ impl Shown {
     /// | `target`, `size`, `flows`, `rate` | what was asked for; `rate` is null without a pace |
     /// | `elapsed` | seconds in which datagrams were sent |
     /// | `interrupted` | whether Ctrl-C ended it |
+    /// | `result` | where the far end ended it: `refused`, or why in words |
     /// | `up_…`, `down_…`, `trip_…` | from here to there, from there to here, there and back: |
     /// | `…sent` | datagrams that the sender's kernel took |
     /// | `…received`, `…lost` | `sent` = `received` + `lost` |
@@ -350,6 +351,7 @@ impl Shown {
         times: &Times,
         uncorrected: &Times,
         interrupted: bool,
+        result: Option<String>,
     ) -> String {
         let mut fields: Fields = vec![
             ("type".into(), "summary".into()),
@@ -360,6 +362,7 @@ impl Shown {
             ("elapsed".into(), elapsed.as_secs_f64().into()),
             ("interrupted".into(), interrupted.into()),
         ];
+        fields.extend(result.map(|result| ("result".into(), result.into())));
         for (name, way) in [("up", known.up), ("down", known.down), ("trip", known.trip)] {
             let Some(way) = way else { continue };
             for (field, value) in [

@@ -47,7 +47,7 @@ pub(crate) struct Args {
     max_for: Duration,
 
     /// The most flows at a time
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = quantity::whole(1_u16..=4096))]
     max_flows: u16,
 }
 

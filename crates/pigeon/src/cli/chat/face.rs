@@ -71,7 +71,7 @@ impl Face {
         let title = chat.title(peer);
         let text = format!("{title} refused: nobody listens there; that was lost");
         match self {
-            Face::Lines(lines) => lines.note(&text),
+            Face::Lines(lines) => lines.refused(peer, &text),
             Face::Full(full) => full.refused(chat, peer, &text),
         }
     }

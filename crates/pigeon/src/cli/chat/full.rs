@@ -13,7 +13,6 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 
 use super::face::Wish;
-use crate::cli::exit::Status;
 use crate::cli::quantity::in_seconds;
 use crate::cli::spelling::without_end;
 use crate::output::Color;
@@ -72,14 +71,12 @@ impl Full {
         let wakes = waker.clone();
         let act = move |action: Action| {
             let give = |told: Told| sender.send(told).is_ok();
-            let leave = |status: Status| give(Told::Typed(Typed::Leave(status)));
             let given = match action {
                 Action::Say(_, lines) => {
                     lines.into_iter().all(|line| give(Told::Typed(Typed::Line(line.into_bytes()))))
                 }
                 Action::Look(place) => give(Told::Look(place)),
-                Action::Leave { interrupted: true } => leave(Status::Interrupted),
-                Action::Leave { interrupted: false } => leave(Status::Done),
+                Action::Leave(status) => give(Told::Typed(Typed::Leave(status))),
                 Action::Refresh | Action::Suspend | Action::Redraw => true,
             };
             wakes.wake();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
+use pigeon_client::NoReply;
 use pigeon_client::chat::{Chat, Conversation, Message};
 use pigeon_net::Waker;
 use pigeon_text::Charset;
@@ -77,6 +78,13 @@ impl Lines {
 
     pub(super) fn chosen(&self, chat: &Chat, peer: SocketAddr) {
         self.note(&chosen_words(chat, peer));
+    }
+
+    pub(super) fn refused(&self, peer: SocketAddr, text: &str) {
+        if self.json {
+            self.printer.data.line(json::no_reply(peer, NoReply::Refused));
+        }
+        self.note(text);
     }
 
     pub(super) fn note(&self, text: &str) {

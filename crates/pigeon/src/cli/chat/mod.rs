@@ -81,7 +81,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
     wait: Duration,
 
-    /// Print one JSON object a message: time, from, to, len, text or base64, truncated, name
+    /// Print one JSON object a message: time, from, to, len, text or base64, truncated, name; one of
+    /// to and result where somebody refuses
     #[arg(long)]
     json: bool,
 
@@ -193,8 +194,8 @@ struct Around {
 
 impl Host<Chat> for Around {
     fn woken(&mut self, chat: &mut Chat, now: Instant, stats: &Stats) -> ControlFlow<()> {
-        if self.stop.is_set() {
-            self.status = Status::Interrupted;
+        if let Some(status) = self.stop.status() {
+            self.status = status;
             chat.leave();
         }
         self.mind_unsent(stats);
@@ -202,7 +203,7 @@ impl Host<Chat> for Around {
         while self.held.len() < MAX_HELD
             && let Some(wish) = self.face.next()
         {
-            if matches!(wish, Wish::Typed(Typed::Leave(Status::Interrupted))) {
+            if matches!(wish, Wish::Typed(Typed::Leave(status)) if status != Status::Done) {
                 // Nobody has to wait for a resolver to leave.
                 self.grant(chat, wish);
             } else {

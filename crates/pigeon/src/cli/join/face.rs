@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time;
 
-use pigeon_client::Session;
+use pigeon_client::{NoReply, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
 use rand_pcg::Pcg64;
@@ -23,6 +23,14 @@ impl Face {
         match self {
             Face::Lines(lines) => lines.received(hub, payload),
             Face::Full(full) => full.received(now, payload),
+        }
+    }
+
+    /// The hub does not answer, which programs are told too.
+    pub(super) fn no_reply(&self, hub: SocketAddr, why: NoReply) {
+        match self {
+            Face::Lines(lines) => lines.no_reply(hub, why),
+            Face::Full(_) => {}
         }
     }
 

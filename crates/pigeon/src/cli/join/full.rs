@@ -13,7 +13,6 @@ use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
 use super::People;
-use crate::cli::exit::Status;
 use crate::cli::quantity::in_seconds;
 use crate::cli::spelling::without_end;
 use crate::output::Color;
@@ -74,12 +73,7 @@ impl Full {
                 Action::Say(place, lines) => lines
                     .into_iter()
                     .all(|line| sender.send(Typed::Line(addressed(&place, line))).is_ok()),
-                Action::Leave { interrupted: true } => {
-                    sender.send(Typed::Leave(Status::Interrupted)).is_ok()
-                }
-                Action::Leave { interrupted: false } => {
-                    sender.send(Typed::Leave(Status::Done)).is_ok()
-                }
+                Action::Leave(status) => sender.send(Typed::Leave(status)).is_ok(),
                 Action::Look(_) | Action::Refresh | Action::Suspend | Action::Redraw => true,
             };
             waker.wake();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use pigeon_client::Session;
+use pigeon_client::{NoReply, Session};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
@@ -65,6 +65,13 @@ impl Lines {
             (true, false) => format!("{} {text}", wall::time_of_day(&now)),
             (true, true) => format!("\x1b[2m{}\x1b[0m {text}", wall::time_of_day(&now)),
         });
+    }
+
+    /// Tells a program that the hub does not answer.
+    pub(super) fn no_reply(&self, hub: SocketAddr, why: NoReply) {
+        if self.json {
+            self.printer.data.line(json::no_reply(hub, why));
+        }
     }
 
     /// Says something about the session itself.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap_complete::ArgValueCandidates;
-use pigeon_client::{Event, Said, Session, SessionConfig};
+use pigeon_client::{Event, NoReply, Said, Session, SessionConfig};
 use pigeon_datagram::Instant;
 use pigeon_hub::Name;
 use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
@@ -70,7 +70,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
     wait: Duration,
 
-    /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated
+    /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated; one of to and
+    /// result where the hub refuses, or was never heard
     #[arg(long)]
     json: bool,
 
@@ -91,7 +92,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
         return Err(UsageError(format!("bad --nick: {error}")).into());
     }
-    let hub = whom::parse(&args.hub, Some(DEFAULT_PORT))?.endpoint.resolve_in(args.family)?;
+    let hub = whom::resolve(&args.hub, DEFAULT_PORT, args.family)?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
     let seed = getrandom::u64().context("the system gives no random numbers")?;
@@ -154,8 +155,8 @@ impl Host<Session<Pcg64>> for Around {
         now: Instant,
         stats: &Stats,
     ) -> ControlFlow<()> {
-        if self.stop.is_set() {
-            self.status = Status::Interrupted;
+        if let Some(status) = self.stop.status() {
+            self.status = status;
             session.leave();
         }
         // As many lines as one drain carries; the rest follow at once.
@@ -209,6 +210,7 @@ impl Host<Session<Pcg64>> for Around {
                 self.joined_plainly(hub);
             }
             Event::Refused if !self.met => {
+                self.face.no_reply(hub, NoReply::Refused);
                 self.note(&format!(
                     "{hub} refused: nobody listens there. `pigeon hub` starts a hub"
                 ));
@@ -216,6 +218,7 @@ impl Host<Session<Pcg64>> for Around {
                 return ControlFlow::Break(());
             }
             Event::Refused => {
+                self.face.no_reply(hub, NoReply::Refused);
                 self.note(&format!("{hub} refused: the hub is gone; waiting for it to come back"));
             }
             Event::Silent { since } => {
@@ -241,6 +244,7 @@ impl Host<Session<Pcg64>> for Around {
             }
             Event::Left => {
                 if !self.met && self.status == Status::Done {
+                    self.face.no_reply(hub, NoReply::TimedOut);
                     self.note(&format!("nothing was heard from {hub}"));
                     self.status = Status::Failed;
                 }

@@ -53,7 +53,7 @@ pub(crate) struct Args {
     listen: ListenAddress,
 
     /// Stop after so many datagrams
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u64::MAX))]
     count: Option<u64>,
 
     /// Stop after so long; exit 1 if nothing came
@@ -65,7 +65,7 @@ pub(crate) struct Args {
     from: Vec<IpNet>,
 
     /// Join a multicast group; may be given several times
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", value_parser = group)]
     join: Vec<IpAddr>,
 
     /// Join on this interface only: its name or one of its addresses [default: on all]
@@ -114,6 +114,12 @@ pub(crate) fn net(text: &str) -> Result<IpNet, String> {
     parsed.ok_or_else(|| format!("`{text}` is no network; e.g. 192.168.1.0/24"))
 }
 
+/// Reads a multicast group.
+pub(crate) fn group(text: &str) -> Result<IpAddr, String> {
+    let group = text.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
+    group.ok_or_else(|| format!("`{}` is no multicast group; e.g. 239.1.2.3", escape(text)))
+}
+
 /// Listens until it is stopped, or has heard enough.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let options = SocketOptions {
@@ -127,7 +133,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let bound = socket.local_addr();
     let capture = args.write.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        create_capture(path).with_context(|| format!("cannot write {shown}"))
+        create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))
     });
     let form = match (args.json, args.raw) {
         (true, _) => Form::Json,
@@ -196,9 +202,6 @@ fn join_groups(args: &Args, socket: &Socket) -> anyhow::Result<()> {
         interfaces = interfaces.only(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?;
     }
     for group in &args.join {
-        if !group.is_multicast() {
-            return Err(UsageError(format!("--join: {group} is no multicast group")).into());
-        }
         if socket.join_group(*group, &interfaces) == 0 {
             return Err(anyhow!(
                 "cannot join {group}: no interface takes it, or the socket is of the other IP version"

@@ -249,7 +249,9 @@ fn rate(text: &str) -> Result<Option<u64>, String> {
     }
     match quantity::bytes_per_second(text) {
         Ok(rate) => Ok(rate.0),
-        Err(_) => Err("a rate is bits or bytes a second, e.g. 10Mbit/s, 64KiB/s, unlimited".into()),
+        Err(_) => {
+            Err("a rate is a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited".into())
+        }
     }
 }
 
@@ -317,8 +319,8 @@ mod tests {
                 "jitter: `cauchy` is no distribution; there are uniform, normal, pareto",
             ),
             (
-                "rate=0/s",
-                "rate: a rate is bits or bytes a second, e.g. 10Mbit/s, 64KiB/s, unlimited",
+                "rate=10",
+                "rate: a rate is a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited",
             ),
             ("rate=7bit/s", "rate: a rate is a byte a second at least"),
             ("mtu=0", "mtu: an MTU is a number of bytes, e.g. 1200, or none"),

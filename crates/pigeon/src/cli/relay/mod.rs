@@ -63,7 +63,7 @@ pub(crate) struct Args {
 
     /// Begin randomness from this number: the same traffic then has the same fate again
     /// [default: another each time, and shown]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Follow a scenario: conditions that change in the course of time, from a TOML file
@@ -71,7 +71,7 @@ pub(crate) struct Args {
     scenario: Option<PathBuf>,
 
     /// The most clients at once; who comes beyond is turned away until another is idle
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=65_000))]
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = quantity::whole(1_u32..=65_000))]
     max_clients: u32,
 
     /// How long a client may be silent, both ways, before its socket is closed
@@ -212,7 +212,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     refuse_own_address(bound, target)?;
     let recorder = args.record.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        let capture = create_capture(path).with_context(|| format!("cannot write {shown}"))?;
+        let capture =
+            create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))?;
         Recorder::start(capture, target).context("cannot start a thread")
     });
     let recorder = recorder.transpose()?;

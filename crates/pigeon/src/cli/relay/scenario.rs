@@ -35,7 +35,7 @@ use super::Shapes;
 use super::knobs::{KNOBS, Setting, Shape};
 use crate::cli::exit::UsageError;
 use crate::cli::quantity;
-use crate::config::position;
+use crate::config::place;
 
 /// The largest file that is read, and the most steps of it.
 const MAX_BYTES: u64 = 1 << 20;
@@ -76,10 +76,7 @@ impl Scenario {
 
     /// Reads a scenario's text. The error is a line with the place in it.
     pub(super) fn parse(text: &str, base: &Shapes) -> Result<Scenario, String> {
-        let placed = |fault: Fault| {
-            let (line, column) = position(text, fault.span.start);
-            format!("line {line}, column {column}: {}", fault.reason)
-        };
+        let placed = |fault: Fault| format!("{}: {}", place(text, fault.span.start), fault.reason);
         let table = DeTable::parse(text).map_err(|error| {
             let reason = error.message().replace('\n', ", ");
             placed(Fault { span: error.span().unwrap_or_default(), reason })

@@ -17,6 +17,7 @@ use pigeon_text::escape;
 
 use self::player::Player;
 use self::stage::{PlayError, Stage};
+use super::endpoint::peer_port;
 use super::exit::{Status, UsageError};
 use super::signals::on_stop;
 use super::whom;
@@ -60,7 +61,7 @@ pub(crate) struct Args {
     to: Option<Place>,
 
     /// Send only what went to this port
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
     /// Print one JSON object at the end: what was sent, how late, and what was left out
@@ -175,11 +176,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Err(PlayError::File(error)) => bail!("{shown} {error}, after {packets} packets"),
         Err(PlayError::Socket(error)) => return Err(error),
         Ok(()) if stage.refused => bail!("refused: nobody listens at {target}"),
-        Ok(()) if stop.is_set() => return Ok(Status::Interrupted),
+        Ok(()) if stop.is_set() => {}
         Ok(()) if stage.counts.sent == 0 => bail!("{shown} holds no datagram to send"),
         Ok(()) => {}
     }
-    Ok(Status::Done)
+    Ok(stop.status().unwrap_or(Status::Done))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(crate) fn draw(model: &Model, look: Look, buffer: &mut Buffer) -> Option<Pos
         }
         _ => draw_messages(model, look, &areas, areas.messages, buffer),
     }
-    draw_status(model, look, areas.status, buffer);
+    draw_status(model, look, &areas, buffer);
     draw_input(model, look, areas.input, buffer)
 }
 
@@ -241,6 +241,7 @@ fn draw_row(
             Kind::Notice | Kind::Note => look.dim(),
             Kind::Said if at < entry.sender => look.name(name),
             Kind::Mine if at < entry.sender => look.mine(name),
+            Kind::Said | Kind::Mine if entry.empty => look.dim(),
             Kind::Said | Kind::Mine => Style::new(),
         };
         if found.iter().any(|range| range.contains(&at)) {
@@ -275,22 +276,23 @@ fn draw_pasted(lines: &[String], look: Look, area: Rect, buffer: &mut Buffer) {
 
 // The bottom.
 
-fn draw_status(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
+fn draw_status(model: &Model, look: Look, areas: &Areas, buffer: &mut Buffer) {
+    let area = areas.status;
     let (text, alarm) = &model.status;
     let style = if *alarm { look.alarm() } else { look.reverse() };
     buffer.set_style(area, style);
     let mut right = Vec::new();
     let log = &model.place().log;
     if !log.follows() {
-        right.push(format!("{} lines below", log.below()));
+        right.push(format!("{} below", counted(log.below(areas.text_columns()), "message")));
         // Who reads back should know where it ends.
         if model.forgotten() > 0 {
-            right.push(format!("{} old lines gone", model.forgotten()));
+            right.push(format!("{} gone", counted(model.forgotten(), "old message")));
         }
     }
     let lost = model.dropped + model.missed;
     if lost > 0 {
-        right.push(format!("{lost} lines lost: too fast"));
+        right.push(format!("{} lost: too fast", counted(lost, "message")));
     }
     right.push("? keys".to_string());
     let right = format!(" {} ", right.join(" | "));
@@ -326,23 +328,29 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
 }
 
 fn paste_question(lines: &[String], columns: usize) -> String {
-    let messages = messages_in(lines);
+    let number = messages_in(lines);
+    let messages = counted(number, "message");
     let many = lines.len() > MAX_PASTED;
     match (many, columns) {
         (false, 70..) => format!(
-            "{} lines pasted: s send as {messages} messages, j join into one, Esc cancel",
+            "{} lines pasted: s send as {messages}, j join into one, Esc cancel",
             lines.len()
         ),
-        (false, 40..) => format!("{messages} messages: s send, j join, Esc cancel"),
-        (false, _) => format!("{messages}: s/j/Esc"),
+        (false, 40..) => format!("{messages}: s send, j join, Esc cancel"),
+        (false, _) => format!("{number}: s/j/Esc"),
         (true, 40..) => format!("{} lines, too many: j join, Esc cancel", lines.len()),
         (true, _) => format!("{}: j/Esc", lines.len()),
     }
 }
 
 /// How many messages the lines would be: an empty one is none.
-fn messages_in(lines: &[String]) -> usize {
-    lines.iter().filter(|line| !line.trim().is_empty()).count()
+fn messages_in(lines: &[String]) -> u64 {
+    lines.iter().filter(|line| !line.trim().is_empty()).count() as u64
+}
+
+/// `1 message`, `2 messages`.
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn position(area: Rect, column: usize) -> Option<Position> {

@@ -9,6 +9,7 @@ use super::input::MAX_BYTES;
 use super::layout::Areas;
 use super::model::{Completion, Mode, Model, Search};
 use super::update::PlaceId;
+use crate::cli::exit::Status;
 
 /// The most lines of a paste that are sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
@@ -18,8 +19,8 @@ pub(crate) const MAX_PASTED: usize = 1_000;
 pub(crate) enum Action {
     /// Lines to send, each for itself, as typed: also commands.
     Say(PlaceId, Vec<String>),
-    /// To leave: with Ctrl-C, or otherwise.
-    Leave { interrupted: bool },
+    /// To leave, with this exit status.
+    Leave(Status),
     /// To go to the shell for a while.
     Suspend,
     /// To have the screen drawn anew.
@@ -37,7 +38,7 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
     }
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
-        KeyCode::Char('c') if ctrl => return Some(Action::Leave { interrupted: true }),
+        KeyCode::Char('c') if ctrl => return Some(Action::Leave(Status::Interrupted)),
         KeyCode::Char('z') if ctrl => return Some(Action::Suspend),
         KeyCode::Char('l') if ctrl => return Some(Action::Redraw),
         _ => {}
@@ -103,7 +104,7 @@ fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
         KeyCode::F(1) => model.mode = Mode::Help(0),
         KeyCode::Char('?') if !ctrl && model.input.is_empty() => model.mode = Mode::Help(0),
         KeyCode::Char('d') if ctrl && model.input.is_empty() => {
-            return Some(Action::Leave { interrupted: false });
+            return Some(Action::Leave(Status::Done));
         }
         KeyCode::Char('f' | 'r') if ctrl => search(model, ""),
         _ if go(model, key, ctrl, alt) || scroll(model, key, ctrl) => {}

@@ -16,6 +16,10 @@ pub(crate) const MAX_LINES: usize = 20_000;
 /// What an entry costs beside its text, in bytes.
 const ENTRY: usize = std::mem::size_of::<Entry>();
 
+/// What is shown of words that are none: an empty datagram is one too. Without it a line would look
+/// like a slip of the screen.
+const EMPTY: &str = "(empty)";
+
 /// What kind of line it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -57,6 +61,8 @@ pub(crate) struct Entry {
     pub(crate) shown: Box<str>,
     /// How many bytes of it are the sender's name.
     pub(crate) sender: usize,
+    /// Whether there was nothing in it, and `shown` says so.
+    pub(crate) empty: bool,
     /// Row beginnings, and the columns they hold for.
     rows: RefCell<(usize, Box<[u32]>)>,
 }
@@ -64,7 +70,8 @@ pub(crate) struct Entry {
 impl Entry {
     fn new(line: &Line) -> Entry {
         let sender = pigeon_text::escape(&*line.sender).to_string();
-        let text = pigeon_text::escape(&*line.text);
+        let empty = line.text.is_empty() && matches!(line.kind, Kind::Said | Kind::Mine);
+        let text = pigeon_text::escape(if empty { EMPTY } else { &*line.text });
         let shown = match line.kind {
             Kind::Notice => format!("* {text}"),
             Kind::Note => format!("-- {text}"),
@@ -72,7 +79,8 @@ impl Entry {
             Kind::Said | Kind::Mine => format!("{sender}: {text}"),
         };
         let rows = RefCell::new((0, Box::default()));
-        Entry { time: line.time, kind: line.kind, shown: shown.into(), sender: sender.len(), rows }
+        let (time, kind, sender) = (line.time, line.kind, sender.len());
+        Entry { time, kind, shown: shown.into(), sender, empty, rows }
     }
 
     /// About how many bytes it takes, beside the beginnings of its rows if it was ever seen.
@@ -162,10 +170,13 @@ impl Log {
         self.entries.len()
     }
 
-    /// How many lines there are below the screen.
-    pub(crate) fn below(&self) -> u64 {
-        let last = (self.forgotten + self.entries.len() as u64).saturating_sub(1);
-        self.bottom.map_or(0, |bottom| last.saturating_sub(bottom.entry))
+    /// How many lines are not to be read to their end on a screen of so many columns: those below
+    /// it, and one that it cuts.
+    pub(crate) fn below(&self, columns: usize) -> u64 {
+        let Some(bottom) = self.bottom.and(self.bottom(columns)) else { return 0 };
+        let end = self.forgotten + self.entries.len() as u64;
+        let cut = self.entry(bottom.entry).is_some_and(|e| bottom.row + 1 < e.height(columns));
+        end - bottom.entry - u64::from(!cut)
     }
 
     /// Whether the screen follows what comes.
@@ -370,7 +381,7 @@ mod tests {
         assert_eq!(shown(&log, 20, 2), ["狗哥: 5", "狗哥: 6"]);
         log.push(&line("new"));
         assert_eq!(shown(&log, 20, 2), ["狗哥: 5", "狗哥: 6"]);
-        assert_eq!((log.below(), log.follows()), (4, false));
+        assert_eq!((log.below(20), log.follows()), (4, false));
         log.up(100, 20, 2);
         assert_eq!(shown(&log, 20, 2), ["狗哥: 0", "狗哥: 1"]);
         log.down(100, 20);
@@ -396,7 +407,9 @@ mod tests {
         assert_eq!(shown(&log, 10, 3), ["狗哥: one", "two three", "four"]);
         log.up(1, 10, 3);
         assert_eq!(shown(&log, 10, 3), ["狗哥: 0", "狗哥: one", "two three"]);
+        assert_eq!(log.below(10), 1);
         assert_eq!(shown(&log, 40, 3), ["狗哥: 0", "狗哥: one two three four"]);
+        assert_eq!(log.below(40), 0);
         for columns in 1..50 {
             for height in 0..10 {
                 assert!(shown(&log, columns, height).len() <= height);

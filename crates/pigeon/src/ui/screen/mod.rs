@@ -46,6 +46,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::terminal;
+use crate::cli::exit::Status;
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
@@ -108,7 +109,7 @@ impl Screen {
                 if std::panic::catch_unwind(run).is_err() {
                     // Told already, and the terminal given back: nobody sees the session any more.
                     artist.feed.close();
-                    (artist.act)(Action::Leave { interrupted: true });
+                    (artist.act)(Action::Leave(Status::Interrupted));
                 }
             })
         });
@@ -216,7 +217,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
                     None
                 }
                 // Focus is not asked for: it is how the reader says that the terminal is gone.
-                Event::FocusLost => Some(Action::Leave { interrupted: true }),
+                Event::FocusLost => Some(Action::Leave(Status::HungUp)),
                 _ => None,
             };
             let goes_on = match action {
@@ -289,6 +290,6 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
 
     /// The terminal cannot be written to: nobody is there any more.
     fn leave_lost(&mut self) {
-        (self.act)(Action::Leave { interrupted: true });
+        (self.act)(Action::Leave(Status::HungUp));
     }
 }

@@ -15,6 +15,7 @@ use super::model::tests::{person, room, said};
 use super::model::{Mode, Model};
 use super::update::{Presence, Update};
 use super::{Look, draw};
+use crate::cli::exit::Status;
 
 const COMMANDS: &[(&str, &str)] = &[("/nick NAME", "what others call you"), ("quit", "leave")];
 
@@ -251,9 +252,9 @@ fn leaving_takes_an_empty_line_or_ctrl_c() {
     key(&mut model, KeyCode::Home);
     assert_eq!(ctrl(&mut model, 'd'), None);
     assert_eq!(model.input.text(), "b");
-    assert_eq!(ctrl(&mut model, 'c'), Some(Action::Leave { interrupted: true }));
+    assert_eq!(ctrl(&mut model, 'c'), Some(Action::Leave(Status::Interrupted)));
     ctrl(&mut model, 'd');
-    assert_eq!(ctrl(&mut model, 'd'), Some(Action::Leave { interrupted: false }));
+    assert_eq!(ctrl(&mut model, 'd'), Some(Action::Leave(Status::Done)));
     assert_eq!(ctrl(&mut model, 'z'), Some(Action::Suspend));
 }
 
@@ -296,11 +297,25 @@ fn scrolling_back_stays_where_it_is_while_messages_come() {
     key(&mut model, KeyCode::PageUp);
     key(&mut model, KeyCode::PageUp);
     let before = picture(&mut model, 80, 14);
-    assert!(before.contains("line 979.") && before.contains("20 lines below"), "{before}");
+    assert!(before.contains("line 979.") && before.contains("20 messages below"), "{before}");
     model.apply(Update::Line(Some(room("lobby")), said("猴哥", "new")));
-    assert_eq!(picture(&mut model, 80, 14), before.replace("20 lines below", "21 lines below"));
+    assert_eq!(
+        picture(&mut model, 80, 14),
+        before.replace("20 messages below", "21 messages below")
+    );
     press(&mut model, KeyEvent::new(KeyCode::End, KeyModifiers::CONTROL));
     assert!(picture(&mut model, 80, 14).contains("猴哥: new"));
+    // Two rows of messages, of which a page leaves one.
+    model.size = (80, 5);
+    key(&mut model, KeyCode::PageUp);
+    assert!(picture(&mut model, 80, 5).contains(" 1 message below "));
+}
+
+#[test]
+fn an_empty_datagram_is_told_from_no_message() {
+    let mut model = lobby();
+    model.apply(Update::Line(None, said("猴哥", "")));
+    assert!(picture(&mut model, 80, 14).contains("猴哥: (empty) "));
 }
 
 #[test]
@@ -311,9 +326,9 @@ fn losses_are_shown() {
     let text = "not answering since 12 s".into();
     model.apply(Update::Status { text, alarm: true });
     (0..25_000).for_each(|_| model.apply(Update::Line(None, said("a", "b"))));
-    assert!(picture(&mut model, 100, 10).contains("7 lines lost: too fast"));
+    assert!(picture(&mut model, 100, 10).contains("7 messages lost: too fast"));
     key(&mut model, KeyCode::PageUp);
     let picture = picture(&mut model, 130, 10);
-    assert!(picture.contains("5005 old lines gone | 7 lines lost: too fast"), "{picture}");
+    assert!(picture.contains("5005 old messages gone | 7 messages lost: too fast"), "{picture}");
     assert!(picture.contains("not answering since 12 s"));
 }
