@@ -17,6 +17,11 @@ for module in net/sched/sch_prio net/sched/cls_u32 net/sched/sch_netem drivers/n
     insmod "/usr/lib/uml/modules/$(uname -r)/kernel/$module.ko"
 done
 
+# What is sent at once when this has not run for a while must be lost to nothing but netem.
+for buffer in rmem_max rmem_default; do
+    echo 16777216 > /proc/sys/net/core/$buffer
+done
+
 # Ended in here if it hangs: killing the kernel from outside would leave its threads behind.
 timeout 90 "$1" "$2" --exact --color never
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::cases::{
-    Case, DELAY_50, DUPLICATE_1, Due, LOSS_1, LOSS_10, REORDER_5, expect_jitter, expect_late,
+    Case, DELAY_50, DUPLICATE_1, Due, LATE, LOSS_1, LOSS_10, REORDER_5, expect_jitter, expect_late,
     expect_share,
 };
 use super::{bench_server, iperf3, measure, relay};
@@ -59,7 +59,8 @@ fn judged(case: &Case) {
     match case.due {
         Due::Loss(share) => expect_share(told.lost, told.packets, share, "lost by iperf3"),
         Due::Reordering => expect_late(told.late, told.packets),
-        Due::Delay => expect_jitter(told.jitter, "by iperf3"),
+        // It does not tell what was late; four times a busy machine's share.
+        Due::Delay => expect_jitter(told.jitter, 4.0 * LATE, "by iperf3"),
         // It does not tell these.
         Due::Duplicates(_) => {}
     }
