@@ -11,8 +11,8 @@ use clap_complete::ArgValueCandidates;
 use pigeon_client::{Heard, SENDER_QUEUE, Sender};
 use pigeon_datagram::{Instant, max_payload};
 use pigeon_net::{
-    Clock, Driver, Host, Operation, Receipt, SendFailure, Socket, SocketOptions, Stats, Waker,
-    local_addresses,
+    Clock, Driver, Host, Operation, Receipt, SendCounters, SendFailure, Socket, SocketOptions,
+    Stats, Waker, local_addresses,
 };
 
 use super::bind::explain;
@@ -125,42 +125,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let mut driver =
         Driver::new(sender, socket).context("cannot watch the socket")?.with_clock(clock);
 
-    let (giver, payloads) = sync_channel(SENDER_QUEUE);
-    let waker = driver.waker();
-    let (framing, count) = (args.framing, args.count);
-    let input = spelling.clone();
-    std::thread::Builder::new()
-        .name("input".into())
-        .spawn(move || {
-            let give = |payload| {
-                // Fails only when the loop has ended.
-                let given = giver.send(payload).is_ok();
-                waker.wake();
-                given
-            };
-            match text {
-                Some(text) => {
-                    let text: Box<[u8]> = text.into();
-                    (0..count.unwrap_or(1)).all(|_| give(Ok(text.clone())));
-                }
-                None => {
-                    let mut frames = Frames::new(io::stdin().lock(), framing, input, most);
-                    let mut left = count.unwrap_or(u64::MAX);
-                    while left > 0
-                        && let Some(payload) = frames.next()
-                    {
-                        left -= 1;
-                        if !give(payload) {
-                            break;
-                        }
-                    }
-                }
-            }
-            // The channel closes, which is the end.
-            drop(giver);
-            waker.wake();
-        })
-        .context("cannot start a thread")?;
+    let input = match text {
+        Some(text) => Input::Text(text.into()),
+        None => Input::Stdin(args.framing, spelling.clone(), most),
+    };
+    let payloads = read(input, args.count, driver.waker())?;
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
 
@@ -176,32 +145,57 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         refused: false,
     };
     driver.run(&mut around)?;
-    let stats = driver.stats();
+    let sent = driver.stats().sent;
     let (sender, mut socket) = driver.into_parts();
-    if let Some(error) = around.error {
-        return Err(error);
-    }
-    if let Some(status) = around.stop.status() {
-        return Ok(status);
-    }
     // On this host a refusal is there as soon as the datagram is.
     around.refused |=
         args.wait.is_none() && matches!(socket.receive(&mut |_| {}), Ok(Receipt::Refused));
-    if around.refused {
-        bail!("{to} refused: nobody listens there");
-    }
-    if stats.sent.dropped.total() > 0 {
-        return Err(unsent(stats.sent.dropped.total(), stats.sent.last_failure));
-    }
-    if sender.sent() == 0 {
-        bail!("nothing was sent: no TEXT, and stdin is empty");
-    }
-    match args.wait {
-        Some(wait) if around.replies == 0 => {
-            bail!("no reply from {to} in {}", quantity::roughly(wait))
+    around.outcome(&sender, &sent, to, args.wait)
+}
+
+/// What is to be sent.
+enum Input {
+    Text(Box<[u8]>),
+    /// Stdin in datagrams of so many bytes at the most.
+    Stdin(Framing, Spelling, usize),
+}
+
+/// Starts the thread that reads the input, which may block, and wakes the loop for each payload. The
+/// end of the channel is the end of the input.
+fn read(
+    input: Input,
+    count: Option<u64>,
+    waker: Waker,
+) -> anyhow::Result<Receiver<anyhow::Result<Box<[u8]>>>> {
+    let (giver, payloads) = sync_channel(SENDER_QUEUE);
+    let read = move || {
+        let give = |payload| {
+            // Fails only when the loop has ended.
+            let given = giver.send(payload).is_ok();
+            waker.wake();
+            given
+        };
+        match input {
+            Input::Text(text) => {
+                (0..count.unwrap_or(1)).all(|_| give(Ok(text.clone())));
+            }
+            Input::Stdin(framing, spelling, most) => {
+                let mut frames = Frames::new(io::stdin().lock(), framing, spelling, most);
+                let mut left = count.unwrap_or(u64::MAX);
+                while left > 0
+                    && let Some(payload) = frames.next()
+                    && give(payload)
+                {
+                    left -= 1;
+                }
+            }
         }
-        _ => Ok(Status::Done),
-    }
+        drop(giver);
+        waker.wake();
+    };
+    let thread = std::thread::Builder::new().name("input".into());
+    thread.spawn(read).context("cannot start a thread")?;
+    Ok(payloads)
 }
 
 /// A socket for one peer, so that strangers are not heard and a refusal is; for a broadcast or
@@ -277,6 +271,37 @@ struct Around {
 }
 
 impl Around {
+    /// What came of it all.
+    fn outcome(
+        self,
+        sender: &Sender,
+        sent: &SendCounters,
+        to: SocketAddr,
+        wait: Option<Duration>,
+    ) -> anyhow::Result<Status> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if let Some(status) = self.stop.status() {
+            return Ok(status);
+        }
+        if self.refused {
+            bail!("{to} refused: nobody listens there");
+        }
+        if sent.dropped.total() > 0 {
+            return Err(unsent(sent.dropped.total(), sent.last_failure));
+        }
+        if sender.sent() == 0 {
+            bail!("nothing was sent: no TEXT, and stdin is empty");
+        }
+        match wait {
+            Some(wait) if self.replies == 0 => {
+                bail!("no reply from {to} in {}", quantity::roughly(wait))
+            }
+            _ => Ok(Status::Done),
+        }
+    }
+
     /// Moves payloads from the input to the sender, as far as it has room.
     fn feed(&mut self, sender: &mut Sender, now: Instant) -> ControlFlow<()> {
         while !self.ended && sender.has_room() {
