@@ -1,6 +1,5 @@
 //! The hub itself. [`Hub::receive`] is the main flow: from a datagram to what it brings about.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
@@ -57,6 +56,8 @@ pub struct Hub {
     bans: Bans,
     discovery: Discovery,
     events: VecDeque<Event>,
+    /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
+    decoded: String,
 }
 
 /// A member as the console and the logs see it.
@@ -124,6 +125,7 @@ impl Hub {
             bans: Bans::default(),
             discovery: Discovery::default(),
             events: VecDeque::new(),
+            decoded: String::new(),
         }
     }
 
@@ -250,9 +252,9 @@ impl Hub {
             return Err(Dropped::Truncated);
         }
         let member = self.members.find(from);
-        let payload = self.in_utf8(member, datagram.payload);
-        let incoming = classify(self.config.format, &payload);
-        if member.is_none() && is_farewell(self.config.format, &payload) {
+        // What it means shows in ASCII, which is the same in every encoding that a member may read.
+        let incoming = classify(self.config.format, datagram.payload);
+        if member.is_none() && is_farewell(self.config.format, datagram.payload) {
             return Err(Dropped::Reply);
         }
         match incoming {
@@ -262,32 +264,87 @@ impl Hub {
                 self.discover(datagram, nonce);
                 return Ok(());
             }
-            Incoming::Message { .. } | Incoming::Command { .. } => {
-                self.stop_echo(from, member, &payload)?;
-            }
             Incoming::Quit if member.is_none() => return Err(Dropped::NotMember),
+            Incoming::Message { .. } | Incoming::Command { .. } => {
+                self.refuse_unread(datagram, member)?;
+            }
             Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
+        }
+        match member.map_or(Encoding::UTF_8, |slot| self.members.encoding(slot)) {
+            Encoding::UTF_8 => self.heed(datagram, member, datagram.payload, incoming),
+            encoding => {
+                let mut text = std::mem::take(&mut self.decoded);
+                text.clear();
+                encoding.decode_to(datagram.payload, &mut text);
+                let incoming = classify(self.config.format, text.as_bytes());
+                let outcome = self.heed(datagram, member, text.as_bytes(), incoming);
+                self.decoded = text;
+                outcome
+            }
+        }
+    }
+
+    /// Refuses what would be refused whatever it says, before it is converted or compared with what
+    /// was sent. What is an echo besides goes no further either.
+    fn refuse_unread(
+        &mut self,
+        datagram: &Received<'_>,
+        member: Option<Slot>,
+    ) -> Result<(), Dropped> {
+        let Some(slot) = member else {
+            return self.may_join(datagram);
+        };
+        let length = datagram.payload.len();
+        let rate = *self.config.rate.get(self.members.origin(slot));
+        if !self.members.buckets(slot).have_room(self.now, rate, length) {
+            self.members.touch(slot, self.now, datagram.local);
+            return Err(self.warn(slot, Dropped::RateLimited));
+        }
+        if self.members.encoding(slot) == Encoding::UTF_8 {
+            return Ok(());
+        }
+        // Text may shrink by half in UTF-8, from the four bytes of a character in GB18030.
+        let text = datagram.payload.trim_ascii().len();
+        if text / 2 > self.config.most_text() {
+            self.members.touch(slot, self.now, datagram.local);
+            self.spend(slot, length)?;
+            return Err(self.not_sent(slot, Dropped::TextTooLong, text));
+        }
+        Ok(())
+    }
+
+    /// A datagram in UTF-8, which may have an effect.
+    fn heed(
+        &mut self,
+        datagram: &Received<'_>,
+        member: Option<Slot>,
+        payload: &[u8],
+        incoming: Incoming<'_>,
+    ) -> Result<(), Dropped> {
+        if matches!(incoming, Incoming::Message { .. } | Incoming::Command { .. }) {
+            self.stop_echo(datagram.from, member, payload)?;
         }
         let slot = match member {
             Some(slot) => slot,
             None => self.admit(datagram)?,
         };
         self.members.touch(slot, self.now, datagram.local);
+        let length = datagram.payload.len();
         match incoming {
             Incoming::Quit => self.leave(slot, Left::Quit),
             Incoming::Heartbeat { padded } => {
                 self.statistics.heartbeats += 1;
                 if padded {
-                    self.spend(slot, payload.len())?;
+                    self.spend(slot, length)?;
                     self.answer_heartbeat(slot);
                 }
             }
             Incoming::Command { word, rest } => {
-                self.spend(slot, payload.len())?;
+                self.spend(slot, length)?;
                 self.statistics.commands += 1;
                 commands::answer(self, slot, word, rest)?;
             }
-            Incoming::Message { text } => self.speak(slot, text)?,
+            Incoming::Message { text } => self.speak(slot, text, length)?,
             Incoming::Empty
             | Incoming::Reply
             | Incoming::Prove { .. }
@@ -296,8 +353,8 @@ impl Hub {
         Ok(())
     }
 
-    /// A member says something to its room.
-    fn speak(&mut self, slot: Slot, text: &[u8]) -> Result<(), Dropped> {
+    /// A member says something to its room, in a datagram of `cost` bytes.
+    fn speak(&mut self, slot: Slot, text: &[u8], cost: usize) -> Result<(), Dropped> {
         // The raw format has no commands, but a password must be given somehow, and never be passed
         // on as data.
         if self.config.format == Format::Raw
@@ -310,28 +367,24 @@ impl Hub {
             Ok(room) => room,
             Err(reason) => return Err(self.warn(slot, reason)),
         };
-        self.spend(slot, text.len())?;
-        self.relay(Some(slot), room, text).inspect_err(|&reason| {
-            let (length, most) = (text.len(), self.config.most_text());
-            let line = match reason {
-                Dropped::TextTooLong if length > most => {
-                    format!("not sent: {length} bytes of text, at most {most}")
-                }
-                Dropped::TextTooLong => {
-                    "not sent: too long for a datagram once it is wrapped".to_string()
-                }
-                _ => "not sent: the hub is overloaded".to_string(),
-            };
-            self.tell(slot, &line);
-        })
+        self.spend(slot, cost)?;
+        self.relay(Some(slot), room, text).map_err(|reason| self.not_sent(slot, reason, text.len()))
     }
 
-    /// What a member wrote in its own encoding, in UTF-8.
-    fn in_utf8<'a>(&self, member: Option<Slot>, payload: &'a [u8]) -> Cow<'a, [u8]> {
-        match member.map_or(Encoding::UTF_8, |slot| self.members.encoding(slot)) {
-            Encoding::UTF_8 => Cow::Borrowed(payload),
-            encoding => Cow::Owned(encoding.decode(payload).into_owned().into_bytes()),
-        }
+    /// Tells a member that its text was not sent, and why.
+    fn not_sent(&mut self, slot: Slot, reason: Dropped, length: usize) -> Dropped {
+        let most = self.config.most_text();
+        let line = match reason {
+            Dropped::TextTooLong if length > most => {
+                format!("not sent: {length} bytes of text, at most {most}")
+            }
+            Dropped::TextTooLong => {
+                "not sent: too long for a datagram once it is wrapped".to_string()
+            }
+            _ => "not sent: the hub is overloaded".to_string(),
+        };
+        self.tell(slot, &line);
+        reason
     }
 
     /// Stops what comes back as it was sent.

@@ -66,8 +66,8 @@ impl Buckets {
 
 /// The time that `amount` takes at `per_second`.
 fn cost(amount: u64, per_second: u64) -> Duration {
-    let nanos = u128::from(amount) * 1_000_000_000 / u128::from(per_second.max(1));
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    // Exact for all that a datagram can hold.
+    Duration::from_nanos(amount.saturating_mul(1_000_000_000) / per_second.max(1))
 }
 
 /// When everything let through so far would have been said at exactly the rate.

@@ -13,12 +13,18 @@ use crate::{Dropped, Event, Format, Left, Name, NameError, Origin, admission};
 impl Hub {
     /// Makes a sender a member, or says why not.
     pub(crate) fn admit(&mut self, datagram: &Received<'_>) -> Result<Slot, Dropped> {
+        self.may_join(datagram)?;
+        self.join(datagram)
+    }
+
+    /// Asks a sender to prove its address, if it must.
+    pub(crate) fn may_join(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
         match admission::origin(&self.config, datagram.from.ip()) {
             Origin::Beyond => {
                 self.ask_for_proof(datagram);
                 Err(Dropped::Unproved)
             }
-            Origin::Loopback | Origin::Open => self.join(datagram),
+            Origin::Loopback | Origin::Open => Ok(()),
         }
     }
 

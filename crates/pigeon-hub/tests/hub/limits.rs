@@ -122,6 +122,22 @@ fn answers_cost_as_much_as_messages() {
 }
 
 #[test]
+fn beyond_its_rate_a_member_is_not_listened_to_at_all() {
+    for format in FORMATS {
+        let mut h = Harness::new(Config { format, ..limited(messages(1), Rate::UNLIMITED) });
+        h.join(&[local(5001), local(5002)]);
+        let line = bytes_got(&h.from(local(5002), "hello to everybody"), local(5001)).concat();
+        h.from(local(5001), "all that it may say");
+        // Reading it as an echo would cost more than a word of its own, and nobody pays for that.
+        for n in 1..=5 {
+            h.from(local(5001), &line);
+            assert_eq!(h.dropped(Dropped::RateLimited), n, "{format:?}");
+        }
+        assert_eq!(h.dropped(Dropped::Echo), 0);
+    }
+}
+
+#[test]
 fn a_flooding_member_and_the_others_stay_alive() {
     for format in FORMATS {
         let mut h = Harness::new(Config { format, ..limited(messages(1), messages(1)) });

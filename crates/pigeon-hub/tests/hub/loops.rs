@@ -109,6 +109,52 @@ fn an_echo_service_as_a_member_falls_silent() {
 }
 
 #[test]
+fn an_echo_of_lines_longer_than_any_text_falls_silent() {
+    // Each byte shows as four, so the line that comes back is longer than the hub relays.
+    let text = [0xff; 8_192];
+    for format in [Chat, Classic] {
+        for encoding in ["utf-8", "gbk", "gb18030", "latin1"] {
+            let mut world = World::format(format);
+            let person = world.network.add(local(5001), Peer::new());
+            let service = world.network.add(local(7), Peer::new().answering(echo));
+            let label = format!("/encoding {encoding}");
+            world.network.act(service, |peer, _| peer.send(hub_at(), label.as_bytes()));
+            world.network.run_for(SECOND);
+            let (to_hub, from_hub) =
+                (world.delivered(local(7), hub_at()), world.delivered(hub_at(), local(7)));
+            world.network.act(person, |peer, _| peer.send(hub_at(), &text));
+            world.network.run_for(A_WHILE);
+            let to_hub = world.delivered(local(7), hub_at()) - to_hub;
+            let from_hub = world.delivered(hub_at(), local(7)) - from_hub;
+            assert!(
+                to_hub <= MOST && from_hub <= MOST,
+                "{format:?} {encoding}: {to_hub} {from_hub}"
+            );
+            assert!(world.echoes().0 >= 1, "{format:?} {encoding}");
+        }
+    }
+}
+
+#[test]
+fn an_echo_of_many_lines_at_once_falls_silent() {
+    // In classic all of them end in their speaker's address.
+    for format in [Chat, Classic] {
+        for end in ["", " and all of them end in the same words"] {
+            let mut h = Harness::with_members(format, &[local(5001), local(7)]);
+            for n in 0..64 {
+                h.hear(local(5001), format!("{}{n:02}{end}", "word ".repeat(1 + n)));
+            }
+            let lines = h.drain();
+            for line in bytes_got(&lines, local(7)) {
+                h.hear(local(7), line);
+            }
+            assert_eq!(h.drain(), [], "{format:?} {end:?}");
+            assert_eq!(h.dropped(Dropped::Echo), 64);
+        }
+    }
+}
+
+#[test]
 fn two_hubs_as_members_of_one_another_fall_silent() {
     for (one, other) in FORMATS.into_iter().flat_map(|a| FORMATS.map(|b| (a, b))) {
         for trigger in TRIGGERS {
