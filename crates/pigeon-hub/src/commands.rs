@@ -197,13 +197,14 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
     if hub.members.room(slot) != PORCH {
         return Ok("you are in already".to_string());
     }
-    if let Err(reason) = hub.may_guess() {
-        hub.tell(slot, "too many wrong passwords lately; try again in a second");
-        return Err(reason);
+    let from = hub.members.address(slot).ip();
+    if !hub.guesses.may(hub.now, from) {
+        hub.tell(slot, "too many wrong passwords lately; try again in a minute");
+        return Err(Dropped::GuessLimited);
     }
     let password = hub.config.password.as_deref().unwrap_or_default().trim();
     if !bool::from(password.as_bytes().ct_eq(secret)) {
-        hub.guessed_wrong();
+        hub.guesses.wrong(hub.now, from);
         hub.tell(slot, "that is not the password");
         return Err(Dropped::NoPassword);
     }
@@ -212,12 +213,7 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
 
 /// `/resume WORD`: takes back a name and its room.
 fn resume(hub: &mut Hub, slot: Slot, word: &[u8]) -> Result<String, Dropped> {
-    if let Err(reason) = hub.may_guess() {
-        hub.tell(slot, "too many wrong words lately; try again in a second");
-        return Err(reason);
-    }
     let Some(grant) = hub.seal.grant(word) else {
-        hub.guessed_wrong();
         return Ok("that is no resume word of this hub; /nick NAME asks for a name".to_string());
     };
     let Some(holder) = hub.grants.holder(hub.now, grant).cloned() else {

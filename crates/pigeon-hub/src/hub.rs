@@ -10,6 +10,7 @@ use pigeon_text::Encoding;
 use crate::admission::{self, Bans, MAX_BANS};
 use crate::discovery::{Discovery, Question};
 use crate::echo::{Echoes, Suspect};
+use crate::guesses::Guesses;
 use crate::limits::Buckets;
 use crate::members::{Flag, Members, Slot};
 use crate::outgoing::BYE;
@@ -26,9 +27,6 @@ const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
 /// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 16_384;
-
-/// How many wrong passwords and resume words a second are looked at.
-const WRONG_GUESSES: Rate = Rate { messages: Some(10), bytes: None };
 
 /// In the raw format data may repeat by itself: only the third echo in a row is one.
 const RAW_ECHOES: u8 = 3;
@@ -51,8 +49,7 @@ pub struct Hub {
     pub(crate) statistics: Statistics,
     /// What is left of the hub's own rates.
     buckets: PerOrigin<Buckets>,
-    /// What is left of everyone's guesses at passwords and resume words.
-    pub(crate) guesses: Buckets,
+    pub(crate) guesses: Guesses,
     bans: Bans,
     discovery: Discovery,
     events: VecDeque<Event>,
@@ -117,11 +114,11 @@ impl Hub {
             grants: Grants::new(config.hash_keys),
             echoes: Echoes::new(config.hash_keys),
             seal: Seal::new(config.secret),
-            config,
             outbox: Outbox::new(),
             statistics: Statistics::default(),
             buckets: PerOrigin::default(),
-            guesses: Buckets::default(),
+            guesses: Guesses::new(config.hash_keys),
+            config,
             bans: Bans::default(),
             discovery: Discovery::default(),
             events: VecDeque::new(),
@@ -430,19 +427,6 @@ impl Hub {
         }
         own.take(now, rate, bytes);
         Ok(())
-    }
-
-    /// Whether one more guess at a password or a resume word is looked at. Ten wrong ones a second
-    /// are, all members together: what keeps one guesser slow must not be evaded by being many.
-    /// Right ones cost nothing, so a whole class may come at once.
-    pub(crate) fn may_guess(&self) -> Result<(), Dropped> {
-        let may = self.guesses.have_room(self.now, WRONG_GUESSES, 0);
-        if may { Ok(()) } else { Err(Dropped::GuessLimited) }
-    }
-
-    /// Counts a wrong guess.
-    pub(crate) fn guessed_wrong(&mut self) {
-        self.guesses.take(self.now, WRONG_GUESSES, 0);
     }
 
     /// Tells a member of a limit it has run into: once, until it has kept within it again.

@@ -10,7 +10,7 @@
 //! - `echo`: the guard against loops; `limits`: token buckets.
 //! - `membership`: joining, leaving, moving; `members` is the table, `rooms` who is in which room,
 //!   `names` what either may be called, `resume` how a name comes back.
-//! - `commands`: what a member may ask for.
+//! - `commands`: what a member may ask for; `guesses`: how often it may guess the password.
 //! - `outgoing`: what is said, by whom, in whose words; `run` is the messages of one batch and the
 //!   trains that carry them; `notices` gathers joins and leaves into one line a second.
 //! - `discovery`: hubs that are looked for.
@@ -25,6 +25,7 @@ mod config;
 mod discovery;
 mod echo;
 mod event;
+mod guesses;
 mod hub;
 mod limits;
 mod members;

@@ -27,7 +27,7 @@ pub enum Dropped {
     RoomFull,
     /// From a member that has not given the hub's password.
     NoPassword,
-    /// A password or resume word, when too many wrong ones had been tried.
+    /// A password, when too many wrong ones had been tried.
     GuessLimited,
     /// The member says more than it may.
     RateLimited,
