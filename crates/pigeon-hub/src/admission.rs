@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
+use pigeon_datagram::Received;
 
 use crate::members::Members;
 use crate::{Config, Dropped};
@@ -72,14 +73,18 @@ fn is_broadcast(config: &Config, ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V4(v4) if v4.is_broadcast()) || config.never.contains(&ip)
 }
 
-/// Whether there is room for one more member from this address.
+/// Whether there is room for one more member, from this address and at that of the hub's.
 pub(crate) fn check_room(
     config: &Config,
     members: &Members,
-    from: SocketAddr,
+    datagram: &Received<'_>,
 ) -> Result<(), Dropped> {
+    let from = datagram.from;
     if members.len() >= config.max_members {
         return Err(Dropped::HubFull);
+    }
+    if !members.can_answer_from(datagram.local) {
+        return Err(Dropped::LocalsFull);
     }
     match config.max_per_address {
         Some(most) if counts(config, from.ip()) && members.at(from.ip()) >= most => {

@@ -8,8 +8,9 @@
 //!   `seal` writes the proofs.
 //! - `wire`: what a datagram means.
 //! - `echo`: the guard against loops; `limits`: token buckets.
-//! - `membership`: joining, leaving, moving; `members` is the table, `rooms` who is in which room,
-//!   `names` what either may be called, `resume` how a name comes back.
+//! - `membership`: joining, leaving, moving; `members` is the table, `locals` to which of the hub's
+//!   addresses they speak, `rooms` who is in which room, `names` what either may be called, `resume`
+//!   how a name comes back.
 //! - `commands`: what a member may ask for; `guesses`: how often it may guess the password.
 //! - `outgoing`: what is said, by whom, in whose words; `run` is the messages of one batch and the
 //!   trains that carry them; `notices` gathers joins and leaves into one line a second.
@@ -28,6 +29,7 @@ mod event;
 mod guesses;
 mod hub;
 mod limits;
+mod locals;
 mod members;
 mod membership;
 mod names;

@@ -62,7 +62,7 @@ impl Hub {
     fn join(&mut self, datagram: &Received<'_>) -> Result<Slot, Dropped> {
         let from = datagram.from;
         let first_room = if self.config.password.is_some() { PORCH } else { LOBBY };
-        admission::check_room(&self.config, &self.members, from)
+        admission::check_room(&self.config, &self.members, datagram)
             .and_then(|()| self.check_room(first_room))
             .inspect_err(|&reason| self.refuse(datagram, reason))?;
 
@@ -98,6 +98,7 @@ impl Hub {
         let line = self.line(match reason {
             Dropped::HubFull => "the hub is full",
             Dropped::RoomFull => "the lobby is full",
+            Dropped::LocalsFull => "too many of the hub's addresses are in use; speak to another",
             _ => "too many members from your address",
         });
         if line.len() <= datagram.payload.len() {

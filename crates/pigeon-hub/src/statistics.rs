@@ -23,6 +23,8 @@ pub enum Dropped {
     HubFull,
     /// That IP address has as many members as it may have.
     AddressFull,
+    /// Members speak to as many of the hub's addresses as it can keep apart.
+    LocalsFull,
     /// That room has as many members as it may have.
     RoomFull,
     /// From a member that has not given the hub's password.
@@ -45,7 +47,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 18] = [
+    pub const ALL: [Dropped; 19] = [
         Dropped::BadSource,
         Dropped::Banned,
         Dropped::Truncated,
@@ -55,6 +57,7 @@ impl Dropped {
         Dropped::BadProof,
         Dropped::HubFull,
         Dropped::AddressFull,
+        Dropped::LocalsFull,
         Dropped::RoomFull,
         Dropped::NoPassword,
         Dropped::GuessLimited,
@@ -78,6 +81,7 @@ impl Dropped {
             Dropped::BadProof => "bad proof",
             Dropped::HubFull => "hub full",
             Dropped::AddressFull => "address full",
+            Dropped::LocalsFull => "hub's addresses full",
             Dropped::RoomFull => "room full",
             Dropped::NoPassword => "no password",
             Dropped::GuessLimited => "too many guesses",
