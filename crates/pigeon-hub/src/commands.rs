@@ -113,7 +113,11 @@ fn enter(
     go: impl FnOnce(&mut Hub) -> Result<(), Dropped>,
 ) -> Result<String, Dropped> {
     if let Err(reason) = go(hub) {
-        hub.tell(slot, &format!("you stay in {}: that room is full", room_name(hub, slot)));
+        let why = match reason {
+            Dropped::TooManyRooms => "there are too many rooms to make another",
+            _ => "that room is full",
+        };
+        hub.tell(slot, &format!("you stay in {}: {why}", room_name(hub, slot)));
         return Err(reason);
     }
     let members = hub.rooms.get(hub.members.room(slot)).map_or(0, |room| room.len());

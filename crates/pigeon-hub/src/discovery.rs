@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
+use crate::Dropped;
+
 /// The longest wait before an answer.
 const SPREAD: Duration = Duration::from_millis(200);
 
@@ -37,14 +39,21 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
-    /// Takes a question; `chance` is any number that the asker cannot foresee. False if it needs
-    /// no answer, or there are too many.
-    pub(crate) fn ask(&mut self, now: Instant, chance: u64, question: Question) -> bool {
+    /// Takes a question; `chance` is any number that the asker cannot foresee.
+    pub(crate) fn ask(
+        &mut self,
+        now: Instant,
+        chance: u64,
+        question: Question,
+    ) -> Result<(), Dropped> {
         let known = |(from, nonce): &(SocketAddr, Box<[u8]>)| {
             *from == question.to && *nonce == question.nonce
         };
-        if self.pending.len() >= MAX_PENDING || self.known.iter().any(known) {
-            return false;
+        if self.known.iter().any(known) {
+            return Err(Dropped::AskedBefore);
+        }
+        if self.pending.len() >= MAX_PENDING {
+            return Err(Dropped::QuestionsFull);
         }
         if self.known.len() >= MAX_NONCES {
             self.known.pop_front();
@@ -52,7 +61,7 @@ impl Discovery {
         self.known.push_back((question.to, question.nonce.clone()));
         let wait = Duration::from_nanos(chance % SPREAD.as_nanos() as u64);
         self.pending.push(Question { due: now + wait, ..question });
-        true
+        Ok(())
     }
 
     /// When the next answer is due.
@@ -89,9 +98,11 @@ mod tests {
         let mut ask = |n: u32, nonce: &[u8]| {
             discovery.ask(Instant::ORIGIN, n.into(), Question::new(from(n), None, nonce, 200))
         };
-        assert!(ask(1, b"a") && !ask(1, b"a") && ask(2, b"a") && ask(1, b"b"));
-        let taken = (10..5_000).filter(|&n| ask(n, b"c")).count();
+        assert_eq!([ask(1, b"a"), ask(2, b"a"), ask(1, b"b")], [Ok(()); 3]);
+        assert_eq!(ask(1, b"a"), Err(Dropped::AskedBefore));
+        let taken = (10..5_000).filter(|&n| ask(n, b"c").is_ok()).count();
         assert_eq!(taken, MAX_PENDING - 3);
+        assert_eq!(ask(5_000, b"c"), Err(Dropped::QuestionsFull));
         let late = Instant::ORIGIN + SPREAD;
         assert!(discovery.due().unwrap() < late);
         assert_eq!(std::iter::from_fn(|| discovery.take(late)).count(), MAX_PENDING);

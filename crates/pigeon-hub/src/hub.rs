@@ -257,10 +257,7 @@ impl Hub {
         match incoming {
             Incoming::Reply => return Err(Dropped::Reply),
             Incoming::Prove { word } => return self.prove(datagram, member, word),
-            Incoming::Discover { nonce } => {
-                self.discover(datagram, nonce);
-                return Ok(());
-            }
+            Incoming::Discover { nonce } => return self.discover(datagram, nonce),
             Incoming::Quit if member.is_none() => return Err(Dropped::NotMember),
             Incoming::Message { .. } | Incoming::Command { .. } => {
                 self.refuse_unread(datagram, member)?;
@@ -452,13 +449,13 @@ impl Hub {
     }
 
     /// Takes a question for hubs, to be answered a little later.
-    fn discover(&mut self, datagram: &Received<'_>, nonce: &[u8]) {
-        if self.config.discoverable {
-            let (to, length) = (datagram.from, datagram.payload.len());
-            let chance = self.seal.chance(datagram.payload);
-            let question = Question::new(to, datagram.local, nonce, length);
-            self.discovery.ask(self.now, chance, question);
+    fn discover(&mut self, datagram: &Received<'_>, nonce: &[u8]) -> Result<(), Dropped> {
+        if !self.config.discoverable {
+            return Ok(());
         }
+        let (to, length) = (datagram.from, datagram.payload.len());
+        let chance = self.seal.chance(nonce);
+        self.discovery.ask(self.now, chance, Question::new(to, datagram.local, nonce, length))
     }
 
     // Timers.

@@ -125,6 +125,7 @@ impl Hub {
         let name = named.as_ref().map(|named| named.name.clone());
         if let (Some(named), Some(room)) = (named, room_name) {
             self.grants.leave(self.now, named.grant, named.name, room);
+            self.statistics.names_given_up = self.grants.given_up;
         }
         self.report(Event::Left { address, name, reason });
     }
@@ -148,7 +149,7 @@ impl Hub {
     pub(crate) fn move_to_named(&mut self, slot: Slot, name: Name) -> Result<(), Dropped> {
         let room = match self.rooms.find(&name) {
             Some(room) => room,
-            None => self.rooms.open(name).ok_or(Dropped::RoomFull)?,
+            None => self.rooms.open(name).ok_or(Dropped::TooManyRooms)?,
         };
         self.move_to(slot, room)
     }

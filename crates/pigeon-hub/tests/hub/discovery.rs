@@ -64,6 +64,7 @@ fn a_nonce_is_answered_once_for_each_who_asks() {
     sent.extend(ask(&mut h, local(7), "abc"));
     assert_eq!(got(&sent, local(7)).len(), 1);
     assert_eq!(got(&sent, local(8)).len(), 1);
+    assert_eq!(h.dropped(Dropped::AskedBefore), 9);
     assert_eq!(ask(&mut h, local(7), "abd").len(), 1);
 }
 
@@ -178,6 +179,7 @@ fn floods_of_questions_are_bounded() {
     }
     answered += h.wait(SECOND).len();
     assert!(answered <= 1_000, "{answered}");
+    assert_eq!(answered as u64 + h.dropped(Dropped::QuestionsFull), 50_000);
     assert_eq!((h.hub.member_count(), h.hub.poll_timeout()), (0, None));
 }
 

@@ -101,6 +101,16 @@ fn a_word_is_good_for_nine_minutes_of_absence() {
 }
 
 #[test]
+fn names_that_are_given_up_before_their_time_are_counted() {
+    let mut h = Harness::format(Classic);
+    for n in 0..10_003 {
+        h.hear(local(5001), format!("/nick dog{n}"));
+        h.from(local(5001), "quit");
+    }
+    assert_eq!(h.hub.statistics().names_given_up, 3);
+}
+
+#[test]
 fn a_name_somebody_else_took_does_not_come_back() {
     let (mut h, word) = with_dog();
     h.from(local(5001), "quit");
