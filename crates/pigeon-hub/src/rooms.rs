@@ -120,9 +120,14 @@ impl Room {
     }
 
     /// The next member's next train of the current batch.
-    fn poll(&mut self, members: &Members, outbox: &mut Outbox) -> Option<(Slot, Train)> {
+    fn poll(
+        &mut self,
+        members: &Members,
+        outbox: &mut Outbox,
+        text: &mut String,
+    ) -> Option<(Slot, Train)> {
         let Room { present, arriving, encodings, run, .. } = self;
-        run.poll(&Audience { members, present, arriving, encodings }, outbox)
+        run.poll(&Audience { members, present, arriving, encodings }, outbox, text)
     }
 
     /// Notes that one more member, or one less, reads this encoding.
@@ -162,6 +167,8 @@ pub(crate) struct Rooms {
     speaking: VecDeque<RoomId>,
     /// Rooms with news and when it is due: one entry a room, gone with the room.
     news: BTreeSet<(Instant, RoomId)>,
+    /// A message on its way to another encoding.
+    text: String,
 }
 
 impl Rooms {
@@ -173,6 +180,7 @@ impl Rooms {
             free: Vec::new(),
             speaking: VecDeque::new(),
             news: BTreeSet::new(),
+            text: String::new(),
         };
         rooms.open(Name::lobby());
         rooms.open(Name::porch());
@@ -267,8 +275,8 @@ impl Rooms {
         outbox: &mut Outbox,
     ) -> Option<(Slot, Train)> {
         while let Some(&id) = self.speaking.front() {
-            if let Some(room) = self.get_mut(id) {
-                if let Some(train) = room.poll(members, outbox) {
+            if let Some(room) = self.rooms.get_mut(usize::from(id.0)).and_then(Option::as_mut) {
+                if let Some(train) = room.poll(members, outbox, &mut self.text) {
                     return Some(train);
                 }
                 room.settle(members);
