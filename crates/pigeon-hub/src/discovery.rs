@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use pigeon_datagram::Instant;
+use pigeon_datagram::{Instant, Received};
 
 use crate::Dropped;
+use crate::hub::Hub;
 
 /// The longest wait before an answer.
 const SPREAD: Duration = Duration::from_millis(200);
@@ -84,6 +85,37 @@ impl Question {
         length: usize,
     ) -> Question {
         Question { due: Instant::ORIGIN, to, local, nonce: nonce.into(), length }
+    }
+}
+
+impl Hub {
+    /// Takes a question for hubs, to be answered a little later.
+    pub(crate) fn discover(
+        &mut self,
+        datagram: &Received<'_>,
+        nonce: &[u8],
+    ) -> Result<(), Dropped> {
+        if !self.config.discoverable {
+            return Ok(());
+        }
+        let (to, length) = (datagram.from, datagram.payload.len());
+        let chance = self.seal.chance(nonce);
+        self.discovery.ask(self.now, chance, Question::new(to, datagram.local, nonce, length))
+    }
+
+    /// Answers the questions that have waited long enough.
+    pub(crate) fn answer_questions(&mut self) {
+        while let Some(question) = self.discovery.take(self.now) {
+            let nonce = String::from_utf8_lossy(&question.nonce);
+            let (name, members) = (&self.config.name, self.members.len());
+            let answer = format!("/here {nonce} {name} {members} 0");
+            let banned = self.bans.contains(question.to.ip());
+            if answer.len() <= question.length && !banned {
+                self.send(question.to, question.local, |bytes| {
+                    bytes.extend_from_slice(answer.as_bytes());
+                });
+            }
+        }
     }
 }
 

@@ -1,24 +1,23 @@
 //! The hub itself. [`Hub::receive`] is the main flow: from a datagram to what it brings about.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
 use pigeon_text::Encoding;
 
-use crate::admission::{self, Bans, MAX_BANS};
-use crate::discovery::{Discovery, Question};
+use crate::admission::{self, Bans};
+use crate::discovery::Discovery;
 use crate::echo::{Echoes, Suspect};
 use crate::guesses::Guesses;
 use crate::limits::Buckets;
-use crate::members::{Flag, Members, Slot};
+use crate::members::{Members, Slot};
 use crate::outgoing::BYE;
 use crate::resume::Grants;
-use crate::rooms::{PORCH, Rooms};
+use crate::rooms::Rooms;
 use crate::seal::Seal;
 use crate::wire::{Incoming, classify};
-use crate::{Config, Dropped, Event, Format, Left, Name, PerOrigin, Rate, Statistics};
+use crate::{Config, Dropped, Event, Format, Left, PerOrigin, Statistics};
 use crate::{commands, notices};
 
 /// The most members timed out in one call; the next call follows at once. So a hundred thousand
@@ -48,59 +47,14 @@ pub struct Hub {
     pub(crate) outbox: Outbox,
     pub(crate) statistics: Statistics,
     /// What is left of the hub's own rates.
-    buckets: PerOrigin<Buckets>,
+    pub(crate) buckets: PerOrigin<Buckets>,
     pub(crate) guesses: Guesses,
-    bans: Bans,
-    discovery: Discovery,
+    pub(crate) bans: Bans,
+    pub(crate) discovery: Discovery,
     events: VecDeque<Event>,
     /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
     decoded: String,
 }
-
-/// A member as the console and the logs see it.
-#[derive(Clone, Debug)]
-pub struct MemberView {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// What it is called, if it has chosen.
-    pub name: Option<Name>,
-    /// The room it is in; `None` for one that has not given the password.
-    pub room: Option<Name>,
-    /// When it was last heard.
-    pub heard: Instant,
-}
-
-/// A room as the console sees it.
-#[derive(Clone, Debug)]
-pub struct RoomView {
-    /// What it is called.
-    pub name: Name,
-    /// How many members are in it.
-    pub members: usize,
-}
-
-/// A ban that could not be laid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BanError {
-    /// It is neither a member nor a network.
-    Unknown,
-    /// The hub itself stands in that network, and its own machine's programs with it.
-    Own,
-    /// There are too many bans.
-    TooMany,
-}
-
-impl std::fmt::Display for BanError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            BanError::Unknown => f.write_str("neither a member's name nor a network"),
-            BanError::Own => f.write_str("all of this machine would be banned; kick it instead"),
-            BanError::TooMany => write!(f, "there are {MAX_BANS} bans already"),
-        }
-    }
-}
-
-impl std::error::Error for BanError {}
 
 impl Hub {
     /// A hub without members.
@@ -126,119 +80,9 @@ impl Hub {
         }
     }
 
-    // What can be seen.
-
-    /// How many members there are.
-    pub fn member_count(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Every member, longest silent first.
-    pub fn members(&self) -> impl Iterator<Item = MemberView> + '_ {
-        self.members.iter().map(|slot| {
-            let room = Some(self.members.room(slot)).filter(|&room| room != PORCH);
-            MemberView {
-                address: self.members.address(slot),
-                name: self.members.name(slot).cloned(),
-                room: room.and_then(|room| Some(self.rooms.get(room)?.name.clone())),
-                heard: self.members.heard(slot),
-            }
-        })
-    }
-
-    /// Every room.
-    pub fn rooms(&self) -> impl Iterator<Item = RoomView> + '_ {
-        let view =
-            |room: &crate::rooms::Room| RoomView { name: room.name.clone(), members: room.len() };
-        self.rooms.iter().map(view)
-    }
-
-    /// Every banned network.
-    pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
-        self.bans.iter()
-    }
-
-    /// What has been counted so far.
-    pub fn statistics(&self) -> &Statistics {
-        &self.statistics
-    }
-
-    /// The settings.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// What others call a member: its name, or `IP:PORT`.
-    pub(crate) fn label(&self, slot: Slot) -> String {
-        notices::label(self.members.name(slot), self.members.address(slot))
-    }
-
-    /// Finds a member by its name or its `IP:PORT`.
-    pub(crate) fn find(&self, who: &str) -> Option<Slot> {
-        let by_address = || who.parse().ok().and_then(|address| self.members.find(address));
-        self.members.find_name(who).or_else(by_address)
-    }
-
-    // The operator.
-
-    /// Speaks to every room as the operator. Rooms that cannot be told are the error's; the others
-    /// have been.
-    pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
-        self.begin(self.now);
-        let mut outcome = Ok(());
-        for room in self.rooms.ids().filter(|&room| room != PORCH) {
-            if self.rooms.get(room).is_some() {
-                outcome = outcome.and(self.relay(None, room, text.trim().as_bytes()));
-            }
-        }
-        outcome
-    }
-
-    /// Removes a member, by its name or its `IP:PORT`, and tells it. False if there is none.
-    pub fn kick(&mut self, now: Instant, who: &str) -> bool {
-        self.begin(now);
-        let found = self.find(who);
-        if let Some(slot) = found {
-            self.leave(slot, Left::Kicked);
-        }
-        found.is_some()
-    }
-
-    /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.
-    /// Members from there are told and removed; nothing from there is heard or answered any more.
-    pub fn ban(&mut self, now: Instant, who: &str) -> Result<IpNet, BanError> {
-        self.begin(now);
-        let net = match self.find(who) {
-            Some(slot) => self.members.address(slot).ip().into(),
-            None => parse_net(who).ok_or(BanError::Unknown)?,
-        };
-        if holds_loopback(net) {
-            return Err(BanError::Own);
-        }
-        if !self.bans.add(net) {
-            return Err(BanError::TooMany);
-        }
-        let banned = |slot: &Slot| net.contains(&self.members.address(*slot).ip());
-        let gone: Vec<Slot> = self.members.iter().filter(banned).collect();
-        for slot in gone {
-            self.leave(slot, Left::Banned);
-        }
-        Ok(net)
-    }
-
-    /// Lifts a ban. False if there was none.
-    pub fn unban(&mut self, net: &str) -> bool {
-        parse_net(net).is_some_and(|net| self.bans.remove(net))
-    }
-
-    /// Says `Bye!` to everyone. Nothing more is to be handed to the hub afterwards.
-    pub fn stop(&mut self) {
-        self.begin(self.now);
-        self.say_bye();
-    }
-
     // The life of a datagram.
 
+    /// From a datagram to what it brings about, or why it brings about nothing.
     fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
         let from = datagram.from;
         admission::check_source(&self.config, from)?;
@@ -289,8 +133,7 @@ impl Hub {
             return self.may_join(datagram);
         };
         let length = datagram.payload.len();
-        let rate = *self.config.rate.get(self.members.origin(slot));
-        if !self.members.buckets(slot).have_room(self.now, rate, length) {
+        if !self.is_within_rate(slot, length) {
             self.members.touch(slot, self.now, datagram.local);
             return Err(self.warn(slot, Dropped::RateLimited));
         }
@@ -365,22 +208,6 @@ impl Hub {
         self.relay(Some(slot), room, text).map_err(|reason| self.not_sent(slot, reason, text.len()))
     }
 
-    /// Tells a member that its text was not sent, and why.
-    fn not_sent(&mut self, slot: Slot, reason: Dropped, length: usize) -> Dropped {
-        let most = self.config.most_text();
-        let line = match reason {
-            Dropped::TextTooLong if length > most => {
-                format!("not sent: {length} bytes of text, at most {most}")
-            }
-            Dropped::TextTooLong => {
-                "not sent: too long for a datagram once it is wrapped".to_string()
-            }
-            _ => "not sent: the hub is overloaded".to_string(),
-        };
-        self.tell(slot, &line);
-        reason
-    }
-
     /// Stops what comes back as it was sent.
     fn stop_echo(
         &mut self,
@@ -401,61 +228,17 @@ impl Hub {
         Ok(())
     }
 
-    /// Takes a message out of the member's rate and the hub's.
-    fn spend(&mut self, slot: Slot, bytes: usize) -> Result<(), Dropped> {
-        let origin = self.members.origin(slot);
-        let (rate, hub_rate) = (*self.config.rate.get(origin), *self.config.hub_rate.get(origin));
-        if rate.is_unlimited() && hub_rate.is_unlimited() {
-            return Ok(());
-        }
-        let (now, room) = (self.now, self.members.room(slot));
-        let all = self.buckets.get_mut(origin);
-        let own = self.members.buckets(slot);
-        let waits = room == PORCH; // it was told, and heartbeats do not make it forget
-        if own.are_full(now) && all.are_full(now) && !waits {
-            self.members.set(slot, Flag::Warned, false);
-        }
-        let own = self.members.buckets(slot);
-        if !own.have_room(now, rate, bytes) {
-            return Err(self.warn(slot, Dropped::RateLimited));
-        }
-        if !all.take(now, hub_rate, bytes) {
-            return Err(self.warn(slot, Dropped::HubRateLimited));
-        }
-        own.take(now, rate, bytes);
-        Ok(())
+    // Who is who.
+
+    /// What others call a member: its name, or `IP:PORT`.
+    pub(crate) fn label(&self, slot: Slot) -> String {
+        notices::label(self.members.name(slot), self.members.address(slot))
     }
 
-    /// Tells a member of a limit it has run into: once, until it has kept within it again.
-    fn warn(&mut self, slot: Slot, reason: Dropped) -> Dropped {
-        if !self.members.has(slot, Flag::Warned) {
-            self.members.set(slot, Flag::Warned, true);
-            let rate = |rate: &Rate| match (rate.messages, rate.bytes) {
-                (Some(messages), Some(bytes)) => format!("{messages} messages or {bytes} bytes"),
-                (Some(messages), None) => format!("{messages} messages"),
-                (None, bytes) => format!("{} bytes", bytes.unwrap_or_default()),
-            };
-            let origin = self.members.origin(slot);
-            let line = match reason {
-                Dropped::NoPassword => "not sent: first /pass SECRET".to_string(),
-                Dropped::RateLimited => {
-                    format!("not sent: more than {} a second", rate(self.config.rate.get(origin)))
-                }
-                _ => "not sent: all together say more than the hub relays".to_string(),
-            };
-            self.tell(slot, &line);
-        }
-        reason
-    }
-
-    /// Takes a question for hubs, to be answered a little later.
-    fn discover(&mut self, datagram: &Received<'_>, nonce: &[u8]) -> Result<(), Dropped> {
-        if !self.config.discoverable {
-            return Ok(());
-        }
-        let (to, length) = (datagram.from, datagram.payload.len());
-        let chance = self.seal.chance(nonce);
-        self.discovery.ask(self.now, chance, Question::new(to, datagram.local, nonce, length))
+    /// Finds a member by its name or its `IP:PORT`.
+    pub(crate) fn find(&self, who: &str) -> Option<Slot> {
+        let by_address = || who.parse().ok().and_then(|address| self.members.find(address));
+        self.members.find_name(who).or_else(by_address)
     }
 
     // Timers.
@@ -471,24 +254,10 @@ impl Hub {
         }
     }
 
-    fn answer_questions(&mut self) {
-        while let Some(question) = self.discovery.take(self.now) {
-            let nonce = String::from_utf8_lossy(&question.nonce);
-            let (name, members) = (&self.config.name, self.members.len());
-            let answer = format!("/here {nonce} {name} {members} 0");
-            let banned = self.bans.contains(question.to.ip());
-            if answer.len() <= question.length && !banned {
-                self.send(question.to, question.local, |bytes| {
-                    bytes.extend_from_slice(answer.as_bytes());
-                });
-            }
-        }
-    }
-
     // The driver's side.
 
     /// Notes the time, and opens a new batch if the last one has been sent.
-    fn begin(&mut self, now: Instant) {
+    pub(crate) fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
         if self.rooms.are_silent() {
             self.outbox.reset_if_drained();
@@ -510,20 +279,6 @@ impl Hub {
 fn is_farewell(format: Format, payload: &[u8]) -> bool {
     let text = payload.trim_ascii();
     text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
-}
-
-/// A network, or one address as a network.
-fn parse_net(text: &str) -> Option<IpNet> {
-    let net = text.parse::<IpNet>().ok();
-    let alone = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
-    net.or_else(alone).map(|net| net.trunc())
-}
-
-/// Whether a network takes in any of this machine's own addresses.
-fn holds_loopback(net: IpNet) -> bool {
-    let loopback =
-        |text: &str| text.parse::<IpNet>().is_ok_and(|lo| lo.contains(&net) || net.contains(&lo));
-    loopback("127.0.0.0/8") || loopback("::1/128")
 }
 
 impl Machine for Hub {
