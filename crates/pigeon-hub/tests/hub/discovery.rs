@@ -240,3 +240,10 @@ fn a_padded_heartbeat_is_no_question() {
     let mut h = discoverable(Format::Chat);
     assert_eq!(got(&h.from(local(7), heartbeat(200)), local(7)), ["^hb^ pigeon/1 1 0"]);
 }
+
+#[test]
+fn a_question_without_padding_makes_nobody_a_member() {
+    let mut h = Harness::new(Config { discoverable: true, ..Config::default() });
+    h.from(open(7), "/discover abc");
+    assert!(!h.is_member(open(7)));
+}

@@ -264,3 +264,19 @@ fn text_too_long_in_any_encoding_is_refused_before_it_is_converted() {
         assert_eq!(got(&sent, local(5002)), ["127.0.0.1:5001: short\n"]);
     }
 }
+
+#[test]
+fn what_grows_too_long_in_an_encoding_is_no_oversized_datagram() {
+    let mut h = Harness::new(Config { max_text: Some(40_000), ..Config::default() });
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5002), "/encoding gb2312");
+    h.from(local(5001), "ñ".repeat(15_000));
+}
+
+#[test]
+fn a_private_line_that_grows_too_long_does_no_harm() {
+    let mut h = Harness::new(Config { max_text: Some(40_000), ..Config::default() });
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5002), "/encoding gb2312");
+    h.from(local(5001), format!("/msg 127.0.0.1:5002 {}", "ñ".repeat(15_000)));
+}

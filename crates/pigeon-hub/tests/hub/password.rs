@@ -7,7 +7,7 @@ use pigeon_hub::Format::{Chat, Raw};
 use pigeon_hub::{Config, Dropped, Format};
 
 use crate::harness::{
-    FORMATS, Harness, SECOND, bytes_got, got, heartbeat, is_hubs, local, open, told,
+    FORMATS, Harness, SECOND, address, bytes_got, got, heartbeat, is_hubs, local, open, told,
 };
 
 const NOTHING: [&str; 0] = [];
@@ -281,4 +281,41 @@ fn raw_passes_everything_else_untouched_once_inside() {
         assert_eq!(bytes_got(&h.from(local(5002), payload), local(5001)), [payload]);
     }
     assert!(got(&h.from(local(5002), "* x"), local(5001)).iter().all(|line| is_hubs(line)));
+}
+
+#[test]
+fn the_porch_is_told_once() {
+    let config = Config { password: Some("s".into()), ..Config::default() };
+    let mut h = Harness::new(config);
+    let who = address("10.0.0.1:7");
+    let mut told = 0;
+    for _ in 0..20 {
+        told += got(&h.from(who, "hello"), who).iter().filter(|l| l.starts_with("* ")).count();
+        told +=
+            got(&h.from(who, heartbeat(64)), who).iter().filter(|l| l.starts_with("* ")).count();
+    }
+    assert!(told <= 2, "{told}");
+}
+
+#[test]
+fn a_class_that_joins_together_gets_in() {
+    let mut h = Harness::new(Config { password: Some("s".into()), ..Config::default() });
+    let mut refused = 0;
+    for port in 5001..=5030 {
+        let sent = h.from(local(port), "/pass s");
+        refused += got(&sent, local(port)).iter().filter(|l| l.contains("too many")).count();
+    }
+    assert_eq!(refused, 0);
+}
+
+#[test]
+fn raw_does_not_publish_the_password() {
+    let mut h =
+        Harness::new(Config { password: Some("secret".into()), format: Raw, ..Config::default() });
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5001), "/pass secret");
+    h.from(local(5002), "/pass secret");
+    // The answer was lost on the way, and the client tries again.
+    let sent = h.from(local(5001), "/pass secret");
+    assert_eq!(got(&sent, local(5002)), [""; 0]);
 }

@@ -253,3 +253,35 @@ fn classic_members_resume_too() {
     assert!(is_dog(&h, 6001));
     assert!(!h.is_member(local(5001)));
 }
+
+#[test]
+fn a_name_is_kept_ten_minutes_from_the_last_absence() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002), local(5003), local(5004)]);
+    h.from(local(5002), "/nick other");
+    let word = h.nick(local(5001), "dog");
+    // Gone for a minute, and back.
+    h.from(local(5001), "quit");
+    h.keep(&[local(5002), local(5003)], 60 * SECOND);
+    h.from(local(5003), format!("/resume {word}"));
+    assert!(h.name_of(local(5003)).is_some());
+    // Nine minutes later gone again, and a minute later somebody else leaves.
+    h.keep(&[local(5002), local(5003)], 540 * SECOND);
+    h.from(local(5003), "quit");
+    h.keep(&[local(5002), local(5004)], 20 * SECOND);
+    h.from(local(5002), "quit");
+    h.from(local(5004), format!("/resume {word}"));
+    assert!(
+        h.name_of(local(5004)).is_some(),
+        "gone for twenty seconds, and the word is worth nothing"
+    );
+}
+
+#[test]
+fn a_word_is_good_for_ten_minutes_and_no_longer() {
+    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    let word = h.nick(local(5001), "dog");
+    h.from(local(5001), "quit");
+    h.wait(24 * 3600 * SECOND);
+    h.from(local(5002), format!("/resume {word}"));
+    assert!(h.name_of(local(5002)).is_none(), "a day later");
+}

@@ -475,3 +475,29 @@ fn history_says_that_none_is_kept() {
         assert!(answer.contains("no history"), "{answer:?}");
     }
 }
+
+#[test]
+fn what_was_said_before_a_move_in_the_same_batch_is_acknowledged() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+    h.hear(local(5001), "I go to the garden");
+    h.hear(local(5001), "/join garden");
+    let sent = h.drain();
+    assert_eq!(got(&sent, local(5002)), ["127.0.0.1:5001: I go to the garden\n"]);
+    assert!(
+        got(&sent, local(5001)).contains(&"127.0.0.1:5001: I go to the garden\n".to_string()),
+        "{:?}",
+        got(&sent, local(5001))
+    );
+}
+
+#[test]
+fn no_room_is_left_behind() {
+    let mut h = Harness::new(Config {
+        max_per_room: Some(0),
+        password: Some("s".into()),
+        ..Config::default()
+    });
+    h.from(local(5001), "/pass s");
+    h.from(local(5001), "/join a");
+    assert!(h.hub.rooms().count() <= 1);
+}
