@@ -1,7 +1,5 @@
 //! What a member may ask of the hub. Every answer is one line.
 
-use std::fmt::Write;
-
 use pigeon_text::{Encoding, escape};
 use subtle::ConstantTimeEq;
 
@@ -9,6 +7,7 @@ use crate::hub::Hub;
 use crate::members::{Flag, Named, Slot};
 use crate::resume::Holder;
 use crate::rooms::{LOBBY, PORCH};
+use crate::wording::{count, list};
 use crate::{Dropped, Format, Left, Name, NameError};
 
 /// `/who` and `/rooms` go on until their line is this long; the rest is counted. An answer this
@@ -61,36 +60,15 @@ fn nick(hub: &mut Hub, slot: Slot, wish: &[u8]) -> String {
 fn who(hub: &Hub, slot: Slot) -> String {
     let Some(room) = hub.rooms.get(hub.members.room(slot)) else { return String::new() };
     let total = room.len();
-    let s = if total == 1 { "" } else { "s" };
     let labels = room.slots().map(|slot| hub.label(slot));
-    list(format!("{total} member{s} in {}: ", room.name), total, labels)
+    let line = format!("{} in {}: ", count(total, "member"), room.name);
+    list(line, LIST_BYTES, total, labels)
 }
 
 fn rooms(hub: &Hub) -> String {
     let total = hub.rooms.iter().count();
-    let s = if total == 1 { "" } else { "s" };
     let labels = hub.rooms.iter().map(|room| format!("{} ({})", room.name, room.len()));
-    list(format!("{total} room{s}: "), total, labels)
-}
-
-/// Appends labels to a line until it is long enough.
-fn list(mut line: String, total: usize, labels: impl Iterator<Item = String>) -> String {
-    let mut named = 0;
-    for label in labels {
-        if line.len() + label.len() > LIST_BYTES {
-            break;
-        }
-        if named > 0 {
-            line.push_str(", ");
-        }
-        line.push_str(&label);
-        named += 1;
-    }
-    if named < total {
-        // Writing to a string cannot fail.
-        let _ = write!(line, " and {} more", total - named);
-    }
-    line
+    list(format!("{}: ", count(total, "room")), LIST_BYTES, total, labels)
 }
 
 fn join(hub: &mut Hub, slot: Slot, wish: &[u8]) -> Result<String, Dropped> {
@@ -113,12 +91,15 @@ fn enter(
     go: impl FnOnce(&mut Hub) -> Result<(), Dropped>,
 ) -> Result<String, Dropped> {
     if let Err(reason) = go(hub) {
-        hub.tell(slot, &format!("you stay in {}: that room is full", room_name(hub, slot)));
+        let why = match reason {
+            Dropped::TooManyRooms => "there are too many rooms to make another",
+            _ => "that room is full",
+        };
+        hub.tell(slot, &format!("you stay in {}: {why}", room_name(hub, slot)));
         return Err(reason);
     }
     let members = hub.rooms.get(hub.members.room(slot)).map_or(0, |room| room.len());
-    let s = if members == 1 { "" } else { "s" };
-    Ok(format!("you are in {}, {members} member{s}", room_name(hub, slot)))
+    Ok(format!("you are in {}, {}", room_name(hub, slot), count(members, "member")))
 }
 
 fn room_name(hub: &Hub, slot: Slot) -> String {
@@ -197,13 +178,14 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
     if hub.members.room(slot) != PORCH {
         return Ok("you are in already".to_string());
     }
-    if let Err(reason) = hub.may_guess() {
-        hub.tell(slot, "too many wrong passwords lately; try again in a second");
-        return Err(reason);
+    let from = hub.members.address(slot).ip();
+    if !hub.guesses.may(hub.now, from) {
+        hub.tell(slot, "too many wrong passwords lately; try again in a minute");
+        return Err(Dropped::GuessLimited);
     }
     let password = hub.config.password.as_deref().unwrap_or_default().trim();
     if !bool::from(password.as_bytes().ct_eq(secret)) {
-        hub.guessed_wrong();
+        hub.guesses.wrong(hub.now, from);
         hub.tell(slot, "that is not the password");
         return Err(Dropped::NoPassword);
     }
@@ -212,12 +194,7 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
 
 /// `/resume WORD`: takes back a name and its room.
 fn resume(hub: &mut Hub, slot: Slot, word: &[u8]) -> Result<String, Dropped> {
-    if let Err(reason) = hub.may_guess() {
-        hub.tell(slot, "too many wrong words lately; try again in a second");
-        return Err(reason);
-    }
     let Some(grant) = hub.seal.grant(word) else {
-        hub.guessed_wrong();
         return Ok("that is no resume word of this hub; /nick NAME asks for a name".to_string());
     };
     let Some(holder) = hub.grants.holder(hub.now, grant).cloned() else {

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use pigeon_datagram::Instant;
+use pigeon_datagram::{Instant, Received};
+
+use crate::Dropped;
+use crate::hub::Hub;
 
 /// The longest wait before an answer.
 const SPREAD: Duration = Duration::from_millis(200);
@@ -37,14 +40,21 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
-    /// Takes a question; `chance` is any number that the asker cannot foresee. False if it needs
-    /// no answer, or there are too many.
-    pub(crate) fn ask(&mut self, now: Instant, chance: u64, question: Question) -> bool {
+    /// Takes a question; `chance` is any number that the asker cannot foresee.
+    pub(crate) fn ask(
+        &mut self,
+        now: Instant,
+        chance: u64,
+        question: Question,
+    ) -> Result<(), Dropped> {
         let known = |(from, nonce): &(SocketAddr, Box<[u8]>)| {
             *from == question.to && *nonce == question.nonce
         };
-        if self.pending.len() >= MAX_PENDING || self.known.iter().any(known) {
-            return false;
+        if self.known.iter().any(known) {
+            return Err(Dropped::AskedBefore);
+        }
+        if self.pending.len() >= MAX_PENDING {
+            return Err(Dropped::QuestionsFull);
         }
         if self.known.len() >= MAX_NONCES {
             self.known.pop_front();
@@ -52,7 +62,7 @@ impl Discovery {
         self.known.push_back((question.to, question.nonce.clone()));
         let wait = Duration::from_nanos(chance % SPREAD.as_nanos() as u64);
         self.pending.push(Question { due: now + wait, ..question });
-        true
+        Ok(())
     }
 
     /// When the next answer is due.
@@ -78,6 +88,37 @@ impl Question {
     }
 }
 
+impl Hub {
+    /// Takes a question for hubs, to be answered a little later.
+    pub(crate) fn discover(
+        &mut self,
+        datagram: &Received<'_>,
+        nonce: &[u8],
+    ) -> Result<(), Dropped> {
+        if !self.config.discoverable {
+            return Ok(());
+        }
+        let (to, length) = (datagram.from, datagram.payload.len());
+        let chance = self.seal.chance(nonce);
+        self.discovery.ask(self.now, chance, Question::new(to, datagram.local, nonce, length))
+    }
+
+    /// Answers the questions that have waited long enough.
+    pub(crate) fn answer_questions(&mut self) {
+        while let Some(question) = self.discovery.take(self.now) {
+            let nonce = String::from_utf8_lossy(&question.nonce);
+            let (name, members) = (&self.config.name, self.members.len());
+            let answer = format!("/here {nonce} {name} {members} 0");
+            let banned = self.bans.contains(question.to.ip());
+            if answer.len() <= question.length && !banned {
+                self.send(question.to, question.local, |bytes| {
+                    bytes.extend_from_slice(answer.as_bytes());
+                });
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,9 +130,11 @@ mod tests {
         let mut ask = |n: u32, nonce: &[u8]| {
             discovery.ask(Instant::ORIGIN, n.into(), Question::new(from(n), None, nonce, 200))
         };
-        assert!(ask(1, b"a") && !ask(1, b"a") && ask(2, b"a") && ask(1, b"b"));
-        let taken = (10..5_000).filter(|&n| ask(n, b"c")).count();
+        assert_eq!([ask(1, b"a"), ask(2, b"a"), ask(1, b"b")], [Ok(()); 3]);
+        assert_eq!(ask(1, b"a"), Err(Dropped::AskedBefore));
+        let taken = (10..5_000).filter(|&n| ask(n, b"c").is_ok()).count();
         assert_eq!(taken, MAX_PENDING - 3);
+        assert_eq!(ask(5_000, b"c"), Err(Dropped::QuestionsFull));
         let late = Instant::ORIGIN + SPREAD;
         assert!(discovery.due().unwrap() < late);
         assert_eq!(std::iter::from_fn(|| discovery.take(late)).count(), MAX_PENDING);

@@ -9,16 +9,30 @@
 //! People who repeat one another's words are not caught: the line that was sent to them began with
 //! a name, and they type only the words.
 //!
-//! What is remembered of a line is a hash. The hash is a polynomial over the bytes from the end, so
-//! that all suffixes of a datagram are hashed in one pass; lengths that no line had are not looked
-//! up. Memory does not depend on members, only on lines: two generations of [`MAX_LINES`] at the
-//! most; when the newer is full the older is forgotten before its time, and that is counted.
+//! What is remembered of a line is a hash. A datagram may end in a line of any length, and to try
+//! them all would cost the more the longer it is, which is its sender's choice. So a line is looked
+//! for in steps:
+//!
+//! 1. by its last eight bytes; nothing more is done for a datagram that ends like no line;
+//! 2. by its larger half, the last 8, 16, 32… bytes that it has: many lines that tell different
+//!    things end alike (`. from 10.0.0.1:5000`), and few of them in their larger half;
+//! 3. whole, at the lengths that lines with this half had, [`MAX_LENGTHS`] at the most.
+//!
+//! A datagram is hashed from the end, once for all lengths. The worst that somebody can prepare takes
+//! four such passes: for its room and for its address, in two generations.
+//!
+//! Memory does not depend on members, only on lines: two generations of [`MAX_LINES`] at the most;
+//! when the newer is full the older is forgotten before its time. Likewise, where lines with the
+//! same half have more lengths than are kept, the oldest is forgotten. Both are counted. Whoever
+//! brings that about on purpose lets an echo pass for as long as it goes on, at one for each line.
 
+use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ahash::RandomState;
-use hashbrown::HashMap;
+use ahash::{AHasher, RandomState};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use pigeon_datagram::Instant;
 
 use crate::members::Slot;
@@ -33,8 +47,12 @@ const MIN_LINE: usize = 8;
 /// The most lines in one generation.
 const MAX_LINES: usize = 65_536;
 
-/// The prime 2^61 − 1: products of two residues fit 128 bits, and the remainder is two shifts.
-const PRIME: u64 = (1 << 61) - 1;
+/// The most lengths of lines with the same larger half. A room that says one thing in chorus has one
+/// for each length of its names.
+const MAX_LENGTHS: usize = 24;
+
+/// What `Ack TEXT. from` ends in at the most: an address with its scope, or a name of 32 characters.
+const MAX_SPEAKER: usize = 128;
 
 /// Who was sent a line.
 #[derive(Clone, Copy, Debug)]
@@ -46,25 +64,90 @@ pub(crate) enum Target {
 /// Lines lately sent.
 pub(crate) struct Echoes {
     hasher: RandomState,
-    base: u64,
     young: Generation,
     old: Generation,
-    /// Generations forgotten before their time, because they were full.
+    /// Lines forgotten before their time: times when a generation, or the lengths of one end, were
+    /// full.
     pub(crate) forgotten: u64,
 }
 
+/// Keys are hashes already, so the tables use them as they are.
+#[derive(Default)]
 struct Generation {
     since: Instant,
-    lines: HashMap<u64, Sent, RandomState>,
-    lengths: Lengths,
+    ends: HashTable<End>,
+    halves: HashTable<Half>,
+    lines: HashTable<Sent>,
+}
+
+impl Generation {
+    fn line(&self, key: u64) -> Option<&Sent> {
+        #[cfg(test)]
+        tests::work(1, 0);
+        self.lines.find(key, |line| line.key == key)
+    }
+
+    fn half(&self, key: u64) -> Option<&Half> {
+        #[cfg(test)]
+        tests::work(1, 0);
+        self.halves.find(key, |half| half.key == key)
+    }
+
+    fn end(&self, key: u64) -> Option<&End> {
+        #[cfg(test)]
+        tests::work(1, 0);
+        self.ends.find(key, |end| end.key == key)
+    }
 }
 
 /// A line that was sent.
 #[derive(Clone, Copy)]
 struct Sent {
+    /// Hash of the target and the line.
+    key: u64,
     at: Instant,
     /// Who had said it and got no copy: what it says again is no echo.
     not_to: Option<Slot>,
+}
+
+/// Lines that were sent to one target with the same last eight bytes.
+struct End {
+    /// Hash of the target and these bytes.
+    key: u64,
+    /// How long their larger halves were: bit n for 2^n bytes.
+    halves: u16,
+}
+
+/// Lines that were sent to one target with the same larger half.
+struct Half {
+    /// Hash of the target and that half.
+    key: u64,
+    /// How many lengths have been noted; the newest overwrites the oldest.
+    noted: u32,
+    /// Zero where there is none yet.
+    lengths: [u16; MAX_LENGTHS],
+}
+
+impl Half {
+    fn new(key: u64) -> Self {
+        Half { key, noted: 0, lengths: [0; MAX_LENGTHS] }
+    }
+
+    fn sorted_lengths(&self) -> [u16; MAX_LENGTHS] {
+        let mut lengths = self.lengths;
+        lengths.sort_unstable();
+        lengths
+    }
+
+    /// Notes a length. True if another was forgotten for it.
+    fn note(&mut self, length: u16) -> bool {
+        if self.lengths.contains(&length) {
+            return false;
+        }
+        self.lengths[self.noted as usize % MAX_LENGTHS] = length;
+        self.noted = self.noted.wrapping_add(1);
+        self.noted as usize > MAX_LENGTHS
+    }
 }
 
 /// Who may be echoing.
@@ -75,70 +158,97 @@ pub(crate) struct Suspect {
     pub(crate) member: Option<(Slot, RoomId)>,
 }
 
+impl Suspect {
+    /// To whom lines were sent that it may have got.
+    fn targets(self) -> impl Iterator<Item = Target> {
+        let room = self.member.map(|(_, room)| Target::Room(room));
+        room.into_iter().chain([Target::Address(self.address)])
+    }
+}
+
 impl Echoes {
     pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
         let [a, b, c, d] = hash_keys;
-        let hasher = RandomState::with_seeds(d, c, b, a);
-        let generation = || Generation {
-            since: Instant::ORIGIN,
-            lines: HashMap::with_hasher(hasher.clone()),
-            lengths: Lengths::default(),
-        };
-        let (young, old) = (generation(), generation());
-        let base = hasher.hash_one("base") % (PRIME - 1_000) + 500;
-        Echoes { hasher, base, young, old, forgotten: 0 }
+        Echoes {
+            hasher: RandomState::with_seeds(d, c, b, a),
+            young: Generation::default(),
+            old: Generation::default(),
+            forgotten: 0,
+        }
     }
 
     /// Remembers a line that is being sent, to all of the target but `not_to`.
     pub(crate) fn sent(&mut self, now: Instant, to: Target, not_to: Option<Slot>, line: &[u8]) {
         let line = line.trim_ascii();
-        if line.len() < MIN_LINE {
+        let (Some(end), Ok(length)) = (last_bytes(line), u16::try_from(line.len())) else {
             return;
-        }
+        };
         self.age(now);
-        let hash = self.suffixes(line).last().map_or(0, |(_, hash)| hash);
-        let key = self.key(to, line.len(), hash);
-        self.young.lines.insert(key, Sent { at: now, not_to });
-        self.young.lengths.insert(line.len());
+        let bit = length.ilog2();
+        let mut suffixes = Suffixes::new(&self.hasher, line);
+        let half = self.key(to, 1 << bit, suffixes.hash(1 << bit));
+        let end = self.key(to, 0, end);
+        let key = self.key(to, line.len(), suffixes.hash(line.len()));
+        let sent = Sent { key, at: now, not_to };
+
+        let Generation { ends, halves, lines, .. } = &mut self.young;
+        let ends = ends.entry(end, |known| known.key == end, |known| known.key);
+        ends.or_insert_with(|| End { key: end, halves: 0 }).into_mut().halves |= 1 << bit;
+        let halves = halves.entry(half, |known| known.key == half, |known| known.key);
+        let half = halves.or_insert_with(|| Half::new(half)).into_mut();
+        self.forgotten += u64::from(half.note(length));
+        match lines.entry(key, |known| known.key == key, |known| known.key) {
+            Entry::Occupied(mut known) => *known.get_mut() = sent,
+            Entry::Vacant(vacant) => drop(vacant.insert(sent)),
+        }
     }
 
     /// Whether a datagram is an echo of what its sender was sent.
     pub(crate) fn is_echo(&self, now: Instant, from: Suspect, payload: &[u8]) -> bool {
         let payload = payload.trim_ascii();
-        let heard = |text: &[u8]| {
-            let shortest = self.young.lengths.shortest.min(self.old.lengths.shortest);
-            if text.len() < shortest {
-                return false;
-            }
-            self.suffixes(text).any(|(length, hash)| {
-                let generations = [&self.young, &self.old];
-                generations.into_iter().filter(|g| g.lengths.contains(length)).any(|generation| {
-                    let sent_to = |target, member: Option<Slot>| {
-                        let sent = generation.lines.get(&self.key(target, length, hash));
-                        sent.is_some_and(|sent| {
-                            now - sent.at <= MEMORY && (member.is_none() || sent.not_to != member)
-                        })
-                    };
-                    from.member.is_some_and(|(slot, room)| sent_to(Target::Room(room), Some(slot)))
-                        || sent_to(Target::Address(from.address), None)
-                })
-            })
-        };
+        let heard = |text| self.ends_in_line(now, from, text);
         // A classic hub writes behind the line too.
         heard(payload) || classic_text(payload).is_some_and(heard)
     }
 
-    /// The length and hash of every suffix that is long enough, shortest first.
-    fn suffixes<'a>(&self, text: &'a [u8]) -> impl Iterator<Item = (usize, u64)> + use<'a> {
-        let base = self.base;
-        let (mut hash, mut power) = (0, 1);
-        let hashes = text.iter().rev().enumerate().map(move |(n, byte)| {
-            // Plus one, so that a NUL counts.
-            hash = reduce(hash + multiply(u64::from(byte.to_ascii_lowercase()) + 1, power));
-            power = multiply(power, base);
-            (n + 1, hash)
-        });
-        hashes.skip(MIN_LINE - 1)
+    fn ends_in_line(&self, now: Instant, from: Suspect, text: &[u8]) -> bool {
+        let Some(end) = last_bytes(text) else { return false };
+        let suspect = from.member.map(|(slot, _)| slot);
+        let counts = |sent: &Sent| {
+            now - sent.at <= MEMORY && (sent.not_to.is_none() || sent.not_to != suspect)
+        };
+        from.targets().any(|to| {
+            let key = self.key(to, 0, end);
+            [&self.young, &self.old].into_iter().any(|generation| {
+                let known = generation.end(key);
+                known.is_some_and(|end| self.any_line(generation, to, end, text, counts))
+            })
+        })
+    }
+
+    /// Whether a text ends in a line that counts, of those of one generation to one target that end
+    /// as it does.
+    fn any_line(
+        &self,
+        generation: &Generation,
+        to: Target,
+        end: &End,
+        text: &[u8],
+        counts: impl Fn(&Sent) -> bool,
+    ) -> bool {
+        // Shorter halves first, and of each the shorter lines: hashing goes from the end.
+        let mut suffixes = Suffixes::new(&self.hasher, text);
+        let bits = (0..u16::BITS).filter(|bit| end.halves & 1 << bit != 0);
+        let mut halves = bits.map(|bit| 1 << bit).take_while(|&half| half <= text.len());
+        halves.any(|half| {
+            let key = self.key(to, half, suffixes.hash(half));
+            let lengths = generation.half(key).map(Half::sorted_lengths).unwrap_or_default();
+            let known = lengths.into_iter().map(usize::from).filter(|&length| length > 0);
+            known.take_while(|&length| length <= text.len()).any(|length| {
+                let key = self.key(to, length, suffixes.hash(length));
+                generation.line(key).is_some_and(&counts)
+            })
+        })
     }
 
     fn key(&self, target: Target, length: usize, hash: u64) -> u64 {
@@ -159,9 +269,56 @@ impl Echoes {
         }
         std::mem::swap(&mut self.young, &mut self.old);
         self.young.since = now;
+        self.young.ends.clear();
+        self.young.halves.clear();
         self.young.lines.clear();
-        self.young.lengths = Lengths::default();
     }
+}
+
+/// The last eight bytes, in small letters. `None` if there are not so many.
+fn last_bytes(text: &[u8]) -> Option<u64> {
+    let mut end: [u8; MIN_LINE] = *text.last_chunk()?;
+    end.make_ascii_lowercase();
+    Some(u64::from_le_bytes(end))
+}
+
+/// The hashes of a text's suffixes, in one pass from the end, whatever the case of ASCII letters.
+struct Suffixes<'a> {
+    text: &'a [u8],
+    hasher: AHasher,
+    hashed: usize,
+}
+
+impl<'a> Suffixes<'a> {
+    fn new(hasher: &RandomState, text: &'a [u8]) -> Self {
+        Suffixes { text, hasher: hasher.build_hasher(), hashed: 0 }
+    }
+
+    /// The hash of the last `length` bytes, of which there are so many, and which are no fewer than
+    /// those asked for before. Suffixes of different lengths may share a hash.
+    fn hash(&mut self, length: usize) -> u64 {
+        #[cfg(test)]
+        tests::work(0, length - self.hashed);
+        let mut rest = &self.text[self.text.len() - length..self.text.len() - self.hashed];
+        while let Some((before, word)) = rest.split_last_chunk() {
+            self.hasher.write_u128(in_small_letters(*word));
+            self.hashed += WORD;
+            rest = before;
+        }
+        let mut word = [0; WORD];
+        word[..rest.len()].copy_from_slice(rest);
+        let mut hasher = self.hasher.clone();
+        hasher.write_u128(in_small_letters(word));
+        hasher.finish()
+    }
+}
+
+/// How many bytes are hashed at once.
+const WORD: usize = size_of::<u128>();
+
+fn in_small_letters(mut word: [u8; WORD]) -> u128 {
+    word.make_ascii_lowercase();
+    u128::from_le_bytes(word)
 }
 
 /// `TEXT` of `Ack TEXT. from IP:PORT`.
@@ -170,44 +327,12 @@ fn classic_text(payload: &[u8]) -> Option<&[u8]> {
     if !ack.eq_ignore_ascii_case(b"ack ") {
         return None;
     }
-    let end = rest.windows(7).rposition(|window| window.eq_ignore_ascii_case(b". from "))?;
-    Some(&rest[..end])
-}
-
-/// `a × b` modulo [`PRIME`].
-fn multiply(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    reduce((product as u64 & PRIME) + (product >> 61) as u64)
-}
-
-/// Brings a sum of two residues back below [`PRIME`].
-fn reduce(sum: u64) -> u64 {
-    if sum >= PRIME { sum - PRIME } else { sum }
-}
-
-/// Which lengths lines had, up to 1,023 each and longer ones together.
-struct Lengths {
-    shortest: usize,
-    bits: [u64; 16],
-}
-
-impl Default for Lengths {
-    fn default() -> Self {
-        Lengths { shortest: usize::MAX, bits: [0; 16] }
-    }
-}
-
-impl Lengths {
-    fn insert(&mut self, length: usize) {
-        self.shortest = self.shortest.min(length);
-        let bit = length.min(1_023);
-        self.bits[bit / 64] |= 1 << (bit % 64);
-    }
-
-    fn contains(&self, length: usize) -> bool {
-        let bit = length.min(1_023);
-        self.bits[bit / 64] & (1 << (bit % 64)) != 0
-    }
+    const FROM: &[u8] = b". from ";
+    // Not in all of it: that would be the longest search of all.
+    let speaker = rest.len().saturating_sub(FROM.len() + MAX_SPEAKER);
+    let mut windows = rest[speaker..].windows(FROM.len());
+    let end = windows.rposition(|window| window.eq_ignore_ascii_case(FROM))?;
+    Some(&rest[..speaker + end])
 }
 
 #[cfg(test)]
@@ -216,6 +341,22 @@ mod tests {
 
     use super::*;
     use crate::rooms::{LOBBY, PORCH};
+
+    thread_local! {
+        static WORK: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((0, 0)) };
+    }
+
+    /// Counts look-ups in the tables, and bytes that are hashed.
+    pub(super) fn work(look_ups: usize, bytes: usize) {
+        WORK.with(|work| work.set((work.get().0 + look_ups, work.get().1 + bytes)));
+    }
+
+    /// What it takes to tell whether this is an echo, which it is not.
+    fn work_for(echoes: &Echoes, payload: &[u8]) -> (usize, usize) {
+        WORK.set((0, 0));
+        assert!(!echoes.is_echo(at(10), suspect(LOBBY), payload));
+        WORK.get()
+    }
 
     fn at(millis: u64) -> Instant {
         Instant::ORIGIN + Duration::from_millis(millis)
@@ -313,6 +454,58 @@ mod tests {
             echoes.sent(at(second * 1_500), Target::Room(LOBBY), None, b"once in a while");
         }
         assert_eq!(echoes.forgotten, before);
+    }
+
+    #[test]
+    fn a_datagram_that_ends_like_no_line_costs_the_same_whatever_its_length() {
+        let mut echoes = echoes();
+        for length in 1..2_000 {
+            let line = format!("10.0.0.1:7: {}", "y".repeat(length));
+            echoes.sent(at(0), Target::Room(LOBBY), None, line.as_bytes());
+        }
+        for length in [8, 64, 1_400, 65_507] {
+            assert_eq!(work_for(&echoes, &vec![b'x'; length]), (4, 0), "{length}");
+            // Nor is a classic hub's line searched for its end.
+            let classic = [b"Ack ", &vec![b'x'; length][..]].concat();
+            assert_eq!(work_for(&echoes, &classic), (4, 0), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_worst_datagram_is_hashed_and_looked_up_a_bounded_number_of_times() {
+        let mut echoes = Echoes::new([0; 4]);
+        // A second and a half apart, so that both generations are full of them.
+        for (now, length) in (0..1_000).map(|n| (n / 500 * 1_500, 8_000 + n as usize)) {
+            let line = [b"name: ", &vec![b'y'; length][..]].concat();
+            for to in [Target::Room(LOBBY), Target::Address(member())] {
+                echoes.sent(at(now), to, None, &line);
+            }
+        }
+        // Of two targets and two generations each, lines of 4 KiB and more, and of 8 KiB and more.
+        let (look_ups, bytes) = work_for(&echoes, &[b'y'; 65_507]);
+        assert!(look_ups <= 4 * (1 + 2 + 2 * MAX_LENGTHS), "{look_ups}");
+        // The longest line, and a word for each length that is none of whole words.
+        assert!(bytes <= 4 * (9_005 + 2 * MAX_LENGTHS * WORD), "{bytes}");
+    }
+
+    #[test]
+    fn lengths_of_lines_that_end_alike_are_bounded_and_the_newest_are_kept() {
+        let mut echoes = Echoes::new([0; 4]);
+        let line =
+            |length: usize| format!("{}: good morning to all of you, children", "n".repeat(length));
+        for length in 1..=MAX_LENGTHS {
+            echoes.sent(at(0), Target::Room(LOBBY), None, line(length).as_bytes());
+            // The same again, and another of the same length.
+            echoes.sent(at(0), Target::Room(LOBBY), None, line(length).as_bytes());
+            let other = line(length).replace('n', "m");
+            echoes.sent(at(0), Target::Room(LOBBY), None, other.as_bytes());
+        }
+        assert_eq!(echoes.forgotten, 0);
+        assert!((1..=MAX_LENGTHS).all(|length| caught(&echoes, &line(length))));
+        echoes.sent(at(0), Target::Room(LOBBY), None, line(MAX_LENGTHS + 1).as_bytes());
+        assert_eq!(echoes.forgotten, 1);
+        assert!(caught(&echoes, &line(MAX_LENGTHS + 1)) && caught(&echoes, &line(2)));
+        assert!(!caught(&echoes, &line(1)));
     }
 
     proptest! {

@@ -1,24 +1,23 @@
 //! The hub itself. [`Hub::receive`] is the main flow: from a datagram to what it brings about.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
 use pigeon_text::Encoding;
 
-use crate::admission::{self, Bans, MAX_BANS};
-use crate::discovery::{Discovery, Question};
+use crate::admission::{self, Bans};
+use crate::discovery::Discovery;
 use crate::echo::{Echoes, Suspect};
+use crate::guesses::Guesses;
 use crate::limits::Buckets;
-use crate::members::{Flag, Members, Slot};
+use crate::members::{Members, Slot};
 use crate::outgoing::BYE;
 use crate::resume::Grants;
-use crate::rooms::{PORCH, Rooms};
+use crate::rooms::Rooms;
 use crate::seal::Seal;
 use crate::wire::{Incoming, classify};
-use crate::{Config, Dropped, Event, Format, Left, Name, PerOrigin, Rate, Statistics};
+use crate::{Config, Dropped, Event, Format, Left, PerOrigin, Statistics};
 use crate::{commands, notices};
 
 /// The most members timed out in one call; the next call follows at once. So a hundred thousand
@@ -27,9 +26,6 @@ const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
 /// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 16_384;
-
-/// How many wrong passwords and resume words a second are looked at.
-const WRONG_GUESSES: Rate = Rate { messages: Some(10), bytes: None };
 
 /// In the raw format data may repeat by itself: only the third echo in a row is one.
 const RAW_ECHOES: u8 = 3;
@@ -51,58 +47,14 @@ pub struct Hub {
     pub(crate) outbox: Outbox,
     pub(crate) statistics: Statistics,
     /// What is left of the hub's own rates.
-    buckets: PerOrigin<Buckets>,
-    /// What is left of everyone's guesses at passwords and resume words.
-    pub(crate) guesses: Buckets,
-    bans: Bans,
-    discovery: Discovery,
+    pub(crate) buckets: PerOrigin<Buckets>,
+    pub(crate) guesses: Guesses,
+    pub(crate) bans: Bans,
+    pub(crate) discovery: Discovery,
     events: VecDeque<Event>,
+    /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
+    decoded: String,
 }
-
-/// A member as the console and the logs see it.
-#[derive(Clone, Debug)]
-pub struct MemberView {
-    /// Where it is.
-    pub address: SocketAddr,
-    /// What it is called, if it has chosen.
-    pub name: Option<Name>,
-    /// The room it is in; `None` for one that has not given the password.
-    pub room: Option<Name>,
-    /// When it was last heard.
-    pub heard: Instant,
-}
-
-/// A room as the console sees it.
-#[derive(Clone, Debug)]
-pub struct RoomView {
-    /// What it is called.
-    pub name: Name,
-    /// How many members are in it.
-    pub members: usize,
-}
-
-/// A ban that could not be laid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BanError {
-    /// It is neither a member nor a network.
-    Unknown,
-    /// The hub itself stands in that network, and its own machine's programs with it.
-    Own,
-    /// There are too many bans.
-    TooMany,
-}
-
-impl std::fmt::Display for BanError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            BanError::Unknown => f.write_str("neither a member's name nor a network"),
-            BanError::Own => f.write_str("all of this machine would be banned; kick it instead"),
-            BanError::TooMany => write!(f, "there are {MAX_BANS} bans already"),
-        }
-    }
-}
-
-impl std::error::Error for BanError {}
 
 impl Hub {
     /// A hub without members.
@@ -116,130 +68,21 @@ impl Hub {
             grants: Grants::new(config.hash_keys),
             echoes: Echoes::new(config.hash_keys),
             seal: Seal::new(config.secret),
-            config,
             outbox: Outbox::new(),
             statistics: Statistics::default(),
             buckets: PerOrigin::default(),
-            guesses: Buckets::default(),
+            guesses: Guesses::new(config.hash_keys),
+            config,
             bans: Bans::default(),
             discovery: Discovery::default(),
             events: VecDeque::new(),
+            decoded: String::new(),
         }
-    }
-
-    // What can be seen.
-
-    /// How many members there are.
-    pub fn member_count(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Every member, longest silent first.
-    pub fn members(&self) -> impl Iterator<Item = MemberView> + '_ {
-        self.members.iter().map(|slot| {
-            let room = Some(self.members.room(slot)).filter(|&room| room != PORCH);
-            MemberView {
-                address: self.members.address(slot),
-                name: self.members.name(slot).cloned(),
-                room: room.and_then(|room| Some(self.rooms.get(room)?.name.clone())),
-                heard: self.members.heard(slot),
-            }
-        })
-    }
-
-    /// Every room.
-    pub fn rooms(&self) -> impl Iterator<Item = RoomView> + '_ {
-        let view =
-            |room: &crate::rooms::Room| RoomView { name: room.name.clone(), members: room.len() };
-        self.rooms.iter().map(view)
-    }
-
-    /// Every banned network.
-    pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
-        self.bans.iter()
-    }
-
-    /// What has been counted so far.
-    pub fn statistics(&self) -> &Statistics {
-        &self.statistics
-    }
-
-    /// The settings.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// What others call a member: its name, or `IP:PORT`.
-    pub(crate) fn label(&self, slot: Slot) -> String {
-        notices::label(self.members.name(slot), self.members.address(slot))
-    }
-
-    /// Finds a member by its name or its `IP:PORT`.
-    pub(crate) fn find(&self, who: &str) -> Option<Slot> {
-        let by_address = || who.parse().ok().and_then(|address| self.members.find(address));
-        self.members.find_name(who).or_else(by_address)
-    }
-
-    // The operator.
-
-    /// Speaks to every room as the operator. Rooms that cannot be told are the error's; the others
-    /// have been.
-    pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
-        self.begin(self.now);
-        let mut outcome = Ok(());
-        for room in self.rooms.ids().filter(|&room| room != PORCH) {
-            if self.rooms.get(room).is_some() {
-                outcome = outcome.and(self.relay(None, room, text.trim().as_bytes()));
-            }
-        }
-        outcome
-    }
-
-    /// Removes a member, by its name or its `IP:PORT`, and tells it. False if there is none.
-    pub fn kick(&mut self, now: Instant, who: &str) -> bool {
-        self.begin(now);
-        let found = self.find(who);
-        if let Some(slot) = found {
-            self.leave(slot, Left::Kicked);
-        }
-        found.is_some()
-    }
-
-    /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.
-    /// Members from there are told and removed; nothing from there is heard or answered any more.
-    pub fn ban(&mut self, now: Instant, who: &str) -> Result<IpNet, BanError> {
-        self.begin(now);
-        let net = match self.find(who) {
-            Some(slot) => self.members.address(slot).ip().into(),
-            None => parse_net(who).ok_or(BanError::Unknown)?,
-        };
-        if holds_loopback(net) {
-            return Err(BanError::Own);
-        }
-        if !self.bans.add(net) {
-            return Err(BanError::TooMany);
-        }
-        let banned = |slot: &Slot| net.contains(&self.members.address(*slot).ip());
-        let gone: Vec<Slot> = self.members.iter().filter(banned).collect();
-        for slot in gone {
-            self.leave(slot, Left::Banned);
-        }
-        Ok(net)
-    }
-
-    /// Lifts a ban. False if there was none.
-    pub fn unban(&mut self, net: &str) -> bool {
-        parse_net(net).is_some_and(|net| self.bans.remove(net))
-    }
-
-    /// Says `Bye!` to everyone. Nothing more is to be handed to the hub afterwards.
-    pub fn stop(&mut self) {
-        self.begin(self.now);
-        self.say_bye();
     }
 
     // The life of a datagram.
 
+    /// From a datagram to what it brings about, or why it brings about nothing.
     fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
         let from = datagram.from;
         admission::check_source(&self.config, from)?;
@@ -250,44 +93,95 @@ impl Hub {
             return Err(Dropped::Truncated);
         }
         let member = self.members.find(from);
-        let payload = self.in_utf8(member, datagram.payload);
-        let incoming = classify(self.config.format, &payload);
-        if member.is_none() && is_farewell(self.config.format, &payload) {
+        // What it means shows in ASCII, which is the same in every encoding that a member may read.
+        let incoming = classify(self.config.format, datagram.payload);
+        if member.is_none() && is_farewell(self.config.format, datagram.payload) {
             return Err(Dropped::Reply);
         }
         match incoming {
             Incoming::Reply => return Err(Dropped::Reply),
             Incoming::Prove { word } => return self.prove(datagram, member, word),
-            Incoming::Discover { nonce } => {
-                self.discover(datagram, nonce);
-                return Ok(());
-            }
-            Incoming::Message { .. } | Incoming::Command { .. } => {
-                self.stop_echo(from, member, &payload)?;
-            }
+            Incoming::Discover { nonce } => return self.discover(datagram, nonce),
             Incoming::Quit if member.is_none() => return Err(Dropped::NotMember),
+            Incoming::Message { .. } | Incoming::Command { .. } => {
+                self.refuse_unread(datagram, member)?;
+            }
             Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
+        }
+        match member.map_or(Encoding::UTF_8, |slot| self.members.encoding(slot)) {
+            Encoding::UTF_8 => self.heed(datagram, member, datagram.payload, incoming),
+            encoding => {
+                let mut text = std::mem::take(&mut self.decoded);
+                text.clear();
+                encoding.decode_to(datagram.payload, &mut text);
+                let incoming = classify(self.config.format, text.as_bytes());
+                let outcome = self.heed(datagram, member, text.as_bytes(), incoming);
+                self.decoded = text;
+                outcome
+            }
+        }
+    }
+
+    /// Refuses what would be refused whatever it says, before it is converted or compared with what
+    /// was sent. What is an echo besides goes no further either.
+    fn refuse_unread(
+        &mut self,
+        datagram: &Received<'_>,
+        member: Option<Slot>,
+    ) -> Result<(), Dropped> {
+        let Some(slot) = member else {
+            return self.may_join(datagram);
+        };
+        let length = datagram.payload.len();
+        if !self.is_within_rate(slot, length) {
+            self.members.touch(slot, self.now, datagram.local);
+            return Err(self.warn(slot, Dropped::RateLimited));
+        }
+        if self.members.encoding(slot) == Encoding::UTF_8 {
+            return Ok(());
+        }
+        // Text may shrink by half in UTF-8, from the four bytes of a character in GB18030.
+        let text = datagram.payload.trim_ascii().len();
+        if text / 2 > self.config.most_text() {
+            self.members.touch(slot, self.now, datagram.local);
+            self.spend(slot, length)?;
+            return Err(self.not_sent(slot, Dropped::TextTooLong, text));
+        }
+        Ok(())
+    }
+
+    /// A datagram in UTF-8, which may have an effect.
+    fn heed(
+        &mut self,
+        datagram: &Received<'_>,
+        member: Option<Slot>,
+        payload: &[u8],
+        incoming: Incoming<'_>,
+    ) -> Result<(), Dropped> {
+        if matches!(incoming, Incoming::Message { .. } | Incoming::Command { .. }) {
+            self.stop_echo(datagram.from, member, payload)?;
         }
         let slot = match member {
             Some(slot) => slot,
             None => self.admit(datagram)?,
         };
         self.members.touch(slot, self.now, datagram.local);
+        let length = datagram.payload.len();
         match incoming {
             Incoming::Quit => self.leave(slot, Left::Quit),
             Incoming::Heartbeat { padded } => {
                 self.statistics.heartbeats += 1;
                 if padded {
-                    self.spend(slot, payload.len())?;
+                    self.spend(slot, length)?;
                     self.answer_heartbeat(slot);
                 }
             }
             Incoming::Command { word, rest } => {
-                self.spend(slot, payload.len())?;
+                self.spend(slot, length)?;
                 self.statistics.commands += 1;
                 commands::answer(self, slot, word, rest)?;
             }
-            Incoming::Message { text } => self.speak(slot, text)?,
+            Incoming::Message { text } => self.speak(slot, text, length)?,
             Incoming::Empty
             | Incoming::Reply
             | Incoming::Prove { .. }
@@ -296,8 +190,8 @@ impl Hub {
         Ok(())
     }
 
-    /// A member says something to its room.
-    fn speak(&mut self, slot: Slot, text: &[u8]) -> Result<(), Dropped> {
+    /// A member says something to its room, in a datagram of `cost` bytes.
+    fn speak(&mut self, slot: Slot, text: &[u8], cost: usize) -> Result<(), Dropped> {
         // The raw format has no commands, but a password must be given somehow, and never be passed
         // on as data.
         if self.config.format == Format::Raw
@@ -310,28 +204,8 @@ impl Hub {
             Ok(room) => room,
             Err(reason) => return Err(self.warn(slot, reason)),
         };
-        self.spend(slot, text.len())?;
-        self.relay(Some(slot), room, text).inspect_err(|&reason| {
-            let (length, most) = (text.len(), self.config.most_text());
-            let line = match reason {
-                Dropped::TextTooLong if length > most => {
-                    format!("not sent: {length} bytes of text, at most {most}")
-                }
-                Dropped::TextTooLong => {
-                    "not sent: too long for a datagram once it is wrapped".to_string()
-                }
-                _ => "not sent: the hub is overloaded".to_string(),
-            };
-            self.tell(slot, &line);
-        })
-    }
-
-    /// What a member wrote in its own encoding, in UTF-8.
-    fn in_utf8<'a>(&self, member: Option<Slot>, payload: &'a [u8]) -> Cow<'a, [u8]> {
-        match member.map_or(Encoding::UTF_8, |slot| self.members.encoding(slot)) {
-            Encoding::UTF_8 => Cow::Borrowed(payload),
-            encoding => Cow::Owned(encoding.decode(payload).into_owned().into_bytes()),
-        }
+        self.spend(slot, cost)?;
+        self.relay(Some(slot), room, text).map_err(|reason| self.not_sent(slot, reason, text.len()))
     }
 
     /// Stops what comes back as it was sent.
@@ -354,74 +228,17 @@ impl Hub {
         Ok(())
     }
 
-    /// Takes a message out of the member's rate and the hub's.
-    fn spend(&mut self, slot: Slot, bytes: usize) -> Result<(), Dropped> {
-        let origin = self.members.origin(slot);
-        let (rate, hub_rate) = (*self.config.rate.get(origin), *self.config.hub_rate.get(origin));
-        if rate.is_unlimited() && hub_rate.is_unlimited() {
-            return Ok(());
-        }
-        let (now, room) = (self.now, self.members.room(slot));
-        let all = self.buckets.get_mut(origin);
-        let own = self.members.buckets(slot);
-        let waits = room == PORCH; // it was told, and heartbeats do not make it forget
-        if own.are_full(now) && all.are_full(now) && !waits {
-            self.members.set(slot, Flag::Warned, false);
-        }
-        let own = self.members.buckets(slot);
-        if !own.have_room(now, rate, bytes) {
-            return Err(self.warn(slot, Dropped::RateLimited));
-        }
-        if !all.take(now, hub_rate, bytes) {
-            return Err(self.warn(slot, Dropped::HubRateLimited));
-        }
-        own.take(now, rate, bytes);
-        Ok(())
+    // Who is who.
+
+    /// What others call a member: its name, or `IP:PORT`.
+    pub(crate) fn label(&self, slot: Slot) -> String {
+        notices::label(self.members.name(slot), self.members.address(slot))
     }
 
-    /// Whether one more guess at a password or a resume word is looked at. Ten wrong ones a second
-    /// are, all members together: what keeps one guesser slow must not be evaded by being many.
-    /// Right ones cost nothing, so a whole class may come at once.
-    pub(crate) fn may_guess(&self) -> Result<(), Dropped> {
-        let may = self.guesses.have_room(self.now, WRONG_GUESSES, 0);
-        if may { Ok(()) } else { Err(Dropped::GuessLimited) }
-    }
-
-    /// Counts a wrong guess.
-    pub(crate) fn guessed_wrong(&mut self) {
-        self.guesses.take(self.now, WRONG_GUESSES, 0);
-    }
-
-    /// Tells a member of a limit it has run into: once, until it has kept within it again.
-    fn warn(&mut self, slot: Slot, reason: Dropped) -> Dropped {
-        if !self.members.has(slot, Flag::Warned) {
-            self.members.set(slot, Flag::Warned, true);
-            let rate = |rate: &Rate| match (rate.messages, rate.bytes) {
-                (Some(messages), Some(bytes)) => format!("{messages} messages or {bytes} bytes"),
-                (Some(messages), None) => format!("{messages} messages"),
-                (None, bytes) => format!("{} bytes", bytes.unwrap_or_default()),
-            };
-            let origin = self.members.origin(slot);
-            let line = match reason {
-                Dropped::NoPassword => "not sent: first /pass SECRET".to_string(),
-                Dropped::RateLimited => {
-                    format!("not sent: more than {} a second", rate(self.config.rate.get(origin)))
-                }
-                _ => "not sent: all together say more than the hub relays".to_string(),
-            };
-            self.tell(slot, &line);
-        }
-        reason
-    }
-
-    /// Takes a question for hubs, to be answered a little later.
-    fn discover(&mut self, datagram: &Received<'_>, nonce: &[u8]) {
-        if self.config.discoverable {
-            let (to, length) = (datagram.from, datagram.payload.len());
-            let chance = self.seal.chance(datagram.payload);
-            let question = Question::new(to, datagram.local, nonce, length);
-            self.discovery.ask(self.now, chance, question);
-        }
+    /// Finds a member by its name or its `IP:PORT`.
+    pub(crate) fn find(&self, who: &str) -> Option<Slot> {
+        let by_address = || who.parse().ok().and_then(|address| self.members.find(address));
+        self.members.find_name(who).or_else(by_address)
     }
 
     // Timers.
@@ -437,24 +254,10 @@ impl Hub {
         }
     }
 
-    fn answer_questions(&mut self) {
-        while let Some(question) = self.discovery.take(self.now) {
-            let nonce = String::from_utf8_lossy(&question.nonce);
-            let (name, members) = (&self.config.name, self.members.len());
-            let answer = format!("/here {nonce} {name} {members} 0");
-            let banned = self.bans.contains(question.to.ip());
-            if answer.len() <= question.length && !banned {
-                self.send(question.to, question.local, |bytes| {
-                    bytes.extend_from_slice(answer.as_bytes());
-                });
-            }
-        }
-    }
-
     // The driver's side.
 
     /// Notes the time, and opens a new batch if the last one has been sent.
-    fn begin(&mut self, now: Instant) {
+    pub(crate) fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
         if self.rooms.are_silent() {
             self.outbox.reset_if_drained();
@@ -476,20 +279,6 @@ impl Hub {
 fn is_farewell(format: Format, payload: &[u8]) -> bool {
     let text = payload.trim_ascii();
     text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
-}
-
-/// A network, or one address as a network.
-fn parse_net(text: &str) -> Option<IpNet> {
-    let net = text.parse::<IpNet>().ok();
-    let alone = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
-    net.or_else(alone).map(|net| net.trunc())
-}
-
-/// Whether a network takes in any of this machine's own addresses.
-fn holds_loopback(net: IpNet) -> bool {
-    let loopback =
-        |text: &str| text.parse::<IpNet>().is_ok_and(|lo| lo.contains(&net) || net.contains(&lo));
-    loopback("127.0.0.0/8") || loopback("::1/128")
 }
 
 impl Machine for Hub {

@@ -1,4 +1,5 @@
-//! How much one member, and all together, may say: token buckets for messages and for bytes.
+//! How much one member, and all together, may say: token buckets for messages and for bytes, and
+//! what is told to whoever runs into a limit.
 //!
 //! A bucket is the generic cell rate algorithm (GCRA, ITU-T I.371): one number, the time at which
 //! everything let through so far would have been said at exactly the rate. It may run ahead of the
@@ -7,6 +8,11 @@
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
+
+use crate::Dropped;
+use crate::hub::Hub;
+use crate::members::{Flag, Slot};
+use crate::rooms::PORCH;
 
 /// How far a bucket may run ahead: a burst is what the rate allows in this time.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -66,8 +72,8 @@ impl Buckets {
 
 /// The time that `amount` takes at `per_second`.
 fn cost(amount: u64, per_second: u64) -> Duration {
-    let nanos = u128::from(amount) * 1_000_000_000 / u128::from(per_second.max(1));
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    // Exact for all that a datagram can hold.
+    Duration::from_nanos(amount.saturating_mul(1_000_000_000) / per_second.max(1))
 }
 
 /// When everything let through so far would have been said at exactly the rate.
@@ -82,6 +88,77 @@ impl Bucket {
 
     fn take(&mut self, now: Instant, cost: Duration) {
         self.0 = self.0.max(now) + cost;
+    }
+}
+
+impl Hub {
+    /// Whether a member may say something of so many bytes, the hub's rate aside.
+    pub(crate) fn is_within_rate(&mut self, slot: Slot, bytes: usize) -> bool {
+        let rate = *self.config.rate.get(self.members.origin(slot));
+        self.members.buckets(slot).have_room(self.now, rate, bytes)
+    }
+
+    /// Takes a message out of the member's rate and the hub's.
+    pub(crate) fn spend(&mut self, slot: Slot, bytes: usize) -> Result<(), Dropped> {
+        let origin = self.members.origin(slot);
+        let (rate, hub_rate) = (*self.config.rate.get(origin), *self.config.hub_rate.get(origin));
+        if rate.is_unlimited() && hub_rate.is_unlimited() {
+            return Ok(());
+        }
+        let (now, room) = (self.now, self.members.room(slot));
+        let all = self.buckets.get_mut(origin);
+        let own = self.members.buckets(slot);
+        let waits = room == PORCH; // it was told, and heartbeats do not make it forget
+        if own.are_full(now) && all.are_full(now) && !waits {
+            self.members.set(slot, Flag::Warned, false);
+        }
+        let own = self.members.buckets(slot);
+        if !own.have_room(now, rate, bytes) {
+            return Err(self.warn(slot, Dropped::RateLimited));
+        }
+        if !all.take(now, hub_rate, bytes) {
+            return Err(self.warn(slot, Dropped::HubRateLimited));
+        }
+        own.take(now, rate, bytes);
+        Ok(())
+    }
+
+    /// Tells a member of a limit it has run into: once, until it has kept within it again.
+    pub(crate) fn warn(&mut self, slot: Slot, reason: Dropped) -> Dropped {
+        if !self.members.has(slot, Flag::Warned) {
+            self.members.set(slot, Flag::Warned, true);
+            let rate = |rate: &Rate| match (rate.messages, rate.bytes) {
+                (Some(messages), Some(bytes)) => format!("{messages} messages or {bytes} bytes"),
+                (Some(messages), None) => format!("{messages} messages"),
+                (None, bytes) => format!("{} bytes", bytes.unwrap_or_default()),
+            };
+            let origin = self.members.origin(slot);
+            let line = match reason {
+                Dropped::NoPassword => "not sent: first /pass SECRET".to_string(),
+                Dropped::RateLimited => {
+                    format!("not sent: more than {} a second", rate(self.config.rate.get(origin)))
+                }
+                _ => "not sent: all together say more than the hub relays".to_string(),
+            };
+            self.tell(slot, &line);
+        }
+        reason
+    }
+
+    /// Tells a member that its text was not sent, and why.
+    pub(crate) fn not_sent(&mut self, slot: Slot, reason: Dropped, length: usize) -> Dropped {
+        let most = self.config.most_text();
+        let line = match reason {
+            Dropped::TextTooLong if length > most => {
+                format!("not sent: {length} bytes of text, at most {most}")
+            }
+            Dropped::TextTooLong => {
+                "not sent: too long for a datagram once it is wrapped".to_string()
+            }
+            _ => "not sent: the hub is overloaded".to_string(),
+        };
+        self.tell(slot, &line);
+        reason
     }
 }
 

@@ -19,6 +19,7 @@ use pigeon_datagram::Instant;
 use pigeon_text::Encoding;
 
 use crate::limits::Buckets;
+use crate::locals::{Local, Locals};
 use crate::names::fold;
 use crate::rooms::RoomId;
 use crate::{Name, NameError, Origin};
@@ -42,12 +43,11 @@ struct Record {
     place: u32,
     port: u16,
     room: RoomId,
-    /// Which of the hub's addresses it speaks to: an index into `locals`.
-    local: u8,
+    /// Which of the hub's addresses it speaks to.
+    local: Local,
+    /// A bit for each [`Flag`], and above them how many echoes in a row it sent, in the raw format.
     flags: u8,
     encoding: u8,
-    /// Echoes in a row, in the raw format.
-    echoes: u8,
 }
 
 /// What a member has or is, one bit each.
@@ -65,6 +65,12 @@ pub(crate) enum Flag {
     /// It comes from elsewhere, and has proved its address.
     Beyond = 16,
 }
+
+/// Where the flags end and the count of echoes begins.
+const ECHOES_SHIFT: u32 = 5;
+
+/// The most echoes in a row that are counted.
+const MAX_ECHOES: u8 = u8::MAX >> ECHOES_SHIFT;
 
 /// An address in 24 bytes rather than the 32 of `SocketAddr`: IPv4 as IPv4-mapped IPv6. The flow
 /// label is left out, since it tells nothing about who somebody is.
@@ -120,9 +126,7 @@ pub(crate) struct Members {
     per_ip: HashTable<IpCount>,
     names: HashMap<Slot, Named, RandomState>,
     by_name: HashMap<Box<str>, Slot, RandomState>,
-    /// The hub's addresses that members speak to. Index 0 is "the system chooses"; when the
-    /// table is full, that is what further addresses get.
-    locals: Vec<Option<IpAddr>>,
+    locals: Locals,
 }
 
 /// A member's name, and the number its resume word was made for.
@@ -147,7 +151,7 @@ impl Members {
             per_ip: HashTable::new(),
             names: HashMap::with_hasher(hasher.clone()),
             by_name: HashMap::with_hasher(hasher.clone()),
-            locals: vec![None],
+            locals: Locals::new(hasher.clone()),
             hasher,
         }
     }
@@ -175,7 +179,12 @@ impl Members {
 
     /// Which of the hub's addresses to answer from.
     pub(crate) fn local(&self, slot: Slot) -> Option<IpAddr> {
-        self.locals[usize::from(self.record(slot).local)]
+        self.locals.address(self.record(slot).local)
+    }
+
+    /// Whether a newcomer could be answered from this one.
+    pub(crate) fn can_answer_from(&self, local: Option<IpAddr>) -> bool {
+        self.locals.have_room(local)
     }
 
     pub(crate) fn named(&self, slot: Slot) -> Option<&Named> {
@@ -257,10 +266,9 @@ impl Members {
             place: 0,
             port: key.port,
             room,
-            local: 0,
+            local: Local::ANY,
             flags: 0,
             encoding: Encoding::UTF_8.index(),
-            echoes: 0,
         });
         let (records, hasher) = (&self.records, &self.hasher);
         let hash = hasher.hash_one(key);
@@ -301,6 +309,7 @@ impl Members {
                 }
             }
         }
+        self.locals.release(self.record(slot).local);
         let named = self.unname(slot);
         self.record_mut(slot).older = self.free;
         self.free = slot.0;
@@ -309,10 +318,10 @@ impl Members {
 
     /// Notes that a member was heard, and which of the hub's addresses it spoke to.
     pub(crate) fn touch(&mut self, slot: Slot, now: Instant, local: Option<IpAddr>) {
-        let local = self.local_index(local);
-        let record = self.record_mut(slot);
-        record.heard = now;
-        record.local = local;
+        if self.local(slot) != local {
+            self.speaks_to(slot, local);
+        }
+        self.record_mut(slot).heard = now;
         if self.newest != slot.0 {
             self.unlink(slot);
             self.link_newest(slot);
@@ -366,9 +375,11 @@ impl Members {
 
     /// Counts echoes in a row; anything else ends the row.
     pub(crate) fn count_echo(&mut self, slot: Slot, is_echo: bool) -> u8 {
-        let echoes = &mut self.record_mut(slot).echoes;
-        *echoes = if is_echo { echoes.saturating_add(1) } else { 0 };
-        *echoes
+        let flags = &mut self.record_mut(slot).flags;
+        let before = *flags >> ECHOES_SHIFT;
+        let echoes = if is_echo { (before + 1).min(MAX_ECHOES) } else { 0 };
+        *flags = *flags & !(MAX_ECHOES << ECHOES_SHIFT) | echoes << ECHOES_SHIFT;
+        echoes
     }
 
     // The parts.
@@ -420,16 +431,13 @@ impl Members {
         }
     }
 
-    fn local_index(&mut self, local: Option<IpAddr>) -> u8 {
-        let known = self.locals.iter().position(|&known| known == local);
-        let index = known.unwrap_or_else(|| {
-            if self.locals.len() > usize::from(u8::MAX) {
-                return 0;
-            }
-            self.locals.push(local);
-            self.locals.len() - 1
-        });
-        index as u8
+    /// A member that speaks to one address more than can be counted is answered from the one
+    /// before, which it knows too.
+    fn speaks_to(&mut self, slot: Slot, local: Option<IpAddr>) {
+        if let Some(local) = self.locals.hold(local) {
+            let before = std::mem::replace(&mut self.record_mut(slot).local, local);
+            self.locals.release(before);
+        }
     }
 }
 
@@ -525,5 +533,11 @@ mod tests {
             [true, true, false, true].map(|echo| members.count_echo(slot, echo)),
             [1, 2, 0, 1]
         );
+        members.set(slot, Flag::Beyond, true);
+        assert!((0..300).map(|_| members.count_echo(slot, true)).max() == Some(MAX_ECHOES));
+        assert!(members.has(slot, Flag::Beyond) && members.count_echo(slot, true) >= 3);
+        assert!(!members.has(slot, Flag::Named) && !members.has(slot, Flag::Quiet));
+        assert_eq!(members.count_echo(slot, false), 0);
+        assert!(members.has(slot, Flag::Beyond));
     }
 }

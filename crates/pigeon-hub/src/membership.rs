@@ -13,12 +13,18 @@ use crate::{Dropped, Event, Format, Left, Name, NameError, Origin, admission};
 impl Hub {
     /// Makes a sender a member, or says why not.
     pub(crate) fn admit(&mut self, datagram: &Received<'_>) -> Result<Slot, Dropped> {
+        self.may_join(datagram)?;
+        self.join(datagram)
+    }
+
+    /// Asks a sender to prove its address, if it must.
+    pub(crate) fn may_join(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
         match admission::origin(&self.config, datagram.from.ip()) {
             Origin::Beyond => {
                 self.ask_for_proof(datagram);
                 Err(Dropped::Unproved)
             }
-            Origin::Loopback | Origin::Open => self.join(datagram),
+            Origin::Loopback | Origin::Open => Ok(()),
         }
     }
 
@@ -56,7 +62,7 @@ impl Hub {
     fn join(&mut self, datagram: &Received<'_>) -> Result<Slot, Dropped> {
         let from = datagram.from;
         let first_room = if self.config.password.is_some() { PORCH } else { LOBBY };
-        admission::check_room(&self.config, &self.members, from)
+        admission::check_room(&self.config, &self.members, datagram)
             .and_then(|()| self.check_room(first_room))
             .inspect_err(|&reason| self.refuse(datagram, reason))?;
 
@@ -92,6 +98,7 @@ impl Hub {
         let line = self.line(match reason {
             Dropped::HubFull => "the hub is full",
             Dropped::RoomFull => "the lobby is full",
+            Dropped::LocalsFull => "too many of the hub's addresses are in use; speak to another",
             _ => "too many members from your address",
         });
         if line.len() <= datagram.payload.len() {
@@ -118,6 +125,7 @@ impl Hub {
         let name = named.as_ref().map(|named| named.name.clone());
         if let (Some(named), Some(room)) = (named, room_name) {
             self.grants.leave(self.now, named.grant, named.name, room);
+            self.statistics.names_given_up = self.grants.given_up;
         }
         self.report(Event::Left { address, name, reason });
     }
@@ -141,7 +149,7 @@ impl Hub {
     pub(crate) fn move_to_named(&mut self, slot: Slot, name: Name) -> Result<(), Dropped> {
         let room = match self.rooms.find(&name) {
             Some(room) => room,
-            None => self.rooms.open(name).ok_or(Dropped::RoomFull)?,
+            None => self.rooms.open(name).ok_or(Dropped::TooManyRooms)?,
         };
         self.move_to(slot, room)
     }

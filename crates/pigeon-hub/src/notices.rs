@@ -3,12 +3,12 @@
 //! A line for each would let one forged datagram make the hub write to a whole room, and a
 //! classroom that opens its clients together would see nothing else.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
+use crate::wording::list;
 use crate::{Left, Name};
 
 /// How long notices are gathered.
@@ -126,13 +126,13 @@ impl Notices {
         let news = || self.news.iter().filter(|news| Some(news.about) != reader);
         let mut parts = Vec::new();
         let joined = news().filter(|n| n.kind == Kind::Joined).map(|n| now_called(n.about));
-        parts.extend(list(joined, "joined"));
+        parts.extend(clause(joined, "joined"));
         for reason in Left::ALL {
             let gone = news().filter_map(|n| match &n.kind {
                 Kind::Left { label, reason: why } if *why == reason => Some(label.clone()),
                 _ => None,
             });
-            parts.extend(list(gone, reason.describe()));
+            parts.extend(clause(gone, reason.describe()));
         }
         let renamed = news().filter_map(|n| match &n.kind {
             Kind::Renamed { from } => {
@@ -141,7 +141,7 @@ impl Notices {
             }
             _ => None,
         });
-        parts.extend(list(renamed, ""));
+        parts.extend(clause(renamed, ""));
         if self.more > 0 {
             parts.push(format!("{} more came or went", self.more));
         }
@@ -150,21 +150,11 @@ impl Notices {
 }
 
 /// `a, b and 3 more VERB`, or nothing.
-fn list(items: impl Iterator<Item = String>, verb: &str) -> Option<String> {
+fn clause(items: impl Iterator<Item = String>, verb: &str) -> Option<String> {
     let all: Vec<String> = items.collect();
-    if all.is_empty() {
-        return None;
-    }
-    let mut text = all[..all.len().min(SPELLED)].join(", ");
-    if all.len() > SPELLED {
-        // Writing to a string cannot fail.
-        let _ = write!(text, " and {} more", all.len() - SPELLED);
-    }
-    if !verb.is_empty() {
-        text.push(' ');
-        text.push_str(verb);
-    }
-    Some(text)
+    let total = all.len();
+    let text = list(String::new(), usize::MAX, total, all.into_iter().take(SPELLED));
+    (total > 0).then(|| if verb.is_empty() { text } else { format!("{text} {verb}") })
 }
 
 #[cfg(test)]

@@ -29,13 +29,20 @@ pub(crate) struct Grants {
     holders: HashMap<u32, Holder, ahash::RandomState>,
     gone: VecDeque<(Instant, u32)>,
     next: u32,
+    /// Names given up before their time, because too many waited.
+    pub(crate) given_up: u64,
 }
 
 impl Grants {
     pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
         let [a, b, c, d] = hash_keys;
         let hasher = ahash::RandomState::with_seeds(b, a, d, c);
-        Grants { holders: HashMap::with_hasher(hasher), gone: VecDeque::new(), next: 0 }
+        Grants {
+            holders: HashMap::with_hasher(hasher),
+            gone: VecDeque::new(),
+            next: 0,
+            given_up: 0,
+        }
     }
 
     /// Makes a grant for a member. Numbers begin again after four billion.
@@ -66,14 +73,17 @@ impl Grants {
 
     /// A grant's member has gone.
     pub(crate) fn leave(&mut self, now: Instant, grant: u32, name: Name, room: Name) {
-        while self.gone.len() >= MAX_KEPT
-            || self.gone.front().is_some_and(|&(since, _)| now - since > KEPT)
-        {
-            let Some((left, grant)) = self.gone.pop_front() else { break };
+        while let Some(&(left, grant)) = self.gone.front() {
+            let waits = now - left <= KEPT;
+            if waits && self.gone.len() < MAX_KEPT {
+                break;
+            }
+            self.gone.pop_front();
             // Its member may have come back since, and may even have gone again.
             let holder = self.holders.get(&grant);
             if matches!(holder, Some(Holder::Gone { since, .. }) if *since == left) {
                 self.holders.remove(&grant);
+                self.given_up += u64::from(waits);
             }
         }
         self.holders.insert(grant, Holder::Gone { name, room, since: now });
@@ -94,9 +104,11 @@ mod tests {
             grants.leave(at(0), n, name(), Name::lobby());
         }
         assert_eq!((grants.gone.len(), grants.holders.len()), (MAX_KEPT, MAX_KEPT));
+        assert_eq!(grants.given_up, 10_000);
         assert!(grants.holder(at(0), 5).is_none() && grants.holder(at(0), 19_999).is_some());
         assert!(grants.holder(at(601), 19_999).is_none());
         grants.leave(at(601), 30_000, name(), Name::lobby());
         assert_eq!((grants.gone.len(), grants.holders.len()), (1, 1));
+        assert_eq!(grants.given_up, 10_000, "the others waited long enough");
     }
 }

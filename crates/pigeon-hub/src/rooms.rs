@@ -3,7 +3,7 @@
 //! A room is there for as long as somebody is in it, but for two: the lobby, where everyone begins,
 //! and the porch, where whoever has not given the hub's password waits and hears nothing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
 use ahash::RandomState;
@@ -20,7 +20,7 @@ use crate::run::{Audience, Run, Train};
 const MAX_ROOMS: usize = 10_000;
 
 /// Which room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RoomId(u16);
 
 /// Where everyone begins.
@@ -120,9 +120,14 @@ impl Room {
     }
 
     /// The next member's next train of the current batch.
-    fn poll(&mut self, members: &Members, outbox: &mut Outbox) -> Option<(Slot, Train)> {
+    fn poll(
+        &mut self,
+        members: &Members,
+        outbox: &mut Outbox,
+        text: &mut String,
+    ) -> Option<(Slot, Train)> {
         let Room { present, arriving, encodings, run, .. } = self;
-        run.poll(&Audience { members, present, arriving, encodings }, outbox)
+        run.poll(&Audience { members, present, arriving, encodings }, outbox, text)
     }
 
     /// Notes that one more member, or one less, reads this encoding.
@@ -160,8 +165,10 @@ pub(crate) struct Rooms {
     free: Vec<RoomId>,
     /// Rooms whose current batch has messages, in the order of their first.
     speaking: VecDeque<RoomId>,
-    /// Rooms with news, in the order in which it is due: each waits equally long.
-    news: VecDeque<(Instant, RoomId)>,
+    /// Rooms with news and when it is due: one entry a room, gone with the room.
+    news: BTreeSet<(Instant, RoomId)>,
+    /// A message on its way to another encoding.
+    text: String,
 }
 
 impl Rooms {
@@ -172,7 +179,8 @@ impl Rooms {
             by_name: HashMap::with_hasher(RandomState::with_seeds(a, b, c, d)),
             free: Vec::new(),
             speaking: VecDeque::new(),
-            news: VecDeque::new(),
+            news: BTreeSet::new(),
+            text: String::new(),
         };
         rooms.open(Name::lobby());
         rooms.open(Name::porch());
@@ -237,8 +245,9 @@ impl Rooms {
         let Some(room) = self.get_mut(id) else { return };
         room.exit(members, slot);
         if room.len() == 0 && id != LOBBY && id != PORCH {
-            let folded = room.name.folded();
+            let (folded, due) = (room.name.folded(), room.notices.due());
             self.by_name.remove(&folded);
+            due.map(|due| self.news.remove(&(due, id)));
             self.rooms[usize::from(id.0)] = None;
             self.free.push(id);
         }
@@ -266,8 +275,8 @@ impl Rooms {
         outbox: &mut Outbox,
     ) -> Option<(Slot, Train)> {
         while let Some(&id) = self.speaking.front() {
-            if let Some(room) = self.get_mut(id) {
-                if let Some(train) = room.poll(members, outbox) {
+            if let Some(room) = self.rooms.get_mut(usize::from(id.0)).and_then(Option::as_mut) {
+                if let Some(train) = room.poll(members, outbox, &mut self.text) {
                     return Some(train);
                 }
                 room.settle(members);
@@ -279,17 +288,19 @@ impl Rooms {
 
     /// Notes that a room has news, if it was the first.
     pub(crate) fn has_news(&mut self, due: Instant, id: RoomId) {
-        self.news.push_back((due, id));
+        self.news.insert((due, id));
     }
 
     /// When the next news is due.
     pub(crate) fn news_due(&self) -> Option<Instant> {
-        self.news.front().map(|&(due, _)| due)
+        self.news.first().map(|&(due, _)| due)
     }
 
     /// The next room whose news is due.
     pub(crate) fn take_news(&mut self, now: Instant) -> Option<RoomId> {
-        self.news.pop_front_if(|(due, _)| *due <= now).map(|(_, id)| id)
+        let (_, id) = self.news.first().copied().filter(|(due, _)| *due <= now)?;
+        self.news.pop_first();
+        Some(id)
     }
 }
 
@@ -349,6 +360,27 @@ mod tests {
         let mut rooms = Rooms::new([0; 4]);
         let opened = (0..20_000).filter(|n| rooms.open(name(&format!("r{n}"))).is_some()).count();
         assert_eq!(opened, MAX_ROOMS - 2);
+    }
+
+    #[test]
+    fn news_of_rooms_that_are_gone_is_forgotten() {
+        let (mut members, mut rooms) = (Members::new([0; 4]), Rooms::new([0; 4]));
+        let now = Instant::ORIGIN;
+        let slot = member(&mut members, &mut rooms, 1, LOBBY);
+        for n in 0..1_000 {
+            let id = rooms.open(name(&format!("r{n}"))).unwrap();
+            rooms.exit(&mut members, slot);
+            rooms.enter(&mut members, slot, id);
+            let notices = &mut rooms.get_mut(id).unwrap().notices;
+            notices.joined(now, members.address(slot));
+            let due = notices.due().unwrap();
+            rooms.has_news(due, id);
+        }
+        assert_eq!(rooms.news.len(), 1);
+        let due = rooms.news_due().unwrap();
+        assert_eq!(rooms.take_news(now), None);
+        assert_eq!(rooms.take_news(due), Some(members.room(slot)));
+        assert_eq!(rooms.news_due(), None);
     }
 
     #[test]

@@ -44,6 +44,11 @@ struct Rendering {
 }
 
 impl Rendering {
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.trains.clear();
+    }
+
     fn make_trains(&mut self) {
         let mut next = 0;
         while let Some(train) = train(&self.entries, &mut next, None) {
@@ -57,7 +62,8 @@ impl Rendering {
 pub(crate) struct Run {
     /// As written, in UTF-8.
     main: Rendering,
-    /// In the other encodings that members of the room read.
+    /// In the other encodings that members of the room read. Those of the last batch stay, empty,
+    /// for their room.
     others: Vec<(Encoding, Rendering)>,
     /// Senders that do not get their own, sorted. Most batches have none or one.
     exempt: Vec<Slot>,
@@ -130,18 +136,19 @@ impl Run {
     }
 
     /// The next member's next train. `None` means that everybody has everything, and the run is
-    /// empty again.
+    /// empty again. `text` is room to work in, the same for all runs.
     pub(crate) fn poll(
         &mut self,
         audience: &Audience<'_>,
         outbox: &mut Outbox,
+        text: &mut String,
     ) -> Option<(Slot, Train)> {
         if self.is_empty() {
             return None;
         }
         let mut walk = match self.walk {
             Some(walk) => walk,
-            None => self.begin(audience.encodings, outbox),
+            None => self.begin(audience.encodings, outbox, text),
         };
         while let Some((slot, missed)) = audience.get(walk.member) {
             let rendering = self.rendering(audience.members, slot);
@@ -164,22 +171,34 @@ impl Run {
         None
     }
 
-    fn begin(&mut self, encodings: &[(Encoding, u32)], outbox: &mut Outbox) -> Walk {
-        self.main.make_trains();
+    fn begin(
+        &mut self,
+        encodings: &[(Encoding, u32)],
+        outbox: &mut Outbox,
+        text: &mut String,
+    ) -> Walk {
+        let Run { main, others, exempt, .. } = self;
+        main.make_trains();
+        others.retain(|(known, _)| encodings.iter().any(|(encoding, _)| encoding == known));
         for &(encoding, _) in encodings {
-            let entries = self.main.entries.iter().map(|entry| {
-                let text = outbox.bytes().get(entry.range.clone()).unwrap_or_default();
-                let text = Encoding::UTF_8.decode(text).into_owned();
-                let range = outbox.append(|bytes| encode(encoding, &text, bytes));
-                Entry { range, except: entry.except }
+            let found = others.iter().position(|(known, _)| *known == encoding);
+            let index = found.unwrap_or_else(|| {
+                others.push((encoding, Rendering::default()));
+                others.len() - 1
             });
-            let mut rendering = Rendering { entries: entries.collect(), trains: Vec::new() };
+            let rendering = &mut others[index].1;
+            rendering.entries.extend(main.entries.iter().map(|entry| {
+                text.clear();
+                let bytes = outbox.bytes().get(entry.range.clone()).unwrap_or_default();
+                Encoding::UTF_8.decode_to(bytes, text);
+                let range = outbox.append(|bytes| encode(encoding, text, bytes));
+                Entry { range, except: entry.except }
+            }));
             rendering.make_trains();
-            self.others.push((encoding, rendering));
         }
-        self.exempt.extend(self.main.entries.iter().filter_map(|entry| entry.except));
-        self.exempt.sort_unstable();
-        self.exempt.dedup();
+        exempt.extend(main.entries.iter().filter_map(|entry| entry.except));
+        exempt.sort_unstable();
+        exempt.dedup();
         Walk::default()
     }
 
@@ -194,9 +213,8 @@ impl Run {
     }
 
     fn clear(&mut self) {
-        self.main.entries.clear();
-        self.main.trains.clear();
-        self.others.clear();
+        self.main.clear();
+        self.others.iter_mut().for_each(|(_, rendering)| rendering.clear());
         self.exempt.clear();
         self.bytes = 0;
         self.walk = None;
@@ -270,7 +288,7 @@ mod tests {
 
     fn poll(run: &mut Run, members: &Members, present: &[Slot]) -> Option<(Slot, Train)> {
         let audience = Audience { members, present, arriving: &[], encodings: &[] };
-        run.poll(&audience, &mut Outbox::new())
+        run.poll(&audience, &mut Outbox::new(), &mut String::new())
     }
 
     /// A run of messages of these sizes, one behind the other.
@@ -337,9 +355,10 @@ mod tests {
             arriving: &arriving,
             encodings: &[],
         };
-        let sent: Vec<_> = std::iter::from_fn(|| run.poll(&audience, &mut Outbox::new()))
-            .map(|(slot, train)| (slot, train.range))
-            .collect();
+        let sent: Vec<_> =
+            std::iter::from_fn(|| run.poll(&audience, &mut Outbox::new(), &mut String::new()))
+                .map(|(slot, train)| (slot, train.range))
+                .collect();
         assert_eq!(sent, [(slots[0], 0..30), (slots[1], 20..30)]);
     }
 
@@ -356,7 +375,7 @@ mod tests {
         let audience =
             Audience { members: &members, present: &slots, arriving: &[], encodings: &[(gbk, 1)] };
         let mut sent = Vec::new();
-        while let Some((slot, train)) = run.poll(&audience, &mut outbox) {
+        while let Some((slot, train)) = run.poll(&audience, &mut outbox, &mut String::new()) {
             sent.push((slot, outbox.bytes()[train.range].to_vec()));
         }
         assert_eq!(

@@ -23,11 +23,15 @@ pub enum Dropped {
     HubFull,
     /// That IP address has as many members as it may have.
     AddressFull,
+    /// Members speak to as many of the hub's addresses as it can keep apart.
+    LocalsFull,
     /// That room has as many members as it may have.
     RoomFull,
+    /// There are as many rooms as there may be, and that one is none of them.
+    TooManyRooms,
     /// From a member that has not given the hub's password.
     NoPassword,
-    /// A password or resume word, when too many wrong ones had been tried.
+    /// A password, when too many wrong ones had been tried.
     GuessLimited,
     /// The member says more than it may.
     RateLimited,
@@ -35,6 +39,10 @@ pub enum Dropped {
     HubRateLimited,
     /// The text is longer than a message may be.
     TextTooLong,
+    /// A question for hubs that had been asked before: it comes over every interface.
+    AskedBefore,
+    /// A question for hubs, when too many waited for an answer.
+    QuestionsFull,
     /// `quit` from someone who was no member.
     NotMember,
     /// One batch held more messages than the outgoing buffer takes.
@@ -45,7 +53,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 18] = [
+    pub const ALL: [Dropped; 22] = [
         Dropped::BadSource,
         Dropped::Banned,
         Dropped::Truncated,
@@ -55,12 +63,16 @@ impl Dropped {
         Dropped::BadProof,
         Dropped::HubFull,
         Dropped::AddressFull,
+        Dropped::LocalsFull,
         Dropped::RoomFull,
+        Dropped::TooManyRooms,
         Dropped::NoPassword,
         Dropped::GuessLimited,
         Dropped::RateLimited,
         Dropped::HubRateLimited,
         Dropped::TextTooLong,
+        Dropped::AskedBefore,
+        Dropped::QuestionsFull,
         Dropped::NotMember,
         Dropped::BatchFull,
         Dropped::AnswersFull,
@@ -78,12 +90,16 @@ impl Dropped {
             Dropped::BadProof => "bad proof",
             Dropped::HubFull => "hub full",
             Dropped::AddressFull => "address full",
+            Dropped::LocalsFull => "hub's addresses full",
             Dropped::RoomFull => "room full",
+            Dropped::TooManyRooms => "too many rooms",
             Dropped::NoPassword => "no password",
             Dropped::GuessLimited => "too many guesses",
             Dropped::RateLimited => "member's rate",
             Dropped::HubRateLimited => "hub's rate",
             Dropped::TextTooLong => "text too long",
+            Dropped::AskedBefore => "asked before",
+            Dropped::QuestionsFull => "questions full",
             Dropped::NotMember => "not a member",
             Dropped::BatchFull => "batch full",
             Dropped::AnswersFull => "answers full",
@@ -110,6 +126,8 @@ pub struct Statistics {
     pub proofs_asked: u64,
     /// Times when lines were forgotten early, so that an echo of them would pass.
     pub echoes_forgotten: u64,
+    /// Names of members that had gone, given up before their time because too many waited.
+    pub names_given_up: u64,
     /// Events that nobody collected in time.
     pub events_lost: u64,
     left: [u64; Left::ALL.len()],

@@ -176,6 +176,33 @@ fn messages_that_must_be_escaped_allocate_nothing() {
     assert_eq!(allocations, 0);
 }
 
+/// Where all readers' encodings have the characters. One that an encoding does not have is written
+/// as an escape, which is put together in memory of its own.
+#[test]
+fn messages_in_many_encodings_allocate_nothing() {
+    let words: [&[u8]; 4] =
+        ["中文".as_bytes(), b"\xd6\xd0\xce\xc4", b"\xa4\xa4\xa4\xe5", b"\xd6\xd0\xce\xc4\xff"];
+    for format in [Format::Chat, Format::Classic] {
+        let mut bench = Bench::new(format);
+        for (n, label) in [(1, "gbk"), (2, "big5"), (3, "gb2312")] {
+            bench.hear(n, |text| text.push_str(&format!("/encoding {label}")));
+            bench.drain();
+        }
+        let (allocations, sent) = bench.measure(|bench, round| {
+            if round % 20 == 0 {
+                everyone_is_alive(bench);
+            }
+            for n in 0..BATCH {
+                let datagram = Received::new(member(n % 4), words[usize::from(n % 4)]);
+                bench.hub.handle_datagram(bench.now, &datagram);
+            }
+            bench.drain();
+        });
+        assert_eq!(sent, 20 * u64::from(BATCH) * u64::from(MEMBERS), "{format:?}");
+        assert_eq!(allocations, 0, "{format:?}");
+    }
+}
+
 #[test]
 fn heartbeats_allocate_nothing() {
     for format in FORMATS {

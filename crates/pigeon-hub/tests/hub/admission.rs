@@ -665,3 +665,21 @@ fn a_stranger_that_proved_itself_is_heard_in_the_same_batch() {
     h.hear(beyond(7), "hello");
     assert_eq!(got(&h.drain(), beyond(7)), ["203.0.113.5:7: hello\n"]);
 }
+
+#[test]
+fn no_ban_reaches_loopback() {
+    for net in ["0.0.0.0/0", "126.0.0.0/7", "::/0", "::/127", "64.0.0.0/2"] {
+        let mut h = Harness::with_members(Chat, &[local(5001), address("[::1]:5001")]);
+        let result = h.hub.ban(h.now, net);
+        h.drain();
+        assert_eq!(h.hub.member_count(), 2, "{net}: {result:?}");
+    }
+}
+
+#[test]
+fn a_mapped_address_is_banned_as_its_ipv4_one() {
+    let mut h = Harness::with_members(Chat, &[open(7)]);
+    h.hub.ban(h.now, "::ffff:10.0.2.1").unwrap();
+    h.drain();
+    assert_eq!(h.hub.member_count(), 0);
+}

@@ -1,6 +1,7 @@
 //! `/nick`, `/who`, `/help`, and what is no command.
 
 use pigeon_hub::Format::{Chat, Classic};
+use pigeon_hub::{Config, Name};
 
 use crate::harness::{Harness, SECOND, Sent, address, got, local};
 
@@ -253,4 +254,11 @@ fn commands_are_counted() {
     }
     assert_eq!(h.hub.statistics().commands, 3);
     assert_eq!(h.hub.statistics().messages, 0);
+}
+
+#[test]
+fn nobody_is_called_hub_whatever_the_hub_itself_is_called() {
+    let mut h = Harness::new(Config { name: Name::parse(b"school").unwrap(), ..Config::default() });
+    h.from(local(5001), "/nick hub");
+    assert_eq!(h.name_of(local(5001)), None);
 }

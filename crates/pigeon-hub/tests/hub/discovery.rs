@@ -64,6 +64,7 @@ fn a_nonce_is_answered_once_for_each_who_asks() {
     sent.extend(ask(&mut h, local(7), "abc"));
     assert_eq!(got(&sent, local(7)).len(), 1);
     assert_eq!(got(&sent, local(8)).len(), 1);
+    assert_eq!(h.dropped(Dropped::AskedBefore), 9);
     assert_eq!(ask(&mut h, local(7), "abd").len(), 1);
 }
 
@@ -178,6 +179,7 @@ fn floods_of_questions_are_bounded() {
     }
     answered += h.wait(SECOND).len();
     assert!(answered <= 1_000, "{answered}");
+    assert_eq!(answered as u64 + h.dropped(Dropped::QuestionsFull), 50_000);
     assert_eq!((h.hub.member_count(), h.hub.poll_timeout()), (0, None));
 }
 
@@ -237,4 +239,11 @@ fn the_answer_leaves_from_the_address_that_was_asked() {
 fn a_padded_heartbeat_is_no_question() {
     let mut h = discoverable(Format::Chat);
     assert_eq!(got(&h.from(local(7), heartbeat(200)), local(7)), ["^hb^ pigeon/1 1 0"]);
+}
+
+#[test]
+fn a_question_without_padding_makes_nobody_a_member() {
+    let mut h = Harness::new(Config { discoverable: true, ..Config::default() });
+    h.from(open(7), "/discover abc");
+    assert!(!h.is_member(open(7)));
 }

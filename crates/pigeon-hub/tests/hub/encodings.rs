@@ -1,7 +1,7 @@
 //! Members of one room that read different encodings: each gets every line in its own.
 
-use pigeon_hub::Config;
 use pigeon_hub::Format::{Chat, Classic};
+use pigeon_hub::{Config, Dropped};
 
 use crate::harness::{Harness, SECOND, Sent, bytes_got, got, heartbeat, local, told};
 
@@ -244,4 +244,39 @@ fn what_outgrows_a_datagram_in_an_encoding_is_never_lost_without_a_word() {
     assert_eq!(left_out(&h.from(local(UTF_8), format!("/msg {reader} {faces}"))), 1);
     h.hear(local(UTF_8), &faces);
     assert_eq!(left_out(&h.from(reader, "/join ops")), 1);
+}
+
+#[test]
+fn text_too_long_in_any_encoding_is_refused_before_it_is_converted() {
+    for label in ["utf-8", "gbk", "gb18030", "latin1"] {
+        let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        h.from(local(5001), format!("/encoding {label}"));
+        for text in [&b"x"[..], b"\xff", "你".as_bytes()] {
+            let before = h.dropped(Dropped::TextTooLong);
+            let sent = h.from(local(5001), text.repeat(65_000 / text.len()));
+            assert_eq!(got(&sent, local(5002)), [""; 0], "{label}");
+            let told = told(&sent, local(5001)).concat();
+            assert!(told.contains("at most 8192"), "{label}: {told:?}");
+            assert_eq!(h.dropped(Dropped::TextTooLong), before + 1);
+        }
+        // White space around it is no text, in any encoding.
+        let sent = h.from(local(5001), format!("{:65000}", "short"));
+        assert_eq!(got(&sent, local(5002)), ["127.0.0.1:5001: short\n"]);
+    }
+}
+
+#[test]
+fn what_grows_too_long_in_an_encoding_is_no_oversized_datagram() {
+    let mut h = Harness::new(Config { max_text: Some(40_000), ..Config::default() });
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5002), "/encoding gb2312");
+    h.from(local(5001), "ñ".repeat(15_000));
+}
+
+#[test]
+fn a_private_line_that_grows_too_long_does_no_harm() {
+    let mut h = Harness::new(Config { max_text: Some(40_000), ..Config::default() });
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5002), "/encoding gb2312");
+    h.from(local(5001), format!("/msg 127.0.0.1:5002 {}", "ñ".repeat(15_000)));
 }

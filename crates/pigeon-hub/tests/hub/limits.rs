@@ -122,6 +122,22 @@ fn answers_cost_as_much_as_messages() {
 }
 
 #[test]
+fn beyond_its_rate_a_member_is_not_listened_to_at_all() {
+    for format in FORMATS {
+        let mut h = Harness::new(Config { format, ..limited(messages(1), Rate::UNLIMITED) });
+        h.join(&[local(5001), local(5002)]);
+        let line = bytes_got(&h.from(local(5002), "hello to everybody"), local(5001)).concat();
+        h.from(local(5001), "all that it may say");
+        // Reading it as an echo would cost more than a word of its own, and nobody pays for that.
+        for n in 1..=5 {
+            h.from(local(5001), &line);
+            assert_eq!(h.dropped(Dropped::RateLimited), n, "{format:?}");
+        }
+        assert_eq!(h.dropped(Dropped::Echo), 0);
+    }
+}
+
+#[test]
 fn a_flooding_member_and_the_others_stay_alive() {
     for format in FORMATS {
         let mut h = Harness::new(Config { format, ..limited(messages(1), messages(1)) });
@@ -266,4 +282,36 @@ fn members_stay_while_forged_sources_come() {
     let sent = h.from(local(5001), "still here?");
     assert!([local(5001), open(7), beyond(7)].iter().all(|&m| bytes_got(&sent, m).len() == 1));
     assert_eq!(got(&h.from(beyond(7), heartbeat(64)), beyond(7)).len(), 1);
+}
+
+#[test]
+fn the_hubs_rate_warns_no_more_than_once_a_second() {
+    for rate in [Rate::UNLIMITED, Rate { messages: Some(1_000), bytes: None }] {
+        let mut config = Config::default();
+        config.rate.loopback = rate;
+        config.hub_rate.loopback = Rate { messages: Some(10), bytes: None };
+        let mut h = Harness::new(config);
+        h.join(&[local(5001)]);
+        let mut warned = 0;
+        for n in 0..100 {
+            let sent = h.from(local(5001), format!("message {n}"));
+            warned += got(&sent, local(5001)).iter().filter(|l| l.starts_with("* ")).count();
+            h.now = h.now + Duration::from_millis(5);
+        }
+        assert!(warned <= 1, "{rate:?}: {warned} warnings in half a second");
+    }
+}
+
+#[test]
+fn the_members_rate_is_not_spent_on_what_the_hub_refuses() {
+    let mut config = Config::default();
+    config.rate.loopback = Rate { messages: Some(10), bytes: None };
+    config.hub_rate.loopback = Rate { messages: Some(1), bytes: None };
+    let mut h = Harness::new(config);
+    for n in 0..10 {
+        h.from(local(5001), format!("message {n}"));
+    }
+    assert_eq!(h.dropped(Dropped::HubRateLimited), 9);
+    h.from(local(5001), "another");
+    assert_eq!(h.dropped(Dropped::RateLimited), 0);
 }

@@ -1,6 +1,7 @@
 //! Programs that answer by themselves, as members. One forged datagram in such a program's name
 //! must not begin a conversation without end.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use pigeon_datagram::simulation::{Answer, Happening, Network, Node, Peer};
 use pigeon_hub::Format::{Chat, Classic, Raw};
 use pigeon_hub::{Config, Dropped, Event, Format, Hub, Rate};
 
-use crate::harness::{FORMATS, Harness, SECOND, bytes_got, got, heartbeat, is_hubs, local};
+use crate::harness::{FORMATS, Harness, SECOND, Sent, bytes_got, got, heartbeat, is_hubs, local};
 
 /// The most datagrams each way after the one that was forged.
 const MOST: usize = 3;
@@ -85,6 +86,23 @@ impl World {
     }
 }
 
+/// Hands the hub what an echo service at `echo` returns, until there is nothing more or `most` have come
+/// back; how many have.
+fn bounce(h: &mut Harness, echo: SocketAddr, first: Vec<Sent>, most: usize) -> usize {
+    let mut queue: VecDeque<Vec<u8>> =
+        bytes_got(&first, echo).into_iter().map(<[u8]>::to_vec).collect();
+    let mut count = 0;
+    while let Some(payload) = queue.pop_front() {
+        count += 1;
+        if count >= most {
+            break;
+        }
+        let sent = h.from(echo, payload);
+        queue.extend(bytes_got(&sent, echo).into_iter().map(<[u8]>::to_vec));
+    }
+    count
+}
+
 #[test]
 fn an_echo_service_as_a_member_falls_silent() {
     for format in FORMATS {
@@ -104,6 +122,52 @@ fn an_echo_service_as_a_member_falls_silent() {
                     assert_eq!(dropped, 1, "{format:?}");
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn an_echo_of_lines_longer_than_any_text_falls_silent() {
+    // Each byte shows as four, so the line that comes back is longer than the hub relays.
+    let text = [0xff; 8_192];
+    for format in [Chat, Classic] {
+        for encoding in ["utf-8", "gbk", "gb18030", "latin1"] {
+            let mut world = World::format(format);
+            let person = world.network.add(local(5001), Peer::new());
+            let service = world.network.add(local(7), Peer::new().answering(echo));
+            let label = format!("/encoding {encoding}");
+            world.network.act(service, |peer, _| peer.send(hub_at(), label.as_bytes()));
+            world.network.run_for(SECOND);
+            let (to_hub, from_hub) =
+                (world.delivered(local(7), hub_at()), world.delivered(hub_at(), local(7)));
+            world.network.act(person, |peer, _| peer.send(hub_at(), &text));
+            world.network.run_for(A_WHILE);
+            let to_hub = world.delivered(local(7), hub_at()) - to_hub;
+            let from_hub = world.delivered(hub_at(), local(7)) - from_hub;
+            assert!(
+                to_hub <= MOST && from_hub <= MOST,
+                "{format:?} {encoding}: {to_hub} {from_hub}"
+            );
+            assert!(world.echoes().0 >= 1, "{format:?} {encoding}");
+        }
+    }
+}
+
+#[test]
+fn an_echo_of_many_lines_at_once_falls_silent() {
+    // In classic all of them end in their speaker's address.
+    for format in [Chat, Classic] {
+        for end in ["", " and all of them end in the same words"] {
+            let mut h = Harness::with_members(format, &[local(5001), local(7)]);
+            for n in 0..64 {
+                h.hear(local(5001), format!("{}{n:02}{end}", "word ".repeat(1 + n)));
+            }
+            let lines = h.drain();
+            for line in bytes_got(&lines, local(7)) {
+                h.hear(local(7), line);
+            }
+            assert_eq!(h.drain(), [], "{format:?} {end:?}");
+            assert_eq!(h.dropped(Dropped::Echo), 64);
         }
     }
 }
@@ -251,7 +315,95 @@ fn what_answers_with_ever_new_text_stays_within_its_rate() {
     }
 }
 
-// People.
+#[test]
+fn refusals_do_not_bounce_for_ever() {
+    for format in FORMATS {
+        let mut h = Harness::new(Config { max_members: 1, format, ..Config::default() });
+        h.join(&[local(5001)]);
+        let first = h.from(local(7), "somebody forged this datagram");
+        let count = bounce(&mut h, local(7), first, 1_000);
+        assert!(count <= 3, "{format:?}: {count}");
+    }
+}
+
+#[test]
+fn two_full_hubs_fall_silent() {
+    for left in FORMATS {
+        for right in FORMATS {
+            let full = |format| {
+                let mut h = Harness::new(Config { max_members: 1, format, ..Config::default() });
+                h.join(&[local(5001)]);
+                h
+            };
+            let (mut l, mut r) = (full(left), full(right));
+            let mut payload =
+                b"somebody forged this datagram to the left hub in the right one's name".to_vec();
+            let mut count = 0;
+            while let Some(p) = l.from(local(9002), &payload).pop() {
+                count += 1;
+                let Some(p) = r.from(local(9001), &p.1).pop() else { break };
+                count += 1;
+                payload = p.1;
+                if count > 1_000 {
+                    break;
+                }
+            }
+            assert!(count <= 6, "{left:?} {right:?} {count}");
+        }
+    }
+}
+
+#[test]
+fn an_encoded_echo_falls_silent() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(7)]);
+    h.from(local(7), "/encoding gbk");
+    let first = h.from(local(5001), "hello 😀 there");
+    let n = bounce(&mut h, local(7), first, 100);
+    assert!(n <= 3, "{n}");
+}
+
+#[test]
+fn an_echo_service_that_was_removed_stays_away() {
+    for format in FORMATS {
+        let mut h = Harness::with_members(format, &[local(5001), local(7)]);
+        let sent = h.kick("127.0.0.1:7");
+        let n = bounce(&mut h, local(7), sent, 100);
+        assert!(!h.is_member(local(7)), "{format:?} {n}");
+    }
+}
+
+#[test]
+fn an_echo_service_does_not_come_back_after_its_time_out() {
+    for format in FORMATS {
+        let mut h = Harness::with_members(format, &[local(5001), local(5002)]);
+        h.from(local(7), "forged datagram");
+        let mut from_echo = 0;
+        let mut seen = 0;
+        for _ in 0..60 {
+            h.from(local(5001), "^hb^");
+            let mut queue: VecDeque<Sent> = h.wait(10 * SECOND).into();
+            while let Some((to, bytes)) = queue.pop_front() {
+                if to == local(7) {
+                    from_echo += 1;
+                    queue.extend(h.from(local(7), bytes));
+                } else if to == local(5001) {
+                    seen += 1;
+                }
+            }
+        }
+        assert!(from_echo <= 3, "{format:?}: {from_echo} in ten minutes, others saw {seen}");
+    }
+}
+
+#[test]
+fn answers_to_heartbeats_that_come_back_in_capitals_are_not_published() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(7)]);
+    let answer =
+        bytes_got(&h.from(local(7), heartbeat(64)), local(7)).concat().to_ascii_uppercase();
+    assert_eq!(got(&h.from(local(7), answer), local(5001)), [""; 0]);
+}
+
+// People, and what only looks like an echo.
 
 #[test]
 fn people_who_repeat_one_anothers_words_are_heard() {
@@ -328,4 +480,29 @@ fn short_lines_are_nobodys() {
         assert_eq!(got(&h.from(local(5002), "21.5 C"), local(5001)).len(), 1);
     }
     assert_eq!(h.dropped(Dropped::Echo), 0);
+}
+
+#[test]
+fn a_sensor_with_a_constant_reading_is_heard() {
+    let mut h = Harness::with_members(Raw, &[local(5001), local(5002)]);
+    let mut heard = 0;
+    for _ in 0..20 {
+        heard += got(&h.from(local(5001), "temp 21.5 C"), local(5002)).len();
+        h.now = h.now + SECOND;
+    }
+    assert_eq!(heard, 20);
+}
+
+#[test]
+fn binary_packets_with_a_counter_all_arrive() {
+    let mut h = Harness::with_members(Raw, &[local(5001), local(5002)]);
+    let mut lost = Vec::new();
+    for counter in 0..=255u8 {
+        let packet = [b"\x80\x00\x00\x00\x00\x00\x00\x00".as_slice(), &[counter]].concat();
+        if bytes_got(&h.from(local(5001), packet), local(5002)).is_empty() {
+            lost.push(counter);
+        }
+        h.now = h.now + Duration::from_millis(20);
+    }
+    assert_eq!(lost, [0u8; 0]);
 }

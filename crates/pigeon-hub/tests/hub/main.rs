@@ -20,7 +20,6 @@ mod membership;
 mod notices;
 mod password;
 mod random;
-mod regressions;
 mod resume;
 mod rooms;
 mod scale;

@@ -1,5 +1,6 @@
 //! Who is a member, from when and until when.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pigeon_datagram::{Machine, Received};
@@ -7,7 +8,7 @@ use pigeon_hub::Format::{Chat, Classic, Raw};
 use pigeon_hub::{Config, Dropped, Event, Left};
 
 use crate::harness::{
-    FORMATS, Harness, NANOSECOND, SECOND, address, bytes_got, got, heartbeat, local,
+    FORMATS, Harness, NANOSECOND, SECOND, address, bytes_got, got, heartbeat, local, open, told,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -512,4 +513,57 @@ fn a_truncated_datagram_is_counted_and_never_relayed() {
         assert_eq!(got(&h.drain(), local(5002)), [""; 0]);
         assert_eq!(h.hub.statistics().dropped(Dropped::Truncated), 1);
     }
+}
+
+#[test]
+fn everybody_is_answered_from_the_address_it_spoke_to() {
+    let mut h = Harness::new(Config { max_per_address: None, ..Config::default() });
+    let members: Vec<_> = (0..300).map(|n| open(1_000 + n)).collect();
+    let ours = |n: usize| IpAddr::from([10, 9, (n >> 8) as u8, n as u8]);
+    let speak = |h: &mut Harness, n: usize, to: IpAddr| {
+        let payload = heartbeat(64);
+        let datagram = Received { local: Some(to), ..Received::new(members[n], &payload) };
+        h.hub.handle_datagram(h.now, &datagram);
+        h.transmits().iter().map(|transmit| transmit.from).collect::<Vec<_>>()
+    };
+    for round in 0..3 {
+        for n in 0..members.len() {
+            // A third of them speaks to another each time.
+            let to = ours(if n % 3 == 0 { n + 300 * round } else { n });
+            assert_eq!(speak(&mut h, n, to), [Some(to)], "{round} {n}");
+        }
+    }
+    // Whoever comes after those who left is answered from where it spoke to as well.
+    (0..200).for_each(|n| drop(h.from(members[n], "quit")));
+    for n in 0..200 {
+        assert_eq!(speak(&mut h, n, ours(5_000 + n)), [Some(ours(5_000 + n))]);
+    }
+    assert_eq!(speak(&mut h, 299, ours(299)), [Some(ours(299))]);
+}
+
+#[test]
+fn more_of_the_hubs_addresses_than_it_can_keep_apart_take_nobody_in() {
+    let mut h = Harness::format(Classic);
+    let hear = |h: &mut Harness, n: u32| {
+        let [_, a, b, c] = n.to_be_bytes();
+        let ours = IpAddr::from([127, a, b, c]);
+        let from = SocketAddr::from(([127, a, b, c], 7));
+        let payload = heartbeat(100);
+        let datagram = Received { local: Some(ours), ..Received::new(from, &payload) };
+        h.hub.handle_datagram(h.now, &datagram);
+        from
+    };
+    let members: Vec<_> = (0..65_535).map(|n| hear(&mut h, n)).collect();
+    h.drain();
+    let refused = hear(&mut h, 65_535);
+    let sent = h.drain();
+    assert!(told(&sent, refused).concat().contains("the hub's addresses"));
+    assert!(!h.is_member(refused));
+    assert_eq!(h.dropped(Dropped::LocalsFull), 1);
+    assert_eq!(h.hub.member_count(), members.len());
+
+    h.from(members[9], "quit");
+    hear(&mut h, 65_535);
+    h.drain();
+    assert!(h.is_member(refused));
 }

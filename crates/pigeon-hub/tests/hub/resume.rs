@@ -101,6 +101,16 @@ fn a_word_is_good_for_nine_minutes_of_absence() {
 }
 
 #[test]
+fn names_that_are_given_up_before_their_time_are_counted() {
+    let mut h = Harness::format(Classic);
+    for n in 0..10_003 {
+        h.hear(local(5001), format!("/nick dog{n}"));
+        h.from(local(5001), "quit");
+    }
+    assert_eq!(h.hub.statistics().names_given_up, 3);
+}
+
+#[test]
 fn a_name_somebody_else_took_does_not_come_back() {
     let (mut h, word) = with_dog();
     h.from(local(5001), "quit");
@@ -179,14 +189,15 @@ fn forged_words_take_nothing() {
 }
 
 #[test]
-fn words_are_guessed_no_faster_than_passwords() {
+fn wrong_words_keep_nobody_from_giving_the_right_one() {
     let (mut h, word) = with_dog();
     for n in 0..1_000 {
         h.from(local(6001 + n % 50), format!("/resume 1-{n:016}"));
     }
-    assert!((985..=990).contains(&h.dropped(Dropped::GuessLimited)));
+    assert!(is_dog(&h, 5001), "80 bits, guessed in a thousand");
     h.from(local(6001), format!("/resume {word}"));
-    assert!(is_dog(&h, 5001), "a right guess behind too many wrong ones");
+    assert!(is_dog(&h, 6001));
+    assert_eq!(h.dropped(Dropped::GuessLimited), 0);
 }
 
 #[test]
@@ -241,4 +252,36 @@ fn classic_members_resume_too() {
     h.from(local(6001), format!("/resume {word}"));
     assert!(is_dog(&h, 6001));
     assert!(!h.is_member(local(5001)));
+}
+
+#[test]
+fn a_name_is_kept_ten_minutes_from_the_last_absence() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002), local(5003), local(5004)]);
+    h.from(local(5002), "/nick other");
+    let word = h.nick(local(5001), "dog");
+    // Gone for a minute, and back.
+    h.from(local(5001), "quit");
+    h.keep(&[local(5002), local(5003)], 60 * SECOND);
+    h.from(local(5003), format!("/resume {word}"));
+    assert!(h.name_of(local(5003)).is_some());
+    // Nine minutes later gone again, and a minute later somebody else leaves.
+    h.keep(&[local(5002), local(5003)], 540 * SECOND);
+    h.from(local(5003), "quit");
+    h.keep(&[local(5002), local(5004)], 20 * SECOND);
+    h.from(local(5002), "quit");
+    h.from(local(5004), format!("/resume {word}"));
+    assert!(
+        h.name_of(local(5004)).is_some(),
+        "gone for twenty seconds, and the word is worth nothing"
+    );
+}
+
+#[test]
+fn a_word_is_good_for_ten_minutes_and_no_longer() {
+    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    let word = h.nick(local(5001), "dog");
+    h.from(local(5001), "quit");
+    h.wait(24 * 3600 * SECOND);
+    h.from(local(5002), format!("/resume {word}"));
+    assert!(h.name_of(local(5002)).is_none(), "a day later");
 }

@@ -178,20 +178,26 @@ fn rooms_stays_one_datagram_that_any_network_carries() {
 }
 
 #[test]
-fn rooms_are_bounded_and_the_bound_frees_itself() {
-    let mut h = Harness::chat();
+fn there_are_only_so_many_rooms_and_whoever_wants_another_is_told() {
+    let mut h = Harness::format(Classic);
     let member = |n: u32| std::net::SocketAddr::from(([127, 0, 1 + (n >> 8) as u8, n as u8], 7));
-    let mut refused = 0;
-    for n in 0..12_000 {
-        h.from(member(n), format!("/join r{n}"));
-        refused += u32::from(h.dropped(Dropped::RoomFull) > 0);
+    // Besides the lobby and the porch.
+    for n in 0..9_998 {
+        h.hear(member(n), format!("/join room{n}"));
     }
-    assert!(refused > 0, "rooms without end");
-    let rooms = h.hub.rooms().count();
-    h.from(member(0), "/join r1");
-    h.from(member(11_999), "/join fresh");
-    assert_eq!(h.room_of(member(11_999)).as_deref(), Some("fresh"));
-    assert_eq!(h.hub.rooms().count(), rooms);
+    h.drain();
+    assert_eq!(h.hub.rooms().count(), 9_999);
+    let late = local(5001);
+    let told = told(&h.from(late, "/join another"), late).concat();
+    assert!(told.contains("you stay in lobby") && told.contains("too many rooms"), "{told:?}");
+    assert_eq!((h.dropped(Dropped::TooManyRooms), h.dropped(Dropped::RoomFull)), (1, 0));
+    // A room that is there takes more, and one that empties makes room for another.
+    h.from(late, "/join room7");
+    assert_eq!(h.room_of(late).as_deref(), Some("room7"));
+    h.from(member(8), "quit");
+    h.from(late, "/join another");
+    assert_eq!(h.room_of(late).as_deref(), Some("another"));
+    assert_eq!(h.hub.rooms().count(), 9_999);
 }
 
 // One batch.
@@ -468,4 +474,30 @@ fn history_says_that_none_is_kept() {
         let answer = told(&h.from(local(5001), command), local(5001)).concat();
         assert!(answer.contains("no history"), "{answer:?}");
     }
+}
+
+#[test]
+fn what_was_said_before_a_move_in_the_same_batch_is_acknowledged() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+    h.hear(local(5001), "I go to the garden");
+    h.hear(local(5001), "/join garden");
+    let sent = h.drain();
+    assert_eq!(got(&sent, local(5002)), ["127.0.0.1:5001: I go to the garden\n"]);
+    assert!(
+        got(&sent, local(5001)).contains(&"127.0.0.1:5001: I go to the garden\n".to_string()),
+        "{:?}",
+        got(&sent, local(5001))
+    );
+}
+
+#[test]
+fn no_room_is_left_behind() {
+    let mut h = Harness::new(Config {
+        max_per_room: Some(0),
+        password: Some("s".into()),
+        ..Config::default()
+    });
+    h.from(local(5001), "/pass s");
+    h.from(local(5001), "/join a");
+    assert!(h.hub.rooms().count() <= 1);
 }

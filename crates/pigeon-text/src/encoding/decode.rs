@@ -17,13 +17,18 @@ impl Encoding {
     pub fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         self.decode_strict(bytes).unwrap_or_else(|| {
             let mut text = String::new();
-            if self == Encoding::UTF_8 {
-                decode_utf8(bytes, &mut text);
-            } else {
-                decode_with(self.coder().new_decoder_without_bom_handling(), bytes, &mut text);
-            }
+            self.decode_to(bytes, &mut text);
             Cow::Owned(text)
         })
+    }
+
+    /// Appends the text in `bytes` to `text`, as [`decode`](Encoding::decode) reads it.
+    pub fn decode_to(self, bytes: &[u8], text: &mut String) {
+        if self == Encoding::UTF_8 {
+            decode_utf8(bytes, text);
+        } else {
+            decode_with(self.coder().new_decoder_without_bom_handling(), bytes, text);
+        }
     }
 
     /// The text in `bytes` if all of them decode.
@@ -97,6 +102,17 @@ mod tests {
         assert_eq!(decode("gbk", b"\xef\xbb\xbfa"), "锘縜");
         assert_eq!(decode("utf-16le", b"\xff\xfea\0"), "\u{feff}a");
         assert_eq!(decode("utf-16be", b"\xff\xfe\0a"), "\u{fffe}a");
+    }
+
+    #[test]
+    fn appending_reads_the_same() {
+        for encoding in Encoding::all() {
+            for bytes in [&b"a\xc4\xe3\xff"[..], b"", b"hello", "你好".as_bytes()] {
+                let mut text = "before ".to_string();
+                encoding.decode_to(bytes, &mut text);
+                assert_eq!(text, format!("before {}", encoding.decode(bytes)), "{encoding}");
+            }
+        }
     }
 
     #[test]

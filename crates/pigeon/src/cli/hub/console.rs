@@ -151,6 +151,7 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
         row(&format!("not sent: {reason}"), count);
     }
     row("echoes forgotten early", counted.echoes_forgotten);
+    row("names given up early", counted.names_given_up);
     row("events not logged in time", counted.events_lost);
     align(&rows)
 }

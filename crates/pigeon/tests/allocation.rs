@@ -1,0 +1,161 @@
+//! In steady state nothing is allocated for a datagram, from the socket through the hub to the
+//! socket. What the hub alone does, in many more cases, is in `pigeon-hub`'s test of this name.
+#![cfg(test)]
+#![allow(
+    unsafe_code,
+    reason = "counting allocations takes an allocator of one's own, and its trait is unsafe"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_hub::{Config, Event, Format, Hub};
+use pigeon_net::{Driver, Host, IoPath, Socket, SocketOptions, Stats, Waker};
+
+/// The system's allocator, and how often this thread has asked it for memory: only the loop's
+/// thread is looked at.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // A thread that is ending has no count any more.
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: likewise; the pointer came from there.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: likewise.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How long a member waits for what must come.
+const SOON: Duration = Duration::from_secs(10);
+
+const MEMBERS: usize = 20;
+
+/// Notes the loop's count whenever it is woken, and stops it the second time.
+#[derive(Default)]
+struct Around<'a> {
+    counts: [u64; 2],
+    woken: Option<&'a AtomicUsize>,
+}
+
+impl Host<Hub> for Around<'_> {
+    fn woken(&mut self, _: &mut Hub, _: Instant, _: &Stats) -> ControlFlow<()> {
+        let times = self.woken.map_or(0, |woken| woken.fetch_add(1, Ordering::AcqRel));
+        self.counts[times] = COUNT.with(Cell::get);
+        if times == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    fn event(&mut self, _: &Hub, _: Instant, _: Event) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A hub in which much has been said: what it remembers for two seconds is as large as it will be.
+fn experienced(format: Format) -> Hub {
+    let mut hub = Hub::new(Config { format, notices_up_to: 0, ..Config::default() });
+    let talker = SocketAddr::from(([127, 0, 0, 2], 7));
+    // The hub forgets at the third minute, and goes on from there when the loop begins at zero.
+    for (minute, lines) in [(1, 3_000), (2, 3_000), (3, 1)] {
+        let now = Instant::ORIGIN + Duration::from_secs(60 * minute);
+        for n in 0..lines {
+            let line = format!("line {n:032}");
+            hub.handle_datagram(now, &Received::new(talker, line.as_bytes()));
+            while hub.poll_transmit().is_some() {}
+        }
+        hub.handle_datagram(now, &Received::new(talker, b"quit"));
+        while hub.poll_event().is_some() {}
+    }
+    hub
+}
+
+/// Members that all speak and hear one another, so many rounds.
+fn converse(members: &[UdpSocket], rounds: std::ops::Range<usize>, echo: bool) {
+    let mut buffer = [0; 2_048];
+    for round in rounds {
+        for (n, member) in members.iter().enumerate() {
+            member.send(format!("member {n:02} in round {round:04}").as_bytes()).unwrap();
+            member.send(b"^hb^").unwrap();
+        }
+        for member in members {
+            let mut heard = 0;
+            while heard < members.len() - usize::from(!echo) {
+                let length = member.recv(&mut buffer).unwrap();
+                // Not a notice.
+                heard += usize::from(!buffer[..length].starts_with(b"* "));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_datagram_through_the_whole_loop_allocates_nothing() {
+    for path in [IoPath::Best, IoPath::NoOffload, IoPath::Portable] {
+        for format in [Format::Chat, Format::Classic, Format::Raw] {
+            let options = SocketOptions { path, ..SocketOptions::default() };
+            let socket = Socket::bind((Ipv4Addr::LOCALHOST, 0).into(), &options).unwrap();
+            let address = socket.local_addr();
+            let mut driver = Driver::new(experienced(format), socket).unwrap();
+            let waker = driver.waker();
+            let woken = AtomicUsize::new(0);
+            let mut around = Around { woken: Some(&woken), ..Around::default() };
+            thread::scope(|scope| {
+                scope.spawn(|| talk(address, format, &waker, &woken));
+                driver.run(&mut around).unwrap();
+            });
+            let [before, after] = around.counts;
+            assert!(before > 0, "nothing is counted");
+            assert_eq!(after - before, 0, "{path:?} {format:?}");
+        }
+    }
+}
+
+/// Warms the loop up, has it note its count, and has it relay a thousand messages before the next.
+fn talk(hub: SocketAddr, format: Format, waker: &Waker, woken: &AtomicUsize) {
+    let members: Vec<UdpSocket> = (0..MEMBERS)
+        .map(|_| {
+            let member = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            member.connect(hub).unwrap();
+            member.set_read_timeout(Some(SOON)).unwrap();
+            // Answered, so that all are members before the first of them speaks.
+            member.send(format!("{:64}", "^hb^").as_bytes()).unwrap();
+            member.recv(&mut [0; 2_048]).unwrap();
+            member
+        })
+        .collect();
+    let echo = format != Format::Raw;
+    converse(&members, 0..50, echo);
+    waker.wake();
+    while woken.load(Ordering::Acquire) == 0 {
+        thread::yield_now();
+    }
+    converse(&members, 50..100, echo);
+    waker.wake();
+}
