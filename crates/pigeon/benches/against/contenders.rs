@@ -16,13 +16,12 @@ pub(crate) struct Throughput {
     pub(crate) cpu: [f64; 2],
 }
 
-/// There and back, one by one.
+/// There and back, one by one, as who asked counts them.
 pub(crate) struct Trips {
     /// In microseconds.
     pub(crate) median: f64,
     pub(crate) sent: u64,
     pub(crate) received: u64,
-    pub(crate) dropped: u64,
 }
 
 /// `pigeon bench server`.
@@ -58,6 +57,7 @@ pub(crate) fn iperf3(size: usize, seconds: u64) -> Throughput {
     let args = format!("-s -B 127.0.0.1 -p {port} --forceflush");
     let server = Process::start(&[], program("iperf3", &args));
     server.wait_for("listening");
+    // It closes its socket when it is done.
     let (before, dropped) = (server.own_seconds(), drops::of_host());
     let args = format!("-c 127.0.0.1 -p {port} -u -b 0 -l {size} -t {seconds} -J");
     let (said, cpu) = run(program("iperf3", &args));
@@ -75,15 +75,15 @@ pub(crate) fn iperf3(size: usize, seconds: u64) -> Throughput {
 
 pub(crate) fn sockperf(size: usize, seconds: u64) -> Throughput {
     let (server, port) = sockperf_server();
-    let (before, dropped) = (server.own_seconds(), drops::of_host());
+    let before = server.own_seconds();
     let args = format!("throughput -i 127.0.0.1 -p {port} -m {size} -t {seconds}");
     let (said, cpu) = run(program("sockperf", &args));
-    let server_cpu = server.own_seconds() - before;
+    let (server_cpu, dropped) = (server.own_seconds() - before, server.kernel_drops());
     server.interrupt();
     Throughput {
         sent: number_behind(&said, "Total of ") as u64,
         received: number_behind(&server.wait_for("Total "), "") as u64,
-        dropped: drops::of_host() - dropped,
+        dropped,
         seconds: number_behind(&said, "messages sent in "),
         cpu: [cpu, server_cpu],
     }
@@ -100,7 +100,6 @@ pub(crate) fn sockperf_server() -> (Process, u16) {
 
 /// Round trips to a port that answers sockperf, by a client that stays awake meanwhile or sleeps.
 pub(crate) fn sockperf_trips(port: u16, seconds: u64, awake: bool) -> Trips {
-    let dropped = drops::of_host();
     let awake = if awake { "--nonblocked" } else { "" };
     let args = format!("ping-pong -i 127.0.0.1 -p {port} -m 64 -t {seconds} --full-rtt {awake}");
     let (said, _) = run(program("sockperf", &args));
@@ -108,20 +107,17 @@ pub(crate) fn sockperf_trips(port: u16, seconds: u64, awake: bool) -> Trips {
         median: number_behind(&said, "percentile 50.000 ="),
         sent: number_behind(&said, "SentMessages=") as u64,
         received: number_behind(&said, "ReceivedMessages=") as u64,
-        dropped: drops::of_host() - dropped,
     }
 }
 
 /// The same by pigeon, to whoever echoes at an address.
 pub(crate) fn pigeon_trips(address: &str, seconds: u64) -> Trips {
-    let dropped = drops::of_host();
     let args = format!("{address} --ping --rate unlimited --size 64 --for {seconds}s");
     let (summary, _) = pigeon_bench(&args);
     Trips {
         median: summary["rtt_p50"].as_f64().expect("a number") * 1e6,
         sent: summary["trip_sent"].as_u64().expect("a count"),
         received: summary["trip_received"].as_u64().expect("a count"),
-        dropped: drops::of_host() - dropped,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::contenders::{
     Throughput, Trips, bench_server, iperf3, pigeon, pigeon_bench, pigeon_trips, sockperf,
     sockperf_server, sockperf_trips,
 };
-use crate::support::process::find;
+use crate::support::process::{Process, find};
 use crate::support::report::{Report, Row, Wanted};
 use crate::support::server::Server;
 use crate::support::spread::Spread;
@@ -100,6 +100,50 @@ fn throughput_row(runs: &[&Throughput]) -> Row {
     rates.chain(counts).collect()
 }
 
+const OURS: &str = "pigeon, bare echo";
+const AWAKE: &str = "sockperf --nonblocked, bare echo";
+const ASLEEP: &str = "sockperf that sleeps, bare echo";
+
+/// Who asks whom for a while.
+struct Pair<'p> {
+    name: &'static str,
+    echo: &'p Process,
+    ask: Box<dyn Fn() -> Trips + 'p>,
+    turns: Vec<Trips>,
+    /// By the kernel, before the echo.
+    dropped: u64,
+}
+
+impl<'p> Pair<'p> {
+    fn pigeon(name: &'static str, echo: &'p Server) -> Pair<'p> {
+        let address = echo.address.to_string();
+        let ask = Box::new(move || pigeon_trips(&address, SECONDS));
+        Pair { name, echo: &echo.process, ask, turns: Vec::new(), dropped: 0 }
+    }
+
+    fn sockperf(name: &'static str, echo: &'p Process, port: u16, awake: bool) -> Pair<'p> {
+        let ask = Box::new(move || sockperf_trips(port, SECONDS, awake));
+        Pair { name, echo, ask, turns: Vec::new(), dropped: 0 }
+    }
+
+    fn turn(&mut self) {
+        // Others ask the same echo.
+        let before = self.echo.kernel_drops();
+        self.turns.push((self.ask)());
+        self.dropped += self.echo.kernel_drops() - before;
+    }
+
+    fn row(&self) -> Row {
+        let sum = |of: fn(&Trips) -> u64| self.turns.iter().map(of).sum::<u64>();
+        vec![
+            ("median_us", Spread::of(self.turns.iter().map(|turn| turn.median)).into()),
+            ("sent", sum(|turn| turn.sent).into()),
+            ("received", sum(|turn| turn.received).into()),
+            ("dropped_at_echo", self.dropped.into()),
+        ]
+    }
+}
+
 /// One by one, there and back.
 pub(crate) fn trips() -> Report {
     let mut report = Report::new("against-trips");
@@ -108,33 +152,24 @@ pub(crate) fn trips() -> Report {
     ));
     let (bare, serve, server) =
         (Server::floor(&[], "bare-echo"), Server::echo(&[]), bench_server());
-    let [to_bare, to_serve, to_server] =
-        [&bare, &serve, &server].map(|server| server.address.to_string());
-    type Turn<'t> = (&'static str, Box<dyn Fn() -> Trips + 't>);
-    let mut turns: Vec<Turn<'_>> = vec![(OURS, Box::new(|| pigeon_trips(&to_bare, SECONDS)))];
     let own = is_installed(&mut report, "sockperf").then(sockperf_server);
-    if let Some((_, own)) = &own {
-        let port = bare.address.port();
-        turns.push((AWAKE, Box::new(move || sockperf_trips(port, SECONDS, true))));
-        turns.push((ASLEEP, Box::new(move || sockperf_trips(port, SECONDS, false))));
-        let own = *own;
-        let name = "sockperf --nonblocked, its own server";
-        turns.push((name, Box::new(move || sockperf_trips(own, SECONDS, true))));
+    let mut pairs = vec![Pair::pigeon(OURS, &bare)];
+    if let Some((own, port)) = &own {
+        let bare_port = bare.address.port();
+        pairs.push(Pair::sockperf(AWAKE, &bare.process, bare_port, true));
+        pairs.push(Pair::sockperf(ASLEEP, &bare.process, bare_port, false));
+        pairs.push(Pair::sockperf("sockperf --nonblocked, its own server", own, *port, true));
     }
-    turns.push(("pigeon, pigeon serve echo", Box::new(|| pigeon_trips(&to_serve, SECONDS))));
-    turns.push(("pigeon, pigeon bench server", Box::new(|| pigeon_trips(&to_server, SECONDS))));
-
-    let rounds: Vec<Vec<Trips>> =
-        (0..ROUNDS).map(|_| turns.iter().map(|(_, turn)| turn()).collect()).collect();
-    let runs = |at: usize| rounds.iter().map(move |round| &round[at]);
-    let row = |(at, (name, _)): (usize, &Turn<'_>)| {
-        (name.to_string(), trips_row(&runs(at).collect::<Vec<_>>()))
-    };
-    report.table(turns.iter().enumerate().map(row).collect());
+    pairs.push(Pair::pigeon("pigeon, pigeon serve echo", &serve));
+    pairs.push(Pair::pigeon("pigeon, pigeon bench server", &server));
+    for _ in 0..ROUNDS {
+        pairs.iter_mut().for_each(Pair::turn);
+    }
+    report.table(pairs.iter().map(|pair| (pair.name.to_string(), pair.row())).collect());
     for (name, wanted) in [(AWAKE, Some(Wanted::NearOne(NEAR))), (ASLEEP, None)] {
-        let Some(at) = turns.iter().position(|(other, _)| *other == name) else { continue };
-        let pairs = runs(0).zip(runs(at));
-        let ratio = Spread::of(pairs.map(|(ours, theirs)| ours.median / theirs.median));
+        let Some(theirs) = pairs.iter().find(|pair| pair.name == name) else { continue };
+        let rounds = pairs[0].turns.iter().zip(&theirs.turns);
+        let ratio = Spread::of(rounds.map(|(ours, theirs)| ours.median / theirs.median));
         let words = format!("{OURS} / {name}");
         match wanted {
             Some(wanted) => report.judge(&words, ratio, wanted),
@@ -142,20 +177,6 @@ pub(crate) fn trips() -> Report {
         }
     }
     report
-}
-
-const OURS: &str = "pigeon, bare echo";
-const AWAKE: &str = "sockperf --nonblocked, bare echo";
-const ASLEEP: &str = "sockperf that sleeps, bare echo";
-
-fn trips_row(runs: &[&Trips]) -> Row {
-    let sum = |of: fn(&Trips) -> u64| runs.iter().map(|run| of(run)).sum::<u64>();
-    vec![
-        ("median_us", Spread::of(runs.iter().map(|run| run.median)).into()),
-        ("sent", sum(|run| run.sent).into()),
-        ("received", sum(|run| run.received).into()),
-        ("dropped_by_kernel", sum(|run| run.dropped).into()),
-    ]
 }
 
 /// What a hundred runs came to, in one direction or both.

@@ -1,5 +1,5 @@
-//! Datagrams that the kernel dropped because a receive buffer was full. A train that it drops whole
-//! (GRO) counts as one.
+//! Datagrams that the kernel dropped because a receive buffer was full. A train that it would have
+//! handed over whole, to a socket with GRO, counts as one.
 
 use std::net::SocketAddr;
 
@@ -20,8 +20,9 @@ fn sum(of: impl Fn(&SocketEntry) -> bool) -> u64 {
     table.sockets.iter().filter(|socket| of(socket)).map(|socket| socket.drops).sum()
 }
 
-/// Before all sockets of this host, also those that are closed (`RcvbufErrors` of RFC 4113's group
-/// in `/proc/net/snmp`): for programs whose sockets are gone when they have finished.
+/// Before all sockets of this host, also those that are closed by now (`RcvbufErrors` in
+/// `/proc/net/snmp`): for a program whose socket is gone when it has finished. Whatever else loses
+/// datagrams on this host meanwhile is counted too.
 pub(crate) fn of_host() -> u64 {
     let table = std::fs::read_to_string("/proc/net/snmp").expect("Linux has /proc/net/snmp");
     let mut lines = table.lines().filter(|line| line.starts_with("Udp: "));

@@ -140,7 +140,7 @@ impl Report {
     fn note(&mut self, name: &str, figure: Spread, wanted: &str, verdict: &str) {
         let text = Figure::Spread(figure).text();
         let separator = if wanted.is_empty() { "" } else { ": " };
-        let line = format!("  {name:<44}  {text:<20}  {wanted}{separator}{verdict}");
+        let line = format!("  {name:<52}  {text:<22}  {wanted}{separator}{verdict}");
         println!("{}", line.trim_end());
         let mut json = figure.json();
         if !wanted.is_empty() {

@@ -39,9 +39,11 @@ pub(crate) fn run(cpus: Cpus) -> Report {
         for turn in 0..askers.len() {
             // Each begins a round in its turn.
             let which = (turn + round) % askers.len();
-            let dropped = drops::of_host();
+            let asker = askers[which].1.pid();
+            let dropped = || server.process.kernel_drops() + drops::of_process(asker);
+            let before = dropped();
             let times = askers[which].1.turn();
-            let turn = Turn::of(times, drops::of_host() - dropped);
+            let turn = Turn::of(times, dropped() - before);
             if round > 0 {
                 turns[which].push(turn);
             }
@@ -72,7 +74,7 @@ struct Turn {
     p99: f64,
     /// Replies that came, to as many requests: one that never does ends the measurement.
     replies: usize,
-    /// By the kernel, on this host.
+    /// By the kernel, before the server and before the asker.
     dropped: u64,
 }
 
@@ -123,6 +125,13 @@ impl Asker {
         let mut command = python("toolbox/asker.py");
         command.args([server.ip().to_string(), server.port().to_string(), REQUESTS.to_string()]);
         Some(Asker::Python(Process::start(&[cpus.load], command)))
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Asker::Python(process) => process.pid(),
+            Asker::Library(_) | Asker::Bare(_) => std::process::id(),
+        }
     }
 
     /// Asks many times, and returns how long each took, in microseconds.
