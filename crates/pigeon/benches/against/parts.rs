@@ -9,8 +9,12 @@ use crate::support::report::{Report, Row, Wanted};
 use crate::support::server::Server;
 use crate::support::spread::Spread;
 
+/// Rounds of each part, and the seconds of a turn: short turns for round trips, whose medians need
+/// few seconds but many rounds on a machine that does other things too.
 const ROUNDS: usize = 3;
 const SECONDS: u64 = 3;
+const TRIP_ROUNDS: usize = 5;
+const TRIP_SECONDS: u64 = 2;
 
 /// Datagrams a second of pigeon, over those of iperf3, at 64 bytes.
 const WANTED: f64 = 2.0;
@@ -117,12 +121,12 @@ struct Pair<'p> {
 impl<'p> Pair<'p> {
     fn pigeon(name: &'static str, echo: &'p Server) -> Pair<'p> {
         let address = echo.address.to_string();
-        let ask = Box::new(move || pigeon_trips(&address, SECONDS));
+        let ask = Box::new(move || pigeon_trips(&address, TRIP_SECONDS));
         Pair { name, echo: &echo.process, ask, turns: Vec::new(), dropped: 0 }
     }
 
     fn sockperf(name: &'static str, echo: &'p Process, port: u16, awake: bool) -> Pair<'p> {
-        let ask = Box::new(move || sockperf_trips(port, SECONDS, awake));
+        let ask = Box::new(move || sockperf_trips(port, TRIP_SECONDS, awake));
         Pair { name, echo, ask, turns: Vec::new(), dropped: 0 }
     }
 
@@ -148,7 +152,7 @@ impl<'p> Pair<'p> {
 pub(crate) fn trips() -> Report {
     let mut report = Report::new("against-trips");
     report.section(&format!(
-        "round trips of 64 bytes, one by one, {ROUNDS} rounds of {SECONDS} s: who asks, who echoes"
+        "round trips of 64 bytes, one by one, {TRIP_ROUNDS} rounds of {TRIP_SECONDS} s: who asks, who echoes"
     ));
     let (bare, serve, server) =
         (Server::floor(&[], "bare-echo"), Server::echo(&[]), bench_server());
@@ -162,8 +166,12 @@ pub(crate) fn trips() -> Report {
     }
     pairs.push(Pair::pigeon("pigeon, pigeon serve echo", &serve));
     pairs.push(Pair::pigeon("pigeon, pigeon bench server", &server));
-    for _ in 0..ROUNDS {
-        pairs.iter_mut().for_each(Pair::turn);
+    for round in 0..TRIP_ROUNDS {
+        // There and back, so that nobody always follows the same neighbour.
+        match round % 2 {
+            0 => pairs.iter_mut().for_each(Pair::turn),
+            _ => pairs.iter_mut().rev().for_each(Pair::turn),
+        }
     }
     report.table(pairs.iter().map(|pair| (pair.name.to_string(), pair.row())).collect());
     for (name, wanted) in [(AWAKE, Some(Wanted::NearOne(NEAR))), (ASLEEP, None)] {

@@ -17,6 +17,9 @@ pub(crate) const PADDED: &[u8] =
 const BATCH: usize = 256;
 const UNREAD: usize = 32_768;
 
+/// How often an answer is asked for, a second each.
+const ATTEMPTS: usize = 10;
+
 pub(crate) struct Crowd {
     socket: Socket,
     hub: SocketAddr,
@@ -85,7 +88,7 @@ impl Crowd {
 
     /// Sends until there is an answer of the wanted kind.
     fn ask<T>(&mut self, n: usize, question: &[u8], read: impl Fn(&str) -> Option<T>) -> T {
-        loop {
+        for _ in 0..ATTEMPTS {
             self.send_from(n..n + 1, question, None);
             let asked = Instant::now();
             while asked.elapsed() < Duration::from_secs(1) {
@@ -102,5 +105,6 @@ impl Crowd {
                 }
             }
         }
+        panic!("the hub does not answer");
     }
 }
