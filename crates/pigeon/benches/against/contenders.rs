@@ -3,8 +3,18 @@
 use serde_json::Value;
 
 use crate::support::drops;
-use crate::support::process::{self, Process, free_port, program, run};
+use crate::support::process::{self, Process, find, free_port, program, run};
+use crate::support::report::Report;
 use crate::support::server::Server;
+
+/// Whether a program is installed; the report says so if it is to be left out.
+pub(crate) fn is_installed(report: &mut Report, program: &str) -> bool {
+    let found = find(program).is_some();
+    if !found {
+        report.skipped(program);
+    }
+    found
+}
 
 /// One way, as fast as it goes.
 pub(crate) struct Throughput {

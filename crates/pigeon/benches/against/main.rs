@@ -24,22 +24,24 @@
 
 mod contenders;
 mod echo;
-mod parts;
+mod sums;
 #[path = "../support/mod.rs"]
 mod support;
+mod throughput;
+mod trips;
 
-use support::parts::{chosen, words};
+use support::parts;
 use support::report::{self, Report};
 
 type Part = fn() -> Report;
 
 const PARTS: &[(&str, Part)] =
-    &[("throughput", parts::throughput), ("trips", parts::trips), ("sums", parts::sums)];
+    &[("throughput", throughput::run), ("trips", trips::run), ("sums", sums::run)];
 
 fn main() {
-    let words = words();
+    let words = parts::words();
     if words == ["bare-echo"] {
         echo::run();
     }
-    report::end(chosen(&words, PARTS).iter().map(|part| part()));
+    report::end(parts::chosen(&words, PARTS).iter().map(|part| part()));
 }
