@@ -1,127 +1,140 @@
-//! Those who measure, each with its own far end.
-
-use std::net::UdpSocket;
+//! Those who measure, each with its own far end or the echo in here.
 
 use serde_json::Value;
 
-use crate::process::{Server, free_port, run};
+use crate::support::drops;
+use crate::support::process::{self, Process, find, free_port, program, run};
+use crate::support::report::Report;
+use crate::support::server::Server;
 
-const PIGEON: &str = env!("CARGO_BIN_EXE_pigeon");
+/// Whether a program is installed; the report says so if it is to be left out.
+pub(crate) fn is_installed(report: &mut Report, program: &str) -> bool {
+    let found = find(program).is_some();
+    if !found {
+        report.skipped(program);
+    }
+    found
+}
 
 /// One way, as fast as it goes.
 pub(crate) struct Throughput {
     pub(crate) sent: u64,
     pub(crate) received: u64,
+    pub(crate) dropped: u64,
     pub(crate) seconds: f64,
     /// CPU seconds of the sender and of the receiver.
     pub(crate) cpu: [f64; 2],
 }
 
-/// `pigeon bench server`, and where it listens.
-pub(crate) fn bench_server() -> (Server, String) {
-    let server = Server::start(PIGEON, "bench server 0", "");
-    let address = server.wait_for("listening on ").trim().to_string();
-    (server, address)
+/// There and back, one by one, as who asked counts them.
+pub(crate) struct Trips {
+    /// In microseconds.
+    pub(crate) median: f64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+/// `pigeon bench server`.
+pub(crate) fn bench_server() -> Server {
+    Server::announced(&[], process::pigeon("bench server 127.0.0.1:0"), "listening on ")
 }
 
 /// The summary of a `pigeon bench`, and its CPU seconds.
 pub(crate) fn pigeon_bench(args: &str) -> (Value, f64) {
-    let (said, cpu) = run(PIGEON, &format!("bench {args} --json"));
+    let (said, cpu) = run(process::pigeon(&format!("bench {args} --json")));
     let summary = serde_json::from_str(said.lines().last().expect("a summary"));
     (summary.expect("JSON"), cpu)
 }
 
 pub(crate) fn pigeon(size: usize, seconds: u64) -> Throughput {
-    let (server, address) = bench_server();
-    let before = server.seconds();
-    let (summary, cpu) = pigeon_bench(&format!("{address} --for {seconds}s --size {size}"));
+    let server = bench_server();
+    let before = server.process.own_seconds();
+    let (summary, cpu) =
+        pigeon_bench(&format!("{} --for {seconds}s --size {size}", server.address));
+    let count = |field: &str| summary[field].as_u64().expect("a count");
     Throughput {
-        sent: summary["up_sent"].as_u64().expect("a count"),
-        received: summary["up_received"].as_u64().expect("a count"),
+        sent: count("up_sent"),
+        received: count("up_received"),
+        // By its own account, which tells trains that were dropped by their datagrams.
+        dropped: count("up_lost_in_kernel"),
         seconds: summary["elapsed"].as_f64().expect("a number"),
-        cpu: [cpu, server.seconds() - before],
+        cpu: [cpu, server.process.own_seconds() - before],
     }
 }
 
 pub(crate) fn iperf3(size: usize, seconds: u64) -> Throughput {
     let port = free_port();
-    let server =
-        Server::start("iperf3", &format!("-s -B 127.0.0.1 -p {port} --forceflush"), "listening");
-    let before = server.seconds();
+    let args = format!("-s -B 127.0.0.1 -p {port} --forceflush");
+    let server = Process::start(&[], program("iperf3", &args));
+    server.wait_for("listening");
+    // It closes its socket when it is done.
+    let (before, dropped) = (server.own_seconds(), drops::of_host());
     let args = format!("-c 127.0.0.1 -p {port} -u -b 0 -l {size} -t {seconds} -J");
-    let (said, cpu) = run("iperf3", &args);
+    let (said, cpu) = run(program("iperf3", &args));
     let report: Value = serde_json::from_str(&said).expect("JSON");
     let sum = &report["end"]["sum"];
     let count = |field: &str| sum[field].as_u64().expect("a count");
     Throughput {
         sent: count("packets"),
         received: count("packets").saturating_sub(count("lost_packets")),
+        dropped: drops::of_host() - dropped,
         seconds: sum["seconds"].as_f64().expect("a number"),
-        cpu: [cpu, server.seconds() - before],
+        cpu: [cpu, server.own_seconds() - before],
     }
 }
 
 pub(crate) fn sockperf(size: usize, seconds: u64) -> Throughput {
-    let server = sockperf_server();
-    let before = server.0.seconds();
-    let args = format!("throughput -i 127.0.0.1 -p {} -m {size} -t {seconds}", server.1);
-    let (said, cpu) = run("sockperf", &args);
-    let behind = |words: &str| said.split_once(words).expect("sockperf says so").1;
-    let sent = behind("Total of ").split(' ').next().and_then(|word| word.parse().ok());
-    let seconds = behind("messages sent in ").split(' ').next().and_then(|word| word.parse().ok());
-    let server_cpu = server.0.seconds() - before;
-    server.0.interrupt();
-    let received = server.0.wait_for("Total ");
-    let received = received.split(' ').next().and_then(|word| word.parse().ok());
+    let (server, port) = sockperf_server();
+    let before = server.own_seconds();
+    let args = format!("throughput -i 127.0.0.1 -p {port} -m {size} -t {seconds}");
+    let (said, cpu) = run(program("sockperf", &args));
+    let (server_cpu, dropped) = (server.own_seconds() - before, server.kernel_drops());
+    server.interrupt();
     Throughput {
-        sent: sent.expect("a count"),
-        received: received.expect("a count"),
-        seconds: seconds.expect("a number"),
+        sent: number_behind(&said, "Total of ") as u64,
+        received: number_behind(&server.wait_for("Total "), "") as u64,
+        dropped,
+        seconds: number_behind(&said, "messages sent in "),
         cpu: [cpu, server_cpu],
     }
 }
 
-fn sockperf_server() -> (Server, u16) {
+/// sockperf's own server, and its port.
+pub(crate) fn sockperf_server() -> (Process, u16) {
     let port = free_port();
     let server =
-        Server::start("sockperf", &format!("server -i 127.0.0.1 -p {port}"), "to block on socket");
+        Process::start(&[], program("sockperf", &format!("server -i 127.0.0.1 -p {port}")));
+    server.wait_for("to block on socket");
     (server, port)
 }
 
-/// The median round trip, in microseconds, of a client that stays awake or sleeps meanwhile.
-pub(crate) fn sockperf_trip(seconds: u64, awake: bool) -> f64 {
-    let (_server, port) = sockperf_server();
+/// Round trips to a port that answers sockperf, by a client that stays awake meanwhile or sleeps.
+pub(crate) fn sockperf_trips(port: u16, seconds: u64, awake: bool) -> Trips {
     let awake = if awake { "--nonblocked" } else { "" };
     let args = format!("ping-pong -i 127.0.0.1 -p {port} -m 64 -t {seconds} --full-rtt {awake}");
-    let (said, _) = run("sockperf", &args);
-    let line = said.lines().find(|line| line.contains("percentile 50.000"));
-    line.and_then(|line| line.rsplit('=').next()?.trim().parse().ok()).expect("a median")
+    let (said, _) = run(program("sockperf", &args));
+    Trips {
+        median: number_behind(&said, "percentile 50.000 ="),
+        sent: number_behind(&said, "SentMessages=") as u64,
+        received: number_behind(&said, "ReceivedMessages=") as u64,
+    }
 }
 
 /// The same by pigeon, to whoever echoes at an address.
-pub(crate) fn pigeon_trip(address: &str, seconds: u64) -> f64 {
+pub(crate) fn pigeon_trips(address: &str, seconds: u64) -> Trips {
     let args = format!("{address} --ping --rate unlimited --size 64 --for {seconds}s");
     let (summary, _) = pigeon_bench(&args);
-    summary["rtt_p50"].as_f64().expect("a number") * 1e6
+    Trips {
+        median: summary["rtt_p50"].as_f64().expect("a number") * 1e6,
+        sent: summary["trip_sent"].as_u64().expect("a count"),
+        received: summary["trip_received"].as_u64().expect("a count"),
+    }
 }
 
-/// `pigeon serve echo`, and where it listens.
-pub(crate) fn serve_echo() -> (Server, String) {
-    let server = Server::start(PIGEON, "serve echo:0", "");
-    let address = server.wait_for("echo on ").trim().to_string();
-    (server, address)
-}
-
-/// What sockperf's server does, and nothing else; it lives as long as this program.
-pub(crate) fn bare_echo() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let address = socket.local_addr().expect("it is bound").to_string();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 65_536];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            // A client that has gone is no reason to stop.
-            let _ = socket.send_to(&buffer[..length], from);
-        }
-    });
-    address
+/// The number that sockperf says behind these words.
+fn number_behind(said: &str, words: &str) -> f64 {
+    let rest = said.split_once(words).unwrap_or_else(|| panic!("no {words:?} in {said}")).1;
+    let rest = rest.trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    rest[..end].parse().unwrap_or_else(|_| panic!("no number behind {words:?} in {said}"))
 }

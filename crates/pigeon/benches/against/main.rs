@@ -15,42 +15,33 @@
 //! the way through the kernel is nearly all the sender's. It says how much of a machine a measurement
 //! takes, and how fast a slower machine could measure.
 //!
-//! **Round trips.** sockperf and pigeon cannot use one echo service: sockperf's server answers only
-//! sockperf's own messages, and its client takes only answers whose header its server has changed.
-//! So beside pigeon's far ends there is a bare echo in here that does what sockperf's server does:
-//! one blocking recvfrom, one sendto. And pigeon stays awake while a datagram is out, where sockperf
-//! sleeps unless told `--nonblocked`: what a thread takes to wake up is a good part of a round trip
-//! within a host. So that is what it is compared with; the other stands beside it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "so does a benchmark end"
-)]
+//! **Round trips.** Both measure one echo, `echo.rs`, a blocking recvfrom and a sendto: what is
+//! compared is those who ask. pigeon stays awake while a datagram is out, where sockperf sleeps unless
+//! told `--nonblocked`, and what a thread takes to wake up is a good part of a round trip within a
+//! host; so the one with `--nonblocked` is what it is compared with. Beside them stand sockperf to its
+//! own server, and pigeon to its own ends.
+#![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
-#[cfg(target_os = "linux")]
 mod contenders;
-#[cfg(target_os = "linux")]
-mod process;
-#[cfg(target_os = "linux")]
-mod report;
+mod echo;
+mod sums;
+#[path = "../support/mod.rs"]
+mod support;
+mod throughput;
+mod trips;
 
-#[cfg(target_os = "linux")]
+use support::parts;
+use support::report::{self, Report};
+
+type Part = fn() -> Report;
+
+const PARTS: &[(&str, Part)] =
+    &[("throughput", throughput::run), ("trips", trips::run), ("sums", sums::run)];
+
 fn main() {
-    use report::{sums, throughput, trips};
-
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let reached = match words.first().map(String::as_str) {
-        Some("throughput") => throughput(),
-        Some("trips") => trips(),
-        Some("sums") => sums(),
-        None | Some("all") => [throughput(), trips(), sums()].iter().all(|reached| *reached),
-        Some(word) => panic!("no such part: {word}; there are throughput, trips, sums, all"),
-    };
-    std::process::exit(i32::from(!reached));
-}
-
-#[cfg(not(target_os = "linux"))]
-fn main() {
-    println!("skipped: CPU time is read from /proc");
+    let words = parts::words();
+    if words == ["bare-echo"] {
+        echo::run();
+    }
+    report::end(parts::chosen(&words, PARTS).iter().map(|part| part()));
 }

@@ -6,11 +6,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
-use serde_json::json;
 
 use crate::load::{Load, Sizes};
-use crate::report::Report;
-use crate::spread::Spread;
+use crate::support::report::{Report, Row};
+use crate::support::spread::Spread;
 use crate::turns::Contender;
 
 /// Rounds, of which the first one only warms up, and the messages of a hub's turn in each.
@@ -21,64 +20,85 @@ struct Measured {
     /// In nanoseconds.
     all: Histogram<u64>,
     medians: Vec<f64>,
-    missing: u64,
+    sent: u64,
+    delivered: u64,
+    /// By the kernel, before the hub and before the members.
+    dropped: [u64; 2],
 }
 
 /// Measures hubs in turn and reports them; the first one is compared with the second.
 pub(crate) fn measure(report: &mut Report, contenders: &mut [Contender]) {
     let mut load = Load::new(Sizes::Equal(64), 1);
-    let new = || Measured { all: histogram(), medians: Vec::new(), missing: 0 };
-    let mut measured: Vec<_> = contenders.iter().map(|_| new()).collect();
+    let mut measured: Vec<_> = contenders.iter().map(|_| Measured::new()).collect();
     for round in 0..=ROUNDS {
         for (contender, measured) in contenders.iter_mut().zip(&mut measured) {
-            let mut turn = new();
-            for _ in 0..MESSAGES {
-                one(contender, &mut load, &mut turn);
-            }
+            let turn = turn(contender, &mut load);
             if round > 0 {
-                measured.medians.push(turn.all.value_at_quantile(0.5) as f64);
-                measured.missing += turn.missing;
-                measured.all += turn.all;
+                measured.add(turn);
             }
         }
     }
-    println!(
-        "  {:<28} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
-        "microseconds", "min", "median", "p99", "max", "sent", "missing", "dropped"
-    );
-    for (contender, measured) in contenders.iter_mut().zip(&measured) {
-        let at = |quantile| measured.all.value_at_quantile(quantile) as f64 / 1e3;
-        let (min, median, p99, max) = (at(0.0), at(0.5), at(0.99), at(1.0));
-        let (name, sent, missing) = (contender.name, ROUNDS * MESSAGES, measured.missing);
-        let dropped = contender.members.kernel_drops();
-        println!(
-            "  {name:<28} {min:>9.0} {median:>9.0} {p99:>9.0} {max:>9.0} {sent:>9} {missing:>9} {dropped:>7}"
-        );
-        report.figure(
-            name,
-            json!({
-                "members": contender.members.count(), "sent": sent, "missing": missing,
-                "delivered": sent * contender.members.count() - missing as usize,
-                "dropped_by_kernel": dropped,
-                "microseconds": { "min": min, "median": median, "p99": p99, "max": max },
-            }),
-        );
-    }
+    let rows = contenders.iter().zip(&measured);
+    let row = |(contender, measured): (&Contender, &Measured)| {
+        let due = measured.sent * contender.members.count() as u64;
+        (contender.name.to_string(), measured.row(due))
+    };
+    report.table(rows.map(row).collect());
     let [ours, floor, ..] = &measured[..] else { return };
     let ratios = ours.medians.iter().zip(&floor.medians).map(|(ours, floor)| ours / floor);
     let name = format!("{} / {}, medians", contenders[0].name, contenders[1].name);
-    report.compare(&name, Spread::of(ratios), "");
+    report.ratio(&name, Spread::of(ratios));
 }
 
-fn one(contender: &mut Contender, load: &mut Load, measured: &mut Measured) {
-    let burst = load.next();
-    let sent = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    contender.members.publish(&burst);
-    let collected = contender.members.collect(&burst, Duration::from_secs(1));
-    measured.missing += (contender.members.count() as u64).saturating_sub(collected.copies);
-    let took = collected.last.and_then(|last| last.checked_sub(sent));
-    if let Some(took) = took {
-        measured.all.saturating_record(took.as_nanos() as u64);
+/// One message after the other, each when the last one has arrived.
+fn turn(contender: &mut Contender, load: &mut Load) -> Measured {
+    let mut turn = Measured::new();
+    let before = contender.kernel_drops();
+    for _ in 0..MESSAGES {
+        let burst = load.next();
+        let said = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        contender.members.publish(&burst);
+        let collected = contender.members.collect(&burst, Duration::from_secs(1));
+        turn.sent += 1;
+        turn.delivered += collected.copies;
+        let took = collected.last.and_then(|last| last.checked_sub(said));
+        if let Some(took) = took {
+            turn.all.saturating_record(took.as_nanos() as u64);
+        }
+    }
+    let after = contender.kernel_drops();
+    turn.dropped = [after[0] - before[0], after[1] - before[1]];
+    turn.medians.push(turn.all.value_at_quantile(0.5) as f64);
+    turn
+}
+
+impl Measured {
+    fn new() -> Measured {
+        let all = histogram();
+        Measured { all, medians: Vec::new(), sent: 0, delivered: 0, dropped: [0; 2] }
+    }
+
+    fn add(&mut self, turn: Measured) {
+        self.all += turn.all;
+        self.medians.extend(turn.medians);
+        self.sent += turn.sent;
+        self.delivered += turn.delivered;
+        self.dropped = [0, 1].map(|at| self.dropped[at] + turn.dropped[at]);
+    }
+
+    fn row(&self, due: u64) -> Row {
+        let micros = |quantile| self.all.value_at_quantile(quantile) as f64 / 1e3;
+        vec![
+            ("min_us", micros(0.0).into()),
+            ("median_us", micros(0.5).into()),
+            ("p99_us", micros(0.99).into()),
+            ("max_us", micros(1.0).into()),
+            ("sent", self.sent.into()),
+            ("due", due.into()),
+            ("delivered", self.delivered.into()),
+            ("dropped_at_hub", self.dropped[0].into()),
+            ("dropped_at_members", self.dropped[1].into()),
+        ]
     }
 }
 

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cpu::{Busy, Cpus, own_seconds};
 use crate::load::{Load, Sizes};
 use crate::members::Members;
-use crate::server::Server;
+use crate::support::cpu::{Busy, Cpus};
+use crate::support::server::Server;
 
 /// How long a hub works in one round. The kernel counts busy time in hundredths of a second.
 const TURN: Duration = Duration::from_millis(1_000);
@@ -15,8 +15,9 @@ const TURN: Duration = Duration::from_millis(1_000);
 /// Rounds that are kept. Odd, so that one of them is the median.
 const KEPT: usize = 9;
 
-/// Rounds at the most.
-const ROUNDS: usize = 2 * KEPT;
+/// How long rounds are repeated in search of quiet ones, so that two sections of a benchmark end
+/// within two minutes.
+const SEARCH: Duration = Duration::from_secs(45);
 
 /// The share of others on the hub's CPU up to which a round is a quiet one.
 const QUIET: f64 = 0.05;
@@ -43,8 +44,9 @@ pub(crate) struct Turn {
     /// Copies that should have arrived, and those that did.
     pub(crate) due: u64,
     pub(crate) delivered: u64,
-    /// Copies the kernel dropped before their member.
-    pub(crate) dropped: u64,
+    /// Messages that the kernel dropped before the hub, and copies that it dropped before their
+    /// member.
+    pub(crate) dropped: [u64; 2],
 }
 
 impl Turn {
@@ -89,7 +91,7 @@ impl Contender {
 
     /// Works for a while with the next burst always sent when the last one has arrived.
     fn turn(&mut self, cpus: Cpus, load: &mut Load) -> Turn {
-        let (drops, own) = (self.members.kernel_drops(), own_seconds(self.server.pid()));
+        let (drops, own) = (self.kernel_drops(), self.server.process.own_seconds());
         let (start, busy) = (Instant::now(), Busy::start(cpus.hub));
         let mut turn = Turn::default();
         while start.elapsed() < TURN {
@@ -99,10 +101,16 @@ impl Contender {
             turn.delivered += self.members.collect(&burst, PATIENCE).copies;
         }
         turn.busy = busy.seconds();
-        turn.own = own_seconds(self.server.pid()) - own;
+        turn.own = self.server.process.own_seconds() - own;
         turn.due = turn.sent * self.members.count() as u64;
-        turn.dropped = self.members.kernel_drops() - drops;
+        let dropped = self.kernel_drops();
+        turn.dropped = [dropped[0] - drops[0], dropped[1] - drops[1]];
         turn
+    }
+
+    /// What the kernel has dropped so far before the hub, and before the members.
+    pub(crate) fn kernel_drops(&mut self) -> [u64; 2] {
+        [self.server.process.kernel_drops(), self.members.kernel_drops()]
     }
 }
 
@@ -110,8 +118,8 @@ impl Contender {
 pub(crate) fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_flight: usize) {
     let mut load = Load::new(sizes, in_flight);
     let mut rounds = Vec::new();
-    let mut quiet = 0;
-    for round in 0..=ROUNDS {
+    let (mut quiet, start) = (0, Instant::now());
+    for round in 0.. {
         // There and back, so that nobody always follows the same neighbour.
         let mut turns: Vec<Turn> = if round % 2 == 0 {
             contenders.iter_mut().map(|contender| contender.turn(cpus, &mut load)).collect()
@@ -125,7 +133,7 @@ pub(crate) fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_
             quiet += usize::from(noise(&turns) <= QUIET);
             rounds.push(turns);
         }
-        if quiet == KEPT {
+        if quiet == KEPT || start.elapsed() > SEARCH {
             break;
         }
     }

@@ -1,201 +1,167 @@
 //! What silent members and forged senders cost a real `pigeon hub` in resident memory.
 //!
 //! ```text
-//! cargo bench -p pigeon --bench memory            a million members
+//! cargo bench -p pigeon --bench memory            a million of each
 //! cargo bench -p pigeon --bench memory -- 100000  so many
 //! ```
 //!
-//! One socket plays everybody, by sending each datagram from another address of 127.0.0.0/8
-//! (IP_PKTINFO).
+//! Takes less than two minutes and needs no root. One socket plays everybody, by sending each
+//! datagram from another address of 127.0.0.0/8 (IP_PKTINFO).
 //!
 //! - **A silent member**: the growth from a thousand members, when every buffer has been used, to
 //!   all of them; the hub's own answer to a padded heartbeat says how many it has. Once as this
 //!   machine's programs, whose addresses are not counted, and once with every address counted.
 //! - **A forged sender**: a hub that has nobody's network open is sent a heartbeat from each of a
-//!   million addresses that prove nothing. It may grow by 16 MiB, and members that proved
-//!   themselves must still be members.
-#![expect(clippy::expect_used, reason = "a measurement that fails ends")]
+//!   million addresses that prove nothing, for ten seconds. It may grow by 16 MiB. Meanwhile a
+//!   hundred members that have proved themselves beat once a second; a hub that loses them in the
+//!   crowd drops them, as its time-out is three seconds. That it would is shown at the end: they
+//!   fall silent, and must be gone.
+#![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
+mod crowd;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pigeon_datagram::Transmit;
-use pigeon_net::{Receipt, Socket, SocketOptions};
-use support::{HubProcess, loopback_ip};
+use crowd::{Crowd, HEARTBEAT, PADDED};
+use support::parts;
+use support::report::{self, Report, Wanted};
+use support::server::Server;
 
+/// Members when memory is first looked at.
 const WARM: usize = 1_000;
+
+/// Bytes a silent member may take, and MiB that forged senders may.
 const MEMBER_TARGET: f64 = 100.0;
 const FORGED_TARGET: f64 = 16.0;
 
+/// How long joining is tried, so that the whole ends within two minutes on any machine.
+const JOINING: Duration = Duration::from_secs(30);
+
+/// Members that live among the forged senders, how often they beat, and what the hub bears.
+const LIVE: usize = 100;
+const BEAT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long all the forged senders take. A time-out would pass three times meanwhile.
+const FORGING: Duration = Duration::from_secs(10);
+
 fn main() {
-    let members: usize =
-        std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(1_000_000);
-    let mut met = true;
-    for (name, counted) in [("this machine's", false), ("counted by address", true)] {
-        met &= silent_members(members, name, counted);
-    }
-    met &= forged_senders(members);
-    if !met {
-        std::process::exit(1);
-    }
+    let members = match &parts::words()[..] {
+        [] => Some(1_000_000),
+        [word] => word.parse().ok().filter(|members| *members > WARM),
+        _ => None,
+    };
+    let Some(members) = members else {
+        eprintln!("how many members, more than {WARM}, or nothing for a million");
+        std::process::exit(2);
+    };
+    let mut report = Report::new("memory");
+    silent_members(&mut report, members, "this machine's", "");
+    silent_members(&mut report, members, "counted by address", "--max-per-address 256");
+    forged_senders(&mut report, members);
+    report::end([report]);
 }
 
-fn silent_members(members: usize, name: &str, counted: bool) -> bool {
-    let most = members.to_string();
-    let mut flags = vec!["--timeout", "1h", "--max-members", &most];
-    if counted {
-        flags.extend(["--max-per-address", "256"]);
-    }
-    let hub = HubProcess::start(&flags);
-    let mut crowd = Crowd::new(&hub);
-    crowd.join(WARM);
-    let before = hub.resident_bytes();
+fn silent_members(report: &mut Report, members: usize, name: &str, flag: &str) {
+    report.section(&format!("silent members, {name}"));
+    let hub = Server::hub(&[], &format!("--timeout 1h --max-members {members} {flag}"));
+    let mut crowd = Crowd::new(hub.address);
+    crowd.join(WARM, JOINING);
+    let before = hub.process.resident_bytes();
     let start = Instant::now();
-    crowd.join(members);
+    let joined = crowd.join(members, JOINING);
     let seconds = start.elapsed().as_secs_f64();
-    let after = hub.resident_bytes();
+    let after = hub.process.resident_bytes();
 
-    let each = (after - before) as f64 / (members - WARM) as f64;
-    println!("silent members, {name}");
-    println!("  members           {members}");
-    println!("  resident          {before} bytes with {WARM} members, {after} with all");
-    println!("  each              {each:.1} bytes (at most {MEMBER_TARGET} wanted)");
-    println!("  joining took      {seconds:.1} s, generator included");
-    println!(
-        r#"{{"bench":"silent members","counted":{counted},"members":{members},"before":{before},"after":{after},"bytes_per_member":{each:.1}}}"#
-    );
-    each <= MEMBER_TARGET
+    let row = vec![
+        ("sent", crowd.sent.into()),
+        ("members", joined.into()),
+        ("dropped_at_hub", hub.process.kernel_drops().into()),
+        ("seconds", seconds.into()),
+        ("mib_with_a_thousand", mib(before).into()),
+        ("mib_with_all", mib(after).into()),
+    ];
+    report.table(vec![(name.into(), row)]);
+    let each = after.saturating_sub(before) as f64 / (joined - WARM).max(1) as f64;
+    let everybody = Wanted::AtLeast(members as f64);
+    report.judge(&format!("{name}, members after joining"), joined as f64, everybody);
+    report.judge(&format!("{name}, bytes a member"), each, Wanted::AtMost(MEMBER_TARGET));
 }
 
-fn forged_senders(senders: usize) -> bool {
-    let hub = HubProcess::start(&["--open", "", "--timeout", "1h"]);
-    let mut crowd = Crowd::new(&hub);
-    let live = 100;
-    for n in 0..live {
-        crowd.prove(n);
-    }
-    assert_eq!(crowd.count(), live, "those who proved themselves are members");
-    // Heartbeats from everybody else, once to warm up every buffer, then for the measurement.
-    crowd.heartbeats(live..live + WARM);
-    let before = hub.resident_bytes();
-    crowd.heartbeats(live..live + senders);
-    // And padded ones, which are answered with a proof to send back.
-    crowd.padded_heartbeats(live..live + senders / 10);
-    crowd.heartbeats(0..live);
-    let members = crowd.count();
-    let after = hub.resident_bytes();
+fn forged_senders(report: &mut Report, senders: usize) {
+    report.section("forged senders among live members");
+    let hub = Server::hub(&[], &format!("--open= --timeout {}s", TIMEOUT.as_secs()));
+    let (mut live, mut forged) = (Crowd::new(hub.address), Crowd::new(hub.address));
+    (0..LIVE).for_each(|n| live.prove(n));
+    // Once, to warm up every buffer.
+    forged.send_from(LIVE..LIVE + WARM, HEARTBEAT, None);
+    let before = hub.process.resident_bytes();
+    let over = AtomicBool::new(false);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| beat(&mut live, LIVE, &over));
+        forged.send_from(LIVE..LIVE + senders, HEARTBEAT, Some(FORGING));
+        // And padded ones, which are answered with a proof to send back.
+        forged.send_from(LIVE..LIVE + senders / 10, PADDED, Some(FORGING / 10));
+        over.store(true, Ordering::Release);
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    let (members, first_visit) = census(&hub);
+    let after = hub.process.resident_bytes();
+    std::thread::sleep(TIMEOUT + BEAT);
+    let (left, second_visit) = census(&hub);
+    let dropped = hub.process.kernel_drops();
 
-    let grown = after.saturating_sub(before) as f64 / f64::from(1 << 20);
-    println!("forged senders");
-    println!("  senders           {senders}, none of which proved its address");
-    println!(
-        "  resident          {before} bytes before, {after} after: {grown:.1} MiB more (at most {FORGED_TARGET} wanted)"
-    );
-    println!("  members           {members} of {live} that had proved theirs");
-    println!(
-        r#"{{"bench":"forged senders","senders":{senders},"before":{before},"after":{after},"members":{members}}}"#
-    );
-    grown <= FORGED_TARGET && members == live
+    let row = vec![
+        ("sent_by_forged", forged.sent.into()),
+        ("sent_by_others", (live.sent + first_visit + second_visit).into()),
+        ("received", received(hub).into()),
+        ("dropped_at_hub", dropped.into()),
+        ("seconds", seconds.into()),
+        ("mib_before", mib(before).into()),
+        ("mib_after", mib(after).into()),
+    ];
+    report.table(vec![("hub".into(), row)]);
+    let grown = mib(after) - mib(before);
+    report.judge("MiB more", grown, Wanted::AtMost(FORGED_TARGET));
+    report.judge("live members kept", members as f64, Wanted::AtLeast(LIVE as f64));
+    report.judge("kept when they had fallen silent", left as f64, Wanted::AtMost(0.0));
 }
 
-/// One socket that plays everybody.
-struct Crowd {
-    socket: Socket,
-    hub: std::net::SocketAddr,
-    transmits: Vec<Transmit>,
+/// How many members a hub has, by its answer to a visitor who proves itself and is not counted; and
+/// how many datagrams the visit took.
+fn census(hub: &Server) -> (usize, u64) {
+    let mut visitor = Crowd::new(hub.address);
+    visitor.prove(0);
+    (visitor.count() - 1, visitor.sent)
 }
 
-const HEARTBEAT: &[u8] = b"^hb^";
-const PADDED: &[u8; 64] = b"^hb^                                                            ";
-
-impl Crowd {
-    fn new(hub: &HubProcess) -> Crowd {
-        let any = (std::net::Ipv4Addr::UNSPECIFIED, 0).into();
-        let socket = Socket::bind(any, &SocketOptions::default()).expect("a socket");
-        Crowd { socket, hub: hub.address, transmits: Vec::new() }
-    }
-
-    /// Sends heartbeats from addresses 0 to `members` until the hub has them all. The kernel may
-    /// drop some, so everyone is sent for until nobody is missing.
-    fn join(&mut self, members: usize) {
-        let deadline = Instant::now() + Duration::from_secs(100);
-        while self.count() < members {
-            assert!(Instant::now() < deadline, "the hub took too long");
-            self.heartbeats(0..members);
-        }
-    }
-
-    fn heartbeats(&mut self, who: std::ops::Range<usize>) {
-        self.send_from(who, HEARTBEAT);
-    }
-
-    fn padded_heartbeats(&mut self, who: std::ops::Range<usize>) {
-        self.send_from(who, PADDED);
-    }
-
-    fn send_from(&mut self, who: std::ops::Range<usize>, payload: &[u8]) {
-        for first in who.clone().step_by(256) {
-            let hub = self.hub;
-            self.transmits.clear();
-            self.transmits.extend((first..who.end.min(first + 256)).map(|n| Transmit {
-                to: hub,
-                from: Some(loopback_ip(n)),
-                range: 0..payload.len(),
-                segment: None,
-            }));
-            self.socket.send(payload, &self.transmits, Duration::from_secs(1));
-            if first % 32_768 < 256 {
-                // Its answer shows that the hub has read what came before.
-                self.count();
+/// Beats for so many members until it is over.
+fn beat(live: &mut Crowd, members: usize, over: &AtomicBool) {
+    let start = Instant::now();
+    for n in 1.. {
+        live.send_from(0..members, HEARTBEAT, None);
+        while start.elapsed() < BEAT * n {
+            if over.load(Ordering::Acquire) {
+                return;
             }
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
 
-    /// How many members the hub has, by its answer to the first member's padded heartbeat.
-    fn count(&mut self) -> usize {
-        self.ask(0, PADDED, |answer| {
-            let rest = answer.strip_prefix("^hb^ pigeon/1 ")?;
-            rest.split(' ').next()?.parse().ok()
-        })
-    }
+/// How many datagrams a hub has received, which it says when it ends.
+fn received(hub: Server) -> u64 {
+    let said = hub.process.finish();
+    let count = said
+        .iter()
+        .find_map(|line| line.split_once("stopped received=")?.1.split(' ').next()?.parse().ok());
+    count.expect("it says so")
+}
 
-    /// Proves the n-th address.
-    fn prove(&mut self, n: usize) {
-        let proof = self.ask(n, PADDED, |answer| {
-            Some(answer.to_string()).filter(|answer| answer.starts_with("/prove "))
-        });
-        let proof = proof.as_bytes();
-        let once = Transmit {
-            to: self.hub,
-            from: Some(loopback_ip(n)),
-            range: 0..proof.len(),
-            segment: None,
-        };
-        self.socket.send(proof, &[once], Duration::from_secs(1));
-    }
-
-    /// Sends until there is an answer of the wanted kind.
-    fn ask<T>(&mut self, n: usize, question: &[u8], read: impl Fn(&str) -> Option<T>) -> T {
-        let range = 0..question.len();
-        let ask = Transmit { to: self.hub, from: Some(loopback_ip(n)), range, segment: None };
-        loop {
-            self.socket.send(question, std::slice::from_ref(&ask), Duration::from_secs(1));
-            let asked = Instant::now();
-            while asked.elapsed() < Duration::from_secs(1) {
-                let mut found = None;
-                let receipt = self.socket.receive(&mut |datagram| {
-                    let to_us = datagram.local == Some(loopback_ip(n));
-                    let text = std::str::from_utf8(datagram.payload).ok().filter(|_| to_us);
-                    found = text.and_then(&read).or(found.take());
-                });
-                match (found, receipt.expect("the socket works")) {
-                    (Some(found), _) => return found,
-                    (None, Receipt::Empty) => std::thread::sleep(Duration::from_micros(200)),
-                    (None, _) => {}
-                }
-            }
-        }
-    }
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

@@ -1,17 +1,19 @@
 //! The load: bursts into a relay, counted where they come out.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, IoSlice};
+use std::io::IoSlice;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
 
-use crate::cpu::{Busy, Cpus, own_seconds};
-use crate::floor::{MESSAGE, VECTOR, prepare, receive};
+use crate::support::bare::{Batch, JOINED, open};
+use crate::support::cpu::{Busy, Cpus};
+use crate::support::drops;
+use crate::support::process::pigeon;
+use crate::support::server::Server;
 
 /// How long one run lasts.
 const RUN: Duration = Duration::from_millis(600);
@@ -43,6 +45,8 @@ impl fmt::Display for Load {
 pub(crate) struct Run {
     pub(crate) sent: u64,
     pub(crate) delivered: u64,
+    /// By the kernel, before the relay and before the target.
+    pub(crate) dropped: [u64; 2],
     busy: f64,
     own: f64,
 }
@@ -61,57 +65,44 @@ impl Run {
 
 /// A relay in a process of its own, with a sender and a target.
 pub(crate) struct Contender {
-    child: Child,
+    relay: Server,
     sender: UdpSocket,
     target: UdpSocket,
-    buffers: Vec<Vec<u8>>,
+    batch: Batch,
 }
 
 impl Contender {
     pub(crate) fn pigeon(cpus: Cpus) -> Contender {
-        Contender::start(cpus, |target| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
-            command.args(["relay", "127.0.0.1:0", &target.to_string(), "--console", "off"]);
-            command
+        Contender::start(|target| {
+            let command = pigeon(&format!("relay 127.0.0.1:0 {target} --console off"));
+            Server::announced(&[cpus.hub], command, "listening on ")
         })
     }
 
     /// This program as `floor.rs`.
     pub(crate) fn floor(cpus: Cpus) -> Contender {
-        Contender::start(cpus, |target| {
-            let program = std::env::current_exe().expect("a program has a path");
-            let mut command = Command::new(program);
-            command.args(["floor", &target.to_string()]);
-            command
-        })
+        Contender::start(|target| Server::floor(&[cpus.hub], &format!("floor {target}")))
     }
 
-    fn start(cpus: Cpus, command: impl FnOnce(SocketAddr) -> Command) -> Contender {
-        let [sender, target] =
-            [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket"));
-        prepare(&target);
-        let mut command = command(target.local_addr().expect("it is bound"));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = cpus.on_hub(|| command.spawn()).expect("the relay starts");
-        let stderr = child.stderr.take().expect("stderr is piped");
-        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        let address: SocketAddr = lines
-            .find_map(|line| {
-                let rest = line.split_once("listening on ")?.1;
-                rest.split_whitespace().next()?.trim_end_matches(',').parse().ok()
-            })
-            .expect("a relay says where it listens");
-        std::thread::spawn(move || lines.for_each(drop));
-        sender.connect(address).expect("the relay");
-        let buffers = vec![vec![0; MESSAGE]; VECTOR];
-        Contender { child, sender, target, buffers }
+    fn start(relay: impl FnOnce(SocketAddr) -> Server) -> Contender {
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        let target = open(true);
+        let relay = relay(target.local_addr().expect("it is bound"));
+        sender.connect(relay.address).expect("the relay");
+        Contender { relay, sender, target, batch: Batch::new(JOINED) }
+    }
+
+    fn kernel_drops(&self) -> [u64; 2] {
+        let target = self.target.local_addr().expect("it is bound");
+        [self.relay.process.kernel_drops(), drops::at(target)]
     }
 
     /// Bursts for a while, each after the one before has come out.
     pub(crate) fn run(&mut self, cpus: Cpus, load: &Load) -> Run {
         let train = vec![b'x'; load.size * load.segments];
         let segment = u16::try_from(load.size).expect("a datagram's size");
-        let (busy, own) = (Busy::start(cpus.hub), own_seconds(self.child.id()));
+        let before = self.kernel_drops();
+        let (busy, own) = (Busy::start(cpus.hub), self.relay.process.own_seconds());
         let start = Instant::now();
         let (mut sent, mut delivered) = (0, 0);
         while start.elapsed() < RUN {
@@ -122,8 +113,10 @@ impl Contender {
             sent += burst;
             delivered += self.take(burst, load.size);
         }
-        let own = own_seconds(self.child.id()) - own;
-        Run { sent, delivered, busy: busy.seconds(), own }
+        let (busy, own) = (busy.seconds(), self.relay.process.own_seconds() - own);
+        let after = self.kernel_drops();
+        let dropped = [after[0] - before[0], after[1] - before[1]];
+        Run { sent, delivered, dropped, busy, own }
     }
 
     fn send(&self, train: &[u8], segment: Option<u16>) {
@@ -141,16 +134,9 @@ impl Contender {
             if ready == 0 {
                 break;
             }
-            receive(&self.target, &mut self.buffers, |length, _| taken += (length / size) as u64);
+            self.batch.take(&self.target);
+            taken += self.batch.messages().iter().map(|m| (m.length / size) as u64).sum::<u64>();
         }
         taken
-    }
-}
-
-impl Drop for Contender {
-    fn drop(&mut self) {
-        // It has ended already if this fails.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

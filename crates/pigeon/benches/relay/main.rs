@@ -16,106 +16,75 @@
 //! ours: it hands on what GRO joined as one GSO train, without looking at a single datagram. Ratios
 //! are taken round by round; the program fails when a median is below 0.8.
 //!
-//! Linux only.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a measurement that fails ends"
-)]
+#![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
-#[cfg(target_os = "linux")]
-#[path = "../support/cpu.rs"]
-mod cpu;
-#[cfg(target_os = "linux")]
 mod floor;
-#[cfg(target_os = "linux")]
 mod load;
+#[path = "../support/mod.rs"]
+mod support;
+
+use load::{Contender, Load, Run};
+use support::cpu::{Cpus, too_noisy};
+use support::parts;
+use support::report::{self, Report, Row, Wanted};
+use support::spread::Spread;
 
 /// Ours over the floor must reach this.
-#[cfg(target_os = "linux")]
 const TARGET: f64 = 0.8;
 
-#[cfg(target_os = "linux")]
 const ROUNDS: usize = 7;
 
-#[cfg(not(target_os = "linux"))]
+const LOADS: [Load; 3] = [
+    Load { size: 64, segments: 64, messages: 16 },
+    Load { size: 1_400, segments: 46, messages: 4 },
+    Load { size: 64, segments: 1, messages: 100 },
+];
+
 fn main() {
-    println!("skipped: this takes Linux");
+    if let [floor, target] = &parts::words()[..]
+        && floor == "floor"
+    {
+        floor::run(target.parse().expect("an address"));
+    }
+    parts::none();
+    let cpus = Cpus::choose("the relay");
+    let mut report = Report::new("relay");
+    LOADS.iter().for_each(|load| compare(&mut report, cpus, load));
+    report::end([report]);
 }
 
-#[cfg(target_os = "linux")]
-fn main() {
-    // Cargo adds `--bench`.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["floor", target] => floor::run(target.parse().expect("an address")),
-        [] => {}
-        _ => {
-            eprintln!("takes no arguments");
-            std::process::exit(2);
-        }
-    }
-    let Some(cpus) = cpu::Cpus::choose() else {
-        println!("skipped: this takes two CPUs");
-        return;
-    };
-    cpus.stay_with_load();
-    println!("the relay on CPU {}, sender and target on CPU {}", cpus.hub, cpus.load);
-    let loads = [
-        load::Load { size: 64, segments: 64, messages: 16 },
-        load::Load { size: 1_400, segments: 46, messages: 4 },
-        load::Load { size: 64, segments: 1, messages: 100 },
-    ];
-    let missed = loads.iter().filter(|load| !compare(cpus, load)).count();
-    if missed > 0 {
-        std::process::exit(1);
-    }
-}
-
-/// Runs both in turn. False if the target is missed.
-#[cfg(target_os = "linux")]
-fn compare(cpus: cpu::Cpus, load: &load::Load) -> bool {
-    println!("\n{load}");
-    let mut contenders = [load::Contender::pigeon(cpus), load::Contender::floor(cpus)];
+/// Runs both in turn.
+fn compare(report: &mut Report, cpus: Cpus, load: &Load) {
+    report.section(&load.to_string());
+    let mut contenders = [Contender::pigeon(cpus), Contender::floor(cpus)];
     // Once without counting: sockets are opened, memory is touched.
     for contender in &mut contenders {
         contender.run(cpus, load);
     }
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        let [ours, floor] = [0, 1].map(|index| contenders[index].run(cpus, load));
-        rounds.push((ours.rate() / floor.rate(), ours, floor));
-    }
-    for (name, of) in [("pigeon", 0), ("bare loop", 1)] {
-        let runs: Vec<&load::Run> =
-            rounds.iter().map(|(_, ours, floor)| [ours, floor][of]).collect();
-        let rate = median(runs.iter().map(|run| run.rate()).collect());
-        let others = median(runs.iter().map(|run| run.others()).collect());
-        let (sent, delivered) = (
-            runs.iter().map(|run| run.sent).sum::<u64>(),
-            runs.iter().map(|run| run.delivered).sum::<u64>(),
-        );
-        println!(
-            "  {name:<10} {:>6.2} million delivered a busy second, {delivered} of {sent}, others {:.0} %",
-            rate / 1e6,
-            others * 100.0
-        );
-    }
-    let ratio = median(rounds.iter().map(|(ratio, ..)| *ratio).collect());
+    let rounds: Vec<[Run; 2]> =
+        (0..ROUNDS).map(|_| contenders.each_mut().map(|one| one.run(cpus, load))).collect();
+    let row = |at: usize| row(&rounds.iter().map(|round| &round[at]).collect::<Vec<_>>());
+    report.table(vec![("pigeon relay".into(), row(0)), ("bare loop".into(), row(1))]);
+    let ratio = Spread::of(rounds.iter().map(|[ours, floor]| ours.rate() / floor.rate()));
     let others =
-        median(rounds.iter().map(|(_, ours, floor)| ours.others().max(floor.others())).collect());
-    let verdict = match (ratio >= TARGET, others > 0.1) {
-        (_, true) => "not judged: too much else ran there",
-        (true, _) => "as it should be",
-        (false, _) => "MISSED",
-    };
-    println!("  ratio {ratio:.2}, at least {TARGET} wanted: {verdict}");
-    verdict != "MISSED"
+        Spread::of(rounds.iter().map(|[ours, floor]| ours.others().max(floor.others()))).median;
+    report.judge_unless(
+        "pigeon relay / bare loop",
+        ratio,
+        Wanted::AtLeast(TARGET),
+        too_noisy(others),
+    );
 }
 
-#[cfg(target_os = "linux")]
-fn median(mut of: Vec<f64>) -> f64 {
-    of.sort_by(f64::total_cmp);
-    of[of.len() / 2]
+fn row(runs: &[&Run]) -> Row {
+    let spread = |of: fn(&Run) -> f64| Spread::of(runs.iter().map(|run| of(run)));
+    let sum = |of: fn(&Run) -> u64| runs.iter().map(|run| of(run)).sum::<u64>();
+    vec![
+        ("million_a_busy_second", spread(|run| run.rate() / 1e6).into()),
+        ("others_percent", (spread(Run::others).median * 100.0).into()),
+        ("sent", sum(|run| run.sent).into()),
+        ("delivered", sum(|run| run.delivered).into()),
+        ("dropped_at_relay", sum(|run| run.dropped[0]).into()),
+        ("dropped_at_target", sum(|run| run.dropped[1]).into()),
+    ]
 }

@@ -1,53 +1,82 @@
-//! The CPUs: one for the hub, another for everybody else, and how long the hub's was busy.
+//! The CPUs: one for what is measured, another for everybody else, and how long the first was busy.
 //!
 //! A hub's work is not all done in its own name: the kernel carries its datagrams to the receivers'
 //! queues, partly in interrupts and kernel threads. So the time of the whole CPU is counted, and a
 //! process that happens to run there is noise; [`own_seconds`] shows how much there was of it.
 
-#![allow(dead_code, reason = "each benchmark uses its part")]
-
+use std::io;
+use std::process::{Child, Command};
 use std::time::Instant;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
 
 /// The unit of the kernel's counters: `sysconf(_SC_CLK_TCK)`, which is 100 on every architecture
 /// that Rust's standard library knows.
 const TICKS_A_SECOND: f64 = 100.0;
 
+/// The share of a CPU's busy time taken by others from which on no target is judged.
+const NOISY: f64 = 0.1;
+
+/// The thread that calls.
+const SELF: Pid = Pid::from_raw(0);
+
 /// Which CPU does what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpus {
+    /// For the hub, or whatever else is measured.
     pub(crate) hub: usize,
     pub(crate) load: usize,
 }
 
 impl Cpus {
-    /// The first and the last CPU that this process may use; they are the least likely to be two
-    /// halves of one core.
-    pub(crate) fn choose() -> Option<Cpus> {
-        let allowed = system::allowed();
-        let (hub, load) = (*allowed.first()?, *allowed.last()?);
-        (hub != load).then_some(Cpus { hub, load })
+    /// The last of the CPUs that this process may use for what is measured, and the first for
+    /// everybody else; they are the least likely to be two halves of one core. The first serves what
+    /// belongs to no CPU in particular: timekeeping, and interrupts where nobody spreads them. To
+    /// count interrupts in `/proc/interrupts` instead would let the disk's past decide, and another
+    /// day otherwise.
+    ///
+    /// The calling thread, and those it starts, stay with the load from now on. Where there is one
+    /// CPU only, the program says so and ends.
+    pub(crate) fn choose(measured: &str) -> Cpus {
+        let allowed = allowed();
+        let (Some(&load), Some(&hub)) = (allowed.first(), allowed.last()) else {
+            panic!("a thread runs somewhere")
+        };
+        if hub == load {
+            println!("skipped: this takes two CPUs");
+            std::process::exit(0);
+        }
+        println!("{measured} on CPU {hub}, everybody else on CPU {load}");
+        pin(&[load]);
+        Cpus { hub, load }
     }
+}
 
-    /// Moves the calling thread, and those it starts, to the load's CPU.
-    pub(crate) fn stay_with_load(self) {
-        system::pin(&[self.load]);
-    }
+fn allowed() -> Vec<usize> {
+    let set = sched_getaffinity(SELF).expect("a thread may ask where it runs");
+    (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu) == Ok(true)).collect()
+}
 
-    /// Runs `start` on the hub's CPU, so that the process it starts stays there.
-    pub(crate) fn on_hub<T>(self, start: impl FnOnce() -> T) -> T {
-        system::pin(&[self.hub]);
-        let started = start();
-        self.stay_with_load();
-        started
-    }
+/// Moves the calling thread, and those it starts, to these CPUs.
+pub(crate) fn pin(cpus: &[usize]) {
+    let mut set = CpuSet::new();
+    cpus.iter().for_each(|cpu| set.set(*cpu).expect("the CPU exists"));
+    sched_setaffinity(SELF, &set).expect("the CPUs are allowed");
+}
 
-    /// Runs `start` so that the process it starts may use both CPUs.
-    pub(crate) fn anywhere<T>(self, start: impl FnOnce() -> T) -> T {
-        system::pin(&[self.hub, self.load]);
-        let started = start();
-        self.stay_with_load();
-        started
+/// Starts a program that stays on these CPUs with all its threads, or wherever the caller may run
+/// if none is named. To move it once it runs would leave behind the threads that it has by then.
+pub(crate) fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
+    if cpus.is_empty() {
+        return command.spawn();
     }
+    let home = allowed();
+    pin(cpus);
+    let child = command.spawn();
+    pin(&home);
+    child
 }
 
 /// How long a CPU was busy.
@@ -90,47 +119,14 @@ pub(crate) fn own_seconds(pid: u32) -> f64 {
     (user + system) / TICKS_A_SECOND
 }
 
-#[allow(unused_imports, reason = "each benchmark uses its part")]
-pub(crate) use system::raise_file_limit;
-
-#[cfg(target_os = "linux")]
-mod system {
-    use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    use nix::unistd::Pid;
-
-    /// The thread that calls.
-    const SELF: Pid = Pid::from_raw(0);
-
-    pub(super) fn allowed() -> Vec<usize> {
-        let set = sched_getaffinity(SELF).expect("a thread may ask where it runs");
-        (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu) == Ok(true)).collect()
-    }
-
-    pub(super) fn pin(cpus: &[usize]) {
-        let mut set = CpuSet::new();
-        cpus.iter().for_each(|cpu| set.set(*cpu).expect("the CPU exists"));
-        sched_setaffinity(SELF, &set).expect("the CPUs are allowed");
-    }
-
-    /// As many open files as may be had without asking anyone; returns how many.
-    pub(crate) fn raise_file_limit() -> u64 {
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("up to the hard limit is allowed");
-        hard
-    }
+/// Why nothing can be judged, where others took so much of a CPU's busy time.
+pub(crate) fn too_noisy(others: f64) -> Option<String> {
+    (others > NOISY).then(|| format!("others took {:.0} % of the CPU", others * 100.0))
 }
 
-/// Elsewhere nothing is measured, but it compiles.
-#[cfg(not(target_os = "linux"))]
-mod system {
-    pub(super) fn allowed() -> Vec<usize> {
-        Vec::new()
-    }
-
-    pub(super) fn pin(_: &[usize]) {}
-
-    pub(crate) fn raise_file_limit() -> u64 {
-        0
-    }
+/// As many open files as may be had without asking anyone; returns how many.
+pub(crate) fn raise_file_limit() -> u64 {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("up to the hard limit is allowed");
+    hard
 }

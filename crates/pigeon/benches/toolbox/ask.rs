@@ -2,20 +2,18 @@
 //! used again, beside a bare send and recv, and beside Python's. All three ask the same
 //! `pigeon serve echo`, in turn.
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pigeon_client::{Ask, RetryPolicy};
 use pigeon_net::{Driver, Socket, SocketOptions};
-use serde_json::json;
 
-use crate::cpu::Cpus;
-use crate::server::Server;
-use crate::spread::Spread;
-use crate::{Report, Wanted};
+use crate::support::cpu::Cpus;
+use crate::support::drops;
+use crate::support::process::{Process, find, python};
+use crate::support::report::{Report, Row, Wanted};
+use crate::support::server::Server;
+use crate::support::spread::{Spread, percentile};
 
 const ROUNDS: usize = 15;
 
@@ -25,57 +23,84 @@ const REQUESTS: usize = 3_000;
 const REQUEST: &[u8] = b"how long does it take?";
 
 pub(crate) fn run(cpus: Cpus) -> Report {
-    let mut report = Report::new("ask", "a round trip to `serve echo`, in microseconds");
-    cpus.stay_with_load();
-    let server = Server::pigeon_echo(cpus);
+    let mut report = Report::new("toolbox-ask");
+    report.section("a request and its reply over an open socket, one by one, to `serve echo`");
+    let server = Server::echo(&[cpus.hub]);
     let mut askers: Vec<(&str, Asker)> = vec![
         ("pigeon_client::Ask", Asker::library(server.address)),
         ("bare send and recv", Asker::bare(server.address)),
     ];
-    match Asker::python(server.address) {
+    match Asker::python(cpus, server.address) {
         Some(python) => askers.push(("python", python)),
-        None => report.skipped("python"),
+        None => report.skipped("python3"),
     }
-    let mut rounds: Vec<Vec<[f64; 2]>> = Vec::new();
+    let mut turns: Vec<Vec<Turn>> = askers.iter().map(|_| Vec::new()).collect();
     for round in 0..=ROUNDS {
-        let mut figures = vec![[0.0; 2]; askers.len()];
         for turn in 0..askers.len() {
             // Each begins a round in its turn.
             let which = (turn + round) % askers.len();
-            figures[which] = percentiles(askers[which].1.turn());
-        }
-        if round > 0 {
-            rounds.push(figures);
+            let asker = askers[which].1.pid();
+            let dropped = || server.process.kernel_drops() + drops::of_process(asker);
+            let before = dropped();
+            let times = askers[which].1.turn();
+            let turn = Turn::of(times, dropped() - before);
+            if round > 0 {
+                turns[which].push(turn);
+            }
         }
     }
-    println!("  {:<24} {:>9} {:>9}", "median of the rounds", "median", "99 %");
-    for (which, (name, _)) in askers.iter().enumerate() {
-        let middle = |n: usize| Spread::of(rounds.iter().map(|round| round[which][n])).median;
-        let [median, p99] = [middle(0), middle(1)];
-        println!("  {name:<24} {median:>9.2} {p99:>9.2}");
-        let asked = ROUNDS * REQUESTS;
-        report.figure(name, json!({ "median_us": median, "p99_us": p99, "requests": asked }));
-    }
-    for (other, wanted) in [(1, Wanted::AtMost(1.1)), (2, Wanted::Nothing)] {
-        if let Some((name, _)) = askers.get(other) {
-            let ratio = |n: usize| Spread::of(rounds.iter().map(|r| r[0][n] / r[other][n]));
-            report.ratio(&format!("ask / {name}, median"), ratio(0), wanted);
-            report.ratio(&format!("ask / {name}, 99 %"), ratio(1), Wanted::Nothing);
+    let rows = askers.iter().zip(&turns).map(|((name, _), turns)| (name.to_string(), row(turns)));
+    report.table(rows.collect());
+    for (other, wanted) in [(1, Some(Wanted::AtMost(1.1))), (2, None)] {
+        let Some((name, _)) = askers.get(other) else { continue };
+        let rounds = |of: fn(&Turn) -> f64| {
+            let pairs = turns[0].iter().zip(&turns[other]);
+            Spread::of(pairs.map(|(ours, theirs)| of(ours) / of(theirs)))
+        };
+        let (medians, tails) = (rounds(|turn| turn.median), rounds(|turn| turn.p99));
+        let words = format!("ask / {name}, median");
+        match wanted {
+            Some(wanted) => report.judge(&words, medians, wanted),
+            None => report.ratio(&words, medians),
         }
+        report.ratio(&format!("ask / {name}, 99 %"), tails);
     }
     report
 }
 
-/// The median and the 99th percentile, in microseconds.
-fn percentiles(mut times: Vec<f64>) -> [f64; 2] {
-    times.sort_by(f64::total_cmp);
-    [0.5, 0.99].map(|share| times[(times.len() as f64 * share) as usize])
+/// What one asker's turn came to, in microseconds.
+struct Turn {
+    median: f64,
+    p99: f64,
+    /// Replies that came, to as many requests: one that never does ends the measurement.
+    replies: usize,
+    /// By the kernel, before the server and before the asker.
+    dropped: u64,
+}
+
+impl Turn {
+    fn of(mut times: Vec<f64>, dropped: u64) -> Turn {
+        times.sort_by(f64::total_cmp);
+        let [median, p99] = [0.5, 0.99].map(|share| percentile(&times, share));
+        Turn { median, p99, replies: times.len(), dropped }
+    }
+}
+
+fn row(turns: &[Turn]) -> Row {
+    let spread = |of: fn(&Turn) -> f64| Spread::of(turns.iter().map(of));
+    vec![
+        ("median_us", spread(|turn| turn.median).into()),
+        ("p99_us", spread(|turn| turn.p99).into()),
+        ("asked", (turns.len() * REQUESTS).into()),
+        ("answered", turns.iter().map(|turn| turn.replies).sum::<usize>().into()),
+        ("dropped_by_kernel", turns.iter().map(|turn| turn.dropped).sum::<u64>().into()),
+    ]
 }
 
 enum Asker {
     Library(Box<Driver<Ask>>),
     Bare(UdpSocket),
-    Python(Child, BufReader<std::process::ChildStdout>),
+    Python(Process),
 }
 
 impl Asker {
@@ -95,16 +120,18 @@ impl Asker {
     }
 
     /// `asker.py`, which works when it is sent a line. `None` where there is no Python.
-    fn python(server: SocketAddr) -> Option<Asker> {
-        let mut command = Command::new("python3");
-        command
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/toolbox/asker.py"))
-            .args([server.ip().to_string(), server.port().to_string(), REQUESTS.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().ok()?;
-        let stdout = BufReader::new(child.stdout.take()?);
-        Some(Asker::Python(child, stdout))
+    fn python(cpus: Cpus, server: SocketAddr) -> Option<Asker> {
+        find("python3")?;
+        let mut command = python("toolbox/asker.py");
+        command.args([server.ip().to_string(), server.port().to_string(), REQUESTS.to_string()]);
+        Some(Asker::Python(Process::start(&[cpus.load], command)))
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Asker::Python(process) => process.pid(),
+            Asker::Library(_) | Asker::Bare(_) => std::process::id(),
+        }
     }
 
     /// Asks many times, and returns how long each took, in microseconds.
@@ -131,22 +158,11 @@ impl Asker {
                     micros(since)
                 })
                 .collect(),
-            Asker::Python(child, stdout) => {
-                let mut stdin = child.stdin.as_ref().expect("stdin is piped");
-                writeln!(stdin, "go").expect("it reads");
-                let mut line = String::new();
-                stdout.read_line(&mut line).expect("it answers");
+            Asker::Python(process) => {
+                process.tell("go");
+                let line = process.line();
                 line.split_whitespace().map(|word| word.parse().expect("a number")).collect()
             }
-        }
-    }
-}
-
-impl Drop for Asker {
-    fn drop(&mut self) {
-        if let Asker::Python(child, _) = self {
-            let _ = child.kill();
-            let _ = child.wait();
         }
     }
 }

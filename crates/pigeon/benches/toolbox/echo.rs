@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use pigeon_datagram::Transmit;
 use pigeon_net::{BufferSize, IoPath, Receipt, Socket, SocketOptions};
-use serde_json::json;
 
-use crate::cpu::{Busy, Cpus, own_seconds};
-use crate::server::Server;
-use crate::spread::Spread;
-use crate::{Report, Wanted};
+use crate::support::cpu::{Busy, Cpus, too_noisy};
+use crate::support::report::{Report, Row, Wanted};
+use crate::support::server::Server;
+use crate::support::spread::Spread;
 
 const CLIENTS: usize = 16;
 
@@ -28,14 +27,16 @@ const ROUNDS: usize = 9;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(cpus: Cpus) -> Report {
-    let mut report =
-        Report::new("echo", &format!("{CLIENTS} clients, {BURST} datagrams of {SIZE} bytes each"));
-    cpus.stay_with_load();
-    for (trains, ours, bare, wanted) in [
-        (false, "serve echo", "recvmmsg/sendmmsg", 0.95),
-        (true, "serve echo, trains", "GRO in, GSO out", 0.8),
-    ] {
-        let servers = [Server::pigeon_echo(cpus), Server::bare_echo(cpus, trains)];
+    let mut report = Report::new("toolbox-echo");
+    for (trains, bare, wanted) in
+        [(false, "recvmmsg, sendmmsg", 0.95), (true, "GRO in, GSO out", 0.8)]
+    {
+        let how = if trains { "trains" } else { "singles" };
+        report.section(&format!(
+            "{CLIENTS} clients, {BURST} datagrams of {SIZE} bytes each in flight, as {how}"
+        ));
+        let floor = Server::floor(&[cpus.hub], &format!("bare-echo {how}"));
+        let servers = [Server::echo(&[cpus.hub]), floor];
         let mut turns: [Vec<Turn>; 2] = [Vec::new(), Vec::new()];
         for round in 0..=ROUNDS {
             // There and back, so that nobody always follows the same neighbour.
@@ -48,42 +49,28 @@ pub(crate) fn run(cpus: Cpus) -> Report {
                 }
             }
         }
-        println!(
-            "  {:<24} {:>7} {:>7} {:>7} {:>7} {:>10} {:>10} {:>8}",
-            "M replies/busy second", "min", "median", "max", "others", "sent", "replies", "dropped"
-        );
-        for (name, turns) in [ours, bare].into_iter().zip(&turns) {
-            row(&mut report, name, turns);
-        }
-        let ratios = turns[0].iter().zip(&turns[1]).map(|(one, two)| one.rate() / two.rate());
-        report.ratio(&format!("{ours} / {bare}"), Spread::of(ratios), Wanted::AtLeast(wanted));
+        let ours = "pigeon serve echo";
+        report.table(vec![(ours.into(), row(&turns[0])), (bare.into(), row(&turns[1]))]);
+        let rounds = || turns[0].iter().zip(&turns[1]);
+        let ratio = Spread::of(rounds().map(|(one, two)| one.rate() / two.rate()));
+        let others = Spread::of(rounds().map(|(one, two)| one.others().max(two.others()))).median;
+        let wanted = Wanted::AtLeast(wanted);
+        report.judge_unless(&format!("{ours} / {bare}"), ratio, wanted, too_noisy(others));
     }
     report
 }
 
-fn row(report: &mut Report, name: &str, turns: &[Turn]) {
-    let rate = Spread::of(turns.iter().map(Turn::rate));
-    let others = Spread::of(turns.iter().map(Turn::others)).median;
+fn row(turns: &[Turn]) -> Row {
+    let spread = |of: fn(&Turn) -> f64| Spread::of(turns.iter().map(of));
     let sum = |of: fn(&Turn) -> u64| turns.iter().map(of).sum::<u64>();
-    let (sent, replies) = (sum(|turn| turn.sent), sum(|turn| turn.replies));
-    let dropped = sum(|turn| turn.dropped);
-    println!(
-        "  {name:<24} {:>7.3} {:>7.3} {:>7.3} {:>6.1}% {sent:>10} {replies:>10} {dropped:>8}",
-        rate.min / 1e6,
-        rate.median / 1e6,
-        rate.max / 1e6,
-        others * 100.0,
-    );
-    report.figure(
-        name,
-        json!({
-            "replies_per_busy_second": rate.json(),
-            "others": others,
-            "sent": sent,
-            "replies": replies,
-            "dropped_by_kernel": dropped,
-        }),
-    );
+    vec![
+        ("million_a_busy_second", spread(|turn| turn.rate() / 1e6).into()),
+        ("others_percent", (spread(Turn::others).median * 100.0).into()),
+        ("sent", sum(|turn| turn.sent).into()),
+        ("delivered", sum(|turn| turn.replies).into()),
+        ("dropped_at_server", sum(|turn| turn.dropped[0]).into()),
+        ("dropped_at_clients", sum(|turn| turn.dropped[1]).into()),
+    ]
 }
 
 /// What happened in one turn.
@@ -92,7 +79,8 @@ struct Turn {
     own: f64,
     sent: u64,
     replies: u64,
-    dropped: u64,
+    /// By the kernel, before the server and before the clients.
+    dropped: [u64; 2],
 }
 
 impl Turn {
@@ -137,7 +125,9 @@ impl Clients {
     }
 
     fn turn(&mut self, cpus: Cpus, server: &Server) -> Turn {
-        let own = own_seconds(server.child.id());
+        // The clients' sockets are new.
+        let before = server.process.kernel_drops();
+        let own = server.process.own_seconds();
         let (start, busy) = (Instant::now(), Busy::start(cpus.hub));
         let mut flights: Vec<(usize, Instant)> = vec![(0, start); CLIENTS];
         let (mut sent, mut replies, mut in_flight) = (0, 0, CLIENTS);
@@ -166,8 +156,9 @@ impl Clients {
             }
         }
         let busy = busy.seconds();
-        let own = own_seconds(server.child.id()) - own;
-        let dropped = self.sockets.iter_mut().map(Socket::kernel_drops).sum();
+        let own = server.process.own_seconds() - own;
+        let at_clients = self.sockets.iter_mut().map(Socket::kernel_drops).sum();
+        let dropped = [server.process.kernel_drops() - before, at_clients];
         Turn { busy, own, sent, replies, dropped }
     }
 }

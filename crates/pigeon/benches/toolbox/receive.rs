@@ -8,24 +8,21 @@
 //! says itself to what was sent.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
-use nix::unistd::Pid;
 use pigeon_datagram::Transmit;
 use pigeon_net::{IoPath, Socket, SocketEntry, SocketOptions, SocketTable};
-use serde_json::json;
 
-use crate::cpu::Cpus;
-use crate::spread::Spread;
-use crate::{Report, Wanted};
+use crate::support::cpu::Cpus;
+use crate::support::process::{Process, find, ourselves, pigeon, program};
+use crate::support::report::{Report, Row, Wanted};
 
 /// Bytes of a datagram, and how many leave in one call or one train.
 const SIZE: usize = 64;
@@ -52,44 +49,56 @@ const MOST_LOST: f64 = 0.0001;
 const REACHED: f64 = 0.97;
 
 pub(crate) fn run(cpus: Cpus) -> Report {
-    let title = format!("datagrams of {SIZE} bytes, a receive buffer of {} KiB", 2 * BUFFER / 1024);
-    let mut report = Report::new("receive", &title);
-    cpus.stay_with_load();
-    let mut best = |name: &str, receiver: Receiver, trains: bool| -> Option<f64> {
-        if !receiver.is_installed() {
-            report.skipped(name);
-            return None;
-        }
-        let highest = highest(cpus, receiver, trains);
-        let Highest { rate, limit, sums, .. } = &highest;
-        println!(
-            "  {name:<28} {:>8.0} a second  ({limit}){}",
-            rate,
-            if *sums { "" } else { "  SUMS DO NOT ADD UP" }
-        );
-        report.figure(name, highest.json());
-        Some(*rate)
-    };
-    let bare = best("bare recvmmsg", Receiver::Bare, false);
-    let ours = best("pigeon listen", Receiver::Listen, false);
-    let socat = best("socat", Receiver::Socat, false);
-    let ncat = best("ncat", Receiver::Ncat, false);
-    let bare_trains = best("bare recvmmsg, GSO sender", Receiver::Bare, true);
-    let ours_trains = best("pigeon listen, GSO sender", Receiver::Listen, true);
-    for (name, one, other, wanted) in [
-        ("listen / bare", ours, bare, 0.8),
-        ("listen / socat", ours, socat, 1.0),
-        ("listen / ncat", ours, ncat, 1.0),
-        ("listen / bare, GSO sender", ours_trains, bare_trains, 2.0),
+    let mut report = Report::new("toolbox-receive");
+    report.section(&format!(
+        "the highest rate of {SIZE}-byte datagrams, with a receive buffer of {} KiB",
+        2 * BUFFER / 1024
+    ));
+    let mut found: Vec<(&str, Highest)> = Vec::new();
+    for (name, receiver, trains) in [
+        (BARE, Receiver::Bare, false),
+        (LISTEN, Receiver::Listen, false),
+        (SOCAT, Receiver::Socat, false),
+        (NCAT, Receiver::Ncat, false),
+        (BARE_TRAINS, Receiver::Bare, true),
+        (LISTEN_TRAINS, Receiver::Listen, true),
     ] {
-        if let (Some(one), Some(other)) = (one, other) {
-            report.ratio(name, Spread::of([one / other]), Wanted::AtLeast(wanted));
+        if receiver.is_installed() {
+            found.push((name, highest(cpus, receiver, trains)));
+        } else {
+            report.skipped(name);
+        }
+    }
+    report.table(found.iter().map(|(name, highest)| (name.to_string(), highest.row())).collect());
+    for (name, highest) in &found {
+        report.remark(&format!("{name}: {}", highest.limit));
+    }
+    let wrong = found.iter().map(|(_, highest)| highest.wrong).sum::<u64>();
+    report.judge("runs that do not add up", wrong as f64, Wanted::AtMost(0.0));
+    for (one, other, wanted) in [
+        (LISTEN, BARE, 0.8),
+        (LISTEN, SOCAT, 1.0),
+        (LISTEN, NCAT, 1.0),
+        (LISTEN_TRAINS, BARE_TRAINS, 2.0),
+    ] {
+        let rate = |name| found.iter().find(|(other, _)| *other == name).map(|(_, high)| high.rate);
+        if let (Some(ours), Some(theirs)) = (rate(one), rate(other)) {
+            let wanted = Wanted::AtLeast(wanted);
+            report.judge(&format!("{one} / {other}"), ours / theirs, wanted);
         }
     }
     report
 }
 
-/// The highest rate, and why it is not higher.
+const LISTEN: &str = "pigeon listen";
+const BARE: &str = "bare recvmmsg";
+const SOCAT: &str = "socat";
+const NCAT: &str = "ncat";
+const LISTEN_TRAINS: &str = "pigeon listen, GSO sender";
+const BARE_TRAINS: &str = "bare recvmmsg, GSO sender";
+
+/// The highest rate, why it is not higher, and what all runs came to, those that lost too much
+/// among them.
 struct Highest {
     rate: f64,
     limit: String,
@@ -97,21 +106,19 @@ struct Highest {
     received: u64,
     kernel_drops: u64,
     own_drops: u64,
-    /// Whether every run's figures added up.
-    sums: bool,
+    /// Runs whose figures did not add up.
+    wrong: u64,
 }
 
 impl Highest {
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "rate": self.rate.round(),
-            "limit": self.limit,
-            "sent": self.sent,
-            "received": self.received,
-            "dropped_by_kernel": self.kernel_drops,
-            "dropped_by_itself": self.own_drops,
-            "sums": self.sums,
-        })
+    fn row(&self) -> Row {
+        vec![
+            ("highest_a_second", self.rate.into()),
+            ("sent", self.sent.into()),
+            ("delivered", self.received.into()),
+            ("dropped_by_kernel", self.kernel_drops.into()),
+            ("dropped_by_itself", self.own_drops.into()),
+        ]
     }
 }
 
@@ -119,12 +126,12 @@ impl Highest {
 fn highest(cpus: Cpus, receiver: Receiver, trains: bool) -> Highest {
     let mut highest = Highest {
         rate: 0.0,
-        limit: "none".into(),
+        limit: "higher was not tried".into(),
         sent: 0,
         received: 0,
         kernel_drops: 0,
         own_drops: 0,
-        sums: true,
+        wrong: 0,
     };
     let (mut low, mut high) = (0, STEPS);
     while low < high {
@@ -138,16 +145,17 @@ fn highest(cpus: Cpus, receiver: Receiver, trains: bool) -> Highest {
             highest.received += run.received;
             highest.kernel_drops += run.kernel_drops;
             highest.own_drops += run.own_drops;
-            highest.sums &= run.received + run.kernel_drops + run.own_drops == run.sent;
+            let adds_up = run.received + run.kernel_drops + run.own_drops == run.sent;
+            highest.wrong += u64::from(!adds_up);
             runs += usize::from(run.reached >= REACHED);
             if run.reached < REACHED && tries < TRIES {
                 continue;
             }
             if run.reached < REACHED {
-                highest.limit = "the sender's limit".into();
+                highest.limit = "more could not be sent".into();
                 passed = false;
             } else if run.lost() >= MOST_LOST {
-                highest.limit = "losses beyond".into();
+                highest.limit = "beyond it too much was lost".into();
                 passed = false;
             }
             if !passed || runs == RUNS {
@@ -179,7 +187,11 @@ impl Run {
         let running = receiver.start(cpus);
         let (sent, reached) = send(running.address, rate, trains);
         running.settle();
-        let (received, kernel_drops, own_drops) = running.end();
+        let (received, mut kernel_drops, own_drops) = running.end();
+        // With GRO, as `listen` has it, the kernel drops whole trains and counts each as one.
+        if trains && receiver == Receiver::Listen {
+            kernel_drops *= BATCH as u64;
+        }
         Run { sent, received, kernel_drops, own_drops, reached }
     }
 
@@ -227,65 +239,41 @@ enum Receiver {
 /// A receiver that has begun.
 struct Running {
     kind: Receiver,
-    child: Child,
+    process: Process,
     address: SocketAddr,
     /// The kernel's name of its socket.
     inode: u64,
-    /// What it writes, or says.
+    /// What it writes, but for the bare one, which says how many.
     file: PathBuf,
-    stdout: Option<BufReader<ChildStdout>>,
-    stderr: Option<ChildStderr>,
 }
 
 impl Receiver {
     fn is_installed(self) -> bool {
-        let name = match self {
-            Receiver::Listen | Receiver::Bare => return true,
-            Receiver::Socat => "socat",
-            Receiver::Ncat => "ncat",
-        };
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+        match self {
+            Receiver::Listen | Receiver::Bare => true,
+            Receiver::Socat => find("socat").is_some(),
+            Receiver::Ncat => find("ncat").is_some(),
+        }
     }
 
     fn start(self, cpus: Cpus) -> Running {
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("received");
-        let output = File::create(&file).expect("the target folder is ours");
-        let mut command = match self {
-            Receiver::Listen => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
-                command.args(["listen", "127.0.0.1:0", "--buffer", &BUFFER.to_string()]);
-                command.stderr(Stdio::piped());
-                command
-            }
-            Receiver::Bare => {
-                let mut command = Command::new(std::env::current_exe().expect("a path"));
-                command.arg("bare-receiver").stderr(Stdio::null());
-                command
-            }
-            Receiver::Socat => {
-                let mut command = Command::new("socat");
-                command.args(["-u", "UDP4-RECV:0,bind=127.0.0.1", "STDOUT"]);
-                command
-            }
-            Receiver::Ncat => {
-                let mut command = Command::new("ncat");
-                command.args(["--recv-only", "-u", "-l", "127.0.0.1", "0"]);
-                command
-            }
+        let written = File::create(&file).expect("the target folder is ours");
+        let command = match self {
+            Receiver::Listen => pigeon(&format!("listen 127.0.0.1:0 --buffer {BUFFER}")),
+            Receiver::Bare => ourselves("bare-receiver"),
+            Receiver::Socat => program("socat", "-u UDP4-RECV:0,bind=127.0.0.1 STDOUT"),
+            Receiver::Ncat => program("ncat", "--recv-only -u -l 127.0.0.1 0"),
         };
-        command.stdin(Stdio::piped());
-        match self {
-            Receiver::Bare => command.stdout(Stdio::piped()),
-            _ => command.stdout(output),
+        let stdout = match self {
+            Receiver::Bare => Stdio::piped(),
+            _ => written.into(),
         };
         // On whichever CPU it likes: only the sender stays on its own.
-        let mut child = cpus.anywhere(|| command.spawn()).expect("the program is installed");
-        let entry = socket_of(&child);
-        lend_buffer(&child, entry.inode);
-        let (stdout, stderr) = (child.stdout.take().map(BufReader::new), child.stderr.take());
-        let (address, inode) = (entry.local, entry.inode);
-        Running { kind: self, child, address, inode, file, stdout, stderr }
+        let process = Process::start_with(&[cpus.load, cpus.hub], command, stdout);
+        let entry = socket_of(&process);
+        lend_buffer(&process, entry.inode);
+        Running { kind: self, process, address: entry.local, inode: entry.inode, file }
     }
 }
 
@@ -313,7 +301,7 @@ impl Running {
     }
 
     /// Ends it. What arrived, what the kernel dropped, and what it dropped itself.
-    fn end(mut self) -> (u64, u64, u64) {
+    fn end(self) -> (u64, u64, u64) {
         let kernel_drops = self.entry().expect("it still runs").drops;
         let bytes = || std::fs::metadata(&self.file).expect("the file is there").len();
         match self.kind {
@@ -321,20 +309,18 @@ impl Running {
             Receiver::Bare => {
                 let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
                 socket.send_to(b"", self.address).expect("loopback");
-                let mut line = String::new();
-                let stdout = self.stdout.as_mut().expect("stdout is piped");
-                stdout.read_line(&mut line).expect("it answers");
-                (line.trim().parse().expect("a count"), kernel_drops, 0)
+                let said = loop {
+                    // Where it listens comes first.
+                    if let Ok(count) = self.process.line().parse() {
+                        break count;
+                    }
+                };
+                (said, kernel_drops, 0)
             }
             Receiver::Listen => {
-                let pid = Pid::from_raw(i32::try_from(self.child.id()).expect("a pid"));
-                kill(pid, Signal::SIGTERM).expect("it runs");
-                self.child.wait().expect("it ends");
-                let mut said = String::new();
-                let stderr = self.stderr.as_mut().expect("stderr is piped");
-                stderr.read_to_string(&mut said).expect("words");
+                let said = self.process.finish();
+                let summary = said.last().map(String::as_str).unwrap_or_default();
                 let count = |after: &str| {
-                    let summary = said.lines().last().unwrap_or_default();
                     let part = summary.split(", ").find(|part| part.contains(after));
                     part.map_or(0, |part| part.split(' ').next().unwrap().parse().expect("a count"))
                 };
@@ -342,28 +328,20 @@ impl Running {
                 let lines = BufReader::new(File::open(&self.file).expect("the file is there"));
                 let lines = lines.split(b'\n').count() as u64;
                 let dropped_here = count(" dropped here");
-                assert_eq!(count(" dropped by the kernel"), kernel_drops, "{said}");
-                assert_eq!(count(" datagram"), lines + dropped_here, "{said}");
+                assert_eq!(count(" dropped by the kernel"), kernel_drops, "{summary}");
+                assert_eq!(count(" datagram"), lines + dropped_here, "{summary}");
                 (lines, kernel_drops, dropped_here)
             }
         }
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already if this fails.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The UDP socket that a process has opened, as soon as it has.
-fn socket_of(child: &Child) -> SocketEntry {
+fn socket_of(process: &Process) -> SocketEntry {
     let start = Instant::now();
     loop {
         let table = SocketTable::read().expect("/proc/net can be read");
-        let held = |socket: &SocketEntry| socket.holders.iter().any(|h| h.pid == child.id());
+        let held = |socket: &SocketEntry| socket.holders.iter().any(|h| h.pid == process.pid());
         if let Some(found) = table.sockets.into_iter().find(held) {
             return found;
         }
@@ -373,19 +351,19 @@ fn socket_of(child: &Child) -> SocketEntry {
 }
 
 /// Gives a process's socket the receive buffer that all of them get.
-fn lend_buffer(child: &Child, inode: u64) {
-    let folder = format!("/proc/{}/fd", child.id());
+fn lend_buffer(process: &Process, inode: u64) {
+    let folder = format!("/proc/{}/fd", process.pid());
     let link = PathBuf::from(format!("socket:[{inode}]"));
     let number = std::fs::read_dir(folder).expect("it runs").flatten().find_map(|entry| {
         let points = std::fs::read_link(entry.path()).ok()? == link;
         points.then(|| entry.file_name().to_str()?.parse::<i32>().ok())?
     });
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    let process =
+    let pid = i32::try_from(process.pid()).ok().and_then(rustix::process::Pid::from_raw);
+    let handle =
         rustix::process::pidfd_open(pid.expect("a pid"), rustix::process::PidfdFlags::empty());
     let flags = rustix::process::PidfdGetfdFlags::empty();
     let socket: OwnedFd =
-        rustix::process::pidfd_getfd(process.expect("it runs"), number.expect("its socket"), flags)
+        rustix::process::pidfd_getfd(handle.expect("it runs"), number.expect("its socket"), flags)
             .expect("our own child's socket");
     setsockopt(&socket, RcvBuf, &BUFFER).expect("a receive buffer");
 }

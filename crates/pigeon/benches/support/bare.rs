@@ -1,0 +1,155 @@
+//! What the floors are made of: sockets, and batches in and out, by nothing but system calls.
+//!
+//! Built on nix's wrappers and not on `pigeon_net`, so that what that crate costs shows too. An
+//! error ends the program.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::os::fd::AsRawFd;
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{RcvBuf, UdpGroSegment};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg,
+    setsockopt,
+};
+
+/// Messages of one call, in both directions.
+pub(crate) const VECTOR: usize = 64;
+
+/// A buffer that takes whatever GRO joined.
+pub(crate) const JOINED: usize = 65_536;
+
+/// A socket with a receive buffer as large as a program may ask for, and GRO or not.
+pub(crate) fn open(gro: bool) -> UdpSocket {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    setsockopt(&socket, RcvBuf, &(4 << 20)).expect("a receive buffer");
+    if gro {
+        setsockopt(&socket, UdpGroSegment, &true).expect("Linux 5.0 or later");
+    }
+    socket
+}
+
+/// Says where a floor can be reached, as every server here does.
+pub(crate) fn announce(socket: &UdpSocket) {
+    eprintln!("listening on {}", socket.local_addr().expect("it is bound"));
+}
+
+/// What the kernel said about one received message.
+#[derive(Clone, Copy)]
+pub(crate) struct Message {
+    pub(crate) from: Option<SockaddrIn>,
+    pub(crate) length: usize,
+    /// The size of the datagrams in it, if GRO joined several.
+    pub(crate) segment: Option<u16>,
+}
+
+/// One batch of received messages.
+pub(crate) struct Batch {
+    buffers: Vec<Vec<u8>>,
+    messages: Vec<Message>,
+}
+
+impl Batch {
+    /// Room for messages of so many bytes.
+    pub(crate) fn new(size: usize) -> Batch {
+        Batch { buffers: vec![vec![0; size]; VECTOR], messages: Vec::with_capacity(VECTOR) }
+    }
+
+    /// Waits for the first message, and takes what else there is.
+    pub(crate) fn wait(&mut self, socket: &UdpSocket) {
+        self.receive(socket, MsgFlags::MSG_WAITFORONE);
+    }
+
+    /// Takes what there is.
+    pub(crate) fn take(&mut self, socket: &UdpSocket) {
+        self.receive(socket, MsgFlags::MSG_DONTWAIT);
+    }
+
+    fn receive(&mut self, socket: &UdpSocket, flags: MsgFlags) {
+        self.messages.clear();
+        let mut slices: Vec<_> =
+            self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        // Made anew, as the kernel overwrites the lengths in it: a microsecond a batch.
+        let mut headers = MultiHeaders::preallocate(VECTOR, Some(cmsg_space!(i32)));
+        let fd = socket.as_raw_fd();
+        let received = match recvmmsg(fd, &mut headers, slices.iter_mut(), flags, None) {
+            Ok(received) => received,
+            Err(Errno::EAGAIN) => return,
+            Err(error) => panic!("cannot receive: {error}"),
+        };
+        self.messages.extend(received.map(|message| {
+            let mut controls = message.cmsgs().expect("there is room");
+            let segment = controls.find_map(|control| match control {
+                ControlMessageOwned::UdpGroSegments(size) => u16::try_from(size).ok(),
+                _ => None,
+            });
+            Message { from: message.address, length: message.bytes, segment }
+        }));
+    }
+
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Each message with its bytes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Message, &[u8])> {
+        self.messages.iter().zip(&self.buffers).map(|(message, buffer)| {
+            let bytes = &buffer[..message.length];
+            (message, bytes)
+        })
+    }
+}
+
+/// What one message for the kernel carries.
+pub(crate) type Payload<'a> = [IoSlice<'a>; 1];
+
+/// The room that sendmmsg needs, kept from call to call.
+pub(crate) struct Sender {
+    single: MultiHeaders<SockaddrIn>,
+    train: MultiHeaders<SockaddrIn>,
+}
+
+impl Sender {
+    pub(crate) fn new() -> Sender {
+        // Without a segment size there may be no room for one either: the kernel would read it.
+        let single = MultiHeaders::preallocate(VECTOR, None);
+        let train = MultiHeaders::preallocate(VECTOR, Some(cmsg_space!(u16)));
+        Sender { single, train }
+    }
+
+    /// Sends as many messages as there are receivers, at most [`VECTOR`], each a train if there is
+    /// a segment size; `None` is the peer of a connected socket. Again for what a call left.
+    pub(crate) fn send(
+        &mut self,
+        socket: &UdpSocket,
+        mut payloads: &[Payload<'_>],
+        mut to: &[Option<SockaddrIn>],
+        segment: Option<u16>,
+    ) {
+        let headers = if segment.is_some() { &mut self.train } else { &mut self.single };
+        let control: Vec<_> = segment.iter().map(ControlMessage::UdpGsoSegments).collect();
+        while !to.is_empty() {
+            let (fd, flags) = (socket.as_raw_fd(), MsgFlags::empty());
+            let sent = sendmmsg(fd, headers, payloads.iter(), to, &control, flags);
+            let sent = sent.expect("the socket works").count();
+            (payloads, to) = (&payloads[sent..], &to[sent..]);
+        }
+    }
+
+    /// Sends a batch on as it came, what GRO joined as one train: back to where each message came
+    /// from, or to the peer of a connected socket.
+    pub(crate) fn forward(&mut self, socket: &UdpSocket, batch: &Batch, back: bool) {
+        let payloads: Vec<Payload<'_>> =
+            batch.iter().map(|(_, bytes)| [IoSlice::new(bytes)]).collect();
+        let mut first = 0;
+        // All messages of a call share their control data, so neighbours of one size go together.
+        for alike in batch.messages().chunk_by(|one, next| one.segment == next.segment) {
+            let to: Vec<_> = alike.iter().map(|message| message.from.filter(|_| back)).collect();
+            let payloads = &payloads[first..first + alike.len()];
+            first += alike.len();
+            self.send(socket, payloads, &to, alike[0].segment);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Programs that are measured or measured with: started, listened to, watched and ended.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::cpu::{own_seconds, spawn_on};
+use super::drops;
+
+/// How long a program may take to say what is waited for.
+const SOON: Duration = Duration::from_secs(10);
+
+/// The `pigeon` that was built with this benchmark.
+pub(crate) fn pigeon(args: &str) -> Command {
+    words(Command::new(env!("CARGO_BIN_EXE_pigeon")), args)
+}
+
+/// This program once more, as one of its floors.
+pub(crate) fn ourselves(args: &str) -> Command {
+    words(Command::new(std::env::current_exe().expect("a program has a path")), args)
+}
+
+/// Another program with its arguments, none of which holds a space.
+pub(crate) fn program(name: &str, args: &str) -> Command {
+    words(Command::new(name), args)
+}
+
+fn words(mut command: Command, args: &str) -> Command {
+    command.args(args.split_whitespace());
+    command
+}
+
+/// Python with a script of these benchmarks.
+pub(crate) fn python(script: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(script));
+    command
+}
+
+/// Where a program is installed; Debian puts servers where only root's PATH looks.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// A running program; it ends with this value.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    /// Starts a program on these CPUs, or anywhere if none is named. What it says on stdout and
+    /// stderr is kept line by line until it is asked for, unless they were sent elsewhere.
+    pub(crate) fn start(cpus: &[usize], command: Command) -> Process {
+        Process::start_with(cpus, command, Stdio::piped())
+    }
+
+    /// The same, but with stdout somewhere else.
+    pub(crate) fn start_with(cpus: &[usize], mut command: Command, stdout: Stdio) -> Process {
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        let child = spawn_on(cpus, &mut command);
+        let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        // Without a bound: a pipe that filled up would stop the program.
+        let (says, lines) = channel();
+        let stdout = child.stdout.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+        let stderr = child.stderr.take().map(|stream| Box::new(stream) as Box<dyn Read + Send>);
+        for stream in stdout.into_iter().chain(stderr) {
+            let says = says.clone();
+            std::thread::spawn(move || {
+                // The other end is gone when nobody wants to know any more.
+                let lines = BufReader::new(stream).lines().map_while(Result::ok);
+                lines.for_each(|line| drop(says.send(line)));
+            });
+        }
+        Process { child, lines }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Writes a line to its stdin.
+    pub(crate) fn tell(&mut self, line: &str) {
+        let stdin = self.child.stdin.as_mut().expect("stdin is piped");
+        writeln!(stdin, "{line}").expect("it reads");
+    }
+
+    /// The next line that it says.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(SOON).unwrap_or_else(|_| panic!("a program says nothing"))
+    }
+
+    /// What it says behind `words`.
+    pub(crate) fn wait_for(&self, words: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(SOON);
+            let line = line.unwrap_or_else(|_| panic!("a program never said: {words}"));
+            if let Some((_, rest)) = line.split_once(words) {
+                return rest.to_string();
+            }
+        }
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid"));
+        kill(pid, Signal::SIGINT).expect("it runs");
+    }
+
+    /// The same, and waits. Returns all that it said and nobody has asked for.
+    pub(crate) fn finish(mut self) -> Vec<String> {
+        self.interrupt();
+        self.child.wait().expect("it ends");
+        std::iter::from_fn(|| self.lines.recv_timeout(SOON).ok()).collect()
+    }
+
+    /// The CPU seconds that it has taken, all its threads together.
+    pub(crate) fn own_seconds(&self) -> f64 {
+        own_seconds(self.pid())
+    }
+
+    /// What the kernel has dropped before its sockets.
+    pub(crate) fn kernel_drops(&self) -> u64 {
+        drops::of_process(self.pid())
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        resident_bytes(self.pid())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already if this fails.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The memory that a process holds, in bytes (proc_pid_status(5)).
+pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kibibytes.expect("VmRSS in KiB") * 1024
+}
+
+/// Runs a program to its end: what it printed on stdout, and the CPU seconds that it took.
+pub(crate) fn run(mut command: Command) -> (String, f64) {
+    let before = seconds_of_children();
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", output.status);
+    (String::from_utf8_lossy(&output.stdout).into_owned(), seconds_of_children() - before)
+}
+
+/// The CPU seconds of all children that have ended.
+fn seconds_of_children() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it is known");
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    seconds(usage.user_time()) + seconds(usage.system_time())
+}
+
+/// A port that nobody has at this moment, for programs that cannot say which one the system gave
+/// them. Some want the same number of both protocols.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = tcp.local_addr().expect("it is bound").port();
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
