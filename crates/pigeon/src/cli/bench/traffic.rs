@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// as late as the system wakes a thread.
 const AWAKE: Duration = Duration::from_micros(60);
 
+/// How often in a row the loop looks for datagrams that it awaits, before it looks what else is due:
+/// some microseconds.
+const LOOKS: usize = 8;
+
 /// How often the kernel is asked what it has dropped, where nothing arrives that would tell.
 const ASK_KERNEL: Duration = Duration::from_millis(10);
 
@@ -97,8 +101,7 @@ impl<M: Endpoint> Traffic<M> {
         let due = self.machines().filter_map(|machine| machine.poll_timeout()).min();
         let now = self.clock.now();
         if self.machines().any(|machine| machine.awaits(now)) {
-            // Asking which socket has something would take as long as to look.
-            return (0..self.lines.len()).try_for_each(|key| self.receive(key, each));
+            return self.look(each);
         }
         let left = due.map_or(limit, |due| limit.min(due - now));
         // Who is awake still looks at what has arrived.
@@ -107,8 +110,23 @@ impl<M: Endpoint> Traffic<M> {
         Ok(())
     }
 
-    /// Hands a machine one batch.
-    fn receive(&mut self, key: usize, each: &mut impl FnMut(M::Event)) -> anyhow::Result<()> {
+    /// Looks for datagrams until there are some, or something else may be due. Asking which socket has
+    /// one would take as long as to look, and half the time between two looks is added to each trip.
+    fn look(&mut self, each: &mut impl FnMut(M::Event)) -> anyhow::Result<()> {
+        for _ in 0..LOOKS {
+            let mut arrived = false;
+            for key in 0..self.lines.len() {
+                arrived |= self.receive(key, each)?;
+            }
+            if arrived {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands a machine one batch. Says whether there was one.
+    fn receive(&mut self, key: usize, each: &mut impl FnMut(M::Event)) -> anyhow::Result<bool> {
         let line = &mut self.lines[key];
         let clock = self.clock;
         // The time of the whole batch, once it is here: no datagram of it came later.
@@ -121,14 +139,16 @@ impl<M: Endpoint> Traffic<M> {
         match receipt.context("cannot receive")? {
             Receipt::Datagrams(_) => {}
             Receipt::Refused => line.machine.handle_refused(now),
-            Receipt::Empty if now - line.kernel_asked >= ASK_KERNEL => {
-                line.kernel_asked = now;
-                line.machine.kernel_drops(self.sockets.kernel_drops(key));
+            Receipt::Empty => {
+                if now - line.kernel_asked >= ASK_KERNEL {
+                    line.kernel_asked = now;
+                    line.machine.kernel_drops(self.sockets.kernel_drops(key));
+                }
+                return Ok(false);
             }
-            Receipt::Empty => {}
         }
         self.drain(key, now, each);
-        Ok(())
+        Ok(true)
     }
 
     /// Sends and reports everything a machine has.
