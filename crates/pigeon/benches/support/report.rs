@@ -188,7 +188,7 @@ impl Section {
 }
 
 impl Wanted {
-    fn is_met(self, figure: f64) -> bool {
+    pub(crate) fn is_met(self, figure: f64) -> bool {
         match self {
             Wanted::AtLeast(least) => figure >= least,
             Wanted::AtMost(most) => figure <= most,

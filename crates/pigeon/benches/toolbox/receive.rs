@@ -81,10 +81,14 @@ pub(crate) fn run(cpus: Cpus) -> Report {
         (LISTEN, NCAT, 1.0),
         (LISTEN_TRAINS, BARE_TRAINS, 2.0),
     ] {
-        let rate = |name| found.iter().find(|(other, _)| *other == name).map(|(_, high)| high.rate);
-        if let (Some(ours), Some(theirs)) = (rate(one), rate(other)) {
-            let wanted = Wanted::AtLeast(wanted);
-            report.judge(&format!("{one} / {other}"), ours / theirs, wanted);
+        let find =
+            |name| found.iter().find(|(other, _)| *other == name).map(|(_, highest)| highest);
+        if let (Some(ours), Some(theirs)) = (find(one), find(other)) {
+            // It may have been able to receive more.
+            let reason = (ours.limit == SENDER).then(|| ours.limit.clone());
+            let (ratio, wanted) = (ours.rate / theirs.rate, Wanted::AtLeast(wanted));
+            let reason = reason.filter(|_| !wanted.is_met(ratio));
+            report.judge_unless(&format!("{one} / {other}"), ratio, wanted, reason);
         }
     }
     report
@@ -96,6 +100,9 @@ const SOCAT: &str = "socat";
 const NCAT: &str = "ncat";
 const LISTEN_TRAINS: &str = "pigeon listen, GSO sender";
 const BARE_TRAINS: &str = "bare recvmmsg, GSO sender";
+
+/// Why a rate is not higher: not for the receiver's sake.
+const SENDER: &str = "more could not be sent";
 
 /// The highest rate, why it is not higher, and what all runs came to, those that lost too much
 /// among them.
@@ -152,7 +159,7 @@ fn highest(cpus: Cpus, receiver: Receiver, trains: bool) -> Highest {
                 continue;
             }
             if run.reached < REACHED {
-                highest.limit = "more could not be sent".into();
+                highest.limit = SENDER.into();
                 passed = false;
             } else if run.lost() >= MOST_LOST {
                 highest.limit = "beyond it too much was lost".into();
