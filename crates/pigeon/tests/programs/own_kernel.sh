@@ -4,6 +4,8 @@
 #
 # TESTS is the program of the interoperation tests, NAME the test's whole name.
 
+echo "on a kernel of its own"
+
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PIGEON_REQUIRE_PEERS=1 PIGEON_ON_ITS_OWN_KERNEL=1
 
