@@ -2,7 +2,7 @@
 //! caller's: anything that reads or writes bytes.
 //!
 //! - [`Reader`]: the packets of a capture, one after the other, whichever program made it.
-//! - [`datagram`]: the UDP datagram in such a packet, past link layer and IP; or why there is none.
+//! - [`datagram()`]: the UDP datagram in such a packet, past link layer and IP; or why there is none.
 //! - [`Writer`]: datagrams as packets of a capture that Wireshark opens.
 //!
 //! What is read comes from anywhere: nothing in a file makes this panic or keep more than one of its
