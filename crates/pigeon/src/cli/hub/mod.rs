@@ -47,7 +47,7 @@ Examples:
   pigeon hub --config hub.toml              with a file for what flags say
   echo 'hello' | nc -u -w1 127.0.0.1 9999   is already a member
 
-At its terminal: members, rooms, stats, say TEXT, kick NAME, ban NAME|NET, quit.
+At its terminal: members, rooms, stats, say TEXT, kick NAME, ban NAME|NET, unban NET, bans, quit.
 Every flag can be set as PIGEON_HUB_FLAG too, and in the file by its name: docs/hub.toml.")]
 pub(crate) struct Args {
     /// A TOML file with settings named like these flags; flags and environment stand over it
