@@ -228,6 +228,14 @@ pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
+/// Whether programs that are started here hear SIGHUP. Under nohup(1) they do not, and must not.
+pub(crate) fn hears_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    // A mask with a bit for each signal; SIGHUP is 1 (proc_pid_status(5)).
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(ignored.trim(), 16).unwrap() & 1 == 0
+}
+
 fn collect(mut stream: impl Read + Send + 'static, said: Arc<Said>, voice: Voice) {
     thread::spawn(move || {
         let mut buffer = [0; 65_536];

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use crate::peers::{installed, python_to};
 use crate::pigeon::{HEARTBEAT, hub};
-use crate::process::{SOON, wait_until};
+use crate::process::{SOON, hears_hangup, wait_until};
 use crate::pty::{Terminal, is_stopped};
 
 const SIZE: (u16, u16) = (80, 20);
@@ -116,6 +116,9 @@ fn what_is_typed_ahead_is_not_lost_whatever_else_happens() {
 fn a_signal_gives_the_terminal_back() {
     let hub = hub(&[]);
     for (signal, status) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        if signal == "HUP" && !hears_hangup() {
+            continue;
+        }
         let mut dog = join(hub.address, "dog");
         dog.press("half a line");
         dog.expect_text("> half a line");
