@@ -1,13 +1,9 @@
 //! In steady state the hub allocates nothing: neither for a batch of messages among a thousand
 //! members nor for heartbeats. An allocation a datagram would show as a tenth of its throughput.
-#![allow(
-    unsafe_code,
-    reason = "counting allocations takes an allocator of one's own, and its trait is unsafe"
-)]
 #![allow(clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting_allocator;
+
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,41 +11,7 @@ use std::time::Duration;
 use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_hub::{Config, Format, Hub};
 
-/// The system's allocator, and how often this thread has asked it for memory. A count for each
-/// thread, because the other tests run beside this one.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no count any more.
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: likewise; the pointer came from there.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: likewise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting_allocator::allocations;
 
 const MEMBERS: u16 = 1_000;
 const BATCH: u16 = 64;
@@ -110,11 +72,11 @@ impl Bench {
         for n in 0..40 {
             round(self, n);
         }
-        let (before, sent) = (COUNT.with(Cell::get), self.sent);
+        let (before, sent) = (allocations(), self.sent);
         for n in 40..60 {
             round(self, n);
         }
-        (COUNT.with(Cell::get) - before, self.sent - sent)
+        (allocations() - before, self.sent - sent)
     }
 }
 
@@ -127,9 +89,9 @@ fn everyone_is_alive(bench: &mut Bench) {
 
 #[test]
 fn the_count_counts() {
-    let before = COUNT.with(Cell::get);
+    let before = allocations();
     let boxed = std::hint::black_box(Box::new(7));
-    assert_eq!(COUNT.with(Cell::get), before + 1);
+    assert_eq!(allocations(), before + 1);
     drop(boxed);
 }
 

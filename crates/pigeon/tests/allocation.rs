@@ -1,13 +1,10 @@
 //! In steady state nothing is allocated for a datagram, from the socket through the hub to the
 //! socket. What the hub alone does, in many more cases, is in `pigeon-hub`'s test of this name.
 #![cfg(test)]
-#![allow(
-    unsafe_code,
-    reason = "counting allocations takes an allocator of one's own, and its trait is unsafe"
-)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../../pigeon-hub/tests/counting_allocator/mod.rs"]
+mod counting_allocator;
+
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,41 +15,7 @@ use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_hub::{Config, Event, Format, Hub};
 use pigeon_net::{Driver, Host, IoPath, Socket, SocketOptions, Stats, Waker};
 
-/// The system's allocator, and how often this thread has asked it for memory: only the loop's
-/// thread is looked at.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // A thread that is ending has no count any more.
-    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator as it came; counting touches no memory of it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same there.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: likewise; the pointer came from there.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: likewise.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting_allocator::allocations;
 
 /// How long a member waits for what must come.
 const SOON: Duration = Duration::from_secs(10);
@@ -69,7 +32,7 @@ struct Around<'a> {
 impl Host<Hub> for Around<'_> {
     fn woken(&mut self, _: &mut Hub, _: Instant, _: &Stats) -> ControlFlow<()> {
         let times = self.woken.map_or(0, |woken| woken.fetch_add(1, Ordering::AcqRel));
-        self.counts[times] = COUNT.with(Cell::get);
+        self.counts[times] = allocations();
         if times == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
