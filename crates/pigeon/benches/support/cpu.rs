@@ -5,7 +5,7 @@
 //! process that happens to run there is noise; [`own_seconds`] shows how much there was of it.
 
 use std::io;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -79,6 +79,14 @@ pub(crate) fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Chil
     child
 }
 
+/// Lets a process, with all its threads, go before every other on its CPU: SCHED_FIFO (sched(7)).
+/// False where the system does not allow that, as to users other than root.
+pub(crate) fn prefer(pid: u32) -> bool {
+    let mut chrt = Command::new("chrt");
+    chrt.args(["--all-tasks", "--fifo", "--pid", "1", &pid.to_string()]);
+    chrt.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 /// How long a CPU was busy.
 pub(crate) struct Busy {
     cpu: usize,
@@ -99,14 +107,37 @@ impl Busy {
     }
 }
 
-/// Idle, iowait and stolen time (proc_stat(5)).
+/// What the host of a virtual machine took of a CPU that had work to do.
+pub(crate) struct Stolen {
+    cpu: usize,
+    since: Instant,
+    before: f64,
+}
+
+impl Stolen {
+    pub(crate) fn start(cpu: usize) -> Stolen {
+        let [_, _, before] = times(cpu);
+        Stolen { cpu, since: Instant::now(), before }
+    }
+
+    /// The share of the time since.
+    pub(crate) fn share(&self) -> f64 {
+        let [_, _, now] = times(self.cpu);
+        (now - self.before) / self.since.elapsed().as_secs_f64()
+    }
+}
+
 fn unused_seconds(cpu: usize) -> f64 {
+    times(cpu).iter().sum()
+}
+
+/// Idle, iowait and stolen time (proc_stat(5)).
+fn times(cpu: usize) -> [f64; 3] {
     let stat = std::fs::read_to_string("/proc/stat").expect("Linux has /proc/stat");
     let name = format!("cpu{cpu} ");
     let line = stat.lines().find(|line| line.starts_with(&name)).expect("the CPU is on line");
     let field = |n| line.split_whitespace().nth(n).map_or(0.0, |word| word.parse().unwrap());
-    let [idle, iowait, steal]: [f64; 3] = [field(4), field(5), field(8)];
-    (idle + iowait + steal) / TICKS_A_SECOND
+    [field(4), field(5), field(8)].map(|ticks| ticks / TICKS_A_SECOND)
 }
 
 /// How long a process itself has run, all its threads together (proc_pid_stat(5)).
