@@ -15,7 +15,7 @@ use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_fuzz::addresses::{self, is_bad, is_beyond};
 use pigeon_fuzz::drain::{Sent, drain};
 use pigeon_fuzz::shown::Readers;
-use pigeon_hub::{Config, Format, Hub};
+use pigeon_hub::{Config, Format, Hub, SourceRules};
 
 /// A member that reads GBK, where the format has commands.
 const READS_GBK: &str = "127.0.0.1:5002";
@@ -78,11 +78,14 @@ fn settings(choice: u8) -> Config {
         discoverable: bit(3),
         max_members: if bit(5) { 3 } else { 100 },
         report_messages: choice & 3 == 3,
-        own: vec![addresses::parse(addresses::HUB)],
+        sources: SourceRules {
+            own: vec![addresses::parse(addresses::HUB)],
+            ..SourceRules::default()
+        },
         ..Config::default()
     };
     if bit(4) {
-        config.open.clear();
+        config.sources.open.clear();
     }
     config
 }

@@ -17,7 +17,7 @@ use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_fuzz::addresses::{self, is_bad, is_beyond, person};
 use pigeon_fuzz::drain::{Sent, drain};
 use pigeon_fuzz::shown::Readers;
-use pigeon_hub::{Config, Event, Format, Hub, PerOrigin, Rate};
+use pigeon_hub::{Config, Event, Format, Hub, PerOrigin, Rate, SourceRules};
 
 /// Longer sequences find nothing that these do not, and slow the search down.
 const MAX_OPERATIONS: usize = 150;
@@ -317,11 +317,14 @@ fn config(settings: &Settings) -> Config {
             TextLimit::Tiny => Some(20),
             TextLimit::Datagram => Some(65_507),
         },
-        own: vec![addresses::parse(addresses::HUB)],
+        sources: SourceRules {
+            own: vec![addresses::parse(addresses::HUB)],
+            ..SourceRules::default()
+        },
         ..Config::default()
     };
     if settings.closed {
-        config.open.clear();
+        config.sources.open.clear();
     }
     if settings.slow {
         let slow = Rate { messages: Some(3), bytes: Some(1_000) };

@@ -14,7 +14,6 @@ mod client;
 mod figures;
 mod pace;
 mod plan;
-mod seal;
 mod server;
 mod stream;
 mod wire;

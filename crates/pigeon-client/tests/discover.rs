@@ -43,8 +43,7 @@ fn those_whose_answers_arrive_are_found_once() {
         network.default_conditions(bad.clone()).unwrap();
         for n in 0..HUBS {
             let name = Name::parse(format!("hub-{n}").as_bytes()).unwrap();
-            let open = vec!["10.0.0.0/8".parse().unwrap()];
-            let config = Config { name, open, discoverable: true, ..Config::default() };
+            let config = Config { name, discoverable: true, ..Config::default() };
             network.add(hub_address(n), Hub::new(config));
         }
         let targets = (0..HUBS).map(hub_address).collect();

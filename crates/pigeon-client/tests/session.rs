@@ -8,7 +8,7 @@ use pigeon_client::{Contact, Event, Roster, Said, Session, SessionConfig, Spoken
 use pigeon_datagram::Instant;
 use pigeon_datagram::link::{Conditions, Loss, Probability};
 use pigeon_datagram::simulation::{Direction, Network, Node, Peer};
-use pigeon_hub::{Config, Hub};
+use pigeon_hub::{Config, Hub, SourceRules};
 use rand_pcg::Pcg64;
 
 type Member = Session<Pcg64>;
@@ -348,7 +348,9 @@ fn strangers_are_not_shown() {
 #[test]
 fn a_session_proves_its_address_where_it_must() {
     let mut network = Network::new(16);
-    let hub = network.add(hub_address(), Hub::new(Config { open: vec![], ..Config::default() }));
+    let nowhere = SourceRules { open: vec![], ..SourceRules::default() };
+    let hub =
+        network.add(hub_address(), Hub::new(Config { sources: nowhere, ..Config::default() }));
     let member = join(&mut network, 1, "dog");
     network.run_for(after(1));
     assert!(matches!(told(&network, member)[..], [Event::Joined(_)]));

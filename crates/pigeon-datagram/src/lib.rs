@@ -5,7 +5,6 @@
 //! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out.
 //! - [`Machine`]: the contract, and what its driver owes it.
 //! - [`Outbox`]: what a machine is about to send.
-//! - [`DEFAULT_OPEN`]: the networks that are trusted unless told otherwise.
 //! - [`link`]: a seeded model of what may happen to a datagram on the way.
 //! - [`relay`]: such links between many clients and a target.
 //! - [`sequence`]: what the numbers of the datagrams that arrived tell of those that did not.
@@ -15,7 +14,6 @@
 mod datagram;
 pub mod link;
 mod machine;
-mod open_networks;
 mod outbox;
 pub mod relay;
 pub mod sequence;
@@ -26,6 +24,5 @@ pub use datagram::{
     MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, MAX_TRAIN_SEGMENTS, Received, Transmit, max_payload,
 };
 pub use machine::Machine;
-pub use open_networks::DEFAULT_OPEN;
 pub use outbox::Outbox;
 pub use time::Instant;

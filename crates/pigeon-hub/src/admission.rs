@@ -1,25 +1,14 @@
-//! Who may be a member: addresses that never are, those that must prove themselves first, and the
-//! bounds of the table.
+//! Who may be a member: what depends on where somebody comes from, the bounds of the table, and bans.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pigeon_datagram::Received;
+use pigeon_guard::Origin;
 
 use crate::members::Members;
 use crate::{Config, Dropped};
-
-/// Where somebody comes from, which decides what it may do and how much.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// This host.
-    Loopback,
-    /// A network from which everyone may join (`--open`).
-    Open,
-    /// Anywhere else: an address must first prove that it receives there.
-    Beyond,
-}
 
 /// One value for each [`Origin`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,30 +37,6 @@ impl<T> PerOrigin<T> {
             Origin::Beyond => &mut self.beyond,
         }
     }
-}
-
-/// Tells where an address comes from. Loopback is only loopback while its network is open.
-pub(crate) fn origin(config: &Config, ip: IpAddr) -> Origin {
-    match config.open.iter().any(|net| net.contains(&ip)) {
-        true if ip.is_loopback() => Origin::Loopback,
-        true => Origin::Open,
-        false => Origin::Beyond,
-    }
-}
-
-/// Refuses senders that no answer may go to: what comes from them is forged or the hub's own.
-pub(crate) fn check_source(config: &Config, from: SocketAddr) -> Result<(), Dropped> {
-    let forged = from.port() == 0
-        || from.ip().is_multicast()
-        || from.ip().is_unspecified()
-        || is_broadcast(config, from.ip());
-    // Whatever the scope: a link-local address of ours is ours on every link.
-    let own = |own: &SocketAddr| own.ip() == from.ip() && own.port() == from.port();
-    if forged || config.own.iter().any(own) { Err(Dropped::BadSource) } else { Ok(()) }
-}
-
-fn is_broadcast(config: &Config, ip: IpAddr) -> bool {
-    matches!(ip, IpAddr::V4(v4) if v4.is_broadcast()) || config.never.contains(&ip)
 }
 
 /// Whether there is room for one more member, from this address and at that of the hub's.
@@ -168,54 +133,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn forged_and_own_addresses_are_never_members() {
-        let own: SocketAddr = "127.0.0.1:9999".parse().unwrap();
-        let config = Config {
-            own: vec![own],
-            never: vec!["192.168.1.255".parse().unwrap()],
-            ..Config::default()
-        };
-        for bad in [
-            "127.0.0.1:9999",
-            "10.0.0.1:0",
-            "224.0.0.1:5",
-            "[ff02::1]:5",
-            "255.255.255.255:5",
-            "192.168.1.255:5",
-            "0.0.0.0:5",
-        ] {
-            assert_eq!(
-                check_source(&config, bad.parse().unwrap()),
-                Err(Dropped::BadSource),
-                "{bad}"
-            );
-        }
-        for good in ["127.0.0.1:9998", "192.168.1.254:5", "[fe80::1%3]:5"] {
-            assert_eq!(check_source(&config, good.parse().unwrap()), Ok(()), "{good}");
-        }
-    }
-
-    #[test]
-    fn origins_follow_the_open_networks() {
-        let origin_of = |config: &Config, ip: &str| origin(config, ip.parse().unwrap());
-        let config = Config::default();
-        for (ip, expected) in [
-            ("127.3.4.5", Origin::Loopback),
-            ("::1", Origin::Loopback),
-            ("192.168.7.7", Origin::Open),
-            ("fe80::1", Origin::Open),
-            ("fd00::1", Origin::Open),
-            ("8.8.8.8", Origin::Beyond),
-            ("2001:db8::1", Origin::Beyond),
-            ("172.32.0.1", Origin::Beyond),
-        ] {
-            assert_eq!(origin_of(&config, ip), expected, "{ip}");
-        }
-        let closed = Config { open: vec![], ..config };
-        assert_eq!(origin_of(&closed, "127.0.0.1"), Origin::Beyond);
-    }
 
     #[test]
     fn bans_are_bounded_and_can_be_lifted() {

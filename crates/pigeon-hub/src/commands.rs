@@ -8,7 +8,7 @@ use crate::members::{Flag, Named, Slot};
 use crate::resume::Holder;
 use crate::rooms::{LOBBY, PORCH};
 use crate::wording::{count, list};
-use crate::{Dropped, Format, Left, Name, NameError};
+use crate::{Dropped, Format, Left, Name, NameError, resume};
 
 /// `/who` and `/rooms` go on until their line is this long; the rest is counted. An answer this
 /// size crosses any network unfragmented.
@@ -49,7 +49,7 @@ fn nick(hub: &mut Hub, slot: Slot, wish: &[u8]) -> String {
     let taken = Name::parse(wish).and_then(|name| Ok((hub.rename(slot, name.clone())?, name)));
     match taken {
         Ok((grant, name)) => {
-            let word = hub.seal.resume_word(grant);
+            let word = resume::word(&hub.seal, grant);
             format!("you are {name}; /resume {word} takes the name back from another address")
         }
         Err(error @ NameError::TooLong) => format!("you stay {called}: {error}"),
@@ -194,7 +194,7 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
 
 /// `/resume WORD`: takes back a name and its room.
 fn resume(hub: &mut Hub, slot: Slot, word: &[u8]) -> Result<String, Dropped> {
-    let Some(grant) = hub.seal.grant(word) else {
+    let Some(grant) = resume::grant(&hub.seal, word) else {
         return Ok("that is no resume word of this hub; /nick NAME asks for a name".to_string());
     };
     let Some(holder) = hub.grants.holder(hub.now, grant).cloned() else {

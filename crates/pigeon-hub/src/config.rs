@@ -1,10 +1,9 @@
 //! What a hub is told when it is made.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ipnet::IpNet;
-use pigeon_datagram::{DEFAULT_OPEN, MAX_PAYLOAD_V4};
+use pigeon_datagram::MAX_PAYLOAD_V4;
+use pigeon_guard::SourceRules;
 
 use crate::{Name, PerOrigin, Rate};
 
@@ -15,8 +14,9 @@ pub struct Config {
     pub format: Format,
     /// How long a member may be silent: three heartbeats of 10 s.
     pub timeout: Duration,
-    /// Networks from which everyone may join. An address elsewhere must prove that it receives.
-    pub open: Vec<IpNet>,
+    /// Who is never a member, and the networks from which everyone may join. An address elsewhere
+    /// must prove that it receives.
+    pub sources: SourceRules,
     /// What everyone must give with `/pass` before taking part.
     pub password: Option<Box<str>>,
     /// The most members at once. One more is refused and told so.
@@ -41,10 +41,6 @@ pub struct Config {
     pub name: Name,
     /// Whether `/discover` is answered. Hubs that only listen on loopback leave it to others.
     pub discoverable: bool,
-    /// The hub's own addresses, which are never members.
-    pub own: Vec<SocketAddr>,
-    /// Addresses that are never members whatever the port: the interfaces' broadcast addresses.
-    pub never: Vec<IpAddr>,
     /// Keys of the tables' hashes, drawn at random by the driver so that nobody outside can choose
     /// addresses that collide.
     pub hash_keys: [u64; 4],
@@ -77,7 +73,7 @@ impl Default for Config {
         Config {
             format: Format::Chat,
             timeout: Duration::from_secs(30),
-            open: DEFAULT_OPEN.iter().filter_map(|net| net.parse().ok()).collect(),
+            sources: SourceRules::default(),
             password: None,
             max_members: 100_000,
             max_per_room: None,
@@ -89,8 +85,6 @@ impl Default for Config {
             notices_up_to: 100,
             name: Name::operator(),
             discoverable: false,
-            own: Vec::new(),
-            never: Vec::new(),
             hash_keys: [0; 4],
             secret: [0; 16],
             report_messages: false,
@@ -108,14 +102,4 @@ pub enum Format {
     Classic,
     /// The payload untouched, to everyone but its sender.
     Raw,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_default_network_is_read() {
-        assert_eq!(Config::default().open.len(), DEFAULT_OPEN.len());
-    }
 }

@@ -13,6 +13,9 @@ use crate::hub::Hub;
 /// The longest wait before an answer.
 const SPREAD: Duration = Duration::from_millis(200);
 
+/// The first byte under the number that a nonce is turned into.
+const CHANCE: u8 = 3;
+
 /// The most answers that wait. More questions than that in 200 ms are no search but a flood.
 const MAX_PENDING: usize = 256;
 
@@ -99,7 +102,7 @@ impl Hub {
             return Ok(());
         }
         let (to, length) = (datagram.from, datagram.payload.len());
-        let chance = self.seal.chance(nonce);
+        let chance = self.seal.code(CHANCE, nonce).number();
         self.discovery.ask(self.now, chance, Question::new(to, datagram.local, nonce, length))
     }
 

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_guard::Seal;
 use pigeon_text::Encoding;
 
-use crate::admission::{self, Bans};
+use crate::admission::Bans;
 use crate::discovery::Discovery;
 use crate::echo::{Echoes, Suspect};
 use crate::guesses::Guesses;
@@ -15,7 +16,6 @@ use crate::members::{Members, Slot};
 use crate::outgoing::BYE;
 use crate::resume::Grants;
 use crate::rooms::Rooms;
-use crate::seal::Seal;
 use crate::wire::{Incoming, classify};
 use crate::{Config, Dropped, Event, Format, Left, PerOrigin, Statistics};
 use crate::{commands, notices};
@@ -85,7 +85,7 @@ impl Hub {
     /// From a datagram to what it brings about, or why it brings about nothing.
     fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
         let from = datagram.from;
-        admission::check_source(&self.config, from)?;
+        self.config.sources.check(from).map_err(|_| Dropped::BadSource)?;
         if self.bans.contains(from.ip()) {
             return Err(Dropped::Banned);
         }

@@ -4,8 +4,8 @@
 //! Read [`Hub`] first: its `receive` is the life of one datagram. Then, in the order a datagram
 //! meets them:
 //!
-//! - `admission`: who is never a member, who must prove itself first, and the bounds of the table;
-//!   `seal` writes the proofs.
+//! - [`SourceRules`]: who is never a member, and who must prove itself first; `admission`: bans, and
+//!   the bounds of the table.
 //! - `wire`: what a datagram means.
 //! - `echo`: the guard against loops; `limits`: token buckets.
 //! - `membership`: joining, leaving, moving; `members` is the table, `locals` to which of the hub's
@@ -41,16 +41,16 @@ mod outgoing;
 mod resume;
 mod rooms;
 mod run;
-mod seal;
 mod statistics;
 mod wire;
 mod wording;
 
-pub use admission::{Origin, PerOrigin};
+pub use admission::PerOrigin;
 pub use config::{Config, Format};
 pub use event::{Event, Left};
 pub use hub::Hub;
 pub use limits::Rate;
 pub use names::{MAX_NAME_CHARS, Name, NameError};
 pub use operator::{BanError, MemberView, RoomView};
+pub use pigeon_guard::{Origin, SourceRules};
 pub use statistics::{Dropped, Statistics};

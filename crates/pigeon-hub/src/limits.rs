@@ -1,21 +1,13 @@
 //! How much one member, and all together, may say: token buckets for messages and for bytes, and
 //! what is told to whoever runs into a limit.
-//!
-//! A bucket is the generic cell rate algorithm (GCRA, ITU-T I.371): one number, the time at which
-//! everything let through so far would have been said at exactly the rate. It may run ahead of the
-//! clock by a second, so a second's worth may come at once.
-
-use std::time::Duration;
 
 use pigeon_datagram::Instant;
+use pigeon_guard::{Bucket, cost};
 
 use crate::Dropped;
 use crate::hub::Hub;
 use crate::members::{Flag, Slot};
 use crate::rooms::PORCH;
-
-/// How far a bucket may run ahead: a burst is what the rate allows in this time.
-const WINDOW: Duration = Duration::from_secs(1);
 
 /// How much may be said in a second. `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,28 +58,7 @@ impl Buckets {
 
     /// Whether nothing has been said for so long that a whole burst is free again.
     pub(crate) fn are_full(&self, now: Instant) -> bool {
-        self.messages.0 <= now && self.bytes.0 <= now
-    }
-}
-
-/// The time that `amount` takes at `per_second`.
-fn cost(amount: u64, per_second: u64) -> Duration {
-    // Exact for all that a datagram can hold.
-    Duration::from_nanos(amount.saturating_mul(1_000_000_000) / per_second.max(1))
-}
-
-/// When everything let through so far would have been said at exactly the rate.
-#[derive(Clone, Copy, Debug, Default)]
-struct Bucket(Instant);
-
-impl Bucket {
-    /// Something larger than a whole second's worth fits an empty bucket.
-    fn has_room(self, now: Instant, cost: Duration) -> bool {
-        self.0 <= now + WINDOW.saturating_sub(cost)
-    }
-
-    fn take(&mut self, now: Instant, cost: Duration) {
-        self.0 = self.0.max(now) + cost;
+        self.messages.is_full(now) && self.bytes.is_full(now)
     }
 }
 
@@ -164,6 +135,8 @@ impl Hub {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(millis: u64) -> Instant {

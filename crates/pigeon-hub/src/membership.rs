@@ -1,6 +1,7 @@
 //! Joining, leaving, moving from room to room, and names.
 
 use pigeon_datagram::Received;
+use pigeon_guard::Code;
 
 use crate::echo::Target;
 use crate::hub::Hub;
@@ -19,7 +20,7 @@ impl Hub {
 
     /// Asks a sender to prove its address, if it must.
     pub(crate) fn may_join(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
-        match admission::origin(&self.config, datagram.from.ip()) {
+        match self.config.sources.origin(datagram.from.ip()) {
             Origin::Beyond => {
                 self.ask_for_proof(datagram);
                 Err(Dropped::Unproved)
@@ -34,10 +35,10 @@ impl Hub {
             return;
         }
         self.statistics.proofs_asked += 1;
-        let code = self.seal.proof(self.now, datagram.from);
+        let proof = self.seal.proof(self.now, datagram.from, &[]);
         self.send(datagram.from, datagram.local, |bytes| {
             bytes.extend_from_slice(b"/prove ");
-            bytes.extend_from_slice(&code);
+            bytes.extend_from_slice(&proof.letters());
         });
     }
 
@@ -48,7 +49,8 @@ impl Hub {
         member: Option<Slot>,
         word: &[u8],
     ) -> Result<(), Dropped> {
-        if !self.seal.proves(self.now, datagram.from, word) {
+        let proved = |proof: Code| proof.has_letters(word);
+        if !self.seal.proofs(self.now, datagram.from, &[]).any(proved) {
             return Err(Dropped::BadProof);
         }
         let slot = match member {
@@ -68,7 +70,7 @@ impl Hub {
 
         let counted = admission::counts(&self.config, from.ip());
         let slot = self.members.insert(from, self.now, first_room, counted);
-        match admission::origin(&self.config, from.ip()) {
+        match self.config.sources.origin(from.ip()) {
             Origin::Loopback => {}
             Origin::Open => self.members.set(slot, Flag::Open, true),
             Origin::Beyond => self.members.set(slot, Flag::Beyond, true),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use pigeon_datagram::Instant;
+use pigeon_guard::Seal;
 
 use crate::Name;
 use crate::members::Slot;
@@ -14,6 +15,22 @@ const KEPT: Duration = Duration::from_secs(600);
 
 /// The most names that wait. Beyond, the one that has waited longest is given up.
 const MAX_KEPT: usize = 10_000;
+
+/// The first byte under the code of a resume word.
+const GRANT: u8 = 2;
+
+/// The word that takes back the name of this grant: the grant's number and a code.
+pub(crate) fn word(seal: &Seal, grant: u32) -> String {
+    let code = seal.code(GRANT, &grant.to_be_bytes()).letters();
+    format!("{grant}-{}", String::from_utf8_lossy(&code))
+}
+
+/// The grant that a word takes back. `None` if the word is none of ours.
+pub(crate) fn grant(seal: &Seal, word: &[u8]) -> Option<u32> {
+    let (number, code) = std::str::from_utf8(word).ok()?.split_once('-')?;
+    let grant: u32 = number.parse().ok()?;
+    seal.code(GRANT, &grant.to_be_bytes()).has_letters(code.as_bytes()).then_some(grant)
+}
 
 /// Who has the name of a grant, or had it.
 #[derive(Clone, Debug)]
@@ -94,6 +111,17 @@ impl Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resume_word_speaks_for_its_grant_alone() {
+        let seal = Seal::new([7; 16]);
+        let twelve = word(&seal, 12);
+        assert_eq!(grant(&seal, twelve.as_bytes()), Some(12));
+        assert_eq!(grant(&seal, twelve.replacen("12-", "13-", 1).as_bytes()), None);
+        for bad in ["", "-", "12-", "12", "x-abc", "99999999999-abcdefghijklmnop"] {
+            assert_eq!(grant(&seal, bad.as_bytes()), None, "{bad}");
+        }
+    }
 
     #[test]
     fn names_of_those_who_left_are_kept_in_bounded_number_and_time() {

@@ -1,7 +1,8 @@
 //! What a plain datagram means. The table stands in `docs/protocol.md`.
 
+use pigeon_guard::Code;
+
 use crate::Format;
-use crate::seal::CODE_LEN;
 
 /// A heartbeat of at least this many bytes is answered: the answer always fits into it.
 pub(crate) const PADDED_HEARTBEAT: usize = 64;
@@ -62,7 +63,7 @@ pub(crate) fn classify(format: Format, payload: &[u8]) -> Incoming<'_> {
     if text == b"quit" {
         return Incoming::Quit;
     }
-    if let Some(word) = text.strip_prefix(b"/prove ").filter(|word| word.len() == CODE_LEN) {
+    if let Some(word) = text.strip_prefix(b"/prove ").filter(|word| word.len() == Code::LETTERS) {
         return Incoming::Prove { word };
     }
     // Padding tells a question from a line of data that only looks like one.

@@ -1,10 +1,7 @@
 //! What a service is told when it is made.
 
-use std::net::{IpAddr, SocketAddr};
-
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
-use pigeon_datagram::DEFAULT_OPEN;
+use pigeon_guard::SourceRules;
 
 use crate::sntp;
 
@@ -12,8 +9,9 @@ use crate::sntp;
 /// time zone, the addresses and the hash keys, which only the driver knows.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Networks that are answered freely. Beyond them no reply is longer than its request.
-    pub open: Vec<IpNet>,
+    /// Who is never answered, and the networks that are answered freely. Beyond them no reply is
+    /// longer than its request.
+    pub sources: SourceRules,
     /// The most replies to one source (an IP address) in a second; `None` for no bound. As much as
     /// a second's worth may come at once.
     pub per_source: Option<u32>,
@@ -22,10 +20,6 @@ pub struct Config {
     /// Whether the two bounds hold for loopback too (when the operator set them outright): what
     /// reaches it was sent on this host.
     pub loopback_counts: bool,
-    /// The service's own addresses, and those of its sisters in one process: never answered.
-    pub own: Vec<SocketAddr>,
-    /// Addresses that are never answered whatever the port: the interfaces' broadcast addresses.
-    pub never: Vec<IpAddr>,
     /// The zone of local time, for `time` and `daytime`.
     pub zone: TimeZone,
     /// What the `sntp` service says of its clock.
@@ -42,27 +36,15 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            open: DEFAULT_OPEN.iter().filter_map(|net| net.parse().ok()).collect(),
+            sources: SourceRules::default(),
             per_source: Some(1_000),
             in_all: Some(100_000),
             loopback_counts: false,
-            own: Vec::new(),
-            never: Vec::new(),
             zone: TimeZone::UTC,
             sntp: sntp::Server::default(),
             reply: Vec::new(),
             hash_keys: [0; 4],
             report_datagrams: false,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_default_network_is_read() {
-        assert_eq!(Config::default().open.len(), DEFAULT_OPEN.len());
     }
 }

@@ -17,8 +17,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::{Instant, Received};
+use pigeon_guard::{BadSource, Bucket, Origin, cost};
 
-use crate::rate::Bucket;
 use crate::sources::Sources;
 use crate::{Config, Kind, sntp, texts};
 
@@ -93,16 +93,9 @@ pub(crate) struct Admitted {
 pub(crate) struct Guard {
     sources: Sources,
     in_all: Bucket,
-    /// The last sender that passed, and what is so of it each time: a train brings many datagrams
-    /// of one, and looking through the networks costs as much as all the rest.
+    /// The last sender that passed: a train brings many datagrams of one, and looking through the
+    /// networks costs as much as all the rest.
     last: Option<(SocketAddr, Origin)>,
-}
-
-/// What is so of a sender whatever it sends.
-#[derive(Clone, Copy, Debug)]
-struct Origin {
-    is_open: bool,
-    is_free: bool,
 }
 
 impl Guard {
@@ -123,62 +116,59 @@ impl Guard {
         kind: Kind,
         request: &Received<'_>,
     ) -> Result<Admitted, Ignored> {
-        let Origin { is_open, is_free } = match self.last {
+        let origin = match self.last {
             Some((last, origin)) if last == request.from => origin,
             _ => {
-                let origin = origin(config, kind, request.from)?;
+                let origin = check_source(config, kind, request.from)?;
                 self.last = Some((request.from, origin));
                 origin
             }
         };
         check_request(config, kind, request)?;
+        let is_free = origin == Origin::Loopback && !config.loopback_counts;
         if !is_free {
             self.take(now, config, request.from.ip())?;
         }
-        Ok(Admitted { most: if is_open { usize::MAX } else { request.length }, is_free })
+        let most = if origin == Origin::Beyond { request.length } else { usize::MAX };
+        Ok(Admitted { most, is_free })
     }
 
     /// Takes one reply out of the source's bucket and out of everyone's, or out of neither.
     fn take(&mut self, now: Instant, config: &Config, ip: IpAddr) -> Result<(), Ignored> {
         let source = self.sources.bucket(now, ip);
-        if !source.has_room(now, config.per_source) {
+        if !has_room(*source, now, config.per_source) {
             return Err(Ignored::SourceRate);
         }
-        if !self.in_all.has_room(now, config.in_all) {
+        if !has_room(self.in_all, now, config.in_all) {
             return Err(Ignored::TotalRate);
         }
-        source.take(now, config.per_source);
-        self.in_all.take(now, config.in_all);
+        take(source, now, config.per_source);
+        take(&mut self.in_all, now, config.in_all);
         Ok(())
     }
 }
 
-/// Refuses senders that no reply may go to, and says what is so of the others.
-fn origin(config: &Config, kind: Kind, from: SocketAddr) -> Result<Origin, Ignored> {
-    check_source(config, kind, from)?;
-    let ip = from.ip();
-    let is_open = config.open.iter().any(|net| net.contains(&ip));
-    // Loopback is only loopback while its network is open.
-    let is_free = is_open && ip.is_loopback() && !config.loopback_counts;
-    Ok(Origin { is_open, is_free })
+/// Whether one more reply may go out. `None` is no limit; one of zero lets nothing through.
+fn has_room(bucket: Bucket, now: Instant, per_second: Option<u32>) -> bool {
+    per_second.is_none_or(|most| most > 0 && bucket.has_room(now, cost(1, most.into())))
 }
 
-/// Refuses senders that no reply may go to.
-fn check_source(config: &Config, kind: Kind, from: SocketAddr) -> Result<(), Ignored> {
-    let ip = from.ip();
-    let is_broadcast =
-        matches!(ip, IpAddr::V4(v4) if v4.is_broadcast()) || config.never.contains(&ip);
-    if from.port() == 0 || ip.is_multicast() || ip.is_unspecified() || is_broadcast {
-        return Err(Ignored::BadSource);
+fn take(bucket: &mut Bucket, now: Instant, per_second: Option<u32>) {
+    if let Some(most) = per_second {
+        bucket.take(now, cost(1, most.into()));
     }
-    // Whatever the scope: a link-local address of ours is ours on every link.
-    if config.own.iter().any(|own| own.ip() == ip && own.port() == from.port()) {
-        return Err(Ignored::OwnAddress);
-    }
+}
+
+/// Refuses senders that no reply may go to, and says where the others are.
+fn check_source(config: &Config, kind: Kind, from: SocketAddr) -> Result<Origin, Ignored> {
+    config.sources.check(from).map_err(|bad| match bad {
+        BadSource::Forged => Ignored::BadSource,
+        BadSource::Own => Ignored::OwnAddress,
+    })?;
     if from.port() < 1_024 && kind != Kind::Sntp {
         return Err(Ignored::LowPort);
     }
-    Ok(())
+    Ok(config.sources.origin(from.ip()))
 }
 
 /// Refuses what is a reply itself, or no request at all.
@@ -199,6 +189,8 @@ fn check_request(config: &Config, kind: Kind, request: &Received<'_>) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use pigeon_guard::SourceRules;
+
     use super::*;
 
     fn from(source: &str) -> SocketAddr {
@@ -206,32 +198,34 @@ mod tests {
     }
 
     #[test]
-    fn no_reply_goes_to_who_cannot_have_asked() {
-        let config = Config {
-            own: vec![from("127.0.0.1:7000"), from("[fe80::1]:7000")],
-            never: vec!["192.168.1.255".parse().unwrap()],
-            ..Config::default()
-        };
+    fn no_reply_goes_to_a_service() {
+        let sources = SourceRules { own: vec![from("127.0.0.1:7000")], ..SourceRules::default() };
+        let config = Config { sources, ..Config::default() };
         for (source, expected) in [
             ("10.0.0.1:0", Err(Ignored::BadSource)),
-            ("224.0.0.1:5000", Err(Ignored::BadSource)),
-            ("[ff02::1]:5000", Err(Ignored::BadSource)),
             ("255.255.255.255:5000", Err(Ignored::BadSource)),
-            ("192.168.1.255:5000", Err(Ignored::BadSource)),
-            ("0.0.0.0:5000", Err(Ignored::BadSource)),
-            ("[::]:5000", Err(Ignored::BadSource)),
             ("127.0.0.1:7000", Err(Ignored::OwnAddress)),
-            ("[fe80::1%3]:7000", Err(Ignored::OwnAddress)),
             ("10.0.0.1:7", Err(Ignored::LowPort)),
             ("10.0.0.1:1023", Err(Ignored::LowPort)),
-            ("10.0.0.1:1024", Ok(())),
-            ("127.0.0.1:7001", Ok(())),
-            ("192.168.1.254:65535", Ok(())),
+            ("10.0.0.1:1024", Ok(Origin::Open)),
+            ("127.0.0.1:7001", Ok(Origin::Loopback)),
+            ("8.8.8.8:65535", Ok(Origin::Beyond)),
         ] {
             assert_eq!(check_source(&config, Kind::Echo, from(source)), expected, "{source}");
         }
-        assert_eq!(check_source(&config, Kind::Sntp, from("10.0.0.1:123")), Ok(()));
-        assert_eq!(check_source(&config, Kind::Sntp, from("10.0.0.1:0")), Err(Ignored::BadSource));
+        let ntp = |source| check_source(&config, Kind::Sntp, from(source));
+        assert_eq!(ntp("10.0.0.1:123"), Ok(Origin::Open));
+        assert_eq!(ntp("10.0.0.1:0"), Err(Ignored::BadSource));
+    }
+
+    #[test]
+    fn a_rate_of_zero_lets_nothing_through_and_none_everything() {
+        let now = Instant::ORIGIN;
+        assert!(!has_room(Bucket::default(), now, Some(0)));
+        assert!(has_room(Bucket::default(), now, Some(u32::MAX)));
+        let mut bucket = Bucket::default();
+        take(&mut bucket, now, None);
+        assert!(bucket.is_full(now) && has_room(bucket, now, None));
     }
 
     #[test]
@@ -273,7 +267,8 @@ mod tests {
         assert_eq!(answered(&config, &["127.0.0.1:5000"]), 2_000);
         let counted = Config { loopback_counts: true, ..config.clone() };
         assert_eq!(answered(&counted, &["127.0.0.1:5000"]), 1_000);
-        let closed = Config { open: vec![], ..config.clone() };
+        let nowhere = SourceRules { open: vec![], ..SourceRules::default() };
+        let closed = Config { sources: nowhere, ..config.clone() };
         assert_eq!(answered(&closed, &["127.0.0.1:5000"]), 1_000);
         let few = Config { in_all: Some(1_500), ..config.clone() };
         assert_eq!(answered(&few, &["10.0.0.1:5000", "10.0.0.2:5000"]), 1_500);

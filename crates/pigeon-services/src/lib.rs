@@ -19,7 +19,6 @@ mod config;
 mod event;
 mod guard;
 mod kind;
-mod rate;
 mod repeats;
 mod replies;
 mod service;

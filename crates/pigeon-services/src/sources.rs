@@ -9,8 +9,7 @@ use std::net::IpAddr;
 
 use ahash::RandomState;
 use pigeon_datagram::Instant;
-
-use crate::rate::Bucket;
+use pigeon_guard::Bucket;
 
 /// How many sources can be told apart: 256 KiB of them.
 const CELLS: usize = 16_384;
@@ -64,9 +63,9 @@ mod tests {
         let now = Instant::ORIGIN + Duration::from_secs(9);
         let mut passes = |n: u32| {
             let bucket = sources.bucket(now, IpAddr::from(n.to_be_bytes()));
-            let passes = bucket.has_room(now, Some(1));
+            let passes = bucket.has_room(now, Duration::from_secs(1));
             if passes {
-                bucket.take(now, Some(1));
+                bucket.take(now, Duration::from_secs(1));
             }
             passes
         };

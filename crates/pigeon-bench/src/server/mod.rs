@@ -16,12 +16,12 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_guard::Seal;
 
 use crate::Endpoint;
 use crate::arrivals::Arrivals;
 use crate::figures::Figures;
 use crate::pace::{Pace, Schedule};
-use crate::seal::Seal;
 use crate::stream::{self, Stream};
 use crate::wire::{self, Declined, Grant, Header, Kind, Report, Unreadable, Wish};
 
@@ -157,7 +157,7 @@ impl Server {
     }
 
     fn challenge(&mut self, now: Instant, datagram: &Received<'_>, session: u64) {
-        let token = self.seal.token(now, datagram.from, session);
+        let token = self.seal.proof(now, datagram.from, &session.to_be_bytes()).bytes();
         let range = self.outbox.append(|bytes| wire::write_challenge(bytes, session, &token));
         if range.len() > datagram.length {
             // An honest client pads its question.
@@ -174,7 +174,8 @@ impl Server {
             self.ignored.foreign += 1;
             return;
         };
-        if !self.seal.proves(now, from, id, token) {
+        let about = id.to_be_bytes();
+        if !self.seal.proofs(now, from, &about).any(|proof| proof.has_bytes(token)) {
             self.ignored.unproved += 1;
             return;
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_hub::Format::{Chat, Raw};
-use pigeon_hub::{BanError, Config, Dropped, Event, Format, Left};
+use pigeon_hub::{BanError, Config, Dropped, Event, Format, Left, SourceRules};
 use proptest::prelude::*;
 
 use crate::harness::{
@@ -427,10 +427,15 @@ fn by_default_private_networks_are_open() {
     }
 }
 
+fn open_to(nets: &[&str]) -> SourceRules {
+    let open = nets.iter().map(|net| net.parse().unwrap()).collect();
+    SourceRules { open, ..SourceRules::default() }
+}
+
 #[test]
 fn with_no_network_open_this_machine_must_prove_itself_too() {
     for format in FORMATS {
-        let mut h = Harness::new(Config { open: Vec::new(), format, ..Config::default() });
+        let mut h = Harness::new(Config { sources: open_to(&[]), format, ..Config::default() });
         for from in [local(7), address("[::1]:7"), open(7)] {
             assert_eq!(h.from(from, "hello"), [], "{format:?}");
             assert!(!h.is_member(from));
@@ -442,8 +447,8 @@ fn with_no_network_open_this_machine_must_prove_itself_too() {
 
 #[test]
 fn only_the_networks_that_were_named_are_open() {
-    let nets = ["203.0.113.0/28", "2001:db8:1::/48"].map(|net| net.parse().unwrap());
-    let mut h = Harness::new(Config { open: nets.to_vec(), ..Config::default() });
+    let sources = open_to(&["203.0.113.0/28", "2001:db8:1::/48"]);
+    let mut h = Harness::new(Config { sources, ..Config::default() });
     for (from, is_open) in [
         ("203.0.113.15:7", true),
         ("203.0.113.16:7", false),

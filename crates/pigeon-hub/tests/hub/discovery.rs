@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Machine, Received};
-use pigeon_hub::{Config, Dropped, Format, Name};
+use pigeon_hub::{Config, Dropped, Format, Name, SourceRules};
 
 use crate::harness::{
     FORMATS, Harness, SECOND, Sent, address, beyond, bytes_got, got, heartbeat, local, open,
@@ -133,8 +133,11 @@ fn a_question_keeps_nobody_a_member() {
 fn bad_sources_and_the_banned_are_not_answered() {
     let config = Config {
         discoverable: true,
-        own: vec![address("192.168.1.1:9999")],
-        never: vec!["192.168.1.255".parse().unwrap()],
+        sources: SourceRules {
+            own: vec![address("192.168.1.1:9999")],
+            never: vec!["192.168.1.255".parse().unwrap()],
+            ..SourceRules::default()
+        },
         ..Config::default()
     };
     let mut h = Harness::new(config);

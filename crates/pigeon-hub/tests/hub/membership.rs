@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pigeon_datagram::{Machine, Received};
 use pigeon_hub::Format::{Chat, Classic, Raw};
-use pigeon_hub::{Config, Dropped, Event, Left};
+use pigeon_hub::{Config, Dropped, Event, Left, SourceRules};
 
 use crate::harness::{
     FORMATS, Harness, NANOSECOND, SECOND, address, bytes_got, got, heartbeat, local, open, told,
@@ -463,8 +463,11 @@ fn a_member_hears_the_hub_from_the_address_it_wrote_to() {
 
 #[test]
 fn bad_sources_are_never_members_and_never_answered() {
-    let own = vec![address("10.0.2.1:9999"), address("[fd00::1]:9999")];
-    let never = vec!["10.0.2.255".parse().unwrap()];
+    let sources = SourceRules {
+        own: vec![address("10.0.2.1:9999"), address("[fd00::1]:9999")],
+        never: vec!["10.0.2.255".parse().unwrap()],
+        ..SourceRules::default()
+    };
     let bad = [
         "127.0.0.1:0",
         "10.0.2.7:0",
@@ -480,7 +483,7 @@ fn bad_sources_are_never_members_and_never_answered() {
         "10.0.2.255:5002",
     ];
     for format in FORMATS {
-        let config = Config { own: own.clone(), never: never.clone(), format, ..Config::default() };
+        let config = Config { sources: sources.clone(), format, ..Config::default() };
         let mut h = Harness::new(config);
         h.join(&[local(5001)]);
         let mut tried = 0;
@@ -499,7 +502,8 @@ fn bad_sources_are_never_members_and_never_answered() {
 #[test]
 fn another_program_on_the_hubs_machine_may_join() {
     let own = vec![address("10.0.2.1:9999")];
-    let mut h = Harness::new(Config { own, ..Config::default() });
+    let sources = SourceRules { own, ..SourceRules::default() };
+    let mut h = Harness::new(Config { sources, ..Config::default() });
     h.from(address("10.0.2.1:5001"), "hello");
     assert!(h.is_member(address("10.0.2.1:5001")));
 }

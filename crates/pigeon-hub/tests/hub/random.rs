@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::Machine;
-use pigeon_hub::{Config, Event, Format};
+use pigeon_hub::{Config, Event, Format, SourceRules};
 use proptest::prelude::*;
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, address, bytes_got, local};
@@ -43,7 +43,7 @@ fn config(format: Format) -> Config {
         max_per_address: Some(2),
         notices_up_to: 4,
         max_text: Some(1_500),
-        own: vec![address("10.0.2.99:9999")],
+        sources: SourceRules { own: vec![address("10.0.2.99:9999")], ..SourceRules::default() },
         ..Config::default()
     }
 }

@@ -1,36 +1,17 @@
-//! What every command that answers strangers needs: which addresses are its own, and the settings
-//! that keep it from loops and amplification.
-
-use std::net::{IpAddr, SocketAddr};
+//! What every command with a small service needs: the settings that keep it from loops and
+//! amplification, and what its operator is told of them.
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
-use pigeon_net::Interfaces;
+use pigeon_guard::SourceRules;
 use pigeon_services::{Config, Event};
 
-use super::hub::Nets;
 use super::quantity::PerSecond;
 
-/// Every address of sockets bound to these: what comes from there is a loop.
-pub(crate) fn own_addresses(
-    bound: impl IntoIterator<Item = SocketAddr>,
-    interfaces: &Interfaces,
-) -> Vec<SocketAddr> {
-    let all = |bound: SocketAddr| -> Vec<SocketAddr> {
-        match bound.ip().is_unspecified() {
-            true => interfaces.iter().map(|i| SocketAddr::new(i.address, bound.port())).collect(),
-            false => vec![bound],
-        }
-    };
-    bound.into_iter().flat_map(all).collect()
-}
-
-/// The settings of a service, from what was asked for and what this host is.
+/// The settings of a service, from what was asked for.
 pub(crate) fn config(
-    open: &Nets,
+    sources: SourceRules,
     per_source: Option<PerSecond>,
-    own: &[SocketAddr],
-    interfaces: &Interfaces,
 ) -> anyhow::Result<Config> {
     let defaults = Config::default();
     let mut hash_keys = [0; 4];
@@ -38,11 +19,9 @@ pub(crate) fn config(
         *key = getrandom::u64().context("the system gives no random numbers")?;
     }
     Ok(Config {
-        open: open.0.clone(),
+        sources,
         per_source: per_source.map_or(defaults.per_source, |given| given.0),
         loopback_counts: per_source.is_some(),
-        own: own.to_vec(),
-        never: interfaces.iter().filter_map(|i| i.broadcast).map(IpAddr::V4).collect(),
         zone: TimeZone::system(),
         hash_keys,
         ..defaults

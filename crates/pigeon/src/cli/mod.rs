@@ -15,6 +15,7 @@ mod generate;
 mod hub;
 mod join;
 mod listen;
+mod networks;
 mod port_holder;
 mod quantity;
 mod relay;

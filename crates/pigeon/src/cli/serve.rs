@@ -15,7 +15,7 @@ use super::answers;
 use super::bind::bind;
 use super::endpoint::{ListenAddress, ListenHost};
 use super::exit::{Status, UsageError};
-use super::hub::Nets;
+use super::networks::{Nets, source_rules};
 use super::quantity::{self, PerSecond};
 use super::signals::{Stop, on_stop};
 use crate::output::{Spool, json};
@@ -111,7 +111,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
         sockets.push((spec.kind, bind(spec.listen, &options)?));
     }
-    let own = answers::own_addresses(sockets.iter().map(|(_, s)| s.local_addr()), &interfaces);
+    // Each service is a stranger to none of its sisters.
+    let bound = sockets.iter().map(|(_, socket)| socket.local_addr());
+    let sources = source_rules(&args.open, bound, &interfaces);
 
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
@@ -121,7 +123,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     for (kind, socket) in sockets {
         let address = socket.local_addr();
         notes.line(format!("{kind} on {address}"));
-        let config = answers::config(&args.open, args.per_source, &own, &interfaces)?;
+        let config = answers::config(sources.clone(), args.per_source)?;
         let config = Config { report_datagrams: args.verbose, ..config };
         let service = Service::new(kind, config, wall(clock.now()));
         let driver = Driver::new(Timed(service), socket).context("cannot watch the socket")?;

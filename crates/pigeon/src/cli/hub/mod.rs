@@ -3,7 +3,7 @@
 mod console;
 mod journal;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use ipnet::IpNet;
 use pigeon_datagram::{self as datagram, Machine};
 use pigeon_hub::{Config, Event, Format, Hub, Name, PerOrigin, Rate};
 use pigeon_net::{Driver, Host, Interfaces, IoPath, Socket, SocketOptions, Stats, local_addresses};
@@ -22,6 +21,7 @@ use self::journal::{Journal, LogFormat};
 use super::bind::bind;
 use super::endpoint::{ListenAddress, ListenHost};
 use super::exit::Status;
+use super::networks::{Nets, source_rules};
 use super::quantity::{self, BytesPerSecond, PerSecond};
 use super::signals::{Stop, on_stop};
 use crate::output::Color;
@@ -158,37 +158,6 @@ pub(crate) enum Switch {
     Off,
 }
 
-/// Networks, as `10.0.0.0/8,192.168.0.0/16`; an empty text is none.
-#[derive(Clone, Debug)]
-pub(crate) struct Nets(pub(crate) Vec<IpNet>);
-
-impl Default for Nets {
-    fn default() -> Self {
-        Nets(Config::default().open)
-    }
-}
-
-impl std::fmt::Display for Nets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let nets: Vec<String> = self.0.iter().map(IpNet::to_string).collect();
-        f.write_str(&nets.join(","))
-    }
-}
-
-impl std::str::FromStr for Nets {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let one = |net: &str| {
-            let alone = || net.parse::<IpAddr>().ok().map(IpNet::from);
-            let parsed = net.parse().ok().or_else(alone);
-            parsed.ok_or_else(|| format!("`{net}` is no network; e.g. 192.168.0.0/16"))
-        };
-        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-        Ok(Nets(words.map(one).collect::<Result<_, _>>()?))
-    }
-}
-
 fn name(text: &str) -> Result<Name, String> {
     Name::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
@@ -238,10 +207,6 @@ fn config(
 ) -> anyhow::Result<Config> {
     let defaults = Config::default();
     let bound = socket.local_addr();
-    let own = match bound.ip().is_unspecified() {
-        true => interfaces.iter().map(|i| SocketAddr::new(i.address, bound.port())).collect(),
-        false => vec![bound],
-    };
     let no_random = "the system gives no random numbers";
     let mut hash_keys = [0; 4];
     for key in &mut hash_keys {
@@ -256,7 +221,7 @@ fn config(
             FormatArg::Raw => Format::Raw,
         },
         timeout: args.timeout,
-        open: args.open.0.clone(),
+        sources: source_rules(&args.open, [bound], interfaces),
         password: args.password.clone(),
         max_members: args.max_members as usize,
         max_per_room: args.max_per_room.map(|n| n as usize),
@@ -268,8 +233,6 @@ fn config(
         notices_up_to: args.notices_up_to,
         name: args.name.clone(),
         discoverable: args.discoverable == Switch::On && !bound.ip().is_loopback(),
-        own,
-        never: interfaces.iter().filter_map(|i| i.broadcast).map(IpAddr::V4).collect(),
         hash_keys,
         secret,
         report_messages: args.messages.map_or(interactive, |switch| switch == Switch::On),

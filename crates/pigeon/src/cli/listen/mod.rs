@@ -26,7 +26,7 @@ use crate::cli::answers;
 use crate::cli::bind::bind;
 use crate::cli::endpoint::{Family, ListenAddress};
 use crate::cli::exit::{Status, UsageError};
-use crate::cli::hub::Nets;
+use crate::cli::networks::{Nets, source_rules};
 use crate::cli::quantity::{self, PerSecond};
 use crate::cli::serve::wall;
 use crate::cli::signals::{Stop, on_stop};
@@ -188,8 +188,8 @@ fn service(args: &Args, reply: Vec<u8>, socket: &Socket, now: Instant) -> anyhow
         return Err(UsageError(error).into());
     }
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
-    let own = answers::own_addresses([socket.local_addr()], &interfaces);
-    let config = answers::config(&args.open, args.per_source, &own, &interfaces)?;
+    let sources = source_rules(&args.open, [socket.local_addr()], &interfaces);
+    let config = answers::config(sources, args.per_source)?;
     Ok(Service::new(Kind::Fixed, Config { reply, ..config }, wall(now)))
 }
 

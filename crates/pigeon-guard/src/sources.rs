@@ -1,0 +1,142 @@
+//! Which senders may be answered, and where they come from.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+/// Networks that are trusted unless told otherwise: loopback, private (RFC 1918), link-local
+/// (RFC 3927, RFC 4291 section 2.5.6) and unique local (RFC 4193).
+const DEFAULT_OPEN: [&str; 8] = [
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "fe80::/10",
+    "fc00::/7",
+];
+
+/// What a server knows of the addresses around it.
+#[derive(Clone, Debug)]
+pub struct SourceRules {
+    /// The networks whose addresses are taken for real.
+    pub open: Vec<IpNet>,
+    /// The server's own addresses, and those of its sisters in one process: what comes from there
+    /// is a loop.
+    pub own: Vec<SocketAddr>,
+    /// Addresses that are never answered whatever the port: the interfaces' broadcast addresses.
+    pub never: Vec<IpAddr>,
+}
+
+/// Why a sender may not be answered, whatever it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadSource {
+    /// Port 0, or a multicast, broadcast or unspecified address: nobody sends from there.
+    Forged,
+    /// The server's own address.
+    Own,
+}
+
+/// Where somebody comes from, which decides what it may do and how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This host.
+    Loopback,
+    /// A network that is open (`--open`).
+    Open,
+    /// Anywhere else: the address may be forged.
+    Beyond,
+}
+
+impl SourceRules {
+    /// Refuses senders that no answer may go to.
+    ///
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn check(&self, from: SocketAddr) -> Result<(), BadSource> {
+        let ip = from.ip();
+        let is_broadcast =
+            matches!(ip, IpAddr::V4(v4) if v4.is_broadcast()) || self.never.contains(&ip);
+        if from.port() == 0 || ip.is_multicast() || ip.is_unspecified() || is_broadcast {
+            return Err(BadSource::Forged);
+        }
+        // Whatever the scope: a link-local address of ours is ours on every link.
+        match self.own.iter().any(|own| own.ip() == ip && own.port() == from.port()) {
+            true => Err(BadSource::Own),
+            false => Ok(()),
+        }
+    }
+
+    /// Tells where an address comes from. Loopback is only loopback while its network is open.
+    pub fn origin(&self, ip: IpAddr) -> Origin {
+        match self.open.iter().any(|net| net.contains(&ip)) {
+            true if ip.is_loopback() => Origin::Loopback,
+            true => Origin::Open,
+            false => Origin::Beyond,
+        }
+    }
+}
+
+impl Default for SourceRules {
+    fn default() -> Self {
+        let open = DEFAULT_OPEN.iter().filter_map(|net| net.parse().ok()).collect();
+        SourceRules { open, own: Vec::new(), never: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_network_is_read() {
+        assert_eq!(SourceRules::default().open.len(), DEFAULT_OPEN.len());
+    }
+
+    #[test]
+    fn no_answer_goes_to_who_cannot_have_sent() {
+        let rules = SourceRules {
+            own: vec!["127.0.0.1:7000".parse().unwrap(), "[fe80::1]:7000".parse().unwrap()],
+            never: vec!["192.168.1.255".parse().unwrap()],
+            ..SourceRules::default()
+        };
+        for (source, expected) in [
+            ("10.0.0.1:0", Err(BadSource::Forged)),
+            ("224.0.0.1:5000", Err(BadSource::Forged)),
+            ("[ff02::1]:5000", Err(BadSource::Forged)),
+            ("255.255.255.255:5000", Err(BadSource::Forged)),
+            ("192.168.1.255:5000", Err(BadSource::Forged)),
+            ("0.0.0.0:5000", Err(BadSource::Forged)),
+            ("[::]:5000", Err(BadSource::Forged)),
+            ("127.0.0.1:7000", Err(BadSource::Own)),
+            ("[fe80::1]:7000", Err(BadSource::Own)),
+            ("[fe80::1%3]:7000", Err(BadSource::Own)),
+            ("127.0.0.1:7001", Ok(())),
+            ("192.168.1.254:65535", Ok(())),
+            ("[fe80::2%3]:7000", Ok(())),
+        ] {
+            assert_eq!(rules.check(source.parse().unwrap()), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn origins_follow_the_open_networks() {
+        let origin = |rules: &SourceRules, ip: &str| rules.origin(ip.parse().unwrap());
+        let rules = SourceRules::default();
+        for (ip, expected) in [
+            ("127.3.4.5", Origin::Loopback),
+            ("::1", Origin::Loopback),
+            ("192.168.7.7", Origin::Open),
+            ("fe80::1", Origin::Open),
+            ("fd00::1", Origin::Open),
+            ("8.8.8.8", Origin::Beyond),
+            ("2001:db8::1", Origin::Beyond),
+            ("172.32.0.1", Origin::Beyond),
+        ] {
+            assert_eq!(origin(&rules, ip), expected, "{ip}");
+        }
+        let closed = SourceRules { open: vec![], ..rules };
+        assert_eq!(origin(&closed, "127.0.0.1"), Origin::Beyond);
+    }
+}
