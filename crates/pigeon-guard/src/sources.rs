@@ -1,6 +1,6 @@
 //! Which senders may be answered, and where they come from.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -76,6 +76,18 @@ impl SourceRules {
             false => Origin::Beyond,
         }
     }
+
+    /// Under which address somebody is counted: his own. But beyond the open networks an IPv6 network
+    /// of 64 bits counts as one address, since whoever has one of its addresses has them all
+    /// (RFC 6177). Within them it is a whole link of neighbours.
+    pub fn counted_as(&self, ip: IpAddr) -> IpAddr {
+        match ip {
+            IpAddr::V6(v6) if self.origin(ip) == Origin::Beyond => {
+                Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()
+            }
+            _ => ip,
+        }
+    }
 }
 
 impl Default for SourceRules {
@@ -138,5 +150,22 @@ mod tests {
         }
         let closed = SourceRules { open: vec![], ..rules };
         assert_eq!(origin(&closed, "127.0.0.1"), Origin::Beyond);
+    }
+
+    #[test]
+    fn a_stranger_has_a_network_and_a_neighbour_an_address() {
+        let rules = SourceRules::default();
+        for (ip, expected) in [
+            ("2001:db8:1:2:3::4", "2001:db8:1:2::"),
+            ("2001:db8:1:2:ffff::5", "2001:db8:1:2::"),
+            ("fe80::1", "fe80::1"),
+            ("fd00::1:2", "fd00::1:2"),
+            ("::1", "::1"),
+            ("203.0.113.9", "203.0.113.9"),
+            ("10.0.0.9", "10.0.0.9"),
+        ] {
+            let counted: IpAddr = expected.parse().unwrap();
+            assert_eq!(rules.counted_as(ip.parse().unwrap()), counted, "{ip}");
+        }
     }
 }

@@ -52,17 +52,16 @@ pub(crate) fn check_room(
     if !members.can_answer_from(datagram.local) {
         return Err(Dropped::LocalsFull);
     }
-    match config.max_per_address {
-        Some(most) if counts(config, from.ip()) && members.at(from.ip()) >= most => {
-            Err(Dropped::AddressFull)
-        }
+    match (config.max_per_address, counted_as(config, from.ip())) {
+        (Some(most), Some(counted)) if members.at(counted) >= most => Err(Dropped::AddressFull),
         _ => Ok(()),
     }
 }
 
-/// Whether members from this address are counted at all.
-pub(crate) fn counts(config: &Config, ip: IpAddr) -> bool {
-    config.max_per_address.is_some() && (config.loopback_counts || !ip.is_loopback())
+/// Under which address a member from this one is counted, if at all.
+pub(crate) fn counted_as(config: &Config, ip: IpAddr) -> Option<IpAddr> {
+    let counts = config.max_per_address.is_some() && (config.loopback_counts || !ip.is_loopback());
+    counts.then(|| config.sources.counted_as(ip))
 }
 
 /// The most networks that can be banned at once.

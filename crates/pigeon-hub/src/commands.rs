@@ -178,7 +178,7 @@ fn pass(hub: &mut Hub, slot: Slot, secret: &[u8]) -> Result<String, Dropped> {
     if hub.members.room(slot) != PORCH {
         return Ok("you are in already".to_string());
     }
-    let from = hub.members.address(slot).ip();
+    let from = hub.config.sources.counted_as(hub.members.address(slot).ip());
     if !hub.guesses.may(hub.now, from) {
         hub.tell(slot, "too many wrong passwords lately; try again in a minute");
         return Err(Dropped::GuessLimited);

@@ -368,7 +368,7 @@ mod tests {
 
     fn suspect(room: RoomId) -> Suspect {
         let mut members = crate::members::Members::new([0; 4]);
-        let slot = members.insert(member(), at(0), room, false);
+        let slot = members.insert(member(), at(0), room, None);
         Suspect { address: member(), member: Some((slot, room)) }
     }
 

@@ -5,15 +5,15 @@
 //! must not lock out those who know the password, so an address that has not guessed wrong within
 //! the last minute is always heard once. Right guesses cost nothing: a whole class may come at once.
 //!
-//! An address is an IPv4 address or an IPv6 network of 64 bits, of which anybody has all. Those that
-//! guessed wrong are remembered for a minute, [`MAX_ADDRESSES`] at the most; while there are so
+//! An address is what [`SourceRules::counted_as`](crate::SourceRules::counted_as) makes of it. Those
+//! that guessed wrong are remembered for a minute, [`MAX_ADDRESSES`] at the most; while there are so
 //! many, further ones are not heard, since otherwise each could guess once and be forgotten.
 //!
 //! Resume words have no such limit. They hold 80 random bits, and a password as many as somebody
 //! cared to type.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ahash::RandomState;
@@ -56,7 +56,7 @@ impl Guesses {
     /// Whether one more guess from there is looked at.
     pub(crate) fn may(&mut self, now: Instant, from: IpAddr) -> bool {
         self.forget(now);
-        match self.by_address.get(&network(from)) {
+        match self.by_address.get(&from) {
             Some(own) => own.have_room(now, FROM_ONE, 0) && self.all.have_room(now, FROM_ALL, 0),
             None => self.by_address.len() < MAX_ADDRESSES,
         }
@@ -64,7 +64,6 @@ impl Guesses {
 
     /// Counts a guess that was looked at and wrong.
     pub(crate) fn wrong(&mut self, now: Instant, from: IpAddr) {
-        let from = network(from);
         let own = self.by_address.entry(from).or_insert_with(|| {
             self.since.push_back((now, from));
             Buckets::default()
@@ -77,13 +76,6 @@ impl Guesses {
         while let Some((_, address)) = self.since.pop_front_if(|(since, _)| now - *since > MEMORY) {
             self.by_address.remove(&address);
         }
-    }
-}
-
-fn network(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -120,15 +112,6 @@ mod tests {
             let count = looked_at(&mut guesses, &from, 0..10_000);
             assert!(expected.contains(&count), "{addresses}: {count}");
         }
-    }
-
-    #[test]
-    fn an_ipv6_network_of_64_bits_is_one_address() {
-        let mut guesses = Guesses::new([0; 4]);
-        let host = |net: u128, n: u64| IpAddr::from(Ipv6Addr::from_bits(net << 64 | u128::from(n)));
-        let from: Vec<IpAddr> = (0..1_000).map(|n| host(0x2001_0db8, n)).collect();
-        assert!(looked_at(&mut guesses, &from, 0..1_000) <= 10);
-        assert!(guesses.may(at(1_000), host(0x2001_0db9, 0)));
     }
 
     #[test]

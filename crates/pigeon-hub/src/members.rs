@@ -224,7 +224,7 @@ impl Members {
         }
     }
 
-    /// How many counted members this IP address has.
+    /// How many members are counted under this address.
     pub(crate) fn at(&self, ip: IpAddr) -> usize {
         let tag = self.tag(ip);
         let found = self.per_ip.find(spread(tag), |entry| entry.tag == tag);
@@ -246,14 +246,14 @@ impl Members {
 
     // Changing.
 
-    /// Adds a member, heard now. `counted` is whether it counts for its IP address. It is in no
-    /// roster yet.
+    /// Adds a member, heard now, to be counted under an address or not at all. It is in no roster
+    /// yet.
     pub(crate) fn insert(
         &mut self,
         address: SocketAddr,
         now: Instant,
         room: RoomId,
-        counted: bool,
+        counted_as: Option<IpAddr>,
     ) -> Slot {
         let key = Address::new(address);
         let slot = self.allocate(Record {
@@ -279,8 +279,8 @@ impl Members {
         }
         self.link_newest(slot);
         self.len += 1;
-        if counted {
-            let tag = self.tag(address.ip());
+        if let Some(ip) = counted_as {
+            let tag = self.tag(ip);
             let same = |entry: &IpCount| entry.tag == tag;
             let mut entry = self.per_ip.entry(spread(tag), same, |entry| spread(entry.tag));
             match &mut entry {
@@ -291,8 +291,9 @@ impl Members {
         slot
     }
 
-    /// Removes a member, which must have left its roster, and gives back its name.
-    pub(crate) fn remove(&mut self, slot: Slot, counted: bool) -> Option<Named> {
+    /// Removes a member, which must have left its roster and was counted as said, and gives back its
+    /// name.
+    pub(crate) fn remove(&mut self, slot: Slot, counted_as: Option<IpAddr>) -> Option<Named> {
         let key = self.record(slot).address();
         let hash = self.hasher.hash_one(key);
         if let Ok(entry) = self.by_address.find_entry(hash, |&other| other == slot.0) {
@@ -300,8 +301,8 @@ impl Members {
         }
         self.unlink(slot);
         self.len -= 1;
-        if counted {
-            let tag = self.tag(key.socket_addr().ip());
+        if let Some(ip) = counted_as {
+            let tag = self.tag(ip);
             if let Ok(mut entry) = self.per_ip.find_entry(spread(tag), |entry| entry.tag == tag) {
                 entry.get_mut().count -= 1;
                 if entry.get().count == 0 {
@@ -470,6 +471,15 @@ mod tests {
         assert_eq!(size_of::<Record>(), 64);
     }
 
+    fn join(members: &mut Members, n: u16, now: Instant) -> Slot {
+        members.insert(address(n), now, LOBBY, Some(address(n).ip()))
+    }
+
+    fn leave(members: &mut Members, slot: Slot) -> Option<Named> {
+        let ip = members.address(slot).ip();
+        members.remove(slot, Some(ip))
+    }
+
     #[test]
     fn addresses_come_back_as_they_went_in() {
         for text in ["127.0.0.1:1", "[::1]:65535", "[fe80::1%7]:80"] {
@@ -481,15 +491,14 @@ mod tests {
     #[test]
     fn the_oldest_is_whoever_was_heard_least_recently() {
         let mut members = Members::new([1, 2, 3, 4]);
-        let slots: Vec<_> =
-            (0..4).map(|n| members.insert(address(n), at(n.into()), LOBBY, true)).collect();
+        let slots: Vec<_> = (0..4).map(|n| join(&mut members, n, at(n.into()))).collect();
         members.touch(slots[0], at(10), None);
         members.touch(slots[2], at(11), None);
-        members.remove(slots[3], true);
+        leave(&mut members, slots[3]);
         let order: Vec<_> = members.iter().map(|slot| members.address(slot)).collect();
         assert_eq!(order, [address(1), address(0), address(2)]);
         while let Some(slot) = members.oldest() {
-            members.remove(slot, true);
+            leave(&mut members, slot);
         }
         assert_eq!((members.len(), members.at(address(1).ip())), (0, 0));
     }
@@ -498,12 +507,12 @@ mod tests {
     fn slots_and_names_survive_any_order_of_leaving() {
         let mut members = Members::new([1, 2, 3, 4]);
         for n in 0..100 {
-            let slot = members.insert(address(n), at(0), LOBBY, true);
+            let slot = join(&mut members, n, at(0));
             members.rename(slot, named(&format!("n{n}"))).unwrap();
         }
         for n in (0..100).filter(|n| n % 7 < 4) {
             let slot = members.find(address(n)).unwrap();
-            assert_eq!(members.remove(slot, true).unwrap().name.as_str(), format!("n{n}"));
+            assert_eq!(leave(&mut members, slot).unwrap().name.as_str(), format!("n{n}"));
         }
         for n in 0..100 {
             let slot = members.find(address(n));
@@ -517,7 +526,7 @@ mod tests {
     #[test]
     fn names_differ_by_more_than_capitals() {
         let mut members = Members::new([0; 4]);
-        let [a, b] = [1, 2].map(|n| members.insert(address(n), at(0), LOBBY, true));
+        let [a, b] = [1, 2].map(|n| join(&mut members, n, at(0)));
         assert_eq!(members.rename(a, named("Zoë")), Ok(()));
         assert_eq!(members.rename(b, named("ZOË")), Err(NameError::Taken));
         assert_eq!(members.rename(a, named("zoë")), Ok(()));
@@ -528,7 +537,7 @@ mod tests {
     #[test]
     fn a_row_of_echoes_ends_with_anything_else() {
         let mut members = Members::new([0; 4]);
-        let slot = members.insert(address(1), at(0), LOBBY, true);
+        let slot = join(&mut members, 1, at(0));
         assert_eq!(
             [true, true, false, true].map(|echo| members.count_echo(slot, echo)),
             [1, 2, 0, 1]

@@ -68,7 +68,7 @@ impl Hub {
             .and_then(|()| self.check_room(first_room))
             .inspect_err(|&reason| self.refuse(datagram, reason))?;
 
-        let counted = admission::counts(&self.config, from.ip());
+        let counted = admission::counted_as(&self.config, from.ip());
         let slot = self.members.insert(from, self.now, first_room, counted);
         match self.config.sources.origin(from.ip()) {
             Origin::Loopback => {}
@@ -121,7 +121,7 @@ impl Hub {
         }
         let room_name = self.rooms.get(room).map(|room| room.name.clone());
         self.rooms.exit(&mut self.members, slot);
-        let counted = admission::counts(&self.config, address.ip());
+        let counted = admission::counted_as(&self.config, address.ip());
         let named = self.members.remove(slot, counted);
         self.statistics.count_left(reason);
         let name = named.as_ref().map(|named| named.name.clone());

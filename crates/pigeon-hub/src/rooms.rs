@@ -316,7 +316,7 @@ mod tests {
 
     fn member(members: &mut Members, rooms: &mut Rooms, port: u16, room: RoomId) -> Slot {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let slot = members.insert(address, Instant::ORIGIN, room, false);
+        let slot = members.insert(address, Instant::ORIGIN, room, None);
         rooms.enter(members, slot, room);
         slot
     }

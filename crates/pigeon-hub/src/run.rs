@@ -280,7 +280,7 @@ mod tests {
         let slots = (0..n)
             .map(|n| {
                 let address = SocketAddr::from(([127, 0, 0, 1], 1000 + n));
-                members.insert(address, Instant::ORIGIN, LOBBY, false)
+                members.insert(address, Instant::ORIGIN, LOBBY, None)
             })
             .collect();
         (members, slots)

@@ -99,6 +99,20 @@ fn one_address_takes_only_so_many_places() {
 }
 
 #[test]
+fn beyond_the_open_networks_an_ipv6_network_of_64_bits_is_one_address() {
+    let mut h = Harness::new(Config { max_per_address: Some(2), ..Config::default() });
+    for host in 1..=5 {
+        for net in ["2001:db8:1:2::", "2001:db8:1:3::", "fe80::"] {
+            h.try_to_join(address(&format!("[{net}{host}]:5001")));
+        }
+    }
+    assert_eq!(h.hub.member_count(), 2 + 2 + 5);
+    assert_eq!(h.hub.statistics().dropped(Dropped::AddressFull), 3 + 3);
+    h.from(address("[2001:db8:1:2::1]:5001"), "quit");
+    assert!(h.try_to_join(address("[2001:db8:1:2::9]:5001")));
+}
+
+#[test]
 fn those_refused_for_their_address_never_get_more_than_they_sent() {
     let mut h = Harness::new(Config { max_per_address: Some(1), ..Config::default() });
     h.join(&[address("10.0.2.1:5001")]);

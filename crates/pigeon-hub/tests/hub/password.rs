@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_hub::Format::{Chat, Raw};
-use pigeon_hub::{Config, Dropped, Format};
+use pigeon_hub::{Config, Dropped, Format, PerOrigin, Rate};
 
 use crate::harness::{
     FORMATS, Harness, SECOND, address, bytes_got, got, heartbeat, is_hubs, local, open, told,
@@ -221,6 +221,23 @@ fn who_knows_the_password_gets_in_while_others_guess() {
             let most = if guessers.len() == 1 { 5 + 8 } else { 20 + 32 + 30 };
             assert!((8..=most).contains(&looked_at), "{format:?}: {looked_at}");
         }
+    }
+}
+
+#[test]
+fn neighbours_on_one_link_do_not_guess_for_one_another_and_strangers_of_one_network_do() {
+    for (net, gets_in) in [("fe80::", true), ("2001:db8:1:2::", false)] {
+        let rate = PerOrigin { beyond: Rate::UNLIMITED, ..Config::default().rate };
+        let password = Some("open sesame".into());
+        let hub_rate = rate;
+        let mut h = Harness::new(Config { password, rate, hub_rate, ..Config::default() });
+        let [guesser, honest] = [1, 2].map(|n| address(&format!("[{net}{n}]:7")));
+        assert!(h.try_to_join(guesser) && h.try_to_join(honest));
+        guess(&mut h, &[guesser], 2_000);
+        // Until it has just used up what was free.
+        while guess(&mut h, &[guesser], 1) == 0 {}
+        h.from(honest, "/pass open sesame");
+        assert_eq!(h.room_of(honest).is_some(), gets_in, "{net}");
     }
 }
 

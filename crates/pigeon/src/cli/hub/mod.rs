@@ -96,7 +96,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ROOM", value_parser = quantity::whole(1..=u32::MAX))]
     max_per_room: Option<u32>,
 
-    /// The most members from one IP address; loopback is exempt unless this is given [default: 256]
+    /// The most members from one IP address, which beyond the open networks is an IPv6 /64; loopback
+    /// is exempt unless this is given [default: 256]
     #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ADDRESS", value_parser = quantity::whole(1..=u32::MAX))]
     max_per_address: Option<u32>,
 
