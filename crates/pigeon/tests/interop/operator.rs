@@ -162,3 +162,36 @@ fn flag_over_environment_over_file_over_default() {
         assert!(line.contains(told), "{told}: {line}");
     }
 }
+
+// As a service.
+
+/// What the units of `docs` stand upon in a system that boots.
+const TARGETS: [&str; 5] = ["sysinit", "basic", "shutdown", "sockets", "network-online"];
+
+#[test]
+fn systemd_understands_the_units() {
+    if !installed("systemd-analyze") {
+        return;
+    }
+    let name = format!("units-{}", std::process::id());
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let [units, bin] = ["etc/systemd/system", "usr/local/bin"].map(|folder| root.join(folder));
+    std::fs::create_dir_all(&units).unwrap();
+    std::fs::create_dir_all(&bin).unwrap();
+    // Not a symbolic link: it would point out of the root.
+    std::fs::hard_link(env!("CARGO_BIN_EXE_pigeon"), bin.join("pigeon")).unwrap();
+    for target in TARGETS {
+        std::fs::write(units.join(format!("{target}.target")), "[Unit]\n").unwrap();
+    }
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let ours = ["pigeon-hub.service", "pigeon-hub.socket"];
+    for unit in ours {
+        std::fs::copy(docs.join(unit), units.join(unit)).unwrap();
+    }
+    let mut command = Command::new("systemd-analyze");
+    let output = command.arg("verify").arg("--root").arg(&root).args(ours).output().unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
+    // It complains of an unknown setting and exits with 0.
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+}
