@@ -1,0 +1,123 @@
+//! Each message reaches whom it must, once, and nobody else.
+//!
+//! A message ends in a number of its own, `#1001#`. So whoever hears it can be told from what it
+//! hears, whatever the hub writes around it, in every format and encoding.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use pigeon_fuzz::drain::Sent;
+
+use super::places::Places;
+
+/// What was said in the current batch.
+pub(super) struct Messages {
+    /// By their numbers.
+    on_their_way: BTreeMap<u32, Message>,
+    last_number: u32,
+    /// Who has changed rooms in this batch.
+    moved: BTreeSet<SocketAddr>,
+}
+
+/// A message on its way.
+struct Message {
+    /// Who must get it.
+    due: BTreeSet<SocketAddr>,
+    /// It is for one, and leaves whoever leaves meanwhile.
+    whispered: bool,
+    /// Its number may also stand in something else: who gets it cannot be told.
+    blurred: bool,
+}
+
+impl Message {
+    fn blurred() -> Message {
+        Message { due: BTreeSet::new(), whispered: false, blurred: true }
+    }
+}
+
+impl Messages {
+    pub(super) fn new() -> Messages {
+        // The pieces that payloads are made of hold smaller numbers.
+        Messages { on_their_way: BTreeMap::new(), last_number: 1_000, moved: BTreeSet::new() }
+    }
+
+    /// A number that no message has had.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// The hub has taken a message for all of `due`.
+    pub(super) fn said(&mut self, number: u32, due: BTreeSet<SocketAddr>) {
+        self.on_their_way.insert(number, Message { due, whispered: false, blurred: false });
+    }
+
+    /// The hub has taken a message for one, which its sender may get as well.
+    pub(super) fn whispered(
+        &mut self,
+        number: u32,
+        from: SocketAddr,
+        to: SocketAddr,
+        due: BTreeSet<SocketAddr>,
+    ) {
+        // Who writes to itself gets both lines.
+        let blurred = to == from;
+        self.on_their_way.insert(number, Message { due, whispered: true, blurred });
+    }
+
+    /// The hub has not taken a message: whoever hears of its number hears it in something else.
+    pub(super) fn refused(&mut self, number: u32) {
+        self.on_their_way.insert(number, Message::blurred());
+    }
+
+    /// Numbers in something that is no new message are somebody else's.
+    pub(super) fn blur(&mut self, payload: &[u8]) {
+        for number in numbers(payload) {
+            self.on_their_way.entry(number).or_insert_with(Message::blurred).blurred = true;
+        }
+    }
+
+    /// Members came, went or moved. Whoever left does not get what was said before; whoever moved
+    /// does, at once, and so also if it leaves later in the batch.
+    pub(super) fn follow(&mut self, before: &Places, places: &Places) {
+        let moved = |(to, place): &(&SocketAddr, &Option<String>)| {
+            before.get(*to).is_some_and(|was| was != *place)
+        };
+        self.moved.extend(places.iter().filter(moved).map(|(to, _)| *to));
+        for message in self.on_their_way.values_mut().filter(|message| !message.whispered) {
+            message.due.retain(|to| places.get(to).is_some_and(Option::is_some));
+        }
+    }
+
+    /// The batch has left: compares who got each message with who should have.
+    pub(super) fn arrive(&mut self, sent: &[Sent]) {
+        let was_left_out = |(_, bytes): &&Sent| bytes.starts_with(b"* a message was left out");
+        let left_out: BTreeSet<SocketAddr> =
+            sent.iter().filter(was_left_out).map(|(to, _)| *to).collect();
+        let mut heard: BTreeMap<u32, Vec<SocketAddr>> = BTreeMap::new();
+        for (to, bytes) in sent {
+            for number in numbers(bytes) {
+                heard.entry(number).or_default().push(*to);
+            }
+        }
+        for (number, message) in std::mem::take(&mut self.on_their_way) {
+            if !message.blurred {
+                let mut got = heard.remove(&number).unwrap_or_default();
+                got.sort_unstable();
+                got.retain(|to| message.due.contains(to) || !self.moved.contains(to));
+                // Too long in its encoding, and told so.
+                let told = |to: &SocketAddr| got.contains(to) || !left_out.contains(to);
+                let due: Vec<SocketAddr> = message.due.into_iter().filter(told).collect();
+                assert_eq!(got, due, "who got #{number}#, and who should have");
+            }
+        }
+        self.moved.clear();
+    }
+}
+
+/// Every `#number#` in a line.
+fn numbers(bytes: &[u8]) -> BTreeSet<u32> {
+    let mut parts: Vec<&[u8]> = bytes.split(|byte| *byte == b'#').skip(1).collect();
+    parts.pop();
+    parts.into_iter().filter_map(|part| std::str::from_utf8(part).ok()?.parse().ok()).collect()
+}

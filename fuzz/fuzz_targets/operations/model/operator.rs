@@ -1,0 +1,72 @@
+//! The operator speaks to every room, removes and bans whom it names and nobody else, and lets all
+//! members know when the hub stops.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use pigeon_fuzz::addresses;
+use pigeon_fuzz::drain::drain;
+
+use super::Model;
+use crate::input::{Net, Text, Word};
+
+impl Model {
+    pub(super) fn say(&mut self, text: &Text) {
+        let (text, number) = self.text(text);
+        self.begin(text.len());
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let before = self.hub.statistics().messages;
+        let said = self.hub.say(&text);
+        self.look();
+        if said.is_ok() {
+            let rooms = self.hub.rooms().count() as u64;
+            assert_eq!(self.hub.statistics().messages - before, rooms);
+            let due = self.places.iter().filter(|(_, place)| place.is_some());
+            self.messages.said(number, due.map(|(address, _)| *address).collect());
+        } else {
+            self.messages.refused(number);
+        }
+    }
+
+    pub(super) fn kick(&mut self, who: SocketAddr) {
+        let here = self.places.contains_key(&who);
+        assert_eq!(self.hub.kick(self.now, &who.to_string()), here, "kick {who}");
+        self.look();
+        assert!(!self.places.contains_key(&who), "kicked, and still here");
+    }
+
+    pub(super) fn kick_name(&mut self, name: Word) {
+        let before = self.places.len();
+        let kicked = self.hub.kick(self.now, name.spelled());
+        self.look();
+        assert_eq!(before - self.places.len(), usize::from(kicked));
+    }
+
+    pub(super) fn ban(&mut self, who: &str) {
+        let Ok(banned) = self.hub.ban(self.now, who) else { return self.look() };
+        self.look();
+        let contains = |address: &SocketAddr| banned.contains(&address.ip());
+        assert!(!self.places.keys().any(contains), "banned, and still here");
+        let own = contains(&addresses::parse("127.0.0.1:1"));
+        assert!(!own, "{banned} is this machine too");
+    }
+
+    pub(super) fn unban(&mut self, net: Net) {
+        let before = self.hub.bans().count();
+        let lifted = self.hub.unban(net.spelled());
+        self.banned.clear();
+        assert_eq!(before - self.hub.bans().count(), usize::from(lifted));
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.drain();
+        self.begin(0);
+        self.hub.stop();
+        let sent = drain(&mut self.hub);
+        let told: BTreeSet<SocketAddr> = sent.iter().map(|(to, _)| *to).collect();
+        assert_eq!(sent.len(), told.len(), "somebody is told twice");
+        assert!(sent.iter().all(|(_, bytes)| bytes == b"Bye!"));
+        assert_eq!(told, self.places.keys().copied().collect());
+        self.stopped = true;
+    }
+}

@@ -1,0 +1,101 @@
+//! Writes the payload that an operation means: some repeat what the hub has said, and messages end
+//! in a number of their own.
+
+use std::net::SocketAddr;
+
+use pigeon_fuzz::addresses::person;
+use pigeon_hub::Format;
+
+use super::Model;
+use super::places::holder;
+use crate::input::{PASSWORD, Payload, Text};
+
+/// A message that can be told by its number from whatever else is heard.
+pub(super) struct Numbered {
+    pub(super) number: u32,
+    /// Whom it is for; `None` is the sender's room.
+    pub(super) to: Option<SocketAddr>,
+}
+
+impl Model {
+    /// The bytes, and which message they are if they are one.
+    pub(super) fn payload(
+        &mut self,
+        from: SocketAddr,
+        what: &Payload,
+    ) -> (Vec<u8>, Option<Numbered>) {
+        let text = match what {
+            Payload::Message(text) => {
+                let (text, number) = self.text(text);
+                return (text, Some(Numbered { number, to: None }));
+            }
+            Payload::Whisper { to, text } => {
+                let (text, number) = self.text(text);
+                let message = self.whisper(number, holder(&self.hub, to.spelled()));
+                let bytes = [b"/msg ", to.spelled().as_bytes(), b" ", &text[..]].concat();
+                return (bytes, Some(message));
+            }
+            Payload::WhisperTo(to) => {
+                let number = self.messages.next_number();
+                let to = person(*to);
+                let message = self.whisper(number, Some(to));
+                return (format!("/msg {to} #{number}#").into(), Some(message));
+            }
+            Payload::Echo { before } => {
+                let before: &[u8] = if *before { b"10.9.9.9:9: " } else { b"" };
+                return ([before, self.heard.last(from)].concat(), None);
+            }
+            Payload::Prove => return (self.heard.proof(from).to_vec(), None),
+            Payload::Resume(which) => {
+                return ([b"/resume ", self.heard.resume_word(*which)].concat(), None);
+            }
+            Payload::Pieces(pieces) => {
+                let spelled = pieces.iter().flat_map(|piece| piece.spelled());
+                return (spelled.copied().collect(), None);
+            }
+            Payload::Bytes(bytes) => return (bytes.clone(), None),
+            Payload::Grown { piece, times } => {
+                return (piece.spelled().repeat(usize::from(*times)), None);
+            }
+            Payload::Heartbeat => "^hb^".into(),
+            Payload::Padded(length) => format!("{:1$}", "^hb^", usize::from(*length)),
+            Payload::Quit => "quit\n".into(),
+            Payload::Nick(name) => format!("/nick {}", name.spelled()),
+            Payload::Join(name) => format!("/join {}", name.spelled()),
+            Payload::Leave => "/leave".into(),
+            Payload::Lobby => "/join lobby".into(),
+            Payload::Who => "/who".into(),
+            Payload::Rooms => "/rooms".into(),
+            Payload::Help => "/help".into(),
+            Payload::Encoding(wish) => format!("/encoding {}", wish.spelled()),
+            Payload::Quiet(on) => format!("/quiet {}", if *on { "on" } else { "off" }),
+            Payload::Pass(right) => format!("/pass {}", if *right { PASSWORD } else { "guess" }),
+            Payload::Discover(nonce) => format!("{:200}", format!("/discover {nonce:x}")),
+        };
+        (text.into_bytes(), None)
+    }
+
+    fn whisper(&self, number: u32, to: Option<SocketAddr>) -> Numbered {
+        // In a format without commands this is a message like others.
+        Numbered { number, to: to.filter(|_| self.format() != Format::Raw) }
+    }
+
+    /// Text that ends in a number of its own.
+    pub(super) fn text(&mut self, text: &Text) -> (Vec<u8>, u32) {
+        let own = self.messages.next_number();
+        let number = format!("#{own}#");
+        let before = match text {
+            Text::Short => Vec::new(),
+            Text::Filled(length) => vec![b'y'; usize::from(*length)],
+            // `x` first, so that it is a message whatever the pieces mean.
+            Text::Long { piece, times } => {
+                let room = 65_500 - number.len();
+                let times = usize::from(*times).min(room / piece.spelled().len());
+                [b"x", &piece.spelled().repeat(times)[..]].concat()
+            }
+        };
+        // Numbers inside would be somebody else's.
+        let before: Vec<u8> = before.into_iter().filter(|byte| *byte != b'#').collect();
+        ([&before[..], number.as_bytes()].concat(), own)
+    }
+}
