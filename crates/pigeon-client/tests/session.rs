@@ -547,3 +547,68 @@ fn a_roster_follows_a_real_hub() {
     assert_eq!(follow(&mut network, &mut roster), (Some("7b".to_string()), both));
     assert!(roster.rooms().contains(&("7b".to_string(), 2)), "{:?}", roster.rooms());
 }
+
+#[test]
+fn a_server_that_talks_but_answers_no_heartbeats_is_joined_plainly() {
+    let mut network = Network::new(24);
+    // As a tutorial's does, which sends everything back.
+    let echo = |payload: &[u8]| Some(payload.to_vec());
+    let server = network.add(hub_address(), Peer::new().answering(echo));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    say(&mut network, member, "hello");
+    network.run_for(after(4));
+    assert_eq!(told(&network, member), [Event::JoinedPlainly]);
+    assert!(network.machine(server).texts().contains(&"hello".to_string()));
+}
+
+#[test]
+fn who_was_removed_from_a_plain_session_comes_back_to_one() {
+    let mut network = Network::new(25);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let session = session(&network, 1, |config| config.plain = true);
+    let member = network.add(member_address(1), session);
+    network.run_for(after(5));
+    network.act(hub, |hub, now| hub.kick(now, &member_address(1).to_string()));
+    network.run_for(after(5));
+    assert_eq!(told(&network, member), [Event::JoinedPlainly, Event::Removed]);
+    say(&mut network, member, "sorry");
+    network.run_for(after(120));
+    // Plain heartbeats are not answered, and that is no silence.
+    assert_eq!(told(&network, member), [Event::JoinedPlainly, Event::Removed]);
+    assert_eq!(network.machine(member).contact(), Contact::Plain);
+    assert_eq!(network.machine(hub).member_count(), 1);
+}
+
+#[test]
+fn a_name_that_was_taken_back_is_not_asked_for_once_more() {
+    let mut network = Network::new(26);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(5));
+    network.readdress(member, "10.0.1.1:41000".parse().unwrap());
+    network.act(member, |session, now| session.handle_line(now, b"/nick dog").unwrap());
+    network.run_for(after(60));
+    // The name, the name from elsewhere, the word.
+    assert_eq!(network.machine(hub).statistics().commands, 3);
+    // And the word is still good.
+    network.readdress(member, "10.0.1.1:42000".parse().unwrap());
+    network.act(member, |session, now| session.handle_line(now, b"/nick dog").unwrap());
+    network.run_for(after(60));
+    assert_eq!(network.machine(hub).statistics().commands, 5);
+    let names: Vec<_> =
+        network.machine(hub).members().map(|m| m.name.unwrap().to_string()).collect();
+    assert_eq!(names, ["dog"]);
+}
+
+#[test]
+fn a_proof_is_no_part_of_the_round_trip() {
+    let mut network = Network::new(27);
+    let delay = Duration::from_millis(20);
+    network.default_conditions(Conditions { delay, ..Conditions::default() }).unwrap();
+    let nowhere = SourceRules { open: vec![], ..SourceRules::default() };
+    network.add(hub_address(), Hub::new(Config { sources: nowhere, ..Config::default() }));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    assert_eq!(network.machine(member).round_trip(), Some(4 * delay));
+}

@@ -328,7 +328,7 @@ impl<R: Rng> Session<R> {
                 return Ok(Said::IntoSilence);
             }
             Presence::Removed => {
-                self.come_back(now, None, false);
+                self.come_back(now, None, self.config.plain);
                 self.may_prove = true;
             }
             // Those that waited, if they have become too many, go first.
@@ -365,7 +365,11 @@ impl<R: Rng> Session<R> {
         let silence = now - self.heard;
         self.heard = now;
         self.unanswered = 0;
-        self.answer_due = None;
+        // That a server talks does not say whether it answers heartbeats: a tutorial's passes on
+        // what others say at any time.
+        if answer.is_some() || self.presence != Presence::Asking {
+            self.answer_due = None;
+        }
         if let Some(answer) = answer {
             self.members = Some(answer.members);
             self.round_trip = self.timed.take().map(|sent| now - sent).or(self.round_trip);
@@ -460,11 +464,13 @@ impl<R: Rng> Session<R> {
     /// Answers a hub that asks whether we receive at our address, by sending its word back. A
     /// heartbeat follows, which is answered if that was enough. Once for each heartbeat of ours: a
     /// forged question may not make us send more.
-    fn prove(&mut self, payload: &[u8]) -> bool {
+    fn prove(&mut self, now: Instant, payload: &[u8]) -> bool {
         let is_question = payload.starts_with(b"/prove ") && payload.len() == PROVE_LEN;
         if is_question && std::mem::take(&mut self.may_prove) {
             self.send(payload);
             self.send(heartbeat::PADDED);
+            // The first one was answered by the question.
+            self.timed = self.timed.and(Some(now));
         }
         is_question
     }
@@ -502,7 +508,7 @@ impl<R: Rng> Machine for Session<R> {
         if self.over || datagram.from != self.config.hub {
             return;
         }
-        if self.prove(datagram.payload) {
+        if self.prove(now, datagram.payload) {
             return;
         }
         let answer = Answer::parse(datagram.payload);

@@ -43,10 +43,7 @@ impl<R: Rng> Session<R> {
         let text = String::from_utf8_lossy(payload.trim_ascii_end());
         self.has_lines |= text.starts_with("* ");
         if let Some(granted) = text.strip_prefix("* you are ") {
-            let (name, word) = match granted.split_once("; /resume ") {
-                Some((name, rest)) => (name, rest.split(' ').next()),
-                None => (granted, None),
-            };
+            let (name, word) = read_grant(granted);
             let expected = [self.wish.as_deref(), self.config.nick.as_deref()];
             if expected.contains(&Some(name)) {
                 self.config.nick = Some(name.to_string());
@@ -84,4 +81,13 @@ impl<R: Rng> Session<R> {
             self.ask_for_nick(now);
         }
     }
+}
+
+/// The name and the word of `NAME; /resume WORD …`, `NAME again, in ROOM` or `NAME already`.
+fn read_grant(granted: &str) -> (&str, Option<&str>) {
+    if let Some((name, rest)) = granted.split_once("; /resume ") {
+        return (name, rest.split(' ').next());
+    }
+    let again = granted.split_once(" again, in ").map(|(name, _)| name);
+    (again.or(granted.strip_suffix(" already")).unwrap_or(granted), None)
 }
