@@ -504,47 +504,62 @@ fn a_repeated_heartbeat_tells_no_round_trip() {
     assert_eq!(network.machine(dog).round_trip(), measured);
 }
 
+/// A roster that hears what a member hears, and asks what it wants to know.
+struct Follower {
+    roster: Roster,
+    seen: usize,
+}
+
+impl Follower {
+    fn new() -> Self {
+        Follower { roster: Roster::default(), seen: 0 }
+    }
+
+    fn follow(&mut self, network: &mut Network, member: Node<Member>, seconds: u64) -> Vec<String> {
+        for _ in 0..seconds {
+            network.run_for(after(1));
+            let events: Vec<_> = network.events(member)[self.seen..].to_vec();
+            self.seen += events.len();
+            for (at, event) in events {
+                let Event::Received(payload) = event else { continue };
+                let text = String::from_utf8(payload.into()).unwrap();
+                self.roster.hear(at, Spoken::parse(text.trim_end()));
+            }
+            let contact = network.machine(member).contact();
+            for question in self.roster.questions(network.now(), contact).into_iter().flatten() {
+                say(network, member, question);
+            }
+        }
+        self.roster.members().map(str::to_string).collect()
+    }
+}
+
 #[test]
 fn a_roster_follows_a_real_hub() {
     let mut network = Network::new(23);
     let hub = network.add(hub_address(), Hub::new(Config::default()));
     let dog = join(&mut network, 1, "dog");
     let ape = join(&mut network, 2, "猴哥");
-    network.run_for(after(2));
-    let (mut roster, mut seen) = (Roster::default(), 0);
-    let mut follow = |network: &mut Network, roster: &mut Roster| {
-        for _ in 0..4 {
-            network.run_for(after(2));
-            let events: Vec<_> = network.events(dog)[seen..].to_vec();
-            seen += events.len();
-            for (at, event) in events {
-                let Event::Received(payload) = event else { continue };
-                let text = String::from_utf8(payload.into()).unwrap();
-                roster.hear(at, Spoken::parse(text.trim_end()));
-            }
-            for question in roster.questions(network.now()).into_iter().flatten() {
-                say(network, dog, question);
-            }
-        }
-        let names: Vec<_> = roster.members().map(str::to_string).collect();
-        (roster.room().map(str::to_string), names)
+    let mut follower = Follower::new();
+    let mut follow = |network: &mut Network| {
+        let names = follower.follow(network, dog, 8);
+        (follower.roster.room().map(str::to_string), names)
     };
     let lobby = Some("lobby".to_string());
-    assert_eq!(
-        follow(&mut network, &mut roster),
-        (lobby.clone(), vec!["dog".into(), "猴哥".into()])
-    );
-    assert_eq!(roster.me(), Some("dog"));
+    let both = ["dog", "猴哥"].map(str::to_string).to_vec();
+    assert_eq!(follow(&mut network), (lobby.clone(), both));
     say(&mut network, ape, "/nick ape");
     join(&mut network, 3, "cat");
     let all = ["ape", "cat", "dog"].map(str::to_string).to_vec();
-    assert_eq!(follow(&mut network, &mut roster), (lobby.clone(), all));
+    assert_eq!(follow(&mut network), (lobby.clone(), all));
     network.act(hub, |hub, now| hub.kick(now, "cat"));
     say(&mut network, ape, "/join 7b");
-    assert_eq!(follow(&mut network, &mut roster), (lobby, vec!["dog".into()]));
+    assert_eq!(follow(&mut network), (lobby, vec!["dog".into()]));
     say(&mut network, dog, "/join 7b");
     let both = ["ape", "dog"].map(str::to_string).to_vec();
-    assert_eq!(follow(&mut network, &mut roster), (Some("7b".to_string()), both));
+    assert_eq!(follow(&mut network), (Some("7b".to_string()), both));
+    let roster = follower.roster;
+    assert_eq!(roster.me(), Some("dog"));
     assert!(roster.rooms().contains(&("7b".to_string(), 2)), "{:?}", roster.rooms());
 }
 
@@ -611,4 +626,52 @@ fn a_proof_is_no_part_of_the_round_trip() {
     let member = join(&mut network, 1, "dog");
     network.run_for(after(1));
     assert_eq!(network.machine(member).round_trip(), Some(4 * delay));
+}
+
+#[test]
+fn a_roster_asks_nothing_for_whom_the_hub_has_sent_away() {
+    let mut network = Network::new(28);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    let mut follower = Follower::new();
+    assert_eq!(follower.follow(&mut network, dog, 10), ["dog"]);
+    network.act(hub, |hub, now| hub.kick(now, "dog"));
+    follower.follow(&mut network, dog, 120);
+    assert_eq!(network.machine(hub).member_count(), 0);
+    join(&mut network, 2, "cat");
+    say(&mut network, dog, "sorry");
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+}
+
+#[test]
+fn who_moves_to_another_address_stays_in_the_roster() {
+    let mut network = Network::new(29);
+    network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    let cat = join(&mut network, 2, "cat");
+    let mut follower = Follower::new();
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+    network.readdress(cat, "10.0.1.2:41000".parse().unwrap());
+    say(&mut network, cat, "/nick cat");
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+    // Gone and back from elsewhere before anybody was told.
+    say(&mut network, cat, "quit");
+    join(&mut network, 3, "cat");
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+}
+
+#[test]
+fn a_roster_that_missed_who_left_finds_out() {
+    let mut network = Network::new(30);
+    network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    let cat = join(&mut network, 2, "cat");
+    let mut follower = Follower::new();
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+    network.set_conditions(dog, Direction::Down, loses(1.0)).unwrap();
+    say(&mut network, cat, "quit");
+    follower.follow(&mut network, dog, 2);
+    network.set_conditions(dog, Direction::Down, Conditions::default()).unwrap();
+    assert_eq!(follower.follow(&mut network, dog, 70), ["dog"]);
+    assert!(matches!(told(&network, dog)[..], [Event::Joined(_)]), "nothing else told of it");
 }
