@@ -42,13 +42,19 @@ fn say(network: &mut Network, member: Node<Member>, line: &str) -> Said {
     network.act(member, |session, now| session.handle_line(now, line.as_bytes()).unwrap())
 }
 
-/// What a member was shown, without the hub's own lines.
-fn heard(network: &Network, member: Node<Member>) -> Vec<String> {
+/// What a member was shown.
+fn heard_lines(network: &Network, member: Node<Member>) -> Vec<String> {
     let texts = network.events(member).iter().filter_map(|(_, event)| match event {
         Event::Received(payload) => Some(String::from_utf8(payload.to_vec()).unwrap()),
         _ => None,
     });
-    texts.filter(|text| !text.starts_with("* ")).collect()
+    texts.collect()
+}
+
+/// The same without the hub's own lines.
+fn heard(network: &Network, member: Node<Member>) -> Vec<String> {
+    let lines = heard_lines(network, member).into_iter();
+    lines.filter(|line| !line.starts_with("* ")).collect()
 }
 
 /// What a member was told of its hub, leaving out what it was shown.
@@ -674,4 +680,34 @@ fn a_roster_that_missed_who_left_finds_out() {
     network.set_conditions(dog, Direction::Down, Conditions::default()).unwrap();
     assert_eq!(follower.follow(&mut network, dog, 70), ["dog"]);
     assert!(matches!(told(&network, dog)[..], [Event::Joined(_)]), "nothing else told of it");
+}
+
+#[test]
+fn a_hub_that_has_no_room_has_not_taken_anybody_back() {
+    let full = || Hub::new(Config { max_members: 1, ..Config::default() });
+    let mut network = Network::new(31);
+    let hub = network.add(hub_address(), full());
+    let dog = join(&mut network, 1, "dog");
+    network.run_for(after(5));
+    // Another hub at the same address, and somebody else was faster.
+    network.replace(hub, full());
+    let cat = join(&mut network, 2, "cat");
+    let ape = join(&mut network, 3, "ape");
+    network.run_for(after(40));
+    assert_eq!(network.machine(hub).member_count(), 1);
+    let told_dog = told(&network, dog);
+    assert!(matches!(told_dog[..], [Event::Joined(_), Event::Silent { .. }]), "{told_dog:?}");
+    assert!(heard_lines(&network, dog).contains(&"* the hub is full\n".to_string()));
+    say(&mut network, ape, "at last");
+    assert_eq!((told(&network, ape), network.machine(ape).contact()), (vec![], Contact::Asking));
+
+    say(&mut network, cat, "quit");
+    network.run_for(after(12));
+    let first = network.machine(hub).members().next().unwrap().address;
+    let (who, is_back) = match first == member_address(1) {
+        true => (dog, matches!(told(&network, dog)[..], [.., Event::Again { .. }])),
+        false => (ape, matches!(told(&network, ape)[..], [Event::Joined(_)])),
+    };
+    assert!(is_back, "{:?}", told(&network, who));
+    assert_eq!(network.machine(who).contact(), Contact::Answering);
 }

@@ -48,6 +48,14 @@ const MAX_HELD: usize = 64;
 const REMOVED: [&[u8]; 3] =
     [b"* you were removed ", b"* you were banned ", b"* your name was taken back "];
 
+/// What the hub's lines begin with that tell a heartbeat's sender why it is no member.
+const REFUSED: [&[u8]; 4] = [
+    b"* the hub is full",
+    b"* the lobby is full",
+    b"* too many of the hub's addresses ",
+    b"* too many members from your address",
+];
+
 /// How many heartbeats in a row may go unanswered before the hub is called silent.
 const UNANSWERED: u32 = 3;
 
@@ -518,6 +526,14 @@ impl<R: Rng> Machine for Session<R> {
             self.report(Event::Received(datagram.payload.into()));
             if !matches!(self.presence, Presence::Away { .. } | Presence::Removed) {
                 self.go_away(now, Event::Stopped);
+            }
+            return;
+        }
+        if REFUSED.iter().any(|line| datagram.payload.starts_with(line)) {
+            self.report(Event::Received(datagram.payload.into()));
+            if self.presence == Presence::Asking {
+                // A hub, but not ours yet.
+                self.answer_due = None;
             }
             return;
         }
