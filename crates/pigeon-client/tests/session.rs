@@ -711,3 +711,22 @@ fn a_hub_that_has_no_room_has_not_taken_anybody_back() {
     assert!(is_back, "{:?}", told(&network, who));
     assert_eq!(network.machine(who).contact(), Contact::Answering);
 }
+
+#[test]
+fn a_hub_far_away_is_not_silent() {
+    let mut network = Network::new(32);
+    // Two links each way: seven seconds there and back.
+    let delay = Duration::from_millis(1_750);
+    network.default_conditions(Conditions { delay, ..Conditions::default() }).unwrap();
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(300));
+    let before = told(&network, member);
+    assert!(matches!(before[..], [Event::JoinedPlainly, Event::Joined(_)]), "{before:?}");
+    assert_eq!(network.machine(hub).statistics().commands, 1);
+
+    // It is missed all the same.
+    network.remove(hub);
+    network.run_for(after(60));
+    assert!(matches!(told(&network, member).last(), Some(Event::Silent { .. })));
+}

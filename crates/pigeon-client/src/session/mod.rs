@@ -30,8 +30,8 @@ use crate::heartbeat::{self, Answer};
 /// How long a first heartbeat may go unanswered before the server is taken for a plain one.
 const PLAIN_AFTER: Duration = Duration::from_secs(3);
 
-/// How long a heartbeat may go unanswered before it is repeated. RFC 8085 section 3.1.1 asks for
-/// at least a second where nothing is known of the path.
+/// How long a heartbeat may go unanswered before it is repeated, where the path is not known to be
+/// longer. RFC 8085 section 3.1.1 asks for at least a second where nothing is known.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// The length of `/prove TOKEN`, whose token has 16 characters.
@@ -453,9 +453,10 @@ impl<R: Rng> Session<R> {
         self.timed = (self.unanswered_heartbeats == 1).then_some(now);
         self.send(if self.config.plain { heartbeat::PLAIN } else { heartbeat::PADDED });
         let mut wait = self.interval();
+        let patience = self.patience();
         let answer_within = match &mut self.presence {
             Presence::Asking => Some(PLAIN_AFTER),
-            Presence::Answering => Some(ANSWER_WITHIN.min(self.config.heartbeat)),
+            Presence::Answering => Some(patience),
             Presence::Plain | Presence::Removed => None,
             Presence::Away { plain, retry } => {
                 *retry = (*retry * 2).min(self.config.heartbeat);
@@ -467,6 +468,13 @@ impl<R: Rng> Session<R> {
             self.answer_due.get_or_insert(now + within);
         }
         self.next_heartbeat = now + wait;
+    }
+
+    /// How long an answer may take: twice as long as the last one did, if that is much, but not
+    /// longer than until the next heartbeat.
+    fn patience(&self) -> Duration {
+        let known = 2 * self.round_trip.unwrap_or_default();
+        ANSWER_WITHIN.max(known).min(self.config.heartbeat)
     }
 
     /// Answers a hub that asks whether we receive at our address, by sending its word back. A

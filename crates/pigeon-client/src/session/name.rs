@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use pigeon_datagram::Instant;
 use rand_core::Rng;
 
-use super::{ANSWER_WITHIN, Presence, Session};
+use super::{Presence, Session};
 
 /// How often the word is sent that takes a name back, until a name is granted.
 const RESUMES: u8 = 3;
@@ -29,7 +29,7 @@ impl<R: Rng> Session<R> {
 
     /// Whether the name was asked for longer ago than an answer takes.
     pub(super) fn waits_for_name(&self, now: Instant) -> bool {
-        self.asked.is_some_and(|asked| now - asked >= ANSWER_WITHIN.min(self.config.heartbeat))
+        self.asked.is_some_and(|asked| now - asked >= self.patience())
     }
 
     /// Keeps the name: notes when the hub grants it, and asks again when the hub shows that it
