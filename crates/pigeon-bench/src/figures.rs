@@ -91,9 +91,12 @@ impl OneWay {
         OneWay::of(sent, unsent, seen.lost.saturating_sub(unsent), seen)
     }
 
-    /// After the last has had its time to arrive.
+    /// After the last has had its time to arrive. Of a sender that died or was not heard to the end
+    /// it is only known what it had sent some time before; what its receiver has seen or missed
+    /// since was sent too.
     pub(crate) fn settled(sent: u64, unsent: u64, seen: Figures) -> OneWay {
-        OneWay::of(sent, unsent, sent.saturating_sub(seen.received), seen)
+        let sent = sent.max(seen.received + seen.lost.saturating_sub(unsent));
+        OneWay::of(sent, unsent, sent - seen.received, seen)
     }
 
     fn of(sent: u64, unsent: u64, lost: u64, seen: Figures) -> OneWay {

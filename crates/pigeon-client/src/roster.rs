@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
+use crate::Contact;
+
 /// The most names kept. A longer list is of no use to a person; the rest is counted.
 const MAX_NAMES: usize = 1_000;
 
@@ -17,6 +19,10 @@ const MAX_NAME: usize = 128;
 
 /// The least time between two questions of our own.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a list is believed where nothing speaks against it. News gets lost like everything else,
+/// and rooms too large for it get none.
+const DOUBT_AFTER: Duration = Duration::from_secs(60);
 
 /// How long an answer to a question of our own may take. A later one is shown like any other.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -29,6 +35,9 @@ const GONE: [&str; 5] = [
     " banned by the operator",
     " moved to another address",
 ];
+
+/// How news ends that is too much to be told.
+const UNCOUNTED: &str = " more came or went";
 
 /// A line that came from a hub, without its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +99,7 @@ impl<'a> Spoken<'a> {
 fn is_news(notice: &str) -> bool {
     let tells = |news: &str| {
         let verb = news.ends_with(" joined") || GONE.iter().any(|verb| news.ends_with(verb));
-        verb || news.contains(" is now ") || news.ends_with(" more came or went")
+        verb || news.contains(" is now ") || news.ends_with(UNCOUNTED)
     };
     notice.split("; ").all(tells)
 }
@@ -160,7 +169,7 @@ impl Roster {
     /// nobody needs to see it.
     pub fn hear(&mut self, now: Instant, line: Spoken<'_>) -> bool {
         match line {
-            Spoken::Said { name, .. } if name != "hub" => self.add(name),
+            Spoken::Said { name, .. } if name != "hub" => self.meet(name),
             Spoken::Notice(text) => {
                 self.version += 1;
                 return !self.hear_notice(now, text);
@@ -180,10 +189,13 @@ impl Roster {
     }
 
     /// What to ask the hub, if its lists are wanted. Nothing until the hub has answered some
-    /// command: a server that knows none would publish the question to everybody.
-    pub fn questions(&mut self, now: Instant) -> Option<[&'static str; 2]> {
-        let early = self.asked.is_some_and(|asked| now - asked < ASK_EVERY);
-        if !self.answers || !self.stale || early {
+    /// command: a server that knows none would publish the question to everybody. And nothing while
+    /// the hub is away, or has sent us away: whoever asks is a member again.
+    pub fn questions(&mut self, now: Instant, contact: Contact) -> Option<[&'static str; 2]> {
+        let asked_within = |time| self.asked.is_some_and(|asked| now - asked < time);
+        let wanted = self.stale || !asked_within(DOUBT_AFTER);
+        let reachable = matches!(contact, Contact::Answering | Contact::Plain);
+        if !self.answers || !wanted || !reachable || asked_within(ASK_EVERY) {
             return None;
         }
         self.stale = false;
@@ -217,7 +229,7 @@ impl Roster {
         } else if text.starts_with("you were ") || text.starts_with("your name was taken ") {
             self.stale = true;
         } else {
-            text.split("; ").for_each(|news| self.hear_news(news));
+            self.hear_news(text);
         }
         false
     }
@@ -244,34 +256,48 @@ impl Roster {
         self.stale = true;
     }
 
-    /// `a, b and 3 more joined`, `c timed out`, `d is now e`.
-    fn hear_news(&mut self, news: &str) {
-        if let Some(names) = news.strip_suffix(" joined") {
-            if !split_list(names).0.all(is_name) {
-                return;
-            }
-            self.more = self.more.saturating_add(split_list(names).1);
-            split_list(names).0.for_each(|name| self.add(name));
-        } else if let Some(names) = GONE.iter().find_map(|verb| news.strip_suffix(verb)) {
-            if !split_list(names).0.all(is_name) {
-                return;
-            }
-            for name in split_list(names).0 {
-                if !self.members.remove(name) {
-                    self.more = self.more.saturating_sub(1);
-                }
-            }
-            self.more = self.more.saturating_sub(split_list(names).1);
-        } else if let Some((from, to)) = news.split_once(" is now ") {
-            if self.members.remove(from) {
-                self.add(to);
-            }
-        } else {
+    /// `a, b and 3 more joined; c timed out; d is now e, f is now g`. A line tells what happened in
+    /// a second, and whoever it says has come is there at its end: so whoever gave up a name goes
+    /// before whoever has it now comes.
+    fn hear_news(&mut self, text: &str) {
+        let news: Vec<News<'_>> = text.split("; ").filter_map(News::parse).collect();
+        if news.is_empty() {
             return;
         }
+        news.iter().for_each(|news| self.take_out(news));
+        news.iter().for_each(|news| self.bring_in(news));
         // The hub speaks of members, so it knows commands; who was here before is still unknown.
         self.stale |= !self.answers;
         self.answers = true;
+    }
+
+    fn take_out(&mut self, news: &News<'_>) {
+        match news {
+            News::Gone(names, more) => {
+                let unknown = names.iter().filter(|name| !self.members.remove(**name)).count();
+                self.more = self.more.saturating_sub(more.saturating_add(unknown as u64));
+                self.stale |= *more > 0;
+            }
+            News::Renamed(names, more) => {
+                // Until the new name is read they are only counted.
+                let known = names.iter().filter(|(from, _)| self.members.remove(*from)).count();
+                self.more = self.more.saturating_add(known as u64);
+                self.stale |= *more > 0;
+            }
+            News::Uncounted => self.stale = true,
+            News::Joined(..) => {}
+        }
+    }
+
+    fn bring_in(&mut self, news: &News<'_>) {
+        match news {
+            News::Joined(names, more) => {
+                self.more = self.more.saturating_add(*more);
+                names.iter().for_each(|name| self.add(name));
+            }
+            News::Renamed(names, _) => names.iter().for_each(|(_, to)| self.meet(to)),
+            News::Gone(..) | News::Uncounted => {}
+        }
     }
 
     fn enter(&mut self, room: &str) {
@@ -280,6 +306,15 @@ impl Roster {
         }
     }
 
+    /// Somebody is here: one of those who were counted without a name, if there are any.
+    fn meet(&mut self, name: &str) {
+        if is_name(name) && !self.members.contains(name) {
+            self.more = self.more.saturating_sub(1);
+            self.add(name);
+        }
+    }
+
+    /// Somebody comes who was not counted.
     fn add(&mut self, name: &str) {
         if !is_name(name) || self.members.contains(name) {
             return;
@@ -290,6 +325,36 @@ impl Roster {
         } else {
             self.more = self.more.saturating_add(1);
         }
+    }
+}
+
+/// What a part of a line tells of a room; the numbers are of those whom it does not name.
+enum News<'a> {
+    Joined(Vec<&'a str>, u64),
+    Gone(Vec<&'a str>, u64),
+    Renamed(Vec<(&'a str, &'a str)>, u64),
+    /// `3 more came or went`
+    Uncounted,
+}
+
+impl<'a> News<'a> {
+    /// `None` if it tells of nobody, or of somebody whom no hub would call so.
+    fn parse(text: &'a str) -> Option<News<'a>> {
+        if text.ends_with(UNCOUNTED) {
+            return Some(News::Uncounted);
+        }
+        let gone = GONE.iter().find_map(|verb| text.strip_suffix(verb));
+        if let Some(list) = text.strip_suffix(" joined").or(gone) {
+            let (names, more) = split_list(list);
+            let names: Vec<&str> = names.collect();
+            let news = if gone.is_some() { News::Gone } else { News::Joined };
+            return names.iter().all(|name| is_name(name)).then(|| news(names, more));
+        }
+        let (names, more) = split_list(text);
+        let pair = |item: &'a str| {
+            item.split_once(" is now ").filter(|(from, to)| is_name(from) && is_name(to))
+        };
+        Some(News::Renamed(names.map(pair).collect::<Option<_>>()?, more))
     }
 }
 
@@ -377,28 +442,62 @@ mod tests {
         roster.doubt();
         hear(&mut roster, "Ack HELLO. from 127.0.0.1:5000");
         hear(&mut roster, "dog: /who");
-        assert_eq!(roster.questions(NOW), None);
+        assert_eq!(roster.questions(NOW, Contact::Answering), None);
         hear(&mut roster, "* you are dog; /resume 1-abc takes the name back");
         assert_eq!(roster.me(), Some("dog"));
-        assert_eq!(roster.questions(NOW), Some(["/who", "/rooms"]));
-        assert_eq!(roster.questions(NOW + ASK_EVERY), None);
+        assert_eq!(roster.questions(NOW, Contact::Answering), Some(["/who", "/rooms"]));
+        assert_eq!(roster.questions(NOW + ASK_EVERY, Contact::Answering), None);
+        assert!(roster.questions(NOW + DOUBT_AFTER, Contact::Answering).is_some());
+        assert_eq!(roster.questions(NOW + 2 * DOUBT_AFTER, Contact::Silent), None);
     }
 
     #[test]
     fn answers_to_its_own_questions_need_not_be_shown() {
         let mut roster = Roster::default();
         assert!(hear(&mut roster, "* you are dog; /resume 1-abc takes the name back"));
-        roster.questions(NOW).unwrap();
+        roster.questions(NOW, Contact::Answering).unwrap();
         assert!(!hear(&mut roster, "* 1 member in lobby: dog"));
         assert!(!hear(&mut roster, "* 1 room: lobby (1)"));
         assert!(hear(&mut roster, "* 1 member in lobby: dog"));
         roster.doubt();
         let later = NOW + ASK_EVERY;
-        roster.questions(later).unwrap();
+        roster.questions(later, Contact::Answering).unwrap();
         roster.typed("/who");
         assert!(roster.hear(later, Spoken::parse("* 1 member in lobby: dog")));
         // Too late to be the answer to ours.
         assert!(roster.hear(later + ANSWER_WITHIN, Spoken::parse("* 1 room: lobby (1)")));
+    }
+
+    #[test]
+    fn news_of_one_second_is_read_as_it_stands_at_its_end() {
+        let mut roster = Roster::default();
+        hear(&mut roster, "* 3 members in lobby: ape, cat, dog");
+        hear(&mut roster, "* ape is now 猴哥, dog is now 狗哥");
+        assert_eq!(members(&roster), ["cat", "狗哥", "猴哥"]);
+        // Names change hands: who is told to have come is there.
+        hear(&mut roster, "* cat joined; cat moved to another address");
+        assert_eq!(members(&roster), ["cat", "狗哥", "猴哥"]);
+        hear(&mut roster, "* cat joined; cat is now tom, 狗哥 is now 猴哥, 猴哥 is now 狗哥");
+        assert_eq!(members(&roster), ["cat", "tom", "狗哥", "猴哥"]);
+        hear(&mut roster, "* tom left; 3 more came or went");
+        assert!(roster.questions(NOW, Contact::Answering).is_some());
+        // A name that nobody could have is no news of anybody.
+        hear(&mut roster, "* cat is now two words");
+        assert_eq!((members(&roster).len(), roster.more()), (3, 0));
+    }
+
+    #[test]
+    fn whoever_was_counted_and_speaks_is_not_counted_twice() {
+        let mut roster = Roster::default();
+        hear(&mut roster, "* 5 members in lobby: a, b and 3 more");
+        for _ in 0..3 {
+            hear(&mut roster, "c: hi");
+            hear(&mut roster, "d: hi");
+        }
+        assert_eq!((members(&roster), roster.more()), (vec!["a", "b", "c", "d"], 1));
+        hear(&mut roster, "* 18446744073709551615 members in lobby: a");
+        hear(&mut roster, "* a, b and 18446744073709551615 more joined");
+        assert_eq!(roster.more(), u64::MAX);
     }
 
     #[test]
@@ -407,6 +506,10 @@ mod tests {
         for n in 0..MAX_NAMES + 5 {
             hear(&mut roster, &format!("m{n}: hi"));
         }
-        assert_eq!((roster.members().count(), roster.more()), (MAX_NAMES, 5));
+        // Nobody knows how many of the rest have spoken twice.
+        assert_eq!((roster.members().count(), roster.more()), (MAX_NAMES, 1));
+        let names: Vec<String> = (0..5).map(|n| format!("new{n}")).collect();
+        hear(&mut roster, &format!("* {} joined", names.join(", ")));
+        assert_eq!((roster.members().count(), roster.more()), (MAX_NAMES, 6));
     }
 }

@@ -75,6 +75,19 @@ fn a_contact_is_written_and_read_in_its_encoding() {
 }
 
 #[test]
+fn a_contact_that_was_a_stranger_before_is_written_in_its_encoding() {
+    let mut chat = chat();
+    // Its address was not known yet: the contact is a host's name.
+    hear(&mut chat, "10.0.0.9:1", b"hi");
+    chat.open(at("10.0.0.9:1"), known("狗哥", Some("gb2312"))).unwrap();
+    assert_eq!(say(&mut chat, "你"), [(at("10.0.0.9:1"), b"\xc4\xe3".to_vec())]);
+    // What the person chose since stays, whenever the contact is asked for again.
+    say(&mut chat, "/encoding utf-8");
+    chat.open(at("10.0.0.9:1"), known("狗哥", Some("gb2312"))).unwrap();
+    assert_eq!(say(&mut chat, "你"), [(at("10.0.0.9:1"), "你".into())]);
+}
+
+#[test]
 fn what_cannot_be_sent_is_refused_with_its_reason() {
     let mut chat = with_dog();
     let error = chat.handle_line("你好😀".as_bytes()).unwrap_err();

@@ -42,13 +42,19 @@ fn say(network: &mut Network, member: Node<Member>, line: &str) -> Said {
     network.act(member, |session, now| session.handle_line(now, line.as_bytes()).unwrap())
 }
 
-/// What a member was shown, without the hub's own lines.
-fn heard(network: &Network, member: Node<Member>) -> Vec<String> {
+/// What a member was shown.
+fn heard_lines(network: &Network, member: Node<Member>) -> Vec<String> {
     let texts = network.events(member).iter().filter_map(|(_, event)| match event {
         Event::Received(payload) => Some(String::from_utf8(payload.to_vec()).unwrap()),
         _ => None,
     });
-    texts.filter(|text| !text.starts_with("* ")).collect()
+    texts.collect()
+}
+
+/// The same without the hub's own lines.
+fn heard(network: &Network, member: Node<Member>) -> Vec<String> {
+    let lines = heard_lines(network, member).into_iter();
+    lines.filter(|line| !line.starts_with("* ")).collect()
 }
 
 /// What a member was told of its hub, leaving out what it was shown.
@@ -504,46 +510,223 @@ fn a_repeated_heartbeat_tells_no_round_trip() {
     assert_eq!(network.machine(dog).round_trip(), measured);
 }
 
+/// A roster that hears what a member hears, and asks what it wants to know.
+struct Follower {
+    roster: Roster,
+    seen: usize,
+}
+
+impl Follower {
+    fn new() -> Self {
+        Follower { roster: Roster::default(), seen: 0 }
+    }
+
+    fn follow(&mut self, network: &mut Network, member: Node<Member>, seconds: u64) -> Vec<String> {
+        for _ in 0..seconds {
+            network.run_for(after(1));
+            let events: Vec<_> = network.events(member)[self.seen..].to_vec();
+            self.seen += events.len();
+            for (at, event) in events {
+                let Event::Received(payload) = event else { continue };
+                let text = String::from_utf8(payload.into()).unwrap();
+                self.roster.hear(at, Spoken::parse(text.trim_end()));
+            }
+            let contact = network.machine(member).contact();
+            for question in self.roster.questions(network.now(), contact).into_iter().flatten() {
+                say(network, member, question);
+            }
+        }
+        self.roster.members().map(str::to_string).collect()
+    }
+}
+
 #[test]
 fn a_roster_follows_a_real_hub() {
     let mut network = Network::new(23);
     let hub = network.add(hub_address(), Hub::new(Config::default()));
     let dog = join(&mut network, 1, "dog");
     let ape = join(&mut network, 2, "猴哥");
-    network.run_for(after(2));
-    let (mut roster, mut seen) = (Roster::default(), 0);
-    let mut follow = |network: &mut Network, roster: &mut Roster| {
-        for _ in 0..4 {
-            network.run_for(after(2));
-            let events: Vec<_> = network.events(dog)[seen..].to_vec();
-            seen += events.len();
-            for (at, event) in events {
-                let Event::Received(payload) = event else { continue };
-                let text = String::from_utf8(payload.into()).unwrap();
-                roster.hear(at, Spoken::parse(text.trim_end()));
-            }
-            for question in roster.questions(network.now()).into_iter().flatten() {
-                say(network, dog, question);
-            }
-        }
-        let names: Vec<_> = roster.members().map(str::to_string).collect();
-        (roster.room().map(str::to_string), names)
+    let mut follower = Follower::new();
+    let mut follow = |network: &mut Network| {
+        let names = follower.follow(network, dog, 8);
+        (follower.roster.room().map(str::to_string), names)
     };
     let lobby = Some("lobby".to_string());
-    assert_eq!(
-        follow(&mut network, &mut roster),
-        (lobby.clone(), vec!["dog".into(), "猴哥".into()])
-    );
-    assert_eq!(roster.me(), Some("dog"));
+    let both = ["dog", "猴哥"].map(str::to_string).to_vec();
+    assert_eq!(follow(&mut network), (lobby.clone(), both));
     say(&mut network, ape, "/nick ape");
     join(&mut network, 3, "cat");
     let all = ["ape", "cat", "dog"].map(str::to_string).to_vec();
-    assert_eq!(follow(&mut network, &mut roster), (lobby.clone(), all));
+    assert_eq!(follow(&mut network), (lobby.clone(), all));
     network.act(hub, |hub, now| hub.kick(now, "cat"));
     say(&mut network, ape, "/join 7b");
-    assert_eq!(follow(&mut network, &mut roster), (lobby, vec!["dog".into()]));
+    assert_eq!(follow(&mut network), (lobby, vec!["dog".into()]));
     say(&mut network, dog, "/join 7b");
     let both = ["ape", "dog"].map(str::to_string).to_vec();
-    assert_eq!(follow(&mut network, &mut roster), (Some("7b".to_string()), both));
+    assert_eq!(follow(&mut network), (Some("7b".to_string()), both));
+    let roster = follower.roster;
+    assert_eq!(roster.me(), Some("dog"));
     assert!(roster.rooms().contains(&("7b".to_string(), 2)), "{:?}", roster.rooms());
+}
+
+#[test]
+fn a_server_that_talks_but_answers_no_heartbeats_is_joined_plainly() {
+    let mut network = Network::new(24);
+    // As a tutorial's does, which sends everything back.
+    let echo = |payload: &[u8]| Some(payload.to_vec());
+    let server = network.add(hub_address(), Peer::new().answering(echo));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    say(&mut network, member, "hello");
+    network.run_for(after(4));
+    assert_eq!(told(&network, member), [Event::JoinedPlainly]);
+    assert!(network.machine(server).texts().contains(&"hello".to_string()));
+}
+
+#[test]
+fn who_was_removed_from_a_plain_session_comes_back_to_one() {
+    let mut network = Network::new(25);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let session = session(&network, 1, |config| config.plain = true);
+    let member = network.add(member_address(1), session);
+    network.run_for(after(5));
+    network.act(hub, |hub, now| hub.kick(now, &member_address(1).to_string()));
+    network.run_for(after(5));
+    assert_eq!(told(&network, member), [Event::JoinedPlainly, Event::Removed]);
+    say(&mut network, member, "sorry");
+    network.run_for(after(120));
+    // Plain heartbeats are not answered, and that is no silence.
+    assert_eq!(told(&network, member), [Event::JoinedPlainly, Event::Removed]);
+    assert_eq!(network.machine(member).contact(), Contact::Plain);
+    assert_eq!(network.machine(hub).member_count(), 1);
+}
+
+#[test]
+fn a_name_that_was_taken_back_is_not_asked_for_once_more() {
+    let mut network = Network::new(26);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(5));
+    network.readdress(member, "10.0.1.1:41000".parse().unwrap());
+    network.act(member, |session, now| session.handle_line(now, b"/nick dog").unwrap());
+    network.run_for(after(60));
+    // The name, the name from elsewhere, the word.
+    assert_eq!(network.machine(hub).statistics().commands, 3);
+    // And the word is still good.
+    network.readdress(member, "10.0.1.1:42000".parse().unwrap());
+    network.act(member, |session, now| session.handle_line(now, b"/nick dog").unwrap());
+    network.run_for(after(60));
+    assert_eq!(network.machine(hub).statistics().commands, 5);
+    let names: Vec<_> =
+        network.machine(hub).members().map(|m| m.name.unwrap().to_string()).collect();
+    assert_eq!(names, ["dog"]);
+}
+
+#[test]
+fn a_proof_is_no_part_of_the_round_trip() {
+    let mut network = Network::new(27);
+    let delay = Duration::from_millis(20);
+    network.default_conditions(Conditions { delay, ..Conditions::default() }).unwrap();
+    let nowhere = SourceRules { open: vec![], ..SourceRules::default() };
+    network.add(hub_address(), Hub::new(Config { sources: nowhere, ..Config::default() }));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    assert_eq!(network.machine(member).round_trip(), Some(4 * delay));
+}
+
+#[test]
+fn a_roster_asks_nothing_for_whom_the_hub_has_sent_away() {
+    let mut network = Network::new(28);
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    let mut follower = Follower::new();
+    assert_eq!(follower.follow(&mut network, dog, 10), ["dog"]);
+    network.act(hub, |hub, now| hub.kick(now, "dog"));
+    follower.follow(&mut network, dog, 120);
+    assert_eq!(network.machine(hub).member_count(), 0);
+    join(&mut network, 2, "cat");
+    say(&mut network, dog, "sorry");
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+}
+
+#[test]
+fn who_moves_to_another_address_stays_in_the_roster() {
+    let mut network = Network::new(29);
+    network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    let cat = join(&mut network, 2, "cat");
+    let mut follower = Follower::new();
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+    network.readdress(cat, "10.0.1.2:41000".parse().unwrap());
+    say(&mut network, cat, "/nick cat");
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+    // Gone and back from elsewhere before anybody was told.
+    say(&mut network, cat, "quit");
+    join(&mut network, 3, "cat");
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+}
+
+#[test]
+fn a_roster_that_missed_who_left_finds_out() {
+    let mut network = Network::new(30);
+    network.add(hub_address(), Hub::new(Config::default()));
+    let dog = join(&mut network, 1, "dog");
+    let cat = join(&mut network, 2, "cat");
+    let mut follower = Follower::new();
+    assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
+    network.set_conditions(dog, Direction::Down, loses(1.0)).unwrap();
+    say(&mut network, cat, "quit");
+    follower.follow(&mut network, dog, 2);
+    network.set_conditions(dog, Direction::Down, Conditions::default()).unwrap();
+    assert_eq!(follower.follow(&mut network, dog, 70), ["dog"]);
+    assert!(matches!(told(&network, dog)[..], [Event::Joined(_)]), "nothing else told of it");
+}
+
+#[test]
+fn a_hub_that_has_no_room_has_not_taken_anybody_back() {
+    let full = || Hub::new(Config { max_members: 1, ..Config::default() });
+    let mut network = Network::new(31);
+    let hub = network.add(hub_address(), full());
+    let dog = join(&mut network, 1, "dog");
+    network.run_for(after(5));
+    // Another hub at the same address, and somebody else was faster.
+    network.replace(hub, full());
+    let cat = join(&mut network, 2, "cat");
+    let ape = join(&mut network, 3, "ape");
+    network.run_for(after(40));
+    assert_eq!(network.machine(hub).member_count(), 1);
+    let told_dog = told(&network, dog);
+    assert!(matches!(told_dog[..], [Event::Joined(_), Event::Silent { .. }]), "{told_dog:?}");
+    assert!(heard_lines(&network, dog).contains(&"* the hub is full\n".to_string()));
+    say(&mut network, ape, "at last");
+    assert_eq!((told(&network, ape), network.machine(ape).contact()), (vec![], Contact::Asking));
+
+    say(&mut network, cat, "quit");
+    network.run_for(after(12));
+    let first = network.machine(hub).members().next().unwrap().address;
+    let (who, is_back) = match first == member_address(1) {
+        true => (dog, matches!(told(&network, dog)[..], [.., Event::Again { .. }])),
+        false => (ape, matches!(told(&network, ape)[..], [Event::Joined(_)])),
+    };
+    assert!(is_back, "{:?}", told(&network, who));
+    assert_eq!(network.machine(who).contact(), Contact::Answering);
+}
+
+#[test]
+fn a_hub_far_away_is_not_silent() {
+    let mut network = Network::new(32);
+    // Two links each way: seven seconds there and back.
+    let delay = Duration::from_millis(1_750);
+    network.default_conditions(Conditions { delay, ..Conditions::default() }).unwrap();
+    let hub = network.add(hub_address(), Hub::new(Config::default()));
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(300));
+    let before = told(&network, member);
+    assert!(matches!(before[..], [Event::JoinedPlainly, Event::Joined(_)]), "{before:?}");
+    assert_eq!(network.machine(hub).statistics().commands, 1);
+
+    // It is missed all the same.
+    network.remove(hub);
+    network.run_for(after(60));
+    assert!(matches!(told(&network, member).last(), Some(Event::Silent { .. })));
 }

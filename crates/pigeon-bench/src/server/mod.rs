@@ -399,7 +399,10 @@ impl Endpoint for Server {
             let session = &mut self.sessions[at];
             match &mut session.stream {
                 Some(stream) => stream.unsent(datagrams),
-                None => session.pongs_unsent += datagrams,
+                // They may have been those of a session that this address had before.
+                None => {
+                    session.pongs_unsent = (session.pongs_unsent + datagrams).min(session.pongs);
+                }
             }
         }
     }

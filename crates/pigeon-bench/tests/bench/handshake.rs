@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_bench::{
-    Client, ClientEvent, Declined, Failure, Kind, Mode, Plan, PlanError, Server, ServerConfig,
-    ServerEvent,
+    Client, ClientEvent, Declined, Endpoint as _, Failure, Kind, Mode, Plan, PlanError, Server,
+    ServerConfig, ServerEvent,
 };
 use pigeon_datagram::simulation::{Direction, Network, Peer};
 use pigeon_datagram::{Instant, Machine, Received};
 
-use crate::harness::{Bench, CLIENT, SERVER, carry, config, lossy, millis, plan};
+use crate::harness::{Bench, CLIENT, SERVER, adds_up, carry, config, lossy, millis, plan};
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -63,6 +63,35 @@ fn a_server_that_dies_is_missed() {
         assert_eq!(bench.events().last(), Some(&ClientEvent::Failed(wanted)));
         assert!(snapshot.up.unwrap().received > 0, "the last report still counts");
     }
+}
+
+#[test]
+fn figures_add_up_whenever_the_server_dies() {
+    for mode in [Mode::Up, Mode::Down, Mode::Both, Mode::Ping] {
+        let plan = Plan { duration: seconds(20), reports_every: seconds(1), ..plan(mode, 1_000) };
+        let mut bench = Bench::new(1, plan).way(Direction::Down, lossy(5, 10));
+        bench.network.run_for(Duration::from_millis(2_700));
+        bench.network.remove(bench.far);
+        let snapshot = bench.run();
+        assert_eq!(bench.events().last(), Some(&ClientEvent::Failed(Failure::Silent)));
+        for way in [snapshot.up, snapshot.down, snapshot.trip].into_iter().flatten() {
+            adds_up(&way);
+            // What is known to be missing is not forgotten either.
+            assert!(way.lost >= way.seen.lost, "{mode:?} {way:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_tells_of_no_more_unsent_than_it_had_to_send() {
+    let mut bench = Bench::new(1, plan(Mode::Ping, 100));
+    bench.network.run_for(seconds(1));
+    // What it could not send belonged to a session before this one.
+    bench.network.act(bench.far, |server, _| server.unsent(CLIENT.into(), 1 << 40));
+    let snapshot = bench.run();
+    adds_up(&snapshot.down.unwrap());
+    let (_, last) = bench.network.events(bench.far).last().unwrap();
+    assert!(matches!(last, ServerEvent::Ended { sent: 0..200, .. }), "{last:?}");
 }
 
 #[test]

@@ -136,8 +136,12 @@ impl Chat {
         };
         let conversation = &mut self.conversations[place];
         conversation.kept = true;
-        // Of two names for one address the one counts by which it was asked for last.
-        conversation.name.clone_from(&known.name);
+        // Of two names for one address the one counts by which it was asked for last; its encoding
+        // comes with it, and gives way to what the person has chosen since.
+        if conversation.name != known.name {
+            conversation.name.clone_from(&known.name);
+            conversation.tongue = known.charset.map_or(conversation.tongue, Into::into);
+        }
         self.known.insert(peer, known);
         if !self.began {
             self.choose(peer);

@@ -30,8 +30,8 @@ use crate::heartbeat::{self, Answer};
 /// How long a first heartbeat may go unanswered before the server is taken for a plain one.
 const PLAIN_AFTER: Duration = Duration::from_secs(3);
 
-/// How long a heartbeat may go unanswered before it is repeated. RFC 8085 section 3.1.1 asks for
-/// at least a second where nothing is known of the path.
+/// How long a heartbeat may go unanswered before it is repeated, where the path is not known to be
+/// longer. RFC 8085 section 3.1.1 asks for at least a second where nothing is known.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// The length of `/prove TOKEN`, whose token has 16 characters.
@@ -47,6 +47,14 @@ const MAX_HELD: usize = 64;
 /// What the hub's lines begin with that tell a member it is one no more, by somebody's wish.
 const REMOVED: [&[u8]; 3] =
     [b"* you were removed ", b"* you were banned ", b"* your name was taken back "];
+
+/// What the hub's lines begin with that tell a heartbeat's sender why it is no member.
+const REFUSED: [&[u8]; 4] = [
+    b"* the hub is full",
+    b"* the lobby is full",
+    b"* too many of the hub's addresses ",
+    b"* too many members from your address",
+];
 
 /// How many heartbeats in a row may go unanswered before the hub is called silent.
 const UNANSWERED: u32 = 3;
@@ -328,7 +336,7 @@ impl<R: Rng> Session<R> {
                 return Ok(Said::IntoSilence);
             }
             Presence::Removed => {
-                self.come_back(now, None, false);
+                self.come_back(now, None, self.config.plain);
                 self.may_prove = true;
             }
             // Those that waited, if they have become too many, go first.
@@ -365,7 +373,11 @@ impl<R: Rng> Session<R> {
         let silence = now - self.heard;
         self.heard = now;
         self.unanswered = 0;
-        self.answer_due = None;
+        // That a server talks does not say whether it answers heartbeats: a tutorial's passes on
+        // what others say at any time.
+        if answer.is_some() || self.presence != Presence::Asking {
+            self.answer_due = None;
+        }
         if let Some(answer) = answer {
             self.members = Some(answer.members);
             self.round_trip = self.timed.take().map(|sent| now - sent).or(self.round_trip);
@@ -441,9 +453,10 @@ impl<R: Rng> Session<R> {
         self.timed = (self.unanswered_heartbeats == 1).then_some(now);
         self.send(if self.config.plain { heartbeat::PLAIN } else { heartbeat::PADDED });
         let mut wait = self.interval();
+        let patience = self.patience();
         let answer_within = match &mut self.presence {
             Presence::Asking => Some(PLAIN_AFTER),
-            Presence::Answering => Some(ANSWER_WITHIN.min(self.config.heartbeat)),
+            Presence::Answering => Some(patience),
             Presence::Plain | Presence::Removed => None,
             Presence::Away { plain, retry } => {
                 *retry = (*retry * 2).min(self.config.heartbeat);
@@ -457,14 +470,23 @@ impl<R: Rng> Session<R> {
         self.next_heartbeat = now + wait;
     }
 
+    /// How long an answer may take: twice as long as the last one did, if that is much, but not
+    /// longer than until the next heartbeat.
+    fn patience(&self) -> Duration {
+        let known = 2 * self.round_trip.unwrap_or_default();
+        ANSWER_WITHIN.max(known).min(self.config.heartbeat)
+    }
+
     /// Answers a hub that asks whether we receive at our address, by sending its word back. A
     /// heartbeat follows, which is answered if that was enough. Once for each heartbeat of ours: a
     /// forged question may not make us send more.
-    fn prove(&mut self, payload: &[u8]) -> bool {
+    fn prove(&mut self, now: Instant, payload: &[u8]) -> bool {
         let is_question = payload.starts_with(b"/prove ") && payload.len() == PROVE_LEN;
         if is_question && std::mem::take(&mut self.may_prove) {
             self.send(payload);
             self.send(heartbeat::PADDED);
+            // The first one was answered by the question.
+            self.timed = self.timed.and(Some(now));
         }
         is_question
     }
@@ -502,7 +524,7 @@ impl<R: Rng> Machine for Session<R> {
         if self.over || datagram.from != self.config.hub {
             return;
         }
-        if self.prove(datagram.payload) {
+        if self.prove(now, datagram.payload) {
             return;
         }
         let answer = Answer::parse(datagram.payload);
@@ -512,6 +534,14 @@ impl<R: Rng> Machine for Session<R> {
             self.report(Event::Received(datagram.payload.into()));
             if !matches!(self.presence, Presence::Away { .. } | Presence::Removed) {
                 self.go_away(now, Event::Stopped);
+            }
+            return;
+        }
+        if REFUSED.iter().any(|line| datagram.payload.starts_with(line)) {
+            self.report(Event::Received(datagram.payload.into()));
+            if self.presence == Presence::Asking {
+                // A hub, but not ours yet.
+                self.answer_due = None;
             }
             return;
         }

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use pigeon_datagram::Instant;
 use rand_core::Rng;
 
-use super::{ANSWER_WITHIN, Presence, Session};
+use super::{Presence, Session};
 
 /// How often the word is sent that takes a name back, until a name is granted.
 const RESUMES: u8 = 3;
@@ -29,7 +29,7 @@ impl<R: Rng> Session<R> {
 
     /// Whether the name was asked for longer ago than an answer takes.
     pub(super) fn waits_for_name(&self, now: Instant) -> bool {
-        self.asked.is_some_and(|asked| now - asked >= ANSWER_WITHIN.min(self.config.heartbeat))
+        self.asked.is_some_and(|asked| now - asked >= self.patience())
     }
 
     /// Keeps the name: notes when the hub grants it, and asks again when the hub shows that it
@@ -43,10 +43,7 @@ impl<R: Rng> Session<R> {
         let text = String::from_utf8_lossy(payload.trim_ascii_end());
         self.has_lines |= text.starts_with("* ");
         if let Some(granted) = text.strip_prefix("* you are ") {
-            let (name, word) = match granted.split_once("; /resume ") {
-                Some((name, rest)) => (name, rest.split(' ').next()),
-                None => (granted, None),
-            };
+            let (name, word) = read_grant(granted);
             let expected = [self.wish.as_deref(), self.config.nick.as_deref()];
             if expected.contains(&Some(name)) {
                 self.config.nick = Some(name.to_string());
@@ -84,4 +81,13 @@ impl<R: Rng> Session<R> {
             self.ask_for_nick(now);
         }
     }
+}
+
+/// The name and the word of `NAME; /resume WORD …`, `NAME again, in ROOM` or `NAME already`.
+fn read_grant(granted: &str) -> (&str, Option<&str>) {
+    if let Some((name, rest)) = granted.split_once("; /resume ") {
+        return (name, rest.split(' ').next());
+    }
+    let again = granted.split_once(" again, in ").map(|(name, _)| name);
+    (again.or(granted.strip_suffix(" already")).unwrap_or(granted), None)
 }

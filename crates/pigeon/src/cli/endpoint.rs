@@ -39,7 +39,7 @@ impl Endpoint {
     /// The address, if the host is written as one.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         // Through the socket address's own parser, which knows scopes: fe80::1%2.
-        self.to_string().parse().ok()
+        self.to_string().parse().ok().map(as_answered)
     }
 
     /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub that was told
@@ -53,6 +53,7 @@ impl Endpoint {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found: Vec<_> = found
             .with_context(|| format!("cannot find {}", self.host))?
+            .map(as_answered)
             .filter(|address| family.has(address.ip()))
             .collect();
         match found.iter().find(|address| address.is_ipv4()).or(found.first()) {
@@ -77,6 +78,19 @@ impl fmt::Display for Endpoint {
             false => write!(f, "{}:{}", self.host, self.port),
         }
     }
+}
+
+/// An address as answers from it will bear it; answers are known by where they come from. Systems
+/// take an IPv4-mapped one for its IPv4 one, and the unspecified one, which servers print that listen
+/// everywhere, for this host.
+fn as_answered(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip().to_canonical() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip if ip == address.ip() => return address,
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Which version of IP to use, where there is a choice.
@@ -259,6 +273,23 @@ mod tests {
         assert_eq!(shown("[::1]:8080"), "[::1]:8080");
         assert_eq!(shown("[::1]"), "[::1]:9999");
         assert_eq!(shown("hub.local"), "hub.local:9999");
+    }
+
+    #[test]
+    fn an_endpoint_is_the_address_that_answers() {
+        for (written, answers) in [
+            ("0.0.0.0:7", "127.0.0.1:7"),
+            ("[::]:7", "[::1]:7"),
+            ("[::ffff:10.0.0.1]:7", "10.0.0.1:7"),
+            ("[::ffff:0.0.0.0]:7", "127.0.0.1:7"),
+            ("[fe80::1%2]:7", "[fe80::1%2]:7"),
+            ("10.0.0.1:7", "10.0.0.1:7"),
+        ] {
+            let endpoint = Endpoint::parse(written, None).unwrap();
+            let answers: SocketAddr = answers.parse().unwrap();
+            assert_eq!(endpoint.address(), Some(answers));
+            assert_eq!(endpoint.resolve().unwrap(), answers);
+        }
     }
 
     #[test]

@@ -150,7 +150,7 @@ impl Full {
 
     /// Brings the lists and the status line up to date, and asks for what they lack.
     pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
-        for question in self.roster.questions(now).into_iter().flatten() {
+        for question in self.roster.questions(now, session.contact()).into_iter().flatten() {
             // It is short enough; and if the hub is away it will be asked again.
             let _ = session.handle_line(now, question.as_bytes());
         }

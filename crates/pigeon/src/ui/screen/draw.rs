@@ -117,7 +117,7 @@ fn draw_side(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     if left < 2 || model.members.is_empty() {
         return;
     }
-    let total = model.members.len() as u64 + model.more_members;
+    let total = model.more_members.saturating_add(model.members.len() as u64);
     let title = format!(" {total} here");
     put_short(buffer, row(area, y), 0, &title, look.dim());
     y += 1;

@@ -248,7 +248,7 @@ impl Model {
     }
 
     fn list_members(&mut self, members: Vec<String>, more: u64) {
-        let count = members.len() as u64 + more;
+        let count = more.saturating_add(members.len() as u64);
         (self.members, self.more_members) = (members, more);
         let here = self.here.clone().map(PlaceId::Room);
         if let Some(at) = here.and_then(|here| self.find(&here)) {

@@ -84,6 +84,14 @@ fn a_room_in_which_people_talk() {
 }
 
 #[test]
+fn no_count_of_a_hub_is_too_large() {
+    let mut model = lobby();
+    let members = ["狗哥", "猴哥"].map(str::to_string).to_vec();
+    model.apply(Update::Members(members, u64::MAX));
+    assert!(picture(&mut model, 80, 14).contains("1844674407"));
+}
+
+#[test]
 fn tiny_screens_show_what_matters_most() {
     let mut model = lobby();
     write(&mut model, "你好 there");
