@@ -51,7 +51,7 @@ pub(crate) struct Args {
     max: Duration,
 
     /// The most attempts [default: as many as --max allows]
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u32::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u32..))]
     attempts: Option<u32>,
 
     /// Print one JSON object: result, attempts, elapsed, and text or base64

@@ -59,7 +59,7 @@ pub(crate) struct Args {
     spelling: SpellingArgs,
 
     /// Send TEXT so often; of stdin, no more than so many datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
     /// The time between two datagrams

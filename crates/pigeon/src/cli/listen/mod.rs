@@ -53,7 +53,7 @@ pub(crate) struct Args {
     listen: ListenAddress,
 
     /// Stop after so many datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
     /// Stop after so long; exit 1 if nothing came

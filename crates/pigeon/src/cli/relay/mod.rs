@@ -63,7 +63,7 @@ pub(crate) struct Args {
 
     /// Begin randomness from this number: the same traffic then has the same fate again
     /// [default: another each time, and shown]
-    #[arg(long, value_name = "N", value_parser = quantity::whole(0..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(0_u64..))]
     seed: Option<u64>,
 
     /// Follow a scenario: conditions that change in the course of time, from a TOML file
