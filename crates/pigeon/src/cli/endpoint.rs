@@ -48,8 +48,12 @@ impl Endpoint {
         self.resolve_in(Family::default())
     }
 
-    /// The same, among the addresses of a family.
+    /// The same, among the addresses of a family. An address of the other one is wrong usage: no
+    /// other try can help.
     pub(crate) fn resolve_in(&self, family: Family) -> anyhow::Result<SocketAddr> {
+        if let Some(address) = self.address() {
+            family.check(address.ip())?;
+        }
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found: Vec<_> = found
             .with_context(|| format!("cannot find {}", self.host))?
@@ -100,6 +104,14 @@ impl Family {
         !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
     }
 
+    /// Refuses an address of the other version.
+    pub(crate) fn check(self, ip: IpAddr) -> Result<(), UsageError> {
+        match self.has(ip) {
+            true => Ok(()),
+            false => Err(UsageError(format!("{ip} is no {self} address"))),
+        }
+    }
+
     /// Where to listen: as was named, or on every address of this family.
     ///
     /// # Errors
@@ -111,9 +123,7 @@ impl Family {
             _ => ListenHost::Every,
         };
         match address.host {
-            ListenHost::Ip(ip) if !self.has(ip) => {
-                Err(UsageError(format!("{ip} is no {self} address")))
-            }
+            ListenHost::Ip(ip) => self.check(ip).map(|()| address),
             ListenHost::Every => Ok(ListenAddress { host: every, ..address }),
             _ => Ok(address.or(every)),
         }

@@ -61,6 +61,7 @@ fn send_that_waits_is_refused_at_once_where_nobody_listens() {
 #[test]
 fn a_wrong_command_line_or_file_is_wrong_usage() {
     let [nowhere, target] = ["/nowhere/run.pcapng", "127.0.0.1:9"];
+    let everybody = "255.255.255.255:9";
     for (args, reason) in [
         (&["listen", "127.0.0.1:0", "--write", nowhere][..], "cannot write /nowhere/run.pcapng: "),
         (&["relay", "0", target, "--record", nowhere], "cannot write /nowhere/run.pcapng: "),
@@ -69,6 +70,21 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["man", "/dev/null/pages"], "cannot make /dev/null/pages: "),
         (&["listen", "203.0.113.9:0"], "203.0.113.9 is no address of this host; `ip addr` lists"),
         (&["send", "255.255.255.255:9", "x"], "a broadcast address: add --broadcast to send"),
+        (&["ask", everybody], "a broadcast address, and here one host is wanted; `pigeon discover"),
+        (&["time", everybody], "a broadcast address, and here"),
+        (&["join", everybody], "a broadcast address, and here"),
+        (&["chat", everybody], "a broadcast address, and here"),
+        (&["bench", everybody], "a broadcast address, and here"),
+        (&["relay", "0", everybody], "a broadcast address, and here"),
+        (&["replay", "/dev/null", everybody], "a broadcast address, and here"),
+        (&["send", "-4", "::1", "9", "x"], "::1 is no IPv4 address"),
+        (&["ask", "-6", target], "127.0.0.1 is no IPv6 address"),
+        (&["time", "-4", "[::1]:9"], "::1 is no IPv4 address"),
+        (&["join", "-6", "127.0.0.1"], "127.0.0.1 is no IPv6 address"),
+        (&["chat", "-4", "[fe80::1%1]:9"], "fe80::1 is no IPv4 address"),
+        (&["bench", "-6", target], "127.0.0.1 is no IPv6 address"),
+        (&["listen", "-6", "0", "--join", "239.1.2.3"], "239.1.2.3 is no IPv6 address"),
+        (&["listen", "127.0.0.1:0", "--join", "ff02::1"], "are not of one IP version"),
         (&["send", target, "x", "--source", "203.0.113.9:0"], "203.0.113.9 is no address of this"),
         (&["send", target, "x", "--source", "[::1]:0"], "are not of one IP version"),
         (&["send", target, "x", "--count", "x"], "must be a whole number, at least 1"),

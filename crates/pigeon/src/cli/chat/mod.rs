@@ -18,7 +18,7 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::Charset;
 
-use super::bind::bind;
+use super::bind::{bind, one_host};
 use super::endpoint::{Family, ListenAddress, ListenHost};
 use super::exit::Status;
 use super::listen::net;
@@ -161,7 +161,9 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
 fn find(word: &str, family: Family) -> anyhow::Result<(SocketAddr, Known)> {
     let whom = whom::parse(word, None)?;
     let name = whom.name.map(|name| name.as_str().into());
-    Ok((whom.endpoint.resolve_in(family)?, Known { name, charset: whom.charset }))
+    let peer = whom.endpoint.resolve_in(family)?;
+    one_host(peer)?;
+    Ok((peer, Known { name, charset: whom.charset }))
 }
 
 /// Tells what was not shown; `dropped` lines were too many for the output.
