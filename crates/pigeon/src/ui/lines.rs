@@ -27,6 +27,8 @@ pub(crate) enum Input {
     NotUtf8,
     /// Ctrl-C.
     Interrupted,
+    /// The terminal was closed.
+    HungUp,
     /// Ctrl-D, or the end of the pipe.
     End,
 }
@@ -91,7 +93,7 @@ impl Printer {
     }
 
     /// Writes out what is left, until `deadline`, and gives the terminal back. An error if what was
-    /// said could not be written.
+    /// said could not be written; a terminal that was closed is none, as there is nobody who misses it.
     pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {
         let written = self.data.finish(deadline) & self.notes.finish(deadline);
         terminal::restore();
@@ -101,6 +103,7 @@ impl Printer {
             let _ = io::stdout().flush();
         }
         match self.data.failure() {
+            Some(_) if self.interactive && terminal::is_gone() => Ok(()),
             Some(kind) => Err(anyhow!("cannot write to stdout: {kind}")),
             None => Ok(()),
         }
@@ -122,6 +125,8 @@ impl Reader {
                     Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                         Input::NotUtf8
                     }
+                    // It looks like Ctrl-D, and may come before SIGHUP does.
+                    Err(_) if terminal::is_gone() => Input::HungUp,
                     Err(_) => Input::End,
                 }
             }

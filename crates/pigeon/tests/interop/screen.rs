@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::peers::{installed, python_to};
 use crate::pigeon::{HEARTBEAT, hub};
 use crate::process::{SOON, hears_hangup, wait_until};
-use crate::pty::{Terminal, is_stopped};
+use crate::pty::{Terminal, is_stopped, status_when_closed};
 
 const SIZE: (u16, u16) = (80, 20);
 const CTRL_C: &str = "\x03";
@@ -128,6 +128,21 @@ fn a_signal_gives_the_terminal_back() {
         dog.assert_given_back();
     }
     hub.expect_members(0);
+}
+
+/// The end of the terminal may be seen before SIGHUP comes, and looks like Ctrl-D.
+#[test]
+fn a_terminal_that_is_closed_is_told_from_leaving() {
+    let hub = hub(&[]);
+    let at = hub.address.to_string();
+    for args in
+        [&["join", &at][..], &["join", &at, "--line"], &["chat", &at], &["chat", &at, "--line"]]
+    {
+        let shown = if args[0] == "join" { "a pigeon hub" } else { "listening on" };
+        for _ in 0..5 {
+            assert_eq!(status_when_closed(args, shown), 129, "{args:?}");
+        }
+    }
 }
 
 #[test]
