@@ -159,31 +159,3 @@ fn a_name_goes_where_an_endpoint_goes_and_brings_its_encoding() {
     let said = unknown.lines(Voice::Err).join("\n");
     assert!(code == Some(2) && said.contains("did you mean 狗哥?"), "{said}");
 }
-
-#[test]
-fn a_shell_completes_names() {
-    let book = Book::saying("\"狗哥\" = \"h:1\"\n\"狗弟\" = \"h:2\"\nsensor = \"h:3\"\n");
-    for (words, expected) in [
-        ("send 狗", "狗哥\n狗弟\n"),
-        ("ask sen", "sensor\n"),
-        ("chat sensor 狗弟 狗", "狗哥\n狗弟\n"),
-        ("contacts remove 狗", "狗哥\n狗弟\n"),
-        ("li", "listen\n"),
-    ] {
-        let count = words.split(' ').count();
-        let last = words.split(' ').next_back().unwrap();
-        // What bash itself does at a tab.
-        let script = format!(
-            "source <('{0}' completions bash); COMP_WORDS=('{0}' {words}); COMP_CWORD={count}; \
-             _clap_complete_pigeon pigeon {last} x; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            env!("CARGO_BIN_EXE_pigeon")
-        );
-        let mut command = Command::new("bash");
-        let mut bash = Process::spawn(
-            "bash",
-            command.args(["-c", &script]).env("PIGEON_CONTACTS", book.path()),
-        );
-        bash.expect_end(SOON);
-        assert_eq!(bash.output().replace(' ', ""), expected, "{words}");
-    }
-}

@@ -53,6 +53,13 @@ impl Terminal {
         Terminal::run(name, size, command)
     }
 
+    /// Starts a shell with these contacts and no configuration of its own.
+    pub(crate) fn start_shell(book: &Book, shell: &str, args: &[&str]) -> Terminal {
+        let command = Command::new(shell).args(args).env("TERM", "xterm-256color");
+        let command = command.env("PIGEON_CONTACTS", book.path()).env("LC_ALL", "C.UTF-8");
+        Terminal::run(shell, (120, 24), command.env("HOME", book.directory()))
+    }
+
     fn run(name: &str, (columns, rows): (u16, u16), command: Command) -> Terminal {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(rows, columns)).unwrap();

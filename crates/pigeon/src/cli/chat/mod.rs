@@ -24,7 +24,7 @@ use super::exit::Status;
 use super::listen::net;
 use super::quantity;
 use super::signals::{Stop, on_stop};
-use super::spelling::charset;
+use super::spelling::{charset, charsets};
 use super::whom;
 use crate::contacts;
 use crate::output::Color;
@@ -70,7 +70,7 @@ pub(crate) struct Args {
 
     /// The encoding of those who have none of their own as contacts; auto reads UTF-8 or GB18030
     /// and writes what the peer last used
-    #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = charset)]
+    #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     encoding: Charset,
 
     /// Hear strangers from this network or address only; may be given several times
