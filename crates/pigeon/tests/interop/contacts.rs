@@ -1,7 +1,8 @@
 //! Contacts: a file that many may change, and names that stand for endpoints.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use crate::book::Book;
@@ -119,6 +120,17 @@ fn links_and_permissions_are_kept() {
     assert!(fs::symlink_metadata(book.path()).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&real).unwrap(), "# private\na = { endpoint = \"h:1\" }\n");
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// A socket stands for /dev/null: to make it needs no root, and to open it cannot block.
+#[test]
+fn what_is_no_file_is_not_replaced_by_one() {
+    let book = Book::new();
+    let _special = UnixListener::bind(book.path()).unwrap();
+    let (code, process) = book.ended(&["contacts", "add", "a", "h:1"]);
+    let said = process.lines(Voice::Err).join("\n");
+    assert!(code == Some(2) && said.ends_with("it is no regular file"), "{code:?} {said}");
+    assert!(fs::symlink_metadata(book.path()).unwrap().file_type().is_socket());
 }
 
 #[test]
