@@ -27,6 +27,8 @@ pub(crate) enum Input {
     NotUtf8,
     /// Ctrl-C.
     Interrupted,
+    /// Nothing can be read: stdin is a directory, or a disk is broken.
+    Unreadable(io::ErrorKind),
     /// The terminal was closed.
     HungUp,
     /// Ctrl-D, or the end of the pipe.
@@ -46,8 +48,15 @@ pub(crate) struct Printer {
 
 /// Where lines come from.
 pub(crate) enum Reader {
-    Editor { editor: Box<DefaultEditor>, prompt: &'static str },
-    Pipe(io::BufReader<io::Stdin>),
+    Editor {
+        editor: Box<DefaultEditor>,
+        prompt: &'static str,
+    },
+    /// Stdin as it is, which may be a terminal that is not to be edited on.
+    Pipe {
+        stdin: io::BufReader<io::Stdin>,
+        is_terminal: bool,
+    },
 }
 
 /// Opens the terminal, or stdin, stdout and stderr where there is none, or none that can be used:
@@ -74,7 +83,8 @@ pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
     let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let printer = Printer { data, notes, interactive: false };
-    Ok((Reader::Pipe(io::BufReader::new(io::stdin())), printer))
+    let is_terminal = io::stdin().is_terminal();
+    Ok((Reader::Pipe { stdin: io::BufReader::new(io::stdin()), is_terminal }, printer))
 }
 
 /// Whether stdin is a terminal that belongs to another job: reading it would stop this one.
@@ -130,7 +140,12 @@ impl Reader {
                     Err(_) => Input::End,
                 }
             }
-            Reader::Pipe(stdin) => next_line(stdin),
+            Reader::Pipe { stdin, is_terminal } => match next_line(stdin) {
+                Input::End | Input::Unreadable(_) if *is_terminal && terminal::is_gone() => {
+                    Input::HungUp
+                }
+                input => input,
+            },
         }
     }
 }
@@ -139,11 +154,12 @@ impl Reader {
 pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
     let mut line = Vec::new();
     match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
-        Ok(0) | Err(_) => Input::End,
+        Ok(0) => Input::End,
+        Err(error) => Input::Unreadable(error.kind()),
         Ok(_) if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE => {
             match from.skip_until(b'\n') {
                 Ok(_) => Input::TooLong,
-                Err(_) => Input::End,
+                Err(error) => Input::Unreadable(error.kind()),
             }
         }
         Ok(_) => {

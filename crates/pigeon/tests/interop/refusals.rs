@@ -1,11 +1,12 @@
 //! What cannot work is said at once, in one line, with what one needs to know.
 
 use std::net::UdpSocket;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::peers::{address_of, installed, python};
 use crate::pigeon::{pigeon, send};
-use crate::process::{SOON, Voice};
+use crate::process::{Process, SOON, Voice};
 
 #[test]
 fn a_port_in_use_is_named_with_its_holder() {
@@ -101,6 +102,17 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         assert_eq!(ours.expect_end(SOON).code(), Some(2), "{}: {reason}", args[0]);
         let said = ours.lines(Voice::Err);
         assert!(said[0].contains(reason), "{said:?}");
+    }
+}
+
+#[test]
+fn a_stdin_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    for args in ["send 127.0.0.1:9", "send 127.0.0.1:9 --framing whole", "chat 127.0.0.1:9"] {
+        let script = format!("exec '{}' {args} < /", env!("CARGO_BIN_EXE_pigeon"));
+        let mut ours = Process::spawn(args, Command::new("sh").args(["-c", &script]));
+        assert_eq!(ours.expect_end(SOON).code(), Some(2), "{args}");
+        let said = ours.lines(Voice::Err).join("\n");
+        assert!(said.contains("cannot read stdin: is a directory"), "{said}");
     }
 }
 
