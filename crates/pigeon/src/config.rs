@@ -68,8 +68,10 @@ fn check_value(known: &Command, name: &str, value: &str) -> anyhow::Result<()> {
     let outcome = known.clone().no_binary_name(true).try_get_matches_from([flag]);
     outcome.map(|_| ()).map_err(|error| {
         let text = error.to_string();
-        let reason = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        anyhow!("{reason}")
+        // Behind the first paragraph it is about flags.
+        let reason: Vec<_> =
+            text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        anyhow!("{}", reason.join(" ").trim_start_matches("error: "))
     })
 }
 
@@ -166,6 +168,7 @@ mod tests {
             "line 1, column 11: invalid value '30' for '--timeout <DURATION>': a duration is a number \
              with its unit, e.g. 250ms, 3s, 2m"
         );
+        assert!(error("format = \"x\"").ends_with("[possible values: chat, classic, raw]"));
         assert!(error("open = [\"10.0.0.0/8\", \"nonsense\"]").contains("nonsense"));
     }
 }

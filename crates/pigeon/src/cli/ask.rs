@@ -9,6 +9,7 @@ use pigeon_client::{Ask, NoReply, RetryPolicy};
 use pigeon_datagram::max_payload;
 use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 
+use super::bind::one_host;
 use super::endpoint::Family;
 use super::exit::Status;
 use super::framing::check_length;
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     max: Duration,
 
     /// The most attempts [default: as many as --max allows]
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u32::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u32..))]
     attempts: Option<u32>,
 
     /// Print one JSON object: result, attempts, elapsed, and text or base64
@@ -63,6 +64,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (whom, words) = whom::parse_with_text(&args.endpoint, &args.text)?;
     let to = whom.endpoint.resolve_in(args.family)?;
+    one_host(to)?;
     let mut spelling = Spelling::with(&args.spelling, whom.charset);
     let request = spelling.read(words.join(" ").as_bytes())?;
     check_length(request.len(), max_payload(to))?;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::anyhow;
-use pigeon_net::{OpenError, Operation, Socket, SocketOptions};
+use pigeon_net::{OpenError, Operation, Socket, SocketOptions, local_addresses};
 
 use super::endpoint::{ListenAddress, ListenHost};
 use super::exit::UsageError;
@@ -16,6 +16,25 @@ pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Re
         ListenHost::Every | ListenHost::Unsaid => Socket::bind_any(listen.port, options),
     };
     bound.map_err(explain)
+}
+
+/// Refuses a broadcast address where a command speaks to one host. The system would, but what it says
+/// is "permission denied", and of other things too.
+pub(crate) fn one_host(to: SocketAddr) -> Result<(), UsageError> {
+    let ip = to.ip();
+    match is_broadcast(ip) {
+        true => Err(UsageError(format!(
+            "{ip} is a broadcast address, and here one host is wanted; `pigeon discover --help` says \
+             how to find it"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Whether an address stands for all hosts of a network that this one is in.
+pub(crate) fn is_broadcast(ip: IpAddr) -> bool {
+    // Where the addresses cannot be listed, the system still refuses.
+    local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
 }
 
 /// The address a datagram came to, as far as the system tells, on a socket bound to `bound`.

@@ -9,7 +9,7 @@ use pigeon_text::{Charset, pad, width};
 
 use super::endpoint::Endpoint;
 use super::exit::{Status, UsageError};
-use super::spelling::charset;
+use super::spelling::{charset, charsets};
 use super::whom;
 use crate::contacts::{self, Contact, ContactName, Contacts};
 use crate::output::json;
@@ -44,7 +44,7 @@ enum Action {
         endpoint: Endpoint,
 
         /// The encoding it reads and writes, or auto [default: what the command says, else utf-8]
-        #[arg(long, value_name = "LABEL", value_parser = charset)]
+        #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
         encoding: Option<Charset>,
     },
     /// List the contacts

@@ -33,6 +33,7 @@ impl Endpoint {
         if host.is_empty() {
             return Err(format!("no host; write HOST:{port}, e.g. 127.0.0.1:{port}"));
         }
+        check_host(host)?;
         Ok(Endpoint { host: host.to_string(), port })
     }
 
@@ -48,8 +49,12 @@ impl Endpoint {
         self.resolve_in(Family::default())
     }
 
-    /// The same, among the addresses of a family.
+    /// The same, among the addresses of a family. An address of the other one is wrong usage: no
+    /// other try can help.
     pub(crate) fn resolve_in(&self, family: Family) -> anyhow::Result<SocketAddr> {
+        if let Some(address) = self.address() {
+            family.check(address.ip())?;
+        }
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found: Vec<_> = found
             .with_context(|| format!("cannot find {}", self.host))?
@@ -114,6 +119,14 @@ impl Family {
         !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
     }
 
+    /// Refuses an address of the other version.
+    pub(crate) fn check(self, ip: IpAddr) -> Result<(), UsageError> {
+        match self.has(ip) {
+            true => Ok(()),
+            false => Err(UsageError(format!("{ip} is no {self} address"))),
+        }
+    }
+
     /// Where to listen: as was named, or on every address of this family.
     ///
     /// # Errors
@@ -125,9 +138,7 @@ impl Family {
             _ => ListenHost::Every,
         };
         match address.host {
-            ListenHost::Ip(ip) if !self.has(ip) => {
-                Err(UsageError(format!("{ip} is no {self} address")))
-            }
+            ListenHost::Ip(ip) => self.check(ip).map(|()| address),
             ListenHost::Every => Ok(ListenAddress { host: every, ..address }),
             _ => Ok(address.or(every)),
         }
@@ -198,7 +209,13 @@ impl std::str::FromStr for ListenAddress {
         }
         let (host, port) = split(text)?;
         let Some(port) = port else {
-            return Err(format!("no port; write {text}:PORT, e.g. {text}:9999"));
+            let is_host = matches!(host, "*" | "localhost") || host.parse::<IpAddr>().is_ok();
+            return Err(match is_host {
+                true => format!("no port; write {text}:PORT, e.g. {text}:9999"),
+                false => {
+                    format!("`{text}` is no port; write [ADDR:]PORT, e.g. 9999 or 127.0.0.1:9999")
+                }
+            });
         };
         let host = match host {
             "" => ListenHost::Unsaid,
@@ -222,8 +239,25 @@ impl fmt::Display for ListenAddress {
     }
 }
 
+/// Refuses what no resolver needs to be asked about: it would say only that it found nothing, or take
+/// 010.0.0.1 for 8.0.0.1, as leading zeros meant octal once (inet_aton(3)).
+fn check_host(host: &str) -> Result<(), String> {
+    if host.contains(char::is_whitespace) {
+        return Err("a host holds no white space".to_string());
+    }
+    let numbers = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if numbers && host.matches('.').count() == 3 && host.parse::<Ipv4Addr>().is_err() {
+        let why = "its numbers go from 0 to 255, without leading zeros";
+        return Err(format!("{host} is no IPv4 address; {why}"));
+    }
+    Ok(())
+}
+
 /// `host` and perhaps `port`, without brackets.
 fn split(text: &str) -> Result<(&str, Option<&str>), String> {
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(format!("this is no URL; leave {scheme}:// out, and write HOST:PORT"));
+    }
     if let Some(rest) = text.strip_prefix('[') {
         let Some((host, rest)) = rest.split_once(']') else {
             return Err(
@@ -307,6 +341,12 @@ mod tests {
         );
         assert_eq!(error(":99"), "no host; write HOST:99, e.g. 127.0.0.1:99");
         assert_eq!(error("host:0"), "nobody can be reached at port 0");
+        assert_eq!(error(" :9"), "a host holds no white space");
+        assert_eq!(error("udp://h:9"), "this is no URL; leave udp:// out, and write HOST:PORT");
+        for wrong in ["300.1.1.1", "010.0.0.1", "1..2.3"] {
+            let why = "its numbers go from 0 to 255, without leading zeros";
+            assert_eq!(error(&format!("{wrong}:9")), format!("{wrong} is no IPv4 address; {why}"));
+        }
     }
 
     #[test]
@@ -317,7 +357,8 @@ mod tests {
         assert_eq!(parse("*:9999").unwrap().to_string(), "*:9999");
         assert_eq!(parse("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
         assert_eq!(parse("[::]:80").unwrap().to_string(), "[::]:80");
-        assert!(parse("127.0.0.1").is_err());
+        assert!(parse("127.0.0.1").unwrap_err().starts_with("no port; "));
+        assert!(parse("x").unwrap_err().starts_with("`x` is no port; "));
         assert!(parse("").is_err());
         assert!(parse("example.org:80").is_err());
     }

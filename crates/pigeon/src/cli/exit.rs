@@ -15,6 +15,8 @@ pub(crate) enum Status {
     Failed = 1,
     /// The command line, or a file, is wrong.
     Usage = 2,
+    /// A thread panicked, which is a bug; Rust says it so of the first thread.
+    Panicked = 101,
     /// The terminal was closed: 128 and the number of SIGHUP, as shells say it.
     HungUp = 129,
     /// Ctrl-C: SIGINT, likewise.

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 
 use super::exit::UsageError;
 use super::spelling::Spelling;
@@ -75,6 +75,7 @@ impl<R: BufRead> Frames<R> {
             Framing::Line | Framing::HexLines => match next_line(&mut self.from) {
                 Input::Line(line) => line,
                 Input::End => return Ok(None),
+                Input::Unreadable(kind) => return Err(unreadable(kind)),
                 _ => {
                     let error = "not sent: longer than any datagram".to_string();
                     return Err(UsageError(error).into());
@@ -104,9 +105,13 @@ impl<R: BufRead> Frames<R> {
             .by_ref()
             .take(most as u64)
             .read_to_end(&mut bytes)
-            .map_err(|error: io::Error| anyhow!(error).context("cannot read stdin"))?;
+            .map_err(|error: io::Error| unreadable(error.kind()))?;
         Ok(bytes)
     }
+}
+
+fn unreadable(kind: io::ErrorKind) -> anyhow::Error {
+    UsageError(format!("cannot read stdin: {kind}")).into()
 }
 
 /// Refuses what no datagram carries.

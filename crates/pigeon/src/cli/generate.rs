@@ -22,7 +22,7 @@ use super::exit::{Status, UsageError};
 Examples:
   source <(pigeon completions bash)
   pigeon completions fish > ~/.config/fish/completions/pigeon.fish
-  pigeon completions zsh > ~/.zfunc/_pigeon")]
+  pigeon completions zsh > ~/.zfunc/_pigeon    with `fpath+=~/.zfunc` before compinit")]
 pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
@@ -43,6 +43,14 @@ pub(crate) struct ManArgs {
 /// Set by the shell's script when it asks what a word may become.
 const ASKED: &str = "PIGEON_COMPLETE";
 
+/// A file in zsh's fpath is read at the first tab: then clap's script only says who completes, and that
+/// tab would be answered by nobody.
+const ZSH_FIRST_TAB: &[u8] = br#"
+if [[ ${funcstack[1]} == _pigeon ]]; then
+    _clap_dynamic_completer_pigeon "$@"
+fi
+"#;
+
 /// Answers a shell that asks for completions, and ends the process; does nothing otherwise.
 pub(crate) fn complete() {
     CompleteEnv::with_factory(Cli::command).var(ASKED).complete();
@@ -58,6 +66,9 @@ pub(crate) fn completions(args: CompletionsArgs) -> anyhow::Result<Status> {
     shell
         .write_registration(ASKED, "pigeon", "pigeon", &asked, &mut script)
         .context("cannot write completions")?;
+    if args.shell == Shell::Zsh {
+        script.extend_from_slice(ZSH_FIRST_TAB);
+    }
     match io::stdout().write_all(&script) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(anyhow!(error)).context("cannot write to stdout")

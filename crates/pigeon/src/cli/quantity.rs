@@ -1,19 +1,37 @@
 //! Numbers, and durations and sizes with units, as arguments and in output.
 
 use std::fmt::Display;
-use std::ops::RangeInclusive;
+use std::num::{IntErrorKind, ParseIntError};
+use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Reads a whole number of a range. Not clap's own parser, whose errors are for programmers.
-pub(crate) fn whole<T>(range: RangeInclusive<T>) -> impl Fn(&str) -> Result<T, String> + Clone
+/// Reads a whole number of a range, such as `1..=256`; of one without an end, such as `1_u64..`, any
+/// that can be counted to. Not clap's own parser, whose errors are for programmers.
+pub(crate) fn whole<T>(
+    range: impl RangeBounds<T> + Clone,
+) -> impl Fn(&str) -> Result<T, String> + Clone
 where
-    T: FromStr + PartialOrd + Display + Clone,
+    T: FromStr<Err = ParseIntError> + PartialOrd + Display,
 {
     move |text| {
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        let (least, most) = (range.start(), range.end());
-        number.ok_or_else(|| format!("must be a whole number from {least} to {most}, e.g. 10"))
+        let endless = matches!(range.end_bound(), Bound::Unbounded);
+        match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(number),
+            Err(error) if endless && *error.kind() == IntErrorKind::PosOverflow => {
+                Err("is too large a number".to_string())
+            }
+            _ => Err(format!("must be a whole number{}", bounds(&range))),
+        }
+    }
+}
+
+/// `, at least 1`, or ` from 1 to 256`.
+fn bounds<T: Display>(range: &impl RangeBounds<T>) -> String {
+    match (range.start_bound(), range.end_bound()) {
+        (Bound::Included(least), Bound::Included(most)) => format!(" from {least} to {most}"),
+        (Bound::Included(least), _) => format!(", at least {least}"),
+        _ => String::new(),
     }
 }
 
@@ -129,9 +147,19 @@ mod tests {
         let read = whole(1_u16..=256);
         assert_eq!((read("1"), read("256")), (Ok(1), Ok(256)));
         for bad in ["0", "257", "70000", "-1", "1.5", "x", ""] {
-            let error = "must be a whole number from 1 to 256, e.g. 10".to_string();
+            let error = "must be a whole number from 1 to 256".to_string();
             assert_eq!(read(bad), Err(error), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_end_that_nobody_chose_is_not_told() {
+        let read = whole(1_u32..);
+        assert_eq!((read("1"), read("4294967295")), (Ok(1), Ok(u32::MAX)));
+        for bad in ["0", "-1", "1.5", "x", ""] {
+            assert_eq!(read(bad), Err("must be a whole number, at least 1".to_string()), "{bad}");
+        }
+        assert_eq!(read("4294967296"), Err("is too large a number".to_string()));
     }
 
     #[test]

@@ -11,11 +11,11 @@ use clap_complete::ArgValueCandidates;
 use pigeon_client::{Heard, SENDER_QUEUE, Sender};
 use pigeon_datagram::{Instant, max_payload};
 use pigeon_net::{
-    Clock, Driver, Host, Operation, Receipt, SendCounters, SendFailure, Socket, SocketOptions,
-    Stats, Waker, local_addresses,
+    Clock, Driver, Host, Receipt, SendCounters, SendFailure, Socket, SocketOptions, Stats, Waker,
+    local_addresses,
 };
 
-use super::bind::explain;
+use super::bind::{explain, is_broadcast};
 use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::framing::{Frames, Framing, check_length};
@@ -59,7 +59,7 @@ pub(crate) struct Args {
     spelling: SpellingArgs,
 
     /// Send TEXT so often; of stdin, no more than so many datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
     /// The time between two datagrams
@@ -227,15 +227,11 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
         ..SocketOptions::default()
     };
     if !group && !args.broadcast {
-        return Socket::connect(to, args.source, &options).map_err(|error| {
-            match (error.operation, error.source.kind()) {
-                (Operation::Connect, io::ErrorKind::PermissionDenied) => {
-                    let error = "is a broadcast address: add --broadcast to send there";
-                    UsageError(format!("{} {error}", to.ip())).into()
-                }
-                _ => explain(error),
-            }
-        });
+        if is_broadcast(to.ip()) {
+            let error = "is a broadcast address: add --broadcast to send there";
+            return Err(UsageError(format!("{} {error}", to.ip())).into());
+        }
+        return Socket::connect(to, args.source, &options).map_err(explain);
     }
     let any: IpAddr = match to {
         SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),

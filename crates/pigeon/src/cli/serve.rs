@@ -74,6 +74,9 @@ impl std::str::FromStr for Spec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("nothing given; write NAME:PORT, e.g. echo:7000".to_string());
+        }
         let (name, listen) = text
             .split_once(':')
             .ok_or_else(|| format!("no port; write {text}:PORT, e.g. {text}:7000"))?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use pigeon_text::{Charset, Tongue, escape, escape_to};
 
 /// The flags of every command that sends or shows datagrams.
@@ -14,7 +15,7 @@ pub(crate) struct SpellingArgs {
     /// The encoding of text both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
     /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used [default: the
     /// contact's where there is one, else utf-8]
-    #[arg(long, value_name = "LABEL", value_parser = charset)]
+    #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     encoding: Option<Charset>,
 
     /// Bytes as hexadecimal, both ways
@@ -29,6 +30,23 @@ pub(crate) struct SpellingArgs {
 /// An encoding's label as an argument.
 pub(crate) fn charset(label: &str) -> Result<Charset, String> {
     Charset::for_label(label).map_err(|error| error.to_string())
+}
+
+/// The labels that the help names, for the shell to complete; there are more.
+pub(crate) fn charsets() -> Vec<CompletionCandidate> {
+    let labels = [
+        "utf-8",
+        "gb2312",
+        "gbk",
+        "gb18030",
+        "big5",
+        "shift_jis",
+        "euc-kr",
+        "latin1",
+        "utf-16le",
+        "auto",
+    ];
+    labels.map(CompletionCandidate::new).into()
 }
 
 /// Reads and shows datagrams as the flags say. Clones share what they know of the peer, so that one

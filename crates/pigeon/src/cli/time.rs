@@ -11,6 +11,7 @@ use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 use pigeon_services::sntp::{Measurement, WhyNot, measure, request};
 use pigeon_text::escape;
 
+use super::bind::one_host;
 use super::endpoint::Family;
 use super::exit::Status;
 use super::serve::wall;
@@ -60,6 +61,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             (whom.endpoint.resolve_in(args.family)?, words)
         }
     };
+    one_host(to)?;
     if args.sntp {
         let (measured, attempts) = ask_ntp(to)?;
         return print(&match args.json {

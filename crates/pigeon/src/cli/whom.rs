@@ -69,7 +69,9 @@ pub(crate) fn parse_with_text<'a>(
 ) -> anyhow::Result<(Whom, &'a [String])> {
     if let Some((port, text)) = rest.split_first()
         && !has_port(first)
-        && port.parse::<u16>().is_ok()
+        // Also one that is too large: it says so itself.
+        && !port.is_empty()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
         && contact(first)?.is_none()
     {
         let host = first.trim_matches(['[', ']']);
@@ -131,5 +133,6 @@ mod tests {
         assert_eq!(parsed(&["[::1]", "9"]), Ok(("[::1]:9".into(), 0)));
         assert_eq!(parsed(&["127.0.0.1:9", "10"]), Ok(("127.0.0.1:9".into(), 1)));
         assert!(parsed(&["127.0.0.1", "hello"]).unwrap_err().contains("no port"));
+        assert!(parsed(&["127.0.0.1", "99999"]).unwrap_err().contains("`99999` is no port"));
     }
 }

@@ -106,6 +106,11 @@ impl ContactsFile {
         change: impl FnOnce(&mut DocumentMut, &Contacts) -> anyhow::Result<bool>,
     ) -> anyhow::Result<bool> {
         let path = self.target()?;
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            // Renaming over /dev/null would leave a file in its place, for everybody.
+            let why = format!("{} cannot be changed: it is no regular file", shown(&self.path));
+            return Err(UsageError(why).into());
+        }
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

@@ -51,7 +51,7 @@ pub(crate) fn start<C: Command>(
 }
 
 /// Reads commands until the end of input. The end is no command: a server whose terminal has gone
-/// goes on. Ctrl-C at the terminal's editor is [`Command::QUIT`].
+/// goes on, unless SIGHUP stops it. Ctrl-C at the terminal's editor is [`Command::QUIT`].
 fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
     let (notes, interactive) = (&printer.notes, printer.interactive);
     loop {
@@ -70,6 +70,7 @@ fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
             Input::TooLong => drop(notes.line("that line is too long for a command")),
             Input::NotUtf8 => drop(notes.line("that was no UTF-8; set the terminal to UTF-8")),
             Input::Interrupted => return give(C::QUIT),
+            Input::Unreadable(_) | Input::HungUp => return,
             Input::End => {
                 if interactive {
                     notes.line(C::CLOSED);

@@ -27,6 +27,10 @@ pub(crate) enum Input {
     NotUtf8,
     /// Ctrl-C.
     Interrupted,
+    /// Nothing can be read: stdin is a directory, or a disk is broken.
+    Unreadable(io::ErrorKind),
+    /// The terminal was closed.
+    HungUp,
     /// Ctrl-D, or the end of the pipe.
     End,
 }
@@ -44,8 +48,15 @@ pub(crate) struct Printer {
 
 /// Where lines come from.
 pub(crate) enum Reader {
-    Editor { editor: Box<DefaultEditor>, prompt: &'static str },
-    Pipe(io::BufReader<io::Stdin>),
+    Editor {
+        editor: Box<DefaultEditor>,
+        prompt: &'static str,
+    },
+    /// Stdin as it is, which may be a terminal that is not to be edited on.
+    Pipe {
+        stdin: io::BufReader<io::Stdin>,
+        is_terminal: bool,
+    },
 }
 
 /// Opens the terminal, or stdin, stdout and stderr where there is none, or none that can be used:
@@ -72,7 +83,8 @@ pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
     let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
     let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
     let printer = Printer { data, notes, interactive: false };
-    Ok((Reader::Pipe(io::BufReader::new(io::stdin())), printer))
+    let is_terminal = io::stdin().is_terminal();
+    Ok((Reader::Pipe { stdin: io::BufReader::new(io::stdin()), is_terminal }, printer))
 }
 
 /// Whether stdin is a terminal that belongs to another job: reading it would stop this one.
@@ -91,7 +103,7 @@ impl Printer {
     }
 
     /// Writes out what is left, until `deadline`, and gives the terminal back. An error if what was
-    /// said could not be written.
+    /// said could not be written; a terminal that was closed is none, as there is nobody who misses it.
     pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {
         let written = self.data.finish(deadline) & self.notes.finish(deadline);
         terminal::restore();
@@ -101,6 +113,7 @@ impl Printer {
             let _ = io::stdout().flush();
         }
         match self.data.failure() {
+            Some(_) if self.interactive && terminal::is_gone() => Ok(()),
             Some(kind) => Err(anyhow!("cannot write to stdout: {kind}")),
             None => Ok(()),
         }
@@ -122,10 +135,17 @@ impl Reader {
                     Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                         Input::NotUtf8
                     }
+                    // It looks like Ctrl-D, and may come before SIGHUP does.
+                    Err(_) if terminal::is_gone() => Input::HungUp,
                     Err(_) => Input::End,
                 }
             }
-            Reader::Pipe(stdin) => next_line(stdin),
+            Reader::Pipe { stdin, is_terminal } => match next_line(stdin) {
+                Input::End | Input::Unreadable(_) if *is_terminal && terminal::is_gone() => {
+                    Input::HungUp
+                }
+                input => input,
+            },
         }
     }
 }
@@ -134,11 +154,12 @@ impl Reader {
 pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
     let mut line = Vec::new();
     match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
-        Ok(0) | Err(_) => Input::End,
+        Ok(0) => Input::End,
+        Err(error) => Input::Unreadable(error.kind()),
         Ok(_) if line.last() != Some(&b'\n') && line.len() as u64 == MAX_LINE => {
             match from.skip_until(b'\n') {
                 Ok(_) => Input::TooLong,
-                Err(_) => Input::End,
+                Err(error) => Input::Unreadable(error.kind()),
             }
         }
         Ok(_) => {

@@ -60,14 +60,17 @@ pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(unix)]
 fn takes_output() -> bool {
-    use std::os::fd::AsFd;
+    tells(&io::stdout(), nix::poll::PollFlags::POLLOUT)
+}
 
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+/// Whether the system tells this of a terminal, now (poll(2)).
+#[cfg(unix)]
+fn tells(terminal: &impl std::os::fd::AsFd, what: nix::poll::PollFlags) -> bool {
+    use nix::poll::{PollFd, PollTimeout, poll};
 
-    let out = io::stdout();
-    let mut terminal = [PollFd::new(out.as_fd(), PollFlags::POLLOUT)];
-    let ready = poll(&mut terminal, PollTimeout::ZERO);
-    ready.is_ok_and(|_| terminal[0].revents().is_some_and(|e| e.contains(PollFlags::POLLOUT)))
+    let mut terminal = [PollFd::new(terminal.as_fd(), what)];
+    let told = poll(&mut terminal, PollTimeout::ZERO);
+    told.is_ok_and(|_| terminal[0].revents().is_some_and(|events| events.contains(what)))
 }
 
 #[cfg(not(unix))]
@@ -88,6 +91,17 @@ fn restore_mode() {
 #[cfg(not(unix))]
 fn restore_mode() {
     let _ = crossterm::terminal::disable_raw_mode();
+}
+
+/// Whether the terminal was closed.
+#[cfg(unix)]
+pub(crate) fn is_gone() -> bool {
+    tells(&io::stdin(), nix::poll::PollFlags::POLLHUP)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_gone() -> bool {
+    false
 }
 
 /// Takes the whole screen, and every key as it is pressed.

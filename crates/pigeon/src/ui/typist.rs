@@ -80,6 +80,11 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
                     self.refuse("that was no UTF-8; set the terminal to UTF-8".to_string());
                 }
                 Input::Interrupted => break Status::Interrupted,
+                Input::Unreadable(kind) => {
+                    self.printer.notes.line(format!("cannot read stdin: {kind}"));
+                    break Status::Usage;
+                }
+                Input::HungUp => break Status::HungUp,
                 Input::End => {
                     if !self.printer.interactive {
                         std::thread::sleep(self.wait);

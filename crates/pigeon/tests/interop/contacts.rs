@@ -1,7 +1,8 @@
 //! Contacts: a file that many may change, and names that stand for endpoints.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 
 use crate::book::Book;
@@ -121,6 +122,17 @@ fn links_and_permissions_are_kept() {
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
+/// A socket stands for /dev/null: to make it needs no root, and to open it cannot block.
+#[test]
+fn what_is_no_file_is_not_replaced_by_one() {
+    let book = Book::new();
+    let _special = UnixListener::bind(book.path()).unwrap();
+    let (code, process) = book.ended(&["contacts", "add", "a", "h:1"]);
+    let said = process.lines(Voice::Err).join("\n");
+    assert!(code == Some(2) && said.ends_with("it is no regular file"), "{code:?} {said}");
+    assert!(fs::symlink_metadata(book.path()).unwrap().file_type().is_socket());
+}
+
 #[test]
 fn the_file_stands_in_the_configuration_directory() {
     let home = Book::new();
@@ -158,32 +170,4 @@ fn a_name_goes_where_an_endpoint_goes_and_brings_its_encoding() {
     let (code, unknown) = book.ended(&["send", "猫哥", "hello"]);
     let said = unknown.lines(Voice::Err).join("\n");
     assert!(code == Some(2) && said.contains("did you mean 狗哥?"), "{said}");
-}
-
-#[test]
-fn a_shell_completes_names() {
-    let book = Book::saying("\"狗哥\" = \"h:1\"\n\"狗弟\" = \"h:2\"\nsensor = \"h:3\"\n");
-    for (words, expected) in [
-        ("send 狗", "狗哥\n狗弟\n"),
-        ("ask sen", "sensor\n"),
-        ("chat sensor 狗弟 狗", "狗哥\n狗弟\n"),
-        ("contacts remove 狗", "狗哥\n狗弟\n"),
-        ("li", "listen\n"),
-    ] {
-        let count = words.split(' ').count();
-        let last = words.split(' ').next_back().unwrap();
-        // What bash itself does at a tab.
-        let script = format!(
-            "source <('{0}' completions bash); COMP_WORDS=('{0}' {words}); COMP_CWORD={count}; \
-             _clap_complete_pigeon pigeon {last} x; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            env!("CARGO_BIN_EXE_pigeon")
-        );
-        let mut command = Command::new("bash");
-        let mut bash = Process::spawn(
-            "bash",
-            command.args(["-c", &script]).env("PIGEON_CONTACTS", book.path()),
-        );
-        bash.expect_end(SOON);
-        assert_eq!(bash.output().replace(' ', ""), expected, "{words}");
-    }
 }

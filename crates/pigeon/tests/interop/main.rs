@@ -5,7 +5,8 @@
 //! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
 //!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`: and what
 //!   makes the way between them bad; `user_mode_linux`: a kernel of a test's own; `book`: contacts.
-//! - `contacts`: names for endpoints, and the file they are kept in; `chat`: straight to others.
+//! - `contacts`: names for endpoints, and the file they are kept in; `completions`: in bash, fish and
+//!   zsh; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `operator`: whoever runs a hub: its console and its settings.
@@ -42,6 +43,7 @@ mod bench;
 mod capture;
 mod chat;
 mod chat_screen;
+mod completions;
 mod contacts;
 mod discover;
 mod encodings;

@@ -1,12 +1,14 @@
 //! A program on a terminal of its own: what it shows, and how it leaves the terminal behind.
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{Termios, tcgetattr};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pts, Pty, open};
@@ -49,6 +51,13 @@ impl Terminal {
         let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
         let command = command.env("TERM", "xterm-256color").env("PIGEON_CONTACTS", book.path());
         Terminal::run(name, size, command)
+    }
+
+    /// Starts a shell with these contacts and no configuration of its own.
+    pub(crate) fn start_shell(book: &Book, shell: &str, args: &[&str]) -> Terminal {
+        let command = Command::new(shell).args(args).env("TERM", "xterm-256color");
+        let command = command.env("PIGEON_CONTACTS", book.path()).env("LC_ALL", "C.UTF-8");
+        Terminal::run(shell, (120, 24), command.env("HOME", book.directory()))
     }
 
     fn run(name: &str, (columns, rows): (u16, u16), command: Command) -> Terminal {
@@ -179,6 +188,27 @@ impl Drop for Terminal {
             eprintln!("{} showed:\n{}", self.name, self.screen());
         }
     }
+}
+
+/// Starts `pigeon ARGS…` on a terminal that is closed once it has shown `text`; returns the exit
+/// status. Not a [`Terminal`], whose thread keeps it open.
+#[track_caller]
+pub(crate) fn status_when_closed(args: &[&str], text: &str) -> i32 {
+    let (mut pty, pts) = open().unwrap();
+    pty.resize(Size::new(24, 80)).unwrap();
+    let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
+    let mut child = command.env("TERM", "xterm-256color").spawn(pts).unwrap();
+    let (mut shown, mut buffer) = (Vec::new(), [0; 65_536]);
+    while !String::from_utf8_lossy(&shown).contains(text) {
+        let mut more = [PollFd::new(pty.as_fd(), PollFlags::POLLIN)];
+        let soon = PollTimeout::try_from(SOON).unwrap();
+        assert_eq!(poll(&mut more, soon), Ok(1), "{args:?} does not show {text}");
+        let read = pty.read(&mut buffer).unwrap();
+        shown.extend_from_slice(&buffer[..read]);
+    }
+    drop(pty);
+    let status = wait_until("the program ends", || child.try_wait().unwrap());
+    status.code().unwrap_or_else(|| panic!("{args:?} was killed: {status}"))
 }
 
 /// Whether a process is stopped, as `/proc` tells.

@@ -1,11 +1,12 @@
 //! What cannot work is said at once, in one line, with what one needs to know.
 
 use std::net::UdpSocket;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::peers::{address_of, installed, python};
 use crate::pigeon::{pigeon, send};
-use crate::process::{SOON, Voice};
+use crate::process::{Process, SOON, Voice};
 
 #[test]
 fn a_port_in_use_is_named_with_its_holder() {
@@ -61,6 +62,7 @@ fn send_that_waits_is_refused_at_once_where_nobody_listens() {
 #[test]
 fn a_wrong_command_line_or_file_is_wrong_usage() {
     let [nowhere, target] = ["/nowhere/run.pcapng", "127.0.0.1:9"];
+    let everybody = "255.255.255.255:9";
     for (args, reason) in [
         (&["listen", "127.0.0.1:0", "--write", nowhere][..], "cannot write /nowhere/run.pcapng: "),
         (&["relay", "0", target, "--record", nowhere], "cannot write /nowhere/run.pcapng: "),
@@ -69,11 +71,30 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["man", "/dev/null/pages"], "cannot make /dev/null/pages: "),
         (&["listen", "203.0.113.9:0"], "203.0.113.9 is no address of this host; `ip addr` lists"),
         (&["send", "255.255.255.255:9", "x"], "a broadcast address: add --broadcast to send"),
+        (&["ask", everybody], "a broadcast address, and here one host is wanted; `pigeon discover"),
+        (&["time", everybody], "a broadcast address, and here"),
+        (&["join", everybody], "a broadcast address, and here"),
+        (&["chat", everybody], "a broadcast address, and here"),
+        (&["bench", everybody], "a broadcast address, and here"),
+        (&["relay", "0", everybody], "a broadcast address, and here"),
+        (&["replay", "/dev/null", everybody], "a broadcast address, and here"),
+        (&["send", "-4", "::1", "9", "x"], "::1 is no IPv4 address"),
+        (&["ask", "-6", target], "127.0.0.1 is no IPv6 address"),
+        (&["time", "-4", "[::1]:9"], "::1 is no IPv4 address"),
+        (&["join", "-6", "127.0.0.1"], "127.0.0.1 is no IPv6 address"),
+        (&["chat", "-4", "[fe80::1%1]:9"], "fe80::1 is no IPv4 address"),
+        (&["bench", "-6", target], "127.0.0.1 is no IPv6 address"),
+        (&["listen", "-6", "0", "--join", "239.1.2.3"], "239.1.2.3 is no IPv6 address"),
+        (&["listen", "127.0.0.1:0", "--join", "ff02::1"], "are not of one IP version"),
         (&["send", target, "x", "--source", "203.0.113.9:0"], "203.0.113.9 is no address of this"),
         (&["send", target, "x", "--source", "[::1]:0"], "are not of one IP version"),
-        (&["send", target, "x", "--count", "x"], "must be a whole number from 1 to "),
-        (&["relay", "0", target, "--seed", "x"], "must be a whole number from 0 to "),
+        (&["send", target, "x", "--count", "x"], "must be a whole number, at least 1"),
+        (&["relay", "0", target, "--seed", "x"], "must be a whole number, at least 0"),
         (&["serve", "echo:7", "time:*:7"], "echo:127.0.0.1:7 and time:*:7 are at one port; give"),
+        (&["send", "127.0.0.1", "99999", "x"], "`99999` is no port"),
+        (&["send", "300.1.1.1:9", "x"], "300.1.1.1 is no IPv4 address"),
+        (&["listen", "x"], "`x` is no port; write [ADDR:]PORT"),
+        (&["serve", ""], "nothing given; write NAME:PORT"),
         (&["discover", "x"], "`x` is no port; a port is a number up to 65535"),
         (&["send", target, &"x".repeat(65_508)], "not sent: 65508 bytes, and a datagram there"),
     ] {
@@ -81,6 +102,17 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         assert_eq!(ours.expect_end(SOON).code(), Some(2), "{}: {reason}", args[0]);
         let said = ours.lines(Voice::Err);
         assert!(said[0].contains(reason), "{said:?}");
+    }
+}
+
+#[test]
+fn a_stdin_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+    for args in ["send 127.0.0.1:9", "send 127.0.0.1:9 --framing whole", "chat 127.0.0.1:9"] {
+        let script = format!("exec '{}' {args} < /", env!("CARGO_BIN_EXE_pigeon"));
+        let mut ours = Process::spawn(args, Command::new("sh").args(["-c", &script]));
+        assert_eq!(ours.expect_end(SOON).code(), Some(2), "{args}");
+        let said = ours.lines(Voice::Err).join("\n");
+        assert!(said.contains("cannot read stdin: is a directory"), "{said}");
     }
 }
 

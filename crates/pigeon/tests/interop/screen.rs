@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::peers::{installed, python_to};
 use crate::pigeon::{HEARTBEAT, hub};
 use crate::process::{SOON, hears_hangup, wait_until};
-use crate::pty::{Terminal, is_stopped};
+use crate::pty::{Terminal, is_stopped, status_when_closed};
 
 const SIZE: (u16, u16) = (80, 20);
 const CTRL_C: &str = "\x03";
@@ -88,6 +88,19 @@ fn people_speak_with_one_another_alone() {
 }
 
 #[test]
+fn at_a_raw_hub_a_person_sees_what_he_says() {
+    let hub = hub(&["--format", "raw"]);
+    let address = hub.address.to_string();
+    let dog = Terminal::start("raw", SIZE, &["join", &address, "--heartbeat", HEARTBEAT]);
+    dog.expect_text("joined");
+    dog.press("one\r");
+    dog.expect_text("no copy came back: one");
+    dog.press("two\r");
+    let screen = dog.expect_text("you: two");
+    assert_eq!(screen.matches("two").count(), 1, "{screen}");
+}
+
+#[test]
 fn several_pasted_lines_wait_for_an_answer() {
     let hub = hub(&[]);
     let dog = join(hub.address, "dog");
@@ -128,6 +141,21 @@ fn a_signal_gives_the_terminal_back() {
         dog.assert_given_back();
     }
     hub.expect_members(0);
+}
+
+/// The end of the terminal may be seen before SIGHUP comes, and looks like Ctrl-D.
+#[test]
+fn a_terminal_that_is_closed_is_told_from_leaving() {
+    let hub = hub(&[]);
+    let at = hub.address.to_string();
+    for args in
+        [&["join", &at][..], &["join", &at, "--line"], &["chat", &at], &["chat", &at, "--line"]]
+    {
+        let shown = if args[0] == "join" { "a pigeon hub" } else { "listening on" };
+        for _ in 0..5 {
+            assert_eq!(status_when_closed(args, shown), 129, "{args:?}");
+        }
+    }
 }
 
 #[test]

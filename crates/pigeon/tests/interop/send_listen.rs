@@ -320,7 +320,7 @@ fn the_version_of_ip_can_be_chosen() {
     assert!(at.is_ipv6(), "{at}");
     let port = at.port().to_string();
     let mut refused = pigeon("pigeon send", &["send", "-4", "::1", &port, "lost"]);
-    assert_eq!(refused.expect_end(SOON).code(), Some(1));
+    assert_eq!(refused.expect_end(SOON).code(), Some(2));
     assert!(refused.lines(Voice::Err).concat().contains("no IPv4 address"));
     let mut sent = pigeon("pigeon send", &["send", "-u", "-6", "::1", &port, "hello"]);
     assert_eq!(sent.expect_end(SOON).code(), Some(0));

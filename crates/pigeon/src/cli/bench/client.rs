@@ -13,6 +13,7 @@ use super::Args;
 use super::plot::Plot;
 use super::report::{Interval, Shown, Times};
 use super::traffic::Traffic;
+use crate::cli::bind::one_host;
 use crate::cli::exit::Status;
 use crate::cli::signals::on_stop;
 use crate::cli::whom;
@@ -29,6 +30,7 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let to = whom::parse(args.endpoint.as_deref().unwrap_or_default(), None)?
         .endpoint
         .resolve_in(args.family)?;
+    one_host(to)?;
     let (rate, for_safety) = args.rate(to);
     let clock = Clock::start();
     let mut lines = Vec::new();

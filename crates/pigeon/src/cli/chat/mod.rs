@@ -18,13 +18,13 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::Charset;
 
-use super::bind::bind;
+use super::bind::{bind, one_host};
 use super::endpoint::{Family, ListenAddress, ListenHost};
 use super::exit::Status;
 use super::listen::net;
 use super::quantity;
 use super::signals::{Stop, on_stop};
-use super::spelling::charset;
+use super::spelling::{charset, charsets};
 use super::whom;
 use crate::contacts;
 use crate::output::Color;
@@ -70,7 +70,7 @@ pub(crate) struct Args {
 
     /// The encoding of those who have none of their own as contacts; auto reads UTF-8 or GB18030
     /// and writes what the peer last used
-    #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = charset)]
+    #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     encoding: Charset,
 
     /// Hear strangers from this network or address only; may be given several times
@@ -161,7 +161,9 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
 fn find(word: &str, family: Family) -> anyhow::Result<(SocketAddr, Known)> {
     let whom = whom::parse(word, None)?;
     let name = whom.name.map(|name| name.as_str().into());
-    Ok((whom.endpoint.resolve_in(family)?, Known { name, charset: whom.charset }))
+    let peer = whom.endpoint.resolve_in(family)?;
+    one_host(peer)?;
+    Ok((peer, Known { name, charset: whom.charset }))
 }
 
 /// Tells what was not shown; `dropped` lines were too many for the output.

@@ -93,12 +93,12 @@ pub(crate) struct Args {
     max_members: u32,
 
     /// The most members in one room [default: as many as the hub may have]
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ROOM", value_parser = quantity::whole(1..=u32::MAX))]
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ROOM", value_parser = quantity::whole(1_u32..))]
     max_per_room: Option<u32>,
 
     /// The most members from one IP address, which beyond the open networks is an IPv6 /64; loopback
     /// is exempt unless this is given [default: 256]
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ADDRESS", value_parser = quantity::whole(1..=u32::MAX))]
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ADDRESS", value_parser = quantity::whole(1_u32..))]
     max_per_address: Option<u32>,
 
     /// Messages a second from one member [default: unlimited from this machine, 50k/s from open
@@ -123,7 +123,7 @@ pub(crate) struct Args {
     max_text: Option<usize>,
 
     /// Rooms with more members get no notices of who comes and goes
-    #[arg(long, value_name = "N", env = "PIGEON_HUB_NOTICES_UP_TO", default_value_t = 100, value_parser = quantity::whole(0..=usize::MAX))]
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_NOTICES_UP_TO", default_value_t = 100, value_parser = quantity::whole(0_usize..))]
     notices_up_to: usize,
 
     /// Whether commands are taken from stdin; its end does not stop the hub

@@ -46,6 +46,16 @@ const COPY_WITHIN: Duration = Duration::from_secs(2);
 /// The most lines of ours that are waited for.
 const MAX_AWAITED: usize = 64;
 
+/// Whether a server sends us what we say, as far as we have seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copies {
+    Unknown,
+    Come,
+    /// The first that was waited for never came. It may have been lost, but a hub in the raw format
+    /// sends none at all.
+    Missing,
+}
+
 /// The screen, and what it is told from.
 pub(super) struct Full {
     screen: Screen,
@@ -57,6 +67,7 @@ pub(super) struct Full {
     local: SocketAddr,
     /// What was said to the room and has not come back, and when.
     awaited: VecDeque<(Instant, String)>,
+    copies: Copies,
     last_note: String,
     midnight: Midnight,
 }
@@ -83,7 +94,9 @@ impl Full {
         let (entered, last_note) = (String::new(), String::new());
         let midnight = Midnight::default();
         let (roster, awaited) = (Roster::default(), VecDeque::new());
-        let full = Full { screen, roster, told: 0, entered, local, awaited, last_note, midnight };
+        let copies = Copies::Unknown;
+        let full =
+            Full { screen, roster, told: 0, entered, local, awaited, copies, last_note, midnight };
         Ok((full, typed))
     }
 
@@ -122,8 +135,10 @@ impl Full {
             // A tutorial's server sends it back in capitals.
             let came = text.to_lowercase();
             let is_in = |said: &String| came.contains(&said.to_lowercase());
-            let copy = self.awaited.iter().position(|(_, said)| is_in(said));
-            copy.map(|at| self.awaited.remove(at));
+            if let Some(copy) = self.awaited.iter().position(|(_, said)| is_in(said)) {
+                self.awaited.remove(copy);
+                self.copies = Copies::Come;
+            }
         }
     }
 
@@ -143,7 +158,16 @@ impl Full {
         let line = String::from_utf8_lossy(line);
         let line = line.trim();
         self.roster.typed(line);
-        if !line.starts_with('/') && line != "quit" && self.awaited.len() < MAX_AWAITED {
+        if line.starts_with('/') || line == "quit" {
+            return;
+        }
+        if self.copies == Copies::Missing {
+            let here = PlaceId::Room(self.roster.room().unwrap_or_default().into());
+            let me = self.roster.me().unwrap_or("you");
+            let own = self.midnight.line(Kind::Mine, me, line);
+            self.screen.tell(Update::Line(Some(here), own));
+        }
+        if self.awaited.len() < MAX_AWAITED {
             self.awaited.push_back((now, escape(line).to_string()));
         }
     }
@@ -164,7 +188,16 @@ impl Full {
         while let Some((_, said)) =
             self.awaited.pop_front_if(|(sent, _)| now - *sent >= COPY_WITHIN)
         {
-            self.note(&format!("sent, but no copy came back: {said}"));
+            match self.copies {
+                Copies::Missing => continue,
+                Copies::Come => self.note(&format!("sent, but no copy came back: {said}")),
+                Copies::Unknown => {
+                    self.copies = Copies::Missing;
+                    self.note(&format!(
+                        "sent, but no copy came back: {said} (a hub in the raw format sends none)"
+                    ));
+                }
+            }
         }
         self.screen.tell(Update::Missed(stats.kernel_drops + session.events_lost()));
         let (text, alarm) = status(session, now);

@@ -18,6 +18,7 @@ use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
+use super::bind::one_host;
 use super::endpoint::Family;
 use super::exit::{Status, UsageError};
 use super::quantity::{self, roughly};
@@ -93,6 +94,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         return Err(UsageError(format!("bad --nick: {error}")).into());
     }
     let hub = whom::resolve(&args.hub, DEFAULT_PORT, args.family)?;
+    one_host(hub)?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
     let seed = getrandom::u64().context("the system gives no random numbers")?;

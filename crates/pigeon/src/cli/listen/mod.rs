@@ -24,7 +24,7 @@ use printer::{Form, Printer};
 
 use crate::cli::answers;
 use crate::cli::bind::bind;
-use crate::cli::endpoint::{Family, ListenAddress};
+use crate::cli::endpoint::{Family, ListenAddress, ListenHost};
 use crate::cli::exit::{Status, UsageError};
 use crate::cli::networks::{Nets, source_rules};
 use crate::cli::quantity::{self, PerSecond};
@@ -53,7 +53,7 @@ pub(crate) struct Args {
     listen: ListenAddress,
 
     /// Stop after so many datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
     /// Stop after so long; exit 1 if nothing came
@@ -202,6 +202,13 @@ fn join_groups(args: &Args, socket: &Socket) -> anyhow::Result<()> {
         interfaces = interfaces.only(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?;
     }
     for group in &args.join {
+        args.family.check(*group)?;
+        if let ListenHost::Ip(ip) = args.listen.host
+            && ip.is_ipv4() != group.is_ipv4()
+        {
+            let error = format!("--join {group} and {ip} are not of one IP version");
+            return Err(UsageError(error).into());
+        }
         if socket.join_group(*group, &interfaces) == 0 {
             return Err(anyhow!(
                 "cannot join {group}: no interface takes it, or the socket is of the other IP version"

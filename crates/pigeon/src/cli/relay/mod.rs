@@ -26,7 +26,7 @@ use self::pump::Pump;
 use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
-use super::bind::bind;
+use super::bind::{bind, one_host};
 use super::endpoint::{ListenAddress, ListenHost};
 use super::exit::{Status, UsageError};
 use super::hub::Switch;
@@ -63,7 +63,7 @@ pub(crate) struct Args {
 
     /// Begin randomness from this number: the same traffic then has the same fate again
     /// [default: another each time, and shown]
-    #[arg(long, value_name = "N", value_parser = quantity::whole(0..=u64::MAX))]
+    #[arg(long, value_name = "N", value_parser = quantity::whole(0_u64..))]
     seed: Option<u64>,
 
     /// Follow a scenario: conditions that change in the course of time, from a TOML file
@@ -200,6 +200,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
     let target = whom::parse(&args.target, None)?.endpoint.resolve()?;
+    one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Short enough to be typed again.

@@ -17,6 +17,7 @@ use pigeon_text::escape;
 
 use self::player::Player;
 use self::stage::{PlayError, Stage};
+use super::bind::one_host;
 use super::endpoint::peer_port;
 use super::exit::{Status, UsageError};
 use super::signals::on_stop;
@@ -143,6 +144,7 @@ impl Filter {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shown = escape(&args.file.to_string_lossy().into_owned()).to_string();
     let target = whom::parse(&args.target, None)?.endpoint.resolve()?;
+    one_host(target)?;
     let file = File::open(&args.file).map_err(ReadError::Io);
     let reader = file.and_then(Reader::new).map_err(|error| match error {
         ReadError::Io(error) => UsageError(format!("cannot read {shown}: {error}")),

@@ -109,7 +109,7 @@ impl Screen {
                 if std::panic::catch_unwind(run).is_err() {
                     // Told already, and the terminal given back: nobody sees the session any more.
                     artist.feed.close();
-                    (artist.act)(Action::Leave(Status::Interrupted));
+                    (artist.act)(Action::Leave(Status::Panicked));
                 }
             })
         });

@@ -10,6 +10,7 @@ use super::model::{Mode, Model};
 use super::paint;
 use super::tests::{cells, key, lobby};
 use super::update::Update;
+use super::{Action, Look, Screen};
 
 /// Everything that could do harm, as messages, names, and words being typed.
 fn hostile_texts() -> Vec<String> {
@@ -193,4 +194,33 @@ fn a_terminal_shows_what_was_drawn_through_every_change_of_size() {
             }
         }
     }
+}
+
+/// What the other test runs on a terminal.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "takes the terminal it runs on"]
+fn a_screen_that_panics() {
+    let act = |action| match action {
+        Action::Leave(status) => std::process::exit(status as i32),
+        _ => panic!("a bug"),
+    };
+    let _screen = Screen::open(lobby(), Look { color: false }, act).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(60));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_panic_on_the_screen_is_a_bug_and_no_ctrl_c() {
+    use std::io::Read;
+
+    let (mut pty, pts) = pty_process::blocking::open().unwrap();
+    let itself = std::env::current_exe().unwrap();
+    let test = "ui::screen::terminal_tests::a_screen_that_panics";
+    let args = ["--exact", test, "--ignored", "--nocapture"];
+    let command = pty_process::blocking::Command::new(itself);
+    let mut child = command.args(args).spawn(pts).unwrap();
+    // The end of a terminal is an error.
+    while let Ok(1..) = pty.read(&mut [0; 4096]) {}
+    assert_eq!(child.wait().unwrap().code(), Some(101));
 }
