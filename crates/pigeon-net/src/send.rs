@@ -153,6 +153,10 @@ impl Sender {
                 }
                 (OnSend::Drop(reason), _) => reason,
             };
+            if reason == DropReason::Invalid && transmit.segment.is_some() {
+                // The kernel minds the destination or the source, at any size.
+                self.trains.forget(transmit.to.ip());
+            }
             drop_datagrams(run.counters, transmit, datagrams, reason, Some(&error));
             at = next;
             met_before = false;

@@ -302,6 +302,25 @@ fn falls_back(path: IoPath, outbox: &[u8], segment: u16) {
     assert_eq!(stats(&mut sender).sent.trains, 2 * gso);
 }
 
+/// A train from an address that this host no longer has fails as one does that is too large. It is
+/// not remembered against the destination, which takes trains again from the next address on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_vanished_source_costs_a_destination_its_datagrams_and_not_its_trains() {
+    for (bound, not_ours) in [("127.0.0.1:0", "192.0.2.1"), ("[::1]:0", "2001:db8::1")] {
+        let bound = bound.parse().unwrap();
+        let mut receiver = Socket::bind(bound, &options(IoPath::Best)).unwrap();
+        let mut sender = Socket::bind(bound, &options(IoPath::Best)).unwrap();
+        let to = receiver.local_addr();
+        let vanished = Transmit { from: not_ours.parse().ok(), ..train(to, b"abc", 2) };
+        let report = send(&mut sender, b"abc", &[vanished, train(to, b"abc", 2)]);
+        assert_eq!((report.sent, report.dropped), (2, 2));
+        assert_eq!(payloads(&receive(&mut receiver, 2)), [&b"ab"[..], b"c"]);
+        let sent = stats(&mut sender).sent;
+        assert_eq!(sent.trains, u64::from(sender.capabilities().gso));
+    }
+}
+
 fn bad_destinations_do_not_hold_up_the_others(path: IoPath) {
     let mut receiver = bind(path);
     let mut sender = bind(path);
