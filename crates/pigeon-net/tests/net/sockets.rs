@@ -507,6 +507,11 @@ fn buffers_are_as_large_as_asked_or_as_allowed() {
     assert_eq!((granted.receive_buffer, granted.send_buffer), (50_000, 60_000));
     let largest = bind(IoPath::Best).capabilities();
     assert!(largest.receive_buffer > 50_000 && largest.send_buffer > 60_000);
+    // More than the number that the system is told in can say: 4 GiB, where there can be.
+    let more = BufferSize::Bytes(1_usize.checked_shl(32).unwrap_or(usize::MAX));
+    let asked = SocketOptions { receive_buffer: more, send_buffer: more, ..asked };
+    let granted = Socket::bind(loopback(), &asked).unwrap().capabilities();
+    assert!(granted.receive_buffer > 50_000 && granted.send_buffer > 60_000, "{granted:?}");
 }
 
 #[test]
