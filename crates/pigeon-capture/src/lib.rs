@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod datagram;
+mod pcapng;
 mod reader;
 mod writer;
 

@@ -1,43 +1,25 @@
 //! Packets of a capture file, pcap (draft-ietf-opsawg-pcap) or pcapng (draft-ietf-opsawg-pcapng).
 
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::time::Duration;
 
 use pcap_file::pcap::PcapReader;
-use pcap_file::pcapng::blocks::interface_description::{
-    InterfaceDescriptionBlock, InterfaceDescriptionOption,
-};
-use pcap_file::pcapng::{Block, PcapNgReader};
 use pcap_file::{PcapError, TsResolution};
 
-/// The most interfaces of one file whose packets are told apart.
-const MAX_INTERFACES: usize = 65_536;
+use crate::pcapng::{self, PcapNg};
 
 /// A capture, read from front to back.
 pub struct Reader<R: Read> {
     format: Format<Rewound<R>>,
-    /// Of a pcapng file's present section.
-    interfaces: Vec<Interface>,
-    last: Duration,
 }
 
 enum Format<R: Read> {
     Pcap(PcapReader<R>),
-    PcapNg(Box<PcapNgReader<R>>),
+    PcapNg(PcapNg<BufReader<R>>),
 }
 
 /// The bytes by which the format is told, and the rest. So a pipe will do, which cannot seek.
 type Rewound<R> = Chain<Cursor<[u8; 4]>, R>;
-
-/// What a file says of where a packet was captured.
-#[derive(Clone, Copy, Debug)]
-struct Interface {
-    link: u32,
-    /// Units of time in a second.
-    units: u128,
-    /// Seconds to add.
-    offset: u64,
-}
 
 /// A packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +76,7 @@ impl<R: Read> Reader<R> {
         })?;
         let input = Cursor::new(magic).chain(input);
         let format = match magic {
-            [0x0a, 0x0d, 0x0d, 0x0a] => Format::PcapNg(Box::new(PcapNgReader::new(input)?)),
+            pcapng::SECTION => Format::PcapNg(PcapNg::new(BufReader::new(input))),
             // Microseconds or nanoseconds, in either byte order.
             [0xa1, 0xb2, 0xc3, 0xd4]
             | [0xd4, 0xc3, 0xb2, 0xa1]
@@ -102,7 +84,7 @@ impl<R: Read> Reader<R> {
             | [0x4d, 0x3c, 0xb2, 0xa1] => Format::Pcap(PcapReader::new(input)?),
             _ => return Err(ReadError::NoCapture),
         };
-        Ok(Reader { format, interfaces: Vec::new(), last: Duration::ZERO })
+        Ok(Reader { format })
     }
 
     /// The next packet; `None` at the end.
@@ -113,7 +95,7 @@ impl<R: Read> Reader<R> {
     pub fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
         match &mut self.format {
             Format::Pcap(reader) => next_pcap(reader),
-            Format::PcapNg(reader) => next_pcapng(reader, &mut self.interfaces, &mut self.last),
+            Format::PcapNg(reader) => reader.next_packet(),
         }
     }
 }
@@ -130,78 +112,10 @@ fn next_pcap<R: Read>(reader: &mut PcapReader<R>) -> Result<Option<Packet>, Read
     let fraction = Duration::from_nanos(u64::from(packet.ts_frac) * unit);
     Ok(Some(Packet {
         time: Duration::from_secs(u64::from(packet.ts_sec)) + fraction,
-        link: u32::from(header.datalink),
+        // The rest of the field says whether there are checksums behind the packets.
+        link: u32::from(header.datalink) & 0xffff,
         data: packet.data.into_owned(),
     }))
-}
-
-fn next_pcapng<R: Read>(
-    reader: &mut PcapNgReader<R>,
-    interfaces: &mut Vec<Interface>,
-    last: &mut Duration,
-) -> Result<Option<Packet>, ReadError> {
-    while let Some(block) = reader.next_block() {
-        match block? {
-            Block::SectionHeader(_) => interfaces.clear(),
-            Block::InterfaceDescription(block) => {
-                if interfaces.len() == MAX_INTERFACES {
-                    return Err(ReadError::Damaged("it has too many interfaces".into()));
-                }
-                interfaces.push(Interface::from(&block));
-            }
-            Block::EnhancedPacket(packet) => {
-                let Some(interface) = interfaces.get(packet.interface_id as usize) else {
-                    return Err(ReadError::Damaged("a packet of an interface it has not".into()));
-                };
-                // The library takes the file's units for nanoseconds, whatever they are.
-                let time = interface.time(packet.timestamp.as_nanos());
-                *last = time;
-                let data = packet.data.into_owned();
-                return Ok(Some(Packet { time, link: interface.link, data }));
-            }
-            // Without a time: as if it came with the one before.
-            Block::SimplePacket(packet) => {
-                let Some(interface) = interfaces.first() else {
-                    return Err(ReadError::Damaged("a packet of an interface it has not".into()));
-                };
-                let data = packet.data.into_owned();
-                return Ok(Some(Packet { time: *last, link: interface.link, data }));
-            }
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-impl From<&InterfaceDescriptionBlock<'_>> for Interface {
-    fn from(block: &InterfaceDescriptionBlock<'_>) -> Self {
-        // Microseconds unless it says otherwise.
-        let (mut units, mut offset) = (1_000_000, 0);
-        for option in &block.options {
-            match option {
-                InterfaceDescriptionOption::IfTsResol(resolution) => {
-                    let (base, power): (u128, u32) = match resolution & 0x80 {
-                        0 => (10, u32::from(*resolution)),
-                        _ => (2, u32::from(resolution & 0x7f)),
-                    };
-                    units = base.checked_pow(power).unwrap_or(u128::MAX);
-                }
-                InterfaceDescriptionOption::IfTsOffset(seconds) => offset = *seconds,
-                _ => {}
-            }
-        }
-        Interface { link: u32::from(block.linktype), units, offset }
-    }
-}
-
-impl Interface {
-    fn time(&self, ticks: u128) -> Duration {
-        let seconds = u64::try_from(ticks / self.units).unwrap_or(u64::MAX);
-        // Ticks have 64 bits, so this fits.
-        let nanos = (ticks % self.units) * 1_000_000_000 / self.units;
-        let fraction = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
-        Duration::from_secs(seconds.saturating_add(self.offset)).saturating_add(fraction)
-    }
 }
 
 #[cfg(test)]
@@ -236,19 +150,26 @@ mod tests {
         [&kind.to_le_bytes()[..], &length, body, &length].concat()
     }
 
+    fn section() -> Vec<u8> {
+        let body = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
+        block(0x0a0d_0d0a, &body)
+    }
+
     /// A pcapng file of one Ethernet interface with this resolution, and one packet.
     fn pcapng(resolution: Option<u8>, ticks: u64) -> Vec<u8> {
-        let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
-        let mut interface = vec![1, 0, 0, 0, 0, 0, 0, 0];
-        if let Some(resolution) = resolution {
-            interface.extend([9, 0, 1, 0, resolution, 0, 0, 0, 0, 0, 0, 0]);
-        }
+        let option = resolution.map(|resolution| [9, 0, 1, 0, resolution, 0, 0, 0, 0, 0, 0, 0]);
+        pcapng_with(option.as_ref().map_or(&[], |option| &option[..]), ticks)
+    }
+
+    /// The same with these options.
+    fn pcapng_with(options: &[u8], ticks: u64) -> Vec<u8> {
+        let interface = [&[1, 0, 0, 0, 0, 0, 0, 0], options].concat();
         let mut packet = vec![0; 4];
         packet.extend(((ticks >> 32) as u32).to_le_bytes());
         packet.extend((ticks as u32).to_le_bytes());
         packet.extend([3, 0, 0, 0, 3, 0, 0, 0]);
         packet.extend(b"abc\0");
-        [block(0x0a0d_0d0a, &section), block(1, &interface), block(6, &packet)].concat()
+        [section(), block(1, &interface), block(6, &packet)].concat()
     }
 
     #[test]
@@ -269,6 +190,63 @@ mod tests {
         // A power of two.
         let (packets, _) = read(&pcapng(Some(0x80 | 10), 12 * 1024 + 512));
         assert_eq!(packets[0].time, Duration::from_millis(12_500));
+    }
+
+    #[test]
+    fn an_offset_of_seconds_may_go_either_way() {
+        for (offset, seconds) in [(5_i64, 17), (-5, 7), (-100, 0)] {
+            let option = [&[14, 0, 8, 0][..], &offset.to_le_bytes(), &[0; 4]].concat();
+            let (packets, error) = read(&pcapng_with(&option, 12_345_000));
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(packets[0].time, Duration::new(seconds, 345_000_000), "{offset}");
+        }
+    }
+
+    #[test]
+    fn the_padding_of_a_simple_packet_is_none_of_its_bytes() {
+        // Of how long the packet was, and what was kept at the most; 0 is no limit.
+        for (length, snaplen, kept) in [(6, 0, 6), (7, 6, 6), (6, 7, 6), (8, 9, 8)] {
+            let mut interface = vec![1, 0, 0, 0];
+            interface.extend(u32::to_le_bytes(snaplen));
+            let mut simple = u32::to_le_bytes(length).to_vec();
+            simple.extend(b"abcdef??");
+            let file = [&section()[..], &block(1, &interface), &block(3, &simple)].concat();
+            let (packets, error) = read(&file);
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(packets[0].data, b"abcdef??"[..kept]);
+        }
+    }
+
+    #[test]
+    fn what_is_of_no_concern_keeps_no_packet_away() {
+        let options: [&[u8]; 3] = [
+            // A comment that is no UTF-8, a time zone, and one without the end that should follow.
+            &[1, 0, 2, 0, 0xe9, 0xe9, 0, 0, 0, 0, 0, 0],
+            &[10, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[1, 0, 0, 0],
+        ];
+        for option in options {
+            let (packets, error) = read(&pcapng_with(option, 0));
+            assert!(error.is_none() && packets.len() == 1, "{option:?}: {error:?}");
+        }
+        // A block of another type, larger than any packet.
+        let mut file = section();
+        file.extend(block(0xbad, &vec![0; 20 << 20]));
+        file.extend(pcapng(None, 0));
+        assert_eq!(read(&file).0.len(), 1);
+    }
+
+    #[test]
+    fn packets_of_old_files_are_packets() {
+        let mut packet = vec![0, 0, 9, 9, 0, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0];
+        packet.extend(b"abc\0");
+        let file = [section(), block(1, &[1, 0, 0, 0, 0, 0, 0, 0]), block(2, &packet)].concat();
+        let expected = Packet { time: Duration::from_micros(7), link: 1, data: b"abc".to_vec() };
+        assert_eq!(read(&file).0, [expected]);
+        // What else the link type's field of a pcap file says is no part of the link type.
+        let mut file = pcap(0xa1b2_c3d4, 0);
+        file[23] = 0x54;
+        assert_eq!(read(&file).0[0].link, 101);
     }
 
     #[test]

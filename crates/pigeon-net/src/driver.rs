@@ -335,9 +335,8 @@ impl<M: Machine> Driver<M> {
     /// Sleeps until the machine's deadline, a datagram, or a call of the waker.
     fn sleep(&mut self, events: &mut Events) -> Result<(), DriveError> {
         let timeout = self.machine.poll_timeout().map(|deadline| deadline - self.clock.now());
-        if timeout.is_some_and(|timeout| timeout.is_zero()) {
-            return Ok(());
-        }
+        // Also where the deadline has come: only this look tells that the socket can be read, and a
+        // machine that always has something due would never hear of its peers.
         match self.poll.poll(events, timeout) {
             // Any event of the socket is a reason to read it: errors are read the same way.
             Ok(()) => self.readable |= events.iter().any(|event| event.token() == SOCKET),

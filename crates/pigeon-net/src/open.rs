@@ -207,6 +207,8 @@ fn size_buffer(socket: &SockRef<'_>, direction: Direction, size: BufferSize) -> 
 }
 
 fn set_buffer(socket: &SockRef<'_>, direction: Direction, bytes: usize) -> io::Result<()> {
+    // The option is a C `int`: of 4 GiB it would keep the lower half, which is zero.
+    let bytes = bytes.min(i32::MAX as usize);
     // With CAP_NET_ADMIN Linux lets the size pass net.core.rmem_max and wmem_max (socket(7)).
     #[cfg(target_os = "linux")]
     if crate::linux::force_buffer_size(socket, matches!(direction, Direction::Receive), bytes) {

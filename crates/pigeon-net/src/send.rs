@@ -47,7 +47,7 @@ impl Socket {
         let mut run = Run {
             udp: &self.udp,
             connected: self.peer.is_some(),
-            late: self.capabilities.refusals,
+            late: self.peer.is_some() || self.capabilities.refusals,
             counters,
             patience,
             report: SendReport::default(),
@@ -79,7 +79,8 @@ pub(crate) struct Sender {
 struct Run<'a> {
     udp: &'a mio::net::UdpSocket,
     connected: bool,
-    /// Whether errors of datagrams sent before, to whomever, may come with this one.
+    /// Whether errors of datagrams sent before may come with this one: the peer's, or of many where
+    /// they are asked for. An unconnected socket that does not ask is told of none.
     late: bool,
     counters: &'a mut SendCounters,
     patience: Duration,
@@ -129,6 +130,12 @@ impl Sender {
                     run.drop_rest(&queue, at);
                     return;
                 }
+                // It may be an earlier datagram's, which the kernel tells once; one of this datagram
+                // comes again.
+                (OnSend::Drop(_) | OnSend::Split, _) if run.late && !met_before => {
+                    met_before = true;
+                    continue;
+                }
                 (OnSend::Split, Some(segment)) => {
                     // The queue now yields the same bytes as single datagrams.
                     self.trains.refuse(transmit.to.ip(), segment, &error);
@@ -145,14 +152,12 @@ impl Sender {
                     }
                     DropReason::Refused
                 }
-                // It may be an earlier datagram's, which the kernel tells once; one of this datagram
-                // comes again.
-                (OnSend::Drop(_), _) if run.late && !met_before => {
-                    met_before = true;
-                    continue;
-                }
                 (OnSend::Drop(reason), _) => reason,
             };
+            if reason == DropReason::Invalid && transmit.segment.is_some() {
+                // The kernel minds the destination or the source, at any size.
+                self.trains.forget(transmit.to.ip());
+            }
             drop_datagrams(run.counters, transmit, datagrams, reason, Some(&error));
             at = next;
             met_before = false;

@@ -57,7 +57,11 @@ pub(crate) fn on_receive(error: &io::Error, connected: bool) -> OnReceive {
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
             OnReceive::Ignore
         }
-        // ICMPv6 "administratively prohibited": a firewall on the way.
+        // EPERM: a sandbox forbids the call (seccomp(2)), and will again. No ICMP message becomes it.
+        ErrorKind::PermissionDenied if error.raw_os_error() == Some(code::FORBIDDEN) => {
+            OnReceive::Fatal
+        }
+        // EACCES: ICMPv6 "administratively prohibited", a firewall on the way.
         ErrorKind::PermissionDenied => OnReceive::Ignore,
         // Short of memory now, perhaps not at the next datagram.
         ErrorKind::OutOfMemory => OnReceive::Ignore,
@@ -123,6 +127,7 @@ mod code {
     use nix::errno::Errno;
 
     pub(super) const IO: i32 = Errno::EIO as i32;
+    pub(super) const FORBIDDEN: i32 = Errno::EPERM as i32;
     pub(super) const TOO_LARGE: i32 = Errno::EMSGSIZE as i32;
     pub(super) const NO_BUFFERS: i32 = Errno::ENOBUFS as i32;
     pub(super) const HOST_DOWN: i32 = Errno::EHOSTDOWN as i32;
@@ -147,6 +152,8 @@ mod code {
 mod code {
     /// No Windows call answers with this; trains do not exist there.
     pub(super) const IO: i32 = i32::MIN;
+    /// Nor with this one.
+    pub(super) const FORBIDDEN: i32 = i32::MIN;
     pub(super) const TOO_LARGE: i32 = 10_040;
     pub(super) const NO_BUFFERS: i32 = 10_055;
     pub(super) const HOST_DOWN: i32 = 10_064;
@@ -172,7 +179,10 @@ mod tests {
     fn a_bad_descriptor_is_fatal_and_icmp_is_not() {
         use nix::errno::Errno;
         let error = |errno: Errno| io::Error::from_raw_os_error(errno as i32);
-        assert_eq!(on_receive(&error(Errno::EBADF), false), OnReceive::Fatal);
+        // EPERM is no network's word but a sandbox's, which says it again each time.
+        for errno in [Errno::EBADF, Errno::EPERM, Errno::ENOSYS] {
+            assert_eq!(on_receive(&error(errno), false), OnReceive::Fatal, "{errno}");
+        }
         for errno in [Errno::EHOSTUNREACH, Errno::ENOPROTOOPT, Errno::EMSGSIZE, Errno::EACCES] {
             assert_eq!(on_receive(&error(errno), true), OnReceive::Ignore, "{errno}");
         }

@@ -41,6 +41,12 @@ impl TrainMemory {
         *known = refused.min(*known);
     }
 
+    /// Forgets what failed there: it was not for its size. A source address that is not ours (any
+    /// more) has the same error, and would cost the destination its trains for good.
+    pub(crate) fn forget(&mut self, to: IpAddr) {
+        self.refused.remove(&to);
+    }
+
     /// How often everything was forgotten.
     pub(crate) fn forgotten(&self) -> u64 {
         self.forgotten

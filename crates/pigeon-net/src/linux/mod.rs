@@ -97,7 +97,8 @@ impl Linux {
             // A datagram without a sender's address does not exist in UDP over IP.
             let Some(from) = message.from else { continue };
             let (payload, length) = (message.buffer, message.length);
-            let (local, destination, wall) = (told.local(), told.destination(), told.wall);
+            let local = told.local().filter(|local| can_answer(*local, from.ip()));
+            let (destination, wall) = (told.destination(), told.wall);
             let joined = Received { from, local, destination, payload, length, wall, kernel_drops };
             each(joined, told.segment);
         }
@@ -139,4 +140,29 @@ impl Linux {
 /// no answer leaves from a multicast group.
 fn usable_source(address: IpAddr) -> Option<IpAddr> {
     (!address.is_unspecified() && !address.is_multicast()).then_some(address)
+}
+
+/// Whether the kernel sends from this address to that one. A link-local source needs an interface
+/// (ipv6(7), RFC 4007 section 6), which only a link-local destination names. Where the asker wrote
+/// from another address of his the kernel chooses the source: not the one he asked, but an answer.
+fn can_answer(local: IpAddr, peer: IpAddr) -> bool {
+    let is_link_local = |ip| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    !is_link_local(local) || is_link_local(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_local_address_answers_its_like_only() {
+        for (local, peer, can) in [
+            ("fe80::1", "fe80::2", true),
+            ("fe80::1", "2001:db8::2", false),
+            ("2001:db8::1", "fe80::2", true),
+            ("169.254.0.1", "192.0.2.2", true),
+        ] {
+            assert_eq!(can_answer(local.parse().unwrap(), peer.parse().unwrap()), can, "{local}");
+        }
+    }
 }

@@ -16,8 +16,11 @@ pub(super) fn find(sockets: &mut [SocketEntry]) -> io::Result<bool> {
     // 0 is no socket's number, but that of many that have none any more.
     let open = sockets.iter().enumerate().filter(|(_, socket)| socket.inode != 0);
     let by_inode: HashMap<u64, usize> = open.map(|(at, socket)| (socket.inode, at)).collect();
-    let mut hidden = false;
-    for pid in pids()? {
+    let pids = pids()?;
+    // Every PID namespace has a process 1. Mounted with `hidepid=invisible` (proc(5)) procfs does
+    // not refuse to show other users' processes: it does not list them.
+    let mut hidden = pids.first() != Some(&1);
+    for pid in pids {
         let process = Path::new("/proc").join(pid.to_string());
         let files = match fs::read_dir(process.join("fd")) {
             Ok(files) => files,

@@ -22,8 +22,8 @@ pub struct SocketTable {
     /// IPv6, in the system's order. One that is not bound is in no table.
     pub sockets: Vec<SocketEntry>,
     /// Whether there were processes that did not let this user see what they hold (ptrace(2),
-    /// `PTRACE_MODE_READ_FSCREDS`). If not, a socket without holders is the kernel's own, or that
-    /// of a process outside this PID namespace.
+    /// `PTRACE_MODE_READ_FSCREDS`), or were not even listed (proc(5), `hidepid`). If not, a socket
+    /// without holders is the kernel's own, or that of a process outside this PID namespace.
     pub processes_hidden: bool,
 }
 

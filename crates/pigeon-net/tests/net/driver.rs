@@ -18,6 +18,7 @@ on_every_path!(
     a_deadline_ends_the_sleep,
     a_refusal_reaches_the_machine,
     a_flood_holds_up_neither_timers_nor_a_stop,
+    a_machine_that_is_always_due_hears_its_peers,
 );
 
 /// Answers every datagram, says goodbye to the last peer, and has one timer.
@@ -26,6 +27,8 @@ struct Echo {
     outbox: Outbox,
     peer: Option<SocketAddr>,
     deadline: Option<Instant>,
+    /// Like a sender without a rate, which has always more to do.
+    always_due: bool,
     events: Vec<Told>,
     refusals: usize,
     refused_by: Vec<SocketAddr>,
@@ -87,7 +90,7 @@ impl Machine for Echo {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline
+        self.always_due.then_some(Instant::ORIGIN).or(self.deadline)
     }
 }
 
@@ -276,6 +279,18 @@ fn a_flood_holds_up_neither_timers_nor_a_stop(path: IoPath) {
     assert!(running.finished.recv_timeout(crate::SOON).is_ok());
     flooding.store(false, Ordering::Release);
     flood.join().unwrap();
+}
+
+fn a_machine_that_is_always_due_hears_its_peers(path: IoPath) {
+    let running = Running::start(path, Echo { always_due: true, ..Echo::default() });
+    let peer = plain_peer("127.0.0.1:0");
+    // Between two questions the loop meets an empty socket.
+    for _ in 0..50 {
+        peer.send_to(b"?", running.address).unwrap();
+        assert_eq!(receive_plain(&peer), b"?");
+    }
+    running.stop();
+    assert!(running.finished.recv_timeout(crate::SOON).is_ok());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a socket receives and sends, batch by batch.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -302,6 +303,25 @@ fn falls_back(path: IoPath, outbox: &[u8], segment: u16) {
     assert_eq!(stats(&mut sender).sent.trains, 2 * gso);
 }
 
+/// A train from an address that this host no longer has fails as one does that is too large. It is
+/// not remembered against the destination, which takes trains again from the next address on.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_vanished_source_costs_a_destination_its_datagrams_and_not_its_trains() {
+    for (bound, not_ours) in [("127.0.0.1:0", "192.0.2.1"), ("[::1]:0", "2001:db8::1")] {
+        let bound = bound.parse().unwrap();
+        let mut receiver = Socket::bind(bound, &options(IoPath::Best)).unwrap();
+        let mut sender = Socket::bind(bound, &options(IoPath::Best)).unwrap();
+        let to = receiver.local_addr();
+        let vanished = Transmit { from: not_ours.parse().ok(), ..train(to, b"abc", 2) };
+        let report = send(&mut sender, b"abc", &[vanished, train(to, b"abc", 2)]);
+        assert_eq!((report.sent, report.dropped), (2, 2));
+        assert_eq!(payloads(&receive(&mut receiver, 2)), [&b"ab"[..], b"c"]);
+        let sent = stats(&mut sender).sent;
+        assert_eq!(sent.trains, u64::from(sender.capabilities().gso));
+    }
+}
+
 fn bad_destinations_do_not_hold_up_the_others(path: IoPath) {
     let mut receiver = bind(path);
     let mut sender = bind(path);
@@ -355,6 +375,57 @@ fn a_refusal_does_not_cost_the_next_datagram(path: IoPath) {
     let report = send(&mut socket, b"!", &[whole(to, b"!")]);
     assert_eq!((report.sent, report.refused), (1, true));
     assert_eq!(receive_plain(&peer), b"!");
+}
+
+/// A router's news of an earlier datagram comes with a later one: that its path takes less, or that
+/// a firewall forbids it. It is no news of the later one. Writing ICMP by hand needs root.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_earlier_datagrams_error_does_not_cost_the_next_one() {
+    use socket2::{Domain, Protocol, Type};
+
+    let Ok(router) = socket2::Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)) else {
+        // Not `eprintln!`: a passing test's would be swallowed.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: raw sockets need root");
+        return;
+    };
+    // Nobody else's: what is learned of its path's MTU stays.
+    let peer = plain_peer("127.0.0.78:0");
+    let to = peer.local_addr().unwrap();
+    for path in [IoPath::Best, IoPath::NoOffload, IoPath::Portable] {
+        let mut socket = connect(path, to);
+        for (kind, code) in [(3, 4), (3, 10), (3, 13), (12, 0)] {
+            let message = icmp(kind, code, socket.local_addr(), to);
+            router.send_to(&message, &socket.local_addr().into()).unwrap();
+            let report = send(&mut socket, b"small", &[whole(to, b"small")]);
+            assert_eq!((report.sent, report.dropped), (1, 0), "{path:?}, {kind}, {code}");
+            assert_eq!(receive_plain(&peer), b"small");
+            router.send_to(&message, &socket.local_addr().into()).unwrap();
+            assert_eq!(send(&mut socket, b"abc", &[train(to, b"abc", 2)]).sent, 2);
+            assert_eq!([receive_plain(&peer), receive_plain(&peer)], [&b"ab"[..], b"c"]);
+        }
+        assert_eq!(stats(&mut socket).sent.fallbacks, 0, "{path:?}");
+    }
+}
+
+/// An ICMP message (RFC 792) about an empty UDP datagram.
+#[cfg(target_os = "linux")]
+fn icmp(kind: u8, code: u8, from: SocketAddr, to: SocketAddr) -> Vec<u8> {
+    let octets = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => ip.octets(),
+        IpAddr::V6(_) => unreachable!("the test is one of IPv4"),
+    };
+    let next_mtu = 1400_u16.to_be_bytes();
+    let ip = [0x45, 0, 0, 28, 0, 0, 0x40, 0, 64, 17, 0, 0];
+    let ports = [from.port().to_be_bytes(), to.port().to_be_bytes()].concat();
+    let mut message =
+        [&[kind, code, 0, 0, 0, 0][..], &next_mtu, &ip, &octets(from), &octets(to)].concat();
+    message.extend([&ports[..], &[0, 8, 0, 0]].concat());
+    let words = message.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
+    let sum: u32 = words.sum();
+    let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
+    message[2..4].copy_from_slice(&sum.to_be_bytes());
+    message
 }
 
 fn a_closed_port_means_nothing_to_an_unconnected_socket(path: IoPath) {
@@ -436,6 +507,11 @@ fn buffers_are_as_large_as_asked_or_as_allowed() {
     assert_eq!((granted.receive_buffer, granted.send_buffer), (50_000, 60_000));
     let largest = bind(IoPath::Best).capabilities();
     assert!(largest.receive_buffer > 50_000 && largest.send_buffer > 60_000);
+    // More than the number that the system is told in can say: 4 GiB, where there can be.
+    let more = BufferSize::Bytes(1_usize.checked_shl(32).unwrap_or(usize::MAX));
+    let asked = SocketOptions { receive_buffer: more, send_buffer: more, ..asked };
+    let granted = Socket::bind(loopback(), &asked).unwrap().capabilities();
+    assert!(granted.receive_buffer > 50_000 && granted.send_buffer > 60_000, "{granted:?}");
 }
 
 #[test]

@@ -142,6 +142,28 @@ fn without_root_it_says_how_many_holders_it_cannot_see() {
     assert_eq!((&socket["uid"], &socket["user"]), (&0.into(), &"root".into()));
 }
 
+/// Mounted so, procfs lists no process of another user at all.
+#[test]
+fn processes_that_are_not_even_listed_are_not_taken_for_none() {
+    if !installed("setpriv") || !installed("unshare") {
+        return;
+    }
+    let listener = listen(&[]);
+    let port = format!(":{}", listener.address.port());
+    let script = "mount -t proc -o hidepid=2 proc /proc || { echo SKIPPED; exit; }
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]);
+    command.args([env!("CARGO_BIN_EXE_pigeon"), "sockets", &port]);
+    let (_, lines, notes) = ended(Process::spawn("pigeon behind hidepid", &mut command));
+    if lines.first().is_none_or(|line| line == "SKIPPED") {
+        let _ = writeln!(io::stderr(), "SKIPPED: cannot mount a procfs; that needs root");
+        return;
+    }
+    assert!(lines[1].contains("(not visible)"), "{lines:?}");
+    assert_eq!(notes, ["cannot see who holds 1 of 1 socket; root can"]);
+}
+
 // Ours.
 
 /// What `pigeon sockets ARGS…` answers: its status, and the lines of stdout and stderr.

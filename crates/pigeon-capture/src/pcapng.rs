@@ -1,0 +1,229 @@
+//! Packets of a pcapng file (draft-ietf-opsawg-pcapng), whichever of its three blocks they are in.
+//!
+//! Read by hand because the `pcap-file` crate minds what is of no concern here: it refuses a file for
+//! a comment that is no UTF-8 or for a block of more than 8 MB that holds no packet, and keeps every
+//! option of every interface in memory. Here nothing is kept of a block but what a packet's bytes,
+//! time and link type take.
+
+use std::io::{self, Read};
+use std::time::Duration;
+
+use crate::{Packet, ReadError};
+
+/// How a section begins, in either byte order.
+pub(crate) const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+/// Types of blocks.
+const INTERFACE: u32 = 1;
+/// Of files that were written before 2012.
+const OBSOLETE_PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+
+/// Options of an interface.
+const END_OF_OPTIONS: u16 = 0;
+const TIME_RESOLUTION: u16 = 9;
+const TIME_OFFSET: u16 = 14;
+
+/// The most bytes of a block that is taken into memory, as libpcap has it. Others are passed over.
+const LARGEST_BLOCK: u32 = 16 << 20;
+
+/// The most interfaces of one section whose packets are told apart.
+const MAX_INTERFACES: usize = 65_536;
+
+/// A file, read from front to back.
+pub(crate) struct PcapNg<R> {
+    input: R,
+    /// The present section's byte order.
+    is_big_endian: bool,
+    /// Of the present section.
+    interfaces: Vec<Interface>,
+    /// The present block without its type and lengths; the memory is reused.
+    body: Vec<u8>,
+    last: Duration,
+}
+
+/// What a file says of where a packet was captured.
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    link: u32,
+    /// How many bytes of a packet were kept at the most; 0 is no limit.
+    snaplen: u32,
+    /// Units of time in a second.
+    units: u128,
+    /// Seconds to add.
+    offset: i64,
+}
+
+impl<R: Read> PcapNg<R> {
+    /// A file that begins with a section.
+    pub(crate) fn new(input: R) -> Self {
+        let (interfaces, body) = (Vec::new(), Vec::new());
+        PcapNg { input, is_big_endian: false, interfaces, body, last: Duration::ZERO }
+    }
+
+    /// The next packet; `None` at the end.
+    pub(crate) fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
+        while let Some(kind) = self.next_block()? {
+            match kind {
+                INTERFACE => self.add_interface()?,
+                ENHANCED_PACKET => return self.packet(self.u32(0)?).map(Some),
+                // The number of its interface is shorter, the rest the same.
+                OBSOLETE_PACKET => return self.packet(u32::from(self.u16(0)?)).map(Some),
+                SIMPLE_PACKET => return self.simple_packet().map(Some),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the next block and says of what type it is. Only of those that matter there is a body.
+    fn next_block(&mut self) -> Result<Option<u32>, ReadError> {
+        let mut head = [0; 8];
+        match self.input.read_exact(&mut head[..1]) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            result => result?,
+        }
+        self.fill(&mut head[1..])?;
+        // Type and length, and the length again at the end.
+        let mut around = 12;
+        if head[..4] == SECTION {
+            let mut magic = [0; 4];
+            self.fill(&mut magic)?;
+            around += 4;
+            self.is_big_endian = match magic {
+                [0x1a, 0x2b, 0x3c, 0x4d] => true,
+                [0x4d, 0x3c, 0x2b, 0x1a] => false,
+                _ => return Err(damaged("a section of no byte order")),
+            };
+            self.interfaces.clear();
+        }
+        let [a, b, c, d, length @ ..] = head;
+        let (kind, length) = (self.number([a, b, c, d]), self.number(length));
+        let Some(size) = length.checked_sub(around).filter(|_| length % 4 == 0) else {
+            return Err(damaged("a block of an impossible length"));
+        };
+        self.read_body(kind, size)?;
+        let mut again = [0; 4];
+        self.fill(&mut again)?;
+        match self.number(again) == length {
+            true => Ok(Some(kind)),
+            false => Err(damaged("a block with two lengths")),
+        }
+    }
+
+    fn read_body(&mut self, kind: u32, size: u32) -> Result<(), ReadError> {
+        self.body.clear();
+        let mut input = self.input.by_ref().take(size.into());
+        let read = match kind {
+            INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET => {
+                if size > LARGEST_BLOCK {
+                    return Err(damaged("a packet that is far too large"));
+                }
+                input.read_to_end(&mut self.body)? as u64
+            }
+            _ => io::copy(&mut input, &mut io::sink())?,
+        };
+        if read == u64::from(size) { Ok(()) } else { Err(ReadError::CutShort) }
+    }
+
+    fn add_interface(&mut self) -> Result<(), ReadError> {
+        if self.interfaces.len() == MAX_INTERFACES {
+            return Err(damaged("too many interfaces"));
+        }
+        let (link, snaplen) = (u32::from(self.u16(0)?), self.u32(4)?);
+        // Microseconds unless it says otherwise.
+        let mut interface = Interface { link, snaplen, units: 1_000_000, offset: 0 };
+        let mut at = 8;
+        while at < self.body.len() {
+            let (option, length) = (self.u16(at)?, usize::from(self.u16(at + 2)?));
+            match (option, self.bytes(at + 4, length)?) {
+                (END_OF_OPTIONS, _) => break,
+                (TIME_RESOLUTION, &[resolution]) => interface.units = units(resolution),
+                (TIME_OFFSET, &[a, b, c, d, e, f, g, h]) => {
+                    let bytes = [a, b, c, d, e, f, g, h];
+                    interface.offset = match self.is_big_endian {
+                        true => i64::from_be_bytes(bytes),
+                        false => i64::from_le_bytes(bytes),
+                    };
+                }
+                _ => {}
+            }
+            at += 4 + length.next_multiple_of(4);
+        }
+        self.interfaces.push(interface);
+        Ok(())
+    }
+
+    fn packet(&mut self, interface: u32) -> Result<Packet, ReadError> {
+        let interface = self.interface(interface)?;
+        let ticks = u64::from(self.u32(4)?) << 32 | u64::from(self.u32(8)?);
+        self.last = interface.time(ticks);
+        let data = self.bytes(20, self.u32(12)? as usize)?.to_vec();
+        Ok(Packet { time: self.last, link: interface.link, data })
+    }
+
+    /// A packet without a time, as if it came with the one before, and of the first interface. How
+    /// much of it was kept must be computed, as padding follows.
+    fn simple_packet(&mut self) -> Result<Packet, ReadError> {
+        let interface = self.interface(0)?;
+        let length = self.u32(0)?;
+        let kept = if interface.snaplen == 0 { length } else { length.min(interface.snaplen) };
+        let data = self.bytes(4, kept as usize)?.to_vec();
+        Ok(Packet { time: self.last, link: interface.link, data })
+    }
+
+    fn interface(&self, number: u32) -> Result<Interface, ReadError> {
+        let found = self.interfaces.get(number as usize).copied();
+        found.ok_or_else(|| damaged("a packet of an interface it has not"))
+    }
+
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.input.read_exact(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => ReadError::CutShort,
+            _ => error.into(),
+        })
+    }
+
+    fn bytes(&self, at: usize, length: usize) -> Result<&[u8], ReadError> {
+        let end = at.checked_add(length);
+        let bytes = end.and_then(|end| self.body.get(at..end));
+        bytes.ok_or_else(|| damaged("a block that is too short for what it says"))
+    }
+
+    fn u16(&self, at: usize) -> Result<u16, ReadError> {
+        let mut bytes = [0; 2];
+        bytes.copy_from_slice(self.bytes(at, 2)?);
+        Ok(if self.is_big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+    }
+
+    fn u32(&self, at: usize) -> Result<u32, ReadError> {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(self.bytes(at, 4)?);
+        Ok(self.number(bytes))
+    }
+
+    fn number(&self, bytes: [u8; 4]) -> u32 {
+        if self.is_big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+    }
+}
+
+impl Interface {
+    fn time(&self, ticks: u64) -> Duration {
+        let ticks = u128::from(ticks);
+        // Ticks have 64 bits, so neither overflows.
+        let seconds = u64::try_from(ticks / self.units).unwrap_or(u64::MAX);
+        let nanos = (ticks % self.units) * 1_000_000_000 / self.units;
+        let fraction = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
+        Duration::from_secs(seconds.saturating_add_signed(self.offset)).saturating_add(fraction)
+    }
+}
+
+/// Units of time in a second: a power of ten, or of two where the highest bit is set.
+fn units(resolution: u8) -> u128 {
+    let base: u128 = if resolution & 0x80 == 0 { 10 } else { 2 };
+    base.checked_pow(u32::from(resolution & 0x7f)).unwrap_or(u128::MAX)
+}
+
+fn damaged(what: &str) -> ReadError {
+    ReadError::Damaged(what.into())
+}
