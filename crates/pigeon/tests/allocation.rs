@@ -41,7 +41,11 @@ impl Host<Hub> for Around<'_> {
     }
 }
 
-/// A hub in which much has been said: what it remembers for two seconds is as large as it will be.
+/// The most that one batch can bring here: a line and a heartbeat of each member.
+const BATCH: usize = 2 * MEMBERS;
+
+/// A hub in which much has been said: what it remembers for two seconds is as large as it will be, and
+/// so is what it keeps of a batch, however many datagrams the loop finds waiting.
 fn experienced(format: Format) -> Hub {
     let mut hub = Hub::new(Config { format, notices_up_to: 0, ..Config::default() });
     let talker = SocketAddr::from(([127, 0, 0, 2], 7));
@@ -51,8 +55,12 @@ fn experienced(format: Format) -> Hub {
         for n in 0..lines {
             let line = format!("line {n:032}");
             hub.handle_datagram(now, &Received::new(talker, line.as_bytes()));
-            while hub.poll_transmit().is_some() {}
+            hub.handle_datagram(now, &Received::new(talker, b"^hb^"));
+            if n % BATCH == 0 {
+                while hub.poll_transmit().is_some() {}
+            }
         }
+        while hub.poll_transmit().is_some() {}
         hub.handle_datagram(now, &Received::new(talker, b"quit"));
         while hub.poll_event().is_some() {}
     }
