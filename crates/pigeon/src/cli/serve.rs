@@ -114,7 +114,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
         sockets.push((spec.kind, bind(spec.listen, &options)?));
     }
-    // Each service is a stranger to none of its sisters.
+    // What comes from a sister is a loop too.
     let bound = sockets.iter().map(|(_, socket)| socket.local_addr());
     let sources = source_rules(&args.open, bound, &interfaces);
 
