@@ -1,0 +1,141 @@
+//! What a plain datagram means to a hub. The table stands in `docs/protocol.md`.
+
+use crate::discovery::{Discover, Prove};
+use crate::format::Format;
+use crate::heartbeat;
+use crate::words::PREFIX;
+
+/// A datagram by its meaning.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// `^hb^`.
+    Heartbeat {
+        /// Whether it is padded, so that an answer of its length is wanted.
+        padded: bool,
+    },
+    /// `quit`.
+    Quit,
+    /// Nothing but white space: keeps alive.
+    Empty,
+    /// `/…`: what stands behind the slash, for [`Command::parse`](crate::Command::parse).
+    Command(&'a [u8]),
+    /// What only hubs send: a control line, or the answer to somebody's question. Never answered,
+    /// never relayed.
+    Reply,
+    /// `/prove TOKEN`: the sender shows that it received the token.
+    Prove(Prove<'a>),
+    /// `/discover NONCE`: somebody looks for hubs.
+    Discover(Discover<'a>),
+    /// Anything else: text as members may see it.
+    Message(&'a [u8]),
+}
+
+impl<'a> Incoming<'a> {
+    /// What `payload` means at a door of this format.
+    pub fn parse(format: Format, payload: &'a [u8]) -> Incoming<'a> {
+        let text = payload.trim_ascii();
+        if text == heartbeat::PLAIN {
+            let padded = payload.len() >= heartbeat::ANSWERED_FROM;
+            return Incoming::Heartbeat { padded };
+        }
+        if is_control(text) {
+            return Incoming::Reply;
+        }
+        if text == b"quit" {
+            return Incoming::Quit;
+        }
+        if let Some(prove) = Prove::parse(text) {
+            return Incoming::Prove(prove);
+        }
+        if let Some(discover) = Discover::parse(payload) {
+            return Incoming::Discover(discover);
+        }
+        match (format, text) {
+            (Format::Raw, _) if payload.is_empty() => Incoming::Empty,
+            (Format::Raw, _) => Incoming::Message(payload),
+            (_, []) => Incoming::Empty,
+            (_, [b'/', b'/', ..]) => Incoming::Message(&text[1..]),
+            (_, [b'/', line @ ..]) => {
+                let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+                match &line[..end] {
+                    // An answer that went astray, or a question too short to be answered.
+                    b"here" | b"HERE" | b"discover" => Incoming::Reply,
+                    _ => Incoming::Command(line),
+                }
+            }
+            _ => Incoming::Message(text),
+        }
+    }
+}
+
+/// Whether a text is a control line, in any case: an upper-casing service returns one so.
+fn is_control(text: &[u8]) -> bool {
+    let prefix = PREFIX.as_bytes();
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN_FORMATS: [Format; 2] = [Format::Chat, Format::Classic];
+
+    #[test]
+    fn heartbeats_are_told_by_their_length() {
+        let padded = |n: usize| format!("{:n$}", "^hb^").into_bytes();
+        for format in Format::ALL {
+            let parse = |payload: &[u8]| format!("{:?}", Incoming::parse(format, payload));
+            let heartbeat = |padded| format!("{:?}", Incoming::Heartbeat { padded });
+            assert_eq!(parse(b"^hb^"), heartbeat(false));
+            assert_eq!(parse(b" ^hb^\r\n"), heartbeat(false));
+            assert_eq!(parse(&padded(63)), heartbeat(false));
+            assert_eq!(parse(&padded(64)), heartbeat(true));
+            assert_eq!(parse(heartbeat::PADDED), heartbeat(true));
+            assert_eq!(parse(&padded(1400)), heartbeat(true));
+            assert_eq!(parse(b"^hb^ pigeon/1 3 0"), "Reply");
+            assert_eq!(parse(b"^HB^ GONE KICKED\n"), "Reply");
+            assert_eq!(parse(b"quit\n"), "Quit");
+        }
+        assert_eq!(Incoming::parse(Format::Chat, b"^hb^x"), Incoming::Message(b"^hb^x"));
+    }
+
+    #[test]
+    fn commands_are_what_stands_behind_one_slash() {
+        for format in PLAIN_FORMATS {
+            let parse = |payload| Incoming::parse(format, payload);
+            assert_eq!(parse(b"/nick  dog \n"), Incoming::Command(b"nick  dog"));
+            assert_eq!(parse(b"/"), Incoming::Command(b""));
+            assert_eq!(parse(b"//dev/null x"), Incoming::Message(b"/dev/null x"));
+            assert_eq!(parse(b"/here 7 name 3 0"), Incoming::Reply);
+            assert_eq!(parse(b"quit now"), Incoming::Message(b"quit now"));
+        }
+    }
+
+    #[test]
+    fn proofs_and_questions_are_known_in_every_format() {
+        let question = |text: &str| format!("{text:200}").into_bytes();
+        for format in Format::ALL {
+            let token = b"abcdefghijklmnop";
+            let proof = [b"/prove ", token.as_slice(), b"\n"].concat();
+            assert_eq!(Incoming::parse(format, &proof), Incoming::Prove(Prove { token }));
+            let asked = question("/discover 7f3a");
+            let parsed = Incoming::parse(format, &asked);
+            assert!(matches!(parsed, Incoming::Discover(d) if d.nonce.as_str() == "7f3a"));
+            for other in ["/discover", "/discover a b", "/discover \u{1b}", "/prove it"] {
+                let payload = question(other);
+                let incoming = Incoming::parse(format, &payload);
+                assert!(!matches!(incoming, Incoming::Discover(_) | Incoming::Prove(_)));
+            }
+        }
+    }
+
+    #[test]
+    fn raw_recognises_few_texts_and_touches_nothing_else() {
+        let raw = |bytes| Incoming::parse(Format::Raw, bytes);
+        assert_eq!(raw(b""), Incoming::Empty);
+        assert_eq!(raw(b" \n"), Incoming::Message(b" \n"));
+        assert_eq!(raw(b"/nick x"), Incoming::Message(b"/nick x"));
+        assert_eq!(raw(b"//x"), Incoming::Message(b"//x"));
+        assert_eq!(Incoming::parse(Format::Chat, b" \n"), Incoming::Empty);
+    }
+}

@@ -1,0 +1,253 @@
+//! What was not done, and why: `^hb^ refused COMMAND|say|member REASON [DETAIL]`.
+
+use std::fmt;
+
+use pigeon_text::escape;
+
+use crate::command::Verb;
+use crate::name::{Name, NameError};
+use crate::words::{Words, or_none};
+
+/// A text of somebody's in one line: escaped, with single spaces, and cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail(Box<str>);
+
+/// The most characters of a detail.
+const MAX_DETAIL: usize = 64;
+
+impl Detail {
+    /// Makes a detail of any bytes.
+    pub fn of(bytes: &[u8]) -> Detail {
+        // A character takes at most four bytes, and what is cut off need not be escaped.
+        let head = bytes.get(..4 * MAX_DETAIL).unwrap_or(bytes);
+        let shown = escape(head).to_string();
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        let mut cut: String = words.join(" ").chars().take(MAX_DETAIL).collect();
+        // The cut may part a joiner from its emoji, and then it would not show as itself.
+        while cut.ends_with(' ') || escape(&cut).to_string() != cut {
+            cut.pop();
+        }
+        Detail(cut.into())
+    }
+
+    /// The detail as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A message to the room.
+    Say,
+    /// To be a member.
+    Member,
+    /// A command.
+    Command(Verb),
+    /// A command that this hub does not know.
+    Unknown,
+}
+
+impl Subject {
+    fn word(self) -> &'static str {
+        match self {
+            Subject::Say => "say",
+            Subject::Member => "member",
+            Subject::Command(verb) => verb.word(),
+            Subject::Unknown => "command",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Subject> {
+        Some(match word {
+            "say" => Subject::Say,
+            "member" => Subject::Member,
+            "command" => Subject::Unknown,
+            word => Subject::Command(Verb::parse(word)?),
+        })
+    }
+}
+
+/// Why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Something is missing behind the command, or is not what belongs there.
+    Usage,
+    /// The text is not a name.
+    Name(NameError),
+    /// Somebody has the name, or one that differs only in capitals.
+    InUse,
+    /// There is no such command.
+    Unknown(Detail),
+    /// Nobody is called that.
+    Nobody(Detail),
+    /// There is no encoding of that label.
+    NoEncoding(Detail),
+    /// The encoding does not contain ASCII, so commands could not be read in it.
+    NotAscii(Detail),
+    /// The hub's password comes first.
+    Password,
+    /// The password is another.
+    WrongPassword,
+    /// Too many wrong passwords were tried lately.
+    Guesses,
+    /// The word is not a resume word of this hub.
+    NotAWord,
+    /// The word takes nothing back any more.
+    Expired,
+    /// The name has a new holder.
+    Taken(Name),
+    /// More than one member may say in a second. `None` is no limit.
+    Rate {
+        /// Messages a second.
+        messages: Option<u64>,
+        /// Bytes a second.
+        bytes: Option<u64>,
+    },
+    /// More than all members together may say.
+    HubRate,
+    /// The text is too long, in bytes.
+    TooLong {
+        /// How long it is.
+        length: u64,
+        /// How long it may be.
+        most: u64,
+    },
+    /// The text does not fit a datagram once it is escaped and a name stands before it.
+    Wrapped,
+    /// The hub has too much to send at once.
+    Overloaded,
+    /// The hub has as many members as it may have.
+    HubFull,
+    /// The room has as many members as it may have.
+    RoomFull,
+    /// There are as many rooms as there may be.
+    TooManyRooms,
+    /// Members speak to as many of the hub's addresses as it can keep apart.
+    TooManyAddresses,
+    /// The sender's address has as many members as it may have.
+    AddressFull,
+    /// This hub keeps no history.
+    NoHistory,
+}
+
+/// Something that was not done, and why. Nothing has changed by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What.
+    pub what: Subject,
+    /// Why.
+    pub why: Reason,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(what: Subject, why: Reason) -> Refusal {
+        Refusal { what, why }
+    }
+
+    /// The fields of the control line.
+    pub(crate) fn fields(&self) -> String {
+        let (word, detail) = self.why.fields();
+        let what = self.what.word();
+        match detail.is_empty() {
+            true => format!("{what} {word}"),
+            false => format!("{what} {word} {detail}"),
+        }
+    }
+
+    pub(crate) fn parse(words: &mut Words<'_>) -> Option<Refusal> {
+        Some(Refusal { what: Subject::parse(words.word()?)?, why: Reason::parse(words)? })
+    }
+}
+
+impl Reason {
+    /// The word of a reason, and its detail.
+    fn fields(&self) -> (&'static str, String) {
+        let word = |word| (word, String::new());
+        let point = |c: &char| format!("U+{:04X}", u32::from(*c));
+        match self {
+            Reason::Usage => word("usage"),
+            Reason::Name(NameError::Empty) => word("name-empty"),
+            Reason::Name(NameError::TooLong) => word("name-too-long"),
+            Reason::Name(NameError::Reserved(c)) => ("name-reserved", point(c)),
+            Reason::Name(NameError::Begins(c)) => ("name-begins", point(c)),
+            Reason::Name(NameError::Unprintable) => word("name-unprintable"),
+            Reason::Name(NameError::Dash) => word("name-dash"),
+            Reason::InUse => word("in-use"),
+            Reason::Unknown(detail) => ("unknown", detail.to_string()),
+            Reason::Nobody(detail) => ("nobody", detail.to_string()),
+            Reason::NoEncoding(detail) => ("no-encoding", detail.to_string()),
+            Reason::NotAscii(detail) => ("not-ascii", detail.to_string()),
+            Reason::Password => word("password"),
+            Reason::WrongPassword => word("wrong-password"),
+            Reason::Guesses => word("guesses"),
+            Reason::NotAWord => word("not-a-word"),
+            Reason::Expired => word("expired"),
+            Reason::Taken(name) => ("taken", name.to_string()),
+            Reason::Rate { messages, bytes } => {
+                ("rate", format!("{} {}", or_none(*messages), or_none(*bytes)))
+            }
+            Reason::HubRate => word("hub-rate"),
+            Reason::TooLong { length, most } => ("too-long", format!("{length} {most}")),
+            Reason::Wrapped => word("wrapped"),
+            Reason::Overloaded => word("overloaded"),
+            Reason::HubFull => word("hub-full"),
+            Reason::RoomFull => word("room-full"),
+            Reason::TooManyRooms => word("rooms"),
+            Reason::TooManyAddresses => word("addresses"),
+            Reason::AddressFull => word("address-full"),
+            Reason::NoHistory => word("no-history"),
+        }
+    }
+
+    fn parse(words: &mut Words<'_>) -> Option<Reason> {
+        fn limit(words: &mut Words<'_>) -> Option<Option<u64>> {
+            crate::words::maybe(words.word()?, |word| Words::of(word).number())
+        }
+        let point = |words: &mut Words<'_>| {
+            let digits = words.word()?.strip_prefix("U+")?;
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+        };
+        let detail = |words: &mut Words<'_>| Detail::of(words.rest().as_bytes());
+        Some(match words.word()? {
+            "usage" => Reason::Usage,
+            "name-empty" => Reason::Name(NameError::Empty),
+            "name-too-long" => Reason::Name(NameError::TooLong),
+            "name-reserved" => Reason::Name(NameError::Reserved(point(words)?)),
+            "name-begins" => Reason::Name(NameError::Begins(point(words)?)),
+            "name-unprintable" => Reason::Name(NameError::Unprintable),
+            "name-dash" => Reason::Name(NameError::Dash),
+            "in-use" => Reason::InUse,
+            "unknown" => Reason::Unknown(detail(words)),
+            "nobody" => Reason::Nobody(detail(words)),
+            "no-encoding" => Reason::NoEncoding(detail(words)),
+            "not-ascii" => Reason::NotAscii(detail(words)),
+            "password" => Reason::Password,
+            "wrong-password" => Reason::WrongPassword,
+            "guesses" => Reason::Guesses,
+            "not-a-word" => Reason::NotAWord,
+            "expired" => Reason::Expired,
+            "taken" => Reason::Taken(Name::parse(words.word()?.as_bytes()).ok()?),
+            "rate" => Reason::Rate { messages: limit(words)?, bytes: limit(words)? },
+            "hub-rate" => Reason::HubRate,
+            "too-long" => Reason::TooLong { length: words.number()?, most: words.number()? },
+            "wrapped" => Reason::Wrapped,
+            "overloaded" => Reason::Overloaded,
+            "hub-full" => Reason::HubFull,
+            "room-full" => Reason::RoomFull,
+            "rooms" => Reason::TooManyRooms,
+            "addresses" => Reason::TooManyAddresses,
+            "address-full" => Reason::AddressFull,
+            "no-history" => Reason::NoHistory,
+            _ => return None,
+        })
+    }
+}
