@@ -13,6 +13,8 @@ use clap::Command;
 use pigeon_text::escape;
 use toml::{Spanned, Value};
 
+use crate::base::place::place;
+
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -27,7 +29,12 @@ pub(crate) fn apply(command: Command, subcommand: &str, path: &Path) -> anyhow::
     apply_text(command, subcommand, &text).with_context(|| shown)
 }
 
-fn apply_text(command: Command, subcommand: &str, text: &str) -> anyhow::Result<Command> {
+/// The same for the text of a file.
+pub(crate) fn apply_text(
+    command: Command,
+    subcommand: &str,
+    text: &str,
+) -> anyhow::Result<Command> {
     let settings: BTreeMap<Spanned<String>, Spanned<Value>> =
         toml::from_str(text).map_err(|error| {
             let place = place(text, error.span().map_or(0, |span| span.start));
@@ -76,7 +83,7 @@ fn check_value(known: &Command, name: &str, value: &str) -> anyhow::Result<()> {
 }
 
 /// The value as one would type it behind the flag.
-fn flag_value(value: &Value) -> String {
+pub(crate) fn flag_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(flag_value).collect::<Vec<_>>().join(","),
@@ -87,88 +94,4 @@ fn flag_value(value: &Value) -> String {
 /// What clap calls the argument of a flag.
 fn id(flag: &str) -> String {
     flag.replace('-', "_")
-}
-
-/// Where a byte of a text is: `line 3, column 8`.
-pub(crate) fn place(text: &str, offset: usize) -> String {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    format!("line {line}, column {column}")
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-    use crate::cli::Cli;
-
-    const SAMPLE: &str = include_str!("../../../docs/hub.toml");
-
-    fn error(text: &str) -> String {
-        format!("{:#}", apply_text(Cli::command(), "hub", text).unwrap_err())
-    }
-
-    #[test]
-    fn the_sample_holds_every_setting_at_its_default() {
-        let hub = Cli::command().find_subcommand("hub").unwrap().clone();
-        let sample: toml::Table = SAMPLE.parse().unwrap();
-        for arg in hub.get_arguments() {
-            let Some(name) = arg.get_long().filter(|name| *name != "config") else { continue };
-            let default = arg.get_default_values().first().map(|value| value.to_string_lossy());
-            match (default, sample.get(name)) {
-                (Some(default), Some(value)) => assert_eq!(flag_value(value), default, "{name}"),
-                (Some(_), None) => panic!("{name} is missing"),
-                // No single default: the sample shows it in a comment.
-                (None, None) => assert!(SAMPLE.contains(&format!("# {name} = ")), "{name}"),
-                (None, Some(_)) => panic!("{name} has no default"),
-            }
-        }
-        assert!(apply_text(Cli::command(), "hub", SAMPLE).is_ok());
-    }
-
-    #[test]
-    fn what_the_sample_shows_in_comments_is_accepted_too() {
-        let settings: String = SAMPLE
-            .lines()
-            .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| line.contains(" = "))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        assert!(apply_text(Cli::command(), "hub", &settings).is_ok());
-    }
-
-    #[test]
-    fn a_flag_stands_over_the_file_and_the_file_over_the_default() {
-        let parse = |flags: &[&str]| {
-            let command = apply_text(Cli::command(), "hub", "timeout = \"45s\"\nmax-members = 7");
-            let words = [&["pigeon", "hub"], flags].concat();
-            let matches = command.unwrap().try_get_matches_from(words).unwrap();
-            let hub = matches.subcommand_matches("hub").unwrap();
-            (
-                hub.get_one::<std::time::Duration>("timeout").unwrap().as_secs(),
-                *hub.get_one::<u32>("max_members").unwrap(),
-                *hub.get_one::<usize>("notices_up_to").unwrap(),
-            )
-        };
-        assert_eq!(parse(&[]), (45, 7, 100));
-        assert_eq!(parse(&["--timeout", "9s"]), (9, 7, 100));
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_file_is_told_with_its_place() {
-        assert!(error("timeout = \"30s\"\nformat = chat").starts_with("line 2, column 10: "));
-        assert!(
-            error("# a slip\ntimeuot = \"3s\"")
-                .starts_with("line 2, column 1: there is no setting timeuot; there are listen,")
-        );
-        assert_eq!(
-            error("timeout = 30"),
-            "line 1, column 11: invalid value '30' for '--timeout <DURATION>': a duration is a number \
-             with its unit, e.g. 250ms, 3s, 2m"
-        );
-        assert!(error("format = \"x\"").ends_with("[possible values: chat, classic, raw]"));
-        assert!(error("open = [\"10.0.0.0/8\", \"nonsense\"]").contains("nonsense"));
-    }
 }

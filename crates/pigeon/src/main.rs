@@ -1,5 +1,6 @@
 //! The `pigeon` binary: where state machines meet sockets, screens and files.
 //!
+//! - [`base`]: what commands share.
 //! - [`cli`]: the command line, one file a command.
 //! - [`config`]: configuration files. [`contacts`]: names for those one talks to.
 //! - [`output`]: what goes to stdout and stderr, and how.
@@ -9,6 +10,7 @@
     reason = "help texts are doc comments; [ADDR:]PORT is no link"
 )]
 
+mod base;
 mod cli;
 mod config;
 mod contacts;

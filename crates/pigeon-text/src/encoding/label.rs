@@ -92,26 +92,10 @@ fn nearest(label: &str) -> Option<&'static str> {
         .into_iter()
         .chain(names)
         .chain(OTHERS.into_iter().map(|(other, _)| other))
-        .map(|name| (distance(&label, name), name))
+        .map(|name| (strsim::levenshtein(&label, name), name))
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, _)| *distance <= slips)
         .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance: characters to insert, delete or replace to get from one to the other.
-fn distance(from: &str, to: &str) -> usize {
-    // `row[j]` is the distance from the part of `from` read so far to the first `j` of `to`.
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, b) in to.chars().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -9,13 +9,14 @@ use pigeon_client::{Ask, NoReply, RetryPolicy};
 use pigeon_datagram::max_payload;
 use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 
-use super::bind::one_host;
-use super::endpoint::Family;
-use super::exit::Status;
-use super::framing::check_length;
-use super::quantity;
-use super::spelling::{Spelling, SpellingArgs};
-use super::whom;
+use crate::base::bind::one_host;
+use crate::base::count::count;
+use crate::base::endpoint::Family;
+use crate::base::length::check_length;
+use crate::base::payload::{PayloadArgs, PayloadFormat};
+use crate::base::quantity;
+use crate::base::status::Status;
+use crate::contacts::peer;
 use crate::output::json;
 
 /// Ask for one reply: sent again until somebody answers
@@ -30,7 +31,7 @@ Waits 0.1 s for a reply, then asks again and waits twice as long: 0.2, 0.4, 0.8,
 where the wait would pass 2 s. Exit status 1: no reply, or refused.")]
 pub(crate) struct Args {
     /// Whom to ask: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
-    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
+    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
     /// The request; none is an empty datagram, several words are joined by spaces
@@ -41,7 +42,7 @@ pub(crate) struct Args {
     family: Family,
 
     #[command(flatten)]
-    spelling: SpellingArgs,
+    payload: PayloadArgs,
 
     /// How long to wait for a reply to the first attempt
     #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = quantity::interval)]
@@ -62,11 +63,11 @@ pub(crate) struct Args {
 
 /// Asks, and prints the reply.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let (whom, words) = whom::parse_with_text(&args.endpoint, &args.text)?;
-    let to = whom.endpoint.resolve_in(args.family)?;
+    let (peer, words) = peer::parse_with_text(&args.endpoint, &args.text)?;
+    let to = peer.endpoint.resolve_in(args.family)?;
     one_host(to)?;
-    let mut spelling = Spelling::with(&args.spelling, whom.charset);
-    let request = spelling.read(words.join(" ").as_bytes())?;
+    let mut format = PayloadFormat::with(&args.payload, peer.charset);
+    let request = format.read(words.join(" ").as_bytes())?;
     check_length(request.len(), max_payload(to))?;
 
     let policy = RetryPolicy { first: args.first, most: args.max, attempts: args.attempts };
@@ -76,7 +77,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     if args.json {
         let payload = outcome.result.as_deref().ok();
-        let text = payload.and_then(|payload| spelling.json_text(payload));
+        let text = payload.and_then(|payload| format.json_text(payload));
         print(&json::outcome(to, &outcome, text))?;
     }
     let tries = tries(outcome.attempts);
@@ -84,7 +85,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     match &outcome.result {
         Ok(_) if args.json => Ok(Status::Done),
         Ok(reply) => {
-            print(&spelling.show(reply))?;
+            print(&format.show(reply))?;
             let millis = elapsed.as_secs_f64() * 1000.0;
             // If nobody reads it, nobody misses it.
             let _ = writeln!(io::stderr(), "reply from {to} after {tries}, {millis:.1} ms");
@@ -98,7 +99,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 }
 
 fn tries(attempts: u32) -> String {
-    format!("{attempts} {}", if attempts == 1 { "attempt" } else { "attempts" })
+    count(attempts, "attempt").to_string()
 }
 
 fn print(line: &str) -> anyhow::Result<()> {

@@ -7,10 +7,10 @@ use clap::Subcommand;
 use clap_complete::ArgValueCandidates;
 use pigeon_text::{Charset, pad, width};
 
-use super::endpoint::Endpoint;
-use super::exit::{Status, UsageError};
-use super::spelling::{charset, charsets};
-use super::whom;
+use crate::base::endpoint::Endpoint;
+use crate::base::payload::{charset, charsets};
+use crate::base::status::{Status, UsageError};
+use crate::contacts::peer;
 use crate::contacts::{self, Contact, ContactName, Contacts};
 use crate::output::json;
 
@@ -56,13 +56,13 @@ enum Action {
     /// Remove a contact
     Remove {
         /// Its name
-        #[arg(add = ArgValueCandidates::new(whom::candidates))]
+        #[arg(add = ArgValueCandidates::new(peer::candidates))]
         name: String,
     },
     /// Give a contact another name
     Rename {
         /// Its name
-        #[arg(add = ArgValueCandidates::new(whom::candidates))]
+        #[arg(add = ArgValueCandidates::new(peer::candidates))]
         old: String,
         /// Its new name
         new: String,
@@ -71,7 +71,7 @@ enum Action {
 
 /// Does what was asked with the contacts.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let file = contacts::file()?;
+    let file = contacts::user_file()?;
     match args.action {
         Action::Add { name, endpoint, encoding } => {
             let name = ContactName::parse(&name).map_err(UsageError)?;

@@ -32,12 +32,15 @@ use pigeon_net::{
 use pigeon_text::escape;
 use serde_json::Value;
 
-use super::endpoint::peer_port;
-use super::exit::Status;
-use super::framing::check_length;
-use super::listen::group;
-use super::quantity;
-use super::spelling::{Spelling, SpellingArgs};
+use crate::base::count::{count, count_of};
+use crate::base::endpoint::peer_port;
+use crate::base::length::check_length;
+use crate::base::multicast::group;
+use crate::base::payload::{PayloadArgs, PayloadFormat};
+use crate::base::quantity;
+use crate::base::random;
+use crate::base::status::Status;
+use crate::base::thread;
 use crate::output::json;
 
 /// Where hubs listen by default, and the groups that they join.
@@ -81,7 +84,7 @@ pub(crate) struct Args {
     group: Vec<IpAddr>,
 
     #[command(flatten)]
-    spelling: SpellingArgs,
+    payload: PayloadArgs,
 
     /// Print one JSON object a peer: from, interface, rtt, rtt_exact, text or base64, and for hubs
     /// name, members, secure_port
@@ -91,8 +94,8 @@ pub(crate) struct Args {
 
 /// Asks everywhere, and prints who answers.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let mut spelling = Spelling::from(&args.spelling);
-    let question = question(&args, &mut spelling)?;
+    let mut format = PayloadFormat::from(&args.payload);
+    let question = question(&args, &mut format)?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let groups = match (&args.group, args.port) {
         (groups, _) if !groups.is_empty() => groups.clone(),
@@ -108,27 +111,27 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     // Only the searches hold the other end now: it closes when the last is over.
     drop(news);
-    let mut printer = Printer { spelling, json: args.json, seen: HashSet::new() };
+    let mut printer = Printer { format, json: args.json, seen: HashSet::new() };
     printer.print_all(&arriving, &mut places)?;
 
     let time = quantity::roughly(args.duration);
     match printer.seen.len() {
         0 => Err(anyhow!(explanation(&args, &time, &places))),
-        count => {
-            let s = if count == 1 { "" } else { "es" };
+        answered => {
+            let addresses = count_of(answered, "address", "addresses");
             // If nobody reads it, nobody misses it.
-            let _ = writeln!(io::stderr(), "{count} address{s} answered in {time}");
+            let _ = writeln!(io::stderr(), "{addresses} answered in {time}");
             Ok(Status::Done)
         }
     }
 }
 
-fn question(args: &Args, spelling: &mut Spelling) -> anyhow::Result<Question> {
+fn question(args: &Args, format: &mut PayloadFormat) -> anyhow::Result<Question> {
     if args.port.is_none() {
-        let secret = getrandom::u64().context("the system gives no random numbers")?;
+        let secret = random::u64()?;
         return Ok(Question::Hubs(secret));
     }
-    let payload = spelling.read(args.text.join(" ").as_bytes())?;
+    let payload = format.read(args.text.join(" ").as_bytes())?;
     check_length(payload.len(), MAX_PAYLOAD_V4)?;
     Ok(Question::Anybody(payload.into()))
 }
@@ -260,10 +263,7 @@ impl Place {
             // Fails only where nobody waits any more.
             let _ = news.send((index, News::Ended(failure)));
         };
-        std::thread::Builder::new()
-            .name("search".into())
-            .spawn(search)
-            .context("cannot start a thread")?;
+        thread::spawn("search", search)?;
         Ok(())
     }
 
@@ -334,7 +334,7 @@ impl Host<Discover> for Around<'_> {
 
 /// Prints who was found, each address once however many searches found it.
 struct Printer {
-    spelling: Spelling,
+    format: PayloadFormat,
     json: bool,
     seen: HashSet<SocketAddr>,
 }
@@ -374,7 +374,7 @@ impl Printer {
         let millis = found.round_trip.as_secs_f64() * 1000.0;
         let says = match &found.hub {
             Some(hub) => describe(hub),
-            None => self.spelling.show(&found.payload).to_string(),
+            None => self.format.show(&found.payload).to_string(),
         };
         format!("{} on {}, {most}{millis:.1} ms: {says}", found.from, escape(interface))
     }
@@ -394,7 +394,7 @@ impl Printer {
             ("interface", interface.into()),
             ("rtt", found.round_trip.as_secs_f64().into()),
             ("rtt_exact", found.exact.into()),
-            match self.spelling.json_text(&found.payload) {
+            match self.format.json_text(&found.payload) {
                 Some(text) => ("text", text.into()),
                 None => ("base64", STANDARD.encode(&found.payload).into()),
             },
@@ -409,12 +409,11 @@ impl Printer {
 }
 
 fn describe(hub: &HubAnswer) -> String {
-    let s = if hub.members == 1 { "" } else { "s" };
     let secure = match hub.secure_port {
         0 => String::new(),
         port => format!(", QUIC on port {port}"),
     };
-    format!("{}, {} member{s}{secure}", escape(&hub.name), hub.members)
+    format!("{}, {}{secure}", escape(&hub.name), count(hub.members, "member"))
 }
 
 /// What was tried where, and why nobody may have answered.

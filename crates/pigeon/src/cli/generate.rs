@@ -8,13 +8,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 use clap_complete::env::{CompleteEnv, Shells};
 use clap_mangen::Man;
 
-use super::Cli;
-use super::exit::{Status, UsageError};
+use crate::base::status::{Status, UsageError};
 
 /// Print completions for a shell
 #[derive(clap::Args)]
@@ -52,8 +51,8 @@ fi
 "#;
 
 /// Answers a shell that asks for completions, and ends the process; does nothing otherwise.
-pub(crate) fn complete() {
-    CompleteEnv::with_factory(Cli::command).var(ASKED).complete();
+pub(crate) fn complete(command: fn() -> Command) {
+    CompleteEnv::with_factory(command).var(ASKED).complete();
 }
 
 /// Prints completions.
@@ -88,13 +87,13 @@ fn own_path() -> String {
 }
 
 /// Writes a page for pigeon, one for each command, and one for each of a command's own.
-pub(crate) fn man(args: ManArgs) -> anyhow::Result<Status> {
+pub(crate) fn man(args: ManArgs, command: Command) -> anyhow::Result<Status> {
     let directory = &args.directory;
     let shown = || pigeon_text::escape(&directory.to_string_lossy().into_owned()).to_string();
     std::fs::create_dir_all(directory)
         .with_context(|| UsageError(format!("cannot make {}", shown())))?;
     // It has no page: `--help` is in all of them.
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
     collect(command, &mut pages);
@@ -106,7 +105,7 @@ pub(crate) fn man(args: ManArgs) -> anyhow::Result<Status> {
 }
 
 /// The command and all below it, each named with what stands above it: `pigeon-contacts-add`.
-fn collect(command: clap::Command, pages: &mut Vec<clap::Command>) {
+fn collect(command: Command, pages: &mut Vec<Command>) {
     let above = command.get_name().to_string();
     pages.push(command.clone());
     for sub in command.get_subcommands() {
@@ -115,7 +114,7 @@ fn collect(command: clap::Command, pages: &mut Vec<clap::Command>) {
     }
 }
 
-fn write(directory: &Path, command: clap::Command) -> io::Result<()> {
+fn write(directory: &Path, command: Command) -> io::Result<()> {
     let path = directory.join(format!("{}.1", command.get_name()));
     let mut page = Vec::new();
     Man::new(command).render(&mut page)?;

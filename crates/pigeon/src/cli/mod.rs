@@ -1,38 +1,31 @@
 //! The command line: from arguments to a command and its exit status. One file a command, each
 //! exporting `Args` and `run`.
 
-mod answers;
 mod ask;
 mod bench;
-mod bind;
 mod chat;
 mod contacts;
 mod discover;
-pub(crate) mod endpoint;
-pub(crate) mod exit;
-mod framing;
 mod generate;
 mod hub;
 mod join;
 mod listen;
-mod networks;
-mod port_holder;
-mod quantity;
 mod relay;
 mod replay;
 mod send;
 mod serve;
-mod signals;
 mod sockets;
-mod spelling;
 mod time;
-mod whom;
+
+#[cfg(test)]
+mod config_tests;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::base::status::{Status, UsageError};
 use crate::config;
 use crate::output::Color;
 
@@ -44,7 +37,7 @@ Try it: start a hub, join it from two terminals, and write.
   pigeon hub
   pigeon join --nick 狗哥
   nc -u 127.0.0.1 9999")]
-pub(crate) struct Cli {
+struct Cli {
     #[command(subcommand)]
     command: Command,
 
@@ -75,7 +68,7 @@ enum Command {
 
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
-    generate::complete();
+    generate::complete(Cli::command);
     match parse().and_then(run) {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
@@ -88,7 +81,7 @@ pub(crate) fn main() -> i32 {
                 // `{:#}` puts the causes behind the error, on one line. `eprintln` would panic if
                 // nobody reads it.
                 let _ = writeln!(io::stderr(), "pigeon: {error:#}");
-                exit::Status::of(&error) as i32
+                Status::of(&error) as i32
             }
         },
     }
@@ -101,7 +94,7 @@ fn parse() -> anyhow::Result<Cli> {
         Some((name, arguments)) => match config_file(arguments) {
             Some(path) => {
                 let command = config::apply(Cli::command(), name, &path)
-                    .map_err(|error| exit::UsageError(format!("{error:#}")))?;
+                    .map_err(|error| UsageError(format!("{error:#}")))?;
                 command.try_get_matches()?
             }
             None => matches,
@@ -116,7 +109,7 @@ fn config_file(arguments: &ArgMatches) -> Option<PathBuf> {
     arguments.try_get_one::<PathBuf>("config").ok().flatten().cloned()
 }
 
-fn run(cli: Cli) -> anyhow::Result<exit::Status> {
+fn run(cli: Cli) -> anyhow::Result<Status> {
     match cli.command {
         Command::Hub(args) => hub::run(*args, cli.color),
         Command::Join(args) => join::run(args, cli.color),
@@ -129,7 +122,7 @@ fn run(cli: Cli) -> anyhow::Result<exit::Status> {
         Command::Chat(args) => chat::run(args, cli.color),
         Command::Contacts(args) => contacts::run(args),
         Command::Completions(args) => generate::completions(args),
-        Command::Man(args) => generate::man(args),
+        Command::Man(args) => generate::man(args, Cli::command()),
         Command::Listen(args) => listen::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),

@@ -4,20 +4,21 @@ use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 use pigeon_datagram::{Instant, Machine, Received, Transmit};
 use pigeon_net::{Clock, Driver, Host, SocketOptions, Stats, Waker, local_addresses};
-use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics, WallClock};
+use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics};
 
-use super::answers;
-use super::bind::bind;
-use super::endpoint::{ListenAddress, ListenHost};
-use super::exit::{Status, UsageError};
-use super::networks::{Nets, source_rules};
-use super::quantity::{self, PerSecond};
-use super::signals::{Stop, on_stop};
+use crate::base::bind::bind;
+use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::networks::{Nets, source_rules};
+use crate::base::quantity::{self, PerSecond};
+use crate::base::services::{self, wall};
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::{Status, UsageError};
+use crate::base::thread;
 use crate::output::{Spool, json};
 
 /// How often the counts on a terminal are refreshed.
@@ -118,15 +119,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let bound = sockets.iter().map(|(_, socket)| socket.local_addr());
     let sources = source_rules(&args.open, bound, &interfaces);
 
-    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
-    let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
+    let notes = Spool::lines(io::stderr())?;
+    let data = Spool::lines(io::stdout())?;
     let clock = Clock::start();
     let mut posts = Vec::new();
     let mut drivers = Vec::new();
     for (kind, socket) in sockets {
         let address = socket.local_addr();
         notes.line(format!("{kind} on {address}"));
-        let config = answers::config(sources.clone(), args.per_source)?;
+        let config = services::config(sources.clone(), args.per_source)?;
         let config = Config { report_datagrams: args.verbose, ..config };
         let service = Service::new(kind, config, wall(clock.now()));
         let driver = Driver::new(Timed(service), socket).context("cannot watch the socket")?;
@@ -139,20 +140,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     let mut threads = Vec::new();
     for (mut driver, post) in drivers.into_iter().zip(&posts) {
-        let mut around = Around {
+        let mut reporter = Reporter {
             kind: post.kind,
             stop: stop.clone(),
             counts: Arc::clone(&post.counts),
             notes: notes.clone(),
         };
-        let thread = std::thread::Builder::new().name(post.kind.name().into());
         let serve = move || {
-            let outcome = driver.run(&mut around);
+            let outcome = driver.run(&mut reporter);
             let stats = driver.stats();
-            around.post(driver.machine(), &stats);
+            reporter.post(driver.machine(), &stats);
             outcome
         };
-        threads.push(thread.spawn(serve).context("cannot start a thread")?);
+        threads.push(thread::spawn(post.kind.name(), serve)?);
     }
     watch(&args, &posts, &stop, &data, &notes, || {
         threads.iter().any(|thread| thread.is_finished())
@@ -174,12 +174,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     notes.finish(deadline);
     outcome?;
     Ok(Status::Done)
-}
-
-/// A reading of the wall clock.
-pub(crate) fn wall(now: Instant) -> WallClock {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    WallClock::new(unix, now)
 }
 
 /// Prints counts until the services are to stop, or one of them has.
@@ -335,22 +329,22 @@ impl Machine for Timed {
     }
 }
 
-/// What stands around one service.
-struct Around {
+/// Reports what one service does: its counts, and lines about its events.
+struct Reporter {
     kind: Kind,
     stop: Stop,
     counts: Arc<Mutex<Counts>>,
     notes: Spool<Vec<u8>>,
 }
 
-impl Around {
+impl Reporter {
     fn post(&self, service: &Timed, stats: &Stats) {
         let counts = Counts { service: service.0.snapshot(), kernel_drops: stats.kernel_drops };
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 }
 
-impl Host<Timed> for Around {
+impl Host<Timed> for Reporter {
     fn woken(&mut self, service: &mut Timed, _: Instant, stats: &Stats) -> ControlFlow<()> {
         self.post(service, stats);
         match self.stop.is_set() {
@@ -370,7 +364,7 @@ impl Host<Timed> for Around {
                 };
                 Some(format!("{length} bytes from {from}, {outcome}"))
             }
-            _ => answers::warning(&event),
+            _ => services::warning(&event),
         };
         if let Some(line) = line {
             self.notes.line(format!("{kind}: {line}"));

@@ -4,11 +4,13 @@
 use std::io::{self, Write};
 
 use anyhow::{Context, anyhow, bail};
-use pigeon_net::{Holder, SocketEntry, SocketTable};
+use pigeon_net::{SocketEntry, SocketTable};
 use pigeon_text::{escape, pad, width};
 use serde_json::{Map, Value};
 
-use super::exit::Status;
+use crate::base::count::count;
+use crate::base::port_holder::describe;
+use crate::base::status::Status;
 use crate::output::Color;
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
@@ -136,11 +138,6 @@ fn row(socket: &SocketEntry, hidden: bool) -> [String; 8] {
     ]
 }
 
-/// `python3 (pid 4711)`
-pub(super) fn describe(holder: &Holder) -> String {
-    format!("{} (pid {})", escape(&holder.name), holder.pid)
-}
-
 /// A socket as one flat object; the fields are told in the help. Names are escaped as in the
 /// table: they are any bytes that a process likes.
 fn json(socket: &SocketEntry) -> String {
@@ -166,19 +163,20 @@ fn json(socket: &SocketEntry) -> String {
 /// Of how many sockets the holders are not to be seen, and why.
 fn unseen(sockets: &[SocketEntry], hidden: bool) -> Option<String> {
     let unseen = sockets.iter().filter(|socket| socket.holders.is_empty()).count();
-    let all = sockets.len();
-    let s = if all == 1 { "" } else { "s" };
+    let all = count(sockets.len(), "socket");
     match (unseen, hidden) {
         (0, _) => None,
-        (_, true) => Some(format!("cannot see who holds {unseen} of {all} socket{s}; root can")),
+        (_, true) => Some(format!("cannot see who holds {unseen} of {all}; root can")),
         (_, false) => Some(format!(
-            "no process here holds {unseen} of {all} socket{s}: the kernel itself, or a container"
+            "no process here holds {unseen} of {all}: the kernel itself, or a container"
         )),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use pigeon_net::Holder;
+
     use super::*;
 
     fn socket(local: &str, drops: u64, holders: &[(u32, &[u8])]) -> SocketEntry {

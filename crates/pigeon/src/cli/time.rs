@@ -11,11 +11,12 @@ use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 use pigeon_services::sntp::{Measurement, WhyNot, measure, request};
 use pigeon_text::escape;
 
-use super::bind::one_host;
-use super::endpoint::Family;
-use super::exit::Status;
-use super::serve::wall;
-use super::whom;
+use crate::base::bind::one_host;
+use crate::base::endpoint::Family;
+use crate::base::random;
+use crate::base::services::wall;
+use crate::base::status::Status;
+use crate::contacts::peer;
 use crate::output::{json, wall as clock_face};
 
 /// How often an NTP server is asked, and how long each time waited for. Each request is a new one:
@@ -33,7 +34,7 @@ Examples:
 pub(crate) struct Args {
     /// Whom to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp the port may be
     /// left out (123)
-    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
+    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
     #[command(flatten)]
@@ -55,9 +56,9 @@ pub(crate) struct Args {
 /// Asks, and prints the answer.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (to, words) = match args.sntp && args.format.is_empty() {
-        true => (whom::resolve(&args.endpoint, 123, args.family)?, &args.format[..]),
+        true => (peer::resolve(&args.endpoint, 123, args.family)?, &args.format[..]),
         false => {
-            let (whom, words) = whom::parse_with_text(&args.endpoint, &args.format)?;
+            let (whom, words) = peer::parse_with_text(&args.endpoint, &args.format)?;
             (whom.endpoint.resolve_in(args.family)?, words)
         }
     };
@@ -95,7 +96,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     let policy = RetryPolicy { first: WAIT, most: WAIT, attempts: Some(1) };
     for attempt in 1..=ATTEMPTS {
-        let nonce = getrandom::u64().context("the system gives no random numbers")?;
+        let nonce = random::u64()?;
         let question = request(nonce);
         let socket = Socket::connect(to, None, &SocketOptions::default())?;
         let clock = Clock::start();

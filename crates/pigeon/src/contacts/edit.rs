@@ -3,7 +3,7 @@
 use pigeon_text::Charset;
 use toml_edit::{DocumentMut, InlineTable, Item, Key, RawString, Value};
 
-use crate::cli::endpoint::Endpoint;
+use crate::base::endpoint::Endpoint;
 
 /// Puts a contact at the end, or another one in the place of the one that has its name.
 pub(super) fn put(

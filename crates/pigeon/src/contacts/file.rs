@@ -12,9 +12,11 @@ use etcetera::BaseStrategy;
 use pigeon_text::{Charset, escape};
 use toml_edit::DocumentMut;
 
-use super::{Contact, ContactName, Contacts, edit};
-use crate::cli::endpoint::Endpoint;
-use crate::cli::exit::UsageError;
+use super::edit;
+use super::list::{Contact, Contacts};
+use super::name::ContactName;
+use crate::base::endpoint::Endpoint;
+use crate::base::status::UsageError;
 
 /// The largest file that is read or written: some ten thousand contacts.
 const MAX_BYTES: usize = 1 << 20;
@@ -24,6 +26,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Names the file in place of the one in the configuration directory.
 const OVERRIDE: &str = "PIGEON_CONTACTS";
+
+/// The user's contacts, as they stand now.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub(crate) fn load() -> anyhow::Result<Contacts> {
+    match ContactsFile::of_user() {
+        Some(file) => file.read(),
+        None => Ok(Contacts::default()),
+    }
+}
+
+/// The user's file, where a change is to be kept.
+pub(crate) fn user_file() -> anyhow::Result<ContactsFile> {
+    ContactsFile::of_user().context("no home directory, so there is no place for contacts")
+}
 
 /// Where the contacts are kept.
 #[derive(Clone, Debug)]

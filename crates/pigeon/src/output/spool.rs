@@ -9,6 +9,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::base::thread;
+
 /// The most bytes that wait to be written, beside those being written.
 const CAPACITY: usize = 16 << 20;
 
@@ -50,25 +52,25 @@ impl<T: Send + 'static> Spool<T> {
         mut out: impl Write + Send + 'static,
         mut render: impl Render<T>,
         on_closed: impl FnOnce() + Send + 'static,
-    ) -> io::Result<Spool<T>> {
+    ) -> anyhow::Result<Spool<T>> {
         let state =
             State { queue: VecDeque::new(), bytes: 0, dropped: 0, writing: false, closed: None };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let thread = Arc::clone(&shared);
-        std::thread::Builder::new().name("output".into()).spawn(move || {
+        let writer = Arc::clone(&shared);
+        thread::spawn("output", move || {
             loop {
-                let mut items = thread.take().into_iter().map(|(item, _)| item);
+                let mut items = writer.take().into_iter().map(|(item, _)| item);
                 let written = render(&mut items, &mut out).and_then(|()| out.flush());
-                let mut state = thread.lock();
+                let mut state = writer.lock();
                 state.writing = false;
                 if let Err(error) = written {
                     state.closed = Some(error.kind());
                     drop(state);
-                    thread.changed.notify_all();
+                    writer.changed.notify_all();
                     return on_closed();
                 }
                 drop(state);
-                thread.changed.notify_all();
+                writer.changed.notify_all();
             }
         })?;
         Ok(Spool { shared })
@@ -126,7 +128,7 @@ impl<T: Send + 'static> Spool<T> {
 
 impl Spool<Vec<u8>> {
     /// A spool of ready lines.
-    pub(crate) fn lines(out: impl Write + Send + 'static) -> io::Result<Spool<Vec<u8>>> {
+    pub(crate) fn lines(out: impl Write + Send + 'static) -> anyhow::Result<Spool<Vec<u8>>> {
         Spool::new(out, write_lines, || {})
     }
 

@@ -2,10 +2,10 @@
 
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use anyhow::Context;
 use pigeon_net::Waker;
 
 use super::lines::{self, Input, Printer, Reader};
+use crate::base::thread;
 
 /// How many commands wait for the loop; then reading waits.
 pub(crate) const WAITING: usize = 16;
@@ -44,8 +44,7 @@ pub(crate) fn start<C: Command>(
                 std::thread::park();
             }
         };
-        let thread = std::thread::Builder::new().name("console".into());
-        thread.spawn(read).context("cannot start a thread")?;
+        thread::spawn("console", read)?;
     }
     Ok(commands)
 }

@@ -6,11 +6,11 @@
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::time::Instant;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use rustyline::error::ReadlineError;
 use rustyline::{Cmd, DefaultEditor, ExternalPrinter, KeyEvent};
 
-use super::terminal::{self, in_foreground};
+use crate::base::terminal::{self, in_foreground};
 use crate::output::Spool;
 
 /// The most bytes of one line from a pipe. No datagram carries as much; what is longer is no line.
@@ -72,16 +72,16 @@ pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
         // Suspended with other threads running, it would come back with the terminal in the
         // shell's mode.
         editor.bind_sequence(KeyEvent::ctrl('Z'), Cmd::Noop);
-        let spool = Spool::lines(Above(above)).context("cannot start a thread")?;
+        let spool = Spool::lines(Above(above))?;
         let notes = match io::stderr().is_terminal() {
             true => spool.clone(),
-            false => Spool::lines(io::stderr()).context("cannot start a thread")?,
+            false => Spool::lines(io::stderr())?,
         };
         let printer = Printer { data: spool, notes, interactive: true };
         return Ok((Reader::Editor { editor: Box::new(editor), prompt }, printer));
     }
-    let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
-    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
+    let data = Spool::lines(io::stdout())?;
+    let notes = Spool::lines(io::stderr())?;
     let printer = Printer { data, notes, interactive: false };
     let is_terminal = io::stdin().is_terminal();
     Ok((Reader::Pipe { stdin: io::BufReader::new(io::stdin()), is_terminal }, printer))

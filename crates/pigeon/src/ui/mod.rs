@@ -4,10 +4,8 @@
 //!   reads them for a loop.
 //! - [`console`]: the thread that reads commands for a server's loop.
 //! - [`screen`]: the full screen.
-//! - [`terminal`]: the terminal's modes, given back whatever happens.
 
 pub(crate) mod console;
 pub(crate) mod lines;
 pub(crate) mod screen;
-pub(crate) mod terminal;
 pub(crate) mod typist;

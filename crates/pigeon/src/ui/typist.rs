@@ -3,11 +3,11 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use anyhow::Context;
 use pigeon_net::Waker;
 
 use super::lines::{Input, Printer, Reader};
-use crate::cli::exit::Status;
+use crate::base::status::Status;
+use crate::base::thread;
 
 /// How many lines may wait for the loop; then reading waits.
 const WAITING: usize = 64;
@@ -39,10 +39,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<Receiver<Typed>> {
     let (sender, typed) = sync_channel(WAITING);
     let typist = Typist { reader, printer, check, sender, waker, wait };
-    std::thread::Builder::new()
-        .name("input".into())
-        .spawn(move || typist.run())
-        .context("cannot start a thread")?;
+    thread::spawn("input", move || typist.run())?;
     Ok(typed)
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use pigeon_bench::{Client, ClientEvent, Failure, FarEnd, Snapshot};
 use pigeon_datagram::Instant;
 use pigeon_net::{Clock, Socket, SocketOptions};
@@ -13,10 +13,11 @@ use super::Args;
 use super::plot::Plot;
 use super::report::{Interval, Shown, Times};
 use super::traffic::Traffic;
-use crate::cli::bind::one_host;
-use crate::cli::exit::Status;
-use crate::cli::signals::on_stop;
-use crate::cli::whom;
+use crate::base::bind::one_host;
+use crate::base::random;
+use crate::base::signals::on_stop;
+use crate::base::status::Status;
+use crate::contacts::peer;
 use crate::output::{Color, Spool, json};
 
 /// How soon the end of the sending is noticed.
@@ -27,7 +28,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Measures, and shows what was measured.
 pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
-    let to = whom::parse(args.endpoint.as_deref().unwrap_or_default(), None)?
+    let to = peer::parse(args.endpoint.as_deref().unwrap_or_default(), None)?
         .endpoint
         .resolve_in(args.family)?;
     one_host(to)?;
@@ -38,11 +39,11 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         let plan = args.plan(rate, flow)?;
         let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
         let socket = Socket::connect(to, None, &options)?;
-        let session = getrandom::u64().context("the system gives no random numbers")?;
+        let session = random::u64()?;
         lines.push((Client::new(clock.now(), to, session, plan)?, socket));
     }
-    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
-    let data = Spool::lines(io::stdout()).context("cannot start a thread")?;
+    let notes = Spool::lines(io::stderr())?;
+    let data = Spool::lines(io::stdout())?;
     if for_safety {
         notes.line(format!(
             "{to} is another machine: {} datagrams a second; --rate sets another pace",

@@ -18,10 +18,10 @@ use std::time::Duration;
 use clap_complete::ArgValueCandidates;
 use pigeon_bench::{Mode, Pace, Plan};
 
-use super::endpoint::Family;
-use super::exit::{Status, UsageError};
-use super::quantity::{self, PerSecond};
-use super::whom;
+use crate::base::endpoint::Family;
+use crate::base::quantity::{self, PerSecond};
+use crate::base::status::{Status, UsageError};
+use crate::contacts::peer;
 use crate::output::Color;
 
 /// Datagrams a second where nobody said how many and the target is not this machine: harmless to
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     far_end: Option<FarEnd>,
 
     /// What to measure to: HOST:PORT or [V6]:PORT of a bench server, or of an echo service
-    #[arg(value_name = "ENDPOINT", required = true, add = ArgValueCandidates::new(whom::candidates))]
+    #[arg(value_name = "ENDPOINT", required = true, add = ArgValueCandidates::new(peer::candidates))]
     endpoint: Option<String>,
 
     #[command(flatten)]

@@ -15,6 +15,8 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Paragraph, Widget};
 
+use crate::base::thread;
+
 /// The most intervals shown; older ones leave on the left.
 const SHOWN: usize = 300;
 
@@ -60,8 +62,7 @@ impl Plot {
             return None;
         }
         let (points, drawn) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new().name("plot".into());
-        let thread = thread.spawn(move || draw_all(&title, color, &drawn)).ok()?;
+        let thread = thread::spawn("plot", move || draw_all(&title, color, &drawn)).ok()?;
         Some(Plot { points: Some(points), thread: Some(thread) })
     }
 

@@ -4,16 +4,16 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use pigeon_bench::{Declined, Server, ServerConfig, ServerEvent};
 use pigeon_net::{Clock, SocketOptions};
 
 use super::traffic::Traffic;
-use crate::cli::bind::bind;
-use crate::cli::endpoint::{ListenAddress, ListenHost};
-use crate::cli::exit::Status;
-use crate::cli::quantity::{self, BytesPerSecond};
-use crate::cli::signals::on_stop;
+use crate::base::bind::bind;
+use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::quantity::{self, BytesPerSecond};
+use crate::base::random;
+use crate::base::signals::on_stop;
+use crate::base::status::Status;
 use crate::output::Spool;
 
 /// How long it sleeps where nothing is due.
@@ -55,11 +55,9 @@ pub(crate) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &SocketOptions { timestamps: false, ..SocketOptions::default() })?;
-    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
-    let mut key = [0; 16];
-    getrandom::fill(&mut key).context("the system gives no random numbers")?;
+    let notes = Spool::lines(io::stderr())?;
     let server = Server::new(ServerConfig {
-        key,
+        key: random::bytes()?,
         max_sessions: usize::from(args.max_flows),
         max_bytes_per_second: args.max_rate.0,
         max_duration: args.max_for,

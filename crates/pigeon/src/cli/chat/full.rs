@@ -12,9 +12,9 @@ use pigeon_client::chat::{Chat, HELP, Message};
 use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 
-use super::face::Wish;
-use crate::cli::quantity::in_seconds;
-use crate::cli::spelling::without_end;
+use super::request::Request;
+use crate::base::payload::without_end;
+use crate::base::quantity::in_seconds;
 use crate::output::Color;
 use crate::ui::screen::{Action, Kind, Look, Midnight, Model, PlaceId, Presence, Screen, Update};
 use crate::ui::typist::Typed;
@@ -30,13 +30,13 @@ const COMMANDS: &[(&str, &str)] = &[
     ("/search TEXT", "look for a text in what is shown"),
 ];
 
-/// How many wishes may wait for the loop; then typing waits.
+/// How many requests may wait for the loop; then typing waits.
 const WAITING: usize = 64;
 
-/// The screen, and what it was told.
+/// The screen, and what it shows.
 pub(super) struct Full {
     screen: Screen,
-    wishes: Receiver<Told>,
+    requests: Receiver<ScreenRequest>,
     waker: Waker,
     bound: SocketAddr,
     people: BTreeMap<SocketAddr, Person>,
@@ -51,8 +51,8 @@ struct Person {
     presence: Presence,
 }
 
-/// What the screen's thread tells: it knows places, not peers.
-enum Told {
+/// A request as the screen's thread sends it: it knows places, not peers.
+enum ScreenRequest {
     Typed(Typed),
     Look(PlaceId),
 }
@@ -67,16 +67,16 @@ impl Full {
         names: Vec<String>,
         words: &[String],
     ) -> anyhow::Result<Full> {
-        let (sender, wishes) = sync_channel(WAITING);
+        let (sender, requests) = sync_channel(WAITING);
         let wakes = waker.clone();
         let act = move |action: Action| {
-            let give = |told: Told| sender.send(told).is_ok();
+            let give = |request: ScreenRequest| sender.send(request).is_ok();
             let given = match action {
-                Action::Say(_, lines) => {
-                    lines.into_iter().all(|line| give(Told::Typed(Typed::Line(line.into_bytes()))))
-                }
-                Action::Look(place) => give(Told::Look(place)),
-                Action::Leave(status) => give(Told::Typed(Typed::Leave(status))),
+                Action::Say(_, lines) => lines
+                    .into_iter()
+                    .all(|line| give(ScreenRequest::Typed(Typed::Line(line.into_bytes())))),
+                Action::Look(place) => give(ScreenRequest::Look(place)),
+                Action::Leave(status) => give(ScreenRequest::Typed(Typed::Leave(status))),
                 Action::Refresh | Action::Suspend | Action::Redraw => true,
             };
             wakes.wake();
@@ -86,7 +86,7 @@ impl Full {
         let model = Model::new("chat".into(), nobody(), COMMANDS);
         let screen = Screen::open(model, look, act)?;
         let (people, midnight) = (BTreeMap::new(), Midnight::default());
-        let mut full = Full { screen, wishes, waker, bound, people, nobody: true, midnight };
+        let mut full = Full { screen, requests, waker, bound, people, nobody: true, midnight };
         full.screen.tell(Update::Names(names));
         if let Some(chosen) = chat.chosen() {
             full.chosen(chat, chosen.peer);
@@ -98,11 +98,11 @@ impl Full {
         Ok(full)
     }
 
-    pub(super) fn next(&self) -> Option<Wish> {
-        Some(match self.wishes.try_recv().ok()? {
-            Told::Typed(typed) => Wish::Typed(typed),
+    pub(super) fn next(&self) -> Option<Request> {
+        Some(match self.requests.try_recv().ok()? {
+            ScreenRequest::Typed(typed) => Request::Typed(typed),
             // A place that is gone is nobody's.
-            Told::Look(place) => Wish::Look(self.peer_at(&place)),
+            ScreenRequest::Look(place) => Request::Look(self.peer_at(&place)),
         })
     }
 

@@ -9,10 +9,10 @@ use pigeon_client::chat::{Chat, Conversation, Message};
 use pigeon_net::Waker;
 use pigeon_text::Charset;
 
-use super::Args;
-use super::face::Wish;
-use crate::cli::bind::local_of;
-use crate::cli::spelling::line;
+use super::args::Args;
+use super::request::Request;
+use crate::base::bind::local_of;
+use crate::base::payload::line;
 use crate::output::{Color, json, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::typist::{self, Checked, Typed};
@@ -45,8 +45,8 @@ impl Lines {
         Ok(Lines { typed, printer, dim, json: args.json, bound })
     }
 
-    pub(super) fn next(&self) -> Option<Wish> {
-        self.typed.try_recv().ok().map(Wish::Typed)
+    pub(super) fn next(&self) -> Option<Request> {
+        self.typed.try_recv().ok().map(Request::Typed)
     }
 
     pub(super) fn received(&self, chat: &Chat, message: &Message) {

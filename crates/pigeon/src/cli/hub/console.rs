@@ -5,7 +5,8 @@ use pigeon_hub::{Dropped, Hub, Left};
 use pigeon_net::Stats;
 use pigeon_text::{escape, pad, width};
 
-use crate::cli::quantity::roughly;
+use crate::base::count::count;
+use crate::base::quantity::roughly;
 use crate::ui::console;
 
 /// The most members listed at once: more scroll away unread.
@@ -108,7 +109,7 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
         .collect();
     let mut lines = align(&rows);
     match total - rows.len() {
-        0 => lines.push(format!("{total} {}", if total == 1 { "member" } else { "members" })),
+        0 => lines.push(count(total, "member").to_string()),
         more => lines.push(format!("and {more} more, {total} members in all")),
     }
     lines
@@ -122,7 +123,7 @@ fn rooms(hub: &Hub) -> Vec<String> {
         .collect();
     let mut lines = align(&rows);
     let total = hub.rooms().count();
-    lines.push(format!("{total} {}", if total == 1 { "room" } else { "rooms" }));
+    lines.push(count(total, "room").to_string());
     lines
 }
 

@@ -18,12 +18,14 @@ use tracing::{debug, info};
 
 use self::console::Command;
 use self::journal::{Journal, LogFormat};
-use super::bind::bind;
-use super::endpoint::{ListenAddress, ListenHost};
-use super::exit::Status;
-use super::networks::{Nets, source_rules};
-use super::quantity::{self, BytesPerSecond, PerSecond};
-use super::signals::{Stop, on_stop};
+use crate::base::bind::bind;
+use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::networks::{Nets, source_rules};
+use crate::base::quantity::{self, BytesPerSecond, PerSecond};
+use crate::base::random;
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::Status;
+use crate::base::switch::Switch;
 use crate::output::Color;
 use crate::ui;
 use crate::ui::lines::{self, Printer};
@@ -153,12 +155,6 @@ enum FormatArg {
     Raw,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Switch {
-    On,
-    Off,
-}
-
 fn name(text: &str) -> Result<Name, String> {
     Name::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
@@ -208,13 +204,6 @@ fn config(
 ) -> anyhow::Result<Config> {
     let defaults = Config::default();
     let bound = socket.local_addr();
-    let no_random = "the system gives no random numbers";
-    let mut hash_keys = [0; 4];
-    for key in &mut hash_keys {
-        *key = getrandom::u64().context(no_random)?;
-    }
-    let mut secret = [0; 16];
-    getrandom::fill(&mut secret).context(no_random)?;
     Ok(Config {
         format: match args.format {
             FormatArg::Chat => Format::Chat,
@@ -234,8 +223,8 @@ fn config(
         notices_up_to: args.notices_up_to,
         name: args.name.clone(),
         discoverable: args.discoverable == Switch::On && !bound.ip().is_loopback(),
-        hash_keys,
-        secret,
+        hash_keys: random::hash_keys()?,
+        secret: random::bytes()?,
         report_messages: args.messages.map_or(interactive, |switch| switch == Switch::On),
     })
 }

@@ -13,8 +13,9 @@ use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
 use super::People;
-use crate::cli::quantity::in_seconds;
-use crate::cli::spelling::without_end;
+use crate::base::count::count;
+use crate::base::payload::without_end;
+use crate::base::quantity::in_seconds;
 use crate::output::Color;
 use crate::ui::screen::{Action, Kind, Look, Midnight, Model, PlaceId, Screen, Update};
 use crate::ui::typist::Typed;
@@ -245,8 +246,7 @@ fn status(session: &Session<Pcg64>, now: Instant) -> (String, bool) {
                 text.push_str(&format!(", round trip {}", in_millis(time)));
             }
             if let Some(members) = session.members() {
-                let s = if members == 1 { "" } else { "s" };
-                text.push_str(&format!(", {members} member{s}"));
+                text.push_str(&format!(", {}", count(members, "member")));
             }
             (text, false)
         }

@@ -18,14 +18,16 @@ use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::bind::one_host;
-use super::endpoint::Family;
-use super::exit::{Status, UsageError};
-use super::quantity::{self, roughly};
-use super::signals::{Stop, on_stop};
-use super::whom;
+use crate::base::bind::one_host;
+use crate::base::count::count;
+use crate::base::endpoint::Family;
+use crate::base::quantity::{self, roughly};
+use crate::base::random;
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::{Status, UsageError};
+use crate::base::terminal;
+use crate::contacts::peer;
 use crate::output::{Color, wall};
-use crate::ui::terminal;
 use crate::ui::typist::Typed;
 use face::Face;
 use full::Full;
@@ -49,7 +51,7 @@ On a terminal it takes the whole screen; ? on an empty line or F1 shows the keys
 lines instead. `quit`, Ctrl-D or Ctrl-C leaves; /help asks the hub what else it understands.")]
 pub(crate) struct Args {
     /// The hub: HOST[:PORT], port 9999 where none is given, or a contact's name
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", add = ArgValueCandidates::new(whom::candidates))]
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", add = ArgValueCandidates::new(peer::candidates))]
     hub: String,
 
     #[command(flatten)]
@@ -93,11 +95,11 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     if let Some(Err(error)) = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())) {
         return Err(UsageError(format!("bad --nick: {error}")).into());
     }
-    let hub = whom::resolve(&args.hub, DEFAULT_PORT, args.family)?;
+    let hub = peer::resolve(&args.hub, DEFAULT_PORT, args.family)?;
     one_host(hub)?;
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
-    let seed = getrandom::u64().context("the system gives no random numbers")?;
+    let seed = random::u64()?;
     let config = SessionConfig {
         hub,
         local: Some(socket.local_addr()),
@@ -204,8 +206,8 @@ impl Host<Session<Pcg64>> for Around {
             }
             Event::Joined(answer) => {
                 self.met = true;
-                let s = if answer.members == 1 { "" } else { "s" };
-                self.note(&format!("joined {hub}: a pigeon hub, {} member{s}", answer.members));
+                let members = count(answer.members, "member");
+                self.note(&format!("joined {hub}: a pigeon hub, {members}"));
             }
             Event::JoinedPlainly => {
                 self.met = true;

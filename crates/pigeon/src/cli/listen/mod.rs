@@ -13,24 +13,23 @@ use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use pigeon_client::{Arrivals, Heard, Listener};
 use pigeon_datagram::{Instant, max_payload};
-use pigeon_net::{
-    BufferSize, Clock, Driver, Host, Interfaces, Socket, SocketOptions, Stats, local_addresses,
-};
+use pigeon_net::{BufferSize, Clock, Driver, Host, Socket, SocketOptions, Stats, local_addresses};
 use pigeon_services::{Config, Ignored, Kind, Service};
 use pigeon_text::escape;
 
 use answering::{Answering, Told};
 use printer::{Form, Printer};
 
-use crate::cli::answers;
-use crate::cli::bind::bind;
-use crate::cli::endpoint::{Family, ListenAddress, ListenHost};
-use crate::cli::exit::{Status, UsageError};
-use crate::cli::networks::{Nets, source_rules};
-use crate::cli::quantity::{self, PerSecond};
-use crate::cli::serve::wall;
-use crate::cli::signals::{Stop, on_stop};
-use crate::cli::spelling::{Spelling, SpellingArgs};
+use crate::base::bind::bind;
+use crate::base::count::{count, count_of};
+use crate::base::endpoint::{Family, ListenAddress, ListenHost};
+use crate::base::multicast::{group, no_interface};
+use crate::base::networks::{Nets, net, source_rules};
+use crate::base::payload::{PayloadArgs, PayloadFormat};
+use crate::base::quantity::{self, PerSecond};
+use crate::base::services::{self, wall};
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::{Status, UsageError};
 use crate::output::{Spool, create_capture};
 
 /// How long output may still be written after the loop has ended.
@@ -88,7 +87,7 @@ pub(crate) struct Args {
     family: Family,
 
     #[command(flatten)]
-    spelling: SpellingArgs,
+    payload: PayloadArgs,
 
     /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated
     #[arg(long)]
@@ -107,27 +106,14 @@ pub(crate) struct Args {
     write: Option<PathBuf>,
 }
 
-/// Reads a network or an address.
-pub(crate) fn net(text: &str) -> Result<IpNet, String> {
-    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    let parsed = text.parse().ok().or_else(alone);
-    parsed.ok_or_else(|| format!("`{text}` is no network; e.g. 192.168.1.0/24"))
-}
-
-/// Reads a multicast group.
-pub(crate) fn group(text: &str) -> Result<IpAddr, String> {
-    let group = text.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
-    group.ok_or_else(|| format!("`{}` is no multicast group; e.g. 239.1.2.3", escape(text)))
-}
-
 /// Listens until it is stopped, or has heard enough.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let options = SocketOptions {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
         ..SocketOptions::default()
     };
-    let spelling = Spelling::from(&args.spelling);
-    let reply = args.reply.as_ref().map(|text| spelling.read(text.as_bytes())).transpose()?;
+    let format = PayloadFormat::from(&args.payload);
+    let reply = args.reply.as_ref().map(|text| format.read(text.as_bytes())).transpose()?;
     let socket = bind(args.family.listen(args.listen)?, &options)?;
     join_groups(&args, &socket)?;
     let bound = socket.local_addr();
@@ -140,7 +126,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         (_, true) => Form::Raw,
         _ => Form::Lines,
     };
-    let printer = Printer::new(bound, form, spelling, capture.transpose()?);
+    let printer = Printer::new(bound, form, format, capture.transpose()?);
 
     let clock = Clock::start();
     let listener = Listener::new(args.duration.map(|duration| clock.now() + duration));
@@ -150,12 +136,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let mut driver =
         Driver::new(machine, socket).context("cannot watch the socket")?.with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
-    let spool = printer.start(move || closed.wake()).context("cannot start a thread")?;
-    let notes = Spool::lines(io::stderr()).context("cannot start a thread")?;
+    let spool = printer.start(move || closed.wake())?;
+    let notes = Spool::lines(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
     notes.line(format!("listening on {bound}"));
 
-    let mut around = Around {
+    let mut selection = Selection {
         spool: spool.clone(),
         notes: notes.clone(),
         stop,
@@ -164,18 +150,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         heard: 0,
         passed: 0,
     };
-    let outcome = driver.run(&mut around);
+    let outcome = driver.run(&mut selection);
     let deadline = std::time::Instant::now() + LAST_WORDS;
     spool.finish(deadline);
     let dropped_here = spool.dropped() + driver.machine().listener.lost();
     let stats = driver.stats();
-    notes.line(summary(&around, driver.machine(), &stats, dropped_here));
+    notes.line(summary(&selection, driver.machine(), &stats, dropped_here));
     notes.finish(deadline);
     outcome?;
     if let Some(kind) = spool.failure() {
         bail!("cannot write what arrives: {kind}");
     }
-    let in_vain = args.duration.is_some() && around.heard == 0 && !around.stop.is_set();
+    let in_vain = args.duration.is_some() && selection.heard == 0 && !selection.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }
 
@@ -189,7 +175,7 @@ fn service(args: &Args, reply: Vec<u8>, socket: &Socket, now: Instant) -> anyhow
     }
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let sources = source_rules(&args.open, [socket.local_addr()], &interfaces);
-    let config = answers::config(sources, args.per_source)?;
+    let config = services::config(sources, args.per_source)?;
     Ok(Service::new(Kind::Fixed, Config { reply, ..config }, wall(now)))
 }
 
@@ -218,27 +204,16 @@ fn join_groups(args: &Args, socket: &Socket) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An interface that is not there, and those that are.
-pub(crate) fn no_interface(wanted: &str, interfaces: &Interfaces) -> UsageError {
-    let mut names: Vec<&str> = interfaces.iter().map(|local| local.interface.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let wanted = escape(wanted);
-    UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
-}
-
 /// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
 /// faster reader.
-fn summary(around: &Around, machine: &Answering, stats: &Stats, dropped_here: u64) -> String {
-    let s = if around.heard == 1 { "" } else { "s" };
-    let mut line = format!("{} datagram{s}", around.heard);
-    if around.passed > 0 {
-        line += &format!(", {} from elsewhere not shown", around.passed);
+fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_here: u64) -> String {
+    let mut line = count(selection.heard, "datagram").to_string();
+    if selection.passed > 0 {
+        line += &format!(", {} from elsewhere not shown", selection.passed);
     }
     if let Some(service) = &machine.service {
         let answered = service.snapshot();
-        let replies = if answered.replies == 1 { "reply" } else { "replies" };
-        line += &format!(", {} {replies}", answered.replies);
+        line += &format!(", {}", count_of(answered.replies, "reply", "replies"));
         for reason in Ignored::ALL.into_iter().filter(|&reason| answered.ignored(reason) > 0) {
             let count = answered.ignored(reason);
             line += &format!(", {count} not answered ({})", reason.describe());
@@ -253,7 +228,8 @@ fn summary(around: &Around, machine: &Answering, stats: &Stats, dropped_here: u6
     line
 }
 
-struct Around {
+/// Selects the datagrams to print, counts them, and stops the loop when there were enough.
+struct Selection {
     spool: Spool<Arrivals>,
     notes: Spool<Vec<u8>>,
     stop: Stop,
@@ -264,7 +240,7 @@ struct Around {
     passed: u64,
 }
 
-impl Host<Answering> for Around {
+impl Host<Answering> for Selection {
     fn woken(&mut self, _: &mut Answering, _: Instant, _: &Stats) -> ControlFlow<()> {
         match self.stop.is_set() || self.spool.closed().is_some() {
             true => ControlFlow::Break(()),
@@ -276,7 +252,7 @@ impl Host<Answering> for Around {
         let heard = match event {
             Told::Heard(heard) => heard,
             Told::Answered(event) => {
-                if let Some(line) = answers::warning(&event) {
+                if let Some(line) = services::warning(&event) {
                     self.notes.line(line);
                 }
                 return ControlFlow::Continue(());

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use pigeon_client::{Arrival, Arrivals};
 
-use crate::cli::bind::local_of;
-use crate::cli::spelling::Spelling;
+use crate::base::bind::local_of;
+use crate::base::count::count;
+use crate::base::payload::PayloadFormat;
 use crate::output::{Capture, Spool, json, wall};
 
 /// How arrivals are printed.
@@ -26,7 +27,7 @@ pub(super) enum Form {
 pub(super) struct Printer {
     bound: SocketAddr,
     form: Form,
-    spelling: Spelling,
+    format: PayloadFormat,
     capture: Option<Capture>,
     /// The last time of day, by its millisecond since the Unix epoch, and the last address.
     stamp: (u128, String),
@@ -38,18 +39,18 @@ impl Printer {
     pub(super) fn new(
         bound: SocketAddr,
         form: Form,
-        spelling: Spelling,
+        format: PayloadFormat,
         capture: Option<Capture>,
     ) -> Printer {
         let sender = (bound, bound.to_string());
-        Printer { bound, form, spelling, capture, stamp: (u128::MAX, String::new()), sender }
+        Printer { bound, form, format, capture, stamp: (u128::MAX, String::new()), sender }
     }
 
     /// Starts the thread. `closed` is called when nothing can be written any more.
     pub(super) fn start(
         mut self,
         closed: impl FnOnce() + Send + 'static,
-    ) -> io::Result<Spool<Arrivals>> {
+    ) -> anyhow::Result<Spool<Arrivals>> {
         let mut text = Vec::new();
         let render = move |batches: &mut dyn Iterator<Item = Arrivals>, out: &mut dyn Write| {
             for batch in batches {
@@ -88,16 +89,16 @@ impl Printer {
             self.sender = (arrival.from, arrival.from.to_string());
         }
         let length = arrival.length;
-        let unit = if length == 1 { "byte" } else { "bytes" };
         let truncated = if length > arrival.payload.len() { ", truncated" } else { "" };
+        let bytes = count(length, "byte");
         let (time, from) = (&self.stamp.1, &self.sender.1);
         // Writing to a vector cannot fail.
-        let _ = write!(text, "[{time}] {from} {length} {unit}{truncated}: ");
-        self.spelling.show_to(arrival.payload, text);
+        let _ = write!(text, "[{time}] {from} {bytes}{truncated}: ");
+        self.format.show_to(arrival.payload, text);
     }
 
     fn json(&mut self, arrival: &Arrival<'_>) -> String {
-        let text = self.spelling.json_text(arrival.payload);
+        let text = self.format.json_text(arrival.payload);
         json::datagram(json::Datagram {
             time: &wall::local(arrival.wall),
             from: arrival.from,

@@ -14,8 +14,8 @@ use super::console::{self, Command};
 use super::pump::Host;
 use super::record::Recorder;
 use super::report::{self, Screen, Totals};
-use crate::cli::quantity;
-use crate::cli::signals::Stop;
+use crate::base::quantity;
+use crate::base::signals::Stop;
 use crate::output::Spool;
 use crate::ui::console::WAITING;
 

@@ -7,7 +7,7 @@ use pigeon_datagram::link::{
     Bursts, Conditions, ConditionsError, Jitter, Loss, Probability, Rate, Reorder,
 };
 
-use crate::cli::quantity;
+use crate::base::quantity;
 
 /// What can be set, in the order in which a datagram meets it.
 pub(super) const KNOBS: [&str; 9] =

@@ -26,13 +26,14 @@ use self::pump::Pump;
 use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
-use super::bind::{bind, one_host};
-use super::endpoint::{ListenAddress, ListenHost};
-use super::exit::{Status, UsageError};
-use super::hub::Switch;
-use super::quantity;
-use super::signals::on_stop;
-use super::whom;
+use crate::base::bind::{bind, one_host};
+use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::quantity;
+use crate::base::random;
+use crate::base::signals::on_stop;
+use crate::base::status::{Status, UsageError};
+use crate::base::switch::Switch;
+use crate::contacts::peer;
 use crate::output::create_capture;
 use crate::ui::{self, lines};
 
@@ -58,7 +59,7 @@ pub(crate) struct Args {
     listen: ListenAddress,
 
     /// Where their datagrams go: HOST:PORT
-    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(whom::candidates))]
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
 
     /// Begin randomness from this number: the same traffic then has the same fate again
@@ -199,12 +200,12 @@ impl Knobs {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
-    let target = whom::parse(&args.target, None)?.endpoint.resolve()?;
+    let target = peer::parse(&args.target, None)?.endpoint.resolve()?;
     one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Short enough to be typed again.
-        None => u64::from(getrandom::u32().context("the system gives no random numbers")?),
+        None => u64::from(random::u32()?),
     };
     let options = SocketOptions { timestamps: args.record.is_some(), ..SocketOptions::default() };
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
@@ -215,7 +216,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
         let capture =
             create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))?;
-        Recorder::start(capture, target).context("cannot start a thread")
+        Recorder::start(capture, target)
     });
     let recorder = recorder.transpose()?;
 

@@ -25,7 +25,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn start(mut capture: Capture, target: SocketAddr) -> io::Result<Recorder> {
+    pub(super) fn start(mut capture: Capture, target: SocketAddr) -> anyhow::Result<Recorder> {
         let render = move |arrived: &mut dyn Iterator<Item = Recorded>, _: &mut dyn io::Write| {
             for Recorded { time, from, to, payload } in arrived {
                 capture.write(time, from, to, &payload, payload.len())?;

@@ -8,6 +8,7 @@ use pigeon_datagram::relay::{Relay, Statistics};
 use pigeon_net::Stats;
 use serde_json::Value;
 
+use crate::base::count::count;
 use crate::output::{json, wall};
 use crate::ui::lines::Printer;
 
@@ -137,8 +138,8 @@ fn short(number: f64) -> String {
 }
 
 /// `1 client`, `2 clients`
-pub(super) fn clients(count: usize) -> String {
-    if count == 1 { "1 client".to_string() } else { format!("{count} clients") }
+pub(super) fn clients(number: usize) -> String {
+    count(number, "client").to_string()
 }
 
 /// `up: 1000 in (64000 bytes), 989 out, 11 lost`

@@ -33,9 +33,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::Shapes;
 use super::knobs::{KNOBS, Setting, Shape};
-use crate::cli::exit::UsageError;
-use crate::cli::quantity;
-use crate::config::place;
+use crate::base::place::place;
+use crate::base::quantity;
+use crate::base::status::UsageError;
 
 /// The largest file that is read, and the most steps of it.
 const MAX_BYTES: u64 = 1 << 20;

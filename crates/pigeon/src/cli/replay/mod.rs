@@ -17,11 +17,11 @@ use pigeon_text::escape;
 
 use self::player::Player;
 use self::stage::{PlayError, Stage};
-use super::bind::one_host;
-use super::endpoint::peer_port;
-use super::exit::{Status, UsageError};
-use super::signals::on_stop;
-use super::whom;
+use crate::base::bind::one_host;
+use crate::base::endpoint::peer_port;
+use crate::base::signals::on_stop;
+use crate::base::status::{Status, UsageError};
+use crate::contacts::peer;
 
 /// How long to listen for a refusal after the last datagram.
 const LAST_LOOK: Duration = Duration::from_millis(20);
@@ -46,7 +46,7 @@ pub(crate) struct Args {
     file: PathBuf,
 
     /// Where to send: HOST:PORT, or a contact's name
-    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(whom::candidates))]
+    #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
 
     /// How fast: 2x, 0.5x, or max
@@ -143,7 +143,7 @@ impl Filter {
 /// Replays until the end of the file, or until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shown = escape(&args.file.to_string_lossy().into_owned()).to_string();
-    let target = whom::parse(&args.target, None)?.endpoint.resolve()?;
+    let target = peer::parse(&args.target, None)?.endpoint.resolve()?;
     one_host(target)?;
     let file = File::open(&args.file).map_err(ReadError::Io);
     let reader = file.and_then(Reader::new).map_err(|error| match error {

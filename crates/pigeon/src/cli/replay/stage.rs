@@ -13,6 +13,7 @@ use pigeon_net::{Clock, Receipt, Socket, SocketOptions, Sockets};
 
 use super::Speed;
 use super::player::{Cue, LeftOut, Packets, Player};
+use crate::base::count::count;
 use crate::output::json;
 
 /// The most sockets: sources beyond share the last one.
@@ -197,9 +198,8 @@ impl Stage {
 impl Counts {
     fn words(&self, left_out: &LeftOut) -> String {
         let Counts { sent, bytes, not_sent, replies, late, worst, elapsed } = *self;
-        let s = if sent == 1 { "" } else { "s" };
-        let mut line =
-            format!("{sent} datagram{s} ({bytes} bytes) in {:.3} s", elapsed.as_secs_f64());
+        let datagrams = count(sent, "datagram");
+        let mut line = format!("{datagrams} ({bytes} bytes) in {:.3} s", elapsed.as_secs_f64());
         if late > 0 {
             let worst = worst.as_secs_f64() * 1e3;
             line += &format!("; {late} more than 1 ms late, the worst by {worst:.1} ms");

@@ -14,6 +14,7 @@ use super::log::{Kind, Row, find_in, fold};
 use super::model::{Mode, Model};
 use super::update::{PlaceId, Presence};
 use super::wrap::{cautious, clusters, columns};
+use crate::base::count::count;
 
 /// Draws everything, and says where the cursor stands: where typing happens, so that an input
 /// method shows its candidates there.
@@ -284,15 +285,15 @@ fn draw_status(model: &Model, look: Look, areas: &Areas, buffer: &mut Buffer) {
     let mut right = Vec::new();
     let log = &model.place().log;
     if !log.follows() {
-        right.push(format!("{} below", counted(log.below(areas.text_columns()), "message")));
+        right.push(format!("{} below", count(log.below(areas.text_columns()), "message")));
         // Who reads back should know where it ends.
         if model.forgotten() > 0 {
-            right.push(format!("{} gone", counted(model.forgotten(), "old message")));
+            right.push(format!("{} gone", count(model.forgotten(), "old message")));
         }
     }
     let lost = model.dropped + model.missed;
     if lost > 0 {
-        right.push(format!("{} lost: too fast", counted(lost, "message")));
+        right.push(format!("{} lost: too fast", count(lost, "message")));
     }
     right.push("? keys".to_string());
     let right = format!(" {} ", right.join(" | "));
@@ -329,7 +330,7 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
 
 fn paste_question(lines: &[String], columns: usize) -> String {
     let number = messages_in(lines);
-    let messages = counted(number, "message");
+    let messages = count(number, "message");
     let many = lines.len() > MAX_PASTED;
     match (many, columns) {
         (false, 70..) => format!(
@@ -346,11 +347,6 @@ fn paste_question(lines: &[String], columns: usize) -> String {
 /// How many messages the lines would be: an empty one is none.
 fn messages_in(lines: &[String]) -> u64 {
     lines.iter().filter(|line| !line.trim().is_empty()).count() as u64
-}
-
-/// `1 message`, `2 messages`.
-fn counted(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn position(area: Rect, column: usize) -> Option<Position> {

@@ -9,7 +9,7 @@ use super::input::MAX_BYTES;
 use super::layout::Areas;
 use super::model::{Completion, Mode, Model, Search};
 use super::update::PlaceId;
-use crate::cli::exit::Status;
+use crate::base::status::Status;
 
 /// The most lines of a paste that are sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;

@@ -45,8 +45,9 @@ use crossterm::event::Event;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::terminal;
-use crate::cli::exit::Status;
+use crate::base::status::Status;
+use crate::base::terminal;
+use crate::base::thread;
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
@@ -81,7 +82,7 @@ impl Screen {
         catch_stops(&feed)?;
         terminal::enter_full().context("cannot take the terminal")?;
         let keyboard = Arc::clone(&feed);
-        let started = std::thread::Builder::new().name("keys".into()).spawn(move || {
+        let started = thread::spawn("keys", move || {
             // It ends with the process: reading cannot be interrupted.
             while let Ok(event) = crossterm::event::read() {
                 if !keyboard.press(event) {
@@ -102,7 +103,7 @@ impl Screen {
             act,
         };
         let started = started.and_then(|_| {
-            std::thread::Builder::new().name("screen".into()).spawn(move || {
+            thread::spawn("screen", move || {
                 // Dropped when the thread ends.
                 let _sender = sender;
                 let run = std::panic::AssertUnwindSafe(|| artist.run());
@@ -115,7 +116,7 @@ impl Screen {
         });
         if let Err(error) = started {
             terminal::restore();
-            return Err(error).context("cannot start a thread");
+            return Err(error);
         }
         Ok(Screen { feed, ended })
     }
@@ -140,8 +141,7 @@ fn catch_stops(feed: &Arc<Feed>) -> anyhow::Result<()> {
     let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTSTP]);
     let mut signals = signals.context("cannot catch signals")?;
     let feed = Arc::clone(feed);
-    let thread = std::thread::Builder::new().name("stops".into());
-    thread.spawn(move || signals.forever().for_each(|_| feed.suspend()))?;
+    thread::spawn("stops", move || signals.forever().for_each(|_| feed.suspend()))?;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use super::model::tests::{person, room, said};
 use super::model::{Mode, Model};
 use super::update::{Presence, Update};
 use super::{Look, draw};
-use crate::cli::exit::Status;
+use crate::base::status::Status;
 
 const COMMANDS: &[(&str, &str)] = &[("/nick NAME", "what others call you"), ("quit", "leave")];
 

@@ -6,8 +6,8 @@ use anyhow::anyhow;
 use pigeon_net::{OpenError, Operation, Socket, SocketOptions, local_addresses};
 
 use super::endpoint::{ListenAddress, ListenHost};
-use super::exit::UsageError;
 use super::port_holder;
+use super::status::UsageError;
 
 /// Binds where the command was told to listen.
 pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Result<Socket> {

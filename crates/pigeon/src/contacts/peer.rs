@@ -1,4 +1,4 @@
-//! Whom a word on the command line means: a contact by its name, or an endpoint.
+//! The peer that a word on the command line names: a contact, or an endpoint.
 
 use std::net::SocketAddr;
 
@@ -6,13 +6,15 @@ use anyhow::anyhow;
 use clap_complete::CompletionCandidate;
 use pigeon_text::{Charset, escape};
 
-use super::endpoint::{Endpoint, Family};
-use super::exit::UsageError;
-use crate::contacts::{self, ContactName, looks_like_endpoint};
+use super::file::load;
+use super::list::Contact;
+use super::name::{ContactName, looks_like_endpoint};
+use crate::base::endpoint::{Endpoint, Family};
+use crate::base::status::UsageError;
 
-/// Whom to talk to.
+/// Somebody to send to.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Whom {
+pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
     /// The contact's name, if it is one.
     pub(crate) name: Option<ContactName>,
@@ -20,16 +22,16 @@ pub(crate) struct Whom {
     pub(crate) charset: Option<Charset>,
 }
 
-impl From<Endpoint> for Whom {
-    fn from(endpoint: Endpoint) -> Whom {
-        Whom { endpoint, name: None, charset: None }
+impl From<Endpoint> for Peer {
+    fn from(endpoint: Endpoint) -> Peer {
+        Peer { endpoint, name: None, charset: None }
     }
 }
 
 /// Reads one word. What can only be an endpoint is never looked up, so a spoilt contacts file is
 /// in nobody's way who uses none. A word that is no contact is a host where there is a
 /// `default_port` for it, else an error that names the nearest contacts.
-pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Whom> {
+pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Peer> {
     if let Some(contact) = contact(word)? {
         return Ok(contact);
     }
@@ -42,7 +44,7 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Who
             Err(UsageError(format!("bad endpoint `{}`: {}", escape(word), escape(&why))).into())
         }
         true => {
-            let unknown = contacts::load()?.unknown(word);
+            let unknown = load()?.unknown(word);
             Err(UsageError(format!("{unknown} (an endpoint is written {}:PORT)", escape(word)))
                 .into())
         }
@@ -52,21 +54,21 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Who
 /// Looks up a contact, or a host for which there is a `default_port`. A word that is neither may be
 /// a contact's name, mistyped.
 pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::Result<SocketAddr> {
-    let whom = parse(word, Some(default_port))?;
-    whom.endpoint.resolve_in(family).map_err(|error| match whom.name {
+    let peer = parse(word, Some(default_port))?;
+    peer.endpoint.resolve_in(family).map_err(|error| match peer.name {
         None if may_be_contact(word) => {
-            let contacts = contacts::load().unwrap_or_default();
+            let contacts = load().unwrap_or_default();
             anyhow!("{error:#}; {}", contacts.unknown(word))
         }
         _ => error,
     })
 }
 
-/// `WHOM TEXT…`, or `HOST PORT TEXT…` where HOST is no contact.
+/// `PEER TEXT…`, or `HOST PORT TEXT…` where HOST is no contact.
 pub(crate) fn parse_with_text<'a>(
     first: &str,
     rest: &'a [String],
-) -> anyhow::Result<(Whom, &'a [String])> {
+) -> anyhow::Result<(Peer, &'a [String])> {
     if let Some((port, text)) = rest.split_first()
         && !has_port(first)
         // Also one that is too large: it says so itself.
@@ -86,12 +88,12 @@ fn may_be_contact(word: &str) -> bool {
     !looks_like_endpoint(word) && ContactName::parse(word).is_ok()
 }
 
-fn contact(word: &str) -> anyhow::Result<Option<Whom>> {
+fn contact(word: &str) -> anyhow::Result<Option<Peer>> {
     if !may_be_contact(word) {
         return Ok(None);
     }
-    let contacts = contacts::load()?;
-    Ok(contacts.find(word).map(|contact| Whom {
+    let contacts = load()?;
+    Ok(contacts.find(word).map(|contact| Peer {
         endpoint: contact.endpoint.clone(),
         name: Some(contact.name.clone()),
         charset: contact.charset,
@@ -106,8 +108,8 @@ fn has_port(word: &str) -> bool {
 
 /// The contacts' names for the shell to complete; none where they cannot be read.
 pub(crate) fn candidates() -> Vec<CompletionCandidate> {
-    let contacts = contacts::load().unwrap_or_default();
-    let candidate = |contact: &contacts::Contact| {
+    let contacts = load().unwrap_or_default();
+    let candidate = |contact: &Contact| {
         let help = contact.endpoint.to_string();
         CompletionCandidate::new(contact.name.as_str()).help(Some(help.into()))
     };
@@ -121,7 +123,7 @@ mod tests {
     fn parsed(words: &[&str]) -> Result<(String, usize), String> {
         let rest: Vec<String> = words[1..].iter().map(ToString::to_string).collect();
         let found = parse_with_text(words[0], &rest);
-        let shown = |(whom, text): (Whom, &[String])| (whom.endpoint.to_string(), text.len());
+        let shown = |(peer, text): (Peer, &[String])| (peer.endpoint.to_string(), text.len());
         found.map(shown).map_err(|error| error.to_string())
     }
 

@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use pigeon_net::SocketTable;
-
-use super::sockets::describe;
+use pigeon_net::{Holder, SocketTable};
+use pigeon_text::escape;
 
 /// Names the process that holds `address`, or an address that covers it: `python3 (pid 4711)`.
 /// `None` if it cannot be found, which without root is so for other users' processes, and elsewhere
@@ -18,4 +17,9 @@ pub(crate) fn find(address: SocketAddr) -> Option<String> {
     let holder =
         sockets.iter().filter(|socket| clashes(socket.local)).find_map(|s| s.holders.first());
     holder.map(describe)
+}
+
+/// The process as people know it: `python3 (pid 4711)`.
+pub(crate) fn describe(holder: &Holder) -> String {
+    format!("{} (pid {})", escape(&holder.name), holder.pid)
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 
-use super::exit::Status;
+use super::status::Status;
 
 /// Set once the process was asked to stop.
 #[derive(Clone, Default)]
@@ -41,23 +41,20 @@ pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> 
     let wanted = wanted.filter(|&signal| signal != SIGHUP || !hangup_is_ignored());
     let mut signals =
         signal_hook::iterator::Signals::new(wanted).context("cannot catch signals")?;
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            for signal in signals.forever() {
-                let status = match signal {
-                    SIGHUP => Status::HungUp,
-                    SIGTERM => Status::Terminated,
-                    _ => Status::Interrupted,
-                };
-                if flag.0.set(status).is_err() {
-                    crate::ui::terminal::restore();
-                    std::process::exit(status as i32);
-                }
-                wake();
+    super::thread::spawn("signals", move || {
+        for signal in signals.forever() {
+            let status = match signal {
+                SIGHUP => Status::HungUp,
+                SIGTERM => Status::Terminated,
+                _ => Status::Interrupted,
+            };
+            if flag.0.set(status).is_err() {
+                super::terminal::restore();
+                std::process::exit(status as i32);
             }
-        })
-        .context("cannot start a thread")?;
+            wake();
+        }
+    })?;
     Ok(stop)
 }
 

@@ -9,6 +9,17 @@ use ipnet::IpNet;
 use pigeon_guard::SourceRules;
 use pigeon_net::Interfaces;
 
+/// Reads a network or an address.
+pub(crate) fn net(text: &str) -> Result<IpNet, String> {
+    parse_net(text, "192.168.1.0/24")
+}
+
+fn parse_net(text: &str, example: &str) -> Result<IpNet, String> {
+    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let parsed = text.parse().ok().or_else(alone);
+    parsed.ok_or_else(|| format!("`{text}` is no network; e.g. {example}"))
+}
+
 /// Networks, as `10.0.0.0/8,192.168.0.0/16`; an empty text is none.
 #[derive(Clone, Debug)]
 pub(crate) struct Nets(Vec<IpNet>);
@@ -30,11 +41,7 @@ impl FromStr for Nets {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let one = |net: &str| {
-            let alone = || net.parse::<IpAddr>().ok().map(IpNet::from);
-            let parsed = net.parse().ok().or_else(alone);
-            parsed.ok_or_else(|| format!("`{net}` is no network; e.g. 192.168.0.0/16"))
-        };
+        let one = |net: &str| parse_net(net, "192.168.0.0/16");
         let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
         Ok(Nets(words.map(one).collect::<Result<_, _>>()?))
     }

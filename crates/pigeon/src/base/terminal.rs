@@ -171,7 +171,7 @@ mod tests {
         let (mut pty, pts) = open().unwrap();
         let before = tcgetattr(pty.as_fd()).unwrap();
         let itself = std::env::current_exe().unwrap();
-        let test = "ui::terminal::tests::a_program_that_panics";
+        let test = "base::terminal::tests::a_program_that_panics";
         let args = ["--exact", test, "--ignored", "--nocapture"];
         let mut child = Command::new(itself).args(args).spawn(pts).unwrap();
         let mut output = Vec::new();

@@ -1,4 +1,5 @@
-//! How datagrams are written and shown: as text in some encoding, as hexadecimal, as base64.
+//! The format of payloads on the command line and on the screen: text in some encoding, hexadecimal
+//! or base64.
 
 use std::fmt;
 use std::io::Write;
@@ -11,7 +12,7 @@ use pigeon_text::{Charset, Tongue, escape, escape_to};
 
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
-pub(crate) struct SpellingArgs {
+pub(crate) struct PayloadArgs {
     /// The encoding of text both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
     /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used [default: the
     /// contact's where there is one, else utf-8]
@@ -49,12 +50,12 @@ pub(crate) fn charsets() -> Vec<CompletionCandidate> {
     labels.map(CompletionCandidate::new).into()
 }
 
-/// Reads and shows datagrams as the flags say. Clones share what they know of the peer, so that one
-/// thread may show what it says while another writes what it is told.
+/// Converts payloads from and to text as the flags say. Clones share the peer's last encoding, so one
+/// thread may show replies while another writes in that encoding.
 #[derive(Clone, Debug)]
-pub(crate) struct Spelling {
+pub(crate) struct PayloadFormat {
     form: Form,
-    tongue: Arc<Mutex<Tongue>>,
+    encoding: Arc<Mutex<Tongue>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -76,34 +77,34 @@ impl fmt::Display for Unwritable {
 
 impl std::error::Error for Unwritable {}
 
-impl From<&SpellingArgs> for Spelling {
-    fn from(args: &SpellingArgs) -> Self {
-        Spelling::with(args, None)
+impl From<&PayloadArgs> for PayloadFormat {
+    fn from(args: &PayloadArgs) -> Self {
+        PayloadFormat::with(args, None)
     }
 }
 
-impl Spelling {
+impl PayloadFormat {
     /// As the flags say; where they name no encoding, in the contact's.
-    pub(crate) fn with(args: &SpellingArgs, contact: Option<Charset>) -> Spelling {
+    pub(crate) fn with(args: &PayloadArgs, contact: Option<Charset>) -> PayloadFormat {
         let form = match (args.hex, args.base64) {
             (true, _) => Form::Hex,
             (_, true) => Form::Base64,
             _ => Form::Text,
         };
         let charset = args.encoding.or(contact).unwrap_or_default();
-        Spelling { form, tongue: Arc::new(Mutex::new(charset.into())) }
+        PayloadFormat { form, encoding: Arc::new(Mutex::new(charset.into())) }
     }
 
     #[cfg(test)]
-    pub(crate) fn utf8() -> Spelling {
-        Spelling { form: Form::Text, tongue: Arc::default() }
+    pub(crate) fn utf8() -> PayloadFormat {
+        PayloadFormat { form: Form::Text, encoding: Arc::default() }
     }
 
     /// The bytes of what was written. Bytes that are no UTF-8 pass through where text is written in
     /// UTF-8, so that a pipe may carry anything.
     pub(crate) fn read(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
         match self.form {
-            Form::Text => match self.tongue().encode(written) {
+            Form::Text => match self.encoding().encode(written) {
                 Ok(bytes) => Ok(bytes.into_owned()),
                 Err(error) => Err(Unwritable(error.to_string())),
             },
@@ -133,7 +134,7 @@ impl Spelling {
             Form::Base64 => out.extend_from_slice(STANDARD.encode(payload).as_bytes()),
             // The escapes of `escape` are those of `decode`.
             Form::Text => {
-                let text = self.tongue().decode(payload);
+                let text = self.encoding().decode(payload);
                 escape_to(out, without_end(&text).as_bytes());
             }
         }
@@ -144,16 +145,16 @@ impl Spelling {
         match self.form {
             Form::Hex | Form::Base64 => None,
             Form::Text => {
-                let mut tongue = self.tongue();
-                tongue.decode(payload);
-                tongue.decode_whole(payload)
+                let mut encoding = self.encoding();
+                encoding.decode(payload);
+                encoding.decode_whole(payload)
             }
         }
     }
 
-    fn tongue(&self) -> MutexGuard<'_, Tongue> {
+    fn encoding(&self) -> MutexGuard<'_, Tongue> {
         // A panic elsewhere leaves it as sound as before: it is one small number.
-        self.tongue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,13 +195,13 @@ pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
 mod tests {
     use super::*;
 
-    fn spelling(encoding: &str, hex: bool, base64: bool) -> Spelling {
-        Spelling::from(&SpellingArgs { encoding: charset(encoding).ok(), hex, base64 })
+    fn format(encoding: &str, hex: bool, base64: bool) -> PayloadFormat {
+        PayloadFormat::from(&PayloadArgs { encoding: charset(encoding).ok(), hex, base64 })
     }
 
     #[test]
     fn bytes_in_every_form() {
-        let mut hex = spelling("utf-8", true, false);
+        let mut hex = format("utf-8", true, false);
         assert_eq!(hex.read(b"00 ff 7E"), Ok(vec![0, 255, 126]));
         assert_eq!(hex.show(&[0, 255, 126]), "00ff7e");
         assert_eq!(
@@ -208,7 +209,7 @@ mod tests {
             "`g` at byte 2 is no hexadecimal digit"
         );
         assert!(hex.read(b"123").is_err());
-        let mut base64 = spelling("utf-8", false, true);
+        let mut base64 = format("utf-8", false, true);
         assert_eq!(base64.read(b"/wA=\n"), Ok(vec![255, 0]));
         assert_eq!(base64.show(&[255, 0]), "/wA=");
         assert!(base64.read(b"?").is_err());
@@ -216,20 +217,20 @@ mod tests {
 
     #[test]
     fn text_in_its_encoding() {
-        let mut gb2312 = spelling("gb2312", false, false);
+        let mut gb2312 = format("gb2312", false, false);
         assert_eq!(gb2312.read("你好".as_bytes()), Ok(b"\xc4\xe3\xba\xc3".to_vec()));
         assert_eq!(gb2312.show(b"\xc4\xe3\xba\xc3\n"), "你好");
         assert!(gb2312.read("a😀".as_bytes()).unwrap_err().to_string().contains("😀"));
         assert!(gb2312.read(b"\xff").is_err());
         assert_eq!(gb2312.json_text(b"\xc4\xe3"), Some("你".to_string()));
         assert_eq!(gb2312.json_text(b"\xff\xff"), None);
-        let utf8 = spelling("utf-8", false, false);
+        let utf8 = format("utf-8", false, false);
         assert_eq!(utf8.read(b"\xff"), Ok(vec![255]));
     }
 
     #[test]
     fn auto_writes_what_the_peer_last_used() {
-        let mut auto = spelling("auto", false, false);
+        let mut auto = format("auto", false, false);
         assert_eq!(auto.read("你".as_bytes()), Ok("你".as_bytes().to_vec()));
         assert_eq!(auto.show(b"\xc4\xe3\xba\xc3"), "你好");
         assert_eq!(auto.read("你".as_bytes()), Ok(b"\xc4\xe3".to_vec()));

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use anyhow::{Context, bail};
 
-use super::exit::UsageError;
+use super::status::UsageError;
 
 /// Where to send: a host and a port, not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::spelling::Unwritable;
+use super::payload::Unwritable;
 
 /// How a command ended. The rule is one for all: whoever must change the command line, or a file that
 /// it names or that holds settings, before it can be of use to try again gets [`Status::Usage`];

@@ -4,13 +4,15 @@ use std::io::{self, BufRead, Read};
 
 use anyhow::Context;
 
-use super::exit::UsageError;
-use super::spelling::Spelling;
+use crate::base::length::check_length;
+use crate::base::payload::{PayloadFormat, read_hex};
+use crate::base::quantity;
+use crate::base::status::UsageError;
 use crate::ui::lines::{Input, next_line};
 
 /// Where a datagram ends in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
+pub(super) enum Framing {
     /// At the end of each line, which is not part of it. An empty line is an empty datagram.
     Line,
     /// At the end of the stream.
@@ -30,7 +32,7 @@ impl std::str::FromStr for Framing {
             "line" => Ok(Framing::Line),
             "whole" => Ok(Framing::Whole),
             "hex-lines" => Ok(Framing::HexLines),
-            text => match text.strip_prefix("size:").map(super::quantity::size) {
+            text => match text.strip_prefix("size:").map(quantity::size) {
                 Some(Ok(size)) if size > 0 => Ok(Framing::Size(size)),
                 _ => Err(wrong()),
             },
@@ -39,10 +41,10 @@ impl std::str::FromStr for Framing {
 }
 
 /// The datagrams of a stream, one by one.
-pub(crate) struct Frames<R> {
+pub(super) struct Frames<R> {
     from: R,
     framing: Framing,
-    spelling: Spelling,
+    format: PayloadFormat,
     /// The most bytes a datagram carries to where it goes.
     most: usize,
     number: u64,
@@ -50,12 +52,12 @@ pub(crate) struct Frames<R> {
 }
 
 impl<R: BufRead> Frames<R> {
-    pub(crate) fn new(from: R, framing: Framing, spelling: Spelling, most: usize) -> Self {
-        Frames { from, framing, spelling, most, number: 0, over: false }
+    pub(super) fn new(from: R, framing: Framing, format: PayloadFormat, most: usize) -> Self {
+        Frames { from, framing, format, most, number: 0, over: false }
     }
 
     /// The next datagram; `None` at the end. After an error there is no next one.
-    pub(crate) fn next(&mut self) -> Option<anyhow::Result<Box<[u8]>>> {
+    pub(super) fn next(&mut self) -> Option<anyhow::Result<Box<[u8]>>> {
         if self.over {
             return None;
         }
@@ -92,8 +94,8 @@ impl<R: BufRead> Frames<R> {
             },
         };
         let payload = match self.framing {
-            Framing::HexLines => super::spelling::read_hex(&written)?,
-            _ => self.spelling.read(&written)?,
+            Framing::HexLines => read_hex(&written)?,
+            _ => self.format.read(&written)?,
         };
         check_length(payload.len(), self.most)?;
         Ok(Some(payload.into()))
@@ -114,23 +116,13 @@ fn unreadable(kind: io::ErrorKind) -> anyhow::Error {
     UsageError(format!("cannot read stdin: {kind}")).into()
 }
 
-/// Refuses what no datagram carries.
-pub(crate) fn check_length(length: usize, most: usize) -> anyhow::Result<()> {
-    if length > most {
-        let error =
-            format!("not sent: {length} bytes, and a datagram there carries at most {most}");
-        return Err(UsageError(error).into());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn frames(text: &[u8], framing: &str, most: usize) -> (Vec<Vec<u8>>, Option<String>) {
         let framing = framing.parse().unwrap();
-        let mut frames = Frames::new(text, framing, Spelling::utf8(), most);
+        let mut frames = Frames::new(text, framing, PayloadFormat::utf8(), most);
         let mut read = Vec::new();
         loop {
             match frames.next() {

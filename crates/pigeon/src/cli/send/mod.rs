@@ -1,5 +1,7 @@
 //! `pigeon send`: datagrams from the command line or from stdin.
 
+mod framing;
+
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
@@ -15,15 +17,18 @@ use pigeon_net::{
     local_addresses,
 };
 
-use super::bind::{explain, is_broadcast};
-use super::endpoint::Family;
-use super::exit::{Status, UsageError};
-use super::framing::{Frames, Framing, check_length};
-use super::listen::no_interface;
-use super::quantity::{self, PerSecond};
-use super::signals::{Stop, on_stop};
-use super::spelling::{Spelling, SpellingArgs};
-use super::whom;
+use self::framing::{Frames, Framing};
+use crate::base::bind::{explain, is_broadcast};
+use crate::base::count::count;
+use crate::base::endpoint::Family;
+use crate::base::length::check_length;
+use crate::base::multicast::no_interface;
+use crate::base::payload::{PayloadArgs, PayloadFormat};
+use crate::base::quantity::{self, PerSecond};
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::{Status, UsageError};
+use crate::base::thread;
+use crate::contacts::peer;
 
 /// Send datagrams: TEXT is one; without it each line of stdin is one
 #[derive(clap::Args)]
@@ -37,7 +42,7 @@ Examples:
   pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4")]
 pub(crate) struct Args {
     /// Where to: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
-    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(whom::candidates))]
+    #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
     /// The text of one datagram; several words are joined by spaces
@@ -56,7 +61,7 @@ pub(crate) struct Args {
     family: Family,
 
     #[command(flatten)]
-    spelling: SpellingArgs,
+    payload: PayloadArgs,
 
     /// Send TEXT so often; of stdin, no more than so many datagrams
     #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
@@ -97,16 +102,16 @@ fn source(text: &str) -> Result<SocketAddr, String> {
 
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let (whom, words) = whom::parse_with_text(&args.endpoint, &args.text)?;
-    let to = whom.endpoint.resolve_in(args.family)?;
+    let (peer, words) = peer::parse_with_text(&args.endpoint, &args.text)?;
+    let to = peer.endpoint.resolve_in(args.family)?;
     let most = max_payload(to);
-    let spelling = Spelling::with(&args.spelling, whom.charset);
+    let format = PayloadFormat::with(&args.payload, peer.charset);
 
     // What is on the command line is checked before anything is opened, let alone sent.
     let text = match (args.empty, words) {
         (true, _) => Some(Vec::new()),
         (false, []) => None,
-        (false, words) => Some(spelling.read(words.join(" ").as_bytes())?),
+        (false, words) => Some(format.read(words.join(" ").as_bytes())?),
     };
     if let Some(text) = &text {
         check_length(text.len(), most)?;
@@ -127,37 +132,37 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     let input = match text {
         Some(text) => Input::Text(text.into()),
-        None => Input::Stdin(args.framing, spelling.clone(), most),
+        None => Input::Stdin(args.framing, format.clone(), most),
     };
     let payloads = read(input, args.count, driver.waker())?;
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
 
-    let mut around = Around {
+    let mut task = Task {
         payloads,
         waker: driver.waker(),
         stop,
-        spelling,
+        format,
         to: (!connected).then_some(to),
         ended: false,
         error: None,
         replies: 0,
         refused: false,
     };
-    driver.run(&mut around)?;
+    driver.run(&mut task)?;
     let sent = driver.stats().sent;
     let (sender, mut socket) = driver.into_parts();
     // On this host a refusal is there as soon as the datagram is.
-    around.refused |=
+    task.refused |=
         args.wait.is_none() && matches!(socket.receive(&mut |_| {}), Ok(Receipt::Refused));
-    around.outcome(&sender, &sent, to, args.wait)
+    task.outcome(&sender, &sent, to, args.wait)
 }
 
 /// What is to be sent.
 enum Input {
     Text(Box<[u8]>),
     /// Stdin in datagrams of so many bytes at the most.
-    Stdin(Framing, Spelling, usize),
+    Stdin(Framing, PayloadFormat, usize),
 }
 
 /// Starts the thread that reads the input, which may block, and wakes the loop for each payload. The
@@ -179,8 +184,8 @@ fn read(
             Input::Text(text) => {
                 (0..count.unwrap_or(1)).all(|_| give(Ok(text.clone())));
             }
-            Input::Stdin(framing, spelling, most) => {
-                let mut frames = Frames::new(io::stdin().lock(), framing, spelling, most);
+            Input::Stdin(framing, format, most) => {
+                let mut frames = Frames::new(io::stdin().lock(), framing, format, most);
                 let mut left = count.unwrap_or(u64::MAX);
                 while left > 0
                     && let Some(payload) = frames.next()
@@ -193,8 +198,7 @@ fn read(
         drop(giver);
         waker.wake();
     };
-    let thread = std::thread::Builder::new().name("input".into());
-    thread.spawn(read).context("cannot start a thread")?;
+    thread::spawn("input", read)?;
     Ok(payloads)
 }
 
@@ -241,23 +245,23 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
 }
 
 fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {
-    let s = if datagrams == 1 { "" } else { "s" };
+    let datagrams = count(datagrams, "datagram");
     let hint = match failure.map(|failure| failure.reason) {
         Some(pigeon_net::DropReason::NotPermitted) => "; a broadcast address needs --broadcast",
         _ => "",
     };
     match failure {
-        Some(failure) => anyhow!("{datagrams} datagram{s} not sent: {failure}{hint}"),
-        None => anyhow!("{datagrams} datagram{s} not sent"),
+        Some(failure) => anyhow!("{datagrams} not sent: {failure}{hint}"),
+        None => anyhow!("{datagrams} not sent"),
     }
 }
 
-/// What stands around the sender: the input, the screen, a signal to stop.
-struct Around {
+/// Gives the sender what is to be sent, prints replies, and works out the exit status.
+struct Task {
     payloads: Receiver<anyhow::Result<Box<[u8]>>>,
     waker: Waker,
     stop: Stop,
-    spelling: Spelling,
+    format: PayloadFormat,
     /// The group that was sent to, where several may answer: then each line says who does.
     to: Option<SocketAddr>,
     ended: bool,
@@ -266,7 +270,7 @@ struct Around {
     refused: bool,
 }
 
-impl Around {
+impl Task {
     /// What came of it all.
     fn outcome(
         self,
@@ -319,7 +323,7 @@ impl Around {
     }
 }
 
-impl Host<Sender> for Around {
+impl Host<Sender> for Task {
     fn woken(&mut self, sender: &mut Sender, now: Instant, _: &Stats) -> ControlFlow<()> {
         if self.stop.is_set() {
             return ControlFlow::Break(());
@@ -331,7 +335,7 @@ impl Host<Sender> for Around {
         match event {
             Heard::Arrivals(arrivals) => arrivals.iter().try_for_each(|arrival| {
                 self.replies += 1;
-                let text = self.spelling.show(arrival.payload);
+                let text = self.format.show(arrival.payload);
                 let line = match self.to {
                     Some(_) => format!("{}: {text}", arrival.from),
                     None => text,

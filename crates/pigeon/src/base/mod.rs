@@ -1,0 +1,28 @@
+//! What commands share. Nothing here knows a command, a screen, a contact or a configuration file.
+//!
+//! - [`status`]: exit statuses, and wrong usage as an error.
+//! - Arguments: [`endpoint`] and [`networks`] of hosts, [`multicast`] groups and interfaces,
+//!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings,
+//!   and the [`length`] of what they make.
+//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port.
+//! - [`services`]: the settings of small services, and warnings about their senders.
+//! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
+//! - Text: [`count`] with its plural, [`place`] in a file.
+
+pub(crate) mod bind;
+pub(crate) mod count;
+pub(crate) mod endpoint;
+pub(crate) mod length;
+pub(crate) mod multicast;
+pub(crate) mod networks;
+pub(crate) mod payload;
+pub(crate) mod place;
+pub(crate) mod port_holder;
+pub(crate) mod quantity;
+pub(crate) mod random;
+pub(crate) mod services;
+pub(crate) mod signals;
+pub(crate) mod status;
+pub(crate) mod switch;
+pub(crate) mod terminal;
+pub(crate) mod thread;

@@ -1,0 +1,23 @@
+//! Multicast groups on the command line, and the interface to use for them.
+
+use std::net::IpAddr;
+
+use pigeon_net::Interfaces;
+use pigeon_text::escape;
+
+use super::status::UsageError;
+
+/// Reads a multicast group.
+pub(crate) fn group(text: &str) -> Result<IpAddr, String> {
+    let group = text.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
+    group.ok_or_else(|| format!("`{}` is no multicast group; e.g. 239.1.2.3", escape(text)))
+}
+
+/// The error for an interface that this host does not have; it lists those it has.
+pub(crate) fn no_interface(wanted: &str, interfaces: &Interfaces) -> UsageError {
+    let mut names: Vec<&str> = interfaces.iter().map(|local| local.interface.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let wanted = escape(wanted);
+    UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
+}

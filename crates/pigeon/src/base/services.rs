@@ -1,0 +1,53 @@
+//! What commands that run a small service share: settings that prevent loops and amplification,
+//! the wall clock, and warnings for the operator.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::tz::TimeZone;
+use pigeon_datagram::Instant;
+use pigeon_guard::SourceRules;
+use pigeon_services::{Config, Event, WallClock};
+
+use super::count::count;
+use super::quantity::PerSecond;
+use super::random;
+
+/// The settings of a service.
+pub(crate) fn config(
+    sources: SourceRules,
+    per_source: Option<PerSecond>,
+) -> anyhow::Result<Config> {
+    let defaults = Config::default();
+    Ok(Config {
+        sources,
+        per_source: per_source.map_or(defaults.per_source, |given| given.0),
+        loopback_counts: per_source.is_some(),
+        zone: TimeZone::system(),
+        hash_keys: random::hash_keys()?,
+        ..defaults
+    })
+}
+
+/// A reading of the wall clock.
+pub(crate) fn wall(now: Instant) -> WallClock {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    WallClock::new(unix, now)
+}
+
+/// The warning about a source that hit a bound, or that repeats itself without hitting one.
+pub(crate) fn warning(event: &Event) -> Option<String> {
+    match event {
+        Event::Limited { source, bound, requests } => {
+            let (bound, requests) = (bound.describe(), count(*requests, "request"));
+            Some(format!("{source} asks too much ({bound}): {requests} not answered; a loop?"))
+        }
+        Event::Repeating { source, length, a_second } => {
+            let bytes = count(*length, "byte");
+            Some(format!(
+                "{source} sends the same {bytes} {a_second} times a second; a loop? \
+                 --per-source 1k/s would bound it"
+            ))
+        }
+        Event::Datagram { .. } => None,
+    }
+}

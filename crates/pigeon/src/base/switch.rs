@@ -1,0 +1,8 @@
+//! The value of a flag that says `on` or `off`, for flags whose default may be either.
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}

@@ -1,0 +1,13 @@
+//! Starting a thread.
+
+use std::thread::{Builder, JoinHandle};
+
+use anyhow::Context;
+
+/// Starts a thread. Debuggers and `top -H` show its name.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    run: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<JoinHandle<T>> {
+    Builder::new().name(name.into()).spawn(run).context("cannot start a thread")
+}

@@ -1,0 +1,213 @@
+//! Contacts, as a file holds them.
+
+use std::collections::HashMap;
+
+use anyhow::anyhow;
+use pigeon_text::{Charset, escape};
+use toml_edit::{Document, Item, TableLike};
+
+use super::name::ContactName;
+use crate::base::endpoint::Endpoint;
+use crate::base::place::place;
+
+/// Somebody one talks to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Contact {
+    pub(crate) name: ContactName,
+    pub(crate) endpoint: Endpoint,
+    /// How it is read and written, where that was said.
+    pub(crate) charset: Option<Charset>,
+}
+
+/// The contacts of a file, in its order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Contacts(Vec<Contact>);
+
+impl Contacts {
+    /// Reads a file's text. An error names the line and the column.
+    pub(super) fn parse(text: &str) -> anyhow::Result<Contacts> {
+        let at = |offset| place(text, offset);
+        let document = Document::parse(text).map_err(|error| {
+            let at = at(error.span().map_or(0, |span| span.start));
+            anyhow!("{at}: {}", escape(&error.message().replace('\n', ", ")))
+        })?;
+        let mut contacts = Contacts::default();
+        let mut places = HashMap::new();
+        for (name, item) in document.iter() {
+            let key = document.as_table().key(name).and_then(toml_edit::Key::span);
+            let key = key.map_or(0, |span| span.start);
+            let contact = contact(name, item).map_err(|(why, span)| {
+                anyhow!("{}: {why}", at(span.map_or(key, |span| span.start)))
+            })?;
+            let place = contacts.0.len();
+            if let Some(other) = places.insert(contact.name.folded(), place) {
+                let (name, other) = (&contact.name, &contacts.0[other].name);
+                return Err(anyhow!("{}: {name} and {other} are one name", at(key)));
+            }
+            contacts.0.push(contact);
+        }
+        Ok(contacts)
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Contact> {
+        self.0.iter()
+    }
+
+    /// The contact of this name.
+    pub(crate) fn find(&self, name: &str) -> Option<&Contact> {
+        let name = ContactName::parse(name).ok()?;
+        self.0.iter().find(|contact| contact.name.is(&name))
+    }
+
+    /// The names nearest to a mistyped one; three at most.
+    pub(crate) fn nearest(&self, name: &str) -> Vec<&str> {
+        let length = name.chars().count();
+        // Of a two-character name one may be wrong; of a long one a third.
+        let slips = (length / 3).max(1);
+        let mut near: Vec<(usize, &str)> = self
+            .0
+            .iter()
+            .map(|contact| contact.name.as_str())
+            .map(|known| (distance(name, known), known))
+            .filter(|&(distance, known)| {
+                distance <= slips && distance < known.chars().count().max(length)
+            })
+            .collect();
+        near.sort_by_key(|&(distance, _)| distance);
+        near.into_iter().map(|(_, known)| known).take(3).collect()
+    }
+
+    /// `there is no contact 狗歌; did you mean 狗哥?`
+    pub(crate) fn unknown(&self, name: &str) -> String {
+        let shown: String = name.chars().take(64).collect();
+        let hint = match self.nearest(name).as_slice() {
+            [] if self.0.is_empty() => "there are none yet; `pigeon contacts add` makes one".into(),
+            [] => "`pigeon contacts list` shows them".to_string(),
+            near => format!("did you mean {}?", near.join(" or ")),
+        };
+        format!("there is no contact {}; {hint}", escape(&shown))
+    }
+}
+
+type Wrong = (String, Option<std::ops::Range<usize>>);
+
+fn contact(name: &str, item: &Item) -> Result<Contact, Wrong> {
+    let name = ContactName::parse(name).map_err(|why| (why, None))?;
+    // The short form, for whoever writes by hand: 狗哥 = "192.168.1.103:8080"
+    if let Some(text) = item.as_str() {
+        return Ok(Contact { name, endpoint: endpoint(text, item)?, charset: None });
+    }
+    let Some(table) = item.as_table_like() else {
+        let why = format!("{name} is no contact; write {{ endpoint = \"HOST:PORT\" }}");
+        return Err((why, item.span()));
+    };
+    if let Some((other, _)) = table.iter().find(|(key, _)| !["endpoint", "encoding"].contains(key))
+    {
+        let why = format!("{name}: a contact has no {}, only endpoint, encoding", escape(other));
+        return Err((why, table.key(other).and_then(toml_edit::Key::span)));
+    }
+    let Some(item) = table.get("endpoint") else {
+        return Err((format!("{name} has no endpoint"), None));
+    };
+    let endpoint = endpoint(text(&name, table, "endpoint")?, item)?;
+    let charset = match table.get("encoding") {
+        Some(item) => {
+            let label = text(&name, table, "encoding")?;
+            Some(Charset::for_label(label).map_err(|error| (error.to_string(), item.span()))?)
+        }
+        None => None,
+    };
+    Ok(Contact { name, endpoint, charset })
+}
+
+fn endpoint(text: &str, item: &Item) -> Result<Endpoint, Wrong> {
+    Endpoint::parse(text, None).map_err(|why| (escape(&why).to_string(), item.span()))
+}
+
+fn text<'a>(name: &ContactName, table: &'a dyn TableLike, key: &str) -> Result<&'a str, Wrong> {
+    let item = table.get(key);
+    let text = item.and_then(Item::as_str);
+    text.ok_or_else(|| (format!("{name}: {key} is a text"), item.and_then(Item::span)))
+}
+
+/// The edits from one name to the other, upper and lower case being one.
+fn distance(from: &str, to: &str) -> usize {
+    strsim::levenshtein(&from.to_lowercase(), &to.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Contacts::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        let contacts = Contacts::parse(
+            "# lab\n\"狗哥\" = { endpoint = \"192.168.1.103:8080\", encoding = \"gb2312\" }\n\
+             plain = \"[::1]:9\"\n[table]\nendpoint = \"hub.local:1\"\nencoding = \"auto\"\n",
+        );
+        let contacts = contacts.unwrap();
+        let shown: Vec<String> = contacts
+            .iter()
+            .map(|c| format!("{} {} {:?}", c.name, c.endpoint, c.charset.map(|c| c.to_string())))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "狗哥 192.168.1.103:8080 Some(\"gb2312\")",
+                "plain [::1]:9 None",
+                "table hub.local:1 Some(\"auto\")"
+            ]
+        );
+        assert_eq!(contacts.find("PLAIN").unwrap().name.as_str(), "plain");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        assert!(
+            error("a = \"h:1\"\nb = {").starts_with("line 2, column 6: "),
+            "{}",
+            error("b = {")
+        );
+        assert!(error("a = \"h:1\"\na = \"h:2\"").starts_with("line 2, column 1: duplicate key"));
+        assert_eq!(
+            error("a = { endpoint = \"h\" }"),
+            "line 1, column 18: no port; write h:PORT, e.g. h:9999"
+        );
+        assert_eq!(error("a = {}"), "line 1, column 1: a has no endpoint");
+        assert!(error("a = 5").starts_with("line 1, column 5: a is no contact; write"));
+        assert!(error("\n \"x:1\" = \"h:1\"").starts_with("line 2, column 2: `x:1` can be"));
+        assert!(
+            error("a = { endpoint = \"h:1\", encoding = \"gb2321\" }")
+                .contains("did you mean gb2312")
+        );
+        assert_eq!(
+            error("a = { endpoint = \"h:1\", port = 3 }"),
+            "line 1, column 25: a: a contact has no port, only endpoint, encoding"
+        );
+
+        assert_eq!(
+            error("\"Zoë\" = \"h:1\"\n\"ZOË\" = \"h:2\""),
+            "line 2, column 1: ZOË and Zoë are one name"
+        );
+    }
+
+    #[test]
+    fn a_mistyped_name_finds_its_neighbours() {
+        let contacts = Contacts::parse(
+            "\"狗哥\" = \"h:1\"\n\"猴哥\" = \"h:2\"\nsensor = \"h:3\"\nx = \"h:4\"",
+        );
+        let contacts = contacts.unwrap();
+        assert_eq!(contacts.nearest("狗歌"), ["狗哥"]);
+        assert_eq!(contacts.nearest("老哥"), ["狗哥", "猴哥"]);
+        assert_eq!(contacts.nearest("Sensro"), ["sensor"]);
+        assert!(contacts.nearest("q").is_empty() && contacts.nearest("").is_empty());
+        assert_eq!(contacts.unknown("狗歌"), "there is no contact 狗歌; did you mean 狗哥?");
+        assert!(contacts.unknown("\x1b").contains(r"\x1b"));
+        assert!(Contacts::default().unknown(&"长".repeat(9999)).len() < 400);
+    }
+}
