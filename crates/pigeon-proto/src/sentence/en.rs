@@ -176,6 +176,7 @@ impl English {
             Reason::TooManyRooms => {
                 "you stay where you are: there are too many rooms to make another".to_string()
             }
+            Reason::RawRoom => "you stay where you are: that room carries raw data".to_string(),
             Reason::TooManyAddresses => {
                 "too many of the hub's addresses are in use; speak to another".to_string()
             }

@@ -1,20 +1,16 @@
-//! Hubs that are looked for: `/discover NONCE` is answered with `/here NONCE NAME MEMBERS
-//! SECUREPORT`, once a nonce, after up to 200 ms, so that a hundred hubs do not answer in one instant.
+//! Hubs that are looked for: `/discover` is answered with `/here`, once a nonce, after up to 200 ms, so
+//! that a hundred hubs do not answer in one instant.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Received};
+use pigeon_datagram::{Instant, Received, SocketId};
 
-use crate::Dropped;
-use crate::hub::Hub;
+use crate::statistics::Dropped;
 
 /// The longest wait before an answer.
 const SPREAD: Duration = Duration::from_millis(200);
-
-/// The first byte under the number that a nonce is turned into.
-const CHANCE: u8 = 3;
 
 /// The most answers that wait. More questions than that in 200 ms are no search but a flood.
 const MAX_PENDING: usize = 256;
@@ -26,9 +22,10 @@ const MAX_NONCES: usize = 1_024;
 #[derive(Debug)]
 pub(crate) struct Question {
     due: Instant,
+    pub(crate) socket: SocketId,
     pub(crate) to: SocketAddr,
     pub(crate) local: Option<IpAddr>,
-    pub(crate) nonce: Box<[u8]>,
+    pub(crate) nonce: Box<str>,
     /// The answer is never longer than this.
     pub(crate) length: usize,
 }
@@ -39,7 +36,7 @@ pub(crate) struct Discovery {
     /// In no order: there are few, and their waits differ.
     pending: Vec<Question>,
     /// Who asked under which nonce lately.
-    known: VecDeque<(SocketAddr, Box<[u8]>)>,
+    known: VecDeque<(SocketAddr, Box<str>)>,
 }
 
 impl Discovery {
@@ -50,7 +47,7 @@ impl Discovery {
         chance: u64,
         question: Question,
     ) -> Result<(), Dropped> {
-        let known = |(from, nonce): &(SocketAddr, Box<[u8]>)| {
+        let known = |(from, nonce): &(SocketAddr, Box<str>)| {
             *from == question.to && *nonce == question.nonce
         };
         if self.known.iter().any(known) {
@@ -81,43 +78,15 @@ impl Discovery {
 }
 
 impl Question {
-    pub(crate) fn new(
-        to: SocketAddr,
-        local: Option<IpAddr>,
-        nonce: &[u8],
-        length: usize,
-    ) -> Question {
-        Question { due: Instant::ORIGIN, to, local, nonce: nonce.into(), length }
-    }
-}
-
-impl Hub {
-    /// Takes a question for hubs, to be answered a little later.
-    pub(crate) fn discover(
-        &mut self,
-        datagram: &Received<'_>,
-        nonce: &[u8],
-    ) -> Result<(), Dropped> {
-        if !self.config.discoverable {
-            return Ok(());
-        }
-        let (to, length) = (datagram.from, datagram.payload.len());
-        let chance = self.seal.code(CHANCE, nonce).number();
-        self.discovery.ask(self.now, chance, Question::new(to, datagram.local, nonce, length))
-    }
-
-    /// Answers the questions that have waited long enough.
-    pub(crate) fn answer_questions(&mut self) {
-        while let Some(question) = self.discovery.take(self.now) {
-            let nonce = String::from_utf8_lossy(&question.nonce);
-            let (name, members) = (&self.config.name, self.members.len());
-            let answer = format!("/here {nonce} {name} {members} 0");
-            let banned = self.bans.contains(question.to.ip());
-            if answer.len() <= question.length && !banned {
-                self.send(question.to, question.local, |bytes| {
-                    bytes.extend_from_slice(answer.as_bytes());
-                });
-            }
+    /// A question that came as this datagram.
+    pub(crate) fn new(datagram: &Received<'_>, nonce: &str) -> Question {
+        Question {
+            due: Instant::ORIGIN,
+            socket: datagram.socket,
+            to: datagram.from,
+            local: datagram.local,
+            nonce: nonce.into(),
+            length: datagram.payload.len(),
         }
     }
 }
@@ -130,14 +99,15 @@ mod tests {
     fn a_nonce_is_answered_once_and_floods_are_bounded() {
         let mut discovery = Discovery::default();
         let from = |n: u32| SocketAddr::from((n.to_be_bytes(), 9));
-        let mut ask = |n: u32, nonce: &[u8]| {
-            discovery.ask(Instant::ORIGIN, n.into(), Question::new(from(n), None, nonce, 200))
+        let mut ask = |n: u32, nonce: &str| {
+            let question = Question::new(&Received::new(from(n), &[b' '; 200]), nonce);
+            discovery.ask(Instant::ORIGIN, n.into(), question)
         };
-        assert_eq!([ask(1, b"a"), ask(2, b"a"), ask(1, b"b")], [Ok(()); 3]);
-        assert_eq!(ask(1, b"a"), Err(Dropped::AskedBefore));
-        let taken = (10..5_000).filter(|&n| ask(n, b"c").is_ok()).count();
+        assert_eq!([ask(1, "a"), ask(2, "a"), ask(1, "b")], [Ok(()); 3]);
+        assert_eq!(ask(1, "a"), Err(Dropped::AskedBefore));
+        let taken = (10..5_000).filter(|&n| ask(n, "c").is_ok()).count();
         assert_eq!(taken, MAX_PENDING - 3);
-        assert_eq!(ask(5_000, b"c"), Err(Dropped::QuestionsFull));
+        assert_eq!(ask(5_000, "c"), Err(Dropped::QuestionsFull));
         let late = Instant::ORIGIN + SPREAD;
         assert!(discovery.due().unwrap() < late);
         assert_eq!(std::iter::from_fn(|| discovery.take(late)).count(), MAX_PENDING);

@@ -35,8 +35,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use pigeon_datagram::Instant;
 
-use crate::members::Slot;
-use crate::rooms::RoomId;
+use crate::core::id::{MemberId, RoomId};
 
 /// How long a line can come back as an echo.
 const MEMORY: Duration = Duration::from_secs(2);
@@ -107,7 +106,7 @@ struct Sent {
     key: u64,
     at: Instant,
     /// Who had said it and got no copy: what it says again is no echo.
-    not_to: Option<Slot>,
+    not_to: Option<MemberId>,
 }
 
 /// Lines that were sent to one target with the same last eight bytes.
@@ -154,14 +153,16 @@ impl Half {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Suspect {
     pub(crate) address: SocketAddr,
-    /// Where it sits, if it is a member.
-    pub(crate) member: Option<(Slot, RoomId)>,
+    /// Who it is, if it is a member.
+    pub(crate) member: Option<MemberId>,
+    /// Its room, if it is in one.
+    pub(crate) room: Option<RoomId>,
 }
 
 impl Suspect {
     /// To whom lines were sent that it may have got.
     fn targets(self) -> impl Iterator<Item = Target> {
-        let room = self.member.map(|(_, room)| Target::Room(room));
+        let room = self.room.map(Target::Room);
         room.into_iter().chain([Target::Address(self.address)])
     }
 }
@@ -178,7 +179,7 @@ impl Echoes {
     }
 
     /// Remembers a line that is being sent, to all of the target but `not_to`.
-    pub(crate) fn sent(&mut self, now: Instant, to: Target, not_to: Option<Slot>, line: &[u8]) {
+    pub(crate) fn sent(&mut self, now: Instant, to: Target, not_to: Option<MemberId>, line: &[u8]) {
         let line = line.trim_ascii();
         let (Some(end), Ok(length)) = (last_bytes(line), u16::try_from(line.len())) else {
             return;
@@ -213,9 +214,8 @@ impl Echoes {
 
     fn ends_in_line(&self, now: Instant, from: Suspect, text: &[u8]) -> bool {
         let Some(end) = last_bytes(text) else { return false };
-        let suspect = from.member.map(|(slot, _)| slot);
         let counts = |sent: &Sent| {
-            now - sent.at <= MEMORY && (sent.not_to.is_none() || sent.not_to != suspect)
+            now - sent.at <= MEMORY && (sent.not_to.is_none() || sent.not_to != from.member)
         };
         from.targets().any(|to| {
             let key = self.key(to, 0, end);
@@ -340,7 +340,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rooms::{LOBBY, PORCH};
+    use crate::core::id::Slot;
+
+    const LOBBY: RoomId = RoomId::new(0, 1);
+    const OTHER: RoomId = RoomId::new(1, 2);
 
     thread_local! {
         static WORK: std::cell::Cell<(usize, usize)> = const { std::cell::Cell::new((0, 0)) };
@@ -367,9 +370,8 @@ mod tests {
     }
 
     fn suspect(room: RoomId) -> Suspect {
-        let mut members = crate::members::Members::new([0; 4]);
-        let slot = members.insert(member(), at(0), room, None);
-        Suspect { address: member(), member: Some((slot, room)) }
+        let id = MemberId::new(Slot::new(0), 0);
+        Suspect { address: member(), member: Some(id), room: Some(room) }
     }
 
     fn echoes() -> Echoes {
@@ -412,10 +414,10 @@ mod tests {
     fn only_what_was_sent_there_and_lately_counts() {
         let echoes = echoes();
         let line = "狗哥: hello there".as_bytes();
-        assert!(!echoes.is_echo(at(10), suspect(PORCH), line));
+        assert!(!echoes.is_echo(at(10), suspect(OTHER), line));
         assert!(!echoes.is_echo(
             at(10),
-            Suspect { address: "10.0.0.2:7".parse().unwrap(), member: None },
+            Suspect { address: "10.0.0.2:7".parse().unwrap(), member: None, room: None },
             b"* you are dog"
         ));
         assert!(echoes.is_echo(at(2_000), suspect(LOBBY), line));
@@ -426,8 +428,7 @@ mod tests {
     fn who_got_no_copy_may_say_it_again() {
         let mut echoes = Echoes::new([0; 4]);
         let speaker = suspect(LOBBY);
-        let slot = speaker.member.map(|(slot, _)| slot);
-        echoes.sent(at(0), Target::Room(LOBBY), slot, b"temp=21.5 C");
+        echoes.sent(at(0), Target::Room(LOBBY), speaker.member, b"temp=21.5 C");
         assert!(!echoes.is_echo(at(10), speaker, b"temp=21.5 C"));
         echoes.sent(at(20), Target::Room(LOBBY), None, b"temp=21.5 C");
         assert!(echoes.is_echo(at(30), speaker, b"temp=21.5 C"));

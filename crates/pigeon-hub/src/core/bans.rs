@@ -1,68 +1,9 @@
-//! Who may be a member: what depends on where somebody comes from, the bounds of the table, and bans.
+//! Networks that are neither heard nor answered.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use pigeon_datagram::Received;
-use pigeon_guard::Origin;
-
-use crate::members::Members;
-use crate::{Config, Dropped};
-
-/// One value for each [`Origin`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PerOrigin<T> {
-    /// For this host.
-    pub loopback: T,
-    /// For open networks.
-    pub open: T,
-    /// For everyone else.
-    pub beyond: T,
-}
-
-impl<T> PerOrigin<T> {
-    pub(crate) fn get(&self, origin: Origin) -> &T {
-        match origin {
-            Origin::Loopback => &self.loopback,
-            Origin::Open => &self.open,
-            Origin::Beyond => &self.beyond,
-        }
-    }
-
-    pub(crate) fn get_mut(&mut self, origin: Origin) -> &mut T {
-        match origin {
-            Origin::Loopback => &mut self.loopback,
-            Origin::Open => &mut self.open,
-            Origin::Beyond => &mut self.beyond,
-        }
-    }
-}
-
-/// Whether there is room for one more member, from this address and at that of the hub's.
-pub(crate) fn check_room(
-    config: &Config,
-    members: &Members,
-    datagram: &Received<'_>,
-) -> Result<(), Dropped> {
-    let from = datagram.from;
-    if members.len() >= config.max_members {
-        return Err(Dropped::HubFull);
-    }
-    if !members.can_answer_from(datagram.local) {
-        return Err(Dropped::LocalsFull);
-    }
-    match (config.max_per_address, counted_as(config, from.ip())) {
-        (Some(most), Some(counted)) if members.at(counted) >= most => Err(Dropped::AddressFull),
-        _ => Ok(()),
-    }
-}
-
-/// Under which address a member from this one is counted, if at all.
-pub(crate) fn counted_as(config: &Config, ip: IpAddr) -> Option<IpAddr> {
-    let counts = config.max_per_address.is_some() && (config.loopback_counts || !ip.is_loopback());
-    counts.then(|| config.sources.counted_as(ip))
-}
 
 /// The most networks that can be banned at once.
 pub(crate) const MAX_BANS: usize = 10_000;

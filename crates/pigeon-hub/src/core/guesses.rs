@@ -5,7 +5,7 @@
 //! must not lock out those who know the password, so an address that has not guessed wrong within
 //! the last minute is always heard once. Right guesses cost nothing: a whole class may come at once.
 //!
-//! An address is what [`SourceRules::counted_as`](crate::SourceRules::counted_as) makes of it. Those
+//! An address is what [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as) makes of it. Those
 //! that guessed wrong are remembered for a minute, [`MAX_ADDRESSES`] at the most; while there are so
 //! many, further ones are not heard, since otherwise each could guess once and be forgotten.
 //!
@@ -20,8 +20,8 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 use pigeon_datagram::Instant;
 
-use crate::Rate;
-use crate::limits::Buckets;
+use super::rates::Buckets;
+use crate::config::Rate;
 
 /// Wrong guesses from one address.
 const FROM_ONE: Rate = Rate { messages: Some(5), bytes: None };

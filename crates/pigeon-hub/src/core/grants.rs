@@ -6,9 +6,9 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use pigeon_datagram::Instant;
 use pigeon_guard::Seal;
+use pigeon_proto::{Name, RoomName};
 
-use crate::Name;
-use crate::members::Slot;
+use super::id::Slot;
 
 /// How long a name waits for its member.
 const KEPT: Duration = Duration::from_secs(600);
@@ -38,7 +38,7 @@ pub(crate) enum Holder {
     /// A member has it.
     Here(Slot),
     /// Its member is gone; it was in a room of this name.
-    Gone { name: Name, room: Name, since: Instant },
+    Gone { name: Name, room: RoomName, since: Instant },
 }
 
 /// Grants: each `/nick` makes one, and its resume word speaks for it.
@@ -89,7 +89,7 @@ impl Grants {
     }
 
     /// A grant's member has gone.
-    pub(crate) fn leave(&mut self, now: Instant, grant: u32, name: Name, room: Name) {
+    pub(crate) fn leave(&mut self, now: Instant, grant: u32, name: Name, room: RoomName) {
         while let Some(&(left, grant)) = self.gone.front() {
             let waits = now - left <= KEPT;
             if waits && self.gone.len() < MAX_KEPT {
@@ -129,13 +129,13 @@ mod tests {
         let at = |seconds| Instant::ORIGIN + Duration::from_secs(seconds);
         let name = || Name::parse(b"dog").unwrap();
         for n in 0..20_000 {
-            grants.leave(at(0), n, name(), Name::lobby());
+            grants.leave(at(0), n, name(), RoomName::lobby());
         }
         assert_eq!((grants.gone.len(), grants.holders.len()), (MAX_KEPT, MAX_KEPT));
         assert_eq!(grants.given_up, 10_000);
         assert!(grants.holder(at(0), 5).is_none() && grants.holder(at(0), 19_999).is_some());
         assert!(grants.holder(at(601), 19_999).is_none());
-        grants.leave(at(601), 30_000, name(), Name::lobby());
+        grants.leave(at(601), 30_000, name(), RoomName::lobby());
         assert_eq!((grants.gone.len(), grants.holders.len()), (1, 1));
         assert_eq!(grants.given_up, 10_000, "the others waited long enough");
     }
