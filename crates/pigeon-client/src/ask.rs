@@ -188,8 +188,8 @@ impl Machine for Ask {
 
 #[cfg(test)]
 mod tests {
-    use pigeon_datagram::link::{Conditions, Loss, Probability};
-    use pigeon_datagram::simulation::{Direction, Network, Node, Peer};
+    use pigeon_netsim::path::{Conditions, Loss, Probability};
+    use pigeon_netsim::simulation::{Direction, Network, Node, Peer};
 
     use super::*;
 

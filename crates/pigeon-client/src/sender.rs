@@ -140,7 +140,7 @@ impl Machine for Sender {
 
 #[cfg(test)]
 mod tests {
-    use pigeon_datagram::simulation::{Network, Node, Peer};
+    use pigeon_netsim::simulation::{Network, Node, Peer};
 
     use super::*;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use pigeon_client::{Discover, Question, Search};
 use pigeon_datagram::Instant;
-use pigeon_datagram::link::{Conditions, Jitter, Loss, Probability};
-use pigeon_datagram::simulation::{Happening, LogEntry, Network};
 use pigeon_hub::{Config, Hub, Name};
+use pigeon_netsim::path::{Conditions, Jitter, Loss, Probability};
+use pigeon_netsim::simulation::{Happening, LogEntry, Network};
 
 const HUBS: u8 = 8;
 const LASTS: Duration = Duration::from_secs(1);

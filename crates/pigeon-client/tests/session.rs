@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use pigeon_client::{Contact, Event, Roster, Said, Session, SessionConfig, Spoken};
 use pigeon_datagram::Instant;
-use pigeon_datagram::link::{Conditions, Loss, Probability};
-use pigeon_datagram::simulation::{Direction, Network, Node, Peer};
 use pigeon_hub::{Config, Hub, SourceRules};
+use pigeon_netsim::path::{Conditions, Loss, Probability};
+use pigeon_netsim::simulation::{Direction, Network, Node, Peer};
 use rand_pcg::Pcg64;
 
 type Member = Session<Pcg64>;

@@ -5,19 +5,11 @@
 //! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out.
 //! - [`Machine`]: the contract, and what its driver owes it.
 //! - [`Outbox`]: what a machine is about to send.
-//! - [`link`]: a seeded model of what may happen to a datagram on the way.
-//! - [`relay`]: such links between many clients and a target.
-//! - [`sequence`]: what the numbers of the datagrams that arrived tell of those that did not.
-//! - [`simulation`]: machines at addresses, links between them, and virtual time.
 #![forbid(unsafe_code)]
 
 mod datagram;
-pub mod link;
 mod machine;
 mod outbox;
-pub mod relay;
-pub mod sequence;
-pub mod simulation;
 mod time;
 
 pub use datagram::{

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use pigeon_bench::{Client, ClientEvent, Endpoint, FarEnd, Kind, Mode, Server};
-use pigeon_datagram::link::{Conditions, Jitter, Reorder};
-use pigeon_datagram::simulation::Direction;
 use pigeon_datagram::{Instant, Machine};
+use pigeon_netsim::path::{Conditions, Jitter, Reorder};
+use pigeon_netsim::simulation::Direction;
 
 use crate::harness::{Bench, CLIENT, SERVER, adds_up, carry, config, lossy, millis, percent, plan};
 

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::simulation::{Answer, Happening, Network, Node, Peer};
 use pigeon_hub::Format::{Chat, Classic, Raw};
 use pigeon_hub::{Config, Dropped, Event, Format, Hub, Rate};
+use pigeon_netsim::simulation::{Answer, Happening, Network, Node, Peer};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, bytes_got, got, heartbeat, is_hubs, local};
 
@@ -66,7 +66,7 @@ impl World {
     }
 
     fn delivered(&self, from: SocketAddr, to: SocketAddr) -> usize {
-        let is_it = |e: &&pigeon_datagram::simulation::LogEntry| {
+        let is_it = |e: &&pigeon_netsim::simulation::LogEntry| {
             e.from == from && e.to == to && matches!(e.what, Happening::Delivered)
         };
         self.network.log().filter(is_it).count()
@@ -300,7 +300,7 @@ fn what_answers_with_ever_new_text_stays_within_its_rate() {
         config.rate.loopback = Rate { messages: Some(20), bytes: None };
         let mut world = World::new(config);
         // A link that takes time, or the exchange would stop time in the simulation.
-        let conditions = pigeon_datagram::link::Conditions {
+        let conditions = pigeon_netsim::path::Conditions {
             delay: Duration::from_micros(100),
             ..Default::default()
         };

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use pigeon_datagram::relay::{Event, Port, Relay, Way};
 use pigeon_datagram::{Instant, Received};
 use pigeon_net::Stats;
+use pigeon_netsim::relay::{Event, Port, Relay, Way};
 use pigeon_text::escape;
 
 use super::Shapes;

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap_complete::ArgValueCandidates;
-use pigeon_datagram::relay::{Config, Relay, Way};
 use pigeon_net::{Clock, SocketOptions, local_addresses};
+use pigeon_netsim::relay::{Config, Relay, Way};
 use pigeon_text::escape;
 
 use self::around::Around;

@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Context;
-use pigeon_datagram::relay::{Event, Port, Relay};
 use pigeon_datagram::{Instant, Received, Transmit};
 use pigeon_net::{Clock, Receipt, Socket, SocketOptions, Sockets, Stats, Waker};
+use pigeon_netsim::relay::{Event, Port, Relay};
 
 /// Batches received before timers and the waker are looked at again.
 const BATCHES: usize = 4;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use pigeon_datagram::Received;
-use pigeon_datagram::relay::{Port, Relay};
+use pigeon_netsim::relay::{Port, Relay};
 
 use crate::output::{Capture, Spool, wall};
 

@@ -14,7 +14,7 @@
 //!    they received. The copy uses none of the rate.
 //! 7. **Delay, jitter, reordering.** Drawn for each copy by itself: each found its own way.
 //!
-//! Statistics count the outcome of every step in [`LinkCounters`], and at any moment
+//! Statistics count the outcome of every step in [`PathCounters`], and at any moment
 //! `sent + duplicated = delivered + lost + dropped + in flight`.
 //!
 //! [`Timeline`] changes conditions at given times.
@@ -44,14 +44,14 @@ use std::collections::BinaryHeap;
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::Instant;
 use dice::{Dice, Journey, Roll, below};
 use line::Line;
 use loss::Channel;
+use pigeon_datagram::Instant;
 
 pub use conditions::{Conditions, ConditionsError, Rate, Reorder};
 pub use datagram::Datagram;
-pub use fate::{DropReason, Fate, LinkCounters};
+pub use fate::{DropReason, Fate, PathCounters};
 pub use jitter::Jitter;
 pub use loss::{Bursts, BurstsError, Loss};
 pub use probability::{Probability, ProbabilityError};
@@ -60,9 +60,9 @@ pub use timeline::{Timeline, TimelineError};
 /// One direction of a path, carrying items `T` whose bytes are a datagram's payload
 /// ([`Datagram`], `Vec<u8>`, an array).
 ///
-/// A caller [`send`](Link::send)s, sleeps until [`poll_timeout`](Link::poll_timeout), and takes
-/// out what has arrived with [`poll`](Link::poll) until that says `None`.
-pub struct Link<T> {
+/// A caller [`send`](Path::send)s, sleeps until [`poll_timeout`](Path::poll_timeout), and takes
+/// out what has arrived with [`poll`](Path::poll) until that says `None`.
+pub struct Path<T> {
     conditions: Conditions,
     /// What [`Conditions::are_perfect`] says of them: it is asked for every datagram.
     perfect: bool,
@@ -74,10 +74,10 @@ pub struct Link<T> {
     bytes_in_flight: usize,
     /// How many items have ever been put in flight: the order among those due at one instant.
     next_order: u64,
-    counters: LinkCounters,
+    counters: PathCounters,
 }
 
-/// How much a link holds at once, whatever its conditions. What would exceed either bound is
+/// How much a path holds at once, whatever its conditions. What would exceed either bound is
 /// dropped as it enters, and counted ([`DropReason::InFlightFull`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InFlightLimit {
@@ -95,12 +95,12 @@ impl Default for InFlightLimit {
     }
 }
 
-impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
-    /// A link whose generators are seeded from `rng`. It takes from it a fixed count of numbers,
-    /// so several links may be made from one generator.
+impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
+    /// A path whose generators are seeded from `rng`. It takes from it a fixed count of numbers,
+    /// so several paths may be made from one generator.
     pub fn new(conditions: Conditions, rng: &mut impl Rng) -> Result<Self, ConditionsError> {
         conditions.check()?;
-        Ok(Link {
+        Ok(Path {
             perfect: conditions.are_perfect(),
             conditions,
             limit: InFlightLimit::default(),
@@ -110,16 +110,16 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
             in_flight: BinaryHeap::new(),
             bytes_in_flight: 0,
             next_order: 0,
-            counters: LinkCounters::default(),
+            counters: PathCounters::default(),
         })
     }
 
-    /// A link that does the same for the same seed, on any machine.
+    /// A path that does the same for the same seed, on any machine.
     pub fn seeded(conditions: Conditions, seed: u64) -> Result<Self, ConditionsError> {
-        Link::new(conditions, &mut Pcg64::seed_from_u64(seed))
+        Path::new(conditions, &mut Pcg64::seed_from_u64(seed))
     }
 
-    /// The same link with another bound on what it holds at once.
+    /// The same path with another bound on what it holds at once.
     pub fn with_in_flight_limit(mut self, limit: InFlightLimit) -> Self {
         self.limit = limit;
         self
@@ -131,7 +131,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
     }
 
     /// What has happened so far.
-    pub fn statistics(&self) -> &LinkCounters {
+    pub fn statistics(&self) -> &PathCounters {
         &self.counters
     }
 
@@ -170,14 +170,14 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Link<T> {
         }
     }
 
-    /// Whether the link changes nothing at the moment: conditions are perfect and nothing is on the
-    /// way. What is sent now may be handed on without being put in, and [`pass`](Link::pass) be
+    /// Whether the path changes nothing at the moment: conditions are perfect and nothing is on the
+    /// way. What is sent now may be handed on without being put in, and [`pass`](Path::pass) be
     /// told.
     pub fn is_transparent(&self) -> bool {
         self.perfect && self.in_flight.is_empty()
     }
 
-    /// So many datagrams were handed on past a [transparent](Link::is_transparent) link. They count
+    /// So many datagrams were handed on past a [transparent](Path::is_transparent) path. They count
     /// as sent and delivered, and have their draws, as if they had been put in.
     pub fn pass(&mut self, datagrams: u64) {
         self.dice.skip(datagrams);

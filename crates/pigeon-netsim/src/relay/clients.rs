@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::Instant;
+use pigeon_datagram::Instant;
 
 /// A client: its slot, and which of the clients that had the slot it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Clients {
     }
 
     /// A client's address and which of ours it writes to, unless it has gone.
-    pub(super) fn path(&self, id: ClientId) -> Option<(SocketAddr, Option<IpAddr>)> {
+    pub(super) fn addresses(&self, id: ClientId) -> Option<(SocketAddr, Option<IpAddr>)> {
         self.get(id).map(|client| (client.address, client.reached_at))
     }
 

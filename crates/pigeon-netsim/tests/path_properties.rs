@@ -1,11 +1,11 @@
-//! What holds for a link under any conditions and any traffic.
+//! What holds for a path under any conditions and any traffic.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
-use pigeon_datagram::link::{
-    Bursts, Conditions, Fate, InFlightLimit, Jitter, Link, LinkCounters, Loss, Probability, Rate,
+use pigeon_netsim::path::{
+    Bursts, Conditions, Fate, InFlightLimit, Jitter, Loss, Path, PathCounters, Probability, Rate,
     Reorder,
 };
 use proptest::prelude::*;
@@ -91,48 +91,48 @@ fn instant() -> impl Strategy<Value = Instant> {
 struct Outcome {
     fates: Vec<Fate>,
     arrivals: Vec<(Instant, Vec<u8>)>,
-    counters: LinkCounters,
+    counters: PathCounters,
 }
 
 /// Plays the steps, and checks on the way what must always hold.
 fn play(start: Instant, conditions: &Conditions, seed: u64, steps: &[Step]) -> Outcome {
     let limit = InFlightLimit { datagrams: 20, bytes: 4_000 };
-    let link = Link::seeded(conditions.clone(), seed).unwrap();
-    let mut link = link.with_in_flight_limit(limit);
+    let path = Path::seeded(conditions.clone(), seed).unwrap();
+    let mut path = path.with_in_flight_limit(limit);
     let mut now = start;
     let (mut fates, mut arrivals) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
             Step::Send(length) => {
-                let fate = link.send(now, vec![0; *length]);
+                let fate = path.send(now, vec![0; *length]);
                 if let Fate::Carried { due, copy_due, .. } = fate {
                     assert!(due >= now && copy_due.is_none_or(|due| due >= now));
                 }
                 fates.push(fate);
             }
             Step::Wait(duration) => now = now + *duration,
-            Step::Poll => take(&mut link, now, &mut arrivals),
-            Step::Change(conditions) => link.set_conditions(now, conditions.clone()).unwrap(),
+            Step::Poll => take(&mut path, now, &mut arrivals),
+            Step::Change(conditions) => path.set_conditions(now, conditions.clone()).unwrap(),
         }
-        let counters = link.statistics();
+        let counters = path.statistics();
         assert_eq!(
             counters.sent + counters.duplicated,
-            counters.delivered + counters.lost + counters.dropped() + link.in_flight() as u64,
+            counters.delivered + counters.lost + counters.dropped() + path.in_flight() as u64,
         );
-        assert!(link.in_flight() <= limit.datagrams);
+        assert!(path.in_flight() <= limit.datagrams);
     }
-    take(&mut link, Instant::from_nanos(u64::MAX), &mut arrivals);
-    assert_eq!(link.in_flight(), 0);
-    assert_eq!(link.poll_timeout(), None);
-    Outcome { fates, arrivals, counters: *link.statistics() }
+    take(&mut path, Instant::from_nanos(u64::MAX), &mut arrivals);
+    assert_eq!(path.in_flight(), 0);
+    assert_eq!(path.poll_timeout(), None);
+    Outcome { fates, arrivals, counters: *path.statistics() }
 }
 
 /// Takes out what is due: never before its time, and in order.
-fn take(link: &mut Link<Vec<u8>>, now: Instant, arrivals: &mut Vec<(Instant, Vec<u8>)>) {
+fn take(path: &mut Path<Vec<u8>>, now: Instant, arrivals: &mut Vec<(Instant, Vec<u8>)>) {
     let mut earlier = Instant::ORIGIN;
     loop {
-        let due = link.poll_timeout();
-        let arrived = link.poll(now);
+        let due = path.poll_timeout();
+        let arrived = path.poll(now);
         assert_eq!(arrived.is_some(), due.is_some_and(|due| due <= now));
         let (Some(due), Some(arrived)) = (due, arrived) else { break };
         assert!(due >= earlier);
@@ -195,17 +195,17 @@ proptest! {
             rate, mtu, ..Conditions::default()
         };
         let checked = conditions.check();
-        prop_assert_eq!(Link::<Vec<u8>>::seeded(conditions, 0).err(), checked.err());
+        prop_assert_eq!(Path::<Vec<u8>>::seeded(conditions, 0).err(), checked.err());
     }
 }
 
 #[test]
 fn what_is_due_at_one_instant_keeps_its_order() {
-    let mut link = Link::seeded(Conditions::default(), 1).unwrap();
+    let mut path = Path::seeded(Conditions::default(), 1).unwrap();
     for number in 0..100_u8 {
-        link.send(Instant::ORIGIN, [number]);
+        path.send(Instant::ORIGIN, [number]);
     }
-    let arrived: Vec<_> = std::iter::from_fn(|| link.poll(Instant::ORIGIN)).collect();
+    let arrived: Vec<_> = std::iter::from_fn(|| path.poll(Instant::ORIGIN)).collect();
     assert!(arrived.iter().map(|&[number]| number).eq(0..100));
 }
 
@@ -217,17 +217,17 @@ fn the_bounds_of_the_model_are_kept_and_counted() {
         ..Conditions::default()
     };
     let limit = InFlightLimit { datagrams: 3, bytes: 100 };
-    let mut link = Link::seeded(far, 1).unwrap().with_in_flight_limit(limit);
+    let mut path = Path::seeded(far, 1).unwrap().with_in_flight_limit(limit);
     // With its copy; then alone, for want of an entry; then not at all.
     for _ in 0..3 {
-        link.send(Instant::ORIGIN, vec![0; 10]);
+        path.send(Instant::ORIGIN, vec![0; 10]);
     }
-    let counters = *link.statistics();
-    assert_eq!((link.in_flight(), counters.duplicated, counters.dropped_in_flight_full), (3, 2, 2));
-    while link.poll(Instant::from_nanos(u64::MAX)).is_some() {}
+    let counters = *path.statistics();
+    assert_eq!((path.in_flight(), counters.duplicated, counters.dropped_in_flight_full), (3, 2, 2));
+    while path.poll(Instant::from_nanos(u64::MAX)).is_some() {}
     // Too many bytes, though entries are free.
-    link.send(Instant::ORIGIN, vec![0; 101]);
-    assert_eq!((link.in_flight(), link.statistics().dropped_in_flight_full), (0, 3));
+    path.send(Instant::ORIGIN, vec![0; 101]);
+    assert_eq!((path.in_flight(), path.statistics().dropped_in_flight_full), (0, 3));
 }
 
 /// A seed means the same on every machine and in every version: what it gave is written down.
@@ -240,12 +240,12 @@ fn a_seed_keeps_its_meaning() {
             jitter,
             ..Conditions::default()
         };
-        let mut link = Link::seeded(conditions, 2026).unwrap();
+        let mut path = Path::seeded(conditions, 2026).unwrap();
         let due = |fate| match fate {
             Fate::Carried { due, .. } => due.as_nanos(),
             Fate::Dropped(_) => 0,
         };
-        (0..10).map(|_| due(link.send(Instant::ORIGIN, [0; 1]))).collect()
+        (0..10).map(|_| due(path.send(Instant::ORIGIN, [0; 1]))).collect()
     };
     let uniform = due(Jitter::Uniform(Duration::from_nanos(900)));
     assert_eq!(uniform, [1722, 1047, 0, 964, 0, 1665, 720, 1418, 266, 1447]);

@@ -1,4 +1,4 @@
-//! The random numbers of a link: a generator for each knob, and a fixed count of draws from each
+//! The random numbers of a path: a generator for each knob, and a fixed count of draws from each
 //! for every datagram. The parent module says why.
 
 use rand_core::{Rng, SeedableRng};
@@ -53,7 +53,7 @@ impl Dice {
     }
 
     /// Leaves out the draws of so many datagrams. They are passed over only once others are asked
-    /// for, in a few dozen steps however many they are: a link that changes nothing costs nothing.
+    /// for, in a few dozen steps however many they are: a path that changes nothing costs nothing.
     pub(super) fn skip(&mut self, datagrams: u64) {
         self.skipped = self.skipped.saturating_add(datagrams);
     }

@@ -1,12 +1,12 @@
-//! The link's statistics against theory, over a million datagrams for each knob. Seeds are fixed,
+//! The path's statistics against theory, over a million datagrams for each knob. Seeds are fixed,
 //! so a test that passes once passes always; the bounds are five standard deviations.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of `#[test]`")]
 
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
-use pigeon_datagram::link::{
-    Bursts, Conditions, DropReason, Fate, Jitter, Link, Loss, Probability, Rate, Reorder, Timeline,
+use pigeon_netsim::path::{
+    Bursts, Conditions, DropReason, Fate, Jitter, Loss, Path, Probability, Rate, Reorder, Timeline,
 };
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64;
@@ -25,15 +25,15 @@ fn ns(nanos: u64) -> Duration {
     Duration::from_nanos(nanos)
 }
 
-fn link(conditions: Conditions, seed: u64) -> Link<Payload> {
-    Link::seeded(conditions, seed).unwrap()
+fn path(conditions: Conditions, seed: u64) -> Path<Payload> {
+    Path::seeded(conditions, seed).unwrap()
 }
 
 /// Sends a million datagrams at one instant, taking out what is due, and shows each fate.
-fn send_a_million(link: &mut Link<Payload>, mut see: impl FnMut(Fate)) {
+fn send_a_million(path: &mut Path<Payload>, mut see: impl FnMut(Fate)) {
     for number in 0..MILLION {
-        see(link.send(START, (number as u32).to_le_bytes()));
-        while link.poll(Instant::from_nanos(u64::MAX)).is_some() {}
+        see(path.send(START, (number as u32).to_le_bytes()));
+        while path.poll(Instant::from_nanos(u64::MAX)).is_some() {}
     }
 }
 
@@ -68,11 +68,11 @@ fn is_lost(fate: Fate) -> bool {
 
 fn random_loss(probability: f64) {
     let conditions = Conditions { loss: Loss::Random(share(probability)), ..Conditions::default() };
-    let mut link = link(conditions, 1);
+    let mut path = path(conditions, 1);
     let mut lost = 0;
-    send_a_million(&mut link, |fate| lost += u64::from(is_lost(fate)));
+    send_a_million(&mut path, |fate| lost += u64::from(is_lost(fate)));
     assert_binomial(lost, MILLION, probability);
-    let counters = link.statistics();
+    let counters = path.statistics();
     assert_eq!((counters.lost, counters.delivered), (lost, MILLION - lost));
 }
 
@@ -104,7 +104,7 @@ fn bursts_have_the_mean_loss_and_geometric_lengths() {
     // The last bin holds all longer ones.
     let mut lengths = [0_u64; 21];
     let (mut run, mut lost) = (0_usize, 0);
-    send_a_million(&mut link(conditions, 2), |fate| {
+    send_a_million(&mut path(conditions, 2), |fate| {
         if is_lost(fate) {
             run += 1;
             lost += 1;
@@ -142,7 +142,7 @@ fn a_channel_that_loses_in_both_states_has_the_mean_of_both() {
     };
     let conditions = Conditions { loss: Loss::Bursts(bursts), ..Conditions::default() };
     let (mut lost, mut pairs, mut before) = (0_u64, 0_u64, false);
-    send_a_million(&mut link(conditions, 3), |fate| {
+    send_a_million(&mut path(conditions, 3), |fate| {
         let is_lost = is_lost(fate);
         lost += u64::from(is_lost);
         pairs += u64::from(is_lost && before);
@@ -164,13 +164,13 @@ fn a_channel_that_loses_in_both_states_has_the_mean_of_both() {
 #[test]
 fn the_delay_is_exact() {
     let delay = Duration::from_micros(12_345);
-    let mut link = link(Conditions { delay, ..Conditions::default() }, 4);
+    let mut path = path(Conditions { delay, ..Conditions::default() }, 4);
     for number in 0..MILLION {
         let now = START + ns(number);
-        link.send(now, [0; 4]);
-        assert_eq!(link.poll_timeout(), Some(now + delay));
-        assert!(link.poll(now + (delay - ns(1))).is_none());
-        assert!(link.poll(now + delay).is_some());
+        path.send(now, [0; 4]);
+        assert_eq!(path.poll_timeout(), Some(now + delay));
+        assert!(path.poll(now + (delay - ns(1))).is_none());
+        assert!(path.poll(now + delay).is_some());
     }
 }
 
@@ -186,7 +186,7 @@ fn jitter_is_uniform_to_both_ends() {
     // 10,001 values in 73 bins of 137: exact, so no bin is larger than another.
     let mut bins = [0_u64; 73];
     let (mut sum, mut squares, mut least, mut most) = (0.0, 0.0, u64::MAX, 0);
-    send_a_million(&mut link(conditions, 5), |fate| {
+    send_a_million(&mut path(conditions, 5), |fate| {
         let Fate::Carried { due, .. } = fate else { panic!("{fate:?}") };
         let above = (due - START).as_nanos() as u64 - (delay - spread);
         bins[above as usize / 137] += 1;
@@ -221,7 +221,7 @@ fn normal_mass(from: f64, to: f64) -> f64 {
 fn delays(delay: u64, jitter: Jitter, seed: u64) -> Vec<f64> {
     let conditions = Conditions { delay: ns(delay), jitter, ..Conditions::default() };
     let mut delays = Vec::new();
-    send_a_million(&mut link(conditions, seed), |fate| {
+    send_a_million(&mut path(conditions, seed), |fate| {
         let Fate::Carried { due, .. } = fate else { panic!("{fate:?}") };
         delays.push((due - START).as_nanos() as f64);
     });
@@ -279,18 +279,18 @@ fn the_share_held_back_is_overtaken() {
         reorder: Reorder { probability: share(0.03), by },
         ..Conditions::default()
     };
-    let mut link = link(conditions, 6);
+    let mut path = path(conditions, 6);
     let (mut held, mut late, mut newest) = (0, 0, None);
     for number in 0..MILLION {
         // A pair each 100 ns. Held back for 10 ns, the first of a pair is overtaken by the second,
         // but neither by the next pair.
         let now = START + ns(number / 2 * 100);
-        let fate = link.send(now, (number as u32).to_le_bytes());
+        let fate = path.send(now, (number as u32).to_le_bytes());
         let Fate::Carried { due, held_back, .. } = fate else { panic!("{fate:?}") };
         assert_eq!(due, now + ns(100) + if held_back { by } else { ns(0) });
         held += u64::from(held_back);
         if number % 2 == 1 {
-            while let Some(arrived) = link.poll(now + ns(110)) {
+            while let Some(arrived) = path.poll(now + ns(110)) {
                 let arrived = Some(u32::from_le_bytes(arrived));
                 late += u64::from(arrived < newest);
                 newest = newest.max(arrived);
@@ -298,37 +298,37 @@ fn the_share_held_back_is_overtaken() {
         }
     }
     assert_binomial(held, MILLION, 0.03);
-    assert_eq!(link.statistics().held_back, held);
+    assert_eq!(path.statistics().held_back, held);
     // The first of a pair held back, and the second not.
     assert_binomial(late, MILLION / 2, 0.03 * 0.97);
 }
 
 #[test]
 fn the_share_duplicated_arrives_twice() {
-    let mut link = link(Conditions { duplicate: share(0.02), ..Conditions::default() }, 7);
+    let mut path = path(Conditions { duplicate: share(0.02), ..Conditions::default() }, 7);
     let mut copies = 0;
     for number in 0..MILLION {
         let payload = (number as u32).to_le_bytes();
-        let fate = link.send(START, payload);
+        let fate = path.send(START, payload);
         let Fate::Carried { copy_due, .. } = fate else { panic!("{fate:?}") };
         copies += u64::from(copy_due.is_some());
-        assert_eq!(link.poll(START), Some(payload));
-        assert_eq!(link.poll(START), copy_due.map(|_| payload));
+        assert_eq!(path.poll(START), Some(payload));
+        assert_eq!(path.poll(START), copy_due.map(|_| payload));
     }
     assert_binomial(copies, MILLION, 0.02);
-    let counters = link.statistics();
+    let counters = path.statistics();
     assert_eq!((counters.duplicated, counters.delivered), (copies, MILLION + copies));
 }
 
 #[test]
 fn the_share_corrupted_has_one_bit_flipped_anywhere() {
-    let mut link = link(Conditions { corrupt: share(0.25), ..Conditions::default() }, 8);
+    let mut path = path(Conditions { corrupt: share(0.25), ..Conditions::default() }, 8);
     let mut bits = [0_u64; 32];
     for number in 0..MILLION {
         let sent = (number as u32).wrapping_mul(2_654_435_761);
-        let fate = link.send(START, sent.to_le_bytes());
+        let fate = path.send(START, sent.to_le_bytes());
         let Fate::Carried { corrupted_bit, .. } = fate else { panic!("{fate:?}") };
-        let arrived = u32::from_le_bytes(link.poll(START).unwrap());
+        let arrived = u32::from_le_bytes(path.poll(START).unwrap());
         let expected = corrupted_bit.map_or(0, |bit| 1 << bit);
         assert_eq!(sent ^ arrived, expected);
         if let Some(bit) = corrupted_bit {
@@ -337,28 +337,28 @@ fn the_share_corrupted_has_one_bit_flipped_anywhere() {
     }
     let corrupted: u64 = bits.iter().sum();
     assert_binomial(corrupted, MILLION, 0.25);
-    assert_eq!(link.statistics().corrupted, corrupted);
+    assert_eq!(path.statistics().corrupted, corrupted);
     assert_chi_squared(&bits, |_| corrupted as f64 / 32.0);
 }
 
 #[test]
 fn an_empty_datagram_is_never_corrupted() {
     let certain = Conditions { corrupt: Probability::ALWAYS, ..Conditions::default() };
-    let mut link = Link::<[u8; 0]>::seeded(certain, 9).unwrap();
-    link.send(START, []);
-    assert_eq!(link.poll(START), Some([]));
-    assert_eq!(link.statistics().corrupted, 0);
+    let mut path = Path::<[u8; 0]>::seeded(certain, 9).unwrap();
+    path.send(START, []);
+    assert_eq!(path.poll(START), Some([]));
+    assert_eq!(path.statistics().corrupted, 0);
 }
 
 #[test]
 fn the_rate_is_kept_and_its_queue_is_bounded() {
     // Four bytes a microsecond offered, three carried: a datagram of 4 bytes each 4/3 microseconds.
     let rate = Rate { bytes_per_second: 3_000_000, queue_bytes: 3_000 };
-    let mut link = link(Conditions { rate: Some(rate), ..Conditions::default() }, 10);
+    let mut path = path(Conditions { rate: Some(rate), ..Conditions::default() }, 10);
     let (mut accepted, mut longest, mut last) = (0_u64, Duration::ZERO, START);
     for number in 0..MILLION {
         let now = START + Duration::from_micros(number);
-        match link.send(now, [0; 4]) {
+        match path.send(now, [0; 4]) {
             Fate::Carried { due, .. } => {
                 assert!(due > last, "two datagrams leave at once");
                 accepted += 1;
@@ -367,7 +367,7 @@ fn the_rate_is_kept_and_its_queue_is_bounded() {
             }
             fate => assert_eq!(fate, Fate::Dropped(DropReason::QueueFull)),
         }
-        while link.poll(now).is_some() {}
+        while path.poll(now).is_some() {}
     }
     // Always busy from the first datagram on: to the nanosecond, bytes over rate.
     assert_eq!((last - START).as_nanos(), u128::from(accepted) * 4_000_000_000 / 3_000_000);
@@ -377,29 +377,29 @@ fn the_rate_is_kept_and_its_queue_is_bounded() {
     // What left in one second, and what waits in the queue at its end: 4 bytes each.
     let most = (3_000_000 + 3_000) / 4;
     assert!((most - 2..=most).contains(&accepted), "{accepted}");
-    assert_eq!(link.statistics().dropped_queue_full, MILLION - accepted);
+    assert_eq!(path.statistics().dropped_queue_full, MILLION - accepted);
 }
 
 #[test]
 fn the_mtu_is_the_largest_that_passes() {
     let conditions = Conditions { mtu: Some(10), ..Conditions::default() };
-    let mut link = Link::<Vec<u8>>::seeded(conditions, 11).unwrap();
+    let mut path = Path::<Vec<u8>>::seeded(conditions, 11).unwrap();
     for number in 0..MILLION as usize {
-        let fate = link.send(START, vec![0; number % 21]);
+        let fate = path.send(START, vec![0; number % 21]);
         assert_eq!(fate == Fate::Dropped(DropReason::Mtu), number % 21 > 10);
-        link.poll(START);
+        path.poll(START);
     }
     let too_large = MILLION / 21 * 10 + (MILLION % 21).saturating_sub(11);
-    assert_eq!(link.statistics().dropped_mtu, too_large);
+    assert_eq!(path.statistics().dropped_mtu, too_large);
 }
 
 /// Counts the datagrams of which both events are true, each true for a half.
-fn joint(first: &mut Link<Payload>, second: &mut Link<Payload>) -> u64 {
+fn joint(first: &mut Path<Payload>, second: &mut Path<Payload>) -> u64 {
     let mut both = 0;
     for _ in 0..MILLION {
-        let lost = [&mut *first, second].map(|link| {
-            let fate = link.send(START, [0; 4]);
-            link.poll(START);
+        let lost = [&mut *first, second].map(|path| {
+            let fate = path.send(START, [0; 4]);
+            path.poll(START);
             is_lost(fate)
         });
         both += u64::from(lost == [true, true]);
@@ -411,19 +411,19 @@ fn joint(first: &mut Link<Payload>, second: &mut Link<Payload>) -> u64 {
 fn two_directions_from_one_seed_are_independent() {
     let half = Conditions { loss: Loss::Random(share(0.5)), ..Conditions::default() };
     let mut rng = Pcg64::seed_from_u64(12);
-    let mut up = Link::new(half.clone(), &mut rng).unwrap();
-    let mut down = Link::new(half, &mut rng).unwrap();
+    let mut up = Path::new(half.clone(), &mut rng).unwrap();
+    let mut down = Path::new(half, &mut rng).unwrap();
     assert_binomial(joint(&mut up, &mut down), MILLION, 0.25);
 }
 
 #[test]
 fn neighbouring_seeds_are_independent() {
     let half = Conditions { loss: Loss::Random(share(0.5)), ..Conditions::default() };
-    assert_binomial(joint(&mut link(half.clone(), 13), &mut link(half, 14)), MILLION, 0.25);
+    assert_binomial(joint(&mut path(half.clone(), 13), &mut path(half, 14)), MILLION, 0.25);
 }
 
 #[test]
-fn the_knobs_of_one_link_are_independent() {
+fn the_knobs_of_one_path_are_independent() {
     let half = share(0.5);
     let conditions = Conditions {
         delay: ns(1_000),
@@ -435,7 +435,7 @@ fn the_knobs_of_one_link_are_independent() {
     };
     // Each combination of the four, jitter as below and above its mean, is equally likely.
     let mut combinations = [0_u64; 16];
-    send_a_million(&mut link(conditions, 15), |fate| {
+    send_a_million(&mut path(conditions, 15), |fate| {
         let Fate::Carried { due, held_back, corrupted_bit, copy_due } = fate else {
             panic!("{fate:?}")
         };
@@ -460,7 +460,7 @@ fn a_copy_finds_its_own_way() {
     };
     let late = |due: Instant| due - START > ns(1_000);
     let mut both = 0;
-    send_a_million(&mut link(conditions, 18), |fate| {
+    send_a_million(&mut path(conditions, 18), |fate| {
         let Fate::Carried { due, copy_due, .. } = fate else { panic!("{fate:?}") };
         both += u64::from(late(due) && copy_due.is_some_and(late));
     });
@@ -471,8 +471,8 @@ fn a_copy_finds_its_own_way() {
 #[test]
 fn turning_one_knob_leaves_the_draws_of_the_others() {
     let loss = Loss::Random(share(0.1));
-    let mut plain = link(Conditions { loss, ..Conditions::default() }, 16);
-    let mut busy = link(
+    let mut plain = path(Conditions { loss, ..Conditions::default() }, 16);
+    let mut busy = path(
         Conditions {
             loss,
             delay: ns(1_000),
@@ -485,11 +485,11 @@ fn turning_one_knob_leaves_the_draws_of_the_others() {
         16,
     );
     let more = Loss::Random(share(0.2));
-    let mut worse = link(Conditions { loss: more, ..Conditions::default() }, 16);
+    let mut worse = path(Conditions { loss: more, ..Conditions::default() }, 16);
     for _ in 0..MILLION {
-        let [plain, busy, worse] = [&mut plain, &mut busy, &mut worse].map(|link| {
-            let fate = link.send(START, [0; 4]);
-            while link.poll(Instant::from_nanos(u64::MAX)).is_some() {}
+        let [plain, busy, worse] = [&mut plain, &mut busy, &mut worse].map(|path| {
+            let fate = path.send(START, [0; 4]);
+            while path.poll(Instant::from_nanos(u64::MAX)).is_some() {}
             is_lost(fate)
         });
         assert_eq!(plain, busy);
@@ -506,20 +506,20 @@ fn a_timeline_of_one_knob_leaves_the_draws_of_the_others() {
     // A round of ten datagrams, five of them rough.
     let changes = vec![(ns(0), quiet.clone()), (ns(5), rough)];
     let mut timeline = Timeline::new(START, changes, Some(ns(10))).unwrap();
-    let (mut plain, mut changing) = (link(quiet.clone(), 21), link(quiet, 21));
+    let (mut plain, mut changing) = (path(quiet.clone(), 21), path(quiet, 21));
     let (mut lost, mut copies) = ([0_u64; 2], [0_u64; 2]);
     for number in 0..MILLION {
         let now = START + ns(number);
         while let Some(conditions) = timeline.poll(now) {
             changing.set_conditions(now, conditions.clone()).unwrap();
         }
-        let [one, other] = [&mut plain, &mut changing].map(|link| link.send(now, [0; 4]));
+        let [one, other] = [&mut plain, &mut changing].map(|path| path.send(now, [0; 4]));
         assert_eq!(is_lost(one), is_lost(other));
         let half = usize::from(number % 10 >= 5);
         lost[half] += u64::from(is_lost(other));
         copies[half] += u64::from(matches!(other, Fate::Carried { copy_due: Some(_), .. }));
-        for link in [&mut plain, &mut changing] {
-            while link.poll(Instant::from_nanos(u64::MAX)).is_some() {}
+        for path in [&mut plain, &mut changing] {
+            while path.poll(Instant::from_nanos(u64::MAX)).is_some() {}
         }
     }
     assert_binomial(lost[0], MILLION / 2, 0.1);
@@ -529,28 +529,28 @@ fn a_timeline_of_one_knob_leaves_the_draws_of_the_others() {
 }
 
 #[test]
-fn what_passes_a_transparent_link_has_its_draws() {
+fn what_passes_a_transparent_path_has_its_draws() {
     let half = Conditions { loss: Loss::Random(share(0.5)), ..Conditions::default() };
-    let (mut sent, mut passed) = (link(Conditions::default(), 22), link(Conditions::default(), 22));
+    let (mut sent, mut passed) = (path(Conditions::default(), 22), path(Conditions::default(), 22));
     for round in 0..100 {
-        for link in [&mut sent, &mut passed] {
-            link.set_conditions(START, Conditions::default()).unwrap();
-            assert!(link.is_transparent());
+        for path in [&mut sent, &mut passed] {
+            path.set_conditions(START, Conditions::default()).unwrap();
+            assert!(path.is_transparent());
         }
         for _ in 0..round {
             sent.send(START, [0; 4]);
             assert!(sent.poll(START).is_some());
         }
         passed.pass(round);
-        for link in [&mut sent, &mut passed] {
-            link.set_conditions(START, half.clone()).unwrap();
-            assert!(!link.is_transparent());
+        for path in [&mut sent, &mut passed] {
+            path.set_conditions(START, half.clone()).unwrap();
+            assert!(!path.is_transparent());
         }
         for _ in 0..100 {
             assert_eq!(sent.send(START, [0; 4]), passed.send(START, [0; 4]));
         }
-        for link in [&mut sent, &mut passed] {
-            while link.poll(START).is_some() {}
+        for path in [&mut sent, &mut passed] {
+            while path.poll(START).is_some() {}
         }
         assert_eq!(sent.statistics(), passed.statistics());
     }
@@ -561,13 +561,13 @@ fn an_mtu_leaves_the_bursts_of_the_rest() {
     let bursts = Loss::Bursts(Bursts::from_means(share(0.2), 5.0).unwrap());
     let all = Conditions { loss: bursts, ..Conditions::default() };
     let small = Conditions { mtu: Some(10), ..all.clone() };
-    let mut all = Link::<Vec<u8>>::seeded(all, 17).unwrap();
-    let mut small = Link::<Vec<u8>>::seeded(small, 17).unwrap();
+    let mut all = Path::<Vec<u8>>::seeded(all, 17).unwrap();
+    let mut small = Path::<Vec<u8>>::seeded(small, 17).unwrap();
     for number in 0..MILLION as usize / 10 {
         let payload = vec![0; number % 2 * 20];
-        let [all, small] = [&mut all, &mut small].map(|link| {
-            let fate = link.send(START, payload.clone());
-            link.poll(START);
+        let [all, small] = [&mut all, &mut small].map(|path| {
+            let fate = path.send(START, payload.clone());
+            path.poll(START);
             fate
         });
         if payload.is_empty() {

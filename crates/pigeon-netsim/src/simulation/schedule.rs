@@ -1,9 +1,9 @@
-//! What is due when, for each node: its two links and its timer. Ordered by time, so that the next
+//! What is due when, for each node: its two paths and its timer. Ordered by time, so that the next
 //! thing is found without asking every node.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Instant;
+use pigeon_datagram::Instant;
 
 /// A deadline that never comes: [`Instant`] saturates there.
 const NEVER: Instant = Instant::from_nanos(u64::MAX);
@@ -13,8 +13,8 @@ const NEVER: Instant = Instant::from_nanos(u64::MAX);
 pub(super) struct Schedule {
     deadlines: BTreeMap<(usize, Cause), Instant>,
     order: BTreeSet<(Instant, Cause, usize)>,
-    /// How many of the deadlines are links'.
-    links: usize,
+    /// How many of the deadlines are paths'.
+    paths: usize,
 }
 
 /// What is due at a node. In the order in which the causes are seen to at one instant.
@@ -38,11 +38,11 @@ impl Schedule {
         }
         if let Some(old) = old {
             self.order.remove(&(old, cause, index));
-            self.links -= usize::from(cause != Cause::Timer);
+            self.paths -= usize::from(cause != Cause::Timer);
         }
         if let Some(at) = at {
             self.order.insert((at, cause, index));
-            self.links += usize::from(cause != Cause::Timer);
+            self.paths += usize::from(cause != Cause::Timer);
         }
     }
 
@@ -51,8 +51,8 @@ impl Schedule {
         self.order.first().map(|&(at, ..)| at)
     }
 
-    /// The first node whose up link is due at `at`.
-    pub(super) fn up_link_due(&self, at: Instant) -> Option<usize> {
+    /// The first node whose up path is due at `at`.
+    pub(super) fn up_path_due(&self, at: Instant) -> Option<usize> {
         let due = (at, Cause::Up, 0)..=(at, Cause::Up, usize::MAX);
         self.order.range(due).next().map(|&(_, _, index)| index)
     }
@@ -65,6 +65,6 @@ impl Schedule {
 
     /// Whether any datagram is on the way.
     pub(super) fn has_datagrams(&self) -> bool {
-        self.links > 0
+        self.paths > 0
     }
 }

@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::link::{Conditions, Jitter, Loss, Probability, Reorder};
-use pigeon_datagram::simulation::{BATCH, Direction, Happening, Network, Node, Peer};
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_netsim::path::{Conditions, Jitter, Loss, Probability, Reorder};
+use pigeon_netsim::simulation::{BATCH, Direction, Happening, Network, Node, Peer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -73,7 +73,7 @@ impl Machine for Counter {
 }
 
 #[test]
-fn an_echo_takes_both_links_there_and_back() {
+fn an_echo_takes_both_paths_there_and_back() {
     let mut network = Network::new(1);
     network.default_conditions(delayed(10)).unwrap();
     let server = network.add(address(1), echo());
@@ -175,7 +175,7 @@ fn who_writes_to_nobody_is_refused_after_the_way_back() {
     assert!(network.run_until_quiet(SECOND));
     assert_eq!((network.now(), network.machine(client).refused()), (at(20), 0));
 
-    // From where a machine was: two links there, two back.
+    // From where a machine was: two paths there, two back.
     network.refuses(true);
     network.act(client, |peer, _| peer.send(address(1), b"?"));
     network.run_for(ms(39));
@@ -183,7 +183,7 @@ fn who_writes_to_nobody_is_refused_after_the_way_back() {
     network.run_for(ms(1));
     assert_eq!(network.machine(client).refused(), 1);
 
-    // From where none ever was: one link there, one back.
+    // From where none ever was: one path there, one back.
     network.act(client, |peer, _| peer.send(address(9), b"?"));
     network.run_for(ms(20));
     assert_eq!(network.machine(client).refused(), 2);

@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
 use super::node::Packet;
-use crate::Instant;
-use crate::link::{DropReason, Fate};
+use crate::path::{DropReason, Fate};
+use pigeon_datagram::Instant;
 
 /// How many bytes the log keeps unless told otherwise.
 const LOG_BYTES: usize = 4 << 20;
@@ -33,9 +33,9 @@ pub struct LogEntry {
 /// What may happen to a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// It entered the sender's up link.
+    /// It entered the sender's up path.
     Up(Fate),
-    /// It entered the receiver's down link.
+    /// It entered the receiver's down path.
     Down(Fate),
     /// A machine was handed it.
     Delivered,

@@ -1,13 +1,13 @@
-//! Machines at addresses, links between them, and virtual time: what tests of every state machine
+//! Machines at addresses, paths between them, and virtual time: what tests of every state machine
 //! stand on. Pure and seeded, so that a test that failed once fails always.
 //!
-//! Each machine is a *node* with an up link and a down link of its own; a datagram travels the
-//! sender's up link, then the receiver's down link. [`Peer`] is a ready-made machine that does
+//! Each machine is a *node* with an up path and a down path of its own; a datagram travels the
+//! sender's up path, then the receiver's down path. [`Peer`] is a ready-made machine that does
 //! what `nc -u` or ten lines of Python do.
 //!
 //! ```
 //! # use std::time::Duration;
-//! # use pigeon_datagram::simulation::{Network, Peer};
+//! # use pigeon_netsim::simulation::{Network, Peer};
 //! let mut network = Network::new(1);
 //! let (a, b) = ("10.0.0.1:1000".parse()?, "10.0.0.2:2000".parse()?);
 //! let alice = network.add(a, Peer::new());
@@ -21,15 +21,15 @@
 //! # Time
 //!
 //! [`Network::step`] goes to the next instant at which anything is due, and there plays the
-//! driver: first the up links hand on what has arrived; then each node for which anything is due,
+//! driver: first the up paths hand on what has arrived; then each node for which anything is due,
 //! in the order in which they were added, is handed up to [`BATCH`] datagrams and its timeout, and
-//! is then drained once. What it sends at that instant over a link without delay belongs to the
+//! is then drained once. What it sends at that instant over a path without delay belongs to the
 //! next step.
 //!
 //! # Inside
 //!
 //! - here: [`Network`], what a test may do with it, and how a datagram goes through it.
-//! - `node`: a node's handle, and what stands behind it: address, links, and a machine of any type.
+//! - `node`: a node's handle, and what stands behind it: address, paths, and a machine of any type.
 //! - `schedule`: what is due when.
 //! - `log`: what has happened to datagrams, and how it reads.
 //! - `peer`: the ready-made machine.
@@ -46,10 +46,10 @@ use std::time::Duration;
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::link::{Conditions, ConditionsError, LinkCounters};
-use crate::{Instant, Machine, Received};
+use crate::path::{Conditions, ConditionsError, PathCounters};
 use log::Log;
 use node::{Host, Packet, Slot};
+use pigeon_datagram::{Instant, Machine, Received};
 use schedule::{Cause, Schedule};
 
 pub use log::{Happening, LogEntry};
@@ -61,7 +61,7 @@ pub use peer::{Answer, Arrival, Peer};
 pub const BATCH: usize = 64;
 
 /// How many steps one instant may take after the test last acted on a machine. Two machines that
-/// answer each other for ever over links without delay would never let time go on; here they fail
+/// answer each other for ever over paths without delay would never let time go on; here they fail
 /// the test.
 const MAX_STEPS_AT_ONE_INSTANT: u32 = 10_000;
 
@@ -100,7 +100,7 @@ impl Network {
 
     // Nodes.
 
-    /// Puts a machine at an address, and drains it. Its links' randomness depends on the seed and
+    /// Puts a machine at an address, and drains it. Its paths' randomness depends on the seed and
     /// on how many nodes were added before it. A taken address passes to the newcomer; whoever
     /// had it still sends from it, but hears nothing.
     pub fn add<M: Machine + 'static>(&mut self, address: SocketAddr, machine: M) -> Node<M> {
@@ -140,7 +140,7 @@ impl Network {
         std::mem::take(&mut self.slot_mut(node).events)
     }
 
-    /// Restarts a node: the same address and links, another machine, which is drained. Datagrams
+    /// Restarts a node: the same address and paths, another machine, which is drained. Datagrams
     /// on the way stay on the way. Returns the old machine. A removed node comes back.
     pub fn replace<M: Machine + 'static>(&mut self, node: Node<M>, machine: M) -> M {
         let old = std::mem::replace(&mut self.slot_mut(node).machine, machine);
@@ -175,15 +175,15 @@ impl Network {
 
     // The network.
 
-    /// Sets the conditions of both links of every node added from now on; until then links are
-    /// perfect. A datagram between two nodes travels two links, and meets these conditions twice.
+    /// Sets the conditions of both paths of every node added from now on; until then paths are
+    /// perfect. A datagram between two nodes travels two paths, and meets these conditions twice.
     pub fn default_conditions(&mut self, conditions: Conditions) -> Result<(), ConditionsError> {
         conditions.check()?;
         self.default_conditions = conditions;
         Ok(())
     }
 
-    /// Sets the conditions of one link of a node, for what enters it from now on.
+    /// Sets the conditions of one path of a node, for what enters it from now on.
     pub fn set_conditions<M: Machine + 'static>(
         &mut self,
         node: Node<M>,
@@ -191,21 +191,21 @@ impl Network {
         conditions: Conditions,
     ) -> Result<(), ConditionsError> {
         let now = self.now;
-        self.hosts[node.index].link_mut(direction).set_conditions(now, conditions)
+        self.hosts[node.index].path_mut(direction).set_conditions(now, conditions)
     }
 
-    /// What has happened on one link of a node.
+    /// What has happened on one path of a node.
     pub fn statistics<M: Machine + 'static>(
         &self,
         node: Node<M>,
         direction: Direction,
-    ) -> &LinkCounters {
-        self.hosts[node.index].link(direction).statistics()
+    ) -> &PathCounters {
+        self.hosts[node.index].path(direction).statistics()
     }
 
     /// Whether a datagram that finds nobody is answered with ICMP port unreachable (RFC 792),
     /// which calls [`Machine::handle_refused`] at its sender once it has found its way back, over
-    /// links that may lose it. At first it is not: such datagrams vanish, as behind a firewall.
+    /// paths that may lose it. At first it is not: such datagrams vanish, as behind a firewall.
     pub fn refuses(&mut self, refuses: bool) {
         self.refuses = refuses;
     }
@@ -222,7 +222,7 @@ impl Network {
         let Some(at) = self.schedule.next() else { return false };
         self.advance_to(at);
         self.count_step();
-        while let Some(index) = self.schedule.up_link_due(at) {
+        while let Some(index) = self.schedule.up_path_due(at) {
             self.hand_on(index);
         }
         for index in self.schedule.nodes_due(at) {
@@ -282,7 +282,7 @@ impl Network {
 // What the network does inside.
 
 impl Network {
-    /// What has come out of a node's up link enters the down links of those it is for.
+    /// What has come out of a node's up path enters the down paths of those it is for.
     fn hand_on(&mut self, index: usize) {
         while let Some(packet) = self.hosts[index].up.poll(self.now) {
             match self.addresses.get(&packet.to()) {
@@ -329,7 +329,7 @@ impl Network {
     }
 
     /// Nobody takes a packet. If the network refuses, its sender is told: by the node at `place`
-    /// where it ended, over both links of the way back, or from the middle of the network, over
+    /// where it ended, over both paths of the way back, or from the middle of the network, over
     /// the last of them. Of a refusal that finds nobody, nobody is told (RFC 1122, section 3.2.2).
     fn nobody_there(&mut self, place: Option<usize>, packet: Packet) {
         let (from, to) = (packet.from(), packet.to());
@@ -348,7 +348,7 @@ impl Network {
 
     fn enter(&mut self, index: usize, direction: Direction, packet: Packet) {
         let copy = self.log.is_kept().then(|| packet.clone());
-        let fate = self.hosts[index].link_mut(direction).send(self.now, packet);
+        let fate = self.hosts[index].path_mut(direction).send(self.now, packet);
         if let Some(copy) = copy {
             let what = match direction {
                 Direction::Up => Happening::Up(fate),

@@ -1,4 +1,4 @@
-//! The bottleneck of a link: bytes leave it one after another at a fixed rate, and wait in a
+//! The bottleneck of a path: bytes leave it one after another at a fixed rate, and wait in a
 //! bounded queue that drops what comes when it is full (tail drop).
 //!
 //! No queue is stored. When the line falls free tells how many bytes still wait, so a datagram's
@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Rate;
-use crate::Instant;
+use pigeon_datagram::Instant;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 

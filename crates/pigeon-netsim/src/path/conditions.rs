@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use super::{Jitter, Loss, Probability};
 
-/// What a link does to datagrams. The default is a perfect link: nothing, and at once.
+/// What a path does to datagrams. The default is a perfect path: nothing, and at once.
 ///
 /// ```
 /// # use std::time::Duration;
-/// # use pigeon_datagram::link::{Conditions, Loss, Probability};
+/// # use pigeon_netsim::path::{Conditions, Loss, Probability};
 /// let mobile = Conditions {
 ///     loss: Loss::Random("1%".parse::<Probability>()?),
 ///     delay: Duration::from_millis(40),
@@ -86,7 +86,7 @@ pub enum ConditionsError {
 }
 
 impl Conditions {
-    /// Says what about these conditions makes no sense, if anything. A link refuses such ones.
+    /// Says what about these conditions makes no sense, if anything. A path refuses such ones.
     pub fn check(&self) -> Result<(), ConditionsError> {
         let (jitter, delay) = (self.jitter.by(), self.delay);
         if jitter > delay {

@@ -103,7 +103,7 @@ fn cube_root(number: u128) -> u128 {
     })
 }
 
-/// Whole nanoseconds, saturating as [`Instant`](crate::Instant) does.
+/// Whole nanoseconds, saturating as [`Instant`](pigeon_datagram::Instant) does.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,5 @@
 //! A relay with a bad network in it: many clients on one side, one target on the other, a
-//! [`Link`] each way in between.
+//! [`Path`] each way in between.
 //!
 //! ```text
 //!   clients ──▶ [listen] ──────── up ────────▶ [a socket a client] ──▶ target
@@ -7,11 +7,11 @@
 //! ```
 //!
 //! Each client has a socket of its own towards the target, so that the target sees as many peers as
-//! there are clients and its answers find their way back. All of them share the two links, as hosts
+//! there are clients and its answers find their way back. All of them share the two paths, as hosts
 //! behind one line do: the rate is for all together, and the same traffic at the same seed has the
 //! same fate.
 //!
-//! [`Relay`] keeps the contract of [`Machine`](crate::Machine), but that it has many sockets: each
+//! [`Relay`] keeps the contract of [`Machine`](pigeon_datagram::Machine), but that it has many sockets: each
 //! datagram comes and goes with the [`Port`] it belongs to, and [`Event::Open`] and
 //! [`Event::Close`] say which there are to be. Poll events before transmits: a socket must be open
 //! before it can send.
@@ -28,15 +28,15 @@ use std::time::Duration;
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64;
 
-use crate::link::{Conditions, ConditionsError, Link, Timeline};
-use crate::{Instant, Received, Transmit};
+use crate::path::{Conditions, ConditionsError, Path, Timeline};
+use pigeon_datagram::{Instant, Received, Transmit};
 
 use clients::{ClientId, Clients};
 use outgoing::Outgoing;
 
 pub use report::{Event, Statistics};
 
-/// Bytes taken out of the links in one call; the rest follows in the next. It bounds the outbox.
+/// Bytes taken out of the paths in one call; the rest follows in the next. It bounds the outbox.
 const MOST_AT_ONCE: usize = 4 << 20;
 
 /// Buffers that are kept to be used again, and how large each may be.
@@ -59,7 +59,7 @@ pub struct Config {
     pub up: Conditions,
     /// Conditions from the target to the clients.
     pub down: Conditions,
-    /// What the links' randomness begins from.
+    /// What the paths' randomness begins from.
     pub seed: u64,
 }
 
@@ -101,7 +101,7 @@ pub struct Relay {
     max_clients: usize,
     idle: Duration,
     clients: Clients,
-    links: [Link<Parcel>; 2],
+    paths: [Path<Parcel>; 2],
     bytes: [u64; 2],
     timeline: Option<Timeline<Step>>,
     outgoing: Outgoing,
@@ -143,13 +143,13 @@ impl Relay {
     /// A relay that nobody has found yet.
     pub fn new(config: Config) -> Result<Relay, ConditionsError> {
         let mut rng = Pcg64::seed_from_u64(config.seed);
-        let links = [Link::new(config.up, &mut rng)?, Link::new(config.down, &mut rng)?];
+        let paths = [Path::new(config.up, &mut rng)?, Path::new(config.down, &mut rng)?];
         Ok(Relay {
             target: config.target,
             max_clients: config.max_clients.get(),
             idle: config.idle,
             clients: Clients::default(),
-            links,
+            paths,
             bytes: [0; 2],
             timeline: None,
             outgoing: Outgoing::default(),
@@ -160,7 +160,7 @@ impl Relay {
         })
     }
 
-    /// The same relay following a timeline. Each step's conditions must be such as a link takes
+    /// The same relay following a timeline. Each step's conditions must be such as a path takes
     /// ([`Conditions::check`]); others are passed over.
     pub fn with_timeline(mut self, timeline: Timeline<Step>) -> Relay {
         self.timeline = Some(timeline);
@@ -176,7 +176,7 @@ impl Relay {
 
     /// The conditions in force in one direction.
     pub fn conditions(&self, way: Way) -> &Conditions {
-        self.links[way as usize].conditions()
+        self.paths[way as usize].conditions()
     }
 
     /// The client in a slot.
@@ -191,7 +191,7 @@ impl Relay {
 
     /// The totals.
     pub fn statistics(&self) -> Statistics {
-        let [up, down] = &self.links;
+        let [up, down] = &self.paths;
         Statistics {
             clients: self.clients.len(),
             bytes: self.bytes,
@@ -210,7 +210,7 @@ impl Relay {
     }
 
     /// Datagrams of one sender arrived together, joined: each of `segment` bytes but for the last,
-    /// which may be shorter. Where the link changes nothing they go on as they came.
+    /// which may be shorter. Where the path changes nothing they go on as they came.
     pub fn handle_joined(
         &mut self,
         now: Instant,
@@ -237,9 +237,9 @@ impl Relay {
         };
         self.clients.heard(client, now);
         self.bytes[way as usize] += joined.payload.len() as u64;
-        let link = &mut self.links[way as usize];
-        if link.is_transparent() {
-            link.pass(count);
+        let path = &mut self.paths[way as usize];
+        if path.is_transparent() {
+            path.pass(count);
             return self.hand_on(way, client, joined.payload, segment);
         }
         if joined.payload.is_empty() {
@@ -291,7 +291,7 @@ impl Relay {
         way: Way,
         conditions: Conditions,
     ) -> Result<(), ConditionsError> {
-        self.links[way as usize].set_conditions(now, conditions)?;
+        self.paths[way as usize].set_conditions(now, conditions)?;
         self.told.too_large[way as usize] = false;
         Ok(())
     }
@@ -323,7 +323,7 @@ impl Relay {
         self.outgoing.poll()
     }
 
-    /// The bytes that transmits point into, as [`Machine::outbox`](crate::Machine::outbox) has it.
+    /// The bytes that transmits point into, as [`Machine::outbox`](pigeon_datagram::Machine::outbox) has it.
     pub fn outbox(&self) -> &[u8] {
         self.outgoing.bytes()
     }
@@ -335,7 +335,7 @@ impl Relay {
 
     /// When to call [`handle_timeout`](Relay::handle_timeout), if ever.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let [up, down] = &self.links;
+        let [up, down] = &self.paths;
         let timeline = self.timeline.as_ref().and_then(Timeline::poll_timeout);
         let idle = self.clients.next_expiry(self.idle);
         [up.poll_timeout(), down.poll_timeout(), timeline, idle].into_iter().flatten().min()
@@ -373,10 +373,10 @@ impl Relay {
         Some(client)
     }
 
-    /// Hands a payload to the link.
+    /// Hands a payload to the path.
     fn carry(&mut self, now: Instant, way: Way, client: ClientId, payload: &[u8]) {
-        let link = &self.links[way as usize];
-        if let Some(mtu) = link.conditions().mtu.filter(|&mtu| payload.len() > mtu)
+        let path = &self.paths[way as usize];
+        if let Some(mtu) = path.conditions().mtu.filter(|&mtu| payload.len() > mtu)
             && !std::mem::replace(&mut self.told.too_large[way as usize], true)
         {
             let length = payload.len();
@@ -384,14 +384,14 @@ impl Relay {
         }
         let mut buffer = self.spare.pop().unwrap_or_default();
         buffer.extend_from_slice(payload);
-        self.links[way as usize].send(now, Parcel { client, payload: buffer });
+        self.paths[way as usize].send(now, Parcel { client, payload: buffer });
         self.deliver(now, way);
     }
 
-    /// Takes out of a link what is due.
+    /// Takes out of a path what is due.
     fn deliver(&mut self, now: Instant, way: Way) {
         while self.outgoing.bytes().len() < MOST_AT_ONCE {
-            let Some(mut parcel) = self.links[way as usize].poll(now) else { return };
+            let Some(mut parcel) = self.paths[way as usize].poll(now) else { return };
             self.hand_on(way, parcel.client, &parcel.payload, parcel.payload.len().max(1));
             if self.spare.len() < SPARE_BUFFERS && parcel.payload.capacity() <= SPARE_BYTES {
                 parcel.payload.clear();
@@ -402,7 +402,7 @@ impl Relay {
 
     /// Sends on what has come through: a datagram, or several of `segment` bytes.
     fn hand_on(&mut self, way: Way, client: ClientId, payload: &[u8], segment: usize) {
-        let Some((address, local)) = self.clients.path(client) else {
+        let Some((address, local)) = self.clients.addresses(client) else {
             return self.counts.gone += 1;
         };
         let (port, to, from) = match way {

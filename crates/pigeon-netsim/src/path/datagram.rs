@@ -1,4 +1,4 @@
-//! The usual thing a [`Link`](super::Link) carries: a datagram that owns its bytes.
+//! The usual thing a [`Path`](super::Path) carries: a datagram that owns its bytes.
 
 use std::net::SocketAddr;
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::link::LinkCounters;
+use crate::path::PathCounters;
 
 use super::Way;
 
@@ -40,7 +40,7 @@ pub enum Event {
 
 /// Totals since the beginning, in datagrams where nothing else is said.
 ///
-/// For each direction, [`LinkCounters::sent`] is what entered the link and `delivered` what came
+/// For each direction, [`PathCounters::sent`] is what entered the path and `delivered` what came
 /// out; what came out and found its client gone is `gone`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
@@ -64,10 +64,10 @@ pub struct Statistics {
     pub handovers: u64,
     /// Bytes of payload that came from clients, and from the target.
     pub bytes: [u64; 2],
-    /// What the link up did.
-    pub up: LinkCounters,
-    /// What the link down did.
-    pub down: LinkCounters,
+    /// What the path up did.
+    pub up: PathCounters,
+    /// What the path down did.
+    pub down: PathCounters,
     /// Datagrams on the way now, up and down.
     pub in_flight: [usize; 2],
 }

@@ -40,7 +40,7 @@ use window::Window;
 pub use jitter::Jitter;
 
 /// How many numbers a [`Sequence`] tells apart by default: as many as a
-/// [`Link`](crate::link::Link) of ours ever holds, in 32 KiB.
+/// [`Path`](crate::path::Path) of ours ever holds, in 32 KiB.
 pub const DEFAULT_WINDOW: usize = 1 << 18;
 
 /// No sender sends as many: an offset or a claim beyond is not believed whatever supports it, so
@@ -50,7 +50,7 @@ const MOST: u64 = 1 << 62;
 /// The account of one sender's numbered datagrams, in the order of arrival.
 ///
 /// ```
-/// # use pigeon_datagram::sequence::Sequence;
+/// # use pigeon_netsim::sequence::Sequence;
 /// let mut sequence = Sequence::new(0);
 /// for number in [0, 1, 4, 3, 3] {
 ///     sequence.receive(number);

@@ -1,8 +1,8 @@
 //! What became of a datagram, and how often each thing did.
 
-use crate::Instant;
+use pigeon_datagram::Instant;
 
-/// What a link decided about one datagram.
+/// What a path decided about one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is on its way.
@@ -23,7 +23,7 @@ pub enum Fate {
 /// Why a datagram does not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// Its payload exceeds the link's MTU.
+    /// Its payload exceeds the path's MTU.
     Mtu,
     /// The queue before the bottleneck was full (tail drop).
     QueueFull,
@@ -33,12 +33,12 @@ pub enum DropReason {
     InFlightFull,
 }
 
-/// What has happened on a link, in datagrams.
+/// What has happened on a path, in datagrams.
 ///
 /// `sent + duplicated = delivered + lost + dropped() + in flight` at any moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LinkCounters {
-    /// Entered the link.
+pub struct PathCounters {
+    /// Entered the path.
     pub sent: u64,
     /// Arrived and were taken out, copies included.
     pub delivered: u64,
@@ -58,7 +58,7 @@ pub struct LinkCounters {
     pub dropped_in_flight_full: u64,
 }
 
-impl LinkCounters {
+impl PathCounters {
     /// Dropped for their size or for want of room, not by chance: that is `lost`.
     pub fn dropped(&self) -> u64 {
         self.dropped_mtu + self.dropped_queue_full + self.dropped_in_flight_full

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::Probability;
 use super::dice::Roll;
 
-/// How a link loses datagrams.
+/// How a path loses datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Loss {
     /// It does not.
@@ -18,7 +18,7 @@ pub enum Loss {
 }
 
 /// A channel that is now good, now bad, and loses datagrams with a probability of its own in each
-/// state: the Gilbert–Elliott model. A link begins in the good state. For every datagram the
+/// state: the Gilbert–Elliott model. A path begins in the good state. For every datagram the
 /// channel first changes its state, or not, and then loses it, or not.
 ///
 /// Source: E. N. Gilbert, "Capacity of a Burst-Noise Channel", Bell System Technical Journal 39
@@ -86,7 +86,7 @@ impl Bursts {
     }
 }
 
-/// The state of a link's channel.
+/// The state of a path's channel.
 #[derive(Default)]
 pub(super) struct Channel {
     is_bad: bool,

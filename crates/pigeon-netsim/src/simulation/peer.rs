@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
 
 /// A plain program, such as `nc -u` or a Python script: collects what it receives, and sends what
 /// a test tells it to. It has no events.

@@ -1,4 +1,4 @@
-//! A node: the handle a test holds, and behind it the host with its address, its two links and its
+//! A node: the handle a test holds, and behind it the host with its address, its two paths and its
 //! machine.
 //!
 //! Hosts of machines of every type stand in one list, so a host has forgotten its machine's type;
@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 use rand_pcg::Pcg64;
 
 use super::fail;
-use crate::link::{Conditions, Datagram, Link};
-use crate::{Instant, Machine, Received, Transmit};
+use crate::path::{Conditions, Datagram, Path};
+use pigeon_datagram::{Instant, Machine, Received, Transmit};
 
 /// How many events of a node may wait to be taken. A machine that reports more fails the test.
 const MAX_EVENTS: usize = 1 << 20;
@@ -25,7 +25,7 @@ pub struct Node<M> {
     machine: PhantomData<fn() -> M>,
 }
 
-/// One of a node's two links.
+/// One of a node's two paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the node into the network.
@@ -68,8 +68,8 @@ pub(super) struct Host {
     pub(super) address: SocketAddr,
     pub(super) is_present: bool,
     pub(super) program: Box<dyn Program>,
-    pub(super) up: Link<Packet>,
-    pub(super) down: Link<Packet>,
+    pub(super) up: Path<Packet>,
+    pub(super) down: Path<Packet>,
 }
 
 impl Host {
@@ -83,8 +83,8 @@ impl Host {
             address,
             is_present: true,
             program: Box::new(Slot { machine, events: Vec::new() }),
-            up: new_link(conditions, seeds),
-            down: new_link(conditions, seeds),
+            up: new_path(conditions, seeds),
+            down: new_path(conditions, seeds),
         }
     }
 
@@ -99,14 +99,14 @@ impl Host {
         program.downcast_mut().unwrap_or_else(|| fail("this node belongs to another network"))
     }
 
-    pub(super) fn link(&self, direction: Direction) -> &Link<Packet> {
+    pub(super) fn path(&self, direction: Direction) -> &Path<Packet> {
         match direction {
             Direction::Up => &self.up,
             Direction::Down => &self.down,
         }
     }
 
-    pub(super) fn link_mut(&mut self, direction: Direction) -> &mut Link<Packet> {
+    pub(super) fn path_mut(&mut self, direction: Direction) -> &mut Path<Packet> {
         match direction {
             Direction::Up => &mut self.up,
             Direction::Down => &mut self.down,
@@ -124,9 +124,9 @@ impl Host {
     }
 }
 
-fn new_link(conditions: &Conditions, seeds: &mut Pcg64) -> Link<Packet> {
+fn new_path(conditions: &Conditions, seeds: &mut Pcg64) -> Path<Packet> {
     // `Network::default_conditions` let only sound ones in.
-    Link::new(conditions.clone(), seeds)
+    Path::new(conditions.clone(), seeds)
         .unwrap_or_else(|_| fail("the default conditions are unsound"))
 }
 
@@ -160,7 +160,7 @@ impl Packet {
     }
 }
 
-// To a link a refusal is an empty datagram: it may be lost, but has no bit to flip.
+// To a path a refusal is an empty datagram: it may be lost, but has no bit to flip.
 impl AsRef<[u8]> for Packet {
     fn as_ref(&self) -> &[u8] {
         match self {

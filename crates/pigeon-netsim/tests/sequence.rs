@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pigeon_datagram::sequence::{Arrival, DEFAULT_WINDOW, Sequence, SequenceReport};
+use pigeon_netsim::sequence::{Arrival, DEFAULT_WINDOW, Sequence, SequenceReport};
 use proptest::prelude::*;
 
 /// The definitions, word by word, over the whole list of arrivals (offsets from the first number).

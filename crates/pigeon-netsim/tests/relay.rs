@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pigeon_datagram::link::{Conditions, Jitter, Loss, Probability, Timeline};
-use pigeon_datagram::relay::{Config, Event, Port, Relay, Step, Way};
 use pigeon_datagram::{Instant, Received};
+use pigeon_netsim::path::{Conditions, Jitter, Loss, Probability, Timeline};
+use pigeon_netsim::relay::{Config, Event, Port, Relay, Step, Way};
 use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -179,7 +179,7 @@ fn who_comes_beyond_the_bound_is_turned_away_until_another_is_idle() {
 }
 
 #[test]
-fn delays_and_losses_are_those_of_the_link() {
+fn delays_and_losses_are_those_of_the_path() {
     let delay = MS * 50;
     let up = Conditions {
         loss: Loss::Random(Probability::new(0.1).unwrap()),
@@ -381,10 +381,10 @@ proptest! {
             let counts = lab.relay.statistics();
             prop_assert!(counts.clients <= 3);
             prop_assert_eq!(lab.open.len(), counts.clients);
-            for (link, in_flight) in [(counts.up, counts.in_flight[0]), (counts.down, counts.in_flight[1])] {
+            for (path, in_flight) in [(counts.up, counts.in_flight[0]), (counts.down, counts.in_flight[1])] {
                 prop_assert_eq!(
-                    link.sent + link.duplicated,
-                    link.delivered + link.lost + link.dropped() + in_flight as u64
+                    path.sent + path.duplicated,
+                    path.delivered + path.lost + path.dropped() + in_flight as u64
                 );
             }
             let entered = counts.up.sent + counts.down.sent;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
-use crate::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Transmit};
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Transmit};
 
 use super::Port;
 
