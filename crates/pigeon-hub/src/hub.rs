@@ -9,7 +9,7 @@ use pigeon_proto::{Format, Label, LinkKind, Notice, Reason, Refusal, Subject};
 use crate::config::{Config, Door};
 use crate::core;
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
-use crate::core::input::{Input, PlainMembers, Source};
+use crate::core::input::{Input, Source};
 use crate::core::message::Caller;
 use crate::core::output::Output;
 use crate::core::rooms::Room;

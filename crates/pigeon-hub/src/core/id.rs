@@ -65,10 +65,6 @@ impl RoomId {
     pub(crate) fn number(self) -> u16 {
         self.index
     }
-
-    pub(crate) fn generation(self) -> u32 {
-        self.generation
-    }
 }
 
 impl LinkId {

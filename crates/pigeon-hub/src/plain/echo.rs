@@ -253,7 +253,7 @@ impl Echoes {
 
     fn key(&self, target: Target, length: usize, hash: u64) -> u64 {
         match target {
-            Target::Room(room) => self.hasher.hash_one((room.number(), length, hash)),
+            Target::Room(room) => self.hasher.hash_one((room, length, hash)),
             Target::Address(address) => self.hasher.hash_one((address, length, hash)),
         }
     }

@@ -32,7 +32,7 @@ use pigeon_datagram::{
 use pigeon_guard::{Code, Origin};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
-    BYE, Command, Discover, Door, Format, Gone, Here, Incoming, Label, Language, Nonce, Notice,
+    BYE, Command, Door, Format, Gone, Here, Incoming, Label, Language, Nonce, Notice,
     Prove, Reason, Refusal, Setting, Subject, sentence,
 };
 use pigeon_text::Encoding;
@@ -44,7 +44,7 @@ use self::run::{Audience, Render, Style, Waiting};
 use self::runs::Runs;
 use crate::core;
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
-use crate::core::input::{Context, Input, PlainMembers, Source};
+use crate::core::input::{Context, Input, Source};
 use crate::core::members::Trait;
 use crate::core::message::{Caller, MAX_BATCH_BYTES};
 use crate::core::output::Output;

@@ -29,11 +29,6 @@ impl Runs {
         self.speaking.is_empty()
     }
 
-    /// How many styles are read in a room.
-    pub(super) fn styles(&self, room: RoomId) -> usize {
-        self.get(room).map_or(0, |room| room.styles.len())
-    }
-
     /// Whether messages of so many bytes more stay below `most` in all styles of a room.
     pub(super) fn fits(&self, room: RoomId, more: usize, most: usize) -> bool {
         self.get(room).is_none_or(|room| room.run.fits(more, room.styles.len(), most))

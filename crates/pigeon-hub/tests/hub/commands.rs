@@ -1,7 +1,8 @@
 //! `/nick`, `/who`, `/help`, and what is no command.
 
-use pigeon_hub::Format::{Chat, Classic};
-use pigeon_hub::{Config, Name};
+use pigeon_proto::Format::{Chat, Classic};
+use pigeon_hub::{Config};
+use pigeon_proto::{Name};
 
 use crate::harness::{Harness, SECOND, Sent, address, got, local};
 
@@ -28,7 +29,7 @@ fn nick_says_who_one_is_now() {
     assert_named(&answer(&sent, local(5001)), "狗哥");
     let sent = h.from(local(5001), "  /nick   monkey \r\n");
     assert_named(&answer(&sent, local(5001)), "monkey");
-    let view = h.hub.members().find(|member| member.address == local(5001)).unwrap();
+    let view = h.hub.members().find(|member| member.address == Some(local(5001))).unwrap();
     assert_eq!(view.name.unwrap().as_str(), "monkey");
 }
 

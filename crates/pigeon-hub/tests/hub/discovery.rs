@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Machine, Received};
-use pigeon_hub::{Config, Dropped, Format, Name, SourceRules};
+use pigeon_hub::{Config, Dropped, SourceRules, Discovery};
+use pigeon_proto::{Format, Name};
 
 use crate::harness::{
     FORMATS, Harness, SECOND, Sent, address, beyond, bytes_got, got, heartbeat, local, open,
 };
 
 fn discoverable(format: Format) -> Harness {
-    Harness::new(Config { discoverable: true, format, ..Config::default() })
+    Harness::new(Config { discovery: Some(Discovery { id: 7, port: 9999 }), ..Config::of(format) })
 }
 
 fn question(nonce: &str, length: usize) -> Vec<u8> {
@@ -46,7 +47,7 @@ fn a_question_is_answered_within_200_ms() {
 #[test]
 fn the_answer_tells_the_hubs_name() {
     let name = Name::parse("班级".as_bytes()).unwrap();
-    let mut h = Harness::new(Config { discoverable: true, name, ..Config::default() });
+    let mut h = Harness::new(Config { discovery: Some(Discovery { id: 7, port: 9999 }), name, ..Config::default() });
     assert_eq!(got(&ask(&mut h, local(7), "1"), local(7)), ["/here 1 班级 0 0"]);
 }
 
@@ -73,7 +74,7 @@ fn answers_are_spread_over_200_ms() {
     let mut waits = Vec::new();
     for n in 0..200u16 {
         let mut h =
-            Harness::new(Config { discoverable: true, secret: [n as u8; 16], ..Config::default() });
+            Harness::new(Config { discovery: Some(Discovery { id: 7, port: 9999 }), secret: [n as u8; 16], ..Config::default() });
         let begun = h.now;
         h.from(local(7), question(&format!("n{n}"), 200));
         let due = h.hub.poll_timeout().unwrap();
@@ -90,7 +91,7 @@ fn answers_are_spread_over_200_ms() {
 #[test]
 fn an_answer_is_never_longer_than_its_question() {
     let name = Name::parse("狗".repeat(32).as_bytes()).unwrap();
-    let mut h = Harness::new(Config { discoverable: true, name, ..Config::default() });
+    let mut h = Harness::new(Config { discovery: Some(Discovery { id: 7, port: 9999 }), name, ..Config::default() });
     for length in 11..=300 {
         let nonce = format!("{length:03}");
         let asked = question(&nonce, length);
@@ -107,7 +108,7 @@ fn an_answer_is_never_longer_than_its_question() {
 fn a_question_makes_nobody_a_member_and_is_told_to_nobody() {
     for format in FORMATS {
         for discoverable in [false, true] {
-            let mut h = Harness::new(Config { discoverable, format, ..Config::default() });
+            let mut h = Harness::new(Config { discovery: discoverable.then_some(Discovery { id: 7, port: 9999 }), ..Config::of(format) });
             h.join(&[local(5001)]);
             let mut sent = ask(&mut h, open(7), "x1");
             sent.extend(h.wait(3 * SECOND));
@@ -132,7 +133,7 @@ fn a_question_keeps_nobody_a_member() {
 #[test]
 fn bad_sources_and_the_banned_are_not_answered() {
     let config = Config {
-        discoverable: true,
+        discovery: Some(Discovery { id: 7, port: 9999 }),
         sources: SourceRules {
             own: vec![address("192.168.1.1:9999")],
             never: vec!["192.168.1.255".parse().unwrap()],
@@ -246,7 +247,7 @@ fn a_padded_heartbeat_is_no_question() {
 
 #[test]
 fn a_question_without_padding_makes_nobody_a_member() {
-    let mut h = Harness::new(Config { discoverable: true, ..Config::default() });
+    let mut h = Harness::new(Config { discovery: Some(Discovery { id: 7, port: 9999 }), ..Config::default() });
     h.from(open(7), "/discover abc");
     assert!(!h.is_member(open(7)));
 }

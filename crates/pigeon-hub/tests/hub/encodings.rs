@@ -1,6 +1,6 @@
 //! Members of one room that read different encodings: each gets every line in its own.
 
-use pigeon_hub::Format::{Chat, Classic};
+use pigeon_proto::Format::{Chat, Classic};
 use pigeon_hub::{Config, Dropped};
 
 use crate::harness::{Harness, SECOND, Sent, bytes_got, got, heartbeat, local, told};
@@ -11,7 +11,7 @@ const BIG5: u16 = 5003;
 const GB2312: u16 = 5004;
 
 /// A room with one reader of each.
-fn mixed(format: pigeon_hub::Format) -> Harness {
+fn mixed(format: pigeon_proto::Format) -> Harness {
     let ports = [(UTF_8, ""), (GBK, "gbk"), (BIG5, "big5"), (GB2312, "gb2312")];
     let mut h = Harness::with_members(format, &ports.map(|(port, _)| local(port)));
     for (port, label) in ports.into_iter().filter(|(_, label)| !label.is_empty()) {

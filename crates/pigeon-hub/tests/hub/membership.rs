@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pigeon_datagram::{Machine, Received};
-use pigeon_hub::Format::{Chat, Classic, Raw};
+use pigeon_proto::Format::{Chat, Classic, Raw};
 use pigeon_hub::{Config, Dropped, Event, Left, SourceRules};
 
 use crate::harness::{
@@ -110,10 +110,13 @@ fn joining_and_leaving_are_reported() {
     h.hear(local(5001), "quit");
     h.transmits();
     let events = h.events();
-    assert_eq!(events.first(), Some(&Event::Joined { address: local(5001) }));
+    let member = match events.first() {
+        Some(Event::Joined { member, label }) if label.as_str() == "127.0.0.1:5001" => *member,
+        other => panic!("{other:?}"),
+    };
     let last = events.last().unwrap();
-    let Event::Left { address, name, reason } = last else { panic!("{last:?}") };
-    assert_eq!((*address, *reason), (local(5001), Left::Quit));
+    let Event::Left { member: left, name, reason, .. } = last else { panic!("{last:?}") };
+    assert_eq!((*left, *reason), (member, Left::Quit));
     assert_eq!(name.as_ref().map(|name| name.as_str()), Some("dog"));
 }
 
@@ -483,7 +486,7 @@ fn bad_sources_are_never_members_and_never_answered() {
         "10.0.2.255:5002",
     ];
     for format in FORMATS {
-        let config = Config { sources: sources.clone(), format, ..Config::default() };
+        let config = Config { sources: sources.clone(), ..Config::of(format) };
         let mut h = Harness::new(config);
         h.join(&[local(5001)]);
         let mut tried = 0;

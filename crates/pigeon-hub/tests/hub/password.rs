@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_hub::Format::{Chat, Raw};
-use pigeon_hub::{Config, Dropped, Format, PerOrigin, Rate};
+use pigeon_proto::Format::{Chat, Raw};
+use pigeon_hub::{Config, Dropped, PerOrigin, Rate};
+use pigeon_proto::{Format};
 
 use crate::harness::{
     FORMATS, Harness, SECOND, address, bytes_got, got, heartbeat, is_hubs, local, open, told,
@@ -13,7 +14,7 @@ use crate::harness::{
 const NOTHING: [&str; 0] = [];
 
 fn with_password(format: Format) -> Harness {
-    Harness::new(Config { password: Some("open sesame".into()), format, ..Config::default() })
+    Harness::new(Config { password: Some("open sesame".into()), ..Config::of(format) })
 }
 
 /// A hub that the first has been let into; the second waits.
@@ -328,7 +329,7 @@ fn a_class_that_joins_together_gets_in() {
 #[test]
 fn raw_does_not_publish_the_password() {
     let mut h =
-        Harness::new(Config { password: Some("secret".into()), format: Raw, ..Config::default() });
+        Harness::new(Config { password: Some("secret".into()), ..Config::of(Raw) });
     h.join(&[local(5001), local(5002)]);
     h.from(local(5001), "/pass secret");
     h.from(local(5002), "/pass secret");

@@ -1,7 +1,7 @@
 //! Rooms: everyone begins in the lobby, words and notices stay in their room, and `/msg` speaks to
 //! one.
 
-use pigeon_hub::Format::{Chat, Classic};
+use pigeon_proto::Format::{Chat, Classic};
 use pigeon_hub::{Config, Dropped};
 
 use crate::harness::{Harness, SECOND, address, got, heartbeat, is_hubs, local, told};
@@ -348,7 +348,7 @@ fn a_full_room_takes_nobody_until_somebody_leaves() {
 #[test]
 fn a_full_lobby_refuses_newcomers_in_no_more_than_they_sent() {
     for format in crate::harness::FORMATS {
-        let mut h = Harness::new(Config { max_per_room: Some(1), format, ..Config::default() });
+        let mut h = Harness::new(Config { max_per_room: Some(1), ..Config::of(format) });
         h.from(local(5001), "^hb^");
         for length in 0..=200 {
             let sent = h.from(local(5002), heartbeat(length.max(4)));
@@ -459,7 +459,7 @@ fn the_operator_speaks_to_every_room_once() {
 
 #[test]
 fn the_operator_speaks_under_the_hubs_name_and_nobody_else_may() {
-    let name = pigeon_hub::Name::parse("班级".as_bytes()).unwrap();
+    let name = pigeon_proto::Name::parse("班级".as_bytes()).unwrap();
     let mut h = Harness::new(Config { name, ..Config::default() });
     h.join(&[local(5001)]);
     assert_eq!(got(&h.say("lunch"), local(5001)), ["班级: lunch\n"]);

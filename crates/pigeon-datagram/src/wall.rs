@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pigeon_datagram::Instant;
+use crate::Instant;
 
 /// A reading of the wall clock, tied to the monotonic clock.
 ///
