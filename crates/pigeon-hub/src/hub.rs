@@ -67,9 +67,7 @@ impl Hub {
     /// What those outside see of an output.
     fn event(&mut self, output: Output) -> Option<Event> {
         let cx = self.doors.context(self.now);
-        let label = |member: MemberId| {
-            Some(self.core.link_label(&cx, self.core.find_id(member)?))
-        };
+        let label = |member: MemberId| Some(self.core.link_label(&cx, self.core.find_id(member)?));
         Some(match output {
             Output::Joined { member, .. } => Event::Joined { member, label: label(member)? },
             Output::Left { member, label, name, reason, .. } => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_hub::{Config, Hub};
-use pigeon_proto::{Format};
+use pigeon_proto::Format;
 
 use counting_allocator::allocations;
 

@@ -157,15 +157,14 @@ fn whisper(
     let copy = Notice::MsgTo { name: to_label, text };
     // The longest form that a line of it takes, whoever reads it.
     let length = |notice: &Notice| {
-        let sentences = Language::ALL.map(|language| {
-            pigeon_proto::sentence::line(notice, language).len() + 1
-        });
+        let sentences =
+            Language::ALL.map(|language| pigeon_proto::sentence::line(notice, language).len() + 1);
         sentences.into_iter().chain([notice.to_bytes().len()]).max().unwrap_or(0)
     };
     if length(&from).max(length(&copy)) > pigeon_datagram::MAX_PAYLOAD_V4 {
         return Err(Reason::Wrapped);
     }
+    core.statistics_mut().messages += 1;
     core.reply(core.id(to), from);
     Ok(copy)
 }
-

@@ -50,12 +50,7 @@ impl Presence {
     }
 
     /// A member came. `label` is what it is called without a name.
-    pub(crate) fn joined(
-        &mut self,
-        now: Instant,
-        about: MemberId,
-        label: impl FnOnce() -> Label,
-    ) {
+    pub(crate) fn joined(&mut self, now: Instant, about: MemberId, label: impl FnOnce() -> Label) {
         // Left and back again within the second, and under no name that was lost: no news.
         let is_gone = |item: &Item| matches!(item.kind, Kind::Gone { .. });
         if self.items.iter().any(is_gone) {

@@ -26,14 +26,12 @@ mod runs;
 
 use std::net::{IpAddr, SocketAddr};
 
-use pigeon_datagram::{
-    Instant, MAX_PAYLOAD_V4, Outbox, Received, SocketId, Transmit, max_payload,
-};
+use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Outbox, Received, SocketId, Transmit, max_payload};
 use pigeon_guard::{Code, Origin};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
-    BYE, Command, Door, Format, Gone, Here, Incoming, Label, Language, Nonce, Notice,
-    Prove, Reason, Refusal, Setting, Subject, sentence,
+    BYE, Command, Door, Format, Gone, Here, Incoming, Label, Language, Nonce, Notice, Prove,
+    Reason, Refusal, Setting, Subject, sentence,
 };
 use pigeon_text::Encoding;
 
@@ -304,10 +302,9 @@ impl Plain {
                 }
             }
             Incoming::Message(text) => self.speak(cx.core, now, slot, text, length),
-            Incoming::Empty
-            | Incoming::Reply
-            | Incoming::Prove(_)
-            | Incoming::Discover(_) => Ok(()),
+            Incoming::Empty | Incoming::Reply | Incoming::Prove(_) | Incoming::Discover(_) => {
+                Ok(())
+            }
         }
     }
 
@@ -347,9 +344,9 @@ impl Plain {
             return Err(self.warn(core, slot, Dropped::NoPassword));
         };
         self.spend(core, slot, now, cost)?;
-        let outcome = self.check_size(core, slot, room, text).and_then(|()| {
-            self.hand_over(core, now, slot, Input::Say { text, identity: None })
-        });
+        let outcome = self
+            .check_size(core, slot, room, text)
+            .and_then(|()| self.hand_over(core, now, slot, Input::Say { text, identity: None }));
         outcome.map_err(|reason| self.not_sent(core, slot, reason, text.len()))
     }
 
@@ -478,13 +475,7 @@ impl Plain {
     }
 
     /// Says to a sender why it is not a member: in one line never longer than what it sent.
-    fn refuse(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        datagram: &Received<'_>,
-        reason: Dropped,
-    ) {
+    fn refuse(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>, reason: Dropped) {
         let why = match reason {
             Dropped::HubFull => Reason::HubFull,
             Dropped::RoomFull => Reason::RoomFull,
@@ -556,13 +547,7 @@ impl Plain {
     }
 
     /// Says to a member that its text was not sent, and why.
-    fn not_sent(
-        &mut self,
-        core: &mut Core,
-        slot: Slot,
-        reason: Dropped,
-        length: usize,
-    ) -> Dropped {
+    fn not_sent(&mut self, core: &mut Core, slot: Slot, reason: Dropped, length: usize) -> Dropped {
         let most = core.config().most_text(self.format(slot));
         let why = match reason {
             Dropped::TextTooLong if length > most => {
@@ -703,9 +688,8 @@ impl Plain {
         let sentences = Language::ALL.map(|language| news_line(&shared, language));
         for slot in readers {
             let member = core.id(slot);
-            let own = gathered
-                .concerns(member)
-                .then(|| gathered.news(Some(member), &name, version));
+            let own =
+                gathered.concerns(member).then(|| gathered.news(Some(member), &name, version));
             let news = own.as_ref().unwrap_or(&shared);
             if self.members.has(slot, Flag::Padded) {
                 for news in news {

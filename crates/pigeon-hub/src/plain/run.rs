@@ -154,12 +154,7 @@ impl Run {
     }
 
     /// What the member at the walk's place gets next, if there is more for it.
-    fn next_train(
-        &self,
-        slot: Slot,
-        audience: &impl Audience,
-        walk: &mut Walk,
-    ) -> Option<Train> {
+    fn next_train(&self, slot: Slot, audience: &impl Audience, walk: &mut Walk) -> Option<Train> {
         let style = audience.style(slot)?;
         let rendering = match &self.renderings[..] {
             // Most rooms have one, and then nothing has to be looked for.
@@ -203,8 +198,7 @@ impl Run {
             let is_first = before.iter().all(|other| other.style.format != style.format);
             let Rendering { entries, trains, .. } = &mut rest[0];
             for &message in messages.iter() {
-                let range =
-                    outbox.append(|out| render.render(message, style, is_first, out));
+                let range = outbox.append(|out| render.render(message, style, is_first, out));
                 let except = message.except.and_then(|member| render.find(member));
                 entries.push(Entry { range, except });
             }

@@ -232,8 +232,10 @@ fn raw_recognises_heartbeats_replies_and_quit_with_white_space_around_them() {
 #[test]
 fn raw_carries_the_largest_datagram() {
     let payload = vec![0xa5; 65_507];
-    let mut h = Harness::new(pigeon_hub::Config { max_text: Some(usize::MAX),
-        ..pigeon_hub::Config::of(Raw) });
+    let mut h = Harness::new(pigeon_hub::Config {
+        max_text: Some(usize::MAX),
+        ..pigeon_hub::Config::of(Raw)
+    });
     h.join(&[local(5001), local(5002)]);
     assert_eq!(bytes_got(&h.from(local(5001), &payload), local(5002)), [&payload[..]]);
 }

@@ -8,7 +8,7 @@ use pigeon_datagram::{
     Instant, MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, Received, Transmit, max_payload,
 };
 use pigeon_hub::{Config, Event, Hub};
-use pigeon_proto::{Format};
+use pigeon_proto::Format;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const NANOSECOND: Duration = Duration::from_nanos(1);

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_proto::Format::{Chat, Classic, Raw};
 use pigeon_hub::{Config, Dropped, Event, Hub, Rate};
-use pigeon_proto::{Format};
 use pigeon_netsim::simulation::{Answer, Happening, Network, Node, Peer};
+use pigeon_proto::Format;
+use pigeon_proto::Format::{Chat, Classic, Raw};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, bytes_got, got, heartbeat, is_hubs, local};
 

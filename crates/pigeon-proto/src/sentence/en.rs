@@ -119,7 +119,8 @@ impl English {
         let Roster { room, people, senders, from, names, .. } = roster;
         let (people, senders) = (u64::from(*people), u64::from(*senders));
         let here = match (people, senders) {
-            (people, 0) => count(people, "member"),
+            (1, 0) => "1 person".to_string(),
+            (people, 0) => format!("{people} people"),
             (0, senders) => count(senders, "sender"),
             (1, senders) => format!("1 person, {}", count(senders, "sender")),
             (people, senders) => format!("{people} people, {}", count(senders, "sender")),
