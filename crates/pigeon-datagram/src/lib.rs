@@ -2,19 +2,22 @@
 //! socket, no randomness of its own.
 //!
 //! - [`Instant`]: the time a machine is told.
-//! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out.
-//! - [`Machine`]: the contract, and what its driver owes it.
+//! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out;
+//!   [`SocketId`] says at which socket.
+//! - [`Machine`]: the contract, and what its driver owes it. [`PerSocket`]: several as one.
 //! - [`Outbox`]: what a machine is about to send.
 #![forbid(unsafe_code)]
 
 mod datagram;
 mod machine;
 mod outbox;
+mod per_socket;
 mod time;
 
 pub use datagram::{
-    MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, MAX_TRAIN_SEGMENTS, Received, Transmit, max_payload,
+    MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, MAX_TRAIN_SEGMENTS, Received, SocketId, Transmit, max_payload,
 };
 pub use machine::Machine;
 pub use outbox::Outbox;
+pub use per_socket::PerSocket;
 pub use time::Instant;

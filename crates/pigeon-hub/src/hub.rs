@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_guard::Seal;
 use pigeon_text::Encoding;
 
@@ -310,6 +310,7 @@ impl Machine for Hub {
         let (slot, train) = self.rooms.poll(&mut self.members, &mut self.outbox)?;
         self.statistics.sent += train.datagrams as u64;
         Some(Transmit {
+            socket: SocketId::FIRST,
             to: self.members.address(slot),
             from: self.members.local(slot),
             range: train.range,

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Received};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_netsim::path::{Conditions, Jitter, Loss, Probability, Timeline};
-use pigeon_netsim::relay::{Config, Event, Port, Relay, Step, Way};
+use pigeon_netsim::relay::{Config, Event, LISTEN, Relay, Step, Way};
 use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
@@ -33,6 +33,21 @@ fn config() -> Config {
     }
 }
 
+/// The socket towards the target of the client in a slot.
+fn socket(slot: usize) -> SocketId {
+    SocketId::new(slot as u16 + 1)
+}
+
+/// A datagram from a client.
+fn from_client(from: u16, payload: &[u8]) -> Received<'_> {
+    Received::new(client(from), payload)
+}
+
+/// A datagram from the target to the client in a slot.
+fn from_target(slot: usize, payload: &[u8]) -> Received<'_> {
+    Received { socket: socket(slot), ..Received::new(target(), payload) }
+}
+
 fn at(after: Duration) -> Instant {
     Instant::ORIGIN + after
 }
@@ -40,9 +55,9 @@ fn at(after: Duration) -> Instant {
 /// A relay, and what its driver would do.
 struct Lab {
     relay: Relay,
-    open: BTreeSet<usize>,
+    open: BTreeSet<SocketId>,
     told: Vec<Event>,
-    sent: Vec<(Port, SocketAddr, Vec<u8>)>,
+    sent: Vec<(SocketId, SocketAddr, Vec<u8>)>,
 }
 
 impl Lab {
@@ -52,13 +67,12 @@ impl Lab {
     }
 
     fn up(&mut self, now: Instant, from: u16, payload: &[u8]) {
-        self.relay.handle_datagram(now, Port::Listen, &Received::new(client(from), payload));
+        self.relay.handle_datagram(now, &from_client(from, payload));
         self.drain();
     }
 
     fn down(&mut self, now: Instant, slot: usize, payload: &[u8]) {
-        let received = Received::new(target(), payload);
-        self.relay.handle_datagram(now, Port::Client(slot), &received);
+        self.relay.handle_datagram(now, &from_target(slot, payload));
         self.drain();
     }
 
@@ -67,29 +81,37 @@ impl Lab {
         self.drain();
     }
 
+    /// As the contract has it: transmits, events, and again while there was an event.
     fn drain(&mut self) {
-        while let Some(event) = self.relay.poll_event() {
-            match event {
-                Event::Open(slot) => {
-                    self.open.insert(slot);
-                    let local = SocketAddr::from(([127, 0, 0, 1], 2_000 + slot as u16));
-                    self.relay.opened(slot, local);
+        loop {
+            while let Some(transmit) = self.relay.poll_transmit() {
+                let socket = transmit.socket;
+                let is_open = socket == LISTEN || self.open.contains(&socket);
+                assert!(is_open, "a socket is open before it sends");
+                for datagram in transmit.datagrams(self.relay.outbox()) {
+                    self.sent.push((socket, transmit.to, datagram.to_vec()));
                 }
-                Event::Close(slot) => assert!(self.open.remove(&slot)),
-                event => self.told.push(event),
             }
-        }
-        while let Some((port, transmit)) = self.relay.poll_transmit() {
-            if let Port::Client(slot) = port {
-                assert!(self.open.contains(&slot), "a socket is open before it sends");
+            let mut is_drained = true;
+            while let Some(event) = self.relay.poll_event() {
+                is_drained = false;
+                match event {
+                    Event::Open(socket) => {
+                        self.open.insert(socket);
+                        let port = 1_999 + socket.number();
+                        self.relay.opened(socket, SocketAddr::from(([127, 0, 0, 1], port)));
+                    }
+                    Event::Close(socket) => assert!(self.open.remove(&socket)),
+                    event => self.told.push(event),
+                }
             }
-            for datagram in transmit.datagrams(self.relay.outbox()) {
-                self.sent.push((port, transmit.to, datagram.to_vec()));
+            if is_drained {
+                return;
             }
         }
     }
 
-    fn take(&mut self) -> Vec<(Port, SocketAddr, Vec<u8>)> {
+    fn take(&mut self) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
         std::mem::take(&mut self.sent)
     }
 }
@@ -102,12 +124,12 @@ fn told_nothing_it_changes_nothing() {
     }
     let sent = lab.take();
     assert_eq!(sent.len(), 100);
-    for (n, (port, to, payload)) in (0..).zip(sent) {
-        assert_eq!((port, to), (Port::Client(usize::from(n % 3)), target()));
+    for (n, (from, to, payload)) in (0..).zip(sent) {
+        assert_eq!((from, to), (socket(usize::from(n % 3)), target()));
         assert_eq!(payload, vec![n; usize::from(n)]);
     }
     lab.down(at(MS), 1, b"answer");
-    assert_eq!(lab.take(), [(Port::Listen, client(1), b"answer".to_vec())]);
+    assert_eq!(lab.take(), [(LISTEN, client(1), b"answer".to_vec())]);
     let told: Vec<_> = (0..3).map(|n| Event::Joined(client(n))).collect();
     assert_eq!(lab.told, told);
     let counts = lab.relay.statistics();
@@ -119,10 +141,9 @@ fn what_arrives_together_leaves_as_a_train() {
     let mut lab = Lab::new(config());
     lab.up(at(MS), 0, b"first");
     for _ in 0..64 {
-        let received = Received::new(client(0), b"same size");
-        lab.relay.handle_datagram(at(MS), Port::Listen, &received);
+        lab.relay.handle_datagram(at(MS), &from_client(0, b"same size"));
     }
-    let (_, train) = lab.relay.poll_transmit().unwrap();
+    let train = lab.relay.poll_transmit().unwrap();
     assert_eq!(train.count(), 64);
     assert!(lab.relay.poll_transmit().is_none());
 }
@@ -139,8 +160,7 @@ fn joined_datagrams_have_the_fates_of_single_ones() {
             for _ in 0..100 {
                 // Pieces of 7: joined, 35 of them and a shorter one; else one by one.
                 for part in payload.chunks(piece) {
-                    let received = Received::new(client(0), part);
-                    lab.relay.handle_joined(at(MS), Port::Listen, &received, 7);
+                    lab.relay.handle_joined(at(MS), &from_client(0, part), 7);
                     lab.drain();
                 }
             }
@@ -166,7 +186,7 @@ fn who_comes_beyond_the_bound_is_turned_away_until_another_is_idle() {
     lab.down(at(MS * 600), 2, b"");
     lab.timeout(at(IDLE + MS));
     assert_eq!(lab.told.last(), Some(&Event::Idle(client(1))));
-    assert_eq!(lab.open, BTreeSet::from([0, 2]));
+    assert_eq!(lab.open, BTreeSet::from([0, 2].map(socket)));
     lab.up(at(IDLE + MS * 2), 3, b"now");
     assert_eq!(lab.told.last(), Some(&Event::Joined(client(3))));
 
@@ -228,7 +248,7 @@ fn a_handover_opens_every_socket_anew() {
     lab.up(at(MS), 1, b"b");
     lab.relay.handover();
     let events: Vec<_> = std::iter::from_fn(|| lab.relay.poll_event()).collect();
-    assert_eq!(events, [Event::Open(0), Event::Open(1)]);
+    assert_eq!(events, [Event::Open(socket(0)), Event::Open(socket(1))]);
     assert_eq!(lab.relay.statistics().handovers, 1);
 }
 
@@ -278,24 +298,24 @@ fn it_does_not_relay_to_itself() {
 #[test]
 fn a_socket_that_cannot_be_opened_costs_its_client() {
     let mut relay = Relay::new(config()).unwrap();
-    relay.handle_datagram(at(MS), Port::Listen, &Received::new(client(0), b"hello"));
-    assert_eq!(relay.poll_event(), Some(Event::Open(0)));
-    relay.cannot_open(0);
+    relay.handle_datagram(at(MS), &from_client(0, b"hello"));
+    assert_eq!(relay.poll_event(), Some(Event::Open(socket(0))));
+    relay.cannot_open(socket(0));
     assert_eq!((relay.statistics().clients, relay.statistics().no_socket), (0, 1));
     // A late answer of the slot's, or a refusal, is survived.
-    relay.handle_datagram(at(MS), Port::Client(0), &Received::new(target(), b"late"));
-    relay.handle_refused(at(MS), Port::Client(0));
-    relay.handle_refused(at(MS), Port::Client(0));
+    relay.handle_datagram(at(MS), &from_target(0, b"late"));
+    relay.handle_refused(at(MS), socket(0));
+    relay.handle_refused(at(MS), socket(0));
     assert_eq!((relay.statistics().gone, relay.statistics().refused), (1, 2));
     // It tries anew, as often as it likes, and what is remembered of it is bounded.
     for _ in 0..10_000 {
-        relay.handle_datagram(at(MS), Port::Listen, &Received::new(client(0), b"hello"));
-        relay.cannot_open(0);
+        relay.handle_datagram(at(MS), &from_client(0, b"hello"));
+        relay.cannot_open(socket(0));
         while relay.poll_event().is_some() || relay.poll_transmit().is_some() {}
     }
-    relay.handle_datagram(at(MS), Port::Listen, &Received::new(client(0), b"hello"));
+    relay.handle_datagram(at(MS), &from_client(0, b"hello"));
     let events: Vec<_> = std::iter::from_fn(|| relay.poll_event()).collect();
-    assert!(events.contains(&Event::Open(0)));
+    assert!(events.contains(&Event::Open(socket(0))));
 }
 
 /// What may happen to a relay.
@@ -351,26 +371,24 @@ proptest! {
             match happening {
                 Happening::Up { from, length, segment } => {
                     let payload = vec![1; length];
-                    let received = Received::new(client(from), &payload);
-                    lab.relay.handle_joined(now, Port::Listen, &received, segment);
+                    lab.relay.handle_joined(now, &from_client(from, &payload), segment);
                     arrived += length.div_ceil(segment.max(1)).max(1) as u64;
                 }
                 Happening::Down { slot, length } => {
                     let payload = vec![2; length];
-                    let received = Received::new(target(), &payload);
-                    let known = lab.relay.client(slot).is_some();
-                    lab.relay.handle_datagram(now, Port::Client(slot), &received);
+                    let known = lab.relay.client(socket(slot)).is_some();
+                    lab.relay.handle_datagram(now, &from_target(slot, &payload));
                     arrived += u64::from(known);
                 }
                 Happening::Wait(millis) => {
                     now = now + MS * millis;
                     lab.relay.handle_timeout(now);
                 }
-                Happening::Refused => lab.relay.handle_refused(now, Port::Client(0)),
+                Happening::Refused => lab.relay.handle_refused(now, socket(0)),
                 Happening::Handover => lab.relay.handover(),
                 Happening::CannotOpen(slot) => {
-                    lab.relay.cannot_open(slot);
-                    lab.open.remove(&slot);
+                    lab.relay.cannot_open(socket(slot));
+                    lab.open.remove(&socket(slot));
                 }
                 Happening::Change(up, which) => {
                     let way = if up { Way::Up } else { Way::Down };

@@ -137,6 +137,17 @@ impl Clients {
         self.own.insert(local);
     }
 
+    /// Whether the socket of a slot's client is open; `None` where the slot has no client.
+    pub(super) fn is_open(&self, slot: usize) -> Option<bool> {
+        Some(self.slots.get(slot)?.as_ref()?.socket.is_some())
+    }
+
+    /// Every client needs a new socket.
+    pub(super) fn close_all(&mut self) {
+        self.slots.iter_mut().flatten().for_each(|client| client.socket = None);
+        self.own.clear();
+    }
+
     /// Whether this is the local address of a socket to the target.
     pub(super) fn is_own(&self, address: SocketAddr) -> bool {
         self.own.contains(&address)

@@ -11,10 +11,9 @@
 //! behind one line do: the rate is for all together, and the same traffic at the same seed has the
 //! same fate.
 //!
-//! [`Relay`] keeps the contract of [`Machine`](pigeon_datagram::Machine), but that it has many sockets: each
-//! datagram comes and goes with the [`Port`] it belongs to, and [`Event::Open`] and
-//! [`Event::Close`] say which there are to be. Poll events before transmits: a socket must be open
-//! before it can send.
+//! [`Relay`] is a [`Machine`] with many sockets: clients send to [`LISTEN`], and [`Event::Open`] and
+//! [`Event::Close`] say which others are needed. Answer each `Open` with [`Relay::opened`] or
+//! [`Relay::cannot_open`]: until then what that client sends waits, and what is queued behind it.
 
 mod clients;
 mod outgoing;
@@ -29,7 +28,7 @@ use rand_core::SeedableRng;
 use rand_pcg::Pcg64;
 
 use crate::path::{Conditions, ConditionsError, Path, Timeline};
-use pigeon_datagram::{Instant, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
 use clients::{ClientId, Clients};
 use outgoing::Outgoing;
@@ -51,7 +50,8 @@ const MOST_EVENTS: usize = 1_024;
 pub struct Config {
     /// Where everything goes.
     pub target: SocketAddr,
-    /// The most clients at once. Who comes beyond is turned away until another falls idle.
+    /// The most clients at once, 65,535 at the most. Further ones are turned away until another
+    /// falls idle.
     pub max_clients: NonZeroUsize,
     /// How long a client may be silent, in both directions, before its socket is closed.
     pub idle: Duration,
@@ -63,14 +63,19 @@ pub struct Config {
     pub seed: u64,
 }
 
-/// One of a relay's sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Port {
-    /// The one that clients send to.
-    Listen,
-    /// The one towards the target of the client in this slot. Slots are numbered from 0 and used
-    /// again; they are never more than [`Config::max_clients`].
-    Client(usize),
+/// The socket that clients send to. That of the client in slot 0 comes next, and so on: slots are
+/// used again and never exceed [`Config::max_clients`].
+pub const LISTEN: SocketId = SocketId::FIRST;
+
+/// The socket towards the target of the client in a slot.
+fn socket_of(slot: usize) -> SocketId {
+    // `Relay::new` keeps slots within the numbers there are.
+    SocketId::new(u16::try_from(slot + 1).unwrap_or(u16::MAX))
+}
+
+/// The slot of a client's socket; `None` for [`LISTEN`].
+fn slot_of(socket: SocketId) -> Option<usize> {
+    socket.index().checked_sub(1)
 }
 
 /// A direction.
@@ -146,7 +151,7 @@ impl Relay {
         let paths = [Path::new(config.up, &mut rng)?, Path::new(config.down, &mut rng)?];
         Ok(Relay {
             target: config.target,
-            max_clients: config.max_clients.get(),
+            max_clients: config.max_clients.get().min(usize::from(u16::MAX)),
             idle: config.idle,
             clients: Clients::default(),
             paths,
@@ -179,9 +184,9 @@ impl Relay {
         self.paths[way as usize].conditions()
     }
 
-    /// The client in a slot.
-    pub fn client(&self, slot: usize) -> Option<SocketAddr> {
-        self.clients.address(slot)
+    /// The client with this socket towards the target.
+    pub fn client(&self, socket: SocketId) -> Option<SocketAddr> {
+        self.clients.address(slot_of(socket)?)
     }
 
     /// The clients, and when each was last heard or written to.
@@ -202,87 +207,7 @@ impl Relay {
         }
     }
 
-    // What happens to it.
-
-    /// A datagram arrived at one of its sockets.
-    pub fn handle_datagram(&mut self, now: Instant, port: Port, datagram: &Received<'_>) {
-        self.handle_joined(now, port, datagram, datagram.payload.len());
-    }
-
-    /// Datagrams of one sender arrived together, joined: each of `segment` bytes but for the last,
-    /// which may be shorter. Where the path changes nothing they go on as they came.
-    pub fn handle_joined(
-        &mut self,
-        now: Instant,
-        port: Port,
-        joined: &Received<'_>,
-        segment: usize,
-    ) {
-        self.outgoing.reset_if_drained();
-        let segment = segment.max(1);
-        let count = joined.payload.len().div_ceil(segment).max(1) as u64;
-        let (way, client) = match port {
-            Port::Listen => match self.client_of(now, joined, count) {
-                Some(client) => (Way::Up, client),
-                None => return,
-            },
-            Port::Client(slot) => match self.clients.id(slot) {
-                Some(client) => {
-                    self.told.refused = false;
-                    (Way::Down, client)
-                }
-                // It came while its socket was being closed.
-                None => return self.counts.gone += count,
-            },
-        };
-        self.clients.heard(client, now);
-        self.bytes[way as usize] += joined.payload.len() as u64;
-        let path = &mut self.paths[way as usize];
-        if path.is_transparent() {
-            path.pass(count);
-            return self.hand_on(way, client, joined.payload, segment);
-        }
-        if joined.payload.is_empty() {
-            return self.carry(now, way, client, joined.payload);
-        }
-        for payload in joined.payload.chunks(segment) {
-            self.carry(now, way, client, payload);
-        }
-    }
-
-    /// The target does not listen, says the network at the socket of a client.
-    pub fn handle_refused(&mut self, _now: Instant, _port: Port) {
-        self.counts.refused += 1;
-        if !std::mem::replace(&mut self.told.refused, true) {
-            self.tell(Event::Refused);
-        }
-    }
-
-    /// The deadline of [`poll_timeout`](Relay::poll_timeout) has come. Calling this early is
-    /// harmless.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.outgoing.reset_if_drained();
-        while let Some(step) = self.timeline.as_mut().and_then(|timeline| timeline.poll(now)) {
-            let Step { up, down, handover, note } = step.clone();
-            // Checked by whoever made the timeline.
-            let _ = self.set_conditions(now, Way::Up, up);
-            let _ = self.set_conditions(now, Way::Down, down);
-            if handover {
-                self.handover();
-            }
-            self.tell(Event::Step(note));
-        }
-        while let Some((slot, address)) = self.clients.expire(now, self.idle) {
-            self.counts.idle += 1;
-            self.told.full = false;
-            self.events.push_back(Event::Close(slot));
-            self.tell(Event::Idle(address));
-        }
-        // After those that leave, whose sockets are closed before anything is sent.
-        for way in [Way::Up, Way::Down] {
-            self.deliver(now, way);
-        }
-    }
+    // What is done to it.
 
     /// Changes the conditions of one direction; those refused change nothing.
     pub fn set_conditions(
@@ -300,46 +225,28 @@ impl Relay {
     /// Wi-Fi: answers to the old ones are lost.
     pub fn handover(&mut self) {
         self.counts.handovers += 1;
-        self.events.extend(self.clients.slots().map(Event::Open));
+        self.clients.close_all();
+        self.events.extend(self.clients.slots().map(socket_of).map(Event::Open));
     }
 
-    /// The socket in a slot is open and bound to `local`. What comes from there to the listening
+    /// This socket of a client is open and bound to `local`. What comes from there to the listening
     /// socket goes round in circles.
-    pub fn opened(&mut self, slot: usize, local: SocketAddr) {
-        self.clients.opened(slot, local);
+    pub fn opened(&mut self, socket: SocketId, local: SocketAddr) {
+        if let Some(slot) = slot_of(socket) {
+            self.clients.opened(slot, local);
+        }
     }
 
-    /// No socket could be opened in a slot: its client is forgotten, to try anew.
-    pub fn cannot_open(&mut self, slot: usize) {
-        self.clients.remove(slot);
+    /// This socket could not be opened, or is of no more use: its client is forgotten, to try anew.
+    pub fn cannot_open(&mut self, socket: SocketId) {
+        if let Some(slot) = slot_of(socket) {
+            self.clients.remove(slot);
+        }
         self.told.full = false;
         self.counts.no_socket += 1;
     }
 
-    // What it wants.
-
-    /// The next datagram or train to send, and from which socket.
-    pub fn poll_transmit(&mut self) -> Option<(Port, Transmit)> {
-        self.outgoing.poll()
-    }
-
-    /// The bytes that transmits point into, as [`Machine::outbox`](pigeon_datagram::Machine::outbox) has it.
-    pub fn outbox(&self) -> &[u8] {
-        self.outgoing.bytes()
-    }
-
-    /// The next event.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    /// When to call [`handle_timeout`](Relay::handle_timeout), if ever.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        let [up, down] = &self.paths;
-        let timeline = self.timeline.as_ref().and_then(Timeline::poll_timeout);
-        let idle = self.clients.next_expiry(self.idle);
-        [up.poll_timeout(), down.poll_timeout(), timeline, idle].into_iter().flatten().min()
-    }
+    // Inside.
 
     /// Who sent a datagram to the listening socket, a new client if need be.
     fn client_of(&mut self, now: Instant, datagram: &Received<'_>, count: u64) -> Option<ClientId> {
@@ -368,7 +275,7 @@ impl Relay {
         }
         let client = self.clients.add(now, from, datagram.local);
         self.counts.joined += 1;
-        self.events.push_back(Event::Open(client.slot()));
+        self.events.push_back(Event::Open(socket_of(client.slot())));
         self.tell(Event::Joined(from));
         Some(client)
     }
@@ -405,11 +312,11 @@ impl Relay {
         let Some((address, local)) = self.clients.addresses(client) else {
             return self.counts.gone += 1;
         };
-        let (port, to, from) = match way {
-            Way::Up => (Port::Client(client.slot()), self.target, None),
-            Way::Down => (Port::Listen, address, local),
+        let (socket, to, from) = match way {
+            Way::Up => (socket_of(client.slot()), self.target, None),
+            Way::Down => (LISTEN, address, local),
         };
-        self.outgoing.push(port, to, from, payload, segment);
+        self.outgoing.push(socket, to, from, payload, segment);
     }
 
     /// Reports what only people read; what they could not read anyway is left out.
@@ -417,5 +324,108 @@ impl Relay {
         if self.events.len() < MOST_EVENTS {
             self.events.push_back(event);
         }
+    }
+}
+
+impl Machine for Relay {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.handle_joined(now, datagram, datagram.payload.len());
+    }
+
+    /// Where the path changes nothing, joined datagrams go on as they came.
+    fn handle_joined(&mut self, now: Instant, joined: &Received<'_>, segment: usize) {
+        self.outgoing.reset_if_drained();
+        let segment = segment.max(1);
+        let count = joined.payload.len().div_ceil(segment).max(1) as u64;
+        let (way, client) = match slot_of(joined.socket) {
+            None => match self.client_of(now, joined, count) {
+                Some(client) => (Way::Up, client),
+                None => return,
+            },
+            Some(slot) => match self.clients.id(slot) {
+                Some(client) => {
+                    self.told.refused = false;
+                    (Way::Down, client)
+                }
+                // It came while its socket was being closed.
+                None => return self.counts.gone += count,
+            },
+        };
+        self.clients.heard(client, now);
+        self.bytes[way as usize] += joined.payload.len() as u64;
+        let path = &mut self.paths[way as usize];
+        if path.is_transparent() {
+            path.pass(count);
+            return self.hand_on(way, client, joined.payload, segment);
+        }
+        if joined.payload.is_empty() {
+            return self.carry(now, way, client, joined.payload);
+        }
+        for payload in joined.payload.chunks(segment) {
+            self.carry(now, way, client, payload);
+        }
+    }
+
+    fn handle_refused(&mut self, _: Instant, _: SocketId) {
+        self.counts.refused += 1;
+        if !std::mem::replace(&mut self.told.refused, true) {
+            self.tell(Event::Refused);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.outgoing.reset_if_drained();
+        while let Some(step) = self.timeline.as_mut().and_then(|timeline| timeline.poll(now)) {
+            let Step { up, down, handover, note } = step.clone();
+            // Checked by whoever made the timeline.
+            let _ = self.set_conditions(now, Way::Up, up);
+            let _ = self.set_conditions(now, Way::Down, down);
+            if handover {
+                self.handover();
+            }
+            self.tell(Event::Step(note));
+        }
+        while let Some((slot, address)) = self.clients.expire(now, self.idle) {
+            self.counts.idle += 1;
+            self.told.full = false;
+            self.events.push_back(Event::Close(socket_of(slot)));
+            self.tell(Event::Idle(address));
+        }
+        // After those that leave: nothing is sent to a client that is gone.
+        for way in [Way::Up, Way::Down] {
+            self.deliver(now, way);
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        while let Some(slot) = slot_of(self.outgoing.next_socket()?) {
+            match self.clients.is_open(slot) {
+                Some(true) => break,
+                // It follows once the socket is open.
+                Some(false) => return None,
+                None => {
+                    let unsent = self.outgoing.poll().map_or(0, |transmit| transmit.count());
+                    self.counts.gone += unsent as u64;
+                }
+            }
+        }
+        self.outgoing.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outgoing.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let [up, down] = &self.paths;
+        let timeline = self.timeline.as_ref().and_then(Timeline::poll_timeout);
+        let idle = self.clients.next_expiry(self.idle);
+        [up.poll_timeout(), down.poll_timeout(), timeline, idle].into_iter().flatten().min()
     }
 }

@@ -4,18 +4,16 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
-use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Transmit};
-
-use super::Port;
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, SocketId, Transmit};
 
 /// The most room the buffer keeps from one batch to the next.
 const KEEP_BYTES: usize = 1 << 20;
 
-/// An outbox whose transmits belong to ports.
+/// An outbox that joins neighbouring datagrams into trains.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     bytes: Vec<u8>,
-    queue: VecDeque<(Port, Transmit)>,
+    queue: VecDeque<Transmit>,
     /// How many datagrams the last transmit has, and how large the first of them is.
     last: (usize, usize),
 }
@@ -33,15 +31,20 @@ impl Outgoing {
         }
     }
 
-    pub(super) fn poll(&mut self) -> Option<(Port, Transmit)> {
+    pub(super) fn poll(&mut self) -> Option<Transmit> {
         self.queue.pop_front()
+    }
+
+    /// The socket of the transmit that is polled next.
+    pub(super) fn next_socket(&self) -> Option<SocketId> {
+        self.queue.front().map(|transmit| transmit.socket)
     }
 
     /// Appends a datagram, or several of `segment` bytes one behind the other, the last perhaps
     /// shorter. A single one joins the last train if it fits there.
     pub(super) fn push(
         &mut self,
-        port: Port,
+        socket: SocketId,
         to: SocketAddr,
         from: Option<IpAddr>,
         payload: &[u8],
@@ -50,9 +53,9 @@ impl Outgoing {
         let mut start = self.bytes.len();
         self.bytes.extend_from_slice(payload);
         if payload.len() <= segment {
-            if !self.extend_last(port, to, from, payload.len()) {
+            if !self.extend_last(socket, to, from, payload.len()) {
                 let range = start..self.bytes.len();
-                self.queue.push_back((port, Transmit { to, from, range, segment: None }));
+                self.queue.push_back(Transmit { socket, to, from, range, segment: None });
                 self.last = (1, payload.len());
             }
             return;
@@ -63,21 +66,21 @@ impl Outgoing {
             start = range.end;
             self.last = (train.len().div_ceil(segment), segment);
             let segment = u16::try_from(segment).ok().and_then(NonZeroU16::new);
-            self.queue.push_back((port, Transmit { to, from, range, segment }));
+            self.queue.push_back(Transmit { socket, to, from, range, segment });
         }
     }
 
     fn extend_last(
         &mut self,
-        port: Port,
+        socket: SocketId,
         to: SocketAddr,
         from: Option<IpAddr>,
         length: usize,
     ) -> bool {
         let (count, size) = self.last;
-        let Some((last_port, last)) = self.queue.back_mut() else { return false };
+        let Some(last) = self.queue.back_mut() else { return false };
         let total = last.range.len() + length;
-        let same_path = *last_port == port && last.to == to && last.from == from;
+        let same_path = last.socket == socket && last.to == to && last.from == from;
         // Only the last of a train may be shorter than the first, and none may be empty.
         let whole = last.range.len() == count * size;
         let fits = whole && length > 0 && length <= size;
@@ -102,14 +105,14 @@ mod tests {
     fn trains(datagrams: &[(([u8; 4], u16), usize)]) -> Vec<Vec<usize>> {
         let mut outgoing = Outgoing::default();
         for &(to, length) in datagrams {
-            outgoing.push(Port::Listen, to.into(), None, &vec![7; length], length.max(1));
+            outgoing.push(SocketId::FIRST, to.into(), None, &vec![7; length], length.max(1));
         }
         drained(outgoing)
     }
 
     fn drained(mut outgoing: Outgoing) -> Vec<Vec<usize>> {
         let mut trains = Vec::new();
-        while let Some((_, transmit)) = outgoing.poll() {
+        while let Some(transmit) = outgoing.poll() {
             trains.push(transmit.datagrams(outgoing.bytes()).map(<[u8]>::len).collect());
         }
         trains
@@ -135,7 +138,7 @@ mod tests {
     fn what_came_joined_goes_joined() {
         let mut outgoing = Outgoing::default();
         let mut push = |length: usize, segment| {
-            outgoing.push(Port::Listen, A.into(), None, &vec![7; length], segment);
+            outgoing.push(SocketId::FIRST, A.into(), None, &vec![7; length], segment);
         };
         push(12, 5);
         push(5, 5);

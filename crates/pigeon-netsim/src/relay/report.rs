@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use pigeon_datagram::SocketId;
+
 use crate::path::PathCounters;
 
 use super::Way;
@@ -9,12 +11,13 @@ use super::Way;
 /// What a relay reports, and what its sockets are to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A socket to the target is needed in this slot, with an address that the system chooses. Where
-    /// there is one already it gives way to the new one. If there can be none, say
+    /// This socket is needed, connected to the target, with an address that the system chooses. It
+    /// replaces the one with the same number, if there is one. The answer is
+    /// [`Relay::opened`](super::Relay::opened) or
     /// [`Relay::cannot_open`](super::Relay::cannot_open).
-    Open(usize),
-    /// The socket in this slot is no longer needed.
-    Close(usize),
+    Open(SocketId),
+    /// This socket is no longer needed.
+    Close(SocketId),
     /// A client came.
     Joined(SocketAddr),
     /// A client was silent for too long.

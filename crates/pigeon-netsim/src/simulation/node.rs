@@ -13,7 +13,7 @@ use rand_pcg::Pcg64;
 
 use super::fail;
 use crate::path::{Conditions, Datagram, Path};
-use pigeon_datagram::{Instant, Machine, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
 /// How many events of a node may wait to be taken. A machine that reports more fails the test.
 const MAX_EVENTS: usize = 1 << 20;
@@ -202,7 +202,7 @@ impl<M: Machine + 'static> Program for Slot<M> {
     }
 
     fn handle_refused(&mut self, now: Instant) {
-        self.machine.handle_refused(now);
+        self.machine.handle_refused(now, SocketId::FIRST);
     }
 
     fn handle_timeout(&mut self, now: Instant) {

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
 /// A plain program, such as `nc -u` or a Python script: collects what it receives, and sends what
 /// a test tells it to. It has no events.
@@ -119,7 +119,7 @@ impl Machine for Peer {
         self.received.push(Arrival { at: now, from: datagram.from, payload });
     }
 
-    fn handle_refused(&mut self, _now: Instant) {
+    fn handle_refused(&mut self, _now: Instant, _: SocketId) {
         self.outbox.reset_if_drained();
         self.refused += 1;
     }
