@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_bench::{
-    Client, ClientEvent, Declined, Endpoint as _, Failure, Kind, Mode, Plan, PlanError, Server,
-    ServerConfig, ServerEvent,
+    Client, ClientEvent, Declined, Failure, Kind, Mode, Plan, PlanError, Server, ServerConfig,
+    ServerEvent,
 };
 use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_netsim::simulation::{Direction, Network, Peer};

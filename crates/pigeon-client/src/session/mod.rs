@@ -22,7 +22,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit, max_payload};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit, max_payload};
 use rand_core::Rng;
 
 use crate::heartbeat::{self, Answer};
@@ -558,7 +558,7 @@ impl<R: Rng> Machine for Session<R> {
         self.mind_name(now, datagram.payload);
     }
 
-    fn handle_refused(&mut self, now: Instant) {
+    fn handle_refused(&mut self, now: Instant, _: SocketId) {
         self.outbox.reset_if_drained();
         if self.over {
             return;

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use pigeon_datagram::{self as datagram, Machine};
+use pigeon_datagram::Machine;
 use pigeon_hub::{Config, Event, Format, Hub, Name, PerOrigin, Rate};
-use pigeon_net::{Driver, Host, Interfaces, IoPath, Socket, SocketOptions, Stats, local_addresses};
+use pigeon_net::{Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, local_addresses};
 use tracing::{debug, info};
 
 use self::console::Command;
@@ -270,11 +270,11 @@ struct Around {
 }
 
 impl Host<Hub> for Around {
-    fn woken(&mut self, hub: &mut Hub, now: datagram::Instant, stats: &Stats) -> ControlFlow<()> {
+    fn woken(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
         let mut quit = self.stop.is_set();
         for command in self.commands.try_iter().take(ui::console::WAITING) {
             quit |= command == Command::Quit;
-            for line in console::answer(command, hub, now, stats) {
+            for line in console::answer(command, hub, io.now, &io.stats()) {
                 self.printer.data.line(line);
             }
         }
@@ -285,14 +285,14 @@ impl Host<Hub> for Around {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, hub: &Hub, now: datagram::Instant, event: Event) -> ControlFlow<()> {
+    fn event(&mut self, hub: &mut Hub, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
         match event {
             Event::Message { range, .. } => {
                 let bytes = hub.outbox().get(range).unwrap_or_default();
                 let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
                 self.printer.data.line(pigeon_text::escape(bytes).to_string());
             }
-            event => self.journal.note(now, &event),
+            event => self.journal.note(io.now, &event),
         }
         ControlFlow::Continue(())
     }

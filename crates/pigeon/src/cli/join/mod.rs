@@ -12,9 +12,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap_complete::ArgValueCandidates;
 use pigeon_client::{Event, NoReply, Said, Session, SessionConfig};
-use pigeon_datagram::Instant;
 use pigeon_hub::Name;
-use pigeon_net::{Clock, Driver, Host, Socket, SocketOptions, Stats, Waker};
+use pigeon_net::{Clock, Driver, Host, Io, Socket, SocketOptions, Waker};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
@@ -108,10 +107,11 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         plain: args.plain,
     };
     let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
+    let local = socket.local_addr();
     let mut driver =
         Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
 
-    let people = People { hub, local: driver.socket().local_addr(), waker: driver.waker() };
+    let people = People { hub, local, waker: driver.waker() };
     // Before the terminal is taken, so that no signal leaves it behind.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
@@ -153,12 +153,8 @@ struct Around {
 }
 
 impl Host<Session<Pcg64>> for Around {
-    fn woken(
-        &mut self,
-        session: &mut Session<Pcg64>,
-        now: Instant,
-        stats: &Stats,
-    ) -> ControlFlow<()> {
+    fn woken(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+        let now = io.now;
         if let Some(status) = self.stop.status() {
             self.status = status;
             session.leave();
@@ -193,11 +189,17 @@ impl Host<Session<Pcg64>> for Around {
                 }
             }
         }
-        self.face.look(session, now, stats);
+        self.face.look(session, now, &io.stats());
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, session: &Session<Pcg64>, now: Instant, event: Event) -> ControlFlow<()> {
+    fn event(
+        &mut self,
+        session: &mut Session<Pcg64>,
+        io: &mut Io<'_>,
+        event: Event,
+    ) -> ControlFlow<()> {
+        let now = io.now;
         let hub = session.hub();
         match event {
             Event::Received(payload) => {
