@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use pigeon_hub::Name;
+use pigeon_proto::Name;
 use pigeon_text::escape;
 
 /// A contact's name: what the hub takes for a name, in any script, and nothing that could be read

@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap_complete::ArgValueCandidates;
 use pigeon_client::{Event, NoReply, Said, Session, SessionConfig};
-use pigeon_hub::Name;
 use pigeon_net::{Clock, Driver, Host, Io, Socket, SocketOptions, Waker};
+use pigeon_proto::Name;
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
