@@ -309,7 +309,7 @@ impl Machine for Hub {
     }
 
     fn outbox(&self) -> &[u8] {
-        self.doors.outbox().bytes()
+        self.doors.bytes()
     }
 
     fn poll_event(&mut self) -> Option<Event> {

@@ -6,7 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Received, SocketId};
+use pigeon_proto::{Door, Format, Here, Nonce};
 
+use super::outgoing::Route;
+use crate::config::Config;
 use crate::statistics::Dropped;
 
 /// The longest wait before an answer.
@@ -20,19 +23,19 @@ const MAX_NONCES: usize = 1_024;
 
 /// Somebody who waits for an answer.
 #[derive(Debug)]
-pub(crate) struct Question {
+pub(super) struct Question {
     due: Instant,
-    pub(crate) socket: SocketId,
-    pub(crate) to: SocketAddr,
-    pub(crate) local: Option<IpAddr>,
-    pub(crate) nonce: Box<str>,
+    socket: SocketId,
+    to: SocketAddr,
+    local: Option<IpAddr>,
+    nonce: Box<str>,
     /// The answer is never longer than this.
-    pub(crate) length: usize,
+    length: usize,
 }
 
 /// Questions not answered yet, and those that need no further answer.
 #[derive(Debug, Default)]
-pub(crate) struct Discovery {
+pub(super) struct Discovery {
     /// In no order: there are few, and their waits differ.
     pending: Vec<Question>,
     /// Who asked under which nonce lately.
@@ -41,7 +44,7 @@ pub(crate) struct Discovery {
 
 impl Discovery {
     /// Takes a question; `chance` is any number that the asker cannot foresee.
-    pub(crate) fn ask(
+    pub(super) fn ask(
         &mut self,
         now: Instant,
         chance: u64,
@@ -66,12 +69,12 @@ impl Discovery {
     }
 
     /// When the next answer is due.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         self.pending.iter().map(|question| question.due).min()
     }
 
     /// A question whose answer is due.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Question> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<Question> {
         let index = self.pending.iter().position(|question| question.due <= now)?;
         Some(self.pending.swap_remove(index))
     }
@@ -79,7 +82,7 @@ impl Discovery {
 
 impl Question {
     /// A question that came as this datagram.
-    pub(crate) fn new(datagram: &Received<'_>, nonce: &str) -> Question {
+    pub(super) fn new(datagram: &Received<'_>, nonce: &str) -> Question {
         Question {
             due: Instant::ORIGIN,
             socket: datagram.socket,
@@ -88,6 +91,22 @@ impl Question {
             nonce: nonce.into(),
             length: datagram.payload.len(),
         }
+    }
+
+    /// Where the answer goes.
+    pub(super) fn route(&self) -> Route {
+        Route { socket: self.socket, to: self.to, from: self.local }
+    }
+
+    /// What a hub of so many members answers, whose first door has this format. Empty where it does
+    /// not fit.
+    pub(super) fn answer(&self, config: &Config, members: u64, format: Format) -> Vec<u8> {
+        let mut answer = Vec::new();
+        let Some(nonce) = Nonce::new(self.nonce.as_bytes()) else { return answer };
+        let door = config.discovery.map(|found| Door { id: found.id, port: found.port, format });
+        let here = Here { nonce, name: config.name.clone(), members, secure_port: None, door };
+        here.write(self.length, &mut answer);
+        answer
     }
 }
 

@@ -22,6 +22,7 @@ use pigeon_text::Encoding;
 
 use super::debt::Debt;
 use super::locals::{Local, Locals};
+use super::outgoing::Route;
 use crate::config::Rate;
 use crate::core::id::Slot;
 use crate::core::input::{PlainMembers, Source};
@@ -180,8 +181,13 @@ impl Members {
         SocketId::new(self.record(slot).door)
     }
 
+    /// How a member is reached.
+    pub(super) fn route(&self, slot: Slot) -> Route {
+        Route { socket: self.door(slot), to: self.address(slot), from: self.local(slot) }
+    }
+
     /// Which of the hub's addresses to answer from.
-    pub(crate) fn local(&self, slot: Slot) -> Option<IpAddr> {
+    fn local(&self, slot: Slot) -> Option<IpAddr> {
         self.locals.address(self.record(slot).local)
     }
 

@@ -8,43 +8,54 @@
 //!   trains ◀─ runs ◀─ take(Output::Message) ◀─────────────── core::handle(Input) ◀────┘
 //! ```
 //!
+//! - `doors`: the sockets, each with a format and a room.
 //! - [`members`]: who is where; `locals`: to which of the hub's addresses they speak; `debt`: what
 //!   they have said lately.
 //! - `echo`: the guard against loops.
-//! - `runs` and `run`: the messages of one batch and the trains that carry them; `render`: what they
-//!   look like.
+//! - `runs` and `run`: the messages of one batch and the trains that carry them; `render` and
+//!   `renderer`: what they look like.
+//! - `lines` and `outgoing`: what the hub says of its own, and to whom; `farewell`: the last of it.
 //! - `discovery`: hubs that are looked for.
 
 mod debt;
 mod discovery;
+mod doors;
 mod echo;
+mod farewell;
+mod lines;
 mod locals;
 pub(crate) mod members;
+mod outgoing;
 mod render;
+mod renderer;
 mod run;
 mod runs;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Outbox, Received, SocketId, Transmit, max_payload};
+use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Received, SocketId, Transmit};
 use pigeon_guard::{Code, Origin};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
-    BYE, Command, Door, Format, Gone, Here, Incoming, Label, Language, Nonce, Notice, Prove,
-    Reason, Refusal, Setting, Subject, sentence,
+    BYE, Command, Format, Incoming, Label, Language, Nonce, Notice, Prove, Reason, Refusal, Secret,
+    Setting, Subject,
 };
 use pigeon_text::Encoding;
 
 use self::discovery::{Discovery, Question};
+use self::doors::Doors;
 use self::echo::{Echoes, Suspect, Target};
+use self::farewell::Farewell;
 use self::members::{Flag, Members};
-use self::run::{Audience, Render, Style, Waiting};
+use self::outgoing::{Outgoing, Route};
+use self::renderer::{Readers, Renderer, Scratch};
+use self::run::{Style, Waiting};
 use self::runs::Runs;
 use crate::core;
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Context, Input, Source};
 use crate::core::members::Trait;
-use crate::core::message::{Caller, MAX_BATCH_BYTES};
+use crate::core::message::{Caller, Entry, MAX_BATCH_BYTES};
 use crate::core::output::Output;
 use crate::core::presence::Gathered;
 use crate::core::rooms::Room;
@@ -56,9 +67,6 @@ use crate::statistics::{Dropped, Left};
 /// that fall silent together do not hold up the datagrams of those who live.
 const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
-/// The most answers in one batch.
-const MAX_ANSWERS: usize = 65_536;
-
 /// In the raw format data may repeat by itself: only the third echo in a row is one.
 const RAW_ECHOES: u8 = 3;
 
@@ -69,60 +77,46 @@ const PROVABLE: usize = 64;
 /// The first byte under the code that a nonce is turned into.
 const CHANCE: u8 = 3;
 
-/// A socket for plain datagrams.
-#[derive(Clone, Copy)]
-struct Entrance {
-    format: Format,
-    /// Where everyone begins who comes in here.
-    home: RoomId,
-}
-
 /// The members that any program can be, at all doors.
 pub(crate) struct Plain {
-    entrances: Vec<Entrance>,
+    doors: Doors,
     members: Members,
     echoes: Echoes,
     discovery: Discovery,
     runs: Runs,
-    outbox: Outbox,
+    outgoing: Outgoing,
     farewell: Option<Farewell>,
     /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
     decoded: String,
+    /// The answer to a heartbeat, likewise.
+    answer: Vec<u8>,
     scratch: Scratch,
 }
 
-/// Room to work in, reused from message to message.
-#[derive(Default)]
-struct Scratch {
-    line: Vec<u8>,
-    text: String,
-}
-
-/// The goodbye to everybody, and how far it has come.
-struct Farewell {
-    next: Option<Slot>,
-    bye: std::ops::Range<usize>,
-    gone: std::ops::Range<usize>,
+/// A datagram on its way, and what it may touch.
+struct Datagram<'a, 'b> {
+    core: &'a mut Core,
+    events: &'a mut Events,
+    now: Instant,
+    datagram: &'a Received<'b>,
+    /// Of the door it came in by.
+    format: Format,
 }
 
 impl Plain {
     /// The link, with the core's rooms that its doors lead to.
     pub(crate) fn new(core: &mut Core) -> Self {
-        let config = core.config().clone();
-        let open = |door: &crate::config::Door| {
-            let home = core.open_door(&door.room, door.format == Format::Raw)?;
-            Some(Entrance { format: door.format, home })
-        };
-        let entrances: Vec<Entrance> = config.doors.iter().filter_map(open).collect();
+        let (doors, keys) = (Doors::open(core), core.config().hash_keys);
         Plain {
-            members: Members::new(config.hash_keys, entrances.len() as u16),
-            entrances,
-            echoes: Echoes::new(config.hash_keys),
+            members: Members::new(keys, doors.len()),
+            doors,
+            echoes: Echoes::new(keys),
             discovery: Discovery::default(),
             runs: Runs::default(),
-            outbox: Outbox::new(),
+            outgoing: Outgoing::default(),
             farewell: None,
             decoded: String::new(),
+            answer: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -133,8 +127,9 @@ impl Plain {
         &self.members
     }
 
-    pub(crate) fn outbox(&self) -> &Outbox {
-        &self.outbox
+    /// The bytes that transmits point into.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.outgoing.bytes()
     }
 
     /// What a call on behalf of nobody in particular comes with.
@@ -142,23 +137,17 @@ impl Plain {
         self.context_at(now, SocketId::FIRST)
     }
 
-    fn context_at(&self, now: Instant, door: SocketId) -> Context<'_> {
-        // Doors are never closed, and `Hub::new` sees to it that there is one.
-        let entrance = self.entrances.get(door.index()).or(self.entrances.first());
-        let (format, home) = match entrance {
-            Some(entrance) => (entrance.format, entrance.home),
-            None => (Format::Chat, RoomId::new(0, 0)),
-        };
-        Context { now, home, format, plain: &self.members }
+    fn context_at(&self, now: Instant, socket: SocketId) -> Context<'_> {
+        let door = self.doors.at(socket);
+        Context { now, home: door.home, format: door.format, plain: &self.members }
     }
 
     fn format(&self, slot: Slot) -> Format {
-        let entrance = self.entrances.get(self.members.door(slot).index());
-        entrance.map_or(Format::Chat, |entrance| entrance.format)
+        self.doors.at(self.members.door(slot)).format
     }
 
     fn style(&self, slot: Slot) -> Style {
-        Style { format: self.format(slot), encoding: self.members.encoding(slot) }
+        renderer::style(&self.members, &self.doors, slot)
     }
 
     fn suspect(&self, core: &Core, from: SocketAddr, member: Option<Slot>) -> Suspect {
@@ -172,7 +161,7 @@ impl Plain {
     pub(crate) fn begin(&mut self, core: &mut Core) {
         if self.runs.are_silent() {
             core.end_batch();
-            self.outbox.reset_if_drained();
+            self.outgoing.reset_if_drained();
         }
     }
 
@@ -185,8 +174,7 @@ impl Plain {
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
         let from = datagram.from;
-        let entrance = self.entrances.get(datagram.socket.index()).ok_or(Dropped::BadSource)?;
-        let format = entrance.format;
+        let format = self.doors.get(datagram.socket).ok_or(Dropped::BadSource)?.format;
         core.config().sources.check(from).map_err(|_| Dropped::BadSource)?;
         if core.is_banned(from.ip()) {
             return Err(Dropped::Banned);
@@ -336,7 +324,7 @@ impl Plain {
         if format == Format::Raw
             && core.config().password.is_some()
             && let Some(secret) = text.trim_ascii().strip_prefix(b"/pass ")
-            && let Some(secret) = pigeon_proto::Secret::new(secret)
+            && let Some(secret) = Secret::new(secret)
         {
             return self.hand_over(core, now, slot, Input::Command(Command::Pass(secret)));
         }
@@ -365,10 +353,9 @@ impl Plain {
         if !render::fits(text, format) {
             let name = core.name(slot).map_or("", |name| name.as_str());
             let caller = Caller::Address(self.members.address(slot));
-            let entry = core::message::Entry { member: None, name, caller, text };
-            self.scratch.line.clear();
-            render::line(&entry, format, &mut self.scratch.line);
-            if self.scratch.line.len() > MAX_PAYLOAD_V4 {
+            let entry = Entry { member: None, name, caller, text };
+            let style = Style { format, encoding: Encoding::UTF_8 };
+            if self.scratch.line(&entry, style).len() > MAX_PAYLOAD_V4 {
                 return Err(Dropped::TextTooLong);
             }
         }
@@ -421,8 +408,8 @@ impl Plain {
         }
         core.statistics_mut().proofs_asked += 1;
         let proof = core.seal().proof(now, datagram.from, &proved_of(datagram.socket)).letters();
-        let place = Place::of(datagram);
-        self.send(core, place, |bytes| Prove { token: &proof }.write(bytes));
+        let route = Route::back(datagram);
+        self.send(core, route, |bytes| Prove { token: &proof }.write(bytes));
     }
 
     /// Somebody sends back what it was asked to prove itself with.
@@ -482,19 +469,19 @@ impl Plain {
             Dropped::LocalsFull => Reason::TooManyAddresses,
             _ => Reason::AddressFull,
         };
-        let format = self.context_at(now, datagram.socket).format;
         let notice = Notice::Refused(Refusal::new(Subject::Member, why));
-        let incoming = Incoming::parse(format, datagram.payload);
-        let line = match incoming {
+        let format = self.doors.at(datagram.socket).format;
+        let line = match Incoming::parse(format, datagram.payload) {
             Incoming::Heartbeat { padded: true } => notice.to_bytes(),
-            // There only what its members ask for may look like the hub's word.
-            _ if format == Format::Raw => return,
-            _ => own_line(&notice, core.config().language, format).into_bytes(),
+            _ => match lines::line(&notice, core.config().language, format) {
+                Some(line) => line.into_bytes(),
+                None => return,
+            },
         };
         if line.len() <= datagram.payload.len() {
             // Two full hubs would refuse each other's refusals for ever.
             self.echoes.sent(now, Target::Address(datagram.from), None, &line);
-            self.send(core, Place::of(datagram), |bytes| bytes.extend_from_slice(&line));
+            self.send(core, Route::back(datagram), |bytes| bytes.extend_from_slice(&line));
         }
     }
 
@@ -632,15 +619,14 @@ impl Plain {
     /// another room now.
     fn deliver_now(&mut self, core: &mut Core, room: RoomId, member: MemberId, slot: Slot) {
         let (style, language) = (self.style(slot), core.config().language);
-        let place = self.place(slot);
+        let route = self.members.route(slot);
         for waiting in self.runs.messages_for(room, member) {
             let mut scratch = std::mem::take(&mut self.scratch);
-            scratch.line.clear();
             if let Some(entry) = core.batch().get(waiting.number) {
-                render::line(&entry, style.format, &mut scratch.line);
+                scratch.line(&entry, style);
+                let line = scratch.encode(style.encoding, language);
+                self.send(core, route, |bytes| bytes.extend_from_slice(line));
             }
-            scratch.encode(style.encoding, language);
-            self.send(core, place, |bytes| bytes.extend_from_slice(&scratch.line));
             self.scratch = scratch;
         }
     }
@@ -649,28 +635,22 @@ impl Plain {
     /// heartbeat, else in words. Members of raw rooms that asked for nothing get nothing: what they
     /// receive is data.
     fn tell(&mut self, core: &mut Core, now: Instant, slot: Slot, notice: &Notice) {
-        let place = self.place(slot);
         if self.members.has(slot, Flag::Padded) {
-            return self.send(core, place, |bytes| notice.write(bytes));
+            let route = self.members.route(slot);
+            return self.send(core, route, |bytes| notice.write(bytes));
         }
-        let style = self.style(slot);
-        if style.format == Format::Raw {
-            return;
+        let language = core.language(slot);
+        if let Some(line) = lines::line(notice, language, self.format(slot)) {
+            self.send_line(core, now, slot, &line);
         }
-        let line = match notice {
-            // As ever in the formats that know no other words for it.
-            Notice::Gone(_) if style.format == Format::Classic => BYE_TEXT.to_string(),
-            notice => own_line(notice, core.language(slot), style.format),
-        };
-        self.send_line(core, now, slot, &line);
     }
 
     /// A line to one member, in the encoding that it reads. What comes back of it is an echo.
     fn send_line(&mut self, core: &mut Core, now: Instant, slot: Slot, line: &str) {
-        let (place, encoding) = (self.place(slot), self.members.encoding(slot));
+        let (route, encoding) = (self.members.route(slot), self.members.encoding(slot));
         let language = core.language(slot);
-        self.echoes.sent(now, Target::Address(place.to), None, line.as_bytes());
-        self.send(core, place, |bytes| render::encode(encoding, line, language, bytes));
+        self.echoes.sent(now, Target::Address(route.to), None, line.as_bytes());
+        self.send(core, route, |bytes| render::encode(encoding, line, language, bytes));
     }
 
     /// Sends the news of a room: one sentence for everyone, and one of their own for those whom it
@@ -685,7 +665,7 @@ impl Plain {
             .filter(|&slot| self.members.has_slot(slot) && !core.has(slot, Trait::Quiet))
             .collect();
         let shared = gathered.news(None, &name, version);
-        let sentences = Language::ALL.map(|language| news_line(&shared, language));
+        let sentences = Language::ALL.map(|language| lines::news(&shared, language));
         for slot in readers {
             let member = core.id(slot);
             let own =
@@ -699,7 +679,7 @@ impl Plain {
             } else if self.format(slot) == Format::Chat && !news.is_empty() {
                 let language = core.language(slot);
                 let sentence = match own {
-                    Some(own) => &news_line(&own, language),
+                    Some(own) => &lines::news(&own, language),
                     None => &sentences[language as usize],
                 };
                 self.send_line(core, now, slot, sentence);
@@ -709,7 +689,7 @@ impl Plain {
 
     /// Answers a padded heartbeat of so many bytes.
     fn answer_heartbeat(&mut self, core: &mut Core, slot: Slot, length: usize) {
-        let (place, format) = (self.place(slot), self.format(slot));
+        let (route, format) = (self.members.route(slot), self.format(slot));
         let (members, room) = (core.len() as u64, core.room_of(slot));
         let details = Details {
             format: Some(format),
@@ -717,11 +697,11 @@ impl Plain {
             version: Some(room.map_or(0, Room::version)),
             last: Some(0),
         };
-        if !self.has_room() {
-            return core.statistics_mut().count_dropped(Dropped::AnswersFull);
-        }
-        let range = self.outbox.append(|out| write_answer(members, None, details, length, out));
-        self.outbox.push(place.transmit(range));
+        // The words are the core's, and so is the count of what could not be sent.
+        self.answer.clear();
+        write_answer(members, None, details, length, &mut self.answer);
+        let answer = &self.answer;
+        self.outgoing.send(core.statistics_mut(), route, |out| out.extend_from_slice(answer));
     }
 
     // Discovery.
@@ -744,24 +724,13 @@ impl Plain {
     /// Answers the questions that have waited long enough.
     fn answer_questions(&mut self, core: &mut Core, now: Instant) {
         while let Some(question) = self.discovery.take(now) {
-            let config = core.config();
-            let first = self.entrances.first();
-            let door = config.discovery.zip(first).map(|(discovery, first)| Door {
-                id: discovery.id,
-                port: discovery.port,
-                format: first.format,
-            });
-            let Some(nonce) = Nonce::new(question.nonce.as_bytes()) else { continue };
-            let (name, members) = (config.name.clone(), core.len() as u64);
-            let here = Here { nonce, name, members, secure_port: None, door };
-            if core.is_banned(question.to.ip()) {
+            if core.is_banned(question.route().to.ip()) {
                 continue;
             }
-            let mut answer = Vec::new();
-            here.write(question.length, &mut answer);
+            let format = self.doors.at(SocketId::FIRST).format;
+            let answer = question.answer(core.config(), core.len() as u64, format);
             if !answer.is_empty() {
-                let Question { socket, to, local: from, .. } = question;
-                self.send(core, Place { socket, to, from }, |bytes| bytes.extend(answer));
+                self.send(core, question.route(), |bytes| bytes.extend_from_slice(&answer));
             }
         }
     }
@@ -793,197 +762,38 @@ impl Plain {
 
     /// Begins to say goodbye to everybody.
     pub(crate) fn say_bye(&mut self) {
-        let bye = self.outbox.append(|bytes| bytes.extend_from_slice(BYE));
-        let gone = self.outbox.append(|bytes| Notice::Gone(Gone::Stopped).write(bytes));
-        self.farewell = Some(Farewell { next: self.members.oldest(), bye, gone });
+        self.farewell = Some(Farewell::begin(&self.members, self.outgoing.outbox()));
     }
 
     // Sending.
 
     /// The next thing to send: answers, then the rooms' messages, then a goodbye.
     pub(crate) fn poll_transmit(&mut self, core: &mut Core, now: Instant) -> Option<Transmit> {
-        if let Some(transmit) = self.outbox.poll() {
+        if let Some(transmit) = self.outgoing.poll() {
             core.statistics_mut().sent += 1;
             return Some(transmit);
         }
         while let Some(room) = self.runs.next() {
             let polled = {
-                let Plain { entrances, members, echoes, runs, outbox, scratch, .. } = self;
-                let roster = core.room(room).map_or(&[][..], Room::roster);
-                let audience = Readers { roster, members, entrances };
+                let Plain { doors, members, echoes, runs, outgoing, scratch, .. } = self;
+                let readers = Readers::of(core, room, members, doors);
                 let mut renderer = Renderer { core, now, room, echoes, scratch };
-                runs.poll(room, &audience, &mut renderer, outbox)
+                runs.poll(room, &readers, &mut renderer, outgoing.outbox())
             };
             if let Some((slot, train)) = polled {
                 core.statistics_mut().sent += train.datagrams as u64;
-                let transmit = self.place(slot).transmit(train.range);
+                let transmit = self.members.route(slot).transmit(train.range);
                 return Some(Transmit { segment: train.segment, ..transmit });
             }
         }
-        self.poll_farewell(core)
+        let transmit = self.farewell.as_mut()?.poll(&self.members, &self.doors);
+        core.statistics_mut().sent += u64::from(transmit.is_some());
+        transmit
     }
 
-    fn poll_farewell(&mut self, core: &mut Core) -> Option<Transmit> {
-        loop {
-            let farewell = self.farewell.as_mut()?;
-            let Some(slot) = farewell.next else {
-                self.farewell = None;
-                return None;
-            };
-            farewell.next = self.members.newer(slot);
-            let range = match self.members.has(slot, Flag::Padded) {
-                true => farewell.gone.clone(),
-                false => farewell.bye.clone(),
-            };
-            if self.format(slot) != Format::Raw || self.members.has(slot, Flag::Padded) {
-                core.statistics_mut().sent += 1;
-                return Some(self.place(slot).transmit(range));
-            }
-        }
+    fn send(&mut self, core: &mut Core, route: Route, write: impl FnOnce(&mut Vec<u8>)) {
+        self.outgoing.send(core.statistics_mut(), route, write);
     }
-
-    fn place(&self, slot: Slot) -> Place {
-        Place {
-            socket: self.members.door(slot),
-            to: self.members.address(slot),
-            from: self.members.local(slot),
-        }
-    }
-
-    /// Whether one more answer fits. A driver drains long before; one that does not may not make the
-    /// hub grow.
-    fn has_room(&self) -> bool {
-        self.outbox.queued() < MAX_ANSWERS && self.outbox.bytes().len() < MAX_BATCH_BYTES
-    }
-
-    /// Bytes to an address. Beyond what a batch may hold they are dropped.
-    fn send(&mut self, core: &mut Core, place: Place, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.has_room() {
-            return core.statistics_mut().count_dropped(Dropped::AnswersFull);
-        }
-        let range = self.outbox.append(write);
-        if range.len() > max_payload(place.to) {
-            // Possible only in an encoding that makes text longer, with a larger --max-text.
-            self.outbox.truncate(range.start);
-            return core.statistics_mut().count_dropped(Dropped::TextTooLong);
-        }
-        self.outbox.push(place.transmit(range));
-    }
-}
-
-/// A datagram on its way, and what it may touch.
-struct Datagram<'a, 'b> {
-    core: &'a mut Core,
-    events: &'a mut Events,
-    now: Instant,
-    datagram: &'a Received<'b>,
-    /// Of the door it came in by.
-    format: Format,
-}
-
-/// Where a datagram goes, and from where.
-#[derive(Clone, Copy)]
-struct Place {
-    socket: SocketId,
-    to: SocketAddr,
-    from: Option<IpAddr>,
-}
-
-impl Place {
-    /// Back to where this one came from.
-    fn of(datagram: &Received<'_>) -> Place {
-        Place { socket: datagram.socket, to: datagram.from, from: datagram.local }
-    }
-
-    fn transmit(self, range: std::ops::Range<usize>) -> Transmit {
-        let Place { socket, to, from } = self;
-        Transmit { socket, to, from, range, segment: None }
-    }
-}
-
-/// Who reads a room's messages.
-struct Readers<'a> {
-    roster: &'a [Slot],
-    members: &'a Members,
-    entrances: &'a [Entrance],
-}
-
-impl Audience for Readers<'_> {
-    fn roster(&self) -> &[Slot] {
-        self.roster
-    }
-
-    fn style(&self, slot: Slot) -> Option<Style> {
-        if !self.members.has_slot(slot) {
-            return None;
-        }
-        let format = self.entrances.get(self.members.door(slot).index())?.format;
-        Some(Style { format, encoding: self.members.encoding(slot) })
-    }
-}
-
-/// Makes lines of the core's messages, and remembers them against echoes.
-struct Renderer<'a> {
-    core: &'a Core,
-    now: Instant,
-    room: RoomId,
-    echoes: &'a mut Echoes,
-    scratch: &'a mut Scratch,
-}
-
-impl Render for Renderer<'_> {
-    fn render(&mut self, message: Waiting, style: Style, is_first: bool, out: &mut Vec<u8>) {
-        let Some(entry) = self.core.batch().get(message.number) else { return };
-        let (start, language) = (out.len(), self.core.config().language);
-        if style.encoding == Encoding::UTF_8 {
-            render::line(&entry, style.format, out);
-            if is_first {
-                self.echoes.sent(self.now, Target::Room(self.room), message.except, &out[start..]);
-            }
-            return render::bound(start, language, out);
-        }
-        let Scratch { line, .. } = self.scratch;
-        line.clear();
-        render::line(&entry, style.format, line);
-        if is_first {
-            self.echoes.sent(self.now, Target::Room(self.room), message.except, line);
-        }
-        self.scratch.encode(style.encoding, language);
-        out.extend_from_slice(&self.scratch.line);
-    }
-
-    fn find(&self, member: MemberId) -> Option<Slot> {
-        self.core.find_id(member)
-    }
-}
-
-impl Scratch {
-    /// Turns the line into another encoding.
-    fn encode(&mut self, encoding: Encoding, language: Language) {
-        if encoding != Encoding::UTF_8 {
-            self.text.clear();
-            Encoding::UTF_8.decode_to(&self.line, &mut self.text);
-            self.line.clear();
-            render::encode(encoding, &self.text, language, &mut self.line);
-        }
-        render::bound(0, language, &mut self.line);
-    }
-}
-
-/// The goodbye as text.
-const BYE_TEXT: &str = "Bye!";
-
-/// A line of the hub's own, as members of this format get it.
-fn own_line(notice: &Notice, language: Language, format: Format) -> String {
-    let mut line = sentence::line(notice, language);
-    if format == Format::Chat && !matches!(notice, Notice::Gone(Gone::Stopped)) {
-        line.push('\n');
-    }
-    line
-}
-
-fn news_line(news: &[pigeon_proto::News], language: Language) -> String {
-    format!("* {}\n", sentence::news(news, language))
 }
 
 /// What a proof is about besides the address: the door, of which each has members of its own.
