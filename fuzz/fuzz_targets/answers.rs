@@ -12,7 +12,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pigeon_client::{Ask, Discover, NoReply, Question, RetryPolicy, Search};
-use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::person;
 use pigeon_fuzz::drain::{Sent, drain};
 use pigeon_proto::{Format, Name};
@@ -163,7 +163,7 @@ fn request(input: &Input) {
         let answer = datagram(operation, &questions);
         match (operation, &answer) {
             (_, Some((from, bytes))) => ask.handle_datagram(now, &Received::new(*from, bytes)),
-            (Operation::Refused, _) => ask.handle_refused(now),
+            (Operation::Refused, _) => ask.handle_refused(now, SocketId::FIRST),
             (Operation::Wait(millis), _) => {
                 now = now + Duration::from_millis((*millis).into());
                 ask.handle_timeout(now);

@@ -8,7 +8,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pigeon_client::chat::{Chat, Config, Event, Known, Said};
-use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::{is_bad, person};
 use pigeon_fuzz::drain::drain;
 use pigeon_text::Charset;
@@ -128,7 +128,7 @@ fuzz_target!(|input: Input| {
                 chat.choose_nobody();
                 assert!(chat.chosen().is_none());
             }
-            Operation::Refused(who) => chat.handle_refused_by(now, person(who)),
+            Operation::Refused(who) => chat.handle_refused_by(now, SocketId::FIRST, person(who)),
             Operation::Leave => chat.leave(),
         }
         let sent = drain(&mut chat);

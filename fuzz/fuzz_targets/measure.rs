@@ -15,10 +15,10 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pigeon_bench::{
-    Client, Endpoint, HEADER, Header, Kind, Mode, OneWay, Pace, Plan, Server, ServerConfig,
+    Client, HEADER, Header, Kind, Mode, OneWay, Pace, Plan, Server, ServerConfig,
     Unreadable,
 };
-use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::parse;
 use pigeon_fuzz::drain::drain;
 
@@ -198,12 +198,12 @@ impl Model {
                 let total = &mut self.drops[usize::from(at_client)];
                 *total += u64::from(drops);
                 match at_client {
-                    true => self.client.kernel_drops(*total),
-                    false => self.server.kernel_drops(*total),
+                    true => self.client.handle_kernel_drops(self.now, SocketId::FIRST, *total),
+                    false => self.server.handle_kernel_drops(self.now, SocketId::FIRST, *total),
                 }
             }
-            Operation::Unsent(count) => self.client.unsent(parse(SERVER), count.into()),
-            Operation::Refused => self.client.handle_refused(self.now),
+            Operation::Unsent(count) => self.client.unsent(count.into()),
+            Operation::Refused => self.client.handle_refused(self.now, SocketId::FIRST),
             Operation::Interrupt => self.client.interrupt(self.now),
         }
         self.drain();

@@ -14,7 +14,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pigeon_client::{Event, LineError, Said, Session, SessionConfig};
-use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::{HUB, parse};
 use pigeon_fuzz::drain::drain;
 use pigeon_proto::{Format, Gone, Language, Name, Notice, sentence};
@@ -287,7 +287,7 @@ impl Model {
                 assert_eq!(self.session.poll_event(), None, "a stranger's doing");
             }
             Operation::Line(line) => self.line(line),
-            Operation::Refused => self.session.handle_refused(self.now),
+            Operation::Refused => self.session.handle_refused(self.now, SocketId::FIRST),
             Operation::Wait(wait) => self.wait(*wait),
             Operation::Timer => self.timer(),
             Operation::Drain => self.drain(),

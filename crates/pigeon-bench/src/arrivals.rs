@@ -11,7 +11,7 @@
 //! went missing on the way, within that bound.
 
 use pigeon_datagram::MAX_TRAIN_SEGMENTS;
-use pigeon_datagram::sequence::{Arrival, Jitter, Sequence};
+use pigeon_netsim::sequence::{Arrival, Jitter, Sequence};
 
 use crate::figures::Figures;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What a receiver knows of one direction: the report of its
-/// [`Sequence`](pigeon_datagram::sequence::Sequence) and what stands beside it.
+/// [`Sequence`](pigeon_netsim::sequence::Sequence) and what stands beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// How many different datagrams came.

@@ -33,6 +33,8 @@
 
 use std::time::Duration;
 
+use pigeon_datagram::{Outbox, Transmit};
+
 use crate::figures::Figures;
 
 /// The bytes that every datagram begins with, and so the smallest test datagram.
@@ -111,6 +113,12 @@ impl Kind {
         let kind = *head.strip_prefix(&MAGIC)?.first()?;
         Kind::ALL.into_iter().find(|known| *known as u8 == kind)
     }
+}
+
+/// Whether a transmit is of datagrams that are counted; a train has datagrams of one kind.
+pub(crate) fn is_test(outbox: &Outbox, transmit: &Transmit) -> bool {
+    let bytes = outbox.bytes().get(transmit.range.clone());
+    bytes.and_then(Kind::of).is_some_and(Kind::is_test)
 }
 
 /// The first 40 bytes.

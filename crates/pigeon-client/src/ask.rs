@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
 /// How often a request is sent, and how long each time is waited for.
 ///
@@ -155,7 +155,7 @@ impl Machine for Ask {
         }
     }
 
-    fn handle_refused(&mut self, now: Instant) {
+    fn handle_refused(&mut self, now: Instant, _: SocketId) {
         self.outbox.reset_if_drained();
         if !self.is_over() {
             self.end(now, Err(NoReply::Refused));
@@ -188,8 +188,8 @@ impl Machine for Ask {
 
 #[cfg(test)]
 mod tests {
-    use pigeon_datagram::link::{Conditions, Loss, Probability};
-    use pigeon_datagram::simulation::{Direction, Network, Node, Peer};
+    use pigeon_netsim::path::{Conditions, Loss, Probability};
+    use pigeon_netsim::simulation::{Direction, Network, Node, Peer};
 
     use super::*;
 

@@ -205,8 +205,8 @@ impl Machine for Discover {
 
 #[cfg(test)]
 mod tests {
-    use pigeon_datagram::link::Conditions;
-    use pigeon_datagram::simulation::{Direction, Network, Node, Peer};
+    use pigeon_netsim::path::Conditions;
+    use pigeon_netsim::simulation::{Direction, Network, Node, Peer};
     use pigeon_proto::Format;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use pigeon_datagram::{Instant, Machine, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
 use crate::arrivals::Arrivals;
 
@@ -86,7 +86,7 @@ impl Machine for Listener {
         self.memory += self.arrivals.memory() - before;
     }
 
-    fn handle_refused(&mut self, _now: Instant) {
+    fn handle_refused(&mut self, _now: Instant, _: SocketId) {
         self.report(Heard::Refused);
     }
 
@@ -134,7 +134,7 @@ mod tests {
         let whole = Received::new(from, b"");
         listener.handle_datagram(Instant::ORIGIN, &cut);
         listener.handle_datagram(Instant::ORIGIN, &whole);
-        listener.handle_refused(Instant::ORIGIN);
+        listener.handle_refused(Instant::ORIGIN, SocketId::FIRST);
         listener.handle_datagram(Instant::ORIGIN, &whole);
         assert_eq!(listener.poll_timeout(), Some(end));
         listener.handle_timeout(end);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
 use crate::listener::{Heard, Listener};
 
@@ -109,9 +109,9 @@ impl Machine for Sender {
         self.listener.handle_datagram(now, datagram);
     }
 
-    fn handle_refused(&mut self, now: Instant) {
+    fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         self.outbox.reset_if_drained();
-        self.listener.handle_refused(now);
+        self.listener.handle_refused(now, socket);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -140,7 +140,7 @@ impl Machine for Sender {
 
 #[cfg(test)]
 mod tests {
-    use pigeon_datagram::simulation::{Network, Node, Peer};
+    use pigeon_netsim::simulation::{Network, Node, Peer};
 
     use super::*;
 

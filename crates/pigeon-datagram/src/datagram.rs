@@ -21,9 +21,38 @@ pub fn max_payload(to: SocketAddr) -> usize {
     if to.is_ipv4() { MAX_PAYLOAD_V4 } else { MAX_PAYLOAD_V6 }
 }
 
+/// Which of a machine's sockets a datagram belongs to.
+///
+/// The numbers are the machine's own: it names a socket where it asks for one to be opened, and its
+/// driver uses the same number. A machine with one socket has [`SocketId::FIRST`] and need not care.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(u16);
+
+impl SocketId {
+    /// The socket that a machine begins with.
+    pub const FIRST: SocketId = SocketId(0);
+
+    /// The socket with this number.
+    pub const fn new(number: u16) -> Self {
+        SocketId(number)
+    }
+
+    /// The number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The number as an index into a table of sockets.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A datagram that arrived.
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
+    /// The socket that received it.
+    pub socket: SocketId,
     /// The sender. An IPv4-mapped IPv6 address has already become its IPv4 one.
     pub from: SocketAddr,
     /// Which of our addresses it reached, where the system tells. Answering from this one is
@@ -45,9 +74,11 @@ pub struct Received<'a> {
 }
 
 impl<'a> Received<'a> {
-    /// A datagram as a test or a simulation makes it: whole, and with nothing else known.
+    /// A datagram as a test or a simulation makes it: whole, at the first socket, and with nothing
+    /// else known.
     pub fn new(from: SocketAddr, payload: &'a [u8]) -> Self {
         Received {
+            socket: SocketId::FIRST,
             from,
             local: None,
             destination: None,
@@ -62,6 +93,23 @@ impl<'a> Received<'a> {
     pub fn is_truncated(&self) -> bool {
         self.length > self.payload.len()
     }
+
+    /// Cuts joined datagrams apart: the payload holds datagrams of `segment` bytes one behind the
+    /// other, the last perhaps shorter. Yields a datagram that was not joined as it is.
+    pub fn datagrams(&self, segment: usize) -> impl Iterator<Item = Received<'a>> + use<'a> {
+        let joined = *self;
+        // A truncated datagram is never joined, and an empty one is a datagram: `chunks` alone
+        // would yield nothing for it.
+        let single = joined.is_truncated() || joined.payload.len() <= segment;
+        let cut = if single { &[][..] } else { joined.payload };
+        single.then_some(joined).into_iter().chain(
+            cut.chunks(segment.max(1)).map(move |payload| Received {
+                payload,
+                length: payload.len(),
+                ..joined
+            }),
+        )
+    }
 }
 
 /// One datagram to send, or a train of them to one destination.
@@ -71,6 +119,8 @@ impl<'a> Received<'a> {
 /// A machine keeps a train within [`MAX_TRAIN_SEGMENTS`] datagrams and [`MAX_PAYLOAD_V4`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
+    /// The socket to send from.
+    pub socket: SocketId,
     /// The destination.
     pub to: SocketAddr,
     /// Which of our addresses to send from; `None` leaves it to the system.
@@ -106,7 +156,8 @@ mod tests {
 
     fn transmit(range: Range<usize>, segment: u16) -> Transmit {
         let to = SocketAddr::from(([127, 0, 0, 1], 9));
-        Transmit { to, from: None, range, segment: NonZeroU16::new(segment) }
+        let socket = SocketId::FIRST;
+        Transmit { socket, to, from: None, range, segment: NonZeroU16::new(segment) }
     }
 
     #[test]
@@ -122,5 +173,20 @@ mod tests {
         let empty = transmit(2..2, 0);
         assert_eq!(empty.count(), 1);
         assert_eq!(empty.datagrams(b"abcd").collect::<Vec<_>>(), [&b""[..]]);
+    }
+
+    #[test]
+    fn joined_datagrams_come_apart_and_a_single_one_stays_whole() {
+        let from = SocketAddr::from(([127, 0, 0, 1], 9));
+        let cut = |joined: Received<'static>, segment| {
+            let one = |datagram: Received<'static>| (datagram.payload, datagram.length);
+            joined.datagrams(segment).map(one).collect::<Vec<_>>()
+        };
+        let joined = Received::new(from, b"aabbc");
+        assert_eq!(cut(joined, 2), [(&b"aa"[..], 2), (b"bb", 2), (b"c", 1)]);
+        assert_eq!(cut(joined, 5), [(&b"aabbc"[..], 5)]);
+        assert_eq!(cut(joined, 0).len(), 5);
+        assert_eq!(cut(Received::new(from, b""), 0), [(&b""[..], 0)]);
+        assert_eq!(cut(Received { length: 9, ..joined }, 2), [(&b"aabbc"[..], 9)]);
     }
 }

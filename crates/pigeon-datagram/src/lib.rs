@@ -1,28 +1,25 @@
 //! What a datagram is, and the contract every state machine of pigeon keeps. Pure: no clock, no
 //! socket, no randomness of its own.
 //!
-//! - [`Instant`]: the time a machine is told.
-//! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out.
-//! - [`Machine`]: the contract, and what its driver owes it.
+//! - [`Instant`]: the time a machine is told; [`WallClock`]: what the wall clock reads then.
+//! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out;
+//!   [`SocketId`] says at which socket.
+//! - [`Machine`]: the contract, and what its driver owes it. [`PerSocket`]: several as one.
 //! - [`Outbox`]: what a machine is about to send.
-//! - [`link`]: a seeded model of what may happen to a datagram on the way.
-//! - [`relay`]: such links between many clients and a target.
-//! - [`sequence`]: what the numbers of the datagrams that arrived tell of those that did not.
-//! - [`simulation`]: machines at addresses, links between them, and virtual time.
 #![forbid(unsafe_code)]
 
 mod datagram;
-pub mod link;
 mod machine;
 mod outbox;
-pub mod relay;
-pub mod sequence;
-pub mod simulation;
+mod per_socket;
 mod time;
+mod wall;
 
 pub use datagram::{
-    MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, MAX_TRAIN_SEGMENTS, Received, Transmit, max_payload,
+    MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, MAX_TRAIN_SEGMENTS, Received, SocketId, Transmit, max_payload,
 };
 pub use machine::Machine;
 pub use outbox::Outbox;
+pub use per_socket::PerSocket;
 pub use time::Instant;
+pub use wall::WallClock;

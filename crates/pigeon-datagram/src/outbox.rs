@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::ops::Range;
 
-use crate::Transmit;
+use crate::{SocketId, Transmit};
 
 /// The bytes of a machine's outgoing datagrams in one contiguous buffer, and a queue of transmits
 /// that point into it.
@@ -44,12 +44,12 @@ impl Outbox {
         self.bytes.truncate(start);
     }
 
-    /// Queues one datagram whose bytes are already here.
+    /// Queues one datagram whose bytes are already here, for the first socket.
     pub fn queue(&mut self, to: SocketAddr, from: Option<IpAddr>, range: Range<usize>) {
         self.queue_train(to, from, range, None);
     }
 
-    /// Queues a train whose bytes are already here.
+    /// Queues a train whose bytes are already here, for the first socket.
     pub fn queue_train(
         &mut self,
         to: SocketAddr,
@@ -57,10 +57,15 @@ impl Outbox {
         range: Range<usize>,
         segment: Option<NonZeroU16>,
     ) {
-        self.queue.push_back(Transmit { to, from, range, segment });
+        self.push(Transmit { socket: SocketId::FIRST, to, from, range, segment });
     }
 
-    /// Appends a datagram and queues it.
+    /// Queues a transmit of any socket, whose bytes are already here.
+    pub fn push(&mut self, transmit: Transmit) {
+        self.queue.push_back(transmit);
+    }
+
+    /// Appends a datagram and queues it, for the first socket.
     pub fn send(&mut self, to: SocketAddr, from: Option<IpAddr>, payload: &[u8]) {
         let range = self.append(|bytes| bytes.extend_from_slice(payload));
         self.queue(to, from, range);

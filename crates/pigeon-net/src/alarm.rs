@@ -1,6 +1,8 @@
 //! Waking at a time that is finer than the readiness queue's own millisecond.
 
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 
 use mio::{Registry, Token};
 
@@ -11,7 +13,14 @@ use mio::{Registry, Token};
 pub(crate) struct Alarm {
     #[cfg(target_os = "linux")]
     timer: Option<nix::sys::timerfd::TimerFd>,
+    /// When it goes off next. Many waits in a row have the same end, and need no call each.
+    #[cfg(target_os = "linux")]
+    set_for: Option<Instant>,
 }
+
+/// Ends of waits that differ by less are the same.
+#[cfg(target_os = "linux")]
+const SAME: Duration = Duration::from_micros(1);
 
 #[cfg(target_os = "linux")]
 impl Alarm {
@@ -28,12 +37,12 @@ impl Alarm {
             let fd = timer.as_fd().as_raw_fd();
             registry.register(&mut SourceFd(&fd), token, Interest::READABLE).is_ok()
         });
-        Alarm { timer }
+        Alarm { timer, set_for: None }
     }
 
     /// Sets it to go off after `limit`, and returns the limit that the wait itself still needs.
-    /// Without one it may still go off as it was set before, which wakes in vain.
-    pub(crate) fn set(&self, limit: Option<Duration>) -> Option<Duration> {
+    /// Without a limit it may still go off as it was set before: such a wait ends in vain.
+    pub(crate) fn set(&mut self, limit: Option<Duration>) -> Option<Duration> {
         use nix::sys::time::TimeSpec;
         use nix::sys::timerfd::{Expiration, TimerSetTimeFlags};
 
@@ -43,9 +52,19 @@ impl Alarm {
             return limit;
         };
         // The kernel refuses more seconds than its clock can hold. No wait lasts a day.
-        let after = TimeSpec::from_duration(after.min(Duration::from_secs(86_400)));
-        match timer.set(Expiration::OneShot(after), TimerSetTimeFlags::empty()) {
-            Ok(()) => None,
+        let after = after.min(Duration::from_secs(86_400));
+        let now = Instant::now();
+        let end = now + after;
+        // One that is over has gone off, and would not again.
+        if self.set_for.is_some_and(|at| at > now && at + SAME > end && end + SAME > at) {
+            return None;
+        }
+        let expiration = Expiration::OneShot(TimeSpec::from_duration(after));
+        match timer.set(expiration, TimerSetTimeFlags::empty()) {
+            Ok(()) => {
+                self.set_for = Some(end);
+                None
+            }
             Err(_) => limit,
         }
     }
@@ -57,7 +76,7 @@ impl Alarm {
         Alarm {}
     }
 
-    pub(crate) fn set(&self, limit: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn set(&mut self, limit: Option<Duration>) -> Option<Duration> {
         limit
     }
 }

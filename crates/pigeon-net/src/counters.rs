@@ -105,13 +105,15 @@ pub enum DropReason {
     Refused,
     /// The send buffer stayed full for longer than the sender could wait.
     Congested,
+    /// The socket that it was to leave from is closed.
+    Closed,
     /// Any other error.
     Other,
 }
 
 impl DropReason {
     /// Every reason, in the order of their declaration.
-    pub const ALL: [DropReason; 8] = [
+    pub const ALL: [DropReason; 9] = [
         DropReason::Unreachable,
         DropReason::NotPermitted,
         DropReason::TooLarge,
@@ -119,6 +121,7 @@ impl DropReason {
         DropReason::Invalid,
         DropReason::Refused,
         DropReason::Congested,
+        DropReason::Closed,
         DropReason::Other,
     ];
 }
@@ -133,6 +136,7 @@ impl fmt::Display for DropReason {
             DropReason::Invalid => "invalid",
             DropReason::Refused => "refused",
             DropReason::Congested => "congested",
+            DropReason::Closed => "socket closed",
             DropReason::Other => "other",
         })
     }
@@ -173,8 +177,8 @@ mod tests {
         for (n, reason) in (1..).zip(DropReason::ALL) {
             counts.add(reason, n);
         }
-        assert!(counts.iter().map(|(_, count)| count).eq(1..=8));
+        assert!(counts.iter().map(|(_, count)| count).eq(1..=9));
         assert_eq!(counts.get(DropReason::TooLarge), 3);
-        assert_eq!(counts.total(), 36);
+        assert_eq!(counts.total(), 45);
     }
 }

@@ -1,11 +1,15 @@
-//! The one loop that drives any [`Machine`] over a [`Socket`].
+//! The one loop that drives any [`Machine`] over its sockets.
 //!
 //! ```text
-//!          ┌──────────────────────────────────────────────┐
-//!          ▼                                              │
-//!   timeout due? ─▶ woken? ─▶ a batch? ─▶ drain ─▶ idle? ─┴─▶ sleep until the next deadline,
-//!                                                             datagram or wake-up
+//!          ┌─────────────────────────────────────────────────┐
+//!          ▼                                                 │
+//!   woken? ─▶ a few batches, a socket at a time ─▶ timers ─▶ idle? ─▶ sleep until the next deadline,
+//!             (each is followed by a drain)                           datagram or wake-up
 //! ```
+//!
+//! Datagrams come before timers: what arrived before a deadline is handled before it. A process may
+//! be stopped (SIGSTOP, a suspended laptop, a paused virtual machine), and when it goes on the
+//! heartbeats of its peers wait in the socket while its timers say that nobody was heard.
 //!
 //! Work between two looks at the clock and the waker is bounded, so a flood of datagrams holds up
 //! neither timers nor a stop.
@@ -15,10 +19,15 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
-use pigeon_datagram::{Instant, Machine, Transmit};
+use pigeon_datagram::{Instant, Machine, SocketId, Transmit};
 
-use crate::{Clock, Receipt, Socket, Stats, Waker};
+use crate::clock::Clock;
+use crate::counters::Stats;
+use crate::host::{Host, Io};
+use crate::receive::Receipt;
+use crate::socket::Socket;
+use crate::sockets::{Batch, Sockets};
+use crate::waker::Waker;
 
 /// Batches received before timers and the waker are looked at again.
 const BATCHES: usize = 4;
@@ -30,33 +39,61 @@ const STALE_BATCHES: usize = 64;
 /// Transmits gathered for one call of [`Socket::send`].
 const GATHER: usize = 256;
 
-/// How long one drain may wait for room in the send buffer. What it cannot send in that time is
-/// dropped: a hub that waited for one slow link would stop receiving from all.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How often one drain sends again because an event made the machine send more. What is left
+/// follows in the next turn: a host that always answers would keep the loop from receiving.
+const ROUNDS: usize = 4;
 
 /// How long the last drain may take, so that a goodbye reaches everybody and a stop still ends
 /// within a second.
 const LAST_PATIENCE: Duration = Duration::from_millis(800);
 
-const SOCKET: Token = Token(0);
-const WAKER: Token = Token(1);
+/// A timer that is later than this tells of a pause: the loop looks again at what has arrived. A
+/// sleep ends within a millisecond or two of its time.
+const PAUSE: Duration = Duration::from_millis(10);
 
-/// What stands around a machine: console, logs, screen.
-pub trait Host<M: Machine> {
-    /// Somebody called the [`Waker`]: do what the other threads asked for. `Break` stops the loop
-    /// after a last drain.
-    fn woken(&mut self, machine: &mut M, now: Instant, stats: &Stats) -> ControlFlow<()>;
+/// How long timers wait at the most for what arrived in a pause. To read a receive buffer of 64 MiB
+/// full of short datagrams takes a hub about a fifth of a second; a second leaves room for a slower
+/// machine, and a second is what people notice.
+const HOLD: Duration = Duration::from_secs(1);
 
-    /// The machine reported something. An event may name bytes of the machine's outbox, which are
-    /// still there. `Break` stops the loop after a last drain.
-    fn event(&mut self, machine: &M, now: Instant, event: M::Event) -> ControlFlow<()>;
+/// How often in a row the loop looks for an answer that the machine awaits, before it looks what
+/// else is due: some microseconds.
+const LOOKS: usize = 8;
+
+/// How a loop spends time. The default is for programs that wait for people and networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long one drain may wait for room in the send buffers. What it cannot send in that time
+    /// is dropped: a hub that waited for one slow link would stop receiving from all. 100 ms by
+    /// default.
+    pub patience: Duration,
+    /// Whether deadlines are kept to some microseconds. Otherwise they may come a millisecond late,
+    /// which saves a system call each sleep.
+    pub precise: bool,
+    /// How long before a deadline the loop stops sleeping and looks at the clock instead: about as
+    /// late as the system wakes a thread. Zero by default.
+    pub early: Duration,
+    /// How often to ask the kernel what it has dropped, for
+    /// [`Machine::handle_kernel_drops`]. `None`, the default: never.
+    pub kernel_drops: Option<Duration>,
 }
 
-/// Why a loop ended other than by a stop. The machine and the socket can still be taken back; what
+impl Default for Timing {
+    fn default() -> Self {
+        Timing {
+            patience: Duration::from_millis(100),
+            precise: false,
+            early: Duration::ZERO,
+            kernel_drops: None,
+        }
+    }
+}
+
+/// Why a loop ended other than by a stop. The machine and the sockets can still be taken back; what
 /// the machine had left to send was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    /// The socket is of no more use.
+    /// A socket is of no more use.
     #[error("cannot receive on {local}")]
     Receive {
         /// The socket's own address.
@@ -64,14 +101,18 @@ pub enum DriveError {
         /// What the system said.
         source: io::Error,
     },
-    /// The system's readiness queue failed.
-    #[error("cannot wait for datagrams on {local}")]
+    /// The system cannot wait for the sockets.
+    #[error("cannot wait for datagrams")]
     Wait {
-        /// The socket's own address.
-        local: SocketAddr,
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl DriveError {
+    fn wait(source: io::Error) -> DriveError {
+        DriveError::Wait { source }
+    }
 }
 
 /// Runs a machine over a socket until it reports something, and returns that: what a program does
@@ -79,69 +120,95 @@ pub enum DriveError {
 /// made with.
 ///
 /// # Errors
-/// When the socket or the readiness queue is of no more use.
+/// When the socket is of no more use, or the system cannot wait for it.
 pub fn first_event<M: Machine>(
     machine: M,
     socket: Socket,
     clock: Clock,
 ) -> Result<M::Event, DriveError> {
-    let local = socket.local_addr();
-    let failed = |source| DriveError::Wait { local, source };
-    let mut driver = Driver::new(machine, socket).map_err(failed)?.with_clock(clock);
-    driver.run_to_event()
+    Driver::new(machine, socket).map_err(DriveError::wait)?.with_clock(clock).run_to_event()
 }
 
 /// A host that has seen enough with the first event.
 struct First<E>(Option<E>);
 
 impl<M: Machine> Host<M> for First<M::Event> {
-    fn woken(&mut self, _: &mut M, _: Instant, _: &Stats) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn event(&mut self, _: &M, _: Instant, event: M::Event) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut M, _: &mut Io<'_>, event: M::Event) -> ControlFlow<()> {
         self.0.get_or_insert(event);
         ControlFlow::Break(())
     }
 }
 
-/// A machine, its socket, and the loop between them.
+/// A machine, its sockets, and the loop between them.
 #[derive(Debug)]
 pub struct Driver<M> {
     machine: M,
-    socket: Socket,
+    sockets: Sockets,
     clock: Clock,
-    poll: Poll,
-    waker: Waker,
-    /// Reused from drain to drain.
+    timing: Timing,
+    /// Those of one socket that are about to be sent. Reused from drain to drain.
     transmits: Vec<Transmit>,
-    /// Readiness is told once (edge-triggered), so it is kept until a receive finds nothing.
-    readable: bool,
-    /// The peer's refusal, met while sending, that the machine has not been told of yet.
-    refused: bool,
+    /// Polled, but of another socket than those gathered.
+    pending: Option<Transmit>,
+    /// The places among `transmits` of what could not be sent, with how many datagrams. Reused.
+    unsent: Vec<(usize, u64)>,
+    /// The machine may still have something to send or report.
+    undrained: bool,
+    /// When this turn began.
+    began: Instant,
+    /// When the loop last looked at the timers and held none of them up.
+    looked: Instant,
+    /// Until when a timer that is due waits for what has arrived.
+    held: Option<Instant>,
 }
 
 impl<M: Machine> Driver<M> {
-    /// Puts a machine and a socket together. Fails where the system has no more file descriptors.
-    pub fn new(machine: M, mut socket: Socket) -> io::Result<Driver<M>> {
-        let poll = Poll::new()?;
-        poll.registry().register(&mut socket.udp, SOCKET, Interest::READABLE)?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
+    /// Puts a machine and its first socket together.
+    ///
+    /// # Errors
+    /// When the system has no more file descriptors.
+    pub fn new(machine: M, socket: Socket) -> io::Result<Driver<M>> {
+        Driver::over(machine, [socket])
+    }
+
+    /// Puts a machine and its sockets together; they are numbered from 0 on. More may follow, from
+    /// its host.
+    ///
+    /// # Errors
+    /// When the system has no more file descriptors, or there are more than 65,536 sockets.
+    pub fn over(machine: M, sockets: impl IntoIterator<Item = Socket>) -> io::Result<Driver<M>> {
+        let mut all = Sockets::new()?;
+        for (number, socket) in sockets.into_iter().enumerate() {
+            let number = u16::try_from(number).map_err(|_| io::ErrorKind::InvalidInput)?;
+            all.insert(SocketId::new(number), socket)?;
+        }
         Ok(Driver {
             machine,
-            socket,
+            sockets: all,
             clock: Clock::start(),
-            poll,
-            waker,
+            timing: Timing::default(),
             transmits: Vec::with_capacity(GATHER),
-            readable: true,
-            refused: false,
+            pending: None,
+            unsent: Vec::new(),
+            undrained: false,
+            began: Instant::ORIGIN,
+            looked: Instant::ORIGIN,
+            held: None,
         })
     }
 
     /// Replaces the clock by one that started earlier, for a machine that was already told a time.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Replaces the timing.
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
+        if timing.precise {
+            self.sockets.make_precise();
+        }
         self
     }
 
@@ -152,12 +219,12 @@ impl<M: Machine> Driver<M> {
 
     /// A handle for other threads.
     pub fn waker(&self) -> Waker {
-        self.waker.clone()
+        self.sockets.waker()
     }
 
-    /// The socket.
-    pub fn socket(&self) -> &Socket {
-        &self.socket
+    /// The sockets.
+    pub fn sockets(&self) -> &Sockets {
+        &self.sockets
     }
 
     /// The machine.
@@ -170,54 +237,43 @@ impl<M: Machine> Driver<M> {
         &mut self.machine
     }
 
-    /// The totals of the socket.
+    /// The totals of all sockets, those that were closed included.
     pub fn stats(&mut self) -> Stats {
-        self.socket.stats()
+        self.sockets.stats()
     }
 
     /// Takes the two apart again.
-    pub fn into_parts(mut self) -> (M, Socket) {
-        // Fails only if the socket was never registered, and it was.
-        let _ = self.poll.registry().deregister(&mut self.socket.udp);
-        (self.machine, self.socket)
+    pub fn into_parts(self) -> (M, Sockets) {
+        (self.machine, self.sockets)
     }
 
     /// Runs until the host says `Break`, then drains once more. It can be called again.
     ///
     /// # Errors
-    /// When the socket or the readiness queue is of no more use.
+    /// When a socket is of no more use and the host does not go on without it, or the system cannot
+    /// wait for the sockets.
     pub fn run(&mut self, host: &mut impl Host<M>) -> Result<(), DriveError> {
-        // The capacity is the number of sources.
-        let mut events = Events::with_capacity(2);
-        loop {
-            if self.turn(host)?.is_break() {
-                self.drain_last(host);
-                return Ok(());
-            }
-            if !self.is_busy() {
-                self.sleep(&mut events)?;
-            }
-        }
+        (self.looked, self.held) = (self.clock.now(), None);
+        while self.turn(host)?.is_continue() && self.rest(host)?.is_continue() {}
+        self.drain_last(host);
+        Ok(())
     }
 
-    /// Runs the next machine over the same socket until it reports something: for a program that
+    /// Runs the next machine over the same sockets until it reports something: for a program that
     /// asks again and again. What came before, such as a late reply to the last request, is thrown
     /// away first; what comes late after that cannot be told from a reply to this one.
     ///
     /// # Errors
-    /// When the socket or the readiness queue is of no more use.
+    /// As [`run`](Driver::run).
     pub fn next_event(&mut self, machine: M) -> Result<M::Event, DriveError> {
         self.machine = machine;
-        self.refused = false;
+        self.pending = None;
+        while self.sockets.next_refused().is_some() {}
+        self.sockets.wait(Some(Duration::ZERO)).map_err(DriveError::wait)?;
         for _ in 0..STALE_BATCHES {
-            match self.socket.receive(&mut |_| {}) {
-                Ok(Receipt::Datagrams(_) | Receipt::Refused) => {}
-                Ok(Receipt::Empty) => {
-                    self.readable = false;
-                    break;
-                }
-                Err(source) => return Err(self.cannot_receive(source)),
-            }
+            let Some(id) = self.sockets.next_ready() else { break };
+            let received = self.sockets.receive(id, &mut |_, _| {});
+            received.map_err(|error| self.cannot_receive(id, error))?;
         }
         self.run_to_event()
     }
@@ -226,28 +282,26 @@ impl<M: Machine> Driver<M> {
         let mut first = First(None);
         self.run(&mut first)?;
         // The loop ends only by an event.
-        first.0.ok_or_else(|| DriveError::Wait {
-            local: self.socket.local_addr(),
-            source: io::ErrorKind::UnexpectedEof.into(),
-        })
+        first.0.ok_or_else(|| DriveError::wait(io::ErrorKind::UnexpectedEof.into()))
     }
 
-    fn cannot_receive(&self, source: io::Error) -> DriveError {
-        DriveError::Receive { local: self.socket.local_addr(), source }
+    fn cannot_receive(&self, id: SocketId, source: io::Error) -> DriveError {
+        match self.sockets.get(id) {
+            Some(socket) => DriveError::Receive { local: socket.local_addr(), source },
+            None => DriveError::Wait { source },
+        }
     }
 
-    /// One round: timers, the waker, a few batches; each is followed by a drain.
+    /// One round: the waker, a few batches, timers; each is followed by a drain.
     fn turn(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
         let now = self.clock.now();
-        if self.machine.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.machine.handle_timeout(now);
+        self.began = now;
+        while let Some(id) = self.sockets.next_refused() {
+            self.machine.handle_refused(now, id);
         }
-        if std::mem::take(&mut self.refused) {
-            self.machine.handle_refused(now);
-        }
-        if self.waker.take() {
-            let stats = self.socket.stats();
-            if host.woken(&mut self.machine, now, &stats).is_break() {
+        if self.sockets.take_woken() {
+            let mut io = Io { now, sockets: &mut self.sockets };
+            if host.woken(&mut self.machine, &mut io).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -256,96 +310,239 @@ impl<M: Machine> Driver<M> {
             return Ok(ControlFlow::Break(()));
         }
         for _ in 0..BATCHES {
-            if !self.readable || self.waker.is_pending() {
+            let Some(id) = self.sockets.next_ready() else { break };
+            let (_, flow) = self.receive(host, id)?;
+            if flow.is_break() {
+                return Ok(flow);
+            }
+            if self.sockets.is_woken() {
                 break;
             }
-            let now = self.clock.now();
-            self.receive(now)?;
-            if self.drain(host, now).is_break() {
+        }
+        self.fire(host)
+    }
+
+    /// Hands the machine one batch, and drains it. Says whether there was one.
+    fn receive(
+        &mut self,
+        host: &mut impl Host<M>,
+        id: SocketId,
+    ) -> Result<(bool, ControlFlow<()>), DriveError> {
+        let (machine, clock) = (&mut self.machine, self.clock);
+        // The time of the whole batch, once it is here: no datagram of it came later.
+        let mut arrived = None;
+        let received = self.sockets.receive(id, &mut |joined, segment| {
+            let now = *arrived.get_or_insert_with(|| clock.now());
+            host.arrived(machine, now, &joined, segment);
+            machine.handle_joined(now, &joined, segment);
+        });
+        let now = arrived.unwrap_or_else(|| clock.now());
+        let batch = match received {
+            Ok(batch) => batch,
+            Err(error) => {
+                host.failed(&mut self.machine, id, error)
+                    .map_err(|error| self.cannot_receive(id, error))?;
+                self.sockets.remove(id);
+                Batch { receipt: Receipt::Empty, is_last: true }
+            }
+        };
+        match batch.receipt {
+            Receipt::Refused => self.machine.handle_refused(now, id),
+            // Nothing: the error queue may know why, or why an error was passed over.
+            Receipt::Empty | Receipt::Datagrams(0) => {
+                let machine = &mut self.machine;
+                let each = &mut |peer| machine.handle_refused_by(now, id, peer);
+                self.sockets.refusals(id, each);
+            }
+            Receipt::Datagrams(_) => {}
+        }
+        if batch.is_last
+            && let Some(every) = self.timing.kernel_drops
+            && let Some(total) = self.sockets.kernel_drops(id, now, every)
+        {
+            self.machine.handle_kernel_drops(now, id, total);
+        }
+        Ok((batch.receipt != Receipt::Empty, self.drain(host, now)))
+    }
+
+    /// Calls what is due, once what arrived before has been handled.
+    fn fire(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
+        let Some(deadline) = self.deadline(host) else {
+            (self.looked, self.held) = (self.began, None);
+            return Ok(ControlFlow::Continue(()));
+        };
+        let now = self.clock.now();
+        if deadline <= now && self.is_held(now, deadline)? {
+            return Ok(ControlFlow::Continue(()));
+        }
+        (self.looked, self.held) = (now, None);
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if !is_due(Some(deadline)) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        if is_due(self.machine.poll_timeout()) {
+            self.machine.handle_timeout(now);
+        }
+        if is_due(host.deadline()) {
+            let mut io = Io { now, sockets: &mut self.sockets };
+            if host.tick(&mut self.machine, &mut io).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(self.drain(host, now))
     }
 
-    /// Hands the machine one batch.
-    fn receive(&mut self, now: Instant) -> Result<(), DriveError> {
-        let machine = &mut self.machine;
-        let receipt = self.socket.receive(&mut |datagram| machine.handle_datagram(now, &datagram));
-        match receipt {
-            // None: an error was passed over, which the error queue may explain.
-            Ok(receipt @ (Receipt::Empty | Receipt::Datagrams(0))) => {
-                let more = self.socket.refusals(&mut |peer| machine.handle_refused_by(now, peer));
-                self.readable = more || receipt != Receipt::Empty;
+    /// Whether a timer that is due waits until more of what has arrived is handled.
+    ///
+    /// It waits while a socket has more, and at most for as long as the loop was away, asleep or
+    /// stopped: a loop that keeps up reads in less time what arrived in that time. In a flood the
+    /// loop is never away, so a timer waits for one turn. A constant bound would be too long there,
+    /// or too short after a pause. [`HOLD`] ends it in any case.
+    fn is_held(&mut self, now: Instant, deadline: Instant) -> Result<bool, DriveError> {
+        let held = match self.held {
+            Some(held) => held,
+            None => {
+                if now - deadline.max(self.looked) >= PAUSE {
+                    // What is known of the sockets may be from before a pause.
+                    self.sockets.wait(Some(Duration::ZERO)).map_err(DriveError::wait)?;
+                }
+                // The turn itself counts only where the pause was in it.
+                let turn_end = if now - self.began < PAUSE { self.began } else { now };
+                *self.held.insert(now + (turn_end - self.looked).min(HOLD))
             }
-            Ok(Receipt::Datagrams(_)) => {}
-            Ok(Receipt::Refused) => self.machine.handle_refused(now),
-            Err(source) => return Err(self.cannot_receive(source)),
-        }
-        Ok(())
+        };
+        Ok(now < held && self.sockets.is_ready())
+    }
+
+    fn deadline(&self, host: &impl Host<M>) -> Option<Instant> {
+        [self.machine.poll_timeout(), host.deadline()].into_iter().flatten().min()
     }
 
     /// Sends and reports everything the machine has.
     fn drain(&mut self, host: &mut impl Host<M>, now: Instant) -> ControlFlow<()> {
-        let mut patience = PATIENCE;
-        while self.gather() {
-            let report = self.socket.send(self.machine.outbox(), &self.transmits, patience);
-            patience = patience.saturating_sub(report.waited);
-            self.refused |= report.refused;
-        }
-        let mut flow = ControlFlow::Continue(());
-        // A stop is obeyed after the last event: a machine's outbox is settled only then.
-        while let Some(event) = self.machine.poll_event() {
-            if host.event(&self.machine, now, event).is_break() {
-                flow = ControlFlow::Break(());
+        let mut patience = self.timing.patience;
+        self.undrained = false;
+        for _ in 0..ROUNDS {
+            while let Some(id) = self.gather() {
+                patience = patience.saturating_sub(self.send(now, id, patience));
+            }
+            let mut reported = false;
+            let mut flow = ControlFlow::Continue(());
+            // A stop is obeyed after the last event: a machine's outbox is settled only then.
+            while let Some(event) = self.machine.poll_event() {
+                reported = true;
+                let mut io = Io { now, sockets: &mut self.sockets };
+                if host.event(&mut self.machine, &mut io, event).is_break() {
+                    flow = ControlFlow::Break(());
+                }
+            }
+            if !reported || flow.is_break() {
+                return flow;
             }
         }
-        flow
+        self.undrained = true;
+        ControlFlow::Continue(())
+    }
+
+    /// Sends what was gathered. Returns how long that waited for room.
+    fn send(&mut self, now: Instant, id: SocketId, patience: Duration) -> Duration {
+        let Driver { machine, sockets, transmits, unsent, .. } = self;
+        let note = |place, datagrams| unsent.push((place, datagrams));
+        let report = sockets.send(id, machine.outbox_of(id), transmits, patience, note);
+        for (place, datagrams) in unsent.drain(..) {
+            if let Some(transmit) = transmits.get(place) {
+                machine.handle_unsent(now, transmit, datagrams);
+            }
+        }
+        report.waited
     }
 
     /// Like `drain`, with a deadline of its own; what the host says no longer matters.
     fn drain_last(&mut self, host: &mut impl Host<M>) {
-        let now = self.clock.now();
-        let deadline = now + LAST_PATIENCE;
-        while self.gather() {
-            let patience = deadline - self.clock.now();
-            if patience.is_zero() {
-                self.transmits.iter().for_each(|transmit| self.socket.abandon(transmit));
-            } else {
-                self.socket.send(self.machine.outbox(), &self.transmits, patience);
+        let deadline = self.clock.now() + LAST_PATIENCE;
+        for _ in 0..ROUNDS {
+            while let Some(id) = self.gather() {
+                let now = self.clock.now();
+                let patience = deadline - now;
+                if patience.is_zero() {
+                    self.transmits.iter().for_each(|transmit| self.sockets.abandon(transmit));
+                } else {
+                    self.send(now, id, patience);
+                }
             }
-        }
-        while let Some(event) = self.machine.poll_event() {
-            let _ = host.event(&self.machine, now, event);
+            let mut reported = false;
+            while let Some(event) = self.machine.poll_event() {
+                reported = true;
+                let mut io = Io { now: self.clock.now(), sockets: &mut self.sockets };
+                let _ = host.event(&mut self.machine, &mut io, event);
+            }
+            if !reported {
+                return;
+            }
         }
     }
 
-    /// Gathers the machine's next transmits. False when it has none.
-    fn gather(&mut self) -> bool {
+    /// Gathers what one socket is to send next, and says which socket.
+    fn gather(&mut self) -> Option<SocketId> {
         self.transmits.clear();
-        self.transmits.extend(std::iter::from_fn(|| self.machine.poll_transmit()).take(GATHER));
-        !self.transmits.is_empty()
+        let first = self.pending.take().or_else(|| self.machine.poll_transmit())?;
+        let id = first.socket;
+        self.transmits.push(first);
+        while self.transmits.len() < GATHER
+            && let Some(transmit) = self.machine.poll_transmit()
+        {
+            if transmit.socket != id {
+                self.pending = Some(transmit);
+                break;
+            }
+            self.transmits.push(transmit);
+        }
+        Some(id)
     }
 
-    /// Whether there is something to do at once.
-    fn is_busy(&self) -> bool {
-        self.readable || self.refused || self.waker.is_pending()
+    /// Sleeps until the next deadline, a datagram, or a call of the waker; not at all where there is
+    /// something to do.
+    fn rest(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
+        // It knows that its only socket can be read.
+        if self.sockets.is_ready() && self.sockets.len() == 1 {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let now = self.clock.now();
+        if self.machine.awaits(now) {
+            return self.look(host);
+        }
+        let is_busy = self.undrained
+            || self.sockets.is_ready()
+            || self.sockets.has_refused()
+            || self.sockets.is_woken();
+        let limit = match is_busy {
+            true => Some(Duration::ZERO),
+            false => self.deadline(host).map(|at| (at - now).saturating_sub(self.timing.early)),
+        };
+        // Also where there is something to do: only this look tells which sockets can be read, and
+        // a machine that always has something due would never hear of its peers.
+        self.sockets.wait(limit).map_err(DriveError::wait)?;
+        Ok(ControlFlow::Continue(()))
     }
 
-    /// Sleeps until the machine's deadline, a datagram, or a call of the waker.
-    fn sleep(&mut self, events: &mut Events) -> Result<(), DriveError> {
-        let timeout = self.machine.poll_timeout().map(|deadline| deadline - self.clock.now());
-        // Also where the deadline has come: only this look tells that the socket can be read, and a
-        // machine that always has something due would never hear of its peers.
-        match self.poll.poll(events, timeout) {
-            // Any event of the socket is a reason to read it: errors are read the same way.
-            Ok(()) => self.readable |= events.iter().any(|event| event.token() == SOCKET),
-            // A signal came first.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(source) => {
-                return Err(DriveError::Wait { local: self.socket.local_addr(), source });
+    /// Looks for datagrams until there are some, or something else may be due. To ask which socket
+    /// has one would take as long as to look, and each trip would include half the time between two
+    /// looks.
+    fn look(&mut self, host: &mut impl Host<M>) -> Result<ControlFlow<()>, DriveError> {
+        for _ in 0..LOOKS {
+            let mut arrived = false;
+            for place in 0..self.sockets.places() {
+                let Some(id) = self.sockets.id_at(place) else { continue };
+                let (came, flow) = self.receive(host, id)?;
+                arrived |= came;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+            }
+            if arrived {
+                break;
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 }

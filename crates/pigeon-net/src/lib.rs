@@ -1,11 +1,12 @@
 //! Sockets, batches, and the loop that drives a state machine. Decides nothing and knows no hub:
 //! what to send is the business of a [`Machine`](pigeon_datagram::Machine).
 //!
-//! - [`Driver`]: the one loop that moves bytes between a machine and a socket; [`Host`] is what
-//!   stands around the machine, [`Waker`] how other threads reach it.
+//! - [`Driver`]: the one loop that moves bytes between a machine and its sockets; [`Host`] is what
+//!   stands around the machine, [`Io`] the loop as the host sees it, [`Waker`] how other threads
+//!   reach it, [`Timing`] how it spends time.
 //! - [`Socket`]: a UDP socket that receives and sends in batches. [`SocketOptions`] says how to
 //!   open it, [`OpenError`] why it could not, [`Capabilities`] what the system granted.
-//! - [`Sockets`]: several of them, waited for together, for a loop that has many.
+//! - [`Sockets`]: those of one loop.
 //! - [`Stats`]: what went in, what went out, and what was dropped for which reason.
 //! - [`Clock`]: the monotonic clock machines are told of.
 //! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and who holds them.
@@ -22,10 +23,12 @@
 //! that it is tested where the other one runs. This is the only crate of pigeon with `unsafe`, one
 //! small file a family of system calls, all of them below `linux/`.
 
+mod address;
 mod alarm;
 mod clock;
 mod counters;
 mod driver;
+mod host;
 mod interfaces;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -33,6 +36,7 @@ mod open;
 mod options;
 mod path;
 mod portable;
+mod queue;
 mod receive;
 mod send;
 mod socket;
@@ -40,11 +44,13 @@ mod socket_errors;
 mod socket_table;
 mod sockets;
 mod trains;
+mod wait;
 mod waker;
 
 pub use clock::Clock;
 pub use counters::{DropCounts, DropReason, ReceiveCounters, SendCounters, SendFailure, Stats};
-pub use driver::{DriveError, Driver, Host, first_event};
+pub use driver::{DriveError, Driver, Timing, first_event};
+pub use host::{Host, Io};
 pub use interfaces::{Interfaces, LocalAddress, local_addresses};
 pub use open::{OpenError, Operation};
 pub use options::{BufferSize, Capabilities, IoPath, SocketOptions};

@@ -9,10 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 
-use crate::options::BufferSize;
+use crate::address::canonical;
+use crate::interfaces::Interfaces;
+use crate::options::{BufferSize, SocketOptions};
 use crate::path::Path;
-use crate::socket::canonical;
-use crate::{Interfaces, Socket, SocketOptions};
+use crate::socket::Socket;
 
 /// A socket could not be opened. Nothing stays open, no port stays taken.
 #[derive(Debug, thiserror::Error)]

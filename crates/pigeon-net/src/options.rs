@@ -76,6 +76,9 @@ impl Default for SocketOptions {
 /// Bytes that hold any UDP payload: its length field has 16 bits (RFC 768).
 pub(crate) const LARGEST_DATAGRAM: usize = 65_536;
 
+/// The most messages of one receiving call. With GRO each may hold many datagrams.
+pub(crate) const RECEIVE_BATCH: usize = 64;
+
 /// What a socket can do here, for logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {

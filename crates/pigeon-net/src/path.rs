@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use pigeon_datagram::Received;
+use pigeon_datagram::{Received, SocketId};
 
 use crate::options::{Capabilities, SocketOptions};
 use crate::portable::Portable;
-use crate::send::{Cursor, Progress, Queue};
+use crate::queue::{Cursor, Progress, Queue};
 
 /// How a socket talks to the kernel.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Path {
         options: &SocketOptions,
     ) -> (Path, Capabilities) {
         #[cfg(target_os = "linux")]
-        if options.path != crate::IoPath::Portable {
+        if options.path != crate::options::IoPath::Portable {
             let (linux, capabilities) = crate::linux::Linux::open(socket, v6, any, options);
             return (Path::Linux(Box::new(linux)), capabilities);
         }
@@ -45,17 +45,19 @@ impl Path {
         }
     }
 
-    /// Receives one batch, or the error that came first. Each message may be several datagrams,
-    /// joined, of the size told.
+    /// Receives one batch at `socket`, or the error that came first. Each message may be several
+    /// datagrams, joined, of the size given. True if the batch took all that waited; an error that
+    /// waits behind it does not count.
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
+        socket: SocketId,
         each: &mut dyn FnMut(Received<'_>, Option<usize>),
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         match self {
             #[cfg(target_os = "linux")]
-            Path::Linux(linux) => linux.receive(udp, each),
-            Path::Portable(portable) => portable.receive(udp, each),
+            Path::Linux(linux) => linux.receive(udp, socket, each),
+            Path::Portable(portable) => portable.receive(udp, socket, each),
         }
     }
 

@@ -3,12 +3,11 @@
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6};
 
-use pigeon_datagram::Received;
+use pigeon_datagram::{Received, SocketId};
 
-use crate::options::LARGEST_DATAGRAM;
-use crate::receive::BATCH;
-use crate::send::{Cursor, Progress, Queue};
-use crate::socket::canonical;
+use crate::address::canonical;
+use crate::options::{LARGEST_DATAGRAM, RECEIVE_BATCH};
+use crate::queue::{Cursor, Progress, Queue};
 
 #[derive(Debug)]
 pub(crate) struct Portable {
@@ -28,24 +27,26 @@ impl Portable {
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
+        socket: SocketId,
         each: &mut dyn FnMut(Received<'_>, Option<usize>),
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
-        for count in 0..BATCH {
+        for count in 0..RECEIVE_BATCH {
             let (length, from) = match udp.recv_from(&mut self.buffer) {
                 Ok(received) => received,
                 Err(error) if count == 0 => return Err(error),
                 Err(error) => {
                     // "Empty" holds for this moment only; the next call finds out anew.
                     self.pending = Some(error).filter(|e| e.kind() != io::ErrorKind::WouldBlock);
-                    return Ok(());
+                    return Ok(self.pending.is_none());
                 }
             };
-            each(Received::new(canonical(from), &self.buffer[..length]), None);
+            let received = Received::new(canonical(from), &self.buffer[..length]);
+            each(Received { socket, ..received }, None);
         }
-        Ok(())
+        Ok(false)
     }
 
     pub(crate) fn send(

@@ -5,11 +5,8 @@ use std::net::SocketAddr;
 
 use pigeon_datagram::Received;
 
-use crate::Socket;
+use crate::socket::Socket;
 use crate::socket_errors::{OnReceive, on_receive};
-
-/// The most messages of one receiving call. With GRO each may hold many datagrams.
-pub(crate) const BATCH: usize = 64;
 
 /// What one call of [`Socket::receive`] brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +35,9 @@ impl Socket {
     }
 
     /// The same, but datagrams that the kernel joined (GRO) are handed over joined: the payload
-    /// holds them one behind the other, each of so many bytes but for the last, which may be
-    /// shorter. For whoever sends them on as a train, cutting them apart would be the larger work.
+    /// holds them one behind the other, each of the size given but for the last, which may be
+    /// shorter. For a caller that sends them on as a train, cutting them apart would be the larger
+    /// work. A truncated datagram comes alone.
     ///
     /// # Errors
     /// As [`receive`](Socket::receive).
@@ -65,20 +63,22 @@ impl Socket {
     ) -> io::Result<Receipt> {
         let (counters, keep) = (&mut self.stats.received, self.keep);
         let mut datagrams = 0;
-        let received = self.path.receive(&self.udp, &mut |message: Received<'_>, segment| {
-            let segment = segment.filter(|size| *size > 0).unwrap_or(message.length).max(1);
-            datagrams += message.length.div_ceil(segment).max(1);
-            counters.bytes += message.length as u64;
-            if message.is_truncated() || segment > keep {
-                let cut = cut(message.payload, message.length, segment, keep);
-                let truncated = cut.filter(|(payload, length)| payload.len() < *length);
-                counters.truncated += truncated.count() as u64;
-            }
-            each(message, segment);
-        });
+        let received =
+            self.path.receive(&self.udp, self.id, &mut |message: Received<'_>, segment| {
+                let segment = segment.filter(|size| *size > 0).unwrap_or(message.length).max(1);
+                datagrams += message.length.div_ceil(segment).max(1);
+                counters.bytes += message.length as u64;
+                if message.is_truncated() || segment > keep {
+                    let cut = cut(message.payload, message.length, segment, keep);
+                    let truncated = cut.filter(|(payload, length)| payload.len() < *length);
+                    counters.truncated += truncated.count() as u64;
+                }
+                each(message, segment);
+            });
         counters.datagrams += datagrams as u64;
+        self.exhausted = matches!(received, Ok(true));
         match received {
-            Ok(()) => Ok(Receipt::Datagrams(datagrams)),
+            Ok(_) => Ok(Receipt::Datagrams(datagrams)),
             Err(error) => match on_receive(&error, self.peer.is_some()) {
                 OnReceive::Empty => Ok(Receipt::Empty),
                 OnReceive::Refused => Ok(Receipt::Refused),

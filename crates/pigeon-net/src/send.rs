@@ -1,18 +1,16 @@
 //! Sending: a list of transmits goes out whole, and what cannot go is dropped with its reason.
 //!
-//! This file walks the list, waits, falls back from trains to single datagrams and counts. The
-//! system calls stand behind [`Path::send`](crate::path::Path::send).
+//! This file waits, falls back from trains to single datagrams and counts. `queue.rs` walks the
+//! list; the system calls stand behind [`Path::send`](crate::path::Path::send).
 
 use std::io;
-use std::num::NonZeroU16;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use pigeon_datagram::Transmit;
 
-use crate::Socket;
 use crate::counters::{DropReason, SendCounters, SendFailure};
 use crate::path::Path;
+use crate::queue::{Cursor, Queue};
 use crate::socket_errors::{OnSend, on_send};
 use crate::trains::TrainMemory;
 
@@ -29,43 +27,8 @@ pub struct SendReport {
     pub waited: Duration,
 }
 
-impl Socket {
-    /// Sends all `transmits`, whose bytes stand in `outbox`. On a connected socket everything goes
-    /// to the peer, whatever its destination says.
-    ///
-    /// Where the send buffer is full the call waits for room, `patience` in all; after that it
-    /// drops the rest. It cannot fail: what one destination does is no reason not to send to the
-    /// others, and a socket that is broken altogether says so when it receives.
-    pub fn send(
-        &mut self,
-        outbox: &[u8],
-        transmits: &[Transmit],
-        patience: Duration,
-    ) -> SendReport {
-        let counters = &mut self.stats.sent;
-        let before = *counters;
-        let mut run = Run {
-            udp: &self.udp,
-            connected: self.peer.is_some(),
-            late: self.peer.is_some() || self.capabilities.refusals,
-            counters,
-            patience,
-            report: SendReport::default(),
-        };
-        self.sender.send_all(&mut self.path, &mut run, outbox, transmits);
-        let mut report = run.report;
-        counters.forgotten = self.sender.trains.forgotten();
-        report.sent = counters.datagrams - before.datagrams;
-        report.dropped = counters.dropped.total() - before.dropped.total();
-        report
-    }
-
-    /// Counts transmits that will not be sent at all, as the sender has no more time.
-    pub(crate) fn abandon(&mut self, transmit: &Transmit) {
-        let counters = &mut self.stats.sent;
-        drop_datagrams(counters, transmit, transmit.count() as u64, DropReason::Congested, None);
-    }
-}
+/// Datagrams of one transmit that were dropped: the transmit's place in the list, and how many.
+pub(crate) type Unsent = (usize, u64);
 
 /// What is remembered from one call to the next.
 #[derive(Debug)]
@@ -73,32 +36,64 @@ pub(crate) struct Sender {
     /// Whether the kernel cuts trains at all.
     offload: bool,
     trains: TrainMemory,
+    /// What the last call dropped, in the order of its transmits. Reused.
+    unsent: Vec<Unsent>,
 }
 
-/// One call of `send`: where it sends, how long it may still wait, what it has counted.
+/// One call: what it sends, from where, and how long it may wait for room.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) udp: &'a mio::net::UdpSocket,
+    pub(crate) connected: bool,
+    /// Whether sending may report an error (ICMP) that an earlier datagram caused: on a connected
+    /// socket, and on one that was opened to hear which peer refuses.
+    pub(crate) late_errors: bool,
+    pub(crate) outbox: &'a [u8],
+    pub(crate) transmits: &'a [Transmit],
+    pub(crate) patience: Duration,
+}
+
+/// A call on its way: what is left of its patience, and what it has counted.
 struct Run<'a> {
-    udp: &'a mio::net::UdpSocket,
-    connected: bool,
-    /// Whether errors of datagrams sent before may come with this one: the peer's, or of many where
-    /// they are asked for. An unconnected socket that does not ask is told of none.
-    late: bool,
+    call: Call<'a>,
     counters: &'a mut SendCounters,
-    patience: Duration,
+    unsent: &'a mut Vec<Unsent>,
     report: SendReport,
 }
 
 impl Sender {
     pub(crate) fn new(offload: bool) -> Self {
-        Sender { offload, trains: TrainMemory::default() }
+        Sender { offload, trains: TrainMemory::default(), unsent: Vec::new() }
     }
 
-    fn send_all(
+    /// Sends all transmits of a call, and counts what became of them.
+    pub(crate) fn send(
         &mut self,
         path: &mut Path,
-        run: &mut Run<'_>,
-        outbox: &[u8],
-        transmits: &[Transmit],
-    ) {
+        call: Call<'_>,
+        counters: &mut SendCounters,
+    ) -> SendReport {
+        let before = *counters;
+        let mut unsent = std::mem::take(&mut self.unsent);
+        unsent.clear();
+        let report = SendReport::default();
+        let mut run = Run { call, counters, unsent: &mut unsent, report };
+        self.send_all(path, &mut run);
+        let mut report = run.report;
+        self.unsent = unsent;
+        counters.forgotten = self.trains.forgotten();
+        report.sent = counters.datagrams - before.datagrams;
+        report.dropped = counters.dropped.total() - before.dropped.total();
+        report
+    }
+
+    /// What the last call dropped.
+    pub(crate) fn unsent(&self) -> &[Unsent] {
+        &self.unsent
+    }
+
+    fn send_all(&mut self, path: &mut Path, run: &mut Run<'_>) {
+        let Call { udp, connected, late_errors, outbox, transmits, .. } = run.call;
         let mut at = Cursor::default();
         // The datagram at `at` has met an earlier one's error already.
         let mut met_before = false;
@@ -106,13 +101,12 @@ impl Sender {
             let queue = Queue { outbox, transmits, trains: self.offload.then_some(&self.trains) };
             let Some(step) = queue.step(at) else {
                 // The machine's range lies outside its outbox.
-                let count = transmit.count() as u64;
-                drop_datagrams(run.counters, transmit, count, DropReason::Invalid, None);
+                run.drop(at, transmit.count() as u64, DropReason::Invalid, None);
                 at = at.next_transmit();
                 continue;
             };
             let (datagrams, segment, next) = (step.datagrams, step.segment, step.next);
-            let error = match path.send(run.udp, &queue, at, run.connected) {
+            let error = match path.send(udp, &queue, at, connected) {
                 Ok(progress) => {
                     run.counters.datagrams += progress.datagrams;
                     run.counters.bytes += progress.bytes;
@@ -127,12 +121,12 @@ impl Sender {
                 (OnSend::Again, _) => continue,
                 (OnSend::Wait, _) if run.wait() => continue,
                 (OnSend::Wait, _) => {
-                    run.drop_rest(&queue, at);
+                    run.drop_rest(at);
                     return;
                 }
                 // It may be an earlier datagram's, which the kernel tells once; one of this datagram
                 // comes again.
-                (OnSend::Drop(_) | OnSend::Split, _) if run.late && !met_before => {
+                (OnSend::Drop(_) | OnSend::Split, _) if late_errors && !met_before => {
                     met_before = true;
                     continue;
                 }
@@ -145,7 +139,7 @@ impl Sender {
                 // Only trains are split.
                 (OnSend::Split, None) => DropReason::Other,
                 (OnSend::Refused, _) => {
-                    run.report.refused |= run.connected;
+                    run.report.refused |= connected;
                     if !met_before {
                         met_before = true;
                         continue;
@@ -158,7 +152,7 @@ impl Sender {
                 // The kernel minds the destination or the source, at any size.
                 self.trains.forget(transmit.to.ip());
             }
-            drop_datagrams(run.counters, transmit, datagrams, reason, Some(&error));
+            run.drop(at, datagrams, reason, Some(&error));
             at = next;
             met_before = false;
         }
@@ -168,25 +162,36 @@ impl Sender {
 impl Run<'_> {
     /// Waits until the send buffer has room. False when the patience is used up.
     fn wait(&mut self) -> bool {
-        if self.patience.is_zero() {
+        if self.call.patience.is_zero() {
             return false;
         }
         let start = Instant::now();
-        wait_writable(self.udp, self.patience);
+        wait_writable(self.call.udp, self.call.patience);
         // At least a microsecond, so that a poll that always returns at once ends some day.
         let waited = start.elapsed().max(Duration::from_micros(1));
         self.report.waited += waited;
-        self.patience = self.patience.saturating_sub(waited);
+        self.call.patience = self.call.patience.saturating_sub(waited);
         true
     }
 
-    fn drop_rest(&mut self, queue: &Queue<'_>, mut at: Cursor) {
-        while let Some(transmit) = queue.transmits.get(at.transmit) {
+    /// Counts datagrams of the transmit at a place that will not be sent.
+    fn drop(&mut self, at: Cursor, datagrams: u64, reason: DropReason, error: Option<&io::Error>) {
+        if let Some(transmit) = self.call.transmits.get(at.transmit) {
+            drop_datagrams(self.counters, transmit, datagrams, reason, error);
+        }
+        match self.unsent.last_mut() {
+            Some((place, count)) if *place == at.transmit => *count += datagrams,
+            _ => self.unsent.push((at.transmit, datagrams)),
+        }
+    }
+
+    fn drop_rest(&mut self, mut at: Cursor) {
+        while let Some(transmit) = self.call.transmits.get(at.transmit) {
             let rest = match transmit.segment {
                 Some(size) => transmit.count() - at.offset / usize::from(size.get()),
                 None => 1,
             };
-            drop_datagrams(self.counters, transmit, rest as u64, DropReason::Congested, None);
+            self.drop(at, rest as u64, DropReason::Congested, None);
             at = at.next_transmit();
         }
     }
@@ -211,7 +216,8 @@ fn wait_writable(_: &mio::net::UdpSocket, limit: Duration) {
     std::thread::sleep(limit.min(Duration::from_millis(1)));
 }
 
-fn drop_datagrams(
+/// Counts datagrams that will not be sent.
+pub(crate) fn drop_datagrams(
     counters: &mut SendCounters,
     transmit: &Transmit,
     datagrams: u64,
@@ -223,130 +229,39 @@ fn drop_datagrams(
     counters.last_failure = Some(SendFailure { to: transmit.to, reason, os_error });
 }
 
-/// What is to be sent, as both paths walk through it.
-pub(crate) struct Queue<'a> {
-    outbox: &'a [u8],
-    transmits: &'a [Transmit],
-    /// Who takes no trains; `None` where nobody does.
-    trains: Option<&'a TrainMemory>,
-}
-
-/// A place in a queue: a transmit, and how many bytes of it are done.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cursor {
-    transmit: usize,
-    offset: usize,
-}
-
-/// What a path has sent of a queue.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Progress {
-    /// The first that is unsent.
-    pub(crate) next: Cursor,
-    pub(crate) datagrams: u64,
-    pub(crate) bytes: u64,
-    pub(crate) trains: u64,
-}
-
-/// One message for the kernel: a datagram, or a train of them.
-pub(crate) struct Step<'a> {
-    pub(crate) transmit: &'a Transmit,
-    /// Where its bytes stand in the outbox; they do stand there.
-    pub(crate) range: Range<usize>,
-    /// The size of each datagram of a train; `None` for a datagram.
-    pub(crate) segment: Option<NonZeroU16>,
-    pub(crate) datagrams: u64,
-    /// What comes after it.
-    pub(crate) next: Cursor,
-}
-
-impl Cursor {
-    fn next_transmit(self) -> Cursor {
-        Cursor { transmit: self.transmit + 1, offset: 0 }
-    }
-}
-
-impl<'a> Queue<'a> {
-    /// The message at a place; `None` at the end, and where a transmit's range lies outside the
-    /// outbox.
-    pub(crate) fn step(&self, at: Cursor) -> Option<Step<'a>> {
-        let transmit = self.transmits.get(at.transmit)?;
-        let range = transmit.range.start.checked_add(at.offset)?..transmit.range.end;
-        let length = self.outbox.get(range.clone())?.len();
-        let cut = transmit.segment.filter(|segment| length > usize::from(segment.get()));
-        let whole = |segment, datagrams| {
-            let (range, next) = (range.clone(), at.next_transmit());
-            Some(Step { transmit, range, segment, datagrams, next })
-        };
-        let Some(segment) = cut else { return whole(None, 1) };
-        let size = usize::from(segment.get());
-        // A train of which a part has gone already goes on as it began.
-        if at.offset == 0 && self.takes_trains(transmit, segment) {
-            return whole(Some(segment), length.div_ceil(size) as u64);
-        }
-        let range = range.start..range.start + size;
-        let next = Cursor { offset: at.offset + size, ..at };
-        Some(Step { transmit, range, segment: None, datagrams: 1, next })
-    }
-
-    /// The bytes of a message.
-    pub(crate) fn payload(&self, range: &Range<usize>) -> &'a [u8] {
-        self.outbox.get(range.clone()).unwrap_or_default()
-    }
-
-    fn takes_trains(&self, transmit: &Transmit, segment: NonZeroU16) -> bool {
-        self.trains.is_some_and(|trains| trains.allows(transmit.to.ip(), segment))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
+    use pigeon_datagram::SocketId;
+
     use super::*;
 
     const OUTBOX: &[u8] = b"aabbc";
 
     fn transmit(segment: u16) -> Transmit {
-        let to = ([127, 0, 0, 1], 9).into();
-        Transmit { to, from: None, range: 0..5, segment: NonZeroU16::new(segment) }
-    }
-
-    /// The payloads a path would be given, and how many datagrams each of them is.
-    fn walk(queue: &Queue<'_>) -> Vec<(&'static [u8], u64)> {
-        let first = queue.step(Cursor::default());
-        std::iter::successors(first, |step| queue.step(step.next))
-            .map(|step| (&OUTBOX[step.range], step.datagrams))
-            .collect()
-    }
-
-    #[test]
-    fn a_train_goes_whole_or_cut() {
-        let transmits = [transmit(2), transmit(0), transmit(5)];
-        let memory = TrainMemory::default();
-        let mut queue = Queue { outbox: OUTBOX, transmits: &transmits, trains: Some(&memory) };
-        assert_eq!(walk(&queue), [(OUTBOX, 3), (OUTBOX, 1), (OUTBOX, 1)]);
-        queue.trains = None;
-        assert_eq!(
-            walk(&queue),
-            [(&b"aa"[..], 1), (b"bb", 1), (b"c", 1), (OUTBOX, 1), (OUTBOX, 1)]
-        );
+        let (socket, to) = (SocketId::FIRST, ([127, 0, 0, 1], 9).into());
+        Transmit { socket, to, from: None, range: 0..5, segment: NonZeroU16::new(segment) }
     }
 
     #[test]
     fn what_is_dropped_for_want_of_room_is_counted_to_the_datagram() {
         let udp = mio::net::UdpSocket::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let mut counters = SendCounters::default();
-        let mut run = Run {
+        let mut unsent = Vec::new();
+        let call = Call {
             udp: &udp,
             connected: false,
-            late: false,
-            counters: &mut counters,
+            late_errors: false,
+            outbox: OUTBOX,
+            transmits: &[transmit(2), transmit(0), transmit(2)],
             patience: Duration::ZERO,
-            report: SendReport::default(),
         };
+        let report = SendReport::default();
+        let mut run = Run { call, counters: &mut counters, unsent: &mut unsent, report };
         assert!(!run.wait());
-        let transmits = [transmit(2), transmit(0), transmit(2)];
-        let queue = Queue { outbox: OUTBOX, transmits: &transmits, trains: None };
-        run.drop_rest(&queue, Cursor { transmit: 0, offset: 2 });
+        run.drop_rest(Cursor { transmit: 0, offset: 2 });
         assert_eq!(counters.dropped.get(DropReason::Congested), 2 + 1 + 3);
+        assert_eq!(unsent, [(0, 2), (1, 1), (2, 3)]);
     }
 }

@@ -1,19 +1,25 @@
-//! A UDP socket that receives and sends in batches. Opening it stands in `open.rs`, its two
-//! directions in `receive.rs` and `send.rs`.
+//! A UDP socket that receives and sends in batches. Opening it stands in `open.rs`, receiving in
+//! `receive.rs`; what sending does stands in `send.rs`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
-use crate::counters::Stats;
+use pigeon_datagram::{SocketId, Transmit};
+
+use crate::address::canonical;
+use crate::counters::{DropReason, Stats};
 use crate::options::Capabilities;
 use crate::path::Path;
-use crate::send::Sender;
+use crate::send::{Call, SendReport, Sender, Unsent, drop_datagrams};
 
 /// A non-blocking UDP socket: bound, and perhaps connected to one peer.
 #[derive(Debug)]
 pub struct Socket {
     /// mio's, because on Windows only its own calls keep readiness events coming.
     pub(crate) udp: mio::net::UdpSocket,
+    /// What its owner calls it; each datagram says so.
+    pub(crate) id: SocketId,
     pub(crate) path: Path,
     pub(crate) sender: Sender,
     pub(crate) stats: Stats,
@@ -22,6 +28,8 @@ pub struct Socket {
     pub(crate) keep: usize,
     local: SocketAddr,
     pub(crate) capabilities: Capabilities,
+    /// Whether the last receiving call took all that waited.
+    pub(crate) exhausted: bool,
 }
 
 impl Socket {
@@ -35,7 +43,18 @@ impl Socket {
         let peer = udp.peer_addr().ok().map(canonical);
         let udp = mio::net::UdpSocket::from_std(udp);
         let sender = Sender::new(capabilities.gso);
-        Ok(Socket { udp, path, sender, stats: Stats::default(), peer, keep, local, capabilities })
+        Ok(Socket {
+            udp,
+            id: SocketId::FIRST,
+            path,
+            sender,
+            stats: Stats::default(),
+            peer,
+            keep,
+            local,
+            capabilities,
+            exhausted: false,
+        })
     }
 
     /// The address the socket is bound to, with the port the system chose if it was left to it.
@@ -71,13 +90,45 @@ impl Socket {
         self.stats.kernel_drops = self.kernel_drops();
         self.stats
     }
-}
 
-/// The address with an IPv4-mapped IPv6 one (RFC 4291 section 2.5.5.2) turned into its IPv4 one.
-pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        // Only a real IPv6 address keeps its scope.
-        IpAddr::V6(_) => address,
-        v4 => SocketAddr::new(v4, address.port()),
+    /// Sends all `transmits`, whose bytes stand in `outbox`. On a connected socket everything goes
+    /// to the peer, whatever its destination says; which socket a transmit names does not matter
+    /// here.
+    ///
+    /// Where the send buffer is full the call waits for room, `patience` in all; after that it
+    /// drops the rest. It cannot fail: what one destination does is no reason not to send to the
+    /// others, and a socket that is broken altogether says so when it receives.
+    pub fn send(
+        &mut self,
+        outbox: &[u8],
+        transmits: &[Transmit],
+        patience: Duration,
+    ) -> SendReport {
+        let call = Call {
+            udp: &self.udp,
+            connected: self.peer.is_some(),
+            late_errors: self.hears_errors(),
+            outbox,
+            transmits,
+            patience,
+        };
+        self.sender.send(&mut self.path, call, &mut self.stats.sent)
+    }
+
+    /// What the last [`send`](Socket::send) dropped.
+    pub(crate) fn unsent(&self) -> &[Unsent] {
+        self.sender.unsent()
+    }
+
+    /// Counts a transmit that will not be sent, as the sender has no more time.
+    pub(crate) fn abandon(&mut self, transmit: &Transmit) {
+        let (counters, datagrams) = (&mut self.stats.sent, transmit.count() as u64);
+        drop_datagrams(counters, transmit, datagrams, DropReason::Congested, None);
+    }
+
+    /// Whether a call may report an error (ICMP) that an earlier datagram caused. An unconnected
+    /// socket that does not ask for such errors gets none (udp(7), "Error handling").
+    pub(crate) fn hears_errors(&self) -> bool {
+        self.peer.is_some() || self.capabilities.refusals
     }
 }

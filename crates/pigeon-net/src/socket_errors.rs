@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind};
 
-use crate::DropReason;
+use crate::counters::DropReason;
 
 /// What to do about an error of a receiving call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

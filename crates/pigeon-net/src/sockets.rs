@@ -1,36 +1,32 @@
-//! Several sockets that one loop waits for together.
-//!
-//! [`Driver`](crate::Driver) is the loop of a machine with one socket. Where there are many, as a
-//! relay has one a client, the loop is its owner's; this is what it waits with, and what keeps one
-//! busy socket from starving the others.
+//! The sockets of one loop, by their numbers: waited for together, and received from in turn, so
+//! that a busy one does not starve the others.
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use pigeon_datagram::{Instant, Received, SocketId, Transmit};
 
-use pigeon_datagram::{Received, Transmit};
+use crate::counters::{DropReason, Stats};
+use crate::receive::Receipt;
+use crate::send::{SendReport, drop_datagrams};
+use crate::socket::Socket;
+use crate::wait::Wait;
+use crate::waker::Waker;
 
-use crate::alarm::Alarm;
-use crate::{Receipt, SendReport, Socket, Stats, Waker};
-
-const WAKER: Token = Token(usize::MAX);
-const ALARM: Token = Token(usize::MAX - 1);
-
-/// Events taken from the system at once; what is beyond comes with the next look.
-const EVENTS: usize = 256;
-
-/// Sockets by their keys: small numbers, given by the owner.
+/// Sockets by their numbers.
 #[derive(Debug)]
 pub struct Sockets {
-    poll: Poll,
-    events: Events,
-    waker: Waker,
-    alarm: Alarm,
+    wait: Wait,
     entries: Vec<Option<Entry>>,
-    /// Keys of sockets that may have something, in turn.
-    ready: VecDeque<usize>,
+    count: usize,
+    /// Sockets that may have something, in turn.
+    ready: VecDeque<SocketId>,
+    /// What the last wait found. Reused.
+    readable: Vec<SocketId>,
+    /// Sockets that learned while sending that their peer refuses.
+    refused: Vec<SocketId>,
     /// What sockets counted that are no longer here.
     closed: Stats,
 }
@@ -38,65 +34,103 @@ pub struct Sockets {
 #[derive(Debug)]
 struct Entry {
     socket: Socket,
-    /// Whether its key is in the queue. Readiness is told once (edge-triggered), so a socket stays
-    /// there until a receive finds nothing.
-    is_queued: bool,
+    /// Whether it is in the queue of those that may have something. It stays there until a receive
+    /// has taken everything.
+    is_ready: bool,
+    is_refused: bool,
+    /// When the kernel was last asked what it dropped.
+    drops_asked: Instant,
+}
+
+/// What one receive from a socket brought.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch {
+    pub(crate) receipt: Receipt,
+    /// Nothing more waits at the socket: the next wait says when something does.
+    pub(crate) is_last: bool,
 }
 
 impl Sockets {
     /// None yet. Fails where the system has no more file descriptors.
-    pub fn new() -> io::Result<Sockets> {
-        let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
-        let alarm = Alarm::new(poll.registry(), ALARM);
+    pub(crate) fn new() -> io::Result<Sockets> {
         Ok(Sockets {
-            poll,
-            events: Events::with_capacity(EVENTS),
-            waker,
-            alarm,
+            wait: Wait::new()?,
             entries: Vec::new(),
+            count: 0,
             ready: VecDeque::new(),
+            readable: Vec::new(),
+            refused: Vec::new(),
             closed: Stats::default(),
         })
     }
 
-    /// A handle for other threads.
-    pub fn waker(&self) -> Waker {
-        self.waker.clone()
+    /// Ends of waits are kept to some microseconds from now on.
+    pub(crate) fn make_precise(&mut self) {
+        self.wait.make_precise();
     }
 
-    /// Adds a socket; one that has its key already is closed.
-    pub fn insert(&mut self, key: usize, mut socket: Socket) -> io::Result<()> {
-        self.remove(key);
-        self.poll.registry().register(&mut socket.udp, Token(key), Interest::READABLE)?;
-        if self.entries.len() <= key {
-            self.entries.resize_with(key + 1, || None);
+    /// A handle for other threads.
+    pub fn waker(&self) -> Waker {
+        self.wait.waker().clone()
+    }
+
+    /// Adds a socket; one that has its number already is closed. All sockets of a loop receive into
+    /// the same buffers, as far as those are large enough.
+    ///
+    /// # Errors
+    /// When the system cannot watch the socket; it is closed then.
+    pub fn insert(&mut self, id: SocketId, mut socket: Socket) -> io::Result<()> {
+        self.remove(id);
+        socket.id = id;
+        if let Some(first) = self.entries.iter().flatten().next() {
+            socket.share_buffers(&first.socket);
         }
-        // It may have received before it was registered.
-        self.entries[key] = Some(Entry { socket, is_queued: false });
-        self.queue(key);
+        let others = self.entries.iter_mut().flatten().map(|entry| &mut entry.socket);
+        self.wait.add(&mut socket, others, self.count)?;
+        if self.entries.len() <= id.index() {
+            self.entries.resize_with(id.index() + 1, || None);
+        }
+        self.entries[id.index()] = Some(Entry {
+            socket,
+            is_ready: false,
+            is_refused: false,
+            drops_asked: Instant::ORIGIN,
+        });
+        self.count += 1;
+        // It may have received before it was watched.
+        self.queue(id);
         Ok(())
     }
 
-    /// Closes a socket.
-    pub fn remove(&mut self, key: usize) {
-        let Some(mut entry) = self.entries.get_mut(key).and_then(Option::take) else { return };
-        // Fails only if it was never registered, and it was.
-        let _ = self.poll.registry().deregister(&mut entry.socket.udp);
+    /// Closes a socket. Its counts stay in the totals.
+    pub fn remove(&mut self, id: SocketId) {
+        drop(self.take(id));
+    }
+
+    /// Takes a socket out of the loop. Its counts so far stay in the totals.
+    pub fn take(&mut self, id: SocketId) -> Option<Socket> {
+        let mut entry = self.entries.get_mut(id.index())?.take()?;
+        self.wait.remove(&mut entry.socket);
         self.closed.add(&entry.socket.stats());
-        self.ready.retain(|&ready| ready != key);
+        self.count -= 1;
+        self.ready.retain(|&ready| ready != id);
+        self.refused.retain(|&refused| refused != id);
+        Some(entry.socket)
     }
 
     /// A socket.
-    pub fn get(&self, key: usize) -> Option<&Socket> {
-        self.entries.get(key)?.as_ref().map(|entry| &entry.socket)
+    pub fn get(&self, id: SocketId) -> Option<&Socket> {
+        Some(&self.entries.get(id.index())?.as_ref()?.socket)
     }
 
-    /// How many datagrams the kernel has dropped at a socket so far, as [`Socket::kernel_drops`] says
-    /// it; 0 for a key that is not here.
-    pub fn kernel_drops(&mut self, key: usize) -> u64 {
-        let entry = self.entries.get_mut(key).and_then(Option::as_mut);
-        entry.map_or(0, |entry| entry.socket.kernel_drops())
+    /// The numbers of the sockets, lowest first.
+    pub fn ids(&self) -> impl Iterator<Item = SocketId> {
+        self.entries.iter().flatten().map(|entry| entry.socket.id)
+    }
+
+    /// The totals of one socket since it was opened. Asks the system.
+    pub fn stats_of(&mut self, id: SocketId) -> Option<Stats> {
+        Some(self.entry(id)?.socket.stats())
     }
 
     /// The totals of all sockets, those no longer here included. Asks the system for each.
@@ -106,106 +140,166 @@ impl Sockets {
         all
     }
 
-    /// Whether there is something to do at once.
-    pub fn is_busy(&self) -> bool {
-        !self.ready.is_empty() || self.waker.is_pending()
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.count
     }
 
-    /// Whether the [`Waker`] was called since the last time this was asked.
-    pub fn woken(&mut self) -> bool {
-        self.waker.take()
+    /// One more than the highest number.
+    pub(crate) fn places(&self) -> usize {
+        self.entries.len()
     }
 
-    /// The next socket that may have something, each in its turn. It is to be followed by a
-    /// [`receive`](Sockets::receive).
-    pub fn next_ready(&mut self) -> Option<usize> {
+    /// The socket with this number as an index.
+    pub(crate) fn id_at(&self, place: usize) -> Option<SocketId> {
+        Some(self.entries.get(place)?.as_ref()?.socket.id)
+    }
+
+    /// Whether a socket may have something.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Whether a call of the [`Waker`] is pending.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.wait.waker().is_pending()
+    }
+
+    /// The same, and the call is answered.
+    pub(crate) fn take_woken(&mut self) -> bool {
+        self.wait.waker().take()
+    }
+
+    /// The next socket that may have something, each in its turn. A receive from it must follow.
+    pub(crate) fn next_ready(&mut self) -> Option<SocketId> {
         self.ready.front().copied()
     }
 
-    /// Receives one batch from a socket, as [`Socket::receive`] does. After it the others have their
-    /// turn first. A key that is not here has nothing.
+    /// Receives one batch from a socket, joined as [`Socket::receive_joined`] does. After it the
+    /// others have their turn first. A socket that is not here has nothing.
     ///
     /// # Errors
     /// Only those after which the socket is of no more use.
-    pub fn receive(
+    pub(crate) fn receive(
         &mut self,
-        key: usize,
-        each: &mut dyn FnMut(Received<'_>),
-    ) -> io::Result<Receipt> {
-        self.receive_with(key, |socket| socket.receive(each))
-    }
-
-    /// The same, as [`Socket::receive_joined`] does.
-    ///
-    /// # Errors
-    /// As [`receive`](Sockets::receive).
-    pub fn receive_joined(
-        &mut self,
-        key: usize,
+        id: SocketId,
         each: &mut dyn FnMut(Received<'_>, usize),
-    ) -> io::Result<Receipt> {
-        self.receive_with(key, |socket| socket.receive_joined(each))
-    }
-
-    fn receive_with(
-        &mut self,
-        key: usize,
-        receive: impl FnOnce(&mut Socket) -> io::Result<Receipt>,
-    ) -> io::Result<Receipt> {
-        let Some(entry) = self.entries.get_mut(key).and_then(Option::as_mut) else {
-            return Ok(Receipt::Empty);
+    ) -> io::Result<Batch> {
+        let errors_may_hide = self.wait.is_edge_triggered();
+        let Some(entry) = self.entries.get_mut(id.index()).and_then(Option::as_mut) else {
+            return Ok(Batch { receipt: Receipt::Empty, is_last: true });
         };
-        if self.ready.front() == Some(&key) {
+        if self.ready.front() == Some(&id) {
             self.ready.pop_front();
-            entry.is_queued = false;
+            entry.is_ready = false;
         }
-        let receipt = receive(&mut entry.socket);
-        if !matches!(receipt, Ok(Receipt::Empty) | Err(_)) {
-            self.queue(key);
+        let receipt = entry.socket.receive_joined(each)?;
+        let is_last = match receipt {
+            Receipt::Empty => true,
+            Receipt::Datagrams(_) => {
+                let has_errors = errors_may_hide && entry.socket.hears_errors();
+                entry.socket.exhausted && !has_errors
+            }
+            Receipt::Refused => false,
+        };
+        if !is_last {
+            self.queue(id);
         }
-        receipt
+        Ok(Batch { receipt, is_last })
     }
 
-    /// Sends from a socket, as [`Socket::send`] does. `None` if it is not here.
-    pub fn send(
+    /// Hands `each` the peers that have refused, as [`Socket::refusals`] does.
+    pub(crate) fn refusals(&mut self, id: SocketId, each: &mut dyn FnMut(SocketAddr)) {
+        if self.entry(id).is_some_and(|entry| entry.socket.refusals(each)) {
+            self.queue(id);
+        }
+    }
+
+    /// How many datagrams the kernel has dropped at a socket so far, unless it was asked within
+    /// `every`.
+    pub(crate) fn kernel_drops(
         &mut self,
-        key: usize,
+        id: SocketId,
+        now: Instant,
+        every: Duration,
+    ) -> Option<u64> {
+        let entry = self.entry(id).filter(|entry| now - entry.drops_asked >= every)?;
+        entry.drops_asked = now;
+        Some(entry.socket.kernel_drops())
+    }
+
+    /// Sends transmits of one socket, as [`Socket::send`] does, and hands `unsent` the place of each
+    /// that was dropped, with how many of its datagrams. From a socket that is not here nothing is
+    /// sent.
+    pub(crate) fn send(
+        &mut self,
+        id: SocketId,
         outbox: &[u8],
         transmits: &[Transmit],
         patience: Duration,
-    ) -> Option<SendReport> {
-        let entry = self.entries.get_mut(key)?.as_mut()?;
-        Some(entry.socket.send(outbox, transmits, patience))
-    }
-
-    /// Waits until a socket may have something, the waker was called, or `limit` has passed.
-    /// Returns at once when busy, after a look at what else is ready.
-    pub fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
-        let limit = if self.is_busy() { Some(Duration::ZERO) } else { limit };
-        let limit = self.alarm.set(limit);
-        match self.poll.poll(&mut self.events, limit) {
-            Ok(()) => {}
-            // A signal came first.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(error) => return Err(error),
-        }
-        let entries = &mut self.entries;
-        for event in &self.events {
-            let key = event.token().0;
-            let entry = entries.get_mut(key).and_then(Option::as_mut);
-            if let Some(entry) = entry.filter(|entry| !entry.is_queued) {
-                entry.is_queued = true;
-                self.ready.push_back(key);
+        mut unsent: impl FnMut(usize, u64),
+    ) -> SendReport {
+        let Some(entry) = self.entries.get_mut(id.index()).and_then(Option::as_mut) else {
+            for (place, transmit) in transmits.iter().enumerate() {
+                let (counters, datagrams) = (&mut self.closed.sent, transmit.count() as u64);
+                drop_datagrams(counters, transmit, datagrams, DropReason::Closed, None);
+                unsent(place, datagrams);
             }
+            return SendReport::default();
+        };
+        let report = entry.socket.send(outbox, transmits, patience);
+        if report.dropped > 0 {
+            entry.socket.unsent().iter().for_each(|&(place, datagrams)| unsent(place, datagrams));
         }
-        Ok(())
+        if report.refused && !std::mem::replace(&mut entry.is_refused, true) {
+            self.refused.push(id);
+        }
+        report
     }
 
-    fn queue(&mut self, key: usize) {
-        let entry = self.entries.get_mut(key).and_then(Option::as_mut);
-        if let Some(entry) = entry.filter(|entry| !entry.is_queued) {
-            entry.is_queued = true;
-            self.ready.push_back(key);
+    /// Counts a transmit that will not be sent, as there is no more time.
+    pub(crate) fn abandon(&mut self, transmit: &Transmit) {
+        if let Some(entry) = self.entry(transmit.socket) {
+            entry.socket.abandon(transmit);
+        }
+    }
+
+    /// The next socket that learned while sending that its peer refuses.
+    pub(crate) fn next_refused(&mut self) -> Option<SocketId> {
+        let id = self.refused.pop()?;
+        if let Some(entry) = self.entry(id) {
+            entry.is_refused = false;
+        }
+        Some(id)
+    }
+
+    /// Whether there is such a socket.
+    pub(crate) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Waits until a socket may have something, the waker was called, or `limit` has passed. With a
+    /// limit of zero it is a look at what is ready.
+    pub(crate) fn wait(&mut self, limit: Option<Duration>) -> io::Result<()> {
+        // What is readable is noted afterwards: the sockets are lent out meanwhile.
+        let mut readable = std::mem::take(&mut self.readable);
+        readable.clear();
+        let sockets = self.entries.iter().flatten().map(|entry| &entry.socket);
+        let waited = self.wait.wait(limit, sockets, &mut |id| readable.push(id));
+        readable.iter().for_each(|&id| self.queue(id));
+        self.readable = readable;
+        waited
+    }
+
+    fn entry(&mut self, id: SocketId) -> Option<&mut Entry> {
+        self.entries.get_mut(id.index())?.as_mut()
+    }
+
+    fn queue(&mut self, id: SocketId) {
+        let entry = self.entries.get_mut(id.index()).and_then(Option::as_mut);
+        if let Some(entry) = entry.filter(|entry| !entry.is_ready) {
+            entry.is_ready = true;
+            self.ready.push_back(id);
         }
     }
 }

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mio::{Registry, Token};
 
-/// Wakes a loop from another thread, so that a [`Driver`](crate::Driver) calls
-/// [`Host::woken`](crate::Host::woken), and [`Sockets`](crate::Sockets) say that it was. Several
+/// Wakes a loop from another thread, so that it calls [`Host::woken`](crate::Host::woken). Several
 /// calls before the loop gets to it are one.
 #[derive(Clone, Debug)]
 pub struct Waker(Arc<Signal>);

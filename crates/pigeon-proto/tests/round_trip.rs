@@ -79,6 +79,7 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::HubFull,
             Reason::RoomFull,
             Reason::TooManyRooms,
+            Reason::RawRoom,
             Reason::TooManyAddresses,
             Reason::AddressFull,
             Reason::NoHistory,
@@ -343,5 +344,5 @@ fn commands_that_are_not_right_are_refused_with_the_reason() {
     }
     let long = format!("join {}", "x".repeat(1_100));
     assert_eq!(refused(&long), "^hb^ refused join too-long 1105 1024");
-    assert!(refused(&format!("{}", "狗".repeat(2_000))).len() < 400);
+    assert!(refused(&"狗".repeat(2_000)).len() < 400);
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_hub::{Config, Event, Format, Hub};
-use pigeon_net::{Driver, Host, IoPath, Socket, SocketOptions, Stats, Waker};
+use pigeon_net::{Driver, Host, Io, IoPath, Socket, SocketOptions, Waker};
 
 use counting_allocator::allocations;
 
@@ -30,13 +30,13 @@ struct Around<'a> {
 }
 
 impl Host<Hub> for Around<'_> {
-    fn woken(&mut self, _: &mut Hub, _: Instant, _: &Stats) -> ControlFlow<()> {
+    fn woken(&mut self, _: &mut Hub, _: &mut Io<'_>) -> ControlFlow<()> {
         let times = self.woken.map_or(0, |woken| woken.fetch_add(1, Ordering::AcqRel));
         self.counts[times] = allocations();
         if times == 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    fn event(&mut self, _: &Hub, _: Instant, _: Event) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Hub, _: &mut Io<'_>, _: Event) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }

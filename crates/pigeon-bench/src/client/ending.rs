@@ -46,6 +46,7 @@ impl Client {
             deadline: (self.with == FarEnd::Echo).then_some(now + tail),
             settled: None,
         });
+        self.events.push_back(ClientEvent::Sent);
         self.ask_to_stop(now);
     }
 

@@ -18,9 +18,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
-use crate::Endpoint;
 use crate::arrivals::Arrivals;
 use crate::figures::{OneWay, Snapshot};
 use crate::plan::{Mode, Plan, PlanError};
@@ -99,6 +98,8 @@ pub enum ClientEvent {
         /// of coordinated omission.
         since_due: Duration,
     },
+    /// The sending is over; what is on the way is waited for.
+    Sent,
     /// Everything has arrived or is lost.
     Finished,
     /// It is over. What was measured until then can still be asked for.
@@ -182,6 +183,13 @@ impl Client {
                 stopping.deadline = Some(stopping.deadline.map_or(now, |at| at.min(now)));
             }
             Phase::Over => {}
+        }
+    }
+
+    /// Counts test datagrams that never left the host.
+    pub fn unsent(&mut self, datagrams: u64) {
+        if let Some(stream) = &mut self.stream {
+            stream.unsent(datagrams);
         }
     }
 
@@ -313,11 +321,21 @@ impl Machine for Client {
         }
     }
 
-    fn handle_refused(&mut self, _: Instant) {
+    fn handle_refused(&mut self, _: Instant, _: SocketId) {
         self.outbox.reset_if_drained();
         if !self.is_over() {
             self.fail(Failure::Refused);
         }
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, datagrams: u64) {
+        if wire::is_test(&self.outbox, transmit) {
+            self.unsent(datagrams);
+        }
+    }
+
+    fn handle_kernel_drops(&mut self, _: Instant, _: SocketId, total: u64) {
+        self.arrivals.kernel_drops(total);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -361,20 +379,9 @@ impl Machine for Client {
             Phase::Over => None,
         }
     }
-}
 
-impl Endpoint for Client {
-    fn kernel_drops(&mut self, drops: u64) {
-        self.arrivals.kernel_drops(drops);
-    }
-
+    /// While a ping is on its way: but for short trips the machine that waits would be measured.
     fn awaits(&self, now: Instant) -> bool {
         self.last_ping.is_some_and(|sent| now - sent < AWAITED)
-    }
-
-    fn unsent(&mut self, _: SocketAddr, datagrams: u64) {
-        if let Some(stream) = &mut self.stream {
-            stream.unsent(datagrams);
-        }
     }
 }

@@ -15,10 +15,9 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_guard::Seal;
 
-use crate::Endpoint;
 use crate::arrivals::Arrivals;
 use crate::figures::Figures;
 use crate::pace::{Pace, Schedule};
@@ -318,6 +317,20 @@ impl Server {
         self.outbox.queue(session.client, session.local, range);
     }
 
+    /// Counts test datagrams to this address that never left the host.
+    pub fn unsent(&mut self, to: SocketAddr, datagrams: u64) {
+        if let Some(at) = self.find(to) {
+            let session = &mut self.sessions[at];
+            match &mut session.stream {
+                Some(stream) => stream.unsent(datagrams),
+                // They may have been those of a session that this address had before.
+                None => {
+                    session.pongs_unsent = (session.pongs_unsent + datagrams).min(session.pongs);
+                }
+            }
+        }
+    }
+
     fn end(&mut self, at: usize) {
         let session = self.sessions.swap_remove(at);
         let Report { figures, sent, unsent } = session.report();
@@ -340,6 +353,19 @@ impl Machine for Server {
                     self.sessions[at].arrivals.damaged();
                 }
             }
+        }
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, datagrams: u64) {
+        if wire::is_test(&self.outbox, transmit) {
+            self.unsent(transmit.to, datagrams);
+        }
+    }
+
+    fn handle_kernel_drops(&mut self, _: Instant, _: SocketId, total: u64) {
+        if total > self.drops {
+            self.drops = total;
+            self.sessions.iter_mut().for_each(|session| session.arrivals.kernel_drops(total));
         }
     }
 
@@ -383,27 +409,5 @@ impl Machine for Server {
 
     fn poll_timeout(&self) -> Option<Instant> {
         self.sessions.iter().map(Session::poll_timeout).min()
-    }
-}
-
-impl Endpoint for Server {
-    fn kernel_drops(&mut self, drops: u64) {
-        if drops > self.drops {
-            self.drops = drops;
-            self.sessions.iter_mut().for_each(|session| session.arrivals.kernel_drops(drops));
-        }
-    }
-
-    fn unsent(&mut self, to: SocketAddr, datagrams: u64) {
-        if let Some(at) = self.find(to) {
-            let session = &mut self.sessions[at];
-            match &mut session.stream {
-                Some(stream) => stream.unsent(datagrams),
-                // They may have been those of a session that this address had before.
-                None => {
-                    session.pongs_unsent = (session.pongs_unsent + datagrams).min(session.pongs);
-                }
-            }
-        }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pigeon_bench::{Client, ClientEvent, Endpoint, FarEnd, Kind, Mode, Server};
-use pigeon_datagram::link::{Conditions, Jitter, Reorder};
-use pigeon_datagram::simulation::Direction;
-use pigeon_datagram::{Instant, Machine};
+use pigeon_bench::{Client, ClientEvent, FarEnd, Kind, Mode, Server};
+use pigeon_datagram::{Instant, Machine, SocketId};
+use pigeon_netsim::path::{Conditions, Jitter, Reorder};
+use pigeon_netsim::simulation::Direction;
 
 use crate::harness::{Bench, CLIENT, SERVER, adds_up, carry, config, lossy, millis, percent, plan};
 
@@ -65,7 +65,7 @@ fn jitter_is_that_of_the_way() {
 fn what_the_host_would_not_send_is_not_lost() {
     let mut bench = Bench::new(1, plan(Mode::Up, 1_000)).way(Direction::Up, lossy(10, 0));
     bench.network.run_for(millis(500));
-    bench.network.act(bench.client, |client: &mut Client, _| client.unsent(SERVER.into(), 7));
+    bench.network.act(bench.client, |client: &mut Client, _| client.unsent(7));
     let up = bench.run().up.unwrap();
     adds_up(&up);
     assert_eq!((up.sent, up.unsent), (1_993, 7));
@@ -81,7 +81,9 @@ fn the_kernels_drops_are_told_apart_from_loss_on_the_way() {
     bench.network.set_conditions(bench.client, Direction::Up, lossy(100, 0)).unwrap();
     bench.network.run_for(millis(201));
     bench.network.set_conditions(bench.client, Direction::Up, Conditions::default()).unwrap();
-    bench.network.act(bench.far, |server: &mut Server, _| server.kernel_drops(200));
+    bench.network.act(bench.far, |server: &mut Server, now| {
+        server.handle_kernel_drops(now, SocketId::FIRST, 200);
+    });
     let up = bench.run().up.unwrap();
     adds_up(&up);
     // Where both kinds meet in one gap, the kernel is blamed.

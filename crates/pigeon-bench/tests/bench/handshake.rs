@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_bench::{
-    Client, ClientEvent, Declined, Endpoint as _, Failure, Kind, Mode, Plan, PlanError, Server,
-    ServerConfig, ServerEvent,
+    Client, ClientEvent, Declined, Failure, Kind, Mode, Plan, PlanError, Server, ServerConfig,
+    ServerEvent,
 };
-use pigeon_datagram::simulation::{Direction, Network, Peer};
 use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_netsim::simulation::{Direction, Network, Peer};
 
 use crate::harness::{Bench, CLIENT, SERVER, adds_up, carry, config, lossy, millis, plan};
 

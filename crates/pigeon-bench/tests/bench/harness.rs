@@ -8,9 +8,9 @@ use std::time::Duration;
 use pigeon_bench::{
     Client, ClientEvent, Kind, Mode, OneWay, Pace, Plan, Server, ServerConfig, Snapshot,
 };
-use pigeon_datagram::link::{Conditions, Fate, Loss, Probability};
-use pigeon_datagram::simulation::{Direction, Happening, Network, Node};
 use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_netsim::path::{Conditions, Fate, Loss, Probability};
+use pigeon_netsim::simulation::{Direction, Happening, Network, Node};
 
 pub(crate) const SERVER: ([u8; 4], u16) = ([10, 0, 0, 1], 7777);
 pub(crate) const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 2], 4000);

@@ -1,9 +1,9 @@
 //! There and back: which way lost what, how long it took, and plain echo services.
 
 use pigeon_bench::{Client, ClientEvent, Failure, FarEnd, Mode, Server};
-use pigeon_datagram::link::{Conditions, Probability};
-use pigeon_datagram::simulation::{Direction, Peer};
 use pigeon_datagram::{Instant, Machine};
+use pigeon_netsim::path::{Conditions, Probability};
+use pigeon_netsim::simulation::{Direction, Peer};
 
 use crate::harness::{Bench, CLIENT, SERVER, adds_up, carry, config, lossy, millis, plan};
 

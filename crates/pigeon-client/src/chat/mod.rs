@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit, max_payload};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit, max_payload};
 use pigeon_text::Charset;
 
 use line::Line;
@@ -345,7 +345,7 @@ impl Machine for Chat {
         self.report(Event::Received(message));
     }
 
-    fn handle_refused_by(&mut self, _now: Instant, peer: SocketAddr) {
+    fn handle_refused_by(&mut self, _now: Instant, _: SocketId, peer: SocketAddr) {
         self.outbox.reset_if_drained();
         let Some(place) = self.place(canonical(peer)) else { return };
         let conversation = &mut self.conversations[place];

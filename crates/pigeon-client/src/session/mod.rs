@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_proto::{
     Answer, Command, Format, Gone, Name, Notice, Prove, RoomName, Subject, Verb, heartbeat,
 };
@@ -497,7 +497,7 @@ impl<R: Rng> Machine for Session<R> {
         }
     }
 
-    fn handle_refused(&mut self, now: Instant) {
+    fn handle_refused(&mut self, now: Instant, _: SocketId) {
         self.outbox.reset_if_drained();
         if self.over {
             return;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::chat::{Chat, Config, Counters, Error, Event, Known, Said};
-use pigeon_datagram::{Instant, Machine, Received};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_text::Charset;
 use proptest::prelude::*;
 
@@ -200,7 +200,7 @@ fn commands_are_local_and_two_slashes_send_one() {
 fn a_refused_peer_is_marked_and_the_chat_goes_on() {
     let mut chat = with_dog();
     let refuse = |chat: &mut Chat| {
-        chat.handle_refused_by(Instant::ORIGIN, at(DOG));
+        chat.handle_refused_by(Instant::ORIGIN, SocketId::FIRST, at(DOG));
         drain(chat).1
     };
     assert_eq!(refuse(&mut chat), [], "nothing was sent yet");
@@ -213,7 +213,7 @@ fn a_refused_peer_is_marked_and_the_chat_goes_on() {
     assert_eq!(refuse(&mut chat), [Event::Refused(at(DOG))]);
     hear(&mut chat, DOG, b"here I am");
     assert!(!chat.chosen().unwrap().refused);
-    chat.handle_refused_by(Instant::ORIGIN, at("10.0.0.1:1"));
+    chat.handle_refused_by(Instant::ORIGIN, SocketId::FIRST, at("10.0.0.1:1"));
     assert_eq!(drain(&mut chat).1, []);
 }
 
@@ -308,7 +308,7 @@ proptest! {
                     _ => None,
                 },
                 Step::Refused(who) => {
-                    chat.handle_refused_by(Instant::ORIGIN, peer(who));
+                    chat.handle_refused_by(Instant::ORIGIN, SocketId::FIRST, peer(who));
                     None
                 }
             };

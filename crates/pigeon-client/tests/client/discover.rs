@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pigeon_client::{Discover, Question, Search};
 use pigeon_datagram::Instant;
-use pigeon_datagram::link::{Conditions, Jitter, Loss, Probability};
-use pigeon_datagram::simulation::{Happening, LogEntry, Network};
+use pigeon_netsim::path::{Conditions, Jitter, Loss, Probability};
+use pigeon_netsim::simulation::{Happening, LogEntry, Network};
 use pigeon_proto::Name;
 
 use crate::hub::{Hub, Script};

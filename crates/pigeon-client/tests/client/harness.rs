@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::{Event, Said, Session, SessionConfig};
-use pigeon_datagram::link::{Conditions, Loss, Probability};
-use pigeon_datagram::simulation::{Network, Node};
+use pigeon_netsim::path::{Conditions, Loss, Probability};
+use pigeon_netsim::simulation::{Network, Node};
 use pigeon_proto::{Name, Notice};
 use rand_pcg::Pcg64;
 

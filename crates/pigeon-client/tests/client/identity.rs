@@ -1,8 +1,8 @@
 //! The name and the room: asked for, kept, lost and taken back, without reading a sentence.
 
 use pigeon_client::Event;
-use pigeon_datagram::link::Conditions;
-use pigeon_datagram::simulation::{Direction, Network};
+use pigeon_netsim::path::Conditions;
+use pigeon_netsim::simulation::{Direction, Network};
 
 use crate::harness::{
     after, heard, hub_address, join, loses, member_address, name, notices, say, session, told,

@@ -1,7 +1,7 @@
 //! What the person types.
 
 use pigeon_client::{Event, LineError, Said, Session};
-use pigeon_datagram::simulation::{Network, Peer};
+use pigeon_netsim::simulation::{Network, Peer};
 use pigeon_proto::Verb;
 use rand_pcg::Pcg64;
 

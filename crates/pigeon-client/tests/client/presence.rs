@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use pigeon_client::{Contact, Event, Said};
 use pigeon_datagram::Instant;
-use pigeon_datagram::link::Conditions;
-use pigeon_datagram::simulation::{Direction, Network, Peer};
+use pigeon_netsim::path::Conditions;
+use pigeon_netsim::simulation::{Direction, Network, Peer};
 use pigeon_proto::Gone;
 
 use crate::harness::{

@@ -1,8 +1,8 @@
 //! A roster that hears what a member hears, and asks what it wants to know.
 
 use pigeon_client::{Event, Roster};
-use pigeon_datagram::link::Conditions;
-use pigeon_datagram::simulation::{Direction, Network, Node};
+use pigeon_netsim::path::Conditions;
+use pigeon_netsim::simulation::{Direction, Network, Node};
 use pigeon_proto::{Gone, Label, RoomName};
 
 use crate::harness::{Member, after, hub_address, join, loses, say, told};

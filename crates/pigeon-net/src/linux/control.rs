@@ -6,7 +6,6 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::name::array;
-use super::usable_source;
 
 /// Bytes of `struct cmsghdr` as the kernel has it: a `size_t` and two `int`.
 const HEADER: usize = align(size_of::<usize>() + 8);
@@ -164,6 +163,12 @@ fn timespec(data: &[u8]) -> Option<Duration> {
     };
     let seconds = Duration::from_secs(u64::try_from(seconds).ok()?);
     seconds.checked_add(Duration::from_nanos(u64::try_from(nanos).ok()?))
+}
+
+/// An address that can be sent from: broadcast answers leave from the interface's own address, and
+/// no answer leaves from a multicast group.
+fn usable_source(address: IpAddr) -> Option<IpAddr> {
+    (!address.is_unspecified() && !address.is_multicast()).then_some(address)
 }
 
 #[cfg(test)]

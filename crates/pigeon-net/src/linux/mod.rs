@@ -21,10 +21,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pigeon_datagram::Received;
+use pigeon_datagram::{Received, SocketId};
 
-use crate::options::{Capabilities, IoPath, LARGEST_DATAGRAM, SocketOptions};
-use crate::send::{Cursor, Progress, Queue};
+use crate::options::{Capabilities, IoPath, LARGEST_DATAGRAM, RECEIVE_BATCH, SocketOptions};
+use crate::queue::{Cursor, Progress, Queue};
 
 use options::KernelDrops;
 use recvmmsg::ReceiveBatch;
@@ -84,11 +84,14 @@ impl Linux {
     pub(crate) fn receive(
         &mut self,
         udp: &mio::net::UdpSocket,
+        socket: SocketId,
         each: &mut dyn FnMut(Received<'_>, Option<usize>),
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         // What a panic elsewhere left in it is overwritten.
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = 0;
         for message in received.receive(udp.as_fd())? {
+            messages += 1;
             let told = control::decode(message.control);
             if let Some(total) = told.drops {
                 self.drops.observe(total);
@@ -99,10 +102,12 @@ impl Linux {
             let (payload, length) = (message.buffer, message.length);
             let local = told.local().filter(|local| can_answer(*local, from.ip()));
             let (destination, wall) = (told.destination(), told.wall);
-            let joined = Received { from, local, destination, payload, length, wall, kernel_drops };
+            let joined =
+                Received { socket, from, local, destination, payload, length, wall, kernel_drops };
             each(joined, told.segment);
         }
-        Ok(())
+        // The call stops early only where nothing more waits, or an error does (recvmmsg(2)).
+        Ok(messages < RECEIVE_BATCH)
     }
 
     pub(crate) fn send(
@@ -134,12 +139,6 @@ impl Linux {
         }
         self.drops.total()
     }
-}
-
-/// An address that can be sent from: broadcast answers leave from the interface's own address, and
-/// no answer leaves from a multicast group.
-fn usable_source(address: IpAddr) -> Option<IpAddr> {
-    (!address.is_unspecified() && !address.is_multicast()).then_some(address)
 }
 
 /// Whether the kernel sends from this address to that one. A link-local source needs an interface

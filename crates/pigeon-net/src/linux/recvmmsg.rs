@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::null_mut;
 
-use crate::receive::BATCH;
+use crate::options::RECEIVE_BATCH as BATCH;
 
 use super::control::{RECEIVE_ROOM, ReceiveControl};
 use super::header::{Parts, header};

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-use crate::send::{Cursor, Progress, Queue};
+use crate::queue::{Cursor, Progress, Queue};
 
 use super::control::SendControl;
 use super::header::{Parts, header};

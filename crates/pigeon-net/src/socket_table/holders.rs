@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nix::unistd::{Uid, User};
 
-use super::{Holder, SocketEntry};
+use super::entry::{Holder, SocketEntry};
 
 /// Enters the holders of each socket and the names of the users. Says whether there were processes
 /// that may not be looked into.
@@ -79,8 +79,8 @@ mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsRawFd;
 
-    use super::super::SocketTable;
     use super::*;
+    use crate::socket_table::proc_net;
 
     #[test]
     fn this_process_holds_what_it_opens() {
@@ -89,8 +89,9 @@ mod tests {
         let file = format!("/proc/self/fd/{}", twice.as_raw_fd());
         let inode = socket_inode(Path::new(&file)).unwrap();
 
-        let table = SocketTable::read().unwrap();
-        let entry = table.sockets.iter().find(|entry| entry.inode == inode).unwrap();
+        let mut sockets = proc_net::sockets().unwrap();
+        find(&mut sockets).unwrap();
+        let entry = sockets.iter().find(|entry| entry.inode == inode).unwrap();
         assert_eq!(entry.local, socket.local_addr().unwrap());
         let name = fs::read("/proc/self/comm").unwrap();
         let name = name[..name.len() - 1].to_vec();

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::SocketEntry;
+use super::entry::SocketEntry;
 
 /// The state of a connected socket; the rest are in 07 (`TCP_ESTABLISHED` and `TCP_CLOSE` in the
 /// kernel's include/net/tcp_states.h).

@@ -8,8 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
-use pigeon_net::{Clock, Driver, Host, IoPath, Socket, SocketOptions, Stats, Waker};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
+use pigeon_net::{Clock, Driver, Host, Io, IoPath, Socket, SocketOptions, Stats, Waker};
 
 use crate::{closed_port, loopback, on_every_path, options, plain_peer, receive_plain, until};
 
@@ -19,6 +19,8 @@ on_every_path!(
     a_refusal_reaches_the_machine,
     a_flood_holds_up_neither_timers_nor_a_stop,
     a_machine_that_is_always_due_hears_its_peers,
+    after_a_pause_what_arrived_comes_before_timers,
+    after_a_pause_a_flood_does_not_hold_timers_up,
 );
 
 /// Answers every datagram, says goodbye to the last peer, and has one timer.
@@ -61,12 +63,12 @@ impl Machine for Echo {
         self.events.push(Told::Echoed(range));
     }
 
-    fn handle_refused(&mut self, _: Instant) {
+    fn handle_refused(&mut self, _: Instant, _: SocketId) {
         self.refusals += 1;
         self.events.push(Told::Refused);
     }
 
-    fn handle_refused_by(&mut self, _: Instant, peer: SocketAddr) {
+    fn handle_refused_by(&mut self, _: Instant, _: SocketId, peer: SocketAddr) {
         self.refused_by.push(peer);
         self.events.push(Told::Refused);
     }
@@ -106,9 +108,9 @@ struct TestHost {
 }
 
 impl Host<Echo> for TestHost {
-    fn woken(&mut self, machine: &mut Echo, _: Instant, stats: &Stats) -> ControlFlow<()> {
+    fn woken(&mut self, machine: &mut Echo, io: &mut Io<'_>) -> ControlFlow<()> {
         self.woken += 1;
-        self.stats = *stats;
+        self.stats = io.stats();
         if self.stop.load(Ordering::Acquire) {
             machine.stop();
             return ControlFlow::Break(());
@@ -116,7 +118,7 @@ impl Host<Echo> for TestHost {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, machine: &Echo, _: Instant, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, machine: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
         let stop = self.stop_at.as_ref() == Some(&event);
         self.timer_rang.fetch_or(event == Told::Timer, Ordering::AcqRel);
         if let Told::Echoed(range) = event {
@@ -141,8 +143,10 @@ struct Running {
 
 impl Running {
     fn start(path: IoPath, echo: Echo) -> Running {
-        let mut driver = Driver::new(echo, bind(path)).unwrap();
-        let (address, waker) = (driver.socket().local_addr(), driver.waker());
+        let socket = bind(path);
+        let address = socket.local_addr();
+        let mut driver = Driver::new(echo, socket).unwrap();
+        let waker = driver.waker();
         let mut host = TestHost::default();
         let (stop, timer_rang) = (host.stop.clone(), host.timer_rang.clone());
         let (sender, finished) = mpsc::channel();
@@ -241,11 +245,7 @@ struct UntilRefused;
 
 #[cfg(target_os = "linux")]
 impl Host<Echo> for UntilRefused {
-    fn woken(&mut self, _: &mut Echo, _: Instant, _: &Stats) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn event(&mut self, _: &Echo, _: Instant, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
         match event {
             Told::Refused => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
@@ -307,4 +307,66 @@ fn calls_of_the_waker_before_the_loop_looks_are_one() {
     driver.machine_mut().deadline = Some(driver.clock().now() + Duration::from_millis(1));
     driver.run(&mut host).unwrap();
     assert!(host.woken <= 1);
+}
+
+/// Is away for so long as soon as it is woken, and meanwhile this happens.
+struct Pause<F> {
+    meanwhile: Option<F>,
+    told: Vec<Told>,
+}
+
+impl<F: FnOnce()> Host<Echo> for Pause<F> {
+    fn woken(&mut self, echo: &mut Echo, io: &mut Io<'_>) -> ControlFlow<()> {
+        // The deadline lies in the pause, and well before its end.
+        echo.deadline = Some(io.now + Duration::from_millis(5));
+        if let Some(meanwhile) = self.meanwhile.take() {
+            meanwhile();
+        }
+        thread::sleep(Duration::from_millis(40));
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
+        let is_last = event == Told::Timer;
+        self.told.push(event);
+        if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn pause(driver: &mut Driver<Echo>, meanwhile: impl FnOnce()) -> Vec<Told> {
+    driver.waker().wake();
+    let mut host = Pause { meanwhile: Some(meanwhile), told: Vec::new() };
+    driver.run(&mut host).unwrap();
+    host.told
+}
+
+/// More heartbeats wait than one turn of the loop takes, at several sockets.
+fn after_a_pause_what_arrived_comes_before_timers(path: IoPath) {
+    for count in [1, 2, 20] {
+        let sockets: Vec<Socket> = (0..count).map(|_| bind(path)).collect();
+        let addresses: Vec<SocketAddr> = sockets.iter().map(Socket::local_addr).collect();
+        let mut driver = Driver::over(Echo::default(), sockets).unwrap();
+        let peer = plain_peer("127.0.0.1:0");
+        let told = pause(&mut driver, || {
+            for n in 0..300_usize {
+                peer.send_to(b"still here", addresses[n % addresses.len()]).unwrap();
+            }
+        });
+        assert_eq!(told.len(), 301, "{count} sockets");
+        assert_eq!(told.last(), Some(&Told::Timer));
+    }
+}
+
+/// The echo answers itself, so its socket is never empty.
+fn after_a_pause_a_flood_does_not_hold_timers_up(path: IoPath) {
+    let socket = bind(path);
+    let own = socket.local_addr();
+    let mut echo = Echo::default();
+    for _ in 0..200 {
+        echo.outbox.send(own, None, b"round and round");
+    }
+    let mut driver = Driver::new(echo, socket).unwrap();
+    let told = pause(&mut driver, || {});
+    assert!(told.len() > 200);
+    assert_eq!(told.last(), Some(&Told::Timer));
 }

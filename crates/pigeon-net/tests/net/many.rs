@@ -1,135 +1,357 @@
-//! Several sockets in one loop.
+//! Several sockets in one loop, opened and closed while it runs.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
-use std::time::{Duration, Instant};
+use std::ops::ControlFlow;
+use std::thread;
+use std::time::{Duration, Instant as StdInstant};
 
-use pigeon_datagram::{Received, Transmit};
-use pigeon_net::{IoPath, Receipt, Socket, Sockets};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
+use pigeon_net::{Driver, DropReason, Host, Io, IoPath, Socket, Timing};
 
-use crate::{loopback, on_every_path, options, plain_peer, receive_plain, until};
+use crate::{loopback, on_every_path, options, plain_peer, receive_plain};
 
 on_every_path!(
     each_socket_has_its_own_datagrams_and_its_turn,
-    a_socket_that_was_removed_is_gone_but_still_counted,
+    so_it_is_with_more_sockets_than_a_few,
+    a_socket_that_was_closed_is_gone_but_still_counted,
+    a_socket_may_be_opened_while_the_loop_runs,
     a_train_may_arrive_joined,
+    what_is_not_sent_is_told_with_its_transmit,
 );
 
 fn bind(path: IoPath) -> Socket {
     Socket::bind(loopback(), &options(path)).unwrap()
 }
 
-fn set(path: IoPath, count: usize) -> (Sockets, Vec<SocketAddr>) {
-    let mut sockets = Sockets::new().unwrap();
-    let first = bind(path);
-    let mut addresses = Vec::new();
-    for key in 1..count {
-        let mut socket = bind(path);
-        socket.share_buffers(&first);
-        addresses.push(socket.local_addr());
-        sockets.insert(key, socket).unwrap();
-    }
-    addresses.insert(0, first.local_addr());
-    sockets.insert(0, first).unwrap();
-    (sockets, addresses)
+fn id(number: u16) -> SocketId {
+    SocketId::new(number)
 }
 
-/// One turn: the first bytes of what it brought, and from which socket.
-fn turn(sockets: &mut Sockets) -> Option<(usize, Vec<u8>)> {
-    sockets.wait(Some(Duration::from_secs(10))).unwrap();
-    let key = sockets.next_ready()?;
-    let mut bytes = Vec::new();
-    sockets.receive(key, &mut |datagram| bytes.push(datagram.payload[0])).unwrap();
-    Some((key, bytes))
+/// Remembers what arrives, batch by batch, and what could not be sent; sends what it is given.
+#[derive(Default)]
+struct Log {
+    outbox: Outbox,
+    /// Of each batch the socket and the datagrams.
+    batches: Vec<(SocketId, Vec<Vec<u8>>)>,
+    in_batch: Cell<bool>,
+    unsent: Vec<(Transmit, u64)>,
+    timer: Option<Instant>,
+    events: VecDeque<Happened>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Happened {
+    Arrived(SocketId),
+    Timer,
+}
+
+impl Log {
+    fn send(&mut self, socket: SocketId, to: SocketAddr, payload: &[u8], segment: u16) {
+        self.outbox.reset_if_drained();
+        let range = self.outbox.append(|bytes| bytes.extend_from_slice(payload));
+        let segment = NonZeroU16::new(segment);
+        self.outbox.push(Transmit { socket, to, from: None, range, segment });
+    }
+
+    /// What a socket has received so far.
+    fn heard(&self, socket: SocketId) -> Vec<&[u8]> {
+        let of_socket = self.batches.iter().filter(|(from, _)| *from == socket);
+        of_socket.flat_map(|(_, datagrams)| datagrams.iter().map(Vec::as_slice)).collect()
+    }
+}
+
+impl Machine for Log {
+    type Event = Happened;
+
+    fn handle_datagram(&mut self, _: Instant, datagram: &Received<'_>) {
+        let socket = datagram.socket;
+        if !self.in_batch.replace(true) {
+            self.batches.push((socket, Vec::new()));
+            self.events.push_back(Happened::Arrived(socket));
+        }
+        let (of, batch) = self.batches.last_mut().unwrap();
+        assert_eq!(*of, socket, "a batch is of one socket");
+        batch.push(datagram.payload.to_vec());
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, datagrams: u64) {
+        self.unsent.push((transmit.clone(), datagrams));
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.timer.take_if(|timer| *timer <= now).is_some() {
+            self.events.push_back(Happened::Timer);
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.in_batch.set(false);
+        self.outbox.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Happened> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timer
+    }
+}
+
+/// Does the next step at each event, until one says that it is done.
+struct Steps<F>(F);
+
+impl<F: FnMut(&mut Log, &mut Io<'_>, &Happened) -> bool> Host<Log> for Steps<F> {
+    fn event(&mut self, log: &mut Log, io: &mut Io<'_>, event: Happened) -> ControlFlow<()> {
+        match (self.0)(log, io, &event) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+}
+
+fn run(driver: &mut Driver<Log>, step: impl FnMut(&mut Log, &mut Io<'_>, &Happened) -> bool) {
+    // Nothing may last for ever.
+    driver.machine_mut().timer = Some(driver.clock().now() + crate::SOON);
+    let mut step = step;
+    let mut steps = Steps(|log: &mut Log, io: &mut Io<'_>, event: &Happened| {
+        assert_ne!(*event, Happened::Timer, "waited in vain");
+        step(log, io, event)
+    });
+    driver.run(&mut steps).unwrap();
+}
+
+fn of_many(path: IoPath, count: usize) -> (Driver<Log>, Vec<SocketAddr>) {
+    let sockets: Vec<Socket> = (0..count).map(|_| bind(path)).collect();
+    let addresses = sockets.iter().map(Socket::local_addr).collect();
+    (Driver::over(Log::default(), sockets).unwrap(), addresses)
 }
 
 fn each_socket_has_its_own_datagrams_and_its_turn(path: IoPath) {
-    let (mut sockets, addresses) = set(path, 3);
+    each_has_its_turn(path, 3);
+}
+
+fn so_it_is_with_more_sockets_than_a_few(path: IoPath) {
+    each_has_its_turn(path, 20);
+}
+
+fn each_has_its_turn(path: IoPath, count: usize) {
+    let (mut driver, addresses) = of_many(path, count);
     let peer = plain_peer("127.0.0.1:0");
-    let (mut heard, mut turns) = (vec![Vec::new(); 3], Vec::new());
     // More than a batch each.
     for n in 0..100_u8 {
         for to in &addresses {
             peer.send_to(&[n], to).unwrap();
         }
     }
-    until(|| {
-        if let Some((key, bytes)) = turn(&mut sockets)
-            && !bytes.is_empty()
-        {
-            heard[key].extend(bytes);
-            turns.push(key);
-        }
-        heard.iter().all(|bytes| bytes.len() == 100).then_some(())
-    });
-    assert!(heard.iter().all(|bytes| bytes.iter().copied().eq(0..100)));
+    let ids: Vec<SocketId> = driver.sockets().ids().collect();
+    assert_eq!(ids.len(), count);
+    run(&mut driver, |log, _, _| ids.iter().all(|&id| log.heard(id).len() == 100));
+    let log = driver.machine();
+    for &id in &ids {
+        assert!(log.heard(id).iter().copied().eq((0..100_u8).map(|n| [n]).collect::<Vec<_>>()));
+    }
     // Nobody had a second batch before everybody had a first.
-    let mut first: Vec<usize> = turns[..3].to_vec();
+    let mut first: Vec<SocketId> = log.batches[..count].iter().map(|(id, _)| *id).collect();
     first.sort_unstable();
-    assert_eq!(first, [0, 1, 2]);
+    assert_eq!(first, ids);
 }
 
-fn a_socket_that_was_removed_is_gone_but_still_counted(path: IoPath) {
-    let (mut sockets, addresses) = set(path, 2);
+fn a_socket_that_was_closed_is_gone_but_still_counted(path: IoPath) {
+    let (mut driver, addresses) = of_many(path, 2);
     let peer = plain_peer("127.0.0.1:0");
     let to = peer.local_addr().unwrap();
-    let transmit = Transmit { to, from: None, range: 0..5, segment: None };
-    let patience = Duration::from_secs(1);
-    let report = sockets.send(1, b"hello", std::slice::from_ref(&transmit), patience).unwrap();
-    assert_eq!(report.sent, 1);
+    peer.send_to(b"close", addresses[0]).unwrap();
+    driver.machine_mut().send(id(1), to, b"hello", 0);
+    run(&mut driver, |log, io, _| {
+        io.close(id(1));
+        assert!(io.sockets.get(id(1)).is_none() && io.sockets.get(id(0)).is_some());
+        log.send(id(1), to, b"aabb", 2);
+        true
+    });
     assert_eq!(receive_plain(&peer), b"hello");
-    sockets.remove(1);
-    assert!(sockets.get(1).is_none() && sockets.get(0).is_some());
-    assert!(sockets.send(1, b"hello", &[transmit], patience).is_none());
-    assert_eq!(sockets.receive(1, &mut |_| {}).unwrap(), Receipt::Empty);
-    assert_eq!(sockets.stats().sent.datagrams, 1);
+    let [(transmit, 2)] = &driver.machine().unsent[..] else { panic!("what it sends is told") };
+    assert_eq!(transmit.socket, id(1));
+    let sent = driver.stats().sent;
+    assert_eq!((sent.datagrams, sent.dropped.get(DropReason::Closed)), (1, 2));
     // The port is free again.
     UdpSocket::bind(addresses[1]).unwrap();
+}
+
+/// From an event the host opens a socket, and what the machine then sends leaves by it in the same
+/// drain.
+fn a_socket_may_be_opened_while_the_loop_runs(path: IoPath) {
+    let (mut driver, addresses) = of_many(path, 1);
+    let peer = plain_peer("127.0.0.1:0");
+    peer.send_to(b"open", addresses[0]).unwrap();
+    let to = peer.local_addr().unwrap();
+    let mut opened = None;
+    run(&mut driver, |log, io, event| match event {
+        Happened::Arrived(socket) if *socket == id(0) => {
+            let socket = bind(path);
+            opened = Some(socket.local_addr());
+            io.open(id(300), socket).unwrap();
+            log.send(id(300), to, b"?", 0);
+            // Answered by the thread below.
+            let answering = peer.try_clone().unwrap();
+            thread::spawn(move || {
+                let (_, from) = answering.recv_from(&mut [0; 9]).unwrap();
+                answering.send_to(b"!", from).unwrap();
+            });
+            false
+        }
+        Happened::Arrived(socket) => *socket == id(300),
+        Happened::Timer => false,
+    });
+    assert_eq!(driver.machine().heard(id(300)), [b"!"]);
+    assert_eq!(driver.sockets().get(id(300)).map(Socket::local_addr), opened);
 }
 
 /// However much of it the kernel joins: the bytes are the same, and cut at the size told they are the
 /// datagrams that were sent.
 fn a_train_may_arrive_joined(path: IoPath) {
-    let (mut sockets, addresses) = set(path, 2);
+    /// Cuts for itself.
+    #[derive(Default)]
+    struct Cutter(Log);
+
+    impl Machine for Cutter {
+        type Event = Happened;
+
+        fn handle_datagram(&mut self, _: Instant, _: &Received<'_>) {
+            panic!("it takes them joined");
+        }
+
+        fn handle_joined(&mut self, now: Instant, joined: &Received<'_>, segment: usize) {
+            for payload in joined.payload.chunks(segment) {
+                self.0.handle_datagram(now, &Received { payload, ..*joined });
+            }
+        }
+
+        fn handle_timeout(&mut self, _: Instant) {}
+
+        fn poll_transmit(&mut self) -> Option<Transmit> {
+            self.0.poll_transmit()
+        }
+
+        fn outbox(&self) -> &[u8] {
+            self.0.outbox()
+        }
+
+        fn poll_event(&mut self) -> Option<Happened> {
+            self.0.poll_event()
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+    }
+
+    /// Looks at each batch as it arrives, too.
+    struct Ten(usize);
+
+    impl Host<Cutter> for Ten {
+        fn event(&mut self, cutter: &mut Cutter, _: &mut Io<'_>, _: Happened) -> ControlFlow<()> {
+            match cutter.0.heard(id(0)).len() {
+                10 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            }
+        }
+
+        fn arrived(&mut self, _: &mut Cutter, _: Instant, joined: &Received<'_>, segment: usize) {
+            self.0 += joined.datagrams(segment).count();
+        }
+    }
+
+    let sockets = [bind(path), bind(path)];
+    let to = sockets[0].local_addr();
+    let mut driver = Driver::over(Cutter::default(), sockets).unwrap();
     let bytes: Vec<u8> = (0..95).collect();
-    let segment = NonZeroU16::new(10);
-    let train = Transmit { to: addresses[0], from: None, range: 0..95, segment };
-    sockets.send(1, &bytes, &[train], Duration::from_secs(1)).unwrap();
-    let mut datagrams: Vec<Vec<u8>> = Vec::new();
-    until(|| {
-        let each = &mut |joined: Received<'_>, segment: usize| {
-            datagrams.extend(joined.payload.chunks(segment).map(<[u8]>::to_vec));
-        };
-        sockets.receive_joined(0, each).unwrap();
-        (datagrams.len() >= 10).then_some(())
-    });
-    assert_eq!(datagrams, bytes.chunks(10).collect::<Vec<_>>());
-    assert_eq!(sockets.stats().received.datagrams, 10);
+    driver.machine_mut().0.send(id(1), to, &bytes, 10);
+    let mut ten = Ten(0);
+    driver.run(&mut ten).unwrap();
+    assert_eq!(driver.machine().0.heard(id(0)), bytes.chunks(10).collect::<Vec<_>>());
+    assert_eq!((driver.stats().received.datagrams, ten.0), (10, 10));
+}
+
+/// Of one list with good and bad destinations, in trains and singly.
+fn what_is_not_sent_is_told_with_its_transmit(path: IoPath) {
+    let (mut driver, addresses) = of_many(path, 1);
+    let nowhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let log = driver.machine_mut();
+    log.send(id(0), addresses[0], b"one", 0);
+    log.send(id(0), nowhere, b"two", 0);
+    log.send(id(0), addresses[0], b"abc", 1);
+    log.send(id(0), nowhere, b"xxyyz", 2);
+    run(&mut driver, |log, _, _| log.heard(id(0)).len() == 4);
+    let unsent: Vec<_> =
+        driver.machine().unsent.iter().map(|(transmit, n)| (transmit.range.len(), *n)).collect();
+    assert_eq!(unsent, [(3, 1), (5, 3)]);
+    assert_eq!(driver.stats().sent.dropped.get(DropReason::Invalid), 4);
+}
+
+/// A host that counts its ticks, a machine that has nothing to do.
+struct Ticks {
+    next: Option<Instant>,
+    ticks: u32,
+    woken: bool,
+}
+
+impl Host<Log> for Ticks {
+    fn woken(&mut self, _: &mut Log, _: &mut Io<'_>) -> ControlFlow<()> {
+        self.woken = true;
+        ControlFlow::Break(())
+    }
+
+    fn event(&mut self, _: &mut Log, _: &mut Io<'_>, _: Happened) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn tick(&mut self, _: &mut Log, io: &mut Io<'_>) -> ControlFlow<()> {
+        assert!(self.next.is_some_and(|next| next <= io.now));
+        self.ticks += 1;
+        ControlFlow::Break(())
+    }
 }
 
 #[test]
 fn a_wait_is_neither_shorter_nor_forgotten() {
-    let mut sockets = Sockets::new().unwrap();
-    for micros in [1, 300, 5_000] {
-        let limit = Duration::from_micros(micros);
-        let start = Instant::now();
-        // An alarm set before may wake it early, once.
-        while start.elapsed() < limit {
-            sockets.wait(Some(limit.saturating_sub(start.elapsed()))).unwrap();
+    for precise in [false, true] {
+        for count in [1, 20] {
+            let (driver, _) = of_many(IoPath::Best, count);
+            let mut driver = driver.with_timing(Timing { precise, ..Timing::default() });
+            for micros in [1, 300, 5_000] {
+                let start = StdInstant::now();
+                let next = driver.clock().now() + Duration::from_micros(micros);
+                let mut host = Ticks { next: Some(next), ticks: 0, woken: false };
+                driver.run(&mut host).unwrap();
+                assert_eq!(host.ticks, 1);
+                assert!(driver.clock().now() >= next);
+                assert!(start.elapsed() < Duration::from_secs(5));
+            }
         }
-        assert!(start.elapsed() < Duration::from_secs(5));
     }
 }
 
 #[test]
 fn another_thread_ends_a_wait() {
-    let mut sockets = Sockets::new().unwrap();
-    let waker = sockets.waker();
-    let thread = std::thread::spawn(move || waker.wake());
-    until(|| {
-        sockets.wait(Some(Duration::from_secs(60))).unwrap();
-        sockets.woken().then_some(())
-    });
-    assert!(!sockets.woken());
-    thread.join().unwrap();
+    for count in [0, 1, 20] {
+        let (mut driver, _) = of_many(IoPath::Best, count);
+        let waker = driver.waker();
+        let thread = thread::spawn(move || waker.wake());
+        let mut host = Ticks { next: None, ticks: 0, woken: false };
+        driver.run(&mut host).unwrap();
+        assert!(host.woken);
+        thread.join().unwrap();
+    }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::num::NonZeroU16;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, Transmit};
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, SocketId, Transmit};
 use pigeon_net::{
     BufferSize, DropReason, IoPath, OpenError, Operation, Receipt, SendReport, Socket,
     SocketOptions, Stats,
@@ -87,7 +87,7 @@ fn send(socket: &mut Socket, outbox: &[u8], transmits: &[Transmit]) -> SendRepor
 }
 
 fn whole(to: SocketAddr, outbox: &[u8]) -> Transmit {
-    Transmit { to, from: None, range: 0..outbox.len(), segment: None }
+    Transmit { socket: SocketId::FIRST, to, from: None, range: 0..outbox.len(), segment: None }
 }
 
 fn train(to: SocketAddr, outbox: &[u8], segment: u16) -> Transmit {

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::link::Conditions;
-use pigeon_datagram::simulation::{Network, Node, Peer};
+use pigeon_netsim::path::Conditions;
+use pigeon_netsim::simulation::{Network, Node, Peer};
 use pigeon_services::{Event, Ignored, Kind, Service};
 
 use crate::harness::{address, config, service, sntp_request};

@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use pigeon_datagram::{MAX_TRAIN_SEGMENTS, Transmit};
+use pigeon_datagram::{MAX_TRAIN_SEGMENTS, SocketId, Transmit};
 use pigeon_net::{IoPath, Socket, SocketOptions};
 
 use crate::load::Burst;
@@ -123,7 +123,13 @@ impl Members for UdpMembers {
     }
 
     fn join(&mut self) {
-        let heartbeat = Transmit { to: self.hub, from: None, range: 0..4, segment: None };
+        let heartbeat = Transmit {
+            socket: SocketId::FIRST,
+            to: self.hub,
+            from: None,
+            range: 0..4,
+            segment: None,
+        };
         for (n, socket) in self.sockets.0.borrow_mut().iter_mut().enumerate() {
             socket.send(b"^hb^", std::slice::from_ref(&heartbeat), ROOM);
             // Not more than the smallest receive buffer holds.
@@ -145,7 +151,13 @@ impl Members for UdpMembers {
                 let size = u16::try_from(train[0].len()).expect("messages are short");
                 let segment = NonZeroU16::new(size).filter(|_| train.len() > 1);
                 let range = start..self.outbox.len();
-                self.queue.push(Transmit { to, from: None, range, segment });
+                self.queue.push(Transmit {
+                    socket: SocketId::FIRST,
+                    to,
+                    from: None,
+                    range,
+                    segment,
+                });
             }
         }
         self.sockets.0.borrow_mut()[0].send(&self.outbox, &self.queue, ROOM);

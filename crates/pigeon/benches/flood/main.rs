@@ -37,7 +37,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pigeon_datagram::Transmit;
+use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{IoPath, Receipt, Socket, SocketOptions};
 use support::cpu::{Cpus, Stolen, prefer};
 use support::report::{self, Report, Row, Wanted};
@@ -286,7 +286,13 @@ fn member(hub: SocketAddr, n: usize) -> Socket {
 }
 
 fn send(socket: &mut Socket, hub: SocketAddr, payload: &[u8]) {
-    let transmit = Transmit { to: hub, from: None, range: 0..payload.len(), segment: None };
+    let transmit = Transmit {
+        socket: SocketId::FIRST,
+        to: hub,
+        from: None,
+        range: 0..payload.len(),
+        segment: None,
+    };
     socket.send(payload, &[transmit], Duration::from_secs(1));
 }
 
@@ -320,7 +326,13 @@ fn speak(speaker: &mut Socket, hub: SocketAddr) {
 /// Sends far more than the limits allow until it is over. Returns how many, and in what time.
 fn pour(kind: Flood, flooder: &mut Socket, hub: SocketAddr, over: &AtomicBool) -> (u64, Duration) {
     let text = b"me ".repeat(kind.size / 3);
-    let one = Transmit { to: hub, from: None, range: 0..text.len(), segment: None };
+    let one = Transmit {
+        socket: SocketId::FIRST,
+        to: hub,
+        from: None,
+        range: 0..text.len(),
+        segment: None,
+    };
     let batch = vec![one; kind.batch as usize];
     let (start, mut due, mut sent) = (Instant::now(), 0, 0);
     while !over.load(Ordering::Acquire) {

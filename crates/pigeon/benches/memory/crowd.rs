@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use pigeon_datagram::Transmit;
+use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{Receipt, Socket, SocketOptions};
 
 use crate::support::loopback_ip;
@@ -67,7 +67,13 @@ impl Crowd {
 
     fn one(&self, n: usize, payload: &[u8]) -> Transmit {
         let from = Some(loopback_ip(n));
-        Transmit { to: self.hub, from, range: 0..payload.len(), segment: None }
+        Transmit {
+            socket: SocketId::FIRST,
+            to: self.hub,
+            from,
+            range: 0..payload.len(),
+            segment: None,
+        }
     }
 
     /// How many members the hub has, by its answer to the first member's padded heartbeat.

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use pigeon_client::{Ask, RetryPolicy};
+use pigeon_datagram::SocketId;
 use pigeon_net::{Driver, Socket, SocketOptions};
 
 use crate::support::cpu::Cpus;
@@ -141,7 +142,11 @@ impl Asker {
             Asker::Library(driver) => (0..REQUESTS)
                 .map(|_| {
                     let since = Instant::now();
-                    let to = driver.socket().peer_addr().expect("it is connected");
+                    let to = driver
+                        .sockets()
+                        .get(SocketId::FIRST)
+                        .and_then(|socket| socket.peer_addr())
+                        .expect("it is connected");
                     let ask = Ask::new(driver.clock().now(), to, REQUEST, RetryPolicy::default());
                     let outcome = driver.next_event(ask).expect("the socket works");
                     assert_eq!(outcome.result.as_deref(), Ok(REQUEST));

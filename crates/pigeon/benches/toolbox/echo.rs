@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
-use pigeon_datagram::Transmit;
+use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{BufferSize, IoPath, Receipt, Socket, SocketOptions};
 
 use crate::support::cpu::{Busy, Cpus, too_noisy};
@@ -110,11 +110,22 @@ impl Clients {
         };
         let local = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let open = |_| Socket::connect(server, local, &options).expect("a socket");
-        let one =
-            |n| Transmit { to: server, from: None, range: n * SIZE..(n + 1) * SIZE, segment: None };
+        let one = |n| Transmit {
+            socket: SocketId::FIRST,
+            to: server,
+            from: None,
+            range: n * SIZE..(n + 1) * SIZE,
+            segment: None,
+        };
         let segment = u16::try_from(SIZE).ok().and_then(NonZeroU16::new);
         let burst = match trains {
-            true => vec![Transmit { to: server, from: None, range: 0..BURST * SIZE, segment }],
+            true => vec![Transmit {
+                socket: SocketId::FIRST,
+                to: server,
+                from: None,
+                range: 0..BURST * SIZE,
+                segment,
+            }],
             false => (0..BURST).map(one).collect(),
         };
         Clients {

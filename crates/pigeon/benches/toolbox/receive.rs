@@ -17,7 +17,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
-use pigeon_datagram::Transmit;
+use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{IoPath, Socket, SocketEntry, SocketOptions, SocketTable};
 
 use crate::support::cpu::Cpus;
@@ -214,9 +214,21 @@ fn send(to: SocketAddr, rate: f64, trains: bool) -> (u64, f64) {
     let mut socket = Socket::connect(to, None, &options).expect("a socket");
     let bytes = [b"x".repeat(SIZE - 1), b"\n".to_vec()].concat().repeat(BATCH);
     let segment = u16::try_from(SIZE).ok().and_then(NonZeroU16::new);
-    let one = |n| Transmit { to, from: None, range: n * SIZE..(n + 1) * SIZE, segment: None };
+    let one = |n| Transmit {
+        socket: SocketId::FIRST,
+        to,
+        from: None,
+        range: n * SIZE..(n + 1) * SIZE,
+        segment: None,
+    };
     let batch = match trains {
-        true => vec![Transmit { to, from: None, range: 0..BATCH * SIZE, segment }],
+        true => vec![Transmit {
+            socket: SocketId::FIRST,
+            to,
+            from: None,
+            range: 0..BATCH * SIZE,
+            segment,
+        }],
         false => (0..BATCH).map(one).collect::<Vec<_>>(),
     };
     let (start, mut sent) = (Instant::now(), 0);

@@ -24,9 +24,9 @@ use anyhow::{Context, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pigeon_client::{Discover, Discovered, HubAnswer, Question, Search};
-use pigeon_datagram::{Instant, MAX_PAYLOAD_V4};
+use pigeon_datagram::MAX_PAYLOAD_V4;
 use pigeon_net::{
-    Clock, Driver, Host, Interfaces, IoPath, LocalAddress, Socket, SocketOptions, Stats,
+    Clock, Driver, Host, Interfaces, Io, IoPath, LocalAddress, Socket, SocketOptions, Stats,
     local_addresses,
 };
 use pigeon_proto::{Format, Name};
@@ -322,11 +322,7 @@ struct Around<'a> {
 }
 
 impl Host<Discover> for Around<'_> {
-    fn woken(&mut self, _: &mut Discover, _: Instant, _: &Stats) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn event(&mut self, _: &Discover, _: Instant, event: Search) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Discover, _: &mut Io<'_>, event: Search) -> ControlFlow<()> {
         match event {
             Search::Found(found) => match self.news.send((self.index, News::Found(found))) {
                 Ok(()) => ControlFlow::Continue(()),

@@ -3,12 +3,11 @@
 use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use pigeon_datagram::{Instant, Machine, Received, Transmit};
-use pigeon_net::{Clock, Driver, Host, SocketOptions, Stats, Waker, local_addresses};
+use pigeon_datagram::{Instant, PerSocket, Received, SocketId};
+use pigeon_net::{Clock, Driver, Host, Io, SocketOptions, Sockets, local_addresses};
 use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics};
 
 use crate::base::bind::bind;
@@ -18,11 +17,13 @@ use crate::base::quantity::{self, PerSecond};
 use crate::base::services::{self, wall};
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
-use crate::base::thread;
 use crate::output::{Spool, json};
 
 /// How often the counts on a terminal are refreshed.
 const REFRESH: Duration = Duration::from_millis(100);
+
+/// How often JSON is printed.
+const REPORT: Duration = Duration::from_secs(1);
 
 /// How long output may still be written after the services have ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -123,52 +124,42 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let data = Spool::lines(io::stdout())?;
     let clock = Clock::start();
     let mut posts = Vec::new();
-    let mut drivers = Vec::new();
+    let mut machines = Vec::new();
+    let mut bound = Vec::new();
     for (kind, socket) in sockets {
         let address = socket.local_addr();
         notes.line(format!("{kind} on {address}"));
         let config = services::config(sources.clone(), args.per_source)?;
         let config = Config { report_datagrams: args.verbose, ..config };
-        let service = Service::new(kind, config, wall(clock.now()));
-        let driver = Driver::new(Timed(service), socket).context("cannot watch the socket")?;
-        let driver = driver.with_clock(clock);
-        posts.push(Post { kind, address, waker: driver.waker(), counts: Arc::default() });
-        drivers.push(driver);
+        machines.push(Service::new(kind, config, wall(clock.now())));
+        posts.push(Post { kind, address, counts: Counts::default(), rate: Rate::default() });
+        bound.push(socket);
     }
-    let wakers: Vec<Waker> = posts.iter().map(|post| post.waker.clone()).collect();
-    let stop = on_stop(move || wakers.iter().for_each(Waker::wake))?;
+    let driver = Driver::over(PerSocket::new(machines), bound);
+    let mut driver = driver.context("cannot watch the sockets")?.with_clock(clock);
+    let waker = driver.waker();
+    let stop = on_stop(move || waker.wake())?;
 
-    let mut threads = Vec::new();
-    for (mut driver, post) in drivers.into_iter().zip(&posts) {
-        let mut reporter = Reporter {
-            kind: post.kind,
-            stop: stop.clone(),
-            counts: Arc::clone(&post.counts),
-            notes: notes.clone(),
-        };
-        let serve = move || {
-            let outcome = driver.run(&mut reporter);
-            let stats = driver.stats();
-            reporter.post(driver.machine(), &stats);
-            outcome
-        };
-        threads.push(thread::spawn(post.kind.name(), serve)?);
-    }
-    watch(&args, &posts, &stop, &data, &notes, || {
-        threads.iter().any(|thread| thread.is_finished())
-    });
-    stop.set();
-    posts.iter().for_each(|post| post.waker.wake());
-    let mut outcome = Ok(());
-    for thread in threads {
-        match thread.join() {
-            Ok(ended) => outcome = outcome.and(ended.map_err(anyhow::Error::from)),
-            Err(_) => outcome = Err(anyhow::anyhow!("a service ended by a fault of its own")),
-        }
-    }
-    for post in &posts {
-        notes.line(post.summary());
-    }
+    let live = io::stderr().is_terminal() && !args.verbose && !args.json;
+    let every = match (live, args.json) {
+        (true, _) => Some(REFRESH),
+        (false, true) => Some(REPORT),
+        (false, false) => None,
+    };
+    let mut host = ServeHost {
+        posts,
+        stop,
+        notes: notes.clone(),
+        data: data.clone(),
+        live,
+        json: args.json,
+        every,
+        next: every.map(|every| clock.now() + every),
+        shown: String::new(),
+    };
+    let outcome = driver.run(&mut host);
+    let (services, mut sockets) = driver.into_parts();
+    host.end(&services, &mut sockets);
     let deadline = std::time::Instant::now() + LAST_WORDS;
     data.finish(deadline);
     notes.finish(deadline);
@@ -176,56 +167,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Prints counts until the services are to stop, or one of them has.
-fn watch(
-    args: &Args,
-    posts: &[Post],
-    stop: &Stop,
-    data: &Spool<Vec<u8>>,
-    notes: &Spool<Vec<u8>>,
-    ended: impl Fn() -> bool,
-) {
-    let live = io::stderr().is_terminal() && !args.verbose && !args.json;
-    let mut shown = String::new();
-    let mut ticks = 0_u32;
-    let mut rates: Vec<Rate> = posts.iter().map(|_| Rate::default()).collect();
-    while !stop.is_set() && !ended() {
-        std::thread::sleep(REFRESH);
-        ticks = ticks.wrapping_add(1);
-        posts.iter().for_each(|post| post.waker.wake());
-        if live {
-            let brief = |(post, rate): (&Post, &mut Rate)| post.brief(rate);
-            let line: Vec<String> = posts.iter().zip(&mut rates).map(brief).collect();
-            let line = line.join("  ");
-            if line != shown {
-                notes.push(format!("\r{line}\x1b[K").into_bytes(), line.len());
-                shown = line;
-            }
-        }
-        if args.json && ticks.is_multiple_of(10) {
-            print_json(posts, data);
-        }
-    }
-    if live && !shown.is_empty() {
-        notes.push(b"\r\x1b[K".to_vec(), 4);
-    }
-    if args.json {
-        print_json(posts, data);
-    }
-}
-
-fn print_json(posts: &[Post], data: &Spool<Vec<u8>>) {
-    for post in posts {
-        data.line(post.json());
-    }
-}
-
-/// A running service, seen from outside.
+/// A running service: where it listens, and what it had done at the last look.
 struct Post {
     kind: Kind,
     address: SocketAddr,
-    waker: Waker,
-    counts: Arc<Mutex<Counts>>,
+    counts: Counts,
+    rate: Rate,
 }
 
 #[derive(Clone, Default)]
@@ -235,33 +182,29 @@ struct Counts {
 }
 
 impl Post {
-    fn counts(&self) -> Counts {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// `echo 7000: 123, 40/s`
-    fn brief(&self, rate: &mut Rate) -> String {
-        let requests = self.counts().service.requests;
-        let a_second = rate.observe(std::time::Instant::now(), requests);
+    fn brief(&mut self, now: Instant) -> String {
+        let requests = self.counts.service.requests;
+        let a_second = self.rate.observe(now, requests);
         format!("{} {}: {requests}, {a_second}/s", self.kind, self.address.port())
     }
 
     fn summary(&self) -> String {
-        let Counts { service, kernel_drops } = self.counts();
+        let Counts { service, kernel_drops } = &self.counts;
         let (kind, address, requests) = (self.kind, self.address, service.requests);
         let mut line =
             format!("{kind} on {address}: {requests} datagrams, {} replies", service.replies);
         for reason in Ignored::ALL.into_iter().filter(|&reason| service.ignored(reason) > 0) {
             line += &format!(", {} not answered ({})", service.ignored(reason), reason.describe());
         }
-        if kernel_drops > 0 {
+        if *kernel_drops > 0 {
             line += &format!(", {kernel_drops} dropped by the kernel");
         }
         line
     }
 
     fn json(&self) -> String {
-        let Counts { service, kernel_drops } = self.counts();
+        let Counts { service, kernel_drops } = &self.counts;
         json::counts(&[
             ("service", self.kind.name().into()),
             ("address", self.address.to_string().into()),
@@ -271,7 +214,7 @@ impl Post {
             ("reply_bytes", service.reply_bytes.into()),
             ("discarded", service.discarded.into()),
             ("not_answered", service.ignored_in_all().into()),
-            ("kernel_drops", kernel_drops.into()),
+            ("kernel_drops", (*kernel_drops).into()),
         ])
     }
 }
@@ -279,14 +222,14 @@ impl Post {
 /// How many requests came in the last second, from totals that are looked at more often.
 #[derive(Default)]
 struct Rate {
-    since: Option<(std::time::Instant, u64)>,
+    since: Option<(Instant, u64)>,
     a_second: u64,
 }
 
 impl Rate {
-    fn observe(&mut self, now: std::time::Instant, total: u64) -> u64 {
+    fn observe(&mut self, now: Instant, total: u64) -> u64 {
         let (since, before) = *self.since.get_or_insert((now, total));
-        let elapsed = now.duration_since(since).as_secs_f64();
+        let elapsed = (now - since).as_secs_f64();
         if elapsed >= 1.0 {
             self.a_second = ((total - before) as f64 / elapsed).round() as u64;
             self.since = Some((now, total));
@@ -295,66 +238,80 @@ impl Rate {
     }
 }
 
-/// A service that is told the time before each datagram, as some of them tell it on.
-struct Timed(Service);
-
-impl Machine for Timed {
-    type Event = Event;
-
-    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
-        if matches!(self.0.kind(), Kind::Time | Kind::Daytime | Kind::Sntp) {
-            self.0.set_wall(wall(now));
-        }
-        self.0.handle_datagram(now, datagram);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.0.handle_timeout(now);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.0.poll_transmit()
-    }
-
-    fn outbox(&self) -> &[u8] {
-        self.0.outbox()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        self.0.poll_event()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.0.poll_timeout()
-    }
-}
-
-/// Reports what one service does: its counts, and lines about its events.
-struct Reporter {
-    kind: Kind,
+/// Shows what the services do, and tells them the time of day.
+struct ServeHost {
+    /// By the numbers of their sockets.
+    posts: Vec<Post>,
     stop: Stop,
-    counts: Arc<Mutex<Counts>>,
     notes: Spool<Vec<u8>>,
+    data: Spool<Vec<u8>>,
+    /// Whether the counts are shown on a terminal.
+    live: bool,
+    json: bool,
+    /// How often the counts are shown, if ever, and when next.
+    every: Option<Duration>,
+    next: Option<Instant>,
+    shown: String,
 }
 
-impl Reporter {
-    fn post(&self, service: &Timed, stats: &Stats) {
-        let counts = Counts { service: service.0.snapshot(), kernel_drops: stats.kernel_drops };
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+impl ServeHost {
+    /// Takes note of the counts.
+    fn look(&mut self, services: &PerSocket<Service>, sockets: &mut Sockets) {
+        for ((post, service), id) in
+            self.posts.iter_mut().zip(services.iter()).zip(services.sockets())
+        {
+            let kernel_drops = sockets.stats_of(id).map_or(0, |stats| stats.kernel_drops);
+            post.counts = Counts { service: service.snapshot(), kernel_drops };
+        }
+    }
+
+    fn show(&mut self, now: Instant) {
+        if self.live {
+            let line: Vec<String> = self.posts.iter_mut().map(|post| post.brief(now)).collect();
+            let line = line.join("  ");
+            if line != self.shown {
+                self.notes.push(format!("\r{line}\x1b[K").into_bytes(), line.len());
+                self.shown = line;
+            }
+        }
+        if self.json {
+            for post in &self.posts {
+                self.data.line(post.json());
+            }
+        }
+    }
+
+    /// The last counts, and the sums.
+    fn end(&mut self, services: &PerSocket<Service>, sockets: &mut Sockets) {
+        self.look(services, sockets);
+        if !self.shown.is_empty() {
+            self.notes.push(b"\r\x1b[K".to_vec(), 4);
+        }
+        if self.json {
+            for post in &self.posts {
+                self.data.line(post.json());
+            }
+        }
+        for post in &self.posts {
+            self.notes.line(post.summary());
+        }
     }
 }
 
-impl Host<Timed> for Reporter {
-    fn woken(&mut self, service: &mut Timed, _: Instant, stats: &Stats) -> ControlFlow<()> {
-        self.post(service, stats);
+impl Host<PerSocket<Service>> for ServeHost {
+    fn woken(&mut self, _: &mut PerSocket<Service>, _: &mut Io<'_>) -> ControlFlow<()> {
         match self.stop.is_set() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     }
 
-    fn event(&mut self, _: &Timed, _: Instant, event: Event) -> ControlFlow<()> {
-        let kind = self.kind;
+    fn event(
+        &mut self,
+        _: &mut PerSocket<Service>,
+        _: &mut Io<'_>,
+        (id, event): (SocketId, Event),
+    ) -> ControlFlow<()> {
         let line = match &event {
             Event::Datagram { from, length, outcome } => {
                 let outcome = match outcome {
@@ -366,9 +323,36 @@ impl Host<Timed> for Reporter {
             }
             _ => services::warning(&event),
         };
-        if let Some(line) = line {
-            self.notes.line(format!("{kind}: {line}"));
+        if let (Some(line), Some(post)) = (line, self.posts.get(id.index())) {
+            self.notes.line(format!("{}: {line}", post.kind));
         }
         ControlFlow::Continue(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    fn tick(&mut self, services: &mut PerSocket<Service>, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.look(services, io.sockets);
+        self.show(io.now);
+        self.next = self.every.map(|every| io.now + every);
+        ControlFlow::Continue(())
+    }
+
+    /// Some of the services tell the time of day, so they are told it before each batch.
+    fn arrived(
+        &mut self,
+        services: &mut PerSocket<Service>,
+        now: Instant,
+        joined: &Received<'_>,
+        _: usize,
+    ) {
+        let kind = self.posts.get(joined.socket.index()).map(|post| post.kind);
+        if matches!(kind, Some(Kind::Time | Kind::Daytime | Kind::Sntp))
+            && let Some(service) = services.get_mut(joined.socket)
+        {
+            service.set_wall(wall(now));
+        }
     }
 }

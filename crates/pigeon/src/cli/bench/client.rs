@@ -2,26 +2,23 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use pigeon_bench::{Client, ClientEvent, Failure, FarEnd, Snapshot};
-use pigeon_datagram::Instant;
-use pigeon_net::{Clock, Socket, SocketOptions};
+use pigeon_datagram::{Instant, PerSocket, SocketId};
+use pigeon_net::{Clock, Driver, Host, Io, Socket, SocketOptions};
 
-use super::Args;
 use super::plot::Plot;
 use super::report::{Interval, Shown, Times};
-use super::traffic::Traffic;
+use super::{Args, TIMING};
 use crate::base::bind::one_host;
 use crate::base::random;
-use crate::base::signals::on_stop;
+use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{Color, Spool, json};
-
-/// How soon the end of the sending is noticed.
-const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -34,13 +31,13 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     one_host(to)?;
     let (rate, for_safety) = args.rate(to);
     let clock = Clock::start();
-    let mut lines = Vec::new();
+    let mut clients = Vec::new();
+    let mut sockets = Vec::new();
     for flow in 0..args.flows {
         let plan = args.plan(rate, flow)?;
         let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
-        let socket = Socket::connect(to, None, &options)?;
-        let session = random::u64()?;
-        lines.push((Client::new(clock.now(), to, session, plan)?, socket));
+        sockets.push(Socket::connect(to, None, &options)?);
+        clients.push(Client::new(clock.now(), to, random::u64()?, plan)?);
     }
     let notes = Spool::lines(io::stderr())?;
     let data = Spool::lines(io::stdout())?;
@@ -50,9 +47,12 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             rate.unwrap_or_default()
         ));
     }
-    let mut traffic = Traffic::new(clock, lines)?;
-    let waker = traffic.waker();
+    let driver = Driver::over(PerSocket::new(clients), sockets);
+    let driver = driver.context("cannot watch the sockets")?;
+    let mut driver = driver.with_clock(clock).with_timing(TIMING);
+    let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
+
     let mut run = Run {
         shown: Shown { to, size: args.size, flows: args.flows, rate, mode: args.mode() },
         json: args.json,
@@ -62,31 +62,15 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         notes,
         data,
         state: State::default(),
+        stop,
+        stopped: None,
     };
-
-    let mut stopped = None;
-    while !traffic.machines().all(Client::is_over) {
-        let now = traffic.clock.now();
-        if stop.is_set() && stopped.is_none() {
-            stopped = stop.status();
-            // A second Ctrl-C ends the process on the spot: not on the alternate screen.
-            run.plot = None;
-            traffic.machines_mut().for_each(|client| client.interrupt(now));
-        }
-        let limit = run.tick(now, &traffic).min(LOOK_UP);
-        traffic.turn(limit, &mut |event| run.state.event(event))?;
-        run.began(traffic.clock.now());
-        if let Some(failure) = run.state.failure {
-            let now = traffic.clock.now();
-            // One flow that fails is the end of all.
-            traffic.machines_mut().for_each(|client| client.interrupt(now));
-            if matches!(failure, Failure::Refused | Failure::Silent) {
-                break;
-            }
-        }
-    }
-    run.end(&traffic, to, stopped)
+    driver.run(&mut run)?;
+    run.end(driver.machine(), clock.now(), to)
 }
+
+/// The clients, one a flow.
+type Clients = PerSocket<Client>;
 
 /// A measurement from outside.
 struct Run {
@@ -99,6 +83,63 @@ struct Run {
     notes: Spool<Vec<u8>>,
     data: Spool<Vec<u8>>,
     state: State,
+    stop: Stop,
+    /// The exit status, once a signal has ended the measurement.
+    stopped: Option<Status>,
+}
+
+impl Host<Clients> for Run {
+    fn woken(&mut self, clients: &mut Clients, io: &mut Io<'_>) -> ControlFlow<()> {
+        if self.stop.is_set() && self.stopped.is_none() {
+            self.stopped = self.stop.status();
+            // A second Ctrl-C ends the process on the spot: not on the alternate screen.
+            self.plot = None;
+            interrupt(clients, io.now);
+        }
+        self.progress(clients, io.now)
+    }
+
+    fn event(
+        &mut self,
+        clients: &mut Clients,
+        io: &mut Io<'_>,
+        (_, event): (SocketId, ClientEvent),
+    ) -> ControlFlow<()> {
+        self.state.event(event);
+        match event {
+            // There may be a million a second, and nothing follows from one.
+            ClientEvent::Back { .. } => return ControlFlow::Continue(()),
+            ClientEvent::Began { .. } => self.began(io.now),
+            ClientEvent::Failed(failure) => {
+                // One flow that fails is the end of all.
+                interrupt(clients, io.now);
+                if matches!(failure, Failure::Refused | Failure::Silent) {
+                    return ControlFlow::Break(());
+                }
+            }
+            ClientEvent::Sent | ClientEvent::Finished => {}
+        }
+        self.progress(clients, io.now)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let (last, _) = self.state.last.filter(|_| self.state.sent_until.is_none())?;
+        Some(last + self.interval)
+    }
+
+    fn tick(&mut self, clients: &mut Clients, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.show_interval(io.now, snapshot(clients));
+        ControlFlow::Continue(())
+    }
+}
+
+/// Ends the sending of every flow.
+fn interrupt(clients: &mut Clients, now: Instant) {
+    for id in clients.sockets() {
+        if let Some(client) = clients.get_mut(id) {
+            client.interrupt(now);
+        }
+    }
 }
 
 /// What has been reported so far.
@@ -130,7 +171,7 @@ impl State {
                 self.times.record(since_due);
                 self.uncorrected.record(trip);
             }
-            ClientEvent::Finished => {}
+            ClientEvent::Sent | ClientEvent::Finished => {}
             ClientEvent::Failed(failure) => {
                 self.failure.get_or_insert(failure);
             }
@@ -162,20 +203,16 @@ impl Run {
         }
     }
 
-    /// Shows an interval if one is over. Returns how long until the next.
-    fn tick(&mut self, now: Instant, traffic: &Traffic<Client>) -> Duration {
-        let Some((last, _)) = self.state.last else { return LOOK_UP };
-        if !traffic.machines().any(Client::is_running) {
-            // The last one is shown when all that belongs to it has come.
+    /// Takes note when the last flow has sent everything, and ends when all flows are over.
+    fn progress(&mut self, clients: &Clients, now: Instant) -> ControlFlow<()> {
+        if self.state.start.is_some() && !clients.iter().any(Client::is_running) {
+            // The last interval is shown when all that belongs to it has come.
             self.state.sent_until.get_or_insert(now);
-            return LOOK_UP;
         }
-        let next = last + self.interval;
-        if now < next {
-            return next - now;
+        match clients.iter().all(Client::is_over) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
-        self.show_interval(now, snapshot(traffic));
-        self.interval
     }
 
     fn show_interval(&mut self, now: Instant, after: Snapshot) {
@@ -195,12 +232,8 @@ impl Run {
     }
 
     /// Shows the summary.
-    fn end(
-        mut self,
-        traffic: &Traffic<Client>,
-        to: SocketAddr,
-        stopped: Option<Status>,
-    ) -> anyhow::Result<Status> {
+    fn end(mut self, clients: &Clients, now: Instant, to: SocketAddr) -> anyhow::Result<Status> {
+        let stopped = self.stopped;
         let Some(start) = self.state.start else {
             if let Some(failure) = self.state.failure.filter(|_| self.json) {
                 self.data.line(json::counts(&[
@@ -217,8 +250,8 @@ impl Run {
                 (None, None) => bail!("{to}: the measurement did not begin"),
             };
         };
-        let known = snapshot(traffic);
-        let sent_until = self.state.sent_until.unwrap_or(traffic.clock.now());
+        let known = snapshot(clients);
+        let sent_until = self.state.sent_until.unwrap_or(now);
         let elapsed = sent_until - start;
         // A rate of a moment tells people nothing; in JSON the intervals sum up to the whole.
         let last = self.state.last.map_or(Duration::ZERO, |(last, _)| sent_until - last);
@@ -258,8 +291,8 @@ impl Run {
     }
 }
 
-fn snapshot(traffic: &Traffic<Client>) -> Snapshot {
-    traffic.machines().map(Client::snapshot).reduce(Snapshot::and).unwrap_or_default()
+fn snapshot(clients: &Clients) -> Snapshot {
+    clients.iter().map(Client::snapshot).reduce(Snapshot::and).unwrap_or_default()
 }
 
 /// How a failure is called in JSON: as `ask` has it; the rest in words.

@@ -3,13 +3,11 @@
 //! - here: the arguments, and the choice between the two ends.
 //! - `client`: the near end: sockets, flows, intervals, the summary. `server`: the far end.
 //! - `report`: what is shown, as text and as JSON; `plot`: while it runs, on a terminal.
-//! - `traffic`: the loop that both ends share.
 
 mod client;
 mod plot;
 mod report;
 mod server;
-mod traffic;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
@@ -17,6 +15,7 @@ use std::time::Duration;
 
 use clap_complete::ArgValueCandidates;
 use pigeon_bench::{Mode, Pace, Plan};
+use pigeon_net::Timing;
 
 use crate::base::endpoint::Family;
 use crate::base::quantity::{self, PerSecond};
@@ -27,6 +26,16 @@ use crate::output::Color;
 /// Datagrams a second where nobody said how many and the target is not this machine: harmless to
 /// any network.
 const SAFE_RATE: u32 = 1_000;
+
+/// How both ends spend time. A measurement has nothing better to do than to wait for room in a send
+/// buffer. The system wakes a thread some 60 µs late, so the loop stops sleeping that long before
+/// something is due.
+const TIMING: Timing = Timing {
+    patience: Duration::from_millis(500),
+    precise: true,
+    early: Duration::from_micros(60),
+    kernel_drops: Some(Duration::from_millis(10)),
+};
 
 /// How often the far end is to report at least.
 const REPORTS: Duration = Duration::from_millis(200);

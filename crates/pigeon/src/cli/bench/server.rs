@@ -2,22 +2,21 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use pigeon_bench::{Declined, Server, ServerConfig, ServerEvent};
-use pigeon_net::{Clock, SocketOptions};
+use pigeon_net::{Driver, Host, Io, SocketOptions};
 
-use super::traffic::Traffic;
+use super::TIMING;
 use crate::base::bind::bind;
 use crate::base::endpoint::{ListenAddress, ListenHost};
 use crate::base::quantity::{self, BytesPerSecond};
 use crate::base::random;
-use crate::base::signals::on_stop;
+use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::output::Spool;
-
-/// How long it sleeps where nothing is due.
-const SLEEP: Duration = Duration::from_secs(60);
 
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -63,17 +62,35 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         max_duration: args.max_for,
     });
     notes.line(format!("listening on {}", socket.local_addr()));
-    let mut traffic = Traffic::new(Clock::start(), vec![(server, socket)])?;
-    let waker = traffic.waker();
+    let driver = Driver::new(server, socket).context("cannot watch the socket")?;
+    let mut driver = driver.with_timing(TIMING);
+    let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
-    while !stop.is_set() {
-        traffic.turn(SLEEP, &mut |event| {
-            // A log that nobody reads is cut short, and says so itself.
-            let _ = notes.line(describe(event));
-        })?;
-    }
+    let mut host = ServerHost { stop, notes: notes.clone() };
+    driver.run(&mut host)?;
     notes.finish(Instant::now() + LAST_WORDS);
     Ok(Status::Done)
+}
+
+/// Reports what the server does.
+struct ServerHost {
+    stop: Stop,
+    notes: Spool<Vec<u8>>,
+}
+
+impl Host<Server> for ServerHost {
+    fn woken(&mut self, _: &mut Server, _: &mut Io<'_>) -> ControlFlow<()> {
+        match self.stop.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn event(&mut self, _: &mut Server, _: &mut Io<'_>, event: ServerEvent) -> ControlFlow<()> {
+        // A log that nobody reads is cut short, and says so itself.
+        let _ = self.notes.line(describe(event));
+        ControlFlow::Continue(())
+    }
 }
 
 fn describe(event: ServerEvent) -> String {

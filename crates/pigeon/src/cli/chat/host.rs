@@ -7,8 +7,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time;
 
 use pigeon_client::chat::{Chat, Conversation, Event, HELP, Known, Said};
-use pigeon_datagram::Instant;
-use pigeon_net::{Host, Stats, Waker};
+use pigeon_net::{Host, Io, Stats, Waker};
 
 use super::find::find;
 use super::request::Request;
@@ -56,12 +55,13 @@ impl PersonHost {
 }
 
 impl Host<Chat> for PersonHost {
-    fn woken(&mut self, chat: &mut Chat, now: Instant, stats: &Stats) -> ControlFlow<()> {
+    fn woken(&mut self, chat: &mut Chat, io: &mut Io<'_>) -> ControlFlow<()> {
+        let stats = io.stats();
         if let Some(status) = self.stop.status() {
             self.status = status;
             chat.leave();
         }
-        self.mind_unsent(stats);
+        self.mind_unsent(&stats);
         self.mind_lookup(chat);
         while self.held.len() < MAX_HELD
             && let Some(request) = self.view.next()
@@ -84,11 +84,11 @@ impl Host<Chat> for PersonHost {
         if self.lookup.is_none() && !self.held.is_empty() {
             self.waker.wake();
         }
-        self.view.look(chat, now, stats);
+        self.view.look(chat, io.now, &stats);
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, chat: &Chat, _: Instant, event: Event) -> ControlFlow<()> {
+    fn event(&mut self, chat: &mut Chat, _: &mut Io<'_>, event: Event) -> ControlFlow<()> {
         match event {
             Event::Received(message) => self.view.received(chat, &message),
             Event::Appeared { peer, chosen: true } => self.view.chosen(chat, peer),

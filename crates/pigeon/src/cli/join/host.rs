@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 
 use pigeon_client::{Event, Said, Session};
 use pigeon_datagram::Instant;
-use pigeon_net::{Host, Stats};
+use pigeon_net::{Host, Io};
 use pigeon_proto::{Name, Notice, Refusal, Subject, Verb};
 use rand_pcg::Pcg64;
 
@@ -112,12 +112,8 @@ fn is_about_words(refusal: &Refusal) -> bool {
 }
 
 impl Host<Session<Pcg64>> for JoinHost {
-    fn woken(
-        &mut self,
-        session: &mut Session<Pcg64>,
-        now: Instant,
-        stats: &Stats,
-    ) -> ControlFlow<()> {
+    fn woken(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+        let now = io.now;
         if let Some(status) = self.stop.status() {
             self.status = status;
             session.leave();
@@ -136,11 +132,17 @@ impl Host<Session<Pcg64>> for JoinHost {
                 }
             }
         }
-        self.view.look(session, now, stats);
+        self.view.look(session, now, &io.stats());
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, session: &Session<Pcg64>, now: Instant, event: Event) -> ControlFlow<()> {
+    fn event(
+        &mut self,
+        session: &mut Session<Pcg64>,
+        io: &mut Io<'_>,
+        event: Event,
+    ) -> ControlFlow<()> {
+        let now = io.now;
         self.view.event(now, &event);
         match event {
             Event::Received(payload) => {

@@ -58,11 +58,11 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let config =
         SessionConfig { hub, nick: nick.clone(), heartbeat: args.heartbeat, plain: args.plain };
     let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
+    let local = socket.local_addr();
     let mut driver =
         Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
 
-    let (local, waker) = (driver.socket().local_addr(), driver.waker());
-    let connection = Connection { hub, local, waker, language };
+    let connection = Connection { hub, local, waker: driver.waker(), language };
     // Before the terminal is taken, so that no signal leaves it behind.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;

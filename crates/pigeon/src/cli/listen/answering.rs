@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use pigeon_client::{Heard, Listener};
-use pigeon_datagram::{Instant, Machine, Received, Transmit};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 use pigeon_services::{Event, Service};
 
 /// A listener, and the service that answers in its name.
@@ -33,8 +33,8 @@ impl Machine for Answering {
         }
     }
 
-    fn handle_refused(&mut self, now: Instant) {
-        self.listener.handle_refused(now);
+    fn handle_refused(&mut self, now: Instant, socket: SocketId) {
+        self.listener.handle_refused(now, socket);
     }
 
     fn handle_timeout(&mut self, now: Instant) {

@@ -13,7 +13,9 @@ use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use pigeon_client::{Arrivals, Heard, Listener};
 use pigeon_datagram::{Instant, max_payload};
-use pigeon_net::{BufferSize, Clock, Driver, Host, Socket, SocketOptions, Stats, local_addresses};
+use pigeon_net::{
+    BufferSize, Clock, Driver, Host, Io, Socket, SocketOptions, Stats, local_addresses,
+};
 use pigeon_services::{Config, Ignored, Kind, Service};
 use pigeon_text::escape;
 
@@ -241,14 +243,14 @@ struct Selection {
 }
 
 impl Host<Answering> for Selection {
-    fn woken(&mut self, _: &mut Answering, _: Instant, _: &Stats) -> ControlFlow<()> {
+    fn woken(&mut self, _: &mut Answering, _: &mut Io<'_>) -> ControlFlow<()> {
         match self.stop.is_set() || self.spool.closed().is_some() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     }
 
-    fn event(&mut self, _: &Answering, _: Instant, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Answering, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
         let heard = match event {
             Told::Heard(heard) => heard,
             Told::Answered(event) => {

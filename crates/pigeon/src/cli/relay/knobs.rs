@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pigeon_datagram::link::{
+use pigeon_netsim::path::{
     Bursts, Conditions, ConditionsError, Jitter, Loss, Probability, Rate, Reorder,
 };
 

@@ -1,9 +1,8 @@
 //! `pigeon relay`: an unreliable network in the middle.
 
-mod around;
 mod console;
+mod host;
 mod knobs;
-mod pump;
 mod record;
 mod report;
 mod scenario;
@@ -16,13 +15,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap_complete::ArgValueCandidates;
-use pigeon_datagram::relay::{Config, Relay, Way};
-use pigeon_net::{Clock, SocketOptions, local_addresses};
+use pigeon_net::{Clock, Driver, SocketOptions, Timing, local_addresses};
+use pigeon_netsim::relay::{Config, Relay, Way};
 use pigeon_text::escape;
 
-use self::around::Around;
+use self::host::RelayHost;
 use self::knobs::{Setting, Settings, Shape};
-use self::pump::Pump;
 use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
@@ -226,16 +224,20 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Some(scenario) => relay.with_timeline(scenario.timeline(clock.now())?),
         None => relay,
     };
-    let mut pump = Pump::new(relay, socket, options, clock).context("cannot watch the socket")?;
+    // A delay of 100 µs must not become one of a millisecond.
+    let timing = Timing { precise: true, ..Timing::default() };
+    let driver = Driver::new(relay, socket).context("cannot watch the socket")?;
+    let mut driver = driver.with_clock(clock).with_timing(timing);
 
     let (reader, printer) = lines::open("relay> ")?;
-    let waker = pump.waker();
+    let waker = driver.waker();
     let wanted = args.console == Switch::On;
     let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
 
     let live = io::stderr().is_terminal() && !args.json;
-    let mut around = Around {
+    let mut host = RelayHost {
+        options,
         screen: Screen::new(printer.clone(), live),
         data: printer.data.clone(),
         json: args.json,
@@ -245,24 +247,25 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         before: (clock.now(), Totals::default()),
         told_no_socket: false,
     };
-    around.screen.note(format!("listening on {bound}, relaying to {target}, seed {seed}"));
-    around.show(&pump.relay);
+    host.screen.note(format!("listening on {bound}, relaying to {target}, seed {seed}"));
+    host.show(driver.machine());
     if let Some(scenario) = &scenario {
         let description = escape(&scenario.description);
-        around.screen.note(format!("scenario of {} steps: {description}", scenario.len()));
+        host.screen.note(format!("scenario of {} steps: {description}", scenario.len()));
     }
-    let outcome = pump.run(&mut around);
-    let stats = pump.stats();
-    let totals = Totals::new(&pump.relay, &stats);
+    let outcome = driver.run(&mut host);
+    let stats = driver.stats();
+    let totals = Totals::new(driver.machine(), &stats);
     if args.json {
-        around.data.line(totals.json());
+        host.data.line(totals.json());
     }
-    totals.lines().into_iter().for_each(|line| around.screen.note(line));
+    totals.lines().into_iter().for_each(|line| host.screen.note(line));
     let deadline = std::time::Instant::now() + LAST_WORDS;
-    let recorded = around.recorder.map_or(Ok(()), |recorder| recorder.finish(deadline));
+    let recorded = host.recorder.map_or(Ok(()), |recorder| recorder.finish(deadline));
     // The relay has done its work, whoever listened to its console.
     let _ = printer.close(deadline);
-    outcome.and(recorded)?;
+    outcome?;
+    recorded?;
     Ok(Status::Done)
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use pigeon_datagram::Received;
-use pigeon_datagram::relay::{Port, Relay};
+use pigeon_netsim::relay::{LISTEN, Relay};
 
 use crate::output::{Capture, Spool, wall};
 
@@ -35,18 +35,16 @@ impl Recorder {
         Ok(Recorder { spool: Spool::new(io::sink(), render, || {})?, target })
     }
 
-    pub(super) fn record(&self, relay: &Relay, port: Port, joined: &Received<'_>, segment: usize) {
-        let (from, to) = match port {
-            Port::Listen => (joined.from, self.target),
-            Port::Client(slot) => match relay.client(slot) {
+    pub(super) fn record(&self, relay: &Relay, joined: &Received<'_>, segment: usize) {
+        let (from, to) = match joined.socket {
+            LISTEN => (joined.from, self.target),
+            socket => match relay.client(socket) {
                 Some(client) => (self.target, client),
                 None => return,
             },
         };
         let time = wall::since_epoch(joined.wall);
-        // An empty datagram is a datagram: `chunks` alone would yield none for it.
-        let empty = joined.payload.is_empty().then_some(joined.payload);
-        for payload in empty.into_iter().chain(joined.payload.chunks(segment.max(1))) {
+        for payload in joined.datagrams(segment).map(|datagram| datagram.payload) {
             let bytes = payload.len() + size_of::<Recorded>();
             self.spool.push(Recorded { time, from, to, payload: payload.to_vec() }, bytes);
         }

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use pigeon_datagram::link::LinkCounters;
-use pigeon_datagram::relay::{Relay, Statistics};
 use pigeon_net::Stats;
+use pigeon_netsim::path::PathCounters;
+use pigeon_netsim::relay::{Relay, Statistics};
 use serde_json::Value;
 
 use crate::base::count::count;
@@ -32,7 +32,7 @@ impl Totals {
     /// What has changed since `before`, in a line that fits a terminal of 80 columns.
     pub(super) fn since(&self, before: &Totals, passed: Duration) -> String {
         let seconds = passed.as_secs_f64().max(0.001);
-        let way = |name: &str, now: &LinkCounters, then: &LinkCounters, in_flight: usize| {
+        let way = |name: &str, now: &PathCounters, then: &PathCounters, in_flight: usize| {
             let sent = now.sent - then.sent;
             let missing = (now.lost + now.dropped()) - (then.lost + then.dropped());
             let share = if sent == 0 { 0.0 } else { missing as f64 * 100.0 / sent as f64 };
@@ -79,7 +79,7 @@ impl Totals {
     }
 
     /// One object: `time`, `clients`, then for `up_` and `down_` each the counts of
-    /// [`LinkCounters`], `bytes` received and `in_flight`, then what befell clients. All are totals.
+    /// [`PathCounters`], `bytes` received and `in_flight`, then what befell clients. All are totals.
     pub(super) fn json(&self) -> String {
         let relay = &self.relay;
         let mut fields: Vec<(String, Value)> = vec![
@@ -143,7 +143,7 @@ pub(super) fn clients(number: usize) -> String {
 }
 
 /// `up: 1000 in (64000 bytes), 989 out, 11 lost`
-fn line(way: &str, link: &LinkCounters, bytes: u64, in_flight: usize) -> String {
+fn line(way: &str, link: &PathCounters, bytes: u64, in_flight: usize) -> String {
     let mut line = format!("{way}: {} in ({bytes} bytes), {} out", link.sent, link.delivered);
     for (count, what) in [
         (link.lost, "lost"),
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_refreshed_line_fits() {
-        let link = |sent, lost| LinkCounters { sent, lost, ..LinkCounters::default() };
+        let link = |sent, lost| PathCounters { sent, lost, ..PathCounters::default() };
         let totals = |n: u64| Totals {
             relay: Statistics {
                 clients: 650,

@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use pigeon_datagram::Instant;
-use pigeon_datagram::link::Timeline;
-use pigeon_datagram::relay::Step;
+use pigeon_netsim::path::Timeline;
+use pigeon_netsim::relay::Step;
 use pigeon_text::escape;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};

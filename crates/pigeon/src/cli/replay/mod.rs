@@ -1,7 +1,7 @@
 //! `pigeon replay`: sends a capture's datagrams again, with their timing.
 
+mod playback;
 mod player;
-mod stage;
 
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
@@ -9,22 +9,30 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap_complete::ArgValueCandidates;
 use ipnet::IpNet;
 use pigeon_capture::{ReadError, Reader};
+use pigeon_datagram::SocketId;
+use pigeon_net::{Clock, Driver, Host, Io, Socket, SocketOptions, Timing};
 use pigeon_text::escape;
 
-use self::player::Player;
-use self::stage::{PlayError, Stage};
+use self::playback::{Event, Playback};
+use self::player::{Packets, Player};
 use crate::base::bind::one_host;
 use crate::base::endpoint::peer_port;
-use crate::base::signals::on_stop;
+use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 
-/// How long to listen for a refusal after the last datagram.
-const LAST_LOOK: Duration = Duration::from_millis(20);
+/// A datagram is sent when it is due, to some microseconds, and there is nothing else to do than to
+/// wait for room in a send buffer.
+const TIMING: Timing = Timing {
+    patience: Duration::from_secs(1),
+    precise: true,
+    early: Duration::ZERO,
+    kernel_drops: None,
+};
 
 /// Send a capture's datagrams again, with their timing
 #[derive(clap::Args)]
@@ -152,37 +160,78 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     })?;
     let not_from = args.from.is_none().then_some(target);
     let filter = Filter { from: args.from, to: args.to, port: args.port, not_from };
-    let mut player = Player::new(reader, filter, args.speed);
-    let mut stage = Stage::new(target, args.speed)?;
-    let waker = stage.sockets.waker();
+    let clock = Clock::start();
+    let player = Player::new(reader, filter, args.speed);
+    let playback = Playback::new(clock.now(), player, target, args.speed);
+    let driver = Driver::over(playback, []).context("cannot watch sockets")?;
+    let mut driver = driver.with_clock(clock).with_timing(TIMING);
+    let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
+    let mut host = ReplayHost { target, stop, refused: false, error: None };
+    let driven = driver.run(&mut host);
+    let sent = driver.stats().sent;
+    let counts = driver.machine().counts(clock.now(), &sent);
+    let (left_out, unread) = driver.into_parts().0.into_rest();
+    counts.print(&left_out, args.json);
+    let packets = left_out.packets;
+    if let Some(error) = host.error {
+        return Err(error);
+    }
+    driven?;
+    match unread {
+        Some(ReadError::Io(error)) => bail!("cannot read {shown}: {error}"),
+        Some(error) => bail!("{shown} {error}, after {packets} packets"),
+        None if host.refused => bail!("refused: nobody listens at {target}"),
+        None if host.stop.is_set() => {}
+        None if counts.sent == 0 => bail!("{shown} holds no datagram to send"),
+        None => {}
+    }
+    Ok(host.stop.status().unwrap_or(Status::Done))
+}
 
-    let mut outcome = Ok(());
-    while !stop.is_set() && !stage.refused {
-        match stage.play(&mut player) {
-            Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => break,
-            Err(error) => {
-                outcome = Err(error);
-                break;
-            }
+/// Opens the sockets of a playback, and ends it.
+struct ReplayHost {
+    target: SocketAddr,
+    stop: Stop,
+    refused: bool,
+    error: Option<anyhow::Error>,
+}
+
+impl ReplayHost {
+    fn open(&self, io: &mut Io<'_>, id: SocketId) -> anyhow::Result<()> {
+        let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
+        let socket = Socket::connect(self.target, None, &options)?;
+        io.open(id, socket).context("cannot watch the socket")
+    }
+}
+
+impl<P: Packets> Host<Playback<P>> for ReplayHost {
+    fn woken(&mut self, _: &mut Playback<P>, _: &mut Io<'_>) -> ControlFlow<()> {
+        match self.stop.is_set() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     }
-    if !stop.is_set() && !stage.refused && stage.counts.sent > 0 {
-        stage.wait(LAST_LOOK)?;
+
+    fn event(
+        &mut self,
+        playback: &mut Playback<P>,
+        io: &mut Io<'_>,
+        event: Event,
+    ) -> ControlFlow<()> {
+        match event {
+            Event::Open(id) => match self.open(io, id) {
+                Ok(()) => {
+                    playback.opened();
+                    return ControlFlow::Continue(());
+                }
+                Err(error) => self.error = Some(error),
+            },
+            Event::Refused => self.refused = true,
+            Event::Over => {}
+        }
+        ControlFlow::Break(())
     }
-    stage.tell(&player.left_out, args.json);
-    let packets = player.left_out.packets;
-    match outcome {
-        Err(PlayError::File(ReadError::Io(error))) => bail!("cannot read {shown}: {error}"),
-        Err(PlayError::File(error)) => bail!("{shown} {error}, after {packets} packets"),
-        Err(PlayError::Socket(error)) => return Err(error),
-        Ok(()) if stage.refused => bail!("refused: nobody listens at {target}"),
-        Ok(()) if stop.is_set() => {}
-        Ok(()) if stage.counts.sent == 0 => bail!("{shown} holds no datagram to send"),
-        Ok(()) => {}
-    }
-    Ok(stop.status().unwrap_or(Status::Done))
 }
 
 #[cfg(test)]

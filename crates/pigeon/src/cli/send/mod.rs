@@ -11,9 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap_complete::ArgValueCandidates;
 use pigeon_client::{Heard, SENDER_QUEUE, Sender};
-use pigeon_datagram::{Instant, max_payload};
+use pigeon_datagram::{Instant, SocketId, max_payload};
 use pigeon_net::{
-    Clock, Driver, Host, Receipt, SendCounters, SendFailure, Socket, SocketOptions, Stats, Waker,
+    Clock, Driver, Host, Io, Receipt, SendCounters, SendFailure, Socket, SocketOptions, Waker,
     local_addresses,
 };
 
@@ -140,7 +140,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     let mut task = Task {
         payloads,
-        waker: driver.waker(),
         stop,
         format,
         to: (!connected).then_some(to),
@@ -151,10 +150,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     driver.run(&mut task)?;
     let sent = driver.stats().sent;
-    let (sender, mut socket) = driver.into_parts();
+    let (sender, mut sockets) = driver.into_parts();
     // On this host a refusal is there as soon as the datagram is.
-    task.refused |=
-        args.wait.is_none() && matches!(socket.receive(&mut |_| {}), Ok(Receipt::Refused));
+    if let Some(mut socket) = sockets.take(SocketId::FIRST).filter(|_| args.wait.is_none()) {
+        task.refused |= matches!(socket.receive(&mut |_| {}), Ok(Receipt::Refused));
+    }
     task.outcome(&sender, &sent, to, args.wait)
 }
 
@@ -259,7 +259,6 @@ fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {
 /// Gives the sender what is to be sent, prints replies, and works out the exit status.
 struct Task {
     payloads: Receiver<anyhow::Result<Box<[u8]>>>,
-    waker: Waker,
     stop: Stop,
     format: PayloadFormat,
     /// The group that was sent to, where several may answer: then each line says who does.
@@ -324,14 +323,14 @@ impl Task {
 }
 
 impl Host<Sender> for Task {
-    fn woken(&mut self, sender: &mut Sender, now: Instant, _: &Stats) -> ControlFlow<()> {
+    fn woken(&mut self, sender: &mut Sender, io: &mut Io<'_>) -> ControlFlow<()> {
         if self.stop.is_set() {
             return ControlFlow::Break(());
         }
-        self.feed(sender, now)
+        self.feed(sender, io.now)
     }
 
-    fn event(&mut self, _: &Sender, _: Instant, event: Heard) -> ControlFlow<()> {
+    fn event(&mut self, sender: &mut Sender, io: &mut Io<'_>, event: Heard) -> ControlFlow<()> {
         match event {
             Heard::Arrivals(arrivals) => arrivals.iter().try_for_each(|arrival| {
                 self.replies += 1;
@@ -352,11 +351,7 @@ impl Host<Sender> for Task {
                     }
                 }
             }),
-            Heard::Room => {
-                // The sender can only be fed from `woken`.
-                self.waker.wake();
-                ControlFlow::Continue(())
-            }
+            Heard::Room => self.feed(sender, io.now),
             Heard::Refused => {
                 self.refused = true;
                 ControlFlow::Break(())

@@ -1,0 +1,181 @@
+//! Who the clients are, and which of them have been silent for how long.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+
+/// A client: its slot, and which of the clients that had the slot it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ClientId {
+    slot: usize,
+    generation: u64,
+}
+
+impl ClientId {
+    pub(super) fn slot(self) -> usize {
+        self.slot
+    }
+}
+
+/// The table. Its size is the caller's affair.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    slots: Vec<Option<Client>>,
+    free: Vec<usize>,
+    /// A tree and not a hash table: addresses come from strangers, and this crate has no secret key
+    /// to hash them with.
+    by_address: BTreeMap<SocketAddr, ClientId>,
+    /// The client found last: a batch is mostly one client's.
+    last: Option<(SocketAddr, ClientId)>,
+    /// The local addresses of the sockets to the target.
+    own: BTreeSet<SocketAddr>,
+    /// One entry a client, with a time at or before which it was last heard. Whoever has been heard
+    /// since goes to the back when its turn comes, so a datagram costs the queue nothing.
+    silent: VecDeque<(Instant, ClientId)>,
+    generations: u64,
+}
+
+#[derive(Debug)]
+struct Client {
+    id: ClientId,
+    address: SocketAddr,
+    /// Which of our addresses it writes to.
+    reached_at: Option<IpAddr>,
+    /// The local address of its socket to the target, once that is open.
+    socket: Option<SocketAddr>,
+    heard: Instant,
+}
+
+impl Clients {
+    pub(super) fn len(&self) -> usize {
+        self.by_address.len()
+    }
+
+    pub(super) fn find(&mut self, address: SocketAddr) -> Option<ClientId> {
+        if let Some((last, id)) = self.last
+            && last == address
+        {
+            return Some(id);
+        }
+        let id = *self.by_address.get(&address)?;
+        self.last = Some((address, id));
+        Some(id)
+    }
+
+    /// Adds a client that is not there yet.
+    pub(super) fn add(
+        &mut self,
+        now: Instant,
+        address: SocketAddr,
+        reached_at: Option<IpAddr>,
+    ) -> ClientId {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.generations += 1;
+        let id = ClientId { slot, generation: self.generations };
+        self.slots[slot] = Some(Client { id, address, reached_at, socket: None, heard: now });
+        self.by_address.insert(address, id);
+        self.silent.push_back((now, id));
+        // Those that left before their time still stand there.
+        if self.silent.len() > 2 * self.slots.len() {
+            let slots = &self.slots;
+            self.silent.retain(|(_, id)| slots[id.slot].as_ref().is_some_and(|c| c.id == *id));
+        }
+        id
+    }
+
+    pub(super) fn remove(&mut self, slot: usize) -> Option<SocketAddr> {
+        let client = self.slots.get_mut(slot)?.take()?;
+        self.free.push(slot);
+        self.by_address.remove(&client.address);
+        if let Some(socket) = client.socket {
+            self.own.remove(&socket);
+        }
+        self.last = None;
+        Some(client.address)
+    }
+
+    /// The client that has a slot now.
+    pub(super) fn id(&self, slot: usize) -> Option<ClientId> {
+        Some(self.slots.get(slot)?.as_ref()?.id)
+    }
+
+    pub(super) fn address(&self, slot: usize) -> Option<SocketAddr> {
+        Some(self.slots.get(slot)?.as_ref()?.address)
+    }
+
+    /// The slots in use.
+    pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
+        self.slots.iter().flatten().map(|client| client.id.slot)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (SocketAddr, Instant)> {
+        self.slots.iter().flatten().map(|client| (client.address, client.heard))
+    }
+
+    /// A client's address and which of ours it writes to, unless it has gone.
+    pub(super) fn addresses(&self, id: ClientId) -> Option<(SocketAddr, Option<IpAddr>)> {
+        self.get(id).map(|client| (client.address, client.reached_at))
+    }
+
+    pub(super) fn heard(&mut self, id: ClientId, now: Instant) {
+        if let Some(client) = self.slots.get_mut(id.slot).and_then(Option::as_mut) {
+            client.heard = now;
+        }
+    }
+
+    /// A slot's socket has this local address now.
+    pub(super) fn opened(&mut self, slot: usize, local: SocketAddr) {
+        let Some(client) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        if let Some(before) = client.socket.replace(local) {
+            self.own.remove(&before);
+        }
+        self.own.insert(local);
+    }
+
+    /// Whether the socket of a slot's client is open; `None` where the slot has no client.
+    pub(super) fn is_open(&self, slot: usize) -> Option<bool> {
+        Some(self.slots.get(slot)?.as_ref()?.socket.is_some())
+    }
+
+    /// Every client needs a new socket.
+    pub(super) fn close_all(&mut self) {
+        self.slots.iter_mut().flatten().for_each(|client| client.socket = None);
+        self.own.clear();
+    }
+
+    /// Whether this is the local address of a socket to the target.
+    pub(super) fn is_own(&self, address: SocketAddr) -> bool {
+        self.own.contains(&address)
+    }
+
+    /// Removes the next client that has been silent for `idle`.
+    pub(super) fn expire(&mut self, now: Instant, idle: Duration) -> Option<(usize, SocketAddr)> {
+        while let Some(&(since, id)) = self.silent.front() {
+            if since + idle > now {
+                return None;
+            }
+            self.silent.pop_front();
+            match self.get(id).map(|client| client.heard) {
+                // It went some other way.
+                None => {}
+                Some(heard) if heard + idle > now => self.silent.push_back((heard, id)),
+                Some(_) => return self.remove(id.slot).map(|address| (id.slot, address)),
+            }
+        }
+        None
+    }
+
+    /// When to look for silent clients next.
+    pub(super) fn next_expiry(&self, idle: Duration) -> Option<Instant> {
+        self.silent.front().map(|&(since, _)| since + idle)
+    }
+
+    fn get(&self, id: ClientId) -> Option<&Client> {
+        self.slots.get(id.slot)?.as_ref().filter(|client| client.id == id)
+    }
+}

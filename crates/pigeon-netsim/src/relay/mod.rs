@@ -1,0 +1,431 @@
+//! A relay with a bad network in it: many clients on one side, one target on the other, a
+//! [`Path`] each way in between.
+//!
+//! ```text
+//!   clients ──▶ [listen] ──────── up ────────▶ [a socket a client] ──▶ target
+//!           ◀──          ◀─────── down ──────                     ◀──
+//! ```
+//!
+//! Each client has a socket of its own towards the target, so that the target sees as many peers as
+//! there are clients and its answers find their way back. All of them share the two paths, as hosts
+//! behind one line do: the rate is for all together, and the same traffic at the same seed has the
+//! same fate.
+//!
+//! [`Relay`] is a [`Machine`] with many sockets: clients send to [`LISTEN`], and [`Event::Open`] and
+//! [`Event::Close`] say which others are needed. Answer each `Open` with [`Relay::opened`] or
+//! [`Relay::cannot_open`]: until then what that client sends waits, and what is queued behind it.
+
+mod clients;
+mod outgoing;
+mod report;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use rand_core::SeedableRng;
+use rand_pcg::Pcg64;
+
+use crate::path::{Conditions, ConditionsError, Path, Timeline};
+use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
+
+use clients::{ClientId, Clients};
+use outgoing::Outgoing;
+
+pub use report::{Event, Statistics};
+
+/// Bytes taken out of the paths in one call; the rest follows in the next. It bounds the outbox.
+const MOST_AT_ONCE: usize = 4 << 20;
+
+/// Buffers that are kept to be used again, and how large each may be.
+const SPARE_BUFFERS: usize = 4_096;
+const SPARE_BYTES: usize = 2_048;
+
+/// Events that wait to be polled beside those about sockets; what comes beyond is only counted.
+const MOST_EVENTS: usize = 1_024;
+
+/// How a relay is made.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything goes.
+    pub target: SocketAddr,
+    /// The most clients at once, 65,535 at the most. Further ones are turned away until another
+    /// falls idle.
+    pub max_clients: NonZeroUsize,
+    /// How long a client may be silent, in both directions, before its socket is closed.
+    pub idle: Duration,
+    /// Conditions from the clients to the target.
+    pub up: Conditions,
+    /// Conditions from the target to the clients.
+    pub down: Conditions,
+    /// What the paths' randomness begins from.
+    pub seed: u64,
+}
+
+/// The socket that clients send to. That of the client in slot 0 comes next, and so on: slots are
+/// used again and never exceed [`Config::max_clients`].
+pub const LISTEN: SocketId = SocketId::FIRST;
+
+/// The socket towards the target of the client in a slot.
+fn socket_of(slot: usize) -> SocketId {
+    // `Relay::new` keeps slots within the numbers there are.
+    SocketId::new(u16::try_from(slot + 1).unwrap_or(u16::MAX))
+}
+
+/// The slot of a client's socket; `None` for [`LISTEN`].
+fn slot_of(socket: SocketId) -> Option<usize> {
+    socket.index().checked_sub(1)
+}
+
+/// A direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From the clients to the target.
+    Up,
+    /// From the target to the clients.
+    Down,
+}
+
+/// What a timeline changes at one of its times.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Conditions from then on, upwards.
+    pub up: Conditions,
+    /// Conditions from then on, downwards.
+    pub down: Conditions,
+    /// Whether the clients' source addresses towards the target change.
+    pub handover: bool,
+    /// What to tell the person who watches.
+    pub note: String,
+}
+
+/// The state machine.
+pub struct Relay {
+    target: SocketAddr,
+    max_clients: usize,
+    idle: Duration,
+    clients: Clients,
+    paths: [Path<Parcel>; 2],
+    bytes: [u64; 2],
+    timeline: Option<Timeline<Step>>,
+    outgoing: Outgoing,
+    events: VecDeque<Event>,
+    spare: Vec<Vec<u8>>,
+    counts: Statistics,
+    told: Told,
+}
+
+/// What is told only once.
+#[derive(Default)]
+struct Told {
+    full: bool,
+    looped: bool,
+    refused: bool,
+    too_large: [bool; 2],
+}
+
+/// A datagram on its way.
+#[derive(Clone)]
+struct Parcel {
+    client: ClientId,
+    payload: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Parcel {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl AsMut<[u8]> for Parcel {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.payload
+    }
+}
+
+impl Relay {
+    /// A relay that nobody has found yet.
+    pub fn new(config: Config) -> Result<Relay, ConditionsError> {
+        let mut rng = Pcg64::seed_from_u64(config.seed);
+        let paths = [Path::new(config.up, &mut rng)?, Path::new(config.down, &mut rng)?];
+        Ok(Relay {
+            target: config.target,
+            max_clients: config.max_clients.get().min(usize::from(u16::MAX)),
+            idle: config.idle,
+            clients: Clients::default(),
+            paths,
+            bytes: [0; 2],
+            timeline: None,
+            outgoing: Outgoing::default(),
+            events: VecDeque::new(),
+            spare: Vec::new(),
+            counts: Statistics::default(),
+            told: Told::default(),
+        })
+    }
+
+    /// The same relay following a timeline. Each step's conditions must be such as a path takes
+    /// ([`Conditions::check`]); others are passed over.
+    pub fn with_timeline(mut self, timeline: Timeline<Step>) -> Relay {
+        self.timeline = Some(timeline);
+        self
+    }
+
+    // What it knows.
+
+    /// Where everything goes.
+    pub fn target(&self) -> SocketAddr {
+        self.target
+    }
+
+    /// The conditions in force in one direction.
+    pub fn conditions(&self, way: Way) -> &Conditions {
+        self.paths[way as usize].conditions()
+    }
+
+    /// The client with this socket towards the target.
+    pub fn client(&self, socket: SocketId) -> Option<SocketAddr> {
+        self.clients.address(slot_of(socket)?)
+    }
+
+    /// The clients, and when each was last heard or written to.
+    pub fn clients(&self) -> impl Iterator<Item = (SocketAddr, Instant)> {
+        self.clients.iter()
+    }
+
+    /// The totals.
+    pub fn statistics(&self) -> Statistics {
+        let [up, down] = &self.paths;
+        Statistics {
+            clients: self.clients.len(),
+            bytes: self.bytes,
+            up: *up.statistics(),
+            down: *down.statistics(),
+            in_flight: [up.in_flight(), down.in_flight()],
+            ..self.counts
+        }
+    }
+
+    // What is done to it.
+
+    /// Changes the conditions of one direction; those refused change nothing.
+    pub fn set_conditions(
+        &mut self,
+        now: Instant,
+        way: Way,
+        conditions: Conditions,
+    ) -> Result<(), ConditionsError> {
+        self.paths[way as usize].set_conditions(now, conditions)?;
+        self.told.too_large[way as usize] = false;
+        Ok(())
+    }
+
+    /// The clients' source addresses towards the target change, as when a telephone leaves the
+    /// Wi-Fi: answers to the old ones are lost.
+    pub fn handover(&mut self) {
+        self.counts.handovers += 1;
+        self.clients.close_all();
+        self.events.extend(self.clients.slots().map(socket_of).map(Event::Open));
+    }
+
+    /// This socket of a client is open and bound to `local`. What comes from there to the listening
+    /// socket goes round in circles.
+    pub fn opened(&mut self, socket: SocketId, local: SocketAddr) {
+        if let Some(slot) = slot_of(socket) {
+            self.clients.opened(slot, local);
+        }
+    }
+
+    /// This socket could not be opened, or is of no more use: its client is forgotten, to try anew.
+    pub fn cannot_open(&mut self, socket: SocketId) {
+        if let Some(slot) = slot_of(socket) {
+            self.clients.remove(slot);
+        }
+        self.told.full = false;
+        self.counts.no_socket += 1;
+    }
+
+    // Inside.
+
+    /// Who sent a datagram to the listening socket, a new client if need be.
+    fn client_of(&mut self, now: Instant, datagram: &Received<'_>, count: u64) -> Option<ClientId> {
+        let from = datagram.from;
+        if let Some(client) = self.clients.find(from) {
+            return Some(client);
+        }
+        if self.clients.is_own(from) {
+            self.counts.looped += count;
+            if !std::mem::replace(&mut self.told.looped, true) {
+                self.tell(Event::Loop(from));
+            }
+            return None;
+        }
+        // Port 0 is nobody's (RFC 768): no answer could go there.
+        if from.port() == 0 {
+            self.counts.turned_away += count;
+            return None;
+        }
+        if self.clients.len() >= self.max_clients {
+            self.counts.turned_away += count;
+            if !std::mem::replace(&mut self.told.full, true) {
+                self.tell(Event::Full(from));
+            }
+            return None;
+        }
+        let client = self.clients.add(now, from, datagram.local);
+        self.counts.joined += 1;
+        self.events.push_back(Event::Open(socket_of(client.slot())));
+        self.tell(Event::Joined(from));
+        Some(client)
+    }
+
+    /// Hands a payload to the path.
+    fn carry(&mut self, now: Instant, way: Way, client: ClientId, payload: &[u8]) {
+        let path = &self.paths[way as usize];
+        if let Some(mtu) = path.conditions().mtu.filter(|&mtu| payload.len() > mtu)
+            && !std::mem::replace(&mut self.told.too_large[way as usize], true)
+        {
+            let length = payload.len();
+            self.tell(Event::TooLarge { way, length, mtu });
+        }
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.extend_from_slice(payload);
+        self.paths[way as usize].send(now, Parcel { client, payload: buffer });
+        self.deliver(now, way);
+    }
+
+    /// Takes out of a path what is due.
+    fn deliver(&mut self, now: Instant, way: Way) {
+        while self.outgoing.bytes().len() < MOST_AT_ONCE {
+            let Some(mut parcel) = self.paths[way as usize].poll(now) else { return };
+            self.hand_on(way, parcel.client, &parcel.payload, parcel.payload.len().max(1));
+            if self.spare.len() < SPARE_BUFFERS && parcel.payload.capacity() <= SPARE_BYTES {
+                parcel.payload.clear();
+                self.spare.push(parcel.payload);
+            }
+        }
+    }
+
+    /// Sends on what has come through: a datagram, or several of `segment` bytes.
+    fn hand_on(&mut self, way: Way, client: ClientId, payload: &[u8], segment: usize) {
+        let Some((address, local)) = self.clients.addresses(client) else {
+            return self.counts.gone += 1;
+        };
+        let (socket, to, from) = match way {
+            Way::Up => (socket_of(client.slot()), self.target, None),
+            Way::Down => (LISTEN, address, local),
+        };
+        self.outgoing.push(socket, to, from, payload, segment);
+    }
+
+    /// Reports what only people read; what they could not read anyway is left out.
+    fn tell(&mut self, event: Event) {
+        if self.events.len() < MOST_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+}
+
+impl Machine for Relay {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
+        self.handle_joined(now, datagram, datagram.payload.len());
+    }
+
+    /// Where the path changes nothing, joined datagrams go on as they came.
+    fn handle_joined(&mut self, now: Instant, joined: &Received<'_>, segment: usize) {
+        self.outgoing.reset_if_drained();
+        let segment = segment.max(1);
+        let count = joined.payload.len().div_ceil(segment).max(1) as u64;
+        let (way, client) = match slot_of(joined.socket) {
+            None => match self.client_of(now, joined, count) {
+                Some(client) => (Way::Up, client),
+                None => return,
+            },
+            Some(slot) => match self.clients.id(slot) {
+                Some(client) => {
+                    self.told.refused = false;
+                    (Way::Down, client)
+                }
+                // It came while its socket was being closed.
+                None => return self.counts.gone += count,
+            },
+        };
+        self.clients.heard(client, now);
+        self.bytes[way as usize] += joined.payload.len() as u64;
+        let path = &mut self.paths[way as usize];
+        if path.is_transparent() {
+            path.pass(count);
+            return self.hand_on(way, client, joined.payload, segment);
+        }
+        if joined.payload.is_empty() {
+            return self.carry(now, way, client, joined.payload);
+        }
+        for payload in joined.payload.chunks(segment) {
+            self.carry(now, way, client, payload);
+        }
+    }
+
+    fn handle_refused(&mut self, _: Instant, _: SocketId) {
+        self.counts.refused += 1;
+        if !std::mem::replace(&mut self.told.refused, true) {
+            self.tell(Event::Refused);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.outgoing.reset_if_drained();
+        while let Some(step) = self.timeline.as_mut().and_then(|timeline| timeline.poll(now)) {
+            let Step { up, down, handover, note } = step.clone();
+            // Checked by whoever made the timeline.
+            let _ = self.set_conditions(now, Way::Up, up);
+            let _ = self.set_conditions(now, Way::Down, down);
+            if handover {
+                self.handover();
+            }
+            self.tell(Event::Step(note));
+        }
+        while let Some((slot, address)) = self.clients.expire(now, self.idle) {
+            self.counts.idle += 1;
+            self.told.full = false;
+            self.events.push_back(Event::Close(socket_of(slot)));
+            self.tell(Event::Idle(address));
+        }
+        // After those that leave: nothing is sent to a client that is gone.
+        for way in [Way::Up, Way::Down] {
+            self.deliver(now, way);
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        while let Some(slot) = slot_of(self.outgoing.next_socket()?) {
+            match self.clients.is_open(slot) {
+                Some(true) => break,
+                // It follows once the socket is open.
+                Some(false) => return None,
+                None => {
+                    let unsent = self.outgoing.poll().map_or(0, |transmit| transmit.count());
+                    self.counts.gone += unsent as u64;
+                }
+            }
+        }
+        self.outgoing.poll()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outgoing.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let [up, down] = &self.paths;
+        let timeline = self.timeline.as_ref().and_then(Timeline::poll_timeout);
+        let idle = self.clients.next_expiry(self.idle);
+        [up.poll_timeout(), down.poll_timeout(), timeline, idle].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,76 @@
+//! What a relay tells: events, and totals.
+
+use std::net::SocketAddr;
+
+use pigeon_datagram::SocketId;
+
+use crate::path::PathCounters;
+
+use super::Way;
+
+/// What a relay reports, and what its sockets are to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// This socket is needed, connected to the target, with an address that the system chooses. It
+    /// replaces the one with the same number, if there is one. The answer is
+    /// [`Relay::opened`](super::Relay::opened) or
+    /// [`Relay::cannot_open`](super::Relay::cannot_open).
+    Open(SocketId),
+    /// This socket is no longer needed.
+    Close(SocketId),
+    /// A client came.
+    Joined(SocketAddr),
+    /// A client was silent for too long.
+    Idle(SocketAddr),
+    /// Somebody was turned away; told once until a place is free again.
+    Full(SocketAddr),
+    /// The relay hears its own sockets; told once.
+    Loop(SocketAddr),
+    /// The target does not listen; told once until it does.
+    Refused,
+    /// A datagram exceeded the MTU; told once a direction until conditions change.
+    TooLarge {
+        /// Where it was going.
+        way: Way,
+        /// Its payload in bytes.
+        length: usize,
+        /// The most that is carried.
+        mtu: usize,
+    },
+    /// A step of the timeline came, with its note.
+    Step(String),
+}
+
+/// Totals since the beginning, in datagrams where nothing else is said.
+///
+/// For each direction, [`PathCounters::sent`] is what entered the path and `delivered` what came
+/// out; what came out and found its client gone is `gone`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Clients now.
+    pub clients: usize,
+    /// Clients that ever came.
+    pub joined: u64,
+    /// Clients that left for being idle.
+    pub idle: u64,
+    /// From addresses that were no client: there was no room for them, or they have port 0.
+    pub turned_away: u64,
+    /// From the relay's own sockets: the target leads back here.
+    pub looped: u64,
+    /// For which no socket to the target could be opened.
+    pub no_socket: u64,
+    /// Delivered when their client had gone.
+    pub gone: u64,
+    /// How often the target refused (ICMP port unreachable).
+    pub refused: u64,
+    /// How often the clients' source addresses changed.
+    pub handovers: u64,
+    /// Bytes of payload that came from clients, and from the target.
+    pub bytes: [u64; 2],
+    /// What the path up did.
+    pub up: PathCounters,
+    /// What the path down did.
+    pub down: PathCounters,
+    /// Datagrams on the way now, up and down.
+    pub in_flight: [usize; 2],
+}

@@ -1,0 +1,418 @@
+//! Machines at addresses, paths between them, and virtual time: what tests of every state machine
+//! stand on. Pure and seeded, so that a test that failed once fails always.
+//!
+//! Each machine is a *node* with an up path and a down path of its own; a datagram travels the
+//! sender's up path, then the receiver's down path. [`Peer`] is a ready-made machine that does
+//! what `nc -u` or ten lines of Python do.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use pigeon_netsim::simulation::{Network, Peer};
+//! let mut network = Network::new(1);
+//! let (a, b) = ("10.0.0.1:1000".parse()?, "10.0.0.2:2000".parse()?);
+//! let alice = network.add(a, Peer::new());
+//! let bob = network.add(b, Peer::new());
+//! network.act(alice, |peer, _| peer.send(b, b"hello"));
+//! network.run_for(Duration::from_secs(1));
+//! assert_eq!(network.machine(bob).texts(), ["hello"]);
+//! # Ok::<(), std::net::AddrParseError>(())
+//! ```
+//!
+//! # Time
+//!
+//! [`Network::step`] goes to the next instant at which anything is due, and there plays the
+//! driver: first the up paths hand on what has arrived; then each node for which anything is due,
+//! in the order in which they were added, is handed up to [`BATCH`] datagrams and its timeout, and
+//! is then drained once. What it sends at that instant over a path without delay belongs to the
+//! next step.
+//!
+//! # Inside
+//!
+//! - here: [`Network`], what a test may do with it, and how a datagram goes through it.
+//! - `node`: a node's handle, and what stands behind it: address, paths, and a machine of any type.
+//! - `schedule`: what is due when.
+//! - `log`: what has happened to datagrams, and how it reads.
+//! - `peer`: the ready-made machine.
+
+mod log;
+mod node;
+mod peer;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rand_core::SeedableRng;
+use rand_pcg::Pcg64;
+
+use crate::path::{Conditions, ConditionsError, PathCounters};
+use log::Log;
+use node::{Host, Packet, Slot};
+use pigeon_datagram::{Instant, Machine, Received};
+use schedule::{Cause, Schedule};
+
+pub use log::{Happening, LogEntry};
+pub use node::{Direction, Node};
+pub use peer::{Answer, Arrival, Peer};
+
+/// The most datagrams a node is handed before it is drained: as many as the driver's receive call
+/// takes at once, if none of them is a train.
+pub const BATCH: usize = 64;
+
+/// How many steps one instant may take after the test last acted on a machine. Two machines that
+/// answer each other for ever over paths without delay would never let time go on; here they fail
+/// the test.
+const MAX_STEPS_AT_ONE_INSTANT: u32 = 10_000;
+
+/// A network of machines in virtual time.
+///
+/// Its methods panic if machines keep time from moving on: that is what a test is there to find.
+/// They panic, too, if they are given a [`Node`] of another network, unless this one has a machine
+/// of the same type in the same place: then it is taken for that one.
+pub struct Network {
+    now: Instant,
+    steps_now: u32,
+    seeds: Pcg64,
+    default_conditions: Conditions,
+    refuses: bool,
+    hosts: Vec<Host>,
+    addresses: BTreeMap<SocketAddr, usize>,
+    schedule: Schedule,
+    log: Log,
+}
+
+impl Network {
+    /// An empty network at [`Instant::ORIGIN`]. The seed decides all that chance decides.
+    pub fn new(seed: u64) -> Self {
+        Network {
+            now: Instant::ORIGIN,
+            steps_now: 0,
+            seeds: Pcg64::seed_from_u64(seed),
+            default_conditions: Conditions::default(),
+            refuses: false,
+            hosts: Vec::new(),
+            addresses: BTreeMap::new(),
+            schedule: Schedule::default(),
+            log: Log::new(),
+        }
+    }
+
+    // Nodes.
+
+    /// Puts a machine at an address, and drains it. Its paths' randomness depends on the seed and
+    /// on how many nodes were added before it. A taken address passes to the newcomer; whoever
+    /// had it still sends from it, but hears nothing.
+    pub fn add<M: Machine + 'static>(&mut self, address: SocketAddr, machine: M) -> Node<M> {
+        let index = self.hosts.len();
+        let host = Host::new(address, machine, &self.default_conditions, &mut self.seeds);
+        self.hosts.push(host);
+        self.addresses.insert(address, index);
+        self.drain(index);
+        Node::new(index)
+    }
+
+    /// The machine at a node; after [`remove`](Network::remove), as it was at the end.
+    pub fn machine<M: Machine + 'static>(&self, node: Node<M>) -> &M {
+        &self.slot(node).machine
+    }
+
+    /// Does something to a machine, such as typing a line, and drains it.
+    pub fn act<M: Machine + 'static, R>(
+        &mut self,
+        node: Node<M>,
+        action: impl FnOnce(&mut M, Instant) -> R,
+    ) -> R {
+        self.steps_now = 0;
+        let now = self.now;
+        let result = action(&mut self.slot_mut(node).machine, now);
+        self.drain(node.index);
+        result
+    }
+
+    /// Everything the node has reported and nobody took, and when.
+    pub fn events<M: Machine + 'static>(&self, node: Node<M>) -> &[(Instant, M::Event)] {
+        &self.slot(node).events
+    }
+
+    /// Takes what the node has reported.
+    pub fn take_events<M: Machine + 'static>(&mut self, node: Node<M>) -> Vec<(Instant, M::Event)> {
+        std::mem::take(&mut self.slot_mut(node).events)
+    }
+
+    /// Restarts a node: the same address and paths, another machine, which is drained. Datagrams
+    /// on the way stay on the way. Returns the old machine. A removed node comes back.
+    pub fn replace<M: Machine + 'static>(&mut self, node: Node<M>, machine: M) -> M {
+        let old = std::mem::replace(&mut self.slot_mut(node).machine, machine);
+        let host = &mut self.hosts[node.index];
+        host.is_present = true;
+        self.addresses.insert(host.address, node.index);
+        self.drain(node.index);
+        old
+    }
+
+    /// Ends a node: nobody listens there any more (see [`refuses`](Network::refuses)), and its
+    /// timers stop. What it has sent still arrives.
+    pub fn remove<M: Machine + 'static>(&mut self, node: Node<M>) {
+        self.hosts[node.index].is_present = false;
+        self.reschedule(node.index);
+    }
+
+    /// Moves a node to another address, as when a client's network changes. The machine is not
+    /// told. What is on the way to the old address finds nobody.
+    pub fn readdress<M: Machine + 'static>(&mut self, node: Node<M>, address: SocketAddr) {
+        let old = std::mem::replace(&mut self.hosts[node.index].address, address);
+        if self.addresses.get(&old) == Some(&node.index) {
+            self.addresses.remove(&old);
+        }
+        self.addresses.insert(address, node.index);
+    }
+
+    /// A node's address.
+    pub fn address<M: Machine + 'static>(&self, node: Node<M>) -> SocketAddr {
+        self.hosts[node.index].address
+    }
+
+    // The network.
+
+    /// Sets the conditions of both paths of every node added from now on; until then paths are
+    /// perfect. A datagram between two nodes travels two paths, and meets these conditions twice.
+    pub fn default_conditions(&mut self, conditions: Conditions) -> Result<(), ConditionsError> {
+        conditions.check()?;
+        self.default_conditions = conditions;
+        Ok(())
+    }
+
+    /// Sets the conditions of one path of a node, for what enters it from now on.
+    pub fn set_conditions<M: Machine + 'static>(
+        &mut self,
+        node: Node<M>,
+        direction: Direction,
+        conditions: Conditions,
+    ) -> Result<(), ConditionsError> {
+        let now = self.now;
+        self.hosts[node.index].path_mut(direction).set_conditions(now, conditions)
+    }
+
+    /// What has happened on one path of a node.
+    pub fn statistics<M: Machine + 'static>(
+        &self,
+        node: Node<M>,
+        direction: Direction,
+    ) -> &PathCounters {
+        self.hosts[node.index].path(direction).statistics()
+    }
+
+    /// Whether a datagram that finds nobody is answered with ICMP port unreachable (RFC 792),
+    /// which calls [`Machine::handle_refused`] at its sender once it has found its way back, over
+    /// paths that may lose it. At first it is not: such datagrams vanish, as behind a firewall.
+    pub fn refuses(&mut self, refuses: bool) {
+        self.refuses = refuses;
+    }
+
+    // Time.
+
+    /// The present.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Goes to the next instant at which anything is due and lets it happen. `false`: nothing is.
+    pub fn step(&mut self) -> bool {
+        let Some(at) = self.schedule.next() else { return false };
+        self.advance_to(at);
+        self.count_step();
+        while let Some(index) = self.schedule.up_path_due(at) {
+            self.hand_on(index);
+        }
+        for index in self.schedule.nodes_due(at) {
+            self.wake(index);
+        }
+        true
+    }
+
+    /// Lets everything happen that is due by `end`, which is then the present.
+    pub fn run_until(&mut self, end: Instant) {
+        while self.schedule.next().is_some_and(|at| at <= end) {
+            self.step();
+        }
+        self.advance_to(end);
+    }
+
+    /// Lets so much time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        self.run_until(self.now + duration);
+    }
+
+    /// Runs until no datagram is on the way any more, but for `limit` at most. Timers count as
+    /// time passes, but are not waited for. Returns whether it is quiet.
+    pub fn run_until_quiet(&mut self, limit: Duration) -> bool {
+        let end = self.now + limit;
+        while self.schedule.has_datagrams() {
+            if self.schedule.next().is_none_or(|at| at > end) {
+                self.advance_to(end);
+                return false;
+            }
+            self.step();
+        }
+        true
+    }
+
+    // The log.
+
+    /// Sets how many bytes the log keeps, payloads included; the oldest entries make room for new
+    /// ones. At first 4 MiB; zero turns it off.
+    pub fn log_limit(&mut self, bytes: usize) {
+        self.log.limit(bytes);
+    }
+
+    /// What has happened to datagrams, oldest first.
+    pub fn log(&self) -> impl Iterator<Item = &LogEntry> {
+        self.log.entries()
+    }
+
+    /// The log as text, an entry a line: time in seconds, from, to, what happened, and the payload
+    /// with all but printable ASCII escaped. Two runs with the same seed and the same calls have
+    /// the same transcript.
+    pub fn transcript(&self) -> String {
+        self.log.transcript()
+    }
+}
+
+// What the network does inside.
+
+impl Network {
+    /// What has come out of a node's up path enters the down paths of those it is for.
+    fn hand_on(&mut self, index: usize) {
+        while let Some(packet) = self.hosts[index].up.poll(self.now) {
+            match self.addresses.get(&packet.to()) {
+                Some(&to) => self.enter(to, Direction::Down, packet),
+                None => self.nobody_there(None, packet),
+            }
+        }
+        self.reschedule(index);
+    }
+
+    /// A node is handed what is due, and drained.
+    fn wake(&mut self, index: usize) {
+        for _ in 0..BATCH {
+            let Some(packet) = self.hosts[index].down.poll(self.now) else { break };
+            self.deliver(index, packet);
+        }
+        let host = &mut self.hosts[index];
+        if host.is_present && host.program.poll_timeout().is_some_and(|at| at <= self.now) {
+            host.program.handle_timeout(self.now);
+        }
+        self.drain(index);
+    }
+
+    fn deliver(&mut self, index: usize, packet: Packet) {
+        let host = &mut self.hosts[index];
+        // The address may have changed hands while the packet was on the way.
+        if !host.is_present || host.address != packet.to() {
+            return self.nobody_there(Some(index), packet);
+        }
+        let what = match &packet {
+            Packet::Datagram(datagram) => {
+                let local = Some(datagram.to.ip());
+                let received =
+                    Received { local, ..Received::new(datagram.from, &datagram.payload) };
+                host.program.handle_datagram(self.now, &received);
+                Happening::Delivered
+            }
+            Packet::Unreachable { .. } => {
+                host.program.handle_refused(self.now);
+                Happening::Refused
+            }
+        };
+        self.log.record(self.now, packet, what);
+    }
+
+    /// Nobody takes a packet. If the network refuses, its sender is told: by the node at `place`
+    /// where it ended, over both paths of the way back, or from the middle of the network, over
+    /// the last of them. Of a refusal that finds nobody, nobody is told (RFC 1122, section 3.2.2).
+    fn nobody_there(&mut self, place: Option<usize>, packet: Packet) {
+        let (from, to) = (packet.from(), packet.to());
+        let is_refused = self.refuses && matches!(packet, Packet::Datagram(_));
+        self.log.record(self.now, packet, Happening::NobodyThere);
+        if !is_refused {
+            return;
+        }
+        let refusal = Packet::Unreachable { from: to, to: from };
+        match (place, self.addresses.get(&from)) {
+            (Some(place), _) => self.enter(place, Direction::Up, refusal),
+            (None, Some(&sender)) => self.enter(sender, Direction::Down, refusal),
+            (None, None) => {}
+        }
+    }
+
+    fn enter(&mut self, index: usize, direction: Direction, packet: Packet) {
+        let copy = self.log.is_kept().then(|| packet.clone());
+        let fate = self.hosts[index].path_mut(direction).send(self.now, packet);
+        if let Some(copy) = copy {
+            let what = match direction {
+                Direction::Up => Happening::Up(fate),
+                Direction::Down => Happening::Down(fate),
+            };
+            self.log.record(self.now, copy, what);
+        }
+        self.reschedule(index);
+    }
+
+    /// Empties a machine after it was handed something, as the driver does. All transmits are
+    /// gathered before the first of their bytes is read: the contract allows it.
+    fn drain(&mut self, index: usize) {
+        let host = &mut self.hosts[index];
+        let transmits = host.program.drain(self.now);
+        if host.is_present {
+            for transmit in &transmits {
+                for datagram in self.hosts[index].datagrams(transmit) {
+                    self.enter(index, Direction::Up, Packet::Datagram(datagram));
+                }
+            }
+        }
+        self.reschedule(index);
+    }
+
+    fn reschedule(&mut self, index: usize) {
+        let host = &self.hosts[index];
+        let timer = host.program.poll_timeout().filter(|_| host.is_present);
+        // What was due before is due now.
+        let soonest = |at: Instant| at.max(self.now);
+        self.schedule.set(index, Cause::Up, host.up.poll_timeout().map(soonest));
+        self.schedule.set(index, Cause::Down, host.down.poll_timeout().map(soonest));
+        self.schedule.set(index, Cause::Timer, timer.map(soonest));
+    }
+
+    fn advance_to(&mut self, at: Instant) {
+        if at > self.now {
+            self.now = at;
+            self.steps_now = 0;
+        }
+    }
+
+    fn count_step(&mut self) {
+        self.steps_now += 1;
+        if self.steps_now > MAX_STEPS_AT_ONE_INSTANT {
+            fail(
+                "time stands still: machines answer each other without end, \
+                 or a deadline stays in the past",
+            );
+        }
+    }
+
+    fn slot<M: Machine + 'static>(&self, node: Node<M>) -> &Slot<M> {
+        self.hosts[node.index].slot()
+    }
+
+    fn slot_mut<M: Machine + 'static>(&mut self, node: Node<M>) -> &mut Slot<M> {
+        self.hosts[node.index].slot_mut()
+    }
+}
+
+#[cold]
+#[track_caller]
+#[expect(clippy::panic, reason = "a test harness: what is wrong must fail the test, not hang it")]
+fn fail(what: &str) -> ! {
+    panic!("simulation: {what}")
+}

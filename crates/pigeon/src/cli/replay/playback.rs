@@ -1,0 +1,253 @@
+//! A capture being played: what is to be sent from which socket, and how punctual that was.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_capture::{ReadError, Skip};
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
+use pigeon_net::SendCounters;
+
+use super::Speed;
+use super::player::{Cue, LeftOut, Packets, Player};
+use crate::base::count::count;
+use crate::output::json;
+
+/// The most sockets: sources beyond share the last one.
+const MAX_SOURCES: u16 = 500;
+
+/// The most datagrams sent at once; replies are read before more are.
+const BATCH: usize = 64;
+
+/// A datagram sent so long after its time is late.
+const LATE: Duration = Duration::from_millis(1);
+
+/// How long to listen for a refusal after the last datagram.
+const LAST_LOOK: Duration = Duration::from_millis(20);
+
+/// What a playback reports.
+pub(super) enum Event {
+    /// This socket is needed, connected to the target. The answer is [`Playback::opened`].
+    Open(SocketId),
+    /// The target does not listen.
+    Refused,
+    /// Everything was sent, as far as the capture could be read.
+    Over,
+}
+
+/// Sends a capture's datagrams when they are due, those of each source from a socket of its own.
+pub(super) struct Playback<P> {
+    player: Player<P>,
+    target: SocketAddr,
+    speed: Speed,
+    sockets: BTreeMap<SocketAddr, SocketId>,
+    /// The sockets up to this number are open.
+    opened: usize,
+    outbox: Outbox,
+    /// The next transmit, whose socket is not open yet.
+    pending: Option<Transmit>,
+    events: VecDeque<Event>,
+    /// When the next datagram is due.
+    next: Option<Instant>,
+    /// When all is over.
+    ends: Option<Instant>,
+    began: Option<Instant>,
+    error: Option<ReadError>,
+    counts: Counts,
+}
+
+/// What was sent, and how punctually.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) sent: u64,
+    bytes: u64,
+    not_sent: u64,
+    replies: u64,
+    late: u64,
+    worst: Duration,
+    elapsed: Duration,
+}
+
+impl<P: Packets> Playback<P> {
+    /// A playback that begins at once.
+    pub(super) fn new(now: Instant, player: Player<P>, target: SocketAddr, speed: Speed) -> Self {
+        Playback {
+            player,
+            target,
+            speed,
+            sockets: BTreeMap::new(),
+            opened: 0,
+            outbox: Outbox::new(),
+            pending: None,
+            events: VecDeque::new(),
+            next: Some(now),
+            ends: None,
+            began: None,
+            error: None,
+            counts: Counts::default(),
+        }
+    }
+
+    /// The socket that was asked for last is open.
+    pub(super) fn opened(&mut self) {
+        self.opened += 1;
+    }
+
+    /// What became of everything, given what the sockets sent.
+    pub(super) fn counts(&self, now: Instant, sent: &SendCounters) -> Counts {
+        Counts {
+            sent: sent.datagrams,
+            bytes: sent.bytes,
+            not_sent: sent.dropped.total(),
+            elapsed: self.began.map_or(Duration::ZERO, |began| now - began),
+            ..self.counts
+        }
+    }
+
+    /// What was left out, and why the capture could not be read to its end.
+    pub(super) fn into_rest(self) -> (LeftOut, Option<ReadError>) {
+        (self.player.left_out, self.error)
+    }
+
+    fn play(&mut self, now: Instant) -> Result<Option<Instant>, ReadError> {
+        for _ in 0..BATCH {
+            let Some(Cue { from, due, payload }) = self.player.take(now)? else { break };
+            self.began.get_or_insert(now);
+            if let Speed::Times(_) = self.speed {
+                let late = now - due;
+                self.counts.late += u64::from(late > LATE);
+                self.counts.worst = self.counts.worst.max(late);
+            }
+            let socket = self.socket(from);
+            let range = self.outbox.append(|bytes| bytes.extend_from_slice(&payload));
+            let to = self.target;
+            self.outbox.push(Transmit { socket, to, from: None, range, segment: None });
+        }
+        self.player.next_due(now)
+    }
+
+    /// The socket of a source, a new one if need be.
+    fn socket(&mut self, source: SocketAddr) -> SocketId {
+        if let Some(socket) = self.sockets.get(&source) {
+            return *socket;
+        }
+        // Sources that are not remembered share the last socket.
+        let number = u16::try_from(self.sockets.len()).unwrap_or(u16::MAX);
+        if number >= MAX_SOURCES {
+            return SocketId::new(MAX_SOURCES - 1);
+        }
+        let socket = SocketId::new(number);
+        self.sockets.insert(source, socket);
+        self.events.push_back(Event::Open(socket));
+        socket
+    }
+}
+
+impl<P: Packets> Machine for Playback<P> {
+    type Event = Event;
+
+    fn handle_datagram(&mut self, _: Instant, _: &Received<'_>) {
+        self.counts.replies += 1;
+    }
+
+    fn handle_refused(&mut self, _: Instant, _: SocketId) {
+        self.events.push_back(Event::Refused);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.pending.is_none() {
+            self.outbox.reset_if_drained();
+        }
+        if self.ends.take_if(|ends| *ends <= now).is_some() {
+            self.events.push_back(Event::Over);
+        }
+        if self.next.take_if(|next| *next <= now).is_none() {
+            return;
+        }
+        match self.play(now) {
+            Ok(Some(due)) => self.next = Some(due),
+            // What stands before the damage is sent all the same.
+            ended => {
+                self.error = ended.err();
+                self.ends = Some(self.began.map_or(now, |_| now + LAST_LOOK));
+            }
+        }
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        let transmit = self.pending.take().or_else(|| self.outbox.poll())?;
+        if transmit.socket.index() < self.opened {
+            return Some(transmit);
+        }
+        self.pending = Some(transmit);
+        None
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.outbox.bytes()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.next.or(self.ends)
+    }
+}
+
+impl Counts {
+    /// Says what was done: words to stderr, or an object to stdout.
+    pub(super) fn print(&self, left_out: &LeftOut, as_json: bool) {
+        // The reader may have gone; what was sent was sent.
+        let _ = match as_json {
+            true => writeln!(io::stdout(), "{}", self.json(left_out)),
+            false => writeln!(io::stderr(), "{}", self.words(left_out)),
+        };
+    }
+
+    fn words(&self, left_out: &LeftOut) -> String {
+        let Counts { sent, bytes, not_sent, replies, late, worst, elapsed } = *self;
+        let datagrams = count(sent, "datagram");
+        let mut line = format!("{datagrams} ({bytes} bytes) in {:.3} s", elapsed.as_secs_f64());
+        if late > 0 {
+            let worst = worst.as_secs_f64() * 1e3;
+            line += &format!("; {late} more than 1 ms late, the worst by {worst:.1} ms");
+        }
+        if not_sent > 0 {
+            line += &format!("; {not_sent} could not be sent");
+        }
+        if replies > 0 {
+            line += &format!("; {replies} came back");
+        }
+        let reasons: Vec<String> =
+            left_out.reasons().map(|(reason, count)| format!("{count} {reason}")).collect();
+        if !reasons.is_empty() {
+            line += &format!("; left out: {}", reasons.join(", "));
+        }
+        line
+    }
+
+    /// One object: `sent`, `bytes`, `not_sent`, `replies`, `late`, and in seconds `worst_late` and
+    /// `elapsed`; then of the file `packets` and what was left out: `not_udp`, `fragments`, `cut`,
+    /// `malformed`, `unknown_link`, `filtered`.
+    fn json(&self, left_out: &LeftOut) -> String {
+        json::counts(&[
+            ("sent", self.sent.into()),
+            ("bytes", self.bytes.into()),
+            ("not_sent", self.not_sent.into()),
+            ("replies", self.replies.into()),
+            ("late", self.late.into()),
+            ("worst_late", self.worst.as_secs_f64().into()),
+            ("elapsed", self.elapsed.as_secs_f64().into()),
+            ("packets", left_out.packets.into()),
+            ("not_udp", left_out.skipped(Skip::NotUdp).into()),
+            ("fragments", left_out.skipped(Skip::Fragment).into()),
+            ("cut", left_out.skipped(Skip::Cut).into()),
+            ("malformed", left_out.skipped(Skip::Malformed).into()),
+            ("unknown_link", left_out.skipped(Skip::UnknownLink).into()),
+            ("filtered", left_out.filtered.into()),
+        ])
+    }
+}
