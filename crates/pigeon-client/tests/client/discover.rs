@@ -1,5 +1,4 @@
 //! A search and the hubs it looks for in virtual time, over networks that lose, repeat and reorder.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -7,9 +6,11 @@ use std::time::Duration;
 
 use pigeon_client::{Discover, Question, Search};
 use pigeon_datagram::Instant;
-use pigeon_hub::{Config, Hub, Name};
 use pigeon_netsim::path::{Conditions, Jitter, Loss, Probability};
 use pigeon_netsim::simulation::{Happening, LogEntry, Network};
+use pigeon_proto::Name;
+
+use crate::hub::{Hub, Script};
 
 const HUBS: u8 = 8;
 const LASTS: Duration = Duration::from_secs(1);
@@ -43,8 +44,8 @@ fn those_whose_answers_arrive_are_found_once() {
         network.default_conditions(bad.clone()).unwrap();
         for n in 0..HUBS {
             let name = Name::parse(format!("hub-{n}").as_bytes()).unwrap();
-            let config = Config { name, discoverable: true, ..Config::default() };
-            network.add(hub_address(n), Hub::new(config));
+            network
+                .add(hub_address(n), Hub::with(Script { called: Some(name), ..Script::default() }));
         }
         let targets = (0..HUBS).map(hub_address).collect();
         let search = Discover::new(network.now(), targets, Question::Hubs(seed), LASTS);
@@ -64,7 +65,7 @@ fn those_whose_answers_arrive_are_found_once() {
                 Search::Found(one) => {
                     assert!(found.insert(one.from), "{} is found twice", one.from);
                     let name = &one.hub.as_ref().unwrap().name;
-                    assert_eq!(**name, *format!("hub-{}", number(one.from)).as_bytes());
+                    assert_eq!(name.as_str(), format!("hub-{}", number(one.from)));
                 }
                 Search::Over => assert_eq!(*at, Instant::ORIGIN + LASTS),
             }

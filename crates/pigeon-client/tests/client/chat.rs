@@ -1,6 +1,4 @@
 //! The chat machine, told what arrives and what is typed. It has no timer, so time only passes.
-#![cfg(test)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "so does a test fail")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
