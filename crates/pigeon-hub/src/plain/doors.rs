@@ -28,6 +28,13 @@ impl Doors {
         Doors(doors.into_iter().filter_map(open).collect())
     }
 
+    /// Doors of these formats, for tests.
+    #[cfg(test)]
+    pub(super) fn of<const N: usize>(formats: [Format; N]) -> Doors {
+        let home = RoomId::new(0, 0);
+        Doors(formats.map(|format| Door { format, home }).into())
+    }
+
     pub(super) fn len(&self) -> u16 {
         self.0.len() as u16
     }

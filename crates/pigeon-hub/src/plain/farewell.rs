@@ -5,7 +5,6 @@ use std::ops::Range;
 use pigeon_datagram::{Outbox, Transmit};
 use pigeon_proto::{BYE, Format, Gone, Notice};
 
-use super::doors::Doors;
 use super::members::{Flag, Members};
 use crate::core::id::Slot;
 
@@ -25,14 +24,14 @@ impl Farewell {
     }
 
     /// The next member's goodbye. Raw members that never asked for the hub's word get none.
-    pub(super) fn poll(&mut self, members: &Members, doors: &Doors) -> Option<Transmit> {
+    pub(super) fn poll(&mut self, members: &Members) -> Option<Transmit> {
         while let Some(slot) = self.next {
             self.next = members.newer(slot);
             let route = members.route(slot);
             if members.has(slot, Flag::Padded) {
                 return Some(route.transmit(self.gone.clone()));
             }
-            if doors.at(members.door(slot)).format != Format::Raw {
+            if members.format(slot) != Format::Raw {
                 return Some(route.transmit(self.bye.clone()));
             }
         }

@@ -17,12 +17,14 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_guard::Origin;
-use pigeon_proto::Label;
+use pigeon_proto::{Format, Label};
 use pigeon_text::Encoding;
 
 use super::debt::Debt;
+use super::doors::Doors;
 use super::locals::{Local, Locals};
 use super::outgoing::Route;
+use super::run::Style;
 use crate::config::Rate;
 use crate::core::id::Slot;
 use crate::core::input::{PlainMembers, Source};
@@ -140,12 +142,12 @@ pub(crate) struct Members {
     oldest: u32,
     newest: u32,
     locals: Locals,
-    doors: u16,
+    doors: Doors,
 }
 
 impl Members {
     /// An empty table whose hashes nobody outside can foresee.
-    pub(crate) fn new(keys: [u64; 4], doors: u16) -> Self {
+    pub(super) fn new(keys: [u64; 4], doors: Doors) -> Self {
         let [a, b, c, d] = keys;
         let hasher = RandomState::with_seeds(a, b, c, d);
         Members {
@@ -177,13 +179,29 @@ impl Members {
         self.record(slot).place().address()
     }
 
-    pub(crate) fn door(&self, slot: Slot) -> SocketId {
+    /// The doors that members come in by.
+    pub(super) fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// The socket that a member speaks to.
+    pub(super) fn socket(&self, slot: Slot) -> SocketId {
         SocketId::new(self.record(slot).door)
+    }
+
+    /// How its door writes messages.
+    pub(super) fn format(&self, slot: Slot) -> Format {
+        self.doors.at(self.socket(slot)).format
+    }
+
+    /// How it reads messages.
+    pub(super) fn style(&self, slot: Slot) -> Style {
+        Style { format: self.format(slot), encoding: self.encoding(slot) }
     }
 
     /// How a member is reached.
     pub(super) fn route(&self, slot: Slot) -> Route {
-        Route { socket: self.door(slot), to: self.address(slot), from: self.local(slot) }
+        Route { socket: self.socket(slot), to: self.address(slot), from: self.local(slot) }
     }
 
     /// Which of the hub's addresses to answer from.
@@ -373,7 +391,7 @@ impl PlainMembers for Members {
     /// Of members at several doors with one address, the one at the first.
     fn find(&self, label: &str) -> Option<Slot> {
         let address = label.parse().ok()?;
-        (0..self.doors).find_map(|door| self.find(SocketId::new(door), address))
+        (0..self.doors.len()).find_map(|door| self.find(SocketId::new(door), address))
     }
 }
 
@@ -394,7 +412,7 @@ mod tests {
     }
 
     fn members() -> Members {
-        Members::new([1, 2, 3, 4], 2)
+        Members::new([1, 2, 3, 4], Doors::of([Format::Chat; 2]))
     }
 
     fn join(members: &mut Members, n: u32, now: Instant) -> Slot {

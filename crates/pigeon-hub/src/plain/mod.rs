@@ -12,12 +12,13 @@
 //! - [`members`]: who is where; `locals`: to which of the hub's addresses they speak; `debt`: what
 //!   they have said lately.
 //! - `echo`: the guard against loops.
-//! - `runs` and `run`: the messages of one batch and the trains that carry them; `render` and
-//!   `renderer`: what they look like.
-//! - `lines` and `outgoing`: what the hub says of its own, and to whom; `farewell`: the last of it.
+//! - `delivery`: everything on its way out. In it `runs` and `run`: the messages of one batch and
+//!   the trains that carry them; `render` and `renderer`: what they look like; `lines` and
+//!   `outgoing`: what the hub says of its own, and to whom; `farewell`: the last of it.
 //! - `discovery`: hubs that are looked for.
 
 mod debt;
+mod delivery;
 mod discovery;
 mod doors;
 mod echo;
@@ -37,27 +38,23 @@ use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Received, SocketId, Transmit};
 use pigeon_guard::{Code, Origin};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
-    BYE, Command, Format, Incoming, Label, Language, Nonce, Notice, Prove, Reason, Refusal, Secret,
-    Setting, Subject,
+    BYE, Command, Format, Incoming, Label, Nonce, Notice, Prove, Reason, Refusal, Secret, Setting,
+    Subject,
 };
 use pigeon_text::Encoding;
 
+use self::delivery::Delivery;
 use self::discovery::{Discovery, Question};
 use self::doors::Doors;
-use self::echo::{Echoes, Suspect, Target};
-use self::farewell::Farewell;
+use self::echo::Suspect;
 use self::members::{Flag, Members};
-use self::outgoing::{Outgoing, Route};
-use self::renderer::{Readers, Renderer, Scratch};
-use self::run::{Style, Waiting};
-use self::runs::Runs;
+use self::outgoing::Route;
+use self::run::Style;
 use crate::core;
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Context, Input, Source};
-use crate::core::members::Trait;
-use crate::core::message::{Caller, Entry, MAX_BATCH_BYTES};
+use crate::core::message::{Caller, Entry};
 use crate::core::output::Output;
-use crate::core::presence::Gathered;
 use crate::core::rooms::Room;
 use crate::core::state::Core;
 use crate::event::{Event, Events};
@@ -79,18 +76,13 @@ const CHANCE: u8 = 3;
 
 /// The members that any program can be, at all doors.
 pub(crate) struct Plain {
-    doors: Doors,
     members: Members,
-    echoes: Echoes,
+    delivery: Delivery,
     discovery: Discovery,
-    runs: Runs,
-    outgoing: Outgoing,
-    farewell: Option<Farewell>,
     /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
     decoded: String,
     /// The answer to a heartbeat, likewise.
     answer: Vec<u8>,
-    scratch: Scratch,
 }
 
 /// A datagram on its way, and what it may touch.
@@ -108,16 +100,11 @@ impl Plain {
     pub(crate) fn new(core: &mut Core) -> Self {
         let (doors, keys) = (Doors::open(core), core.config().hash_keys);
         Plain {
-            members: Members::new(keys, doors.len()),
-            doors,
-            echoes: Echoes::new(keys),
+            members: Members::new(keys, doors),
+            delivery: Delivery::new(keys),
             discovery: Discovery::default(),
-            runs: Runs::default(),
-            outgoing: Outgoing::default(),
-            farewell: None,
             decoded: String::new(),
             answer: Vec::new(),
-            scratch: Scratch::default(),
         }
     }
 
@@ -129,7 +116,7 @@ impl Plain {
 
     /// The bytes that transmits point into.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.outgoing.bytes()
+        self.delivery.bytes()
     }
 
     /// What a call on behalf of nobody in particular comes with.
@@ -138,16 +125,8 @@ impl Plain {
     }
 
     fn context_at(&self, now: Instant, socket: SocketId) -> Context<'_> {
-        let door = self.doors.at(socket);
+        let door = self.members.doors().at(socket);
         Context { now, home: door.home, format: door.format, plain: &self.members }
-    }
-
-    fn format(&self, slot: Slot) -> Format {
-        self.doors.at(self.members.door(slot)).format
-    }
-
-    fn style(&self, slot: Slot) -> Style {
-        renderer::style(&self.members, &self.doors, slot)
     }
 
     fn suspect(&self, core: &Core, from: SocketAddr, member: Option<Slot>) -> Suspect {
@@ -159,9 +138,8 @@ impl Plain {
 
     /// Opens a new batch if the last one has been sent.
     pub(crate) fn begin(&mut self, core: &mut Core) {
-        if self.runs.are_silent() {
+        if self.delivery.end_batch() {
             core.end_batch();
-            self.outgoing.reset_if_drained();
         }
     }
 
@@ -174,7 +152,7 @@ impl Plain {
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
         let from = datagram.from;
-        let format = self.doors.get(datagram.socket).ok_or(Dropped::BadSource)?.format;
+        let format = self.members.doors().get(datagram.socket).ok_or(Dropped::BadSource)?.format;
         core.config().sources.check(from).map_err(|_| Dropped::BadSource)?;
         if core.is_banned(from.ip()) {
             return Err(Dropped::Banned);
@@ -237,7 +215,7 @@ impl Plain {
         }
         // Text may shrink by half in UTF-8, from the four bytes of a character in GB18030.
         let text = datagram.payload.trim_ascii().len();
-        if text / 2 > core.config().most_text(self.format(slot)) {
+        if text / 2 > core.config().most_text(self.members.format(slot)) {
             self.members.touch(slot, now, datagram.local);
             self.spend(core, slot, now, length)?;
             return Err(self.not_sent(core, slot, Dropped::TextTooLong, text));
@@ -304,7 +282,7 @@ impl Plain {
         slot: Slot,
         input: Input<'_>,
     ) -> Result<(), Dropped> {
-        let cx = self.context_at(now, self.members.door(slot));
+        let cx = self.context_at(now, self.members.socket(slot));
         let caller = Caller::Address(self.members.address(slot));
         core::handle(core, &cx, slot, caller, input)
     }
@@ -318,7 +296,7 @@ impl Plain {
         text: &[u8],
         cost: usize,
     ) -> Result<(), Dropped> {
-        let format = self.format(slot);
+        let format = self.members.format(slot);
         // The raw format has no commands, but a password must be given somehow, and never be passed
         // on as data.
         if format == Format::Raw
@@ -346,7 +324,7 @@ impl Plain {
         room: RoomId,
         text: &[u8],
     ) -> Result<(), Dropped> {
-        let format = self.format(slot);
+        let format = self.members.format(slot);
         if text.len() > core.config().most_text(format) {
             return Err(Dropped::TextTooLong);
         }
@@ -355,12 +333,11 @@ impl Plain {
             let caller = Caller::Address(self.members.address(slot));
             let entry = Entry { member: None, name, caller, text };
             let style = Style { format, encoding: Encoding::UTF_8 };
-            if self.scratch.line(&entry, style).len() > MAX_PAYLOAD_V4 {
+            if self.delivery.length(&entry, style) > MAX_PAYLOAD_V4 {
                 return Err(Dropped::TextTooLong);
             }
         }
-        let fits = self.runs.fits(room, render::most(text, format), MAX_BATCH_BYTES);
-        if fits { Ok(()) } else { Err(Dropped::BatchFull) }
+        if self.delivery.fits(room, text, format) { Ok(()) } else { Err(Dropped::BatchFull) }
     }
 
     /// Stops what comes back as it was sent.
@@ -372,7 +349,7 @@ impl Plain {
     ) -> Result<(), Dropped> {
         let from = cx.datagram.from;
         let suspect = self.suspect(cx.core, from, member);
-        let mut is_echo = self.echoes.is_echo(cx.now, suspect, payload);
+        let mut is_echo = self.delivery.is_echo(cx.now, suspect, payload);
         if let Some(slot) = member.filter(|_| cx.format == Format::Raw) {
             is_echo = self.members.count_echo(slot, is_echo) >= RAW_ECHOES;
         }
@@ -470,7 +447,7 @@ impl Plain {
             _ => Reason::AddressFull,
         };
         let notice = Notice::Refused(Refusal::new(Subject::Member, why));
-        let format = self.doors.at(datagram.socket).format;
+        let format = self.members.doors().at(datagram.socket).format;
         let line = match Incoming::parse(format, datagram.payload) {
             Incoming::Heartbeat { padded: true } => notice.to_bytes(),
             _ => match lines::line(&notice, core.config().language, format) {
@@ -480,8 +457,8 @@ impl Plain {
         };
         if line.len() <= datagram.payload.len() {
             // Two full hubs would refuse each other's refusals for ever.
-            self.echoes.sent(now, Target::Address(datagram.from), None, &line);
-            self.send(core, Route::back(datagram), |bytes| bytes.extend_from_slice(&line));
+            let route = Route::back(datagram);
+            self.delivery.send_line(core.statistics_mut(), now, route, &line);
         }
     }
 
@@ -535,7 +512,7 @@ impl Plain {
 
     /// Says to a member that its text was not sent, and why.
     fn not_sent(&mut self, core: &mut Core, slot: Slot, reason: Dropped, length: usize) -> Dropped {
-        let most = core.config().most_text(self.format(slot));
+        let most = core.config().most_text(self.members.format(slot));
         let why = match reason {
             Dropped::TextTooLong if length > most => {
                 Reason::TooLong { length: length as u64, most: most as u64 }
@@ -555,17 +532,17 @@ impl Plain {
         match output {
             Output::Joined { member, room } => {
                 if let (Some(slot), Some(room)) = (self.own(core, *member), *room) {
-                    self.runs.enter(room, *member, self.style(slot));
+                    self.delivery.enter(room, *member, self.members.style(slot));
                 }
             }
             Output::Moved { member, from, to } => {
                 let Some(slot) = self.own(core, *member) else { return };
-                let style = self.style(slot);
+                let style = self.members.style(slot);
                 if let Some(from) = *from {
-                    self.deliver_now(core, from, *member, slot);
-                    self.runs.exit(from, style);
+                    self.delivery.deliver_now(core, &self.members, from, *member);
+                    self.delivery.exit(from, style);
                 }
-                self.runs.enter(*to, *member, style);
+                self.delivery.enter(*to, *member, style);
             }
             Output::Left { member, room, reason, .. } => {
                 let slot = member.slot();
@@ -576,12 +553,12 @@ impl Plain {
                     self.tell(core, now, slot, &Notice::Gone(gone));
                 }
                 if let Some(room) = *room {
-                    self.runs.exit(room, self.style(slot));
+                    self.delivery.exit(room, self.members.style(slot));
                 }
                 self.members.remove(slot);
             }
             Output::Renamed { .. } => {}
-            Output::Message { room, number } => self.push(core, *room, *number),
+            Output::Message { room, number } => self.delivery.push(core, *room, *number),
             Output::Reply { to, notice } => {
                 let Some(slot) = self.own(core, *to) else { return };
                 if let Notice::Set(Setting::Encoding(encoding)) = notice {
@@ -589,7 +566,9 @@ impl Plain {
                 }
                 self.tell(core, now, slot, notice);
             }
-            Output::News { room, gathered } => self.tell_news(core, now, *room, gathered),
+            Output::News { room, gathered } => {
+                self.delivery.tell_news(core, &self.members, now, *room, gathered);
+            }
         }
     }
 
@@ -598,98 +577,22 @@ impl Plain {
         core.find_id(member).filter(|&slot| self.members.has_slot(slot))
     }
 
-    fn push(&mut self, core: &Core, room: RoomId, number: u32) {
-        let Some(entry) = core.batch().get(number) else { return };
-        let is_raw = core.room(room).is_some_and(Room::is_raw);
-        let except = entry.member.filter(|_| is_raw);
-        let format = if is_raw { Format::Raw } else { Format::Chat };
-        self.runs.push(room, Waiting { number, except }, render::most(entry.text, format));
-    }
-
     /// A member reads another encoding from now on.
     fn read(&mut self, core: &Core, slot: Slot, encoding: Encoding) {
-        let before = self.style(slot);
+        let before = self.members.style(slot);
         self.members.set_encoding(slot, encoding);
         if let Some(room) = core.room_of(slot).map(Room::id) {
-            self.runs.change(room, before, self.style(slot));
+            self.delivery.change(room, before, self.members.style(slot));
         }
     }
 
-    /// Sends a member at once what its room's current batch still holds for it, because it is in
-    /// another room now.
-    fn deliver_now(&mut self, core: &mut Core, room: RoomId, member: MemberId, slot: Slot) {
-        let (style, language) = (self.style(slot), core.config().language);
-        let route = self.members.route(slot);
-        for waiting in self.runs.messages_for(room, member) {
-            let mut scratch = std::mem::take(&mut self.scratch);
-            if let Some(entry) = core.batch().get(waiting.number) {
-                scratch.line(&entry, style);
-                let line = scratch.encode(style.encoding, language);
-                self.send(core, route, |bytes| bytes.extend_from_slice(line));
-            }
-            self.scratch = scratch;
-        }
-    }
-
-    /// Says something of the hub's own to one member: as a control line to those who sent a padded
-    /// heartbeat, else in words. Members of raw rooms that asked for nothing get nothing: what they
-    /// receive is data.
     fn tell(&mut self, core: &mut Core, now: Instant, slot: Slot, notice: &Notice) {
-        if self.members.has(slot, Flag::Padded) {
-            let route = self.members.route(slot);
-            return self.send(core, route, |bytes| notice.write(bytes));
-        }
-        let language = core.language(slot);
-        if let Some(line) = lines::line(notice, language, self.format(slot)) {
-            self.send_line(core, now, slot, &line);
-        }
-    }
-
-    /// A line to one member, in the encoding that it reads. What comes back of it is an echo.
-    fn send_line(&mut self, core: &mut Core, now: Instant, slot: Slot, line: &str) {
-        let (route, encoding) = (self.members.route(slot), self.members.encoding(slot));
-        let language = core.language(slot);
-        self.echoes.sent(now, Target::Address(route.to), None, line.as_bytes());
-        self.send(core, route, |bytes| render::encode(encoding, line, language, bytes));
-    }
-
-    /// Sends the news of a room: one sentence for everyone, and one of their own for those whom it
-    /// is about. Who is quiet gets none, nor does who reads no sentences.
-    fn tell_news(&mut self, core: &mut Core, now: Instant, room: RoomId, gathered: &Gathered) {
-        let Some(here) = core.room(room) else { return };
-        let (name, version) = (here.name().clone(), here.version());
-        let readers: Vec<Slot> = here
-            .roster()
-            .iter()
-            .copied()
-            .filter(|&slot| self.members.has_slot(slot) && !core.has(slot, Trait::Quiet))
-            .collect();
-        let shared = gathered.news(None, &name, version);
-        let sentences = Language::ALL.map(|language| lines::news(&shared, language));
-        for slot in readers {
-            let member = core.id(slot);
-            let own =
-                gathered.concerns(member).then(|| gathered.news(Some(member), &name, version));
-            let news = own.as_ref().unwrap_or(&shared);
-            if self.members.has(slot, Flag::Padded) {
-                for news in news {
-                    let notice = Notice::News(news.clone());
-                    self.tell(core, now, slot, &notice);
-                }
-            } else if self.format(slot) == Format::Chat && !news.is_empty() {
-                let language = core.language(slot);
-                let sentence = match own {
-                    Some(own) => &lines::news(&own, language),
-                    None => &sentences[language as usize],
-                };
-                self.send_line(core, now, slot, sentence);
-            }
-        }
+        self.delivery.tell(core, &self.members, now, slot, notice);
     }
 
     /// Answers a padded heartbeat of so many bytes.
     fn answer_heartbeat(&mut self, core: &mut Core, slot: Slot, length: usize) {
-        let (route, format) = (self.members.route(slot), self.format(slot));
+        let (route, format) = (self.members.route(slot), self.members.format(slot));
         let (members, room) = (core.len() as u64, core.room_of(slot));
         let details = Details {
             format: Some(format),
@@ -701,7 +604,7 @@ impl Plain {
         self.answer.clear();
         write_answer(members, None, details, length, &mut self.answer);
         let answer = &self.answer;
-        self.outgoing.send(core.statistics_mut(), route, |out| out.extend_from_slice(answer));
+        self.delivery.send(core.statistics_mut(), route, |out| out.extend_from_slice(answer));
     }
 
     // Discovery.
@@ -727,7 +630,7 @@ impl Plain {
             if core.is_banned(question.route().to.ip()) {
                 continue;
             }
-            let format = self.doors.at(SocketId::FIRST).format;
+            let format = self.members.doors().at(SocketId::FIRST).format;
             let answer = question.answer(core.config(), core.len() as u64, format);
             if !answer.is_empty() {
                 self.send(core, question.route(), |bytes| bytes.extend_from_slice(&answer));
@@ -746,11 +649,11 @@ impl Plain {
                 break;
             };
             next = self.members.newer(slot);
-            let cx = self.context_at(now, self.members.door(slot));
+            let cx = self.context_at(now, self.members.socket(slot));
             core.leave(&cx, slot, Left::TimedOut);
         }
         self.answer_questions(core, now);
-        core.statistics_mut().echoes_forgotten = self.echoes.forgotten;
+        core.statistics_mut().echoes_forgotten = self.delivery.forgotten();
     }
 
     /// When the next of these is due.
@@ -762,37 +665,18 @@ impl Plain {
 
     /// Begins to say goodbye to everybody.
     pub(crate) fn say_bye(&mut self) {
-        self.farewell = Some(Farewell::begin(&self.members, self.outgoing.outbox()));
+        self.delivery.say_bye(&self.members);
     }
 
     // Sending.
 
-    /// The next thing to send: answers, then the rooms' messages, then a goodbye.
+    /// The next thing to send.
     pub(crate) fn poll_transmit(&mut self, core: &mut Core, now: Instant) -> Option<Transmit> {
-        if let Some(transmit) = self.outgoing.poll() {
-            core.statistics_mut().sent += 1;
-            return Some(transmit);
-        }
-        while let Some(room) = self.runs.next() {
-            let polled = {
-                let Plain { doors, members, echoes, runs, outgoing, scratch, .. } = self;
-                let readers = Readers::of(core, room, members, doors);
-                let mut renderer = Renderer { core, now, room, echoes, scratch };
-                runs.poll(room, &readers, &mut renderer, outgoing.outbox())
-            };
-            if let Some((slot, train)) = polled {
-                core.statistics_mut().sent += train.datagrams as u64;
-                let transmit = self.members.route(slot).transmit(train.range);
-                return Some(Transmit { segment: train.segment, ..transmit });
-            }
-        }
-        let transmit = self.farewell.as_mut()?.poll(&self.members, &self.doors);
-        core.statistics_mut().sent += u64::from(transmit.is_some());
-        transmit
+        self.delivery.poll_transmit(core, &self.members, now)
     }
 
     fn send(&mut self, core: &mut Core, route: Route, write: impl FnOnce(&mut Vec<u8>)) {
-        self.outgoing.send(core.statistics_mut(), route, write);
+        self.delivery.send(core.statistics_mut(), route, write);
     }
 }
 

@@ -4,7 +4,6 @@ use pigeon_datagram::Instant;
 use pigeon_proto::Language;
 use pigeon_text::Encoding;
 
-use super::doors::Doors;
 use super::echo::{Echoes, Target};
 use super::members::Members;
 use super::render;
@@ -18,12 +17,11 @@ use crate::core::state::Core;
 pub(super) struct Readers<'a> {
     roster: &'a [Slot],
     members: &'a Members,
-    doors: &'a Doors,
 }
 
 impl<'a> Readers<'a> {
-    pub(super) fn of(core: &'a Core, room: RoomId, members: &'a Members, doors: &'a Doors) -> Self {
-        Readers { roster: core.room(room).map_or(&[], Room::roster), members, doors }
+    pub(super) fn of(core: &'a Core, room: RoomId, members: &'a Members) -> Self {
+        Readers { roster: core.room(room).map_or(&[], Room::roster), members }
     }
 }
 
@@ -33,13 +31,8 @@ impl Audience for Readers<'_> {
     }
 
     fn style(&self, slot: Slot) -> Option<Style> {
-        self.members.has_slot(slot).then(|| style(self.members, self.doors, slot))
+        self.members.has_slot(slot).then(|| self.members.style(slot))
     }
-}
-
-/// How a plain member reads.
-pub(super) fn style(members: &Members, doors: &Doors, slot: Slot) -> Style {
-    Style { format: doors.at(members.door(slot)).format, encoding: members.encoding(slot) }
 }
 
 /// Makes lines of the core's messages, and remembers them against echoes.

@@ -84,7 +84,7 @@ impl Sentences for English {
             NameError::Reserved(c) if c.is_whitespace() => "a name is one word".to_string(),
             NameError::Reserved(c) => format!("a name must not contain '{c}'"),
             NameError::Begins(c) => format!("a name must not begin with '{c}'"),
-            NameError::Unprintable => "it has characters that do not display".to_string(),
+            NameError::Unprintable => "it holds characters that do not display".to_string(),
             NameError::Dash => "'-' alone is not a name".to_string(),
         }
     }
