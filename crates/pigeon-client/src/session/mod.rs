@@ -7,7 +7,7 @@
 //! - [`heartbeats`]: when they go out, and what their answers tell of the path.
 //! - [`identity`]: the name and the room that are wanted, and how they come back.
 //! - [`requests`]: commands without an answer yet. [`held`]: lines that wait for the hub.
-//! - [`hub`]: what the server has shown of itself. [`line`]: what a typed line asks for.
+//! - [`hub`]: what the server has shown of itself. [`mod@line`]: what a typed line asks for.
 //! - [`config`], [`event`]: what the host gives and gets.
 
 mod config;

@@ -14,5 +14,6 @@ mod hub;
 mod identity;
 mod lines;
 mod presence;
+mod real_hub;
 mod roster;
 mod safety;

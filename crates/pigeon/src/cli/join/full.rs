@@ -9,7 +9,7 @@ use std::time::Duration;
 use pigeon_client::{Contact, Event, Roster, Session, Spoken};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
-use pigeon_proto::{Format, Label, Language, Notice, sentence};
+use pigeon_proto::{Format, Label, Language, Notice, Setting, sentence};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
@@ -33,6 +33,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("/history", "what was said before, where the hub keeps it"),
     ("/quiet on|off", "whether the hub tells who comes and goes"),
     ("/encoding LABEL", "the encoding you read and write"),
+    ("/language zh|en", "the language of the hub's notices"),
     ("/pass SECRET", "the hub's password"),
     ("/resume WORD", "take a name back from another address"),
     ("/help", "what the hub itself says of this"),
@@ -154,6 +155,9 @@ impl Full {
     /// Shows what the hub says of its own: private messages as conversations, news in the room,
     /// answers where they were asked.
     pub(super) fn notice(&mut self, notice: &Notice) {
+        if let Notice::Set(Setting::Language(language)) = notice {
+            self.language = *language;
+        }
         let person = |name: &Label| Some(PlaceId::Person(name.as_str().into()));
         let here = || Some(self.here());
         match notice {

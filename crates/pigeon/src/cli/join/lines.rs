@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use pigeon_client::Session;
-use pigeon_proto::{Language, Notice, sentence};
+use pigeon_proto::{Language, Notice, Setting, sentence};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
@@ -58,7 +58,10 @@ impl Lines {
     }
 
     /// Prints what the hub says of its own: in words, or as data.
-    pub(super) fn notice(&self, session: &Session<Pcg64>, notice: &Notice) {
+    pub(super) fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
+        if let Notice::Set(Setting::Language(language)) = notice {
+            self.language = *language;
+        }
         if self.json {
             self.printer.data.line(record::notice(&wall::local(None), session.room(), notice));
             return;
