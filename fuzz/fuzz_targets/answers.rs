@@ -15,6 +15,7 @@ use pigeon_client::{Ask, Discover, NoReply, Question, RetryPolicy, Search};
 use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::person;
 use pigeon_fuzz::drain::{Sent, drain};
+use pigeon_proto::{Format, Name};
 use pigeon_services::{WallClock, sntp};
 
 const MAX_OPERATIONS: usize = 100;
@@ -35,9 +36,22 @@ struct Input {
 
 #[derive(Arbitrary, Debug)]
 enum Operation {
-    Bytes { from: u8, bytes: Vec<u8> },
-    Here { from: u8, question: u8, name: Vec<u8>, members: u64, port: u16 },
-    Again { from: u8, question: u8 },
+    Bytes {
+        from: u8,
+        bytes: Vec<u8>,
+    },
+    Here {
+        from: u8,
+        question: u8,
+        name: Vec<u8>,
+        members: u64,
+        port: u16,
+        door: Option<(u64, u16, u8)>,
+    },
+    Again {
+        from: u8,
+        question: u8,
+    },
     Refused,
     Wait(u16),
 }
@@ -79,7 +93,7 @@ fn search(input: &Input) {
     for operation in input.operations.iter().take(MAX_OPERATIONS) {
         for (to, question) in drain(&mut search) {
             assert!(targets.contains(&to), "{to} was asked");
-            assert!(input.anybody || question.len() == 200, "{} bytes", question.len());
+            assert!(input.anybody || question.len() == 256, "{} bytes", question.len());
             if to == targets[0] {
                 questions.push(question);
             }
@@ -103,11 +117,14 @@ fn search(input: &Input) {
                     assert_eq!((one.from, &*one.payload), (*from, &bytes[..]));
                     assert_eq!(one.hub.is_some(), !input.anybody);
                     assert!(one.round_trip <= now - Instant::ORIGIN);
-                    if let (Operation::Here { name, members, port, .. }, Some(hub)) =
+                    if let (Operation::Here { name, members, port, door, .. }, Some(hub)) =
                         (operation, one.hub)
+                        && Name::parse(name).is_ok()
                     {
-                        assert_eq!((&*hub.name, hub.members), (&name[..], *members));
-                        assert_eq!(hub.secure_port, *port);
+                        assert_eq!(hub.name.as_str().as_bytes(), &name[..]);
+                        assert_eq!((hub.members, hub.secure_port.unwrap_or(0)), (*members, *port));
+                        let told = hub.door.map(|door| (door.id, door.port, door.format));
+                        assert_eq!(told, door.map(|(id, port, style)| (id, port, format(style))));
                     }
                 }
             }
@@ -179,6 +196,10 @@ fn request(input: &Input) {
     assert_eq!(std::iter::from_fn(|| ask.poll_event()).count() + usize::from(outcome.is_some()), 1);
 }
 
+fn format(style: u8) -> Format {
+    Format::ALL[usize::from(style) % Format::ALL.len()]
+}
+
 /// What arrives in this operation, from whom.
 fn datagram(operation: &Operation, questions: &[Vec<u8>]) -> Option<(SocketAddr, Vec<u8>)> {
     let asked = |number: &u8| {
@@ -188,9 +209,10 @@ fn datagram(operation: &Operation, questions: &[Vec<u8>]) -> Option<(SocketAddr,
     match operation {
         Operation::Bytes { from, bytes } => Some((person(*from), bytes.clone())),
         Operation::Again { from, question } => Some((person(*from), asked(question).to_vec())),
-        Operation::Here { from, question, name, members, port } => {
+        Operation::Here { from, question, name, members, port, door } => {
             let nonce = asked(question).strip_prefix(b"/discover ").unwrap_or_default();
-            let numbers = format!(" {members} {port}");
+            let door = door.map(|(id, port, style)| format!(" {id:016x} {port} {}", format(style)));
+            let numbers = format!(" {members} {port}{}", door.unwrap_or_default());
             let bytes = [b"/here ", nonce, b" ", name, numbers.as_bytes()].concat();
             Some((person(*from), bytes))
         }

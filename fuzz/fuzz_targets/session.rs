@@ -3,28 +3,32 @@
 //!
 //! It never panics; it sends to the hub only, nothing that a datagram cannot carry, and nothing
 //! after it has left; strangers change nothing; typed lines leave once, in order, and wait no
-//! longer than until the hub is known; whoever was removed stays away until the person speaks; and
-//! no timer makes the driver spin.
+//! longer than until the hub is known; a server that has not answered as a hub with names gets no
+//! command that nobody typed; a session that was moved stays away until the person speaks; and no
+//! timer makes the driver spin.
 #![no_main]
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use pigeon_client::{Event, Said, Session, SessionConfig};
+use pigeon_client::{Event, LineError, Said, Session, SessionConfig};
 use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::{HUB, parse};
 use pigeon_fuzz::drain::drain;
+use pigeon_proto::{Format, Gone, Language, Name, Notice, sentence};
 use rand_pcg::Pcg64;
 
 /// Longer sequences find nothing that these do not, and slow the search down.
 const MAX_OPERATIONS: usize = 200;
 
-/// What one call may make a session send beside the lines that were typed: a proof, a heartbeat,
-/// a name, a resume word, `quit`.
-const MOST_AT_ONCE: usize = 5;
+/// Commands whose answer may be waited for.
+const MAX_PENDING: usize = 16;
+
+/// What one call may make a session send beside the lines that were typed: a proof, two heartbeats,
+/// a name, `quit`, and every command that was not answered.
+const MOST_AT_ONCE: usize = 5 + MAX_PENDING;
 
 /// Lines that may wait until the hub is known.
 const MAX_HELD: usize = 64;
@@ -70,23 +74,38 @@ enum Operation {
 enum FromHub {
     Answer {
         members: u8,
-        port: u16,
+        format: Option<Style>,
+        nick: Option<Nick>,
+        room: Option<Room>,
+        version: u8,
     },
     Message(Vec<u8>),
-    OwnMessage,
     Bye,
     Prove([u8; 16]),
-    Granted {
-        nick: Nick,
+    Named {
+        nick: Option<Nick>,
+        room: Room,
         word: bool,
     },
-    InUse(Nick),
-    Silent,
-    Removed,
-    Banned,
-    TakenBack,
+    Gone(u8),
+    /// `refused WHAT WHY`, from a list.
+    Refused {
+        what: u8,
+        why: u8,
+    },
+    Line(ControlLine),
+    /// A control line as a sentence.
+    Sentence {
+        line: ControlLine,
+        chinese: bool,
+    },
     /// What the session last sent.
     Echo,
+    /// A control line with anything behind its kind.
+    Any {
+        kind: u8,
+        rest: Vec<u8>,
+    },
     /// A line of the hub's with anything in a place, repeated.
     Grown {
         start: Start,
@@ -96,12 +115,36 @@ enum FromHub {
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
+enum Style {
+    Chat,
+    Classic,
+    Raw,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Room {
+    Lobby,
+    Other,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum ControlLine {
+    Roster,
+    News,
+    Rooms,
+    Set,
+    Msg,
+    Said,
+    Help,
+    Probe,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
 enum Start {
     Nothing,
     Prove,
-    Granted,
-    GrantedDogWithWord,
-    Stay,
+    NamedWithWord,
+    Roster,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -111,6 +154,8 @@ enum Line {
     Empty,
     Quit,
     Command(Vec<u8>),
+    FullWidth(Nick),
+    Control(Vec<u8>),
     Grown { byte: u8, length: u16 },
     GrownNick { byte: u8, length: u16 },
 }
@@ -139,9 +184,40 @@ fn nick(nick: Nick) -> &'static str {
     }
 }
 
-fn local() -> SocketAddr {
-    parse("10.0.2.1:40000")
+fn room(room: Room) -> &'static str {
+    match room {
+        Room::Lobby => "lobby",
+        Room::Other => "7b",
+    }
 }
+
+fn control_line(line: ControlLine) -> &'static str {
+    match line {
+        ControlLine::Roster => "roster lobby 3 2 1 0 dog cat 10.0.2.1:40000",
+        ControlLine::News => "notice lobby 4 renamed dog,cat;2",
+        ControlLine::Rooms => "rooms 0 2 lobby 3 7b 1",
+        ControlLine::Set => "set quiet on",
+        ControlLine::Msg => "msg from cat psst",
+        ControlLine::Said => "said 1 2 plain cat hi",
+        ControlLine::Help => "help",
+        ControlLine::Probe => "probe 7f3a",
+    }
+}
+
+const SUBJECTS: [&str; 7] = ["say", "member", "nick", "resume", "join", "who", "command"];
+const REASONS: [&str; 8] = [
+    "in-use",
+    "password",
+    "not-a-word",
+    "expired",
+    "taken dog",
+    "rate 20 -",
+    "hub-full",
+    "overloaded",
+];
+const KINDS: [&str; 11] = [
+    "name", "refused", "roster", "notice", "rooms", "set", "msg", "said", "gone", "pigeon/1", "new",
+];
 
 struct Model {
     session: Session<Pcg64>,
@@ -155,7 +231,9 @@ struct Model {
     calls: usize,
     last: Vec<u8>,
     left: bool,
-    removed: bool,
+    moved: bool,
+    /// Whether a line with a slash was ever typed, or a hub with names asked.
+    has_typed_commands: bool,
 }
 
 impl Model {
@@ -168,8 +246,7 @@ impl Model {
         };
         let config = SessionConfig {
             hub: parse(HUB),
-            local: Some(local()),
-            nick: input.nick.map(|n| nick(n).to_string()),
+            nick: input.nick.and_then(|n| Name::parse(nick(n).as_bytes()).ok()),
             heartbeat,
             plain: input.plain,
         };
@@ -185,7 +262,8 @@ impl Model {
             calls: 1,
             last: Vec::new(),
             left: false,
-            removed: false,
+            moved: false,
+            has_typed_commands: false,
         }
     }
 
@@ -218,32 +296,52 @@ impl Model {
     }
 
     fn payload(&self, what: &FromHub) -> Vec<u8> {
-        let granted = |nick, word| match word {
-            true => format!("* you are {nick}; /resume 7-abcdefghijklmnop takes the name back\n"),
-            false => format!("* you are {nick}\n"),
-        };
+        let or_none = |nick: &Option<Nick>| nick.map_or("-", self::nick);
         match what {
-            FromHub::Answer { members, port } => format!("^hb^ pigeon/1 {members} {port}"),
+            FromHub::Answer { members, format: None, .. } => format!("^hb^ pigeon/1 {members} 0"),
+            FromHub::Answer { members, format: Some(format), nick, room: place, version } => {
+                let format = match format {
+                    Style::Chat => "chat",
+                    Style::Classic => "classic",
+                    Style::Raw => "raw",
+                };
+                let (nick, place) = (or_none(nick), place.map_or("-", room));
+                format!("^hb^ pigeon/1 {members} 0 {format} {nick} {place} {version} 0")
+            }
             FromHub::Message(text) => return [b"cat: ", &text[..], b"\n"].concat(),
-            FromHub::OwnMessage => format!("{}: what I said\n", local()),
             FromHub::Bye => "Bye!".into(),
             FromHub::Prove(token) => return [b"/prove ", &token[..]].concat(),
-            FromHub::Granted { nick: name, word } => granted(nick(*name), *word),
-            FromHub::InUse(name) => {
-                format!("* you stay {}, not {}: that name is in use\n", local(), nick(*name))
+            FromHub::Named { nick, room: place, word } => {
+                let word = if *word { "7-abcdefghijklmnop" } else { "-" };
+                format!("^hb^ name {} {} {word}", or_none(nick), room(*place))
             }
-            FromHub::Silent => "* you were silent for 30s and are no member any more; …\n".into(),
-            FromHub::Removed => "* you were removed by the operator\n".into(),
-            FromHub::Banned => "* you were banned by the operator\n".into(),
-            FromHub::TakenBack => "* your name was taken back from another address\n".into(),
+            FromHub::Gone(which) => {
+                let gone = Gone::ALL[usize::from(*which) % Gone::ALL.len()];
+                return Notice::Gone(gone).to_bytes();
+            }
+            FromHub::Refused { what, why } => {
+                let what = SUBJECTS[usize::from(*what) % SUBJECTS.len()];
+                let why = REASONS[usize::from(*why) % REASONS.len()];
+                format!("^hb^ refused {what} {why}")
+            }
+            FromHub::Line(line) => format!("^hb^ {}", control_line(*line)),
+            FromHub::Sentence { line, chinese } => {
+                let line = format!("^hb^ {}", control_line(*line));
+                let notice = Notice::parse(line.as_bytes()).expect("a control line");
+                let language = if *chinese { Language::Chinese } else { Language::English };
+                sentence::line(&notice, language)
+            }
             FromHub::Echo => return self.last.clone(),
+            FromHub::Any { kind, rest } => {
+                let kind = KINDS[usize::from(*kind) % KINDS.len()];
+                return [b"^hb^ ", kind.as_bytes(), b" ", &rest[..]].concat();
+            }
             FromHub::Grown { start, byte, length } => {
                 let start: &[u8] = match start {
                     Start::Nothing => b"",
                     Start::Prove => b"/prove ",
-                    Start::Granted => b"* you are ",
-                    Start::GrantedDogWithWord => b"* you are dog; /resume ",
-                    Start::Stay => b"* you stay ",
+                    Start::NamedWithWord => b"^hb^ name dog lobby ",
+                    Start::Roster => b"^hb^ roster lobby 3 2 1 0 ",
                 };
                 return grown(start, *byte, *length);
             }
@@ -260,21 +358,32 @@ impl Model {
             Line::Empty => b" ".to_vec(),
             Line::Quit => b"/quit".to_vec(),
             Line::Command(rest) => [b"/", &rest[..]].concat(),
+            Line::FullWidth(name) => format!("／nick {}", nick(*name)).into_bytes(),
+            Line::Control(rest) => [b" ^hb^", &rest[..]].concat(),
             Line::Grown { byte, length } => grown(b"", *byte, *length),
             Line::GrownNick { byte, length } => grown(b"/nick ", *byte, *length),
         };
+        self.has_typed_commands |= line.trim_ascii().starts_with(b"/") || line.contains(&0xef);
         match self.session.handle_line(self.now, &line) {
             Ok(Said::Sent | Said::IntoSilence) => {
                 assert!(!self.left, "said after the end");
-                self.removed = false;
+                self.moved = false;
                 // Others than these may look like what the session sends of its own accord.
                 if line.starts_with(b"#") && line.len() < 20 {
                     self.typed.push_back(line);
                 }
             }
-            Ok(Said::Quit) => self.removed = false,
-            Ok(Said::Nothing) => {}
-            Err(error) => assert!(line.len() > 65_507, "{error}"),
+            Ok(Said::Quit) => self.moved = false,
+            Ok(Said::Nothing | Said::Answered) => {}
+            Err(LineError::TooLong { length, .. }) => assert!(length > 65_507),
+            Err(LineError::Control) => {
+                let text = line.trim_ascii();
+                assert!(text[..4].eq_ignore_ascii_case(b"^hb^"), "{text:?}");
+            }
+            Err(LineError::Raw(_)) => {
+                assert_eq!(self.session.format(), Some(Format::Raw));
+                assert!(line.trim_ascii().starts_with(b"/") || line.starts_with("／".as_bytes()));
+            }
         }
     }
 
@@ -295,7 +404,8 @@ impl Model {
     /// interval, and each may be missed once.
     fn run(&mut self, end: Instant) {
         let shortest = (self.heartbeat * 4 / 5).min(Duration::from_millis(500));
-        let most = 4 + 4 * (end - self.now).as_millis() / shortest.as_millis();
+        let most =
+            4 + 3 * MAX_PENDING as u128 + 4 * (end - self.now).as_millis() / shortest.as_millis();
         let mut woken = 0;
         while let Some(deadline) = self.session.poll_timeout().filter(|deadline| *deadline <= end) {
             self.now = self.now.max(deadline);
@@ -320,19 +430,20 @@ impl Model {
         let sent = drain(&mut self.session);
         let mut known = false;
         let mut leaving = false;
-        let mut removed = self.removed;
+        let mut moved = self.moved;
         while let Some(event) = self.session.poll_event() {
             assert!(!self.left, "{event:?} after the end");
             match event {
-                Event::Joined(_) | Event::JoinedPlainly | Event::Again { .. } => known = true,
+                Event::Joined(_) | Event::JoinedPlainly | Event::Unheard => known = true,
                 Event::Left => leaving = true,
-                Event::Removed => removed = true,
+                Event::Notice(Notice::Gone(Gone::Moved)) => moved = true,
+                Event::Notice(Notice::Gone(Gone::Kicked | Gone::Banned)) => moved = false,
                 _ => {}
             }
         }
         assert!(!self.left || sent.is_empty(), "sent after the end: {sent:?}");
-        let stays = !self.removed || leaving || sent.is_empty();
-        assert!(stays, "sent although removed: {sent:?}");
+        let stays = !self.moved || !moved || leaving || sent.is_empty();
+        assert!(stays, "sent although moved: {sent:?}");
         let typed = sent.iter().filter(|(_, bytes)| self.typed.contains(bytes)).count();
         let most = MOST_AT_ONCE * std::mem::take(&mut self.calls) + MAX_HELD;
         assert!(sent.len() - typed <= most, "{} datagrams, at most {most}", sent.len());
@@ -344,12 +455,18 @@ impl Model {
                 assert!(place == Some(0), "overtook {:?}", self.typed);
                 place.and_then(|place| self.typed.remove(place));
             }
+            if bytes.starts_with(b"/") && !bytes.starts_with(b"/prove ") {
+                // What was asked of a hub before it changed its format may be on its way.
+                self.has_typed_commands |=
+                    self.session.format().is_some_and(|format| format != Format::Raw);
+                assert!(self.has_typed_commands, "a command that nobody typed: {bytes:?}");
+            }
             self.last = bytes;
         }
         if leaving || known {
             assert!(self.typed.is_empty(), "the hub is known, and lines wait: {:?}", self.typed);
         }
-        self.removed = removed && !leaving;
+        self.moved = moved && !leaving;
         self.left |= leaving;
         if self.left {
             assert_eq!(self.session.poll_timeout(), None, "a timer after the end");

@@ -14,12 +14,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, Transmit};
+use pigeon_proto::{Discover as HubQuestion, Door, Here, Name, Nonce};
 
 /// How often the question is asked.
 const QUESTIONS: usize = 3;
-
-/// A question for hubs has this many bytes, so that no answer is longer than it.
-const HUB_QUESTION: usize = 200;
 
 /// The most peers reported. More than that do not answer; they attack.
 const MAX_PEERS: usize = 65_536;
@@ -52,12 +50,14 @@ pub struct Discovered {
 /// What a hub says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubAnswer {
-    /// Its name, as it came: to be escaped before it is shown.
-    pub name: Box<[u8]>,
+    /// Its name.
+    pub name: Name,
     /// How many members it has.
     pub members: u64,
-    /// Where it speaks QUIC; 0 for nowhere.
-    pub secure_port: u16,
+    /// The port of its encrypted side; `None` if it has none.
+    pub secure_port: Option<u16>,
+    /// Which hub it is, and where its first door stands. Hubs of before do not say.
+    pub door: Option<Door>,
 }
 
 /// What a search reports.
@@ -112,8 +112,9 @@ impl Discover {
         let payload = match &self.question {
             Question::Anybody(payload) => payload.to_vec(),
             Question::Hubs(secret) => {
-                let question = format!("/discover {}", nonce(*secret, self.asked.len()));
-                format!("{question:HUB_QUESTION$}").into_bytes()
+                let nonce = nonce(*secret, self.asked.len());
+                let nonce = Nonce::new(nonce.as_bytes());
+                nonce.map(|nonce| HubQuestion { nonce }.to_bytes()).unwrap_or_default()
             }
         };
         self.asked.push(now);
@@ -139,9 +140,11 @@ impl Discover {
         let (asked, exact, hub) = match &self.question {
             Question::Anybody(_) => (*self.asked.first()?, self.asked.len() == 1, None),
             Question::Hubs(secret) => {
-                let (nonce_said, hub) = read_here(datagram.payload)?;
+                let here = Here::parse(datagram.payload)?;
                 let number = (0..self.asked.len())
-                    .find(|&number| nonce(*secret, number).as_bytes() == nonce_said)?;
+                    .find(|&number| nonce(*secret, number) == here.nonce.as_str())?;
+                let Here { name, members, secure_port, door, .. } = here;
+                let hub = HubAnswer { name, members, secure_port, door };
                 (*self.asked.get(number)?, true, Some(hub))
             }
         };
@@ -154,22 +157,6 @@ impl Discover {
 /// lost. So the answer also tells which question it belongs to.
 fn nonce(secret: u64, number: usize) -> String {
     format!("{secret:016x}{number}")
-}
-
-/// `/here NONCE NAME MEMBERS SECUREPORT`. The name is what stands between, spaces and all.
-fn read_here(payload: &[u8]) -> Option<(&[u8], HubAnswer)> {
-    let rest = payload.trim_ascii().strip_prefix(b"/here ")?;
-    let mut fields = rest.splitn(2, |&byte| byte == b' ');
-    let (nonce, rest) = (fields.next()?, fields.next()?);
-    let mut fields = rest.rsplitn(3, |&byte| byte == b' ');
-    let secure_port = number(fields.next()?)?;
-    let members = number(fields.next()?)?;
-    let name = fields.next()?.into();
-    Some((nonce, HubAnswer { name, members, secure_port }))
-}
-
-fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 impl Machine for Discover {
@@ -220,6 +207,7 @@ impl Machine for Discover {
 mod tests {
     use pigeon_netsim::path::Conditions;
     use pigeon_netsim::simulation::{Direction, Network, Node, Peer};
+    use pigeon_proto::Format;
 
     use super::*;
 
@@ -255,11 +243,11 @@ mod tests {
     fn here(question: &[u8]) -> Option<Vec<u8>> {
         let text = std::str::from_utf8(question).unwrap();
         let nonce = text.strip_prefix("/discover ")?.trim_end();
-        Some(format!("/here {nonce} the hub 3 0").into_bytes())
+        Some(format!("/here {nonce} library 3 0 00000000000000ff 9998 raw").into_bytes())
     }
 
     #[test]
-    fn everybody_is_asked_three_times_in_200_bytes_with_nonces_of_their_own() {
+    fn everybody_is_asked_three_times_in_256_bytes_with_nonces_of_their_own() {
         let mut network = Network::new(1);
         let deaf = network.add(host(1), Peer::new());
         let search = search(&mut network, &[host(1)], Question::Hubs(7));
@@ -272,7 +260,7 @@ mod tests {
             heard.iter().map(|one| one.payload.trim_ascii_end()).collect();
         assert_eq!(nonces.len(), 3);
         for one in heard {
-            assert_eq!(one.payload.len(), HUB_QUESTION);
+            assert_eq!(one.payload.len(), HubQuestion::PADDED_TO);
             let nonce = one.payload.trim_ascii_end().strip_prefix(b"/discover ").unwrap();
             assert!(nonce.len() <= 32 && nonce.iter().all(u8::is_ascii_alphanumeric));
         }
@@ -290,7 +278,9 @@ mod tests {
         network.run_for(SECOND * 2);
         let expected = vec![(host(1), 20, true), (host(2), 300, true)];
         assert_eq!(found(&network, search), (expected, 1000));
-        let hub = HubAnswer { name: (*b"the hub").into(), members: 3, secure_port: 0 };
+        let door = Door { id: 0xff, port: 9998, format: Format::Raw };
+        let name = Name::parse(b"library").unwrap();
+        let hub = HubAnswer { name, members: 3, secure_port: None, door: Some(door) };
         assert!(network.events(search).iter().all(|(_, event)| match event {
             Search::Found(one) => one.hub.as_ref() == Some(&hub),
             Search::Over => true,
@@ -306,7 +296,7 @@ mod tests {
             |_| Some(b"/here 1234 hub 3 0".to_vec()),
             |_| Some(b"/here".to_vec()),
             |_| Some(Vec::new()),
-            |question| Some([&here(question)?[..], b"x"].concat()),
+            |question| Some([b"x", &here(question)?[..]].concat()),
             |_| Some(b"\xff\xff\xff\xff /here".to_vec()),
         ];
         let targets: Vec<SocketAddr> = (1..).take(wrong.len()).map(host).collect();

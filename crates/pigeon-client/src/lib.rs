@@ -1,8 +1,8 @@
 //! The other end, as pure state machines. No clock, no socket, no randomness of its own.
 //!
-//! - [`Session`]: what `pigeon join` does: heartbeats, what is heard, and whether the hub is there.
+//! - [`Session`]: what `pigeon join` does: heartbeats, control lines, name and room.
 //! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
-//! - [`Roster`]: who is where, as far as the hub's lines tell; [`Spoken`]: what such a line is.
+//! - [`Roster`]: who is where, as far as control lines tell; [`Spoken`]: who said a line of chat.
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
 //! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
 //! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
@@ -13,17 +13,17 @@ mod arrivals;
 mod ask;
 pub mod chat;
 mod discover;
-mod heartbeat;
 mod listener;
 mod roster;
 mod sender;
 mod session;
+mod spoken;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
 pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
-pub use heartbeat::Answer;
 pub use listener::{Heard, Listener};
-pub use roster::{Roster, Spoken};
+pub use roster::Roster;
 pub use sender::{SENDER_QUEUE, Sender};
 pub use session::{Contact, Event, LineError, Said, Session, SessionConfig};
+pub use spoken::Spoken;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
-use crate::Arrivals;
+use crate::arrivals::Arrivals;
 
 /// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 65_536;

@@ -1,515 +1,533 @@
-//! Who is where, as far as a hub's lines in the chat format tell: for a list beside the messages.
+//! Who is in our room, and which rooms there are, as far as control lines tell: for a list beside
+//! the messages.
 //!
-//! The lines are made for people, and any program can read them; so does this one. What it cannot
-//! read it passes over: a wrong list would be worse than a short one.
+//! The answer to each heartbeat carries the VERSION of the room's roster. The list follows it by
+//! the notices of who came and went, which each carry the version after them; where the numbers do
+//! not add up, something was lost, and the list is asked for again:
+//!
+//! ```text
+//!   /who ─▶ roster … 0 a b c    /who 3 ─▶ roster … 3 d e    complete: 5 members, version 17
+//!   notice … 18 joined f        the list is at 18
+//!   ^hb^ pigeon/1 … 20 …        two changes were not heard of: /who
+//! ```
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
+use pigeon_proto::{Answer, Change, Command, Label, Name, News, Notice, RoomName};
 
-use crate::Contact;
+use crate::session::Event;
 
 /// The most names kept. A longer list is of no use to a person; the rest is counted.
 const MAX_NAMES: usize = 1_000;
 
-/// The longest text taken for a name, in bytes: 32 characters of four.
-const MAX_NAME: usize = 128;
+/// The most rooms kept.
+const MAX_ROOMS: usize = 200;
 
-/// The least time between two questions of our own.
+/// The least time between two lists of the room that were asked for, and the same for a room so
+/// large that a list takes many datagrams.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+const ASK_LARGE_EVERY: Duration = Duration::from_secs(60);
 
-/// How long a list is believed where nothing speaks against it. News gets lost like everything else,
-/// and rooms too large for it get none.
-const DOUBT_AFTER: Duration = Duration::from_secs(60);
+/// From how many members on a room is large.
+const LARGE: u64 = 200;
 
-/// How long an answer to a question of our own may take. A later one is shown like any other.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long a list of rooms is believed. No version tells that it has changed.
+const ROOMS_EVERY: Duration = Duration::from_secs(60);
 
-/// How a room's news ends that tells of members gone.
-const GONE: [&str; 5] = [
-    " left",
-    " timed out",
-    " removed by the operator",
-    " banned by the operator",
-    " moved to another address",
-];
+/// How long the next part of a list may take: longer than a session repeats the question.
+const PART_WITHIN: Duration = Duration::from_secs(8);
 
-/// How news ends that is too much to be told.
-const UNCOUNTED: &str = " more came or went";
-
-/// A line that came from a hub, without its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoken<'a> {
-    /// `NAME: TEXT`, said to the room.
-    Said {
-        /// A name, or an address.
-        name: &'a str,
-        /// What was said.
-        text: &'a str,
-    },
-    /// `NAME (to you): TEXT`.
-    ToYou {
-        /// Who said it.
-        name: &'a str,
-        /// What was said.
-        text: &'a str,
-    },
-    /// `you (to NAME): TEXT`: our own words, on their way to one.
-    FromYou {
-        /// To whom.
-        name: &'a str,
-        /// What was said.
-        text: &'a str,
-    },
-    /// `* TEXT`: the hub's own.
-    Notice(&'a str),
-    /// Anything else.
-    Other(&'a str),
-}
-
-impl<'a> Spoken<'a> {
-    /// Reads a line. In the classic and raw formats nearly all are [`Spoken::Other`].
-    pub fn parse(line: &'a str) -> Spoken<'a> {
-        if let Some(text) = line.strip_prefix("* ") {
-            return Spoken::Notice(text);
-        }
-        let Some((name, text)) = line.split_once(": ") else { return Spoken::Other(line) };
-        if is_name(name) {
-            return Spoken::Said { name, text };
-        }
-        if let Some(name) = name.strip_suffix(" (to you)").filter(|name| is_name(name)) {
-            return Spoken::ToYou { name, text };
-        }
-        let to = name.strip_prefix("you (to ").and_then(|rest| rest.strip_suffix(')'));
-        match to.filter(|name| is_name(name)) {
-            Some(name) => Spoken::FromYou { name, text },
-            None => Spoken::Other(line),
-        }
-    }
-
-    /// Whether this is a notice of who came and went, and not the answer to a command.
-    pub fn is_news(&self) -> bool {
-        matches!(self, Spoken::Notice(text) if is_news(text))
-    }
-}
-
-/// Whether a notice tells a room who came and went, and is not the answer to a command.
-fn is_news(notice: &str) -> bool {
-    let tells = |news: &str| {
-        let verb = news.ends_with(" joined") || GONE.iter().any(|verb| news.ends_with(verb));
-        verb || news.contains(" is now ") || news.ends_with(UNCOUNTED)
-    };
-    notice.split("; ").all(tells)
-}
-
-/// Whether a hub would call somebody this: one word without `:`, or an address.
-fn is_name(text: &str) -> bool {
-    let word = !text.is_empty() && text.len() <= MAX_NAME && !text.contains(char::is_whitespace);
-    word && (!text.contains(':') || text.parse::<SocketAddr>().is_ok())
-}
+/// How long the notices of one second may take to come, one after the other.
+const NOTICES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Who is in our room, and which rooms there are.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    me: Option<String>,
-    room: Option<String>,
-    members: BTreeSet<String>,
-    /// Members that were counted but not named.
+    me: Option<Name>,
+    room: Option<RoomName>,
+    members: Members,
+    rooms: Vec<(RoomName, u32)>,
+    version: Version,
+    who: Listing,
+    /// The list that is being asked for.
+    draft: Members,
+    all_rooms: Listing,
+    draft_rooms: Vec<(RoomName, u32)>,
+    changes: u64,
+}
+
+/// People, programs that only send, and how many more there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Members {
+    people: BTreeSet<Label>,
+    senders: BTreeSet<Label>,
     more: u64,
-    rooms: Vec<(String, u64)>,
-    /// Whether the hub has shown that it understands commands.
-    answers: bool,
-    /// Whether the lists may be wrong.
-    stale: bool,
-    version: u64,
-    asked: Option<Instant>,
-    /// Answers to our own questions that are still to come: to `/who`, to `/rooms`.
-    awaited: [bool; 2],
+}
+
+/// How far the list follows the version of the hub's roster.
+#[derive(Clone, Debug, Default)]
+struct Version {
+    /// The version that the list is at, without the notices of the newest version.
+    base: Option<u64>,
+    /// The newest version that was told, and how many changes its notices told of.
+    newest: u64,
+    told: u64,
+    /// When the newest was first told.
+    since: Option<Instant>,
+}
+
+impl Version {
+    fn is_followed(&self) -> bool {
+        self.base.is_some_and(|base| base.saturating_add(self.told) == self.newest)
+    }
+
+    /// A list of this version is complete.
+    fn set(&mut self, version: u64) {
+        *self = Version { base: Some(version), newest: version, told: 0, since: None };
+    }
+
+    /// A version is told, by a notice of so many changes or by the answer to a heartbeat.
+    fn hear(&mut self, now: Instant, version: u64, changes: u64) {
+        if version != self.newest {
+            // A hub that was restarted counts from the beginning.
+            self.base = self.is_followed().then_some(self.newest).filter(|base| *base < version);
+            (self.newest, self.told, self.since) = (version, 0, Some(now));
+        }
+        self.told = self.told.saturating_add(changes);
+    }
+}
+
+/// A list that comes in parts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Listing {
+    /// When the first part was last asked for.
+    began: Option<Instant>,
+    /// The part that is wanted, and since when. `None` if none is.
+    wanted: Option<(u32, Instant)>,
+}
+
+impl Listing {
+    /// Whether the last one began so long ago, and none is coming.
+    fn may_begin(&self, now: Instant, every: Duration) -> bool {
+        let is_coming = self.wanted.is_some_and(|(_, since)| now - since < PART_WITHIN);
+        !is_coming && self.began.is_none_or(|began| now - began >= every)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        (self.began, self.wanted) = (Some(now), Some((0, now)));
+    }
+
+    /// Takes a part, if it is the one that is wanted.
+    fn take(&mut self, from: u32) -> bool {
+        self.wanted.take_if(|(wanted, _)| *wanted == from).is_some()
+    }
 }
 
 impl Roster {
     /// What the hub calls us, if it has said so.
-    pub fn me(&self) -> Option<&str> {
-        self.me.as_deref()
+    pub fn me(&self) -> Option<&Name> {
+        self.me.as_ref()
     }
 
     /// The room we are in, if the hub has said so.
-    pub fn room(&self) -> Option<&str> {
-        self.room.as_deref()
+    pub fn room(&self) -> Option<&RoomName> {
+        self.room.as_ref()
     }
 
-    /// The members of our room that we know of, in order.
-    pub fn members(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().map(String::as_str)
+    /// The people in our room that we know of, in order.
+    pub fn people(&self) -> impl Iterator<Item = &Label> {
+        self.members.people.iter()
+    }
+
+    /// The programs in our room that only send, as far as we know of them, in order.
+    pub fn senders(&self) -> impl Iterator<Item = &Label> {
+        self.members.senders.iter()
     }
 
     /// How many more members our room has than we know by name.
     pub fn more(&self) -> u64 {
-        self.more
+        self.members.more
     }
 
     /// The rooms that the hub has told of, and how many members they had then.
-    pub fn rooms(&self) -> &[(String, u64)] {
+    pub fn rooms(&self) -> &[(RoomName, u32)] {
         &self.rooms
     }
 
     /// A number that grows with every change of what can be seen here.
-    pub fn version(&self) -> u64 {
-        self.version
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
-    /// The hub was away, or we were: what we knew may be wrong.
-    pub fn doubt(&mut self) {
-        self.stale = true;
-    }
-
-    /// Takes in a line. False if it answers a question that only this roster has asked, so that
-    /// nobody needs to see it.
-    pub fn hear(&mut self, now: Instant, line: Spoken<'_>) -> bool {
-        match line {
-            Spoken::Said { name, .. } if name != "hub" => self.meet(name),
-            Spoken::Notice(text) => {
-                self.version += 1;
-                return !self.hear_notice(now, text);
-            }
-            _ => {}
-        }
-        true
-    }
-
-    /// The person is about to send a line. Its answer is for the person.
-    pub fn typed(&mut self, line: &str) {
-        match line.split_ascii_whitespace().next() {
-            Some("/who") => self.awaited[0] = false,
-            Some("/rooms") => self.awaited[1] = false,
+    /// Takes in what a session reports.
+    pub fn hear(&mut self, now: Instant, event: &Event) {
+        match event {
+            Event::Joined(answer) | Event::Answered(answer) => self.hear_answer(now, answer),
+            Event::Notice(notice) | Event::Background(notice) => self.hear_notice(now, notice),
+            Event::Again { .. } => self.version.base = None,
             _ => {}
         }
     }
 
-    /// What to ask the hub, if its lists are wanted. Nothing until the hub has answered some
-    /// command: a server that knows none would publish the question to everybody. And nothing while
-    /// the hub is away, or has sent us away: whoever asks is a member again.
-    pub fn questions(&mut self, now: Instant, contact: Contact) -> Option<[&'static str; 2]> {
-        let asked_within = |time| self.asked.is_some_and(|asked| now - asked < time);
-        let wanted = self.stale || !asked_within(DOUBT_AFTER);
-        let reachable = matches!(contact, Contact::Answering | Contact::Plain);
-        if !self.answers || !wanted || !reachable || asked_within(ASK_EVERY) {
-            return None;
+    /// What to ask the hub next, with [`Session::ask`](crate::Session::ask), if anything. `asked`
+    /// returns false where the hub cannot be asked now.
+    pub fn questions(&mut self, now: Instant, mut asked: impl FnMut(&Command<'_>) -> bool) {
+        let size = self.members.count();
+        let every = if size > LARGE { ASK_LARGE_EVERY } else { ASK_EVERY };
+        let settled = self.version.since.is_none_or(|since| now - since >= NOTICES_WITHIN);
+        let is_old = !self.version.is_followed() && (settled || self.version.base.is_none());
+        if is_old && self.who.may_begin(now, every) && asked(&Command::Who { from: 0 }) {
+            self.who.begin(now);
+            self.draft = Members::default();
         }
-        self.stale = false;
-        self.asked = Some(now);
-        self.awaited = [true, true];
-        Some(["/who", "/rooms"])
-    }
-
-    /// Whether the notice answers a question of our own.
-    fn hear_notice(&mut self, now: Instant, text: &str) -> bool {
-        let known = self.asked.is_some_and(|asked| now - asked < ANSWER_WITHIN);
-        if let Some((count, rest)) = text.split_once(" in ").filter(|(c, _)| counts(c, "member"))
-            && let Some((room, names)) = rest.split_once(": ")
-        {
-            self.answers = true;
-            self.members.clear();
-            self.enter(room);
-            let total = first_number(count);
-            split_list(names).0.for_each(|name| self.add(name));
-            self.more = total.saturating_sub(self.members.len() as u64);
-            self.stale = false;
-            return std::mem::take(&mut self.awaited[0]) && known;
+        let every = ROOMS_EVERY;
+        if self.all_rooms.may_begin(now, every) && asked(&Command::Rooms { from: 0 }) {
+            self.all_rooms.begin(now);
+            self.draft_rooms.clear();
         }
-        if let Some((_, names)) = text.split_once(": ").filter(|(c, _)| counts(c, "room")) {
-            self.answers = true;
-            self.rooms = split_list(names).0.filter_map(room_and_count).take(MAX_NAMES).collect();
-            return std::mem::take(&mut self.awaited[1]) && known;
-        }
-        if let Some(rest) = text.strip_prefix("you are ") {
-            self.hear_of_me(rest);
-        } else if text.starts_with("you were ") || text.starts_with("your name was taken ") {
-            self.stale = true;
-        } else {
-            self.hear_news(text);
-        }
-        false
-    }
-
-    /// `NAME; /resume WORD …`, `NAME again, in ROOM`, `NAME already`, `in ROOM, 3 members`.
-    fn hear_of_me(&mut self, rest: &str) {
-        let moved = rest.strip_prefix("in ").and_then(|rest| rest.rsplit_once(", "));
-        if let Some((room, _)) = moved.filter(|(_, count)| counts(count, "member")) {
-            self.enter(room);
-            self.members.clear();
-            self.more = 0;
-        } else if let Some((name, room)) = rest.split_once(" again, in ") {
-            self.me = Some(name.to_string());
-            self.enter(room);
-        } else if let Some((name, _)) = rest.split_once("; /resume ") {
-            if let Some(before) = self.me.replace(name.to_string()) {
-                self.members.remove(&before);
+        // The next parts. A session that already waits for one is not asked twice.
+        for (listing, rooms) in [(self.who, false), (self.all_rooms, true)] {
+            if let Some((from, since)) = listing.wanted.filter(|(from, _)| *from > 0)
+                && now - since < PART_WITHIN
+            {
+                asked(&if rooms { Command::Rooms { from } } else { Command::Who { from } });
             }
-            self.add(name);
-        } else {
+        }
+    }
+
+    fn hear_answer(&mut self, now: Instant, answer: &Answer) {
+        let Some(you) = &answer.you else { return };
+        self.call_me(you.name.as_ref());
+        if let Some(room) = &you.room {
+            self.enter(room);
+        }
+        if let Some(version) = answer.version {
+            self.version.hear(now, version, 0);
+        }
+    }
+
+    fn hear_notice(&mut self, now: Instant, notice: &Notice) {
+        match notice {
+            Notice::Name { name, room, .. } => {
+                self.call_me(name.as_ref());
+                self.enter(room);
+            }
+            Notice::Roster(roster) => self.hear_roster(now, roster),
+            Notice::Rooms { from, total, rooms } => self.hear_rooms(now, *from, *total, rooms),
+            Notice::News(news) => self.hear_news(now, news),
+            Notice::Gone(_) => self.version.base = None,
+            _ => {}
+        }
+    }
+
+    fn call_me(&mut self, name: Option<&Name>) {
+        if self.me.as_ref() != name {
+            self.me = name.cloned();
+            self.changes += 1;
+        }
+    }
+
+    fn enter(&mut self, room: &RoomName) {
+        if self.room.as_ref() == Some(room) {
             return;
         }
-        self.answers = true;
-        self.stale = true;
+        self.room = Some(room.clone());
+        self.members = Members::default();
+        self.version = Version::default();
+        self.who = Listing::default();
+        self.all_rooms = Listing::default();
+        self.changes += 1;
     }
 
-    /// `a, b and 3 more joined; c timed out; d is now e, f is now g`. A line tells what happened in
-    /// a second, and whoever it says has come is there at its end: so whoever gave up a name goes
-    /// before whoever has it now comes.
-    fn hear_news(&mut self, text: &str) {
-        let news: Vec<News<'_>> = text.split("; ").filter_map(News::parse).collect();
-        if news.is_empty() {
+    fn hear_roster(&mut self, now: Instant, roster: &pigeon_proto::Roster) {
+        if self.room.as_ref() != Some(&roster.room) || !self.who.take(roster.from) {
             return;
         }
-        news.iter().for_each(|news| self.take_out(news));
-        news.iter().for_each(|news| self.bring_in(news));
-        // The hub speaks of members, so it knows commands; who was here before is still unknown.
-        self.stale |= !self.answers;
-        self.answers = true;
+        let (people, senders) = (u64::from(roster.people), u64::from(roster.senders));
+        for (at, name) in (u64::from(roster.from)..).zip(&roster.names) {
+            self.draft.add(name, at < people);
+        }
+        let listed = roster.from.saturating_add(u32::try_from(roster.names.len()).unwrap_or(0));
+        let is_complete = u64::from(listed) >= people + senders
+            || roster.names.is_empty()
+            || self.draft.named() >= MAX_NAMES;
+        self.draft.more = (people + senders).saturating_sub(self.draft.named() as u64);
+        if !is_complete {
+            self.who.wanted = Some((listed, now));
+        }
+        // Of a long list the beginning is worth seeing where there was nothing.
+        if is_complete || self.members == Members::default() {
+            self.members = self.draft.clone();
+            self.changes += 1;
+        }
+        if is_complete {
+            self.version.set(roster.version);
+        }
     }
 
-    fn take_out(&mut self, news: &News<'_>) {
-        match news {
-            News::Gone(names, more) => {
-                let unknown = names.iter().filter(|name| !self.members.remove(**name)).count();
-                self.more = self.more.saturating_sub(more.saturating_add(unknown as u64));
-                self.stale |= *more > 0;
+    fn hear_rooms(&mut self, now: Instant, from: u32, total: u32, rooms: &[(RoomName, u32)]) {
+        if !self.all_rooms.take(from) {
+            return;
+        }
+        let space = MAX_ROOMS.saturating_sub(self.draft_rooms.len());
+        self.draft_rooms.extend(rooms.iter().take(space).cloned());
+        let listed = from.saturating_add(u32::try_from(rooms.len()).unwrap_or(0));
+        if listed >= total || rooms.is_empty() || self.draft_rooms.len() >= MAX_ROOMS {
+            self.rooms = std::mem::take(&mut self.draft_rooms);
+            self.changes += 1;
+        } else {
+            self.all_rooms.wanted = Some((listed, now));
+        }
+    }
+
+    /// Who came, went or took another name. Whoever gives up a name goes before its next holder
+    /// comes.
+    fn hear_news(&mut self, now: Instant, news: &News) {
+        if self.room.as_ref() != Some(&news.room) {
+            return;
+        }
+        let more = u64::from(news.more);
+        let pairs = || news.names.chunks_exact(2);
+        let named = match news.change {
+            Change::Renamed => pairs().count(),
+            _ => news.names.len(),
+        };
+        match news.change {
+            Change::Joined => {
+                news.names.iter().for_each(|name| self.members.add(name, true));
+                self.members.more = self.members.more.saturating_add(more);
             }
-            News::Renamed(names, more) => {
-                // Until the new name is read they are only counted.
-                let known = names.iter().filter(|(from, _)| self.members.remove(*from)).count();
-                self.more = self.more.saturating_add(known as u64);
-                self.stale |= *more > 0;
+            Change::Renamed => {
+                // Counted until the new name is read: two may have swapped theirs.
+                let known = pairs().filter(|pair| self.members.remove(&pair[0])).count() as u64;
+                self.members.more = self.members.more.saturating_add(known);
+                pairs().for_each(|pair| self.members.name(&pair[1]));
             }
-            News::Uncounted => self.stale = true,
-            News::Joined(..) => {}
-        }
-    }
-
-    fn bring_in(&mut self, news: &News<'_>) {
-        match news {
-            News::Joined(names, more) => {
-                self.more = self.more.saturating_add(*more);
-                names.iter().for_each(|name| self.add(name));
+            Change::Left | Change::TimedOut | Change::Kicked | Change::Banned => {
+                let unknown = news.names.iter().filter(|name| !self.members.remove(name)).count();
+                let gone = more.saturating_add(unknown as u64);
+                self.members.more = self.members.more.saturating_sub(gone);
             }
-            News::Renamed(names, _) => names.iter().for_each(|(_, to)| self.meet(to)),
-            News::Gone(..) | News::Uncounted => {}
+            // The place is the same, whatever the address.
+            Change::Moved => {}
+            Change::Other => self.version.base = None,
         }
+        self.version.hear(now, news.version, (named as u64).saturating_add(more));
+        self.changes += 1;
+    }
+}
+
+impl Members {
+    fn named(&self) -> usize {
+        self.people.len() + self.senders.len()
     }
 
-    fn enter(&mut self, room: &str) {
-        if is_name(room) {
-            self.room = Some(room.to_string());
-        }
-    }
-
-    /// Somebody is here: one of those who were counted without a name, if there are any.
-    fn meet(&mut self, name: &str) {
-        if is_name(name) && !self.members.contains(name) {
-            self.more = self.more.saturating_sub(1);
-            self.add(name);
-        }
+    fn count(&self) -> u64 {
+        self.more.saturating_add(self.named() as u64)
     }
 
     /// Somebody comes who was not counted.
-    fn add(&mut self, name: &str) {
-        if !is_name(name) || self.members.contains(name) {
-            return;
-        }
-        self.version += 1;
-        if self.members.len() < MAX_NAMES {
-            self.members.insert(name.to_string());
-        } else {
+    fn add(&mut self, name: &Label, is_person: bool) {
+        // A sender that takes a name becomes a person.
+        let was_sender = is_person && self.senders.remove(name);
+        if was_sender || self.named() < MAX_NAMES {
+            let set = if is_person { &mut self.people } else { &mut self.senders };
+            set.insert(name.clone());
+        } else if !self.people.contains(name) && !self.senders.contains(name) {
             self.more = self.more.saturating_add(1);
         }
     }
-}
 
-/// What a part of a line tells of a room; the numbers are of those whom it does not name.
-enum News<'a> {
-    Joined(Vec<&'a str>, u64),
-    Gone(Vec<&'a str>, u64),
-    Renamed(Vec<(&'a str, &'a str)>, u64),
-    /// `3 more came or went`
-    Uncounted,
-}
-
-impl<'a> News<'a> {
-    /// `None` if it tells of nobody, or of somebody whom no hub would call so.
-    fn parse(text: &'a str) -> Option<News<'a>> {
-        if text.ends_with(UNCOUNTED) {
-            return Some(News::Uncounted);
+    /// Somebody is here who was counted without a name, if anybody was.
+    fn name(&mut self, name: &Label) {
+        if !self.people.contains(name) {
+            self.more = self.more.saturating_sub(1);
+            self.add(name, true);
         }
-        let gone = GONE.iter().find_map(|verb| text.strip_suffix(verb));
-        if let Some(list) = text.strip_suffix(" joined").or(gone) {
-            let (names, more) = split_list(list);
-            let names: Vec<&str> = names.collect();
-            let news = if gone.is_some() { News::Gone } else { News::Joined };
-            return names.iter().all(|name| is_name(name)).then(|| news(names, more));
-        }
-        let (names, more) = split_list(text);
-        let pair = |item: &'a str| {
-            item.split_once(" is now ").filter(|(from, to)| is_name(from) && is_name(to))
-        };
-        Some(News::Renamed(names.map(pair).collect::<Option<_>>()?, more))
     }
-}
 
-/// Whether this is `1 WHAT` or `12 WHATs`.
-fn counts(text: &str, what: &str) -> bool {
-    let Some((number, unit)) = text.split_once(' ') else { return false };
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    digits && unit.strip_suffix('s').unwrap_or(unit) == what
-}
-
-fn first_number(text: &str) -> u64 {
-    text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
-}
-
-/// The items of `a, b and 3 more`, and how many are only counted.
-fn split_list(text: &str) -> (impl Iterator<Item = &str>, u64) {
-    let counted = text
-        .rsplit_once(" and ")
-        .and_then(|(names, rest)| Some((names, rest.strip_suffix(" more")?.parse::<u64>().ok()?)));
-    let (names, more) = counted.unwrap_or((text, 0));
-    (names.split(", "), more)
-}
-
-/// `lobby (3)`
-fn room_and_count(text: &str) -> Option<(String, u64)> {
-    let (room, count) = text.split_once(" (")?;
-    let count = count.strip_suffix(')')?.parse().ok()?;
-    is_name(room).then(|| (room.to_string(), count))
+    fn remove(&mut self, name: &Label) -> bool {
+        self.people.remove(name) || self.senders.remove(name)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use pigeon_proto::{Format, You};
+
     use super::*;
 
-    const NOW: Instant = Instant::ORIGIN;
-
-    fn hear(roster: &mut Roster, line: &str) -> bool {
-        roster.hear(NOW, Spoken::parse(line))
+    fn at(seconds: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(seconds)
     }
 
-    fn members(roster: &Roster) -> Vec<&str> {
-        roster.members().collect()
+    fn label(text: &str) -> Label {
+        Label::parse(text).unwrap()
     }
 
-    #[test]
-    fn lines_are_told_apart() {
-        let said = |name, text| Spoken::Said { name, text };
-        assert_eq!(Spoken::parse("狗哥: 你好: 再见"), said("狗哥", "你好: 再见"));
-        assert_eq!(Spoken::parse("[::1]:5000: x"), said("[::1]:5000", "x"));
-        assert_eq!(Spoken::parse("* a left"), Spoken::Notice("a left"));
-        let text = "psst";
-        assert_eq!(Spoken::parse("dog (to you): psst"), Spoken::ToYou { name: "dog", text });
-        assert_eq!(Spoken::parse("you (to dog): psst"), Spoken::FromYou { name: "dog", text });
-        for other in ["Ack HI. from 127.0.0.1:1", "two words: x", "a:b: x", "temp=21.5", ": x", ""]
-        {
-            assert_eq!(Spoken::parse(other), Spoken::Other(other));
-        }
+    fn hear(roster: &mut Roster, now: Instant, line: &str) {
+        let notice = Notice::parse(format!("^hb^ {line}").as_bytes()).unwrap();
+        roster.hear(now, &Event::Notice(notice));
     }
 
-    #[test]
-    fn news_changes_the_list() {
+    fn answer(version: u64) -> Event {
+        Event::Answered(Answer {
+            members: 2,
+            secure_port: None,
+            format: Some(Format::Chat),
+            you: Some(You { name: None, room: Some(RoomName::lobby()) }),
+            version: Some(version),
+            last: Some(0),
+        })
+    }
+
+    fn asked(roster: &mut Roster, now: Instant) -> Vec<String> {
+        let mut asked = Vec::new();
+        roster.questions(now, |command| {
+            asked.push(String::from_utf8(command.to_bytes()).unwrap());
+            true
+        });
+        asked
+    }
+
+    fn people(roster: &Roster) -> Vec<&str> {
+        roster.people().map(Label::as_str).collect()
+    }
+
+    /// In the lobby with dog and a sensor, at version 3.
+    fn listed() -> Roster {
         let mut roster = Roster::default();
-        hear(&mut roster, "* 2 members in lobby: dog, 127.0.0.1:5000");
-        assert_eq!(
-            (roster.room(), members(&roster)),
-            (Some("lobby"), vec!["127.0.0.1:5000", "dog"])
-        );
-        hear(&mut roster, "* 狗哥, 猴哥 joined; 127.0.0.1:5000 timed out; dog is now cat");
-        assert_eq!(members(&roster), ["cat", "狗哥", "猴哥"]);
-        hear(&mut roster, "* a, b and 7 more joined; 猴哥 removed by the operator");
-        assert_eq!((members(&roster), roster.more()), (vec!["a", "b", "cat", "狗哥"], 7));
-        assert!(Spoken::parse("* a, b and 7 more joined; c is now d").is_news());
-        assert!(!Spoken::parse("* nobody here is called dog; /who lists who is").is_news());
-        // Words that only look like news.
-        hear(&mut roster, "* the whole class left");
-        hear(&mut roster, "* nobody here is called dog; /who lists who is");
-        assert_eq!(members(&roster).len(), 4);
-        hear(&mut roster, "* 3 rooms: lobby (3), 7b (2), 8a (1)");
-        assert_eq!(roster.rooms()[1], ("7b".to_string(), 2));
+        roster.hear(at(0), &answer(3));
+        assert_eq!(asked(&mut roster, at(0)), ["/who", "/rooms"]);
+        hear(&mut roster, at(0), "roster lobby 3 1 1 0 dog 127.0.0.1:5000");
+        hear(&mut roster, at(0), "rooms 0 1 lobby 2");
+        assert_eq!(people(&roster), ["dog"]);
+        assert_eq!(roster.senders().collect::<Vec<_>>(), [&label("127.0.0.1:5000")]);
+        assert_eq!(asked(&mut roster, at(30)), [""; 0]);
+        roster
     }
 
     #[test]
-    fn nothing_is_asked_of_a_server_that_knows_no_commands() {
-        let mut roster = Roster::default();
-        roster.doubt();
-        hear(&mut roster, "Ack HELLO. from 127.0.0.1:5000");
-        hear(&mut roster, "dog: /who");
-        assert_eq!(roster.questions(NOW, Contact::Answering), None);
-        hear(&mut roster, "* you are dog; /resume 1-abc takes the name back");
-        assert_eq!(roster.me(), Some("dog"));
-        assert_eq!(roster.questions(NOW, Contact::Answering), Some(["/who", "/rooms"]));
-        assert_eq!(roster.questions(NOW + ASK_EVERY, Contact::Answering), None);
-        assert!(roster.questions(NOW + DOUBT_AFTER, Contact::Answering).is_some());
-        assert_eq!(roster.questions(NOW + 2 * DOUBT_AFTER, Contact::Silent), None);
+    fn notices_are_followed_by_their_versions() {
+        let mut roster = listed();
+        hear(&mut roster, at(10), "notice lobby 5 joined 狗哥,猴哥");
+        hear(&mut roster, at(10), "notice lobby 6 left dog");
+        hear(&mut roster, at(10), "notice lobby 7 renamed 猴哥,ape");
+        assert_eq!((people(&roster), roster.more()), (vec!["ape", "狗哥"], 0));
+        roster.hear(at(20), &answer(7));
+        assert_eq!(asked(&mut roster, at(20)), [""; 0]);
+        // A notice was lost.
+        roster.hear(at(30), &answer(8));
+        assert_eq!(asked(&mut roster, at(30)), [""; 0], "it may still come");
+        assert_eq!(asked(&mut roster, at(32)), ["/who"]);
+        assert_eq!(asked(&mut roster, at(33)), [""; 0]);
     }
 
     #[test]
-    fn answers_to_its_own_questions_need_not_be_shown() {
-        let mut roster = Roster::default();
-        assert!(hear(&mut roster, "* you are dog; /resume 1-abc takes the name back"));
-        roster.questions(NOW, Contact::Answering).unwrap();
-        assert!(!hear(&mut roster, "* 1 member in lobby: dog"));
-        assert!(!hear(&mut roster, "* 1 room: lobby (1)"));
-        assert!(hear(&mut roster, "* 1 member in lobby: dog"));
-        roster.doubt();
-        let later = NOW + ASK_EVERY;
-        roster.questions(later, Contact::Answering).unwrap();
-        roster.typed("/who");
-        assert!(roster.hear(later, Spoken::parse("* 1 member in lobby: dog")));
-        // Too late to be the answer to ours.
-        assert!(roster.hear(later + ANSWER_WITHIN, Spoken::parse("* 1 room: lobby (1)")));
+    fn several_notices_of_one_version_add_up() {
+        let mut roster = listed();
+        hear(&mut roster, at(10), "notice lobby 6 joined a,b");
+        hear(&mut roster, at(10), "notice lobby 6 left dog");
+        roster.hear(at(20), &answer(6));
+        assert_eq!(asked(&mut roster, at(20)), [""; 0]);
     }
 
     #[test]
-    fn news_of_one_second_is_read_as_it_stands_at_its_end() {
-        let mut roster = Roster::default();
-        hear(&mut roster, "* 3 members in lobby: ape, cat, dog");
-        hear(&mut roster, "* ape is now 猴哥, dog is now 狗哥");
-        assert_eq!(members(&roster), ["cat", "狗哥", "猴哥"]);
-        // Names change hands: who is told to have come is there.
-        hear(&mut roster, "* cat joined; cat moved to another address");
-        assert_eq!(members(&roster), ["cat", "狗哥", "猴哥"]);
-        hear(&mut roster, "* cat joined; cat is now tom, 狗哥 is now 猴哥, 猴哥 is now 狗哥");
-        assert_eq!(members(&roster), ["cat", "tom", "狗哥", "猴哥"]);
-        hear(&mut roster, "* tom left; 3 more came or went");
-        assert!(roster.questions(NOW, Contact::Answering).is_some());
-        // A name that nobody could have is no news of anybody.
-        hear(&mut roster, "* cat is now two words");
-        assert_eq!((members(&roster).len(), roster.more()), (3, 0));
+    fn names_that_change_hands_stay_in_the_list() {
+        let mut roster = listed();
+        hear(&mut roster, at(10), "notice lobby 4 joined cat");
+        hear(&mut roster, at(10), "notice lobby 6 renamed cat,dog,dog,cat");
+        assert_eq!((people(&roster), roster.more()), (vec!["cat", "dog"], 0));
+        hear(&mut roster, at(10), "notice lobby 7 moved cat");
+        assert_eq!(people(&roster), ["cat", "dog"]);
+        hear(&mut roster, at(10), "notice lobby 9 other ;2");
+        assert_eq!(asked(&mut roster, at(12)), ["/who"]);
     }
 
     #[test]
-    fn whoever_was_counted_and_speaks_is_not_counted_twice() {
+    fn a_long_list_comes_in_parts() {
         let mut roster = Roster::default();
-        hear(&mut roster, "* 5 members in lobby: a, b and 3 more");
-        for _ in 0..3 {
-            hear(&mut roster, "c: hi");
-            hear(&mut roster, "d: hi");
-        }
-        assert_eq!((members(&roster), roster.more()), (vec!["a", "b", "c", "d"], 1));
-        hear(&mut roster, "* 18446744073709551615 members in lobby: a");
-        hear(&mut roster, "* a, b and 18446744073709551615 more joined");
-        assert_eq!(roster.more(), u64::MAX);
+        roster.hear(at(0), &answer(3));
+        asked(&mut roster, at(0));
+        hear(&mut roster, at(0), "roster lobby 3 4 1 0 a b c");
+        assert_eq!((people(&roster), roster.more()), (vec!["a", "b", "c"], 2));
+        assert_eq!(asked(&mut roster, at(0)), ["/who 3"]);
+        // A part that nobody waits for.
+        hear(&mut roster, at(0), "roster lobby 3 4 1 0 x y z");
+        hear(&mut roster, at(0), "roster lobby 3 4 1 3 d 127.0.0.1:9");
+        assert_eq!((people(&roster), roster.more()), (vec!["a", "b", "c", "d"], 0));
+        assert_eq!(roster.senders().count(), 1);
+        hear(&mut roster, at(0), "rooms 0 3 lobby 5 7b 2");
+        assert_eq!(asked(&mut roster, at(0)), ["/rooms 2"]);
+        hear(&mut roster, at(0), "rooms 2 3 8a 1");
+        assert_eq!(roster.rooms().len(), 3);
+        assert_eq!(asked(&mut roster, at(60)), ["/rooms"]);
+    }
+
+    #[test]
+    fn a_part_that_never_comes_is_not_waited_for() {
+        let mut roster = Roster::default();
+        roster.hear(at(0), &answer(3));
+        asked(&mut roster, at(0));
+        hear(&mut roster, at(0), "roster lobby 3 4 1 0 a b c");
+        assert_eq!(asked(&mut roster, at(7)), ["/who 3"]);
+        assert!(asked(&mut roster, at(8)).contains(&"/who".to_string()));
+    }
+
+    #[test]
+    fn another_room_has_another_list() {
+        let mut roster = listed();
+        hear(&mut roster, at(10), "name dog 7b -");
+        assert_eq!((people(&roster), roster.room().unwrap().as_str()), (vec![], "7b"));
+        hear(&mut roster, at(10), "notice lobby 4 joined cat");
+        hear(&mut roster, at(10), "roster lobby 4 2 0 0 cat dog");
+        assert_eq!(people(&roster), [""; 0]);
+        assert_eq!(asked(&mut roster, at(10)), ["/who", "/rooms"]);
+        hear(&mut roster, at(10), "roster 7b 1 1 0 0 dog");
+        assert_eq!((people(&roster), roster.me().unwrap().as_str()), (vec!["dog"], "dog"));
+    }
+
+    #[test]
+    fn a_hub_that_was_away_is_asked_again() {
+        let mut roster = listed();
+        roster.hear(at(40), &Event::Again { after: Duration::from_secs(9) });
+        assert_eq!(asked(&mut roster, at(40)), ["/who"]);
+        // A new hub counts from the beginning.
+        let mut roster = listed();
+        roster.hear(at(40), &answer(1));
+        assert_eq!(asked(&mut roster, at(42)), ["/who"]);
+    }
+
+    #[test]
+    fn a_large_room_is_asked_for_once_a_minute() {
+        let mut roster = Roster::default();
+        roster.hear(at(0), &answer(3));
+        asked(&mut roster, at(0));
+        hear(&mut roster, at(0), "roster lobby 3 5000 0 0 a");
+        roster.who.wanted = None;
+        roster.hear(at(10), &answer(9));
+        assert!(!asked(&mut roster, at(20)).contains(&"/who".to_string()));
+        assert!(asked(&mut roster, at(60)).contains(&"/who".to_string()));
     }
 
     #[test]
     fn the_list_is_bounded() {
-        let mut roster = Roster::default();
-        for n in 0..MAX_NAMES + 5 {
-            hear(&mut roster, &format!("m{n}: hi"));
+        let mut roster = listed();
+        let mut version = 3;
+        for part in 0..200 {
+            version += 6;
+            let names: Vec<String> = (0..6).map(|n| format!("m{part}-{n}")).collect();
+            hear(
+                &mut roster,
+                at(10),
+                &format!("notice lobby {version} joined {}", names.join(",")),
+            );
         }
-        // Nobody knows how many of the rest have spoken twice.
-        assert_eq!((roster.members().count(), roster.more()), (MAX_NAMES, 1));
-        let names: Vec<String> = (0..5).map(|n| format!("new{n}")).collect();
-        hear(&mut roster, &format!("* {} joined", names.join(", ")));
-        assert_eq!((roster.members().count(), roster.more()), (MAX_NAMES, 6));
+        assert_eq!(roster.people().count() + roster.senders().count(), MAX_NAMES);
+        assert_eq!(roster.more(), 1_202 - MAX_NAMES as u64);
+        hear(&mut roster, at(10), &format!("notice lobby {version} joined x;4294967295"));
+        hear(&mut roster, at(10), "notice lobby 18446744073709551615 left y;4294967295");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
-use crate::{Heard, Listener};
+use crate::listener::{Heard, Listener};
 
 /// How many datagrams may wait to be sent; more are the caller's to keep.
 pub const SENDER_QUEUE: usize = 256;

@@ -1,7 +1,7 @@
 //! What a datagram is, and the contract every state machine of pigeon keeps. Pure: no clock, no
 //! socket, no randomness of its own.
 //!
-//! - [`Instant`]: the time a machine is told.
+//! - [`Instant`]: the time a machine is told; [`WallClock`]: what the wall clock reads then.
 //! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out;
 //!   [`SocketId`] says at which socket.
 //! - [`Machine`]: the contract, and what its driver owes it. [`PerSocket`]: several as one.
@@ -13,6 +13,7 @@ mod machine;
 mod outbox;
 mod per_socket;
 mod time;
+mod wall;
 
 pub use datagram::{
     MAX_PAYLOAD_V4, MAX_PAYLOAD_V6, MAX_TRAIN_SEGMENTS, Received, SocketId, Transmit, max_payload,
@@ -21,3 +22,4 @@ pub use machine::Machine;
 pub use outbox::Outbox;
 pub use per_socket::PerSocket;
 pub use time::Instant;
+pub use wall::WallClock;

@@ -1,25 +1,24 @@
-//! What a hub is told when it is made.
+//! The settings of a hub.
 
 use std::time::Duration;
 
 use pigeon_datagram::MAX_PAYLOAD_V4;
-use pigeon_guard::SourceRules;
-
-use crate::{Name, PerOrigin, Rate};
+use pigeon_guard::{Origin, SourceRules};
+use pigeon_proto::{Format, Language, Name, RoomName};
 
 /// The settings of a hub. `Config::default()` is what `pigeon hub` runs with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What members receive.
-    pub format: Format,
-    /// How long a member may be silent: three heartbeats of 10 s.
+    /// Where plain datagrams come in, in the order of their sockets: at least one.
+    pub doors: Vec<Door>,
+    /// How long a plain member may be silent: three heartbeats of 10 s.
     pub timeout: Duration,
     /// Who is never a member, and the networks from which everyone may join. An address elsewhere
     /// must prove that it receives.
     pub sources: SourceRules,
     /// What everyone must give with `/pass` before taking part.
     pub password: Option<Box<str>>,
-    /// The most members at once. One more is refused and told so.
+    /// The most members at once. A further one is refused and gets a line that says so.
     pub max_members: usize,
     /// The most members in one room; `None` for as many as the hub may have.
     pub max_per_room: Option<usize>,
@@ -39,15 +38,96 @@ pub struct Config {
     pub notices_up_to: usize,
     /// The hub's name: the operator's `say` speaks under it, and no member may take it.
     pub name: Name,
-    /// Whether `/discover` is answered. Hubs that only listen on loopback leave it to others.
-    pub discoverable: bool,
+    /// The language of sentences, until a member chooses another.
+    pub language: Language,
+    /// How `/discover` is answered. `None`: not at all, as by hubs that only listen on loopback.
+    pub discovery: Option<Discovery>,
     /// Keys of the tables' hashes, drawn at random by the driver so that nobody outside can choose
     /// addresses that collide.
     pub hash_keys: [u64; 4],
     /// The key of proofs and resume words, drawn at random by the driver.
     pub secret: [u8; 16],
-    /// Whether every message is also reported as an [`Event`](crate::Event).
+    /// The author of messages from members without a key of their own: drawn at each start, so that
+    /// no message of another run has the same identity.
+    pub run: u128,
+    /// Whether messages are also reported as [`Event`](crate::Event)s, for a console or a log. They
+    /// are reported to other links in any case.
     pub report_messages: bool,
+}
+
+/// A socket for plain datagrams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// How messages are written here.
+    pub format: Format,
+    /// The room where everyone begins who comes in here.
+    pub room: RoomName,
+}
+
+impl Door {
+    /// A door to the lobby.
+    pub fn of(format: Format) -> Door {
+        Door { format, room: RoomName::lobby() }
+    }
+}
+
+/// What answers to `/discover` say besides the hub's name and members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// Drawn at start: tells a hub at several addresses from several hubs.
+    pub id: u64,
+    /// The port of the first door.
+    pub port: u16,
+}
+
+/// How much may be said in a second. `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rate {
+    /// Messages, commands and answered heartbeats.
+    pub messages: Option<u32>,
+    /// Bytes of these.
+    pub bytes: Option<u64>,
+}
+
+impl Rate {
+    /// No limit.
+    pub const UNLIMITED: Rate = Rate { messages: None, bytes: None };
+
+    /// Whether there is nothing to count.
+    pub fn is_unlimited(self) -> bool {
+        self == Rate::UNLIMITED
+    }
+}
+
+/// One value for each [`Origin`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PerOrigin<T> {
+    /// For this host.
+    pub loopback: T,
+    /// For open networks.
+    pub open: T,
+    /// For everyone else.
+    pub beyond: T,
+}
+
+impl<T> PerOrigin<T> {
+    /// The value for an origin.
+    pub fn get(&self, origin: Origin) -> &T {
+        match origin {
+            Origin::Loopback => &self.loopback,
+            Origin::Open => &self.open,
+            Origin::Beyond => &self.beyond,
+        }
+    }
+
+    /// The value for an origin, to be changed.
+    pub fn get_mut(&mut self, origin: Origin) -> &mut T {
+        match origin {
+            Origin::Loopback => &mut self.loopback,
+            Origin::Open => &mut self.open,
+            Origin::Beyond => &mut self.beyond,
+        }
+    }
 }
 
 /// 50,000 messages a second from a network that is open, 20 from anywhere else, any number from
@@ -59,19 +139,24 @@ const DEFAULT_RATE: PerOrigin<Rate> = PerOrigin {
 };
 
 impl Config {
-    /// The most bytes of text in one message.
-    pub fn most_text(&self) -> usize {
-        self.max_text.unwrap_or(match self.format {
+    /// The most bytes of text in one message at a door of this format.
+    pub fn most_text(&self, format: Format) -> usize {
+        self.max_text.unwrap_or(match format {
             Format::Chat | Format::Classic => 8 * 1024,
             Format::Raw => MAX_PAYLOAD_V4,
         })
+    }
+
+    /// The default settings with one door of this format.
+    pub fn of(format: Format) -> Config {
+        Config { doors: vec![Door::of(format)], ..Config::default() }
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Config {
-            format: Format::Chat,
+            doors: vec![Door::of(Format::Chat)],
             timeout: Duration::from_secs(30),
             sources: SourceRules::default(),
             password: None,
@@ -84,22 +169,12 @@ impl Default for Config {
             max_text: None,
             notices_up_to: 100,
             name: Name::operator(),
-            discoverable: false,
+            language: Language::English,
+            discovery: None,
             hash_keys: [0; 4],
             secret: [0; 16],
+            run: 0,
             report_messages: false,
         }
     }
-}
-
-/// What plain members receive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// `NAME: TEXT` and a newline, escaped; notices are lines that begin `* `.
-    #[default]
-    Chat,
-    /// `Ack TEXT. from IP:PORT`, the text's ASCII letters in capitals, as tutorials teach it.
-    Classic,
-    /// The payload untouched, to everyone but its sender.
-    Raw,
 }

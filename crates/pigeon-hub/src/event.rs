@@ -1,22 +1,32 @@
 //! What a hub reports to those around it: logs, a console, other links.
 
-use std::net::SocketAddr;
-use std::ops::Range;
+use std::collections::VecDeque;
 
-use crate::Name;
+use pigeon_proto::{Label, Name, News, Notice, RoomName};
+
+use crate::core::id::MemberId;
+use crate::core::message::Message;
+use crate::statistics::Left;
+
+/// The most events kept for a driver that does not collect them.
+const MAX_EVENTS: usize = 16_384;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// An address became a member.
+    /// Somebody became a member.
     Joined {
         /// The member.
-        address: SocketAddr,
+        member: MemberId,
+        /// What its link calls it.
+        label: Label,
     },
     /// A member is one no more.
     Left {
         /// Who it was.
-        address: SocketAddr,
+        member: MemberId,
+        /// What its link called it.
+        label: Label,
         /// Its name, if it had chosen one.
         name: Option<Name>,
         /// Why.
@@ -25,52 +35,59 @@ pub enum Event {
     /// A member took a name.
     Renamed {
         /// The member.
-        address: SocketAddr,
+        member: MemberId,
+        /// What its link calls it.
+        label: Label,
         /// Its name from now on.
         name: Name,
     },
     /// What was sent to this address came back: something there answers by itself.
     Echo {
-        /// Who.
-        address: SocketAddr,
+        /// The address.
+        label: Label,
     },
-    /// Somebody spoke. Only with [`Config::report_messages`](crate::Config::report_messages).
-    Message {
-        /// Who; `None` is the operator.
-        from: Option<SocketAddr>,
-        /// What members receive, as it stands in the hub's outbox until the next batch.
-        range: Range<usize>,
+    /// Somebody spoke. Only with [`Config::report_messages`](crate::Config::report_messages), or
+    /// where there are links other than the plain one.
+    Message(Message),
+    /// The hub says something to one member of a link other than the plain one.
+    Reply {
+        /// The member.
+        to: MemberId,
+        /// What.
+        notice: Notice,
+    },
+    /// News of a room, where there are links other than the plain one.
+    News {
+        /// The room.
+        room: RoomName,
+        /// Who came, went or took another name.
+        news: Vec<News>,
     },
 }
 
-/// Why a member left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
-    /// It said `quit`.
-    Quit,
-    /// It was silent for longer than the time-out.
-    TimedOut,
-    /// The operator removed it.
-    Kicked,
-    /// The operator banned it.
-    Banned,
-    /// Its name was taken back from another address, with its resume word.
-    Moved,
+/// Events that wait for the driver.
+#[derive(Default)]
+pub(crate) struct Events {
+    queue: VecDeque<Event>,
+    lost: u64,
 }
 
-impl Left {
-    /// Every reason, in the order [`Statistics`](crate::Statistics) counts them.
-    pub const ALL: [Left; 5] =
-        [Left::Quit, Left::TimedOut, Left::Kicked, Left::Banned, Left::Moved];
-
-    /// As notices, logs and JSON say it.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Left::Quit => "left",
-            Left::TimedOut => "timed out",
-            Left::Kicked => "removed by the operator",
-            Left::Banned => "banned by the operator",
-            Left::Moved => "moved to another address",
+impl Events {
+    /// Keeps an event, or counts it where nobody collects them.
+    pub(crate) fn report(&mut self, event: Event) {
+        if self.queue.len() < MAX_EVENTS {
+            self.queue.push_back(event);
+        } else {
+            self.lost += 1;
         }
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Event> {
+        self.queue.pop_front()
+    }
+
+    /// How many nobody collected.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost
     }
 }

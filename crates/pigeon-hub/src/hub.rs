@@ -1,284 +1,286 @@
-//! The hub itself. [`Hub::receive`] is the main flow: from a datagram to what it brings about.
+//! The hub: the core, and the doors by which plain datagrams come in, as one machine.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
-use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
-use pigeon_guard::Seal;
-use pigeon_text::Encoding;
+use ipnet::IpNet;
+use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
+use pigeon_proto::{Format, Label, LinkKind, Notice, Reason, Refusal, Subject};
 
-use crate::admission::Bans;
-use crate::discovery::Discovery;
-use crate::echo::{Echoes, Suspect};
-use crate::guesses::Guesses;
-use crate::limits::Buckets;
-use crate::members::{Members, Slot};
-use crate::outgoing::BYE;
-use crate::resume::Grants;
-use crate::rooms::Rooms;
-use crate::wire::{Incoming, classify};
-use crate::{Config, Dropped, Event, Format, Left, PerOrigin, Statistics};
-use crate::{commands, notices};
+use crate::config::{Config, Door};
+use crate::core;
+use crate::core::id::{LinkId, MemberId, RoomId, Slot};
+use crate::core::input::{Input, Source};
+use crate::core::message::Caller;
+use crate::core::output::Output;
+use crate::core::rooms::Room;
+use crate::core::state::Core;
+use crate::event::{Event, Events};
+use crate::plain::Plain;
+use crate::statistics::{Dropped, Left, Statistics};
+use crate::view::{BanError, MemberView, RoomView};
 
-/// The most members timed out in one call; the next call follows at once. So a hundred thousand
-/// that fall silent together do not hold up the datagrams of those who live.
-const MAX_TIMEOUTS_A_CALL: usize = 1_024;
-
-/// The most events kept for a driver that does not collect them.
-const MAX_EVENTS: usize = 16_384;
-
-/// In the raw format data may repeat by itself: only the third echo in a row is one.
-const RAW_ECHOES: u8 = 3;
-
-/// Group chat over plain datagrams: members, their names and rooms, and every message to all of a
-/// room.
+/// Group chat: members of all links, their names and rooms, and every message to all of a room.
 ///
-/// Drive it as [`Machine`] says. Besides datagrams it takes the operator's [`say`](Hub::say),
-/// [`kick`](Hub::kick), [`ban`](Hub::ban) and [`stop`](Hub::stop), which count as `handle_*` calls.
+/// Drive it as [`Machine`] says. Besides datagrams it takes what members of other links do
+/// ([`join`](Hub::join), [`handle_input`](Hub::handle_input)) and what the operator wants
+/// ([`say`](Hub::say), [`kick`](Hub::kick), [`ban`](Hub::ban), [`stop`](Hub::stop)); these count as
+/// `handle_*` calls.
 pub struct Hub {
-    pub(crate) config: Config,
-    /// The latest time the driver told.
-    pub(crate) now: Instant,
-    pub(crate) members: Members,
-    pub(crate) rooms: Rooms,
-    pub(crate) grants: Grants,
-    pub(crate) echoes: Echoes,
-    pub(crate) seal: Seal,
-    pub(crate) outbox: Outbox,
-    pub(crate) statistics: Statistics,
-    /// What is left of the hub's own rates.
-    pub(crate) buckets: PerOrigin<Buckets>,
-    pub(crate) guesses: Guesses,
-    pub(crate) bans: Bans,
-    pub(crate) discovery: Discovery,
-    events: VecDeque<Event>,
-    /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
-    decoded: String,
+    core: Core,
+    doors: Plain,
+    events: Events,
+    /// The latest time that the driver gave.
+    now: Instant,
+    /// Whether somebody outside wants what the links hear.
+    has_links: bool,
 }
 
 impl Hub {
     /// A hub without members.
     pub fn new(mut config: Config) -> Self {
-        // Slots are 32 bits with one to spare; memory ends long before.
-        config.max_members = config.max_members.min(1 << 30);
-        Hub {
-            now: Instant::ORIGIN,
-            members: Members::new(config.hash_keys),
-            rooms: Rooms::new(config.hash_keys),
-            grants: Grants::new(config.hash_keys),
-            echoes: Echoes::new(config.hash_keys),
-            seal: Seal::new(config.secret),
-            outbox: Outbox::new(),
-            statistics: Statistics::default(),
-            buckets: PerOrigin::default(),
-            guesses: Guesses::new(config.hash_keys),
-            config,
-            bans: Bans::default(),
-            discovery: Discovery::default(),
-            events: VecDeque::new(),
-            decoded: String::new(),
+        if config.doors.is_empty() {
+            config.doors.push(Door::of(Format::Chat));
         }
+        let mut core = Core::new(config);
+        let doors = Plain::new(&mut core);
+        let (events, now) = (Events::default(), Instant::ORIGIN);
+        Hub { core, doors, events, now, has_links: false }
     }
-
-    // The life of a datagram.
-
-    /// From a datagram to what it brings about, or why it brings about nothing.
-    fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
-        let from = datagram.from;
-        self.config.sources.check(from).map_err(|_| Dropped::BadSource)?;
-        if self.bans.contains(from.ip()) {
-            return Err(Dropped::Banned);
-        }
-        if datagram.is_truncated() {
-            return Err(Dropped::Truncated);
-        }
-        let member = self.members.find(from);
-        // What it means shows in ASCII, which is the same in every encoding that a member may read.
-        let incoming = classify(self.config.format, datagram.payload);
-        if member.is_none() && is_farewell(self.config.format, datagram.payload) {
-            return Err(Dropped::Reply);
-        }
-        match incoming {
-            Incoming::Reply => return Err(Dropped::Reply),
-            Incoming::Prove { word } => return self.prove(datagram, member, word),
-            Incoming::Discover { nonce } => return self.discover(datagram, nonce),
-            Incoming::Quit if member.is_none() => return Err(Dropped::NotMember),
-            Incoming::Message { .. } | Incoming::Command { .. } => {
-                self.refuse_unread(datagram, member)?;
-            }
-            Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
-        }
-        match member.map_or(Encoding::UTF_8, |slot| self.members.encoding(slot)) {
-            Encoding::UTF_8 => self.heed(datagram, member, datagram.payload, incoming),
-            encoding => {
-                let mut text = std::mem::take(&mut self.decoded);
-                text.clear();
-                encoding.decode_to(datagram.payload, &mut text);
-                let incoming = classify(self.config.format, text.as_bytes());
-                let outcome = self.heed(datagram, member, text.as_bytes(), incoming);
-                self.decoded = text;
-                outcome
-            }
-        }
-    }
-
-    /// Refuses what would be refused whatever it says, before it is converted or compared with what
-    /// was sent. What is an echo besides goes no further either.
-    fn refuse_unread(
-        &mut self,
-        datagram: &Received<'_>,
-        member: Option<Slot>,
-    ) -> Result<(), Dropped> {
-        let Some(slot) = member else {
-            return self.may_join(datagram);
-        };
-        let length = datagram.payload.len();
-        if !self.is_within_rate(slot, length) {
-            self.members.touch(slot, self.now, datagram.local);
-            return Err(self.warn(slot, Dropped::RateLimited));
-        }
-        if self.members.encoding(slot) == Encoding::UTF_8 {
-            return Ok(());
-        }
-        // Text may shrink by half in UTF-8, from the four bytes of a character in GB18030.
-        let text = datagram.payload.trim_ascii().len();
-        if text / 2 > self.config.most_text() {
-            self.members.touch(slot, self.now, datagram.local);
-            self.spend(slot, length)?;
-            return Err(self.not_sent(slot, Dropped::TextTooLong, text));
-        }
-        Ok(())
-    }
-
-    /// A datagram in UTF-8, which may have an effect.
-    fn heed(
-        &mut self,
-        datagram: &Received<'_>,
-        member: Option<Slot>,
-        payload: &[u8],
-        incoming: Incoming<'_>,
-    ) -> Result<(), Dropped> {
-        if matches!(incoming, Incoming::Message { .. } | Incoming::Command { .. }) {
-            self.stop_echo(datagram.from, member, payload)?;
-        }
-        let slot = match member {
-            Some(slot) => slot,
-            None => self.admit(datagram)?,
-        };
-        self.members.touch(slot, self.now, datagram.local);
-        let length = datagram.payload.len();
-        match incoming {
-            Incoming::Quit => self.leave(slot, Left::Quit),
-            Incoming::Heartbeat { padded } => {
-                self.statistics.heartbeats += 1;
-                if padded {
-                    self.spend(slot, length)?;
-                    self.answer_heartbeat(slot);
-                }
-            }
-            Incoming::Command { word, rest } => {
-                self.spend(slot, length)?;
-                self.statistics.commands += 1;
-                commands::answer(self, slot, word, rest)?;
-            }
-            Incoming::Message { text } => self.speak(slot, text, length)?,
-            Incoming::Empty
-            | Incoming::Reply
-            | Incoming::Prove { .. }
-            | Incoming::Discover { .. } => {}
-        }
-        Ok(())
-    }
-
-    /// A member says something to its room, in a datagram of `cost` bytes.
-    fn speak(&mut self, slot: Slot, text: &[u8], cost: usize) -> Result<(), Dropped> {
-        // The raw format has no commands, but a password must be given somehow, and never be passed
-        // on as data.
-        if self.config.format == Format::Raw
-            && self.config.password.is_some()
-            && let Some(secret) = text.trim_ascii().strip_prefix(b"/pass ")
-        {
-            return commands::answer(self, slot, b"pass", secret.trim_ascii());
-        }
-        let room = match self.room_of_speech(slot) {
-            Ok(room) => room,
-            Err(reason) => return Err(self.warn(slot, reason)),
-        };
-        self.spend(slot, cost)?;
-        self.relay(Some(slot), room, text).map_err(|reason| self.not_sent(slot, reason, text.len()))
-    }
-
-    /// Stops what comes back as it was sent.
-    fn stop_echo(
-        &mut self,
-        from: SocketAddr,
-        member: Option<Slot>,
-        payload: &[u8],
-    ) -> Result<(), Dropped> {
-        let member_of = |slot| (slot, self.members.room(slot));
-        let suspect = Suspect { address: from, member: member.map(member_of) };
-        let mut is_echo = self.echoes.is_echo(self.now, suspect, payload);
-        if let Some(slot) = member.filter(|_| self.config.format == Format::Raw) {
-            is_echo = self.members.count_echo(slot, is_echo) >= RAW_ECHOES;
-        }
-        if is_echo {
-            self.report(Event::Echo { address: from });
-            return Err(Dropped::Echo);
-        }
-        Ok(())
-    }
-
-    // Who is who.
-
-    /// What others call a member: its name, or `IP:PORT`.
-    pub(crate) fn label(&self, slot: Slot) -> String {
-        notices::label(self.members.name(slot), self.members.address(slot))
-    }
-
-    /// Finds a member by its name or its `IP:PORT`.
-    pub(crate) fn find(&self, who: &str) -> Option<Slot> {
-        let by_address = || who.parse().ok().and_then(|address| self.members.find(address));
-        self.members.find_name(who).or_else(by_address)
-    }
-
-    // Timers.
-
-    fn time_out(&mut self) {
-        for _ in 0..MAX_TIMEOUTS_A_CALL {
-            match self.members.oldest() {
-                Some(slot) if self.members.heard(slot) + self.config.timeout <= self.now => {
-                    self.leave(slot, Left::TimedOut);
-                }
-                _ => break,
-            }
-        }
-    }
-
-    // The driver's side.
 
     /// Notes the time, and opens a new batch if the last one has been sent.
-    pub(crate) fn begin(&mut self, now: Instant) {
+    fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        if self.rooms.are_silent() {
-            self.outbox.reset_if_drained();
-        }
+        self.doors.begin(&mut self.core);
     }
 
-    pub(crate) fn report(&mut self, event: Event) {
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(event);
-        } else {
-            self.statistics.events_lost += 1;
+    /// Hands every output of the core to the doors and to those outside.
+    fn deliver(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            self.doors.take(&mut self.core, self.now, &output);
+            if let Some(event) = self.event(output) {
+                self.events.report(event);
+            }
         }
+        self.core.statistics_mut().events_lost = self.events.lost();
+    }
+
+    /// What those outside see of an output.
+    fn event(&mut self, output: Output) -> Option<Event> {
+        let cx = self.doors.context(self.now);
+        let label = |member: MemberId| Some(self.core.link_label(&cx, self.core.find_id(member)?));
+        Some(match output {
+            Output::Joined { member, .. } => Event::Joined { member, label: label(member)? },
+            Output::Left { member, label, name, reason, .. } => {
+                Event::Left { member, label, name, reason }
+            }
+            Output::Renamed { member, name } => {
+                Event::Renamed { member, label: label(member)?, name }
+            }
+            Output::Message { .. } => Event::Message(self.core.poll_message()?),
+            Output::Reply { to, notice } => {
+                let slot = self.core.find_id(to)?;
+                let is_plain = self.core.link(slot) == LinkId::PLAIN;
+                (!is_plain).then_some(Event::Reply { to, notice })?
+            }
+            Output::News { room, gathered } if self.has_links => {
+                let here = self.core.room(room)?;
+                let (name, version) = (here.name().clone(), here.version());
+                let news = gathered.news(None, &name, version);
+                Event::News { room: name, news }
+            }
+            Output::Moved { .. } | Output::News { .. } => return None,
+        })
     }
 }
 
-/// Whether this is what a hub says to somebody it has dropped, come back from an address that is no
-/// member: an echo service, or another hub. Joining it again would begin the same after each
-/// time-out, for ever.
-fn is_farewell(format: Format, payload: &[u8]) -> bool {
-    let text = payload.trim_ascii();
-    text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
+/// What can be seen.
+impl Hub {
+    /// How many members there are.
+    pub fn member_count(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Every member: plain ones first, longest silent first among them.
+    pub fn members(&self) -> impl Iterator<Item = MemberView> + '_ {
+        let plain = self.doors.members();
+        let others = self.core.members().filter(|&slot| !plain.has_slot(slot));
+        plain.iter().chain(others).map(|slot| self.view(slot))
+    }
+
+    fn view(&self, slot: Slot) -> MemberView {
+        let plain = self.doors.members();
+        let is_plain = plain.has_slot(slot);
+        MemberView {
+            id: self.core.id(slot),
+            label: self.core.link_label(&self.doors.context(self.now), slot),
+            address: is_plain.then(|| plain.address(slot)),
+            name: self.core.name(slot).cloned(),
+            room: self.core.room_of(slot).map(|room| room.name().clone()),
+            heard: is_plain.then(|| plain.heard(slot)),
+        }
+    }
+
+    /// Every room.
+    pub fn rooms(&self) -> impl Iterator<Item = RoomView> + '_ {
+        let view = |room: &Room| RoomView { name: room.name().clone(), members: room.len() };
+        self.core.rooms().map(view)
+    }
+
+    /// Every banned network.
+    pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
+        self.core.bans()
+    }
+
+    /// What has been counted so far.
+    pub fn statistics(&self) -> &Statistics {
+        self.core.statistics()
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        self.core.config()
+    }
+}
+
+/// What links other than the plain one do.
+impl Hub {
+    /// Adds a link, whose members reach the hub by other ways than plain datagrams. `None` after the
+    /// 255th. From now on messages and news are reported as events.
+    pub fn add_link(&mut self, kind: LinkKind) -> Option<LinkId> {
+        self.has_links = true;
+        self.core.add_link(kind)
+    }
+
+    /// Makes somebody a member, in the room that the first door leads to.
+    ///
+    /// # Errors
+    /// The refusal, to be passed on. Nothing has changed then.
+    pub fn join(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        label: Label,
+        source: Source,
+    ) -> Result<MemberId, Refusal> {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
+        let joined = self.core.join(&cx, link, source, &|| label.clone());
+        self.deliver();
+        joined.map_err(|reason| {
+            let why = match reason {
+                Dropped::HubFull => Reason::HubFull,
+                Dropped::RoomFull => Reason::RoomFull,
+                _ => Reason::AddressFull,
+            };
+            Refusal::new(Subject::Member, why)
+        })
+    }
+
+    /// A member of another link than the plain one does something. What it is told comes as
+    /// [`Event::Reply`]; an id that is nobody's any more is passed over.
+    pub fn handle_input(&mut self, now: Instant, member: MemberId, input: Input<'_>) {
+        self.begin(now);
+        let Some(slot) = self.core.find_id(member) else { return };
+        let length = match &input {
+            Input::Say { text, .. } => text.len() as u64,
+            _ => 0,
+        };
+        let is_message = matches!(input, Input::Say { .. });
+        let cx = self.doors.context(self.now);
+        let outcome = core::handle(&mut self.core, &cx, slot, Caller::Name, input);
+        if let Err(reason) = outcome {
+            self.core.statistics_mut().count_dropped(reason);
+            let most = self.core.config().most_text(Format::Chat) as u64;
+            let why = match reason {
+                Dropped::NoPassword => Reason::Password,
+                Dropped::TextTooLong => Reason::TooLong { length, most },
+                _ => Reason::Overloaded,
+            };
+            if is_message {
+                self.core.reply(member, Notice::Refused(Refusal::new(Subject::Say, why)));
+            }
+        }
+        self.deliver();
+    }
+}
+
+/// What the operator can do.
+impl Hub {
+    /// Sets the wall clock, which is for display and for what is kept.
+    pub fn set_wall(&mut self, wall: WallClock) {
+        self.core.set_wall(wall);
+    }
+
+    /// Speaks to every room as the operator. Rooms that cannot be told are the error's; the others
+    /// have been.
+    ///
+    /// # Errors
+    /// Why a room did not get it.
+    pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
+        self.begin(self.now);
+        let mut outcome = Ok(());
+        let rooms: Vec<(RoomId, bool)> =
+            self.core.rooms().map(|room| (room.id(), room.is_raw())).collect();
+        for (room, is_raw) in rooms {
+            let mut cx = self.doors.context(self.now);
+            cx.format = if is_raw { Format::Raw } else { Format::Chat };
+            let speaker = (None, Caller::Name);
+            let said = self.core.say(&cx, speaker, room, text.trim().as_bytes(), None);
+            outcome = outcome.and(said);
+        }
+        self.deliver();
+        outcome
+    }
+
+    /// Removes a member, by its name or its `IP:PORT`, and tells it. False if there is none.
+    pub fn kick(&mut self, now: Instant, who: &str) -> bool {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
+        let found = self.core.find(&cx, who);
+        if let Some(slot) = found {
+            self.core.leave(&cx, slot, Left::Kicked);
+        }
+        self.deliver();
+        found.is_some()
+    }
+
+    /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.
+    /// Members from there are told and removed; nothing from there is heard or answered any more.
+    ///
+    /// # Errors
+    /// It is not a network or a member, or it would be too much. Nothing has changed then.
+    pub fn ban(&mut self, now: Instant, who: &str) -> Result<IpNet, BanError> {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
+        let net = match self.core.find(&cx, who) {
+            Some(slot) => self.core.source(&cx, slot).ip.into(),
+            None => parse_net(who).ok_or(BanError::Unknown)?,
+        };
+        if holds_loopback(net) {
+            return Err(BanError::Own);
+        }
+        if !self.core.ban(net) {
+            return Err(BanError::TooMany);
+        }
+        let is_banned = |slot: &Slot| net.contains(&self.core.source(&cx, *slot).ip);
+        let gone: Vec<Slot> = self.core.members().filter(is_banned).collect();
+        for slot in gone {
+            self.core.leave(&cx, slot, Left::Banned);
+        }
+        self.deliver();
+        Ok(net)
+    }
+
+    /// Lifts a ban. False if there was none.
+    pub fn unban(&mut self, net: &str) -> bool {
+        parse_net(net).is_some_and(|net| self.core.unban(net))
+    }
+
+    /// Says goodbye to everyone. Nothing more is to be handed to the hub afterwards.
+    pub fn stop(&mut self) {
+        self.begin(self.now);
+        self.doors.say_bye();
+    }
 }
 
 impl Machine for Hub {
@@ -286,52 +288,52 @@ impl Machine for Hub {
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.begin(now);
-        self.statistics.received += 1;
-        if let Err(reason) = self.receive(datagram) {
-            self.statistics.count_dropped(reason);
+        self.core.statistics_mut().received += 1;
+        let Hub { core, doors, events, now, .. } = self;
+        if let Err(reason) = doors.receive(core, events, *now, datagram) {
+            core.statistics_mut().count_dropped(reason);
         }
+        self.deliver();
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.begin(now);
-        self.time_out();
-        while let Some(room) = self.rooms.take_news(now) {
-            self.send_notices(room);
-        }
-        self.answer_questions();
-        self.statistics.echoes_forgotten = self.echoes.forgotten;
+        self.doors.handle_timeout(&mut self.core, self.now);
+        self.deliver();
+        while self.core.send_news(&self.doors.context(self.now)) {}
+        self.deliver();
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        if let Some(transmit) = self.outbox.poll() {
-            self.statistics.sent += 1;
-            return Some(transmit);
-        }
-        let (slot, train) = self.rooms.poll(&mut self.members, &mut self.outbox)?;
-        self.statistics.sent += train.datagrams as u64;
-        Some(Transmit {
-            socket: SocketId::FIRST,
-            to: self.members.address(slot),
-            from: self.members.local(slot),
-            range: train.range,
-            segment: train.segment,
-        })
+        self.doors.poll_transmit(&mut self.core, self.now)
     }
 
     fn outbox(&self) -> &[u8] {
-        self.outbox.bytes()
+        self.doors.bytes()
     }
 
     fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.events.poll()
     }
 
     /// The earliest of three timers: the longest-silent member's time-out, the gathered notices,
     /// and the answers to those who look for hubs.
     fn poll_timeout(&self) -> Option<Instant> {
-        let expiry =
-            self.members.oldest().map(|slot| self.members.heard(slot) + self.config.timeout);
-        let timers = [expiry, self.rooms.news_due(), self.discovery.due()];
+        let timers = [self.doors.poll_timeout(&self.core), self.core.news_due()];
         timers.into_iter().flatten().min()
     }
+}
+
+/// A network, or one address as a network.
+fn parse_net(text: &str) -> Option<IpNet> {
+    let net = text.parse::<IpNet>().ok();
+    let alone = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
+    net.or_else(alone).map(|net| net.trunc())
+}
+
+/// Whether a network takes in any of this machine's own addresses.
+fn holds_loopback(net: IpNet) -> bool {
+    let loopback =
+        |text: &str| text.parse::<IpNet>().is_ok_and(|lo| lo.contains(&net) || net.contains(&lo));
+    loopback("127.0.0.0/8") || loopback("::1/128")
 }

@@ -1,6 +1,60 @@
-//! What a hub has counted since it began.
+//! What a hub has counted since it began, and the reasons it counts by.
 
-use crate::Left;
+use pigeon_proto::{Change, Gone};
+
+/// Why a member left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It said `quit`.
+    Quit,
+    /// It was silent for longer than the time-out.
+    TimedOut,
+    /// The operator removed it.
+    Kicked,
+    /// The operator banned it.
+    Banned,
+    /// Its name was taken back from another address, with its resume word.
+    Moved,
+}
+
+impl Left {
+    /// Every reason, in the order [`Statistics`] counts them.
+    pub const ALL: [Left; 5] =
+        [Left::Quit, Left::TimedOut, Left::Kicked, Left::Banned, Left::Moved];
+
+    /// As logs and JSON say it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Left::Quit => "left",
+            Left::TimedOut => "timed out",
+            Left::Kicked => "removed by the operator",
+            Left::Banned => "banned by the operator",
+            Left::Moved => "moved to another address",
+        }
+    }
+
+    /// As the others in its room hear of it.
+    pub(crate) fn change(self) -> Change {
+        match self {
+            Left::Quit => Change::Left,
+            Left::TimedOut => Change::TimedOut,
+            Left::Kicked => Change::Kicked,
+            Left::Banned => Change::Banned,
+            Left::Moved => Change::Moved,
+        }
+    }
+
+    /// As the member itself hears of it. `None` for one that asked to leave.
+    pub(crate) fn gone(self) -> Option<Gone> {
+        match self {
+            Left::Quit => None,
+            Left::TimedOut => Some(Gone::TimedOut),
+            Left::Kicked => Some(Gone::Kicked),
+            Left::Banned => Some(Gone::Banned),
+            Left::Moved => Some(Gone::Moved),
+        }
+    }
+}
 
 /// Why a datagram had no effect, or not the one its sender meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +83,8 @@ pub enum Dropped {
     RoomFull,
     /// There are as many rooms as there may be, and that one is none of them.
     TooManyRooms,
+    /// That room carries raw data, and the member's door writes lines.
+    RawRoom,
     /// From a member that has not given the hub's password.
     NoPassword,
     /// A password, when too many wrong ones had been tried.
@@ -53,7 +109,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 22] = [
+    pub const ALL: [Dropped; 23] = [
         Dropped::BadSource,
         Dropped::Banned,
         Dropped::Truncated,
@@ -66,6 +122,7 @@ impl Dropped {
         Dropped::LocalsFull,
         Dropped::RoomFull,
         Dropped::TooManyRooms,
+        Dropped::RawRoom,
         Dropped::NoPassword,
         Dropped::GuessLimited,
         Dropped::RateLimited,
@@ -93,6 +150,7 @@ impl Dropped {
             Dropped::LocalsFull => "hub's addresses full",
             Dropped::RoomFull => "room full",
             Dropped::TooManyRooms => "too many rooms",
+            Dropped::RawRoom => "raw room",
             Dropped::NoPassword => "no password",
             Dropped::GuessLimited => "too many guesses",
             Dropped::RateLimited => "member's rate",

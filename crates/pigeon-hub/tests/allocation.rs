@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received};
-use pigeon_hub::{Config, Format, Hub};
+use pigeon_hub::{Config, Hub};
+use pigeon_proto::Format;
 
 use counting_allocator::allocations;
 
@@ -36,7 +37,7 @@ struct Bench {
 impl Bench {
     /// A hub that a thousand have joined; every third has a name.
     fn new(format: Format) -> Self {
-        let hub = Hub::new(Config { format, ..Config::default() });
+        let hub = Hub::new(Config::of(format));
         let now = Instant::ORIGIN + Duration::from_secs(1_000);
         let mut bench = Bench { hub, now, buffer: String::with_capacity(4_096), sent: 0 };
         for n in 0..MEMBERS {

@@ -7,9 +7,12 @@
 //!     │ ◀─ ^hb^ pigeon/1 3 0 chat 狗哥 lobby 17 0 ──────── │  never longer than the question
 //! ```
 
+use std::fmt::Display;
+use std::io::Write;
+
 use crate::format::Format;
 use crate::name::{Name, RoomName};
-use crate::words::{Words, maybe, or_none};
+use crate::words::{NONE, Words, maybe};
 
 /// A heartbeat as any program sends it. It keeps the sender a member, and is not answered.
 pub const PLAIN: &[u8] = b"^hb^";
@@ -44,6 +47,56 @@ pub struct You {
     pub room: Option<RoomName>,
 }
 
+/// The words of an answer that may be missing, borrowed: a hub answers many heartbeats a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Details<'a> {
+    /// As [`Answer::format`].
+    pub format: Option<Format>,
+    /// The member's name and room.
+    pub you: Option<(Option<&'a Name>, Option<&'a RoomName>)>,
+    /// As [`Answer::version`].
+    pub version: Option<u64>,
+    /// As [`Answer::last`].
+    pub last: Option<u64>,
+}
+
+/// Appends the answer to a heartbeat of `most` bytes, as many words as fit, and allocates nothing
+/// but the bytes.
+pub fn write_answer(
+    members: u64,
+    secure_port: Option<u16>,
+    details: Details<'_>,
+    most: usize,
+    out: &mut Vec<u8>,
+) {
+    let (start, port) = (out.len(), secure_port.unwrap_or(0));
+    let mut end = start;
+    // False ends the answer: the word is missing, or does not fit. Writing to a vector cannot fail.
+    let mut word = |out: &mut Vec<u8>, word: Option<&dyn Display>| {
+        let Some(word) = word else { return false };
+        let space = if end > start { " " } else { "" };
+        let _ = write!(out, "{space}{word}");
+        if out.len() - start > most {
+            out.truncate(end);
+            return false;
+        }
+        end = out.len();
+        true
+    };
+    fn some<T: Display>(field: &Option<T>) -> Option<&dyn Display> {
+        field.as_ref().map(|field| field as &dyn Display)
+    }
+    let Details { format, you, version, last } = details;
+    let name = you.map(|(name, _)| name.map_or(NONE, Name::as_str));
+    let room = you.map(|(_, room)| room.map_or(NONE, RoomName::as_str));
+    let _ = word(out, Some(&format_args!("^hb^ {VERSION} {members} {port}")))
+        && word(out, some(&format))
+        && word(out, some(&name))
+        && word(out, some(&room))
+        && word(out, some(&version))
+        && word(out, some(&last));
+}
+
 /// What a hub answers:
 /// `^hb^ pigeon/1 MEMBERS SECUREPORT FORMAT NAME ROOM VERSION LAST`.
 ///
@@ -67,24 +120,14 @@ pub struct Answer {
 impl Answer {
     /// Appends the answer to a heartbeat of `most` bytes: as many words as fit.
     pub fn write(&self, most: usize, out: &mut Vec<u8>) {
-        let port = self.secure_port.unwrap_or(0);
-        let start = out.len();
-        out.extend_from_slice(format!("^hb^ {VERSION} {} {port}", self.members).as_bytes());
         let you = self.you.as_ref();
-        let words = [
-            self.format.map(|format| format.to_string()),
-            you.map(|you| or_none(you.name.as_ref())),
-            you.map(|you| or_none(you.room.as_ref())),
-            self.version.map(|version| version.to_string()),
-            self.last.map(|last| last.to_string()),
-        ];
-        for word in words.into_iter().map_while(|word| word) {
-            if out.len() - start + 1 + word.len() > most {
-                break;
-            }
-            out.push(b' ');
-            out.extend_from_slice(word.as_bytes());
-        }
+        let words = Details {
+            format: self.format,
+            you: you.map(|you| (you.name.as_ref(), you.room.as_ref())),
+            version: self.version,
+            last: self.last,
+        };
+        write_answer(self.members, self.secure_port, words, most, out);
     }
 
     /// Reads an answer. `None` if it is something else, or of another version.

@@ -130,6 +130,8 @@ pub enum Reason {
     RoomFull,
     /// There are as many rooms as there may be.
     TooManyRooms,
+    /// The room carries raw data, and the member reads lines.
+    RawRoom,
     /// Members speak to as many of the hub's addresses as it can keep apart.
     TooManyAddresses,
     /// The sender's address has as many members as it may have.
@@ -202,6 +204,7 @@ impl Reason {
             Reason::HubFull => word("hub-full"),
             Reason::RoomFull => word("room-full"),
             Reason::TooManyRooms => word("rooms"),
+            Reason::RawRoom => word("raw-room"),
             Reason::TooManyAddresses => word("addresses"),
             Reason::AddressFull => word("address-full"),
             Reason::NoHistory => word("no-history"),
@@ -244,6 +247,7 @@ impl Reason {
             "hub-full" => Reason::HubFull,
             "room-full" => Reason::RoomFull,
             "rooms" => Reason::TooManyRooms,
+            "raw-room" => Reason::RawRoom,
             "addresses" => Reason::TooManyAddresses,
             "address-full" => Reason::AddressFull,
             "no-history" => Reason::NoHistory,

@@ -27,7 +27,6 @@ mod sources;
 mod statistics;
 pub mod strftime;
 mod texts;
-mod wall;
 
 pub use config::Config;
 pub use event::{Event, Outcome};
@@ -35,4 +34,4 @@ pub use guard::Ignored;
 pub use kind::{Kind, UnknownKind};
 pub use service::Service;
 pub use statistics::Statistics;
-pub use wall::WallClock;
+pub use pigeon_datagram::WallClock;

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Machine, Received};
-use pigeon_hub::{Config, Dropped, Format, Name, SourceRules};
+use pigeon_hub::{Config, Discovery, Dropped, SourceRules};
+use pigeon_proto::{Format, Name};
 
 use crate::harness::{
     FORMATS, Harness, SECOND, Sent, address, beyond, bytes_got, got, heartbeat, local, open,
 };
 
 fn discoverable(format: Format) -> Harness {
-    Harness::new(Config { discoverable: true, format, ..Config::default() })
+    Harness::new(Config { discovery: Some(Discovery { id: 7, port: 9999 }), ..Config::of(format) })
 }
 
 fn question(nonce: &str, length: usize) -> Vec<u8> {
@@ -37,8 +38,9 @@ fn a_question_is_answered_within_200_ms() {
             assert_eq!(sent.len(), 1, "{format:?} {asker}");
             let here = got(&sent, asker).concat();
             let words: Vec<_> = here.split_whitespace().collect();
-            assert_eq!(words.len(), 5, "{here:?}");
+            assert_eq!(words.len(), 8, "{here:?}");
             assert_eq!((words[0], words[1], words[3], words[4]), ("/here", "7f3a", "2", "0"));
+            assert_eq!(words[5..], ["0000000000000007", "9999", format.word()]);
         }
     }
 }
@@ -46,8 +48,15 @@ fn a_question_is_answered_within_200_ms() {
 #[test]
 fn the_answer_tells_the_hubs_name() {
     let name = Name::parse("班级".as_bytes()).unwrap();
-    let mut h = Harness::new(Config { discoverable: true, name, ..Config::default() });
-    assert_eq!(got(&ask(&mut h, local(7), "1"), local(7)), ["/here 1 班级 0 0"]);
+    let mut h = Harness::new(Config {
+        discovery: Some(Discovery { id: 7, port: 9999 }),
+        name,
+        ..Config::default()
+    });
+    assert_eq!(
+        got(&ask(&mut h, local(7), "1"), local(7)),
+        ["/here 1 班级 0 0 0000000000000007 9999 chat"]
+    );
 }
 
 #[test]
@@ -72,8 +81,11 @@ fn a_nonce_is_answered_once_for_each_who_asks() {
 fn answers_are_spread_over_200_ms() {
     let mut waits = Vec::new();
     for n in 0..200u16 {
-        let mut h =
-            Harness::new(Config { discoverable: true, secret: [n as u8; 16], ..Config::default() });
+        let mut h = Harness::new(Config {
+            discovery: Some(Discovery { id: 7, port: 9999 }),
+            secret: [n as u8; 16],
+            ..Config::default()
+        });
         let begun = h.now;
         h.from(local(7), question(&format!("n{n}"), 200));
         let due = h.hub.poll_timeout().unwrap();
@@ -90,7 +102,11 @@ fn answers_are_spread_over_200_ms() {
 #[test]
 fn an_answer_is_never_longer_than_its_question() {
     let name = Name::parse("狗".repeat(32).as_bytes()).unwrap();
-    let mut h = Harness::new(Config { discoverable: true, name, ..Config::default() });
+    let mut h = Harness::new(Config {
+        discovery: Some(Discovery { id: 7, port: 9999 }),
+        name,
+        ..Config::default()
+    });
     for length in 11..=300 {
         let nonce = format!("{length:03}");
         let asked = question(&nonce, length);
@@ -107,7 +123,10 @@ fn an_answer_is_never_longer_than_its_question() {
 fn a_question_makes_nobody_a_member_and_is_told_to_nobody() {
     for format in FORMATS {
         for discoverable in [false, true] {
-            let mut h = Harness::new(Config { discoverable, format, ..Config::default() });
+            let mut h = Harness::new(Config {
+                discovery: discoverable.then_some(Discovery { id: 7, port: 9999 }),
+                ..Config::of(format)
+            });
             h.join(&[local(5001)]);
             let mut sent = ask(&mut h, open(7), "x1");
             sent.extend(h.wait(3 * SECOND));
@@ -132,7 +151,7 @@ fn a_question_keeps_nobody_a_member() {
 #[test]
 fn bad_sources_and_the_banned_are_not_answered() {
     let config = Config {
-        discoverable: true,
+        discovery: Some(Discovery { id: 7, port: 9999 }),
         sources: SourceRules {
             own: vec![address("192.168.1.1:9999")],
             never: vec!["192.168.1.255".parse().unwrap()],
@@ -241,12 +260,16 @@ fn the_answer_leaves_from_the_address_that_was_asked() {
 #[test]
 fn a_padded_heartbeat_is_no_question() {
     let mut h = discoverable(Format::Chat);
-    assert_eq!(got(&h.from(local(7), heartbeat(200)), local(7)), ["^hb^ pigeon/1 1 0"]);
+    let answer = got(&h.from(local(7), heartbeat(200)), local(7));
+    assert_eq!(answer, ["^hb^ pigeon/1 1 0 chat - lobby 1 0"]);
 }
 
 #[test]
 fn a_question_without_padding_makes_nobody_a_member() {
-    let mut h = Harness::new(Config { discoverable: true, ..Config::default() });
+    let mut h = Harness::new(Config {
+        discovery: Some(Discovery { id: 7, port: 9999 }),
+        ..Config::default()
+    });
     h.from(open(7), "/discover abc");
     assert!(!h.is_member(open(7)));
 }

@@ -1,11 +1,11 @@
 //! What members receive in each format, byte for byte.
 
-use pigeon_hub::Format::{Chat, Classic, Raw};
+use pigeon_proto::Format::{Chat, Classic, Raw};
 
 use crate::harness::{Harness, Sent, address, bytes_got, got, local};
 
 /// What reaches a second member when a first one sends `bytes`.
-fn relayed(format: pigeon_hub::Format, bytes: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
+fn relayed(format: pigeon_proto::Format, bytes: impl AsRef<[u8]>) -> Vec<Vec<u8>> {
     let (speaker, listener) = (local(5001), local(5002));
     let mut h = Harness::with_members(format, &[speaker, listener]);
     let sent = h.from(speaker, bytes);
@@ -233,9 +233,8 @@ fn raw_recognises_heartbeats_replies_and_quit_with_white_space_around_them() {
 fn raw_carries_the_largest_datagram() {
     let payload = vec![0xa5; 65_507];
     let mut h = Harness::new(pigeon_hub::Config {
-        format: Raw,
         max_text: Some(usize::MAX),
-        ..pigeon_hub::Config::default()
+        ..pigeon_hub::Config::of(Raw)
     });
     h.join(&[local(5001), local(5002)]);
     assert_eq!(bytes_got(&h.from(local(5001), &payload), local(5002)), [&payload[..]]);

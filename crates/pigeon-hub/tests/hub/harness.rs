@@ -7,7 +7,8 @@ use std::time::Duration;
 use pigeon_datagram::{
     Instant, MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, Received, Transmit, max_payload,
 };
-use pigeon_hub::{Config, Event, Format, Hub};
+use pigeon_hub::{Config, Event, Hub};
+use pigeon_proto::Format;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const NANOSECOND: Duration = Duration::from_nanos(1);
@@ -30,7 +31,7 @@ impl Harness {
     }
 
     pub(crate) fn format(format: Format) -> Self {
-        Harness::new(Config { format, ..Config::default() })
+        Harness::new(Config::of(format))
     }
 
     pub(crate) fn chat() -> Self {
@@ -161,12 +162,12 @@ impl Harness {
     }
 
     pub(crate) fn name_of(&self, address: SocketAddr) -> Option<String> {
-        let view = self.hub.members().find(|member| member.address == address)?;
+        let view = self.hub.members().find(|member| member.address == Some(address))?;
         view.name.map(|name| name.to_string())
     }
 
     pub(crate) fn room_of(&self, address: SocketAddr) -> Option<String> {
-        let view = self.hub.members().find(|member| member.address == address)?;
+        let view = self.hub.members().find(|member| member.address == Some(address))?;
         view.room.map(|room| room.to_string())
     }
 
@@ -187,7 +188,7 @@ impl Harness {
     }
 
     pub(crate) fn is_member(&self, address: SocketAddr) -> bool {
-        self.hub.members().any(|member| member.address == address)
+        self.hub.members().any(|member| member.address == Some(address))
     }
 }
 

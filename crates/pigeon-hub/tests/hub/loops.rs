@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_hub::Format::{Chat, Classic, Raw};
-use pigeon_hub::{Config, Dropped, Event, Format, Hub, Rate};
+use pigeon_hub::{Config, Dropped, Event, Hub, Rate};
 use pigeon_netsim::simulation::{Answer, Happening, Network, Node, Peer};
+use pigeon_proto::Format;
+use pigeon_proto::Format::{Chat, Classic, Raw};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, bytes_got, got, heartbeat, is_hubs, local};
 
@@ -56,7 +57,7 @@ impl World {
     }
 
     fn format(format: Format) -> Self {
-        World::new(Config { format, ..Config::default() })
+        World::new(Config::of(format))
     }
 
     /// Adds a program that answers by itself, and makes it send one datagram.
@@ -179,7 +180,7 @@ fn two_hubs_as_members_of_one_another_fall_silent() {
             let mut world = World::format(one);
             // Whoever comes to an address later has it; who was there before can still send from it.
             let forger = world.network.add(local(9_998), Peer::new());
-            let config = Config { format: other, ..Config::default() };
+            let config = Config::of(other);
             world.network.add(local(9_998), Hub::new(config));
             world.network.act(forger, |peer, _| peer.send(hub_at(), trigger.as_bytes()));
             let (to_hub, from_hub) = world.exchange(local(9_998));
@@ -296,7 +297,7 @@ fn what_answers_with_ever_new_text_stays_within_its_rate() {
         Some(format!("it is {} o'clock", COUNTER.fetch_add(1, Ordering::Relaxed)).into_bytes())
     }
     for format in [Chat, Classic] {
-        let mut config = Config { format, ..Config::default() };
+        let mut config = Config::of(format);
         config.rate.loopback = Rate { messages: Some(20), bytes: None };
         let mut world = World::new(config);
         // A link that takes time, or the exchange would stop time in the simulation.
@@ -318,7 +319,7 @@ fn what_answers_with_ever_new_text_stays_within_its_rate() {
 #[test]
 fn refusals_do_not_bounce_for_ever() {
     for format in FORMATS {
-        let mut h = Harness::new(Config { max_members: 1, format, ..Config::default() });
+        let mut h = Harness::new(Config { max_members: 1, ..Config::of(format) });
         h.join(&[local(5001)]);
         let first = h.from(local(7), "somebody forged this datagram");
         let count = bounce(&mut h, local(7), first, 1_000);
@@ -331,7 +332,7 @@ fn two_full_hubs_fall_silent() {
     for left in FORMATS {
         for right in FORMATS {
             let full = |format| {
-                let mut h = Harness::new(Config { max_members: 1, format, ..Config::default() });
+                let mut h = Harness::new(Config { max_members: 1, ..Config::of(format) });
                 h.join(&[local(5001)]);
                 h
             };

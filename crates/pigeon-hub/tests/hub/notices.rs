@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pigeon_hub::Config;
-use pigeon_hub::Format::{Chat, Classic, Raw};
+use pigeon_proto::Format::{Chat, Classic, Raw};
 
 use crate::harness::{Harness, NANOSECOND, SECOND, address, got, local};
 

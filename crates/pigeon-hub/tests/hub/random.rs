@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::Machine;
-use pigeon_hub::{Config, Event, Format, SourceRules};
+use pigeon_hub::{Config, Event, SourceRules};
+use pigeon_proto::{Answer, Format, Notice};
 use proptest::prelude::*;
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, address, bytes_got, local};
@@ -38,13 +39,12 @@ fn bad() -> [SocketAddr; 5] {
 
 fn config(format: Format) -> Config {
     Config {
-        format,
         max_members: MAX_MEMBERS,
         max_per_address: Some(2),
         notices_up_to: 4,
         max_text: Some(1_500),
         sources: SourceRules { own: vec![address("10.0.2.99:9999")], ..SourceRules::default() },
-        ..Config::default()
+        ..Config::of(format)
     }
 }
 
@@ -134,7 +134,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// A line of chat: one line, safe to show, and plainly the hub's or some member's.
 fn check_chat(bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).expect("chat is UTF-8");
-    if text == "Bye!" || text.starts_with("^hb^ pigeon/1 ") {
+    let is_control = Notice::parse(bytes).is_some() || Answer::parse(bytes).is_some();
+    if text == "Bye!" || is_control {
         assert!(!text.contains(char::is_control), "{text:?}");
         return;
     }
@@ -159,7 +160,8 @@ impl Watched {
                 check_chat(bytes);
             }
         }
-        let members: BTreeSet<SocketAddr> = self.h.hub.members().map(|m| m.address).collect();
+        let members: BTreeSet<SocketAddr> =
+            self.h.hub.members().filter_map(|m| m.address).collect();
         assert_eq!(self.h.hub.members().count(), self.h.hub.member_count());
         assert_eq!(members.len(), self.h.hub.member_count(), "a member twice");
         assert!(members.len() <= MAX_MEMBERS);
@@ -235,13 +237,21 @@ proptest! {
         let sent = w.h.drain();
         w.check(&sent);
 
-        // After stop every member, and nobody else, gets `Bye!`.
-        let members: BTreeSet<SocketAddr> = w.h.hub.members().map(|m| m.address).collect();
+        // After stop every member, and nobody else, gets a goodbye; in raw only those who read
+        // control lines.
+        let members: BTreeSet<SocketAddr> = w.h.hub.members().filter_map(|m| m.address).collect();
         let sent = w.h.stop();
         let told: BTreeSet<SocketAddr> = sent.iter().map(|(to, _)| *to).collect();
-        prop_assert_eq!(sent.len(), members.len());
-        prop_assert!(sent.iter().all(|(_, bytes)| bytes == b"Bye!"));
-        prop_assert_eq!(told, members);
+        prop_assert_eq!(sent.len(), told.len());
+        let bye = |bytes: &[u8]| bytes == b"^hb^ gone stopped" || bytes == b"Bye!";
+        prop_assert!(sent.iter().all(|(_, bytes)| bye(bytes)));
+        match format {
+            Format::Raw => {
+                prop_assert!(told.is_subset(&members));
+                prop_assert!(sent.iter().all(|(_, bytes)| bytes != b"Bye!"));
+            }
+            _ => prop_assert_eq!(told, members),
+        }
     }
 
     #[test]
@@ -281,7 +291,7 @@ proptest! {
             after_each.extend(each.from(people[*from], bytes));
         }
         let left = |event| match event {
-            Event::Left { address, .. } => Some(address),
+            Event::Left { label, .. } => label.as_str().parse().ok(),
             _ => None,
         };
         let left: BTreeSet<SocketAddr> = together.events().into_iter().filter_map(left).collect();
@@ -302,7 +312,7 @@ proptest! {
 
 /// The messages one member got. What the hub itself says to it may overtake them.
 fn messages(sent: &[Sent], to: SocketAddr) -> Vec<&[u8]> {
-    let own = |bytes: &&[u8]| bytes.starts_with(b"^hb^ pigeon/1 ") || bytes.starts_with(b"* ");
+    let own = |bytes: &&[u8]| bytes.starts_with(b"^hb^ ") || bytes.starts_with(b"* ");
     bytes_got(sent, to).into_iter().filter(|bytes| !own(bytes)).collect()
 }
 

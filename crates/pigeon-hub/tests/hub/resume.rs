@@ -1,7 +1,7 @@
 //! `/resume WORD`: a name and its room come back from another address.
 
-use pigeon_hub::Format::{Chat, Classic};
 use pigeon_hub::{Config, Dropped, Left};
+use pigeon_proto::Format::{Chat, Classic};
 
 use crate::harness::{Harness, SECOND, got, local, told};
 

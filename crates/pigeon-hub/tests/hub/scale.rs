@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use pigeon_datagram::Machine;
-use pigeon_hub::Format::{Chat, Raw};
+use pigeon_proto::Format::{Chat, Raw};
 
 use crate::harness::{Harness, SECOND, heartbeat, local};
 

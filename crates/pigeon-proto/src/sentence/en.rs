@@ -84,7 +84,7 @@ impl Sentences for English {
             NameError::Reserved(c) if c.is_whitespace() => "a name is one word".to_string(),
             NameError::Reserved(c) => format!("a name must not contain '{c}'"),
             NameError::Begins(c) => format!("a name must not begin with '{c}'"),
-            NameError::Unprintable => "it has characters that do not display".to_string(),
+            NameError::Unprintable => "it holds characters that do not display".to_string(),
             NameError::Dash => "'-' alone is not a name".to_string(),
         }
     }
@@ -119,7 +119,8 @@ impl English {
         let Roster { room, people, senders, from, names, .. } = roster;
         let (people, senders) = (u64::from(*people), u64::from(*senders));
         let here = match (people, senders) {
-            (people, 0) => count(people, "member"),
+            (1, 0) => "1 person".to_string(),
+            (people, 0) => format!("{people} people"),
             (0, senders) => count(senders, "sender"),
             (1, senders) => format!("1 person, {}", count(senders, "sender")),
             (people, senders) => format!("{people} people, {}", count(senders, "sender")),
@@ -176,6 +177,7 @@ impl English {
             Reason::TooManyRooms => {
                 "you stay where you are: there are too many rooms to make another".to_string()
             }
+            Reason::RawRoom => "you stay where you are: that room carries raw data".to_string(),
             Reason::TooManyAddresses => {
                 "too many of the hub's addresses are in use; speak to another".to_string()
             }

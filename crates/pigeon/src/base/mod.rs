@@ -7,12 +7,13 @@
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
-//! - Text: [`count`] with its plural, [`place`] in a file.
+//! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language.
 
 pub(crate) mod bind;
 pub(crate) mod count;
 pub(crate) mod endpoint;
 pub(crate) mod length;
+pub(crate) mod locale;
 pub(crate) mod multicast;
 pub(crate) mod networks;
 pub(crate) mod payload;

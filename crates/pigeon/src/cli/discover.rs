@@ -12,7 +12,7 @@
 //! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from this
 //! very host, whose answers come over loopback, and a hub may well run here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -29,6 +29,7 @@ use pigeon_net::{
     Clock, Driver, Host, Interfaces, Io, IoPath, LocalAddress, Socket, SocketOptions, Stats,
     local_addresses,
 };
+use pigeon_proto::{Format, Name};
 use pigeon_text::escape;
 use serde_json::Value;
 
@@ -86,8 +87,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Print one JSON object a peer: from, interface, rtt, rtt_exact, text or base64, and for hubs
-    /// name, members, secure_port
+    /// Print one JSON object an address: from, interface, rtt, rtt_exact, text or base64, and for hubs
+    /// name, members, secure_port, id (equal ids are one hub), port, format
     #[arg(long)]
     json: bool,
 }
@@ -111,7 +112,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     // Only the searches hold the other end now: it closes when the last is over.
     drop(news);
-    let mut printer = Printer { format, json: args.json, seen: HashSet::new() };
+    let (seen, hubs) = (HashSet::new(), BTreeMap::new());
+    let mut printer = Printer { format, json: args.json, seen, hubs };
     printer.print_all(&arriving, &mut places)?;
 
     let time = quantity::roughly(args.duration);
@@ -120,6 +122,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         answered => {
             let addresses = count_of(answered, "address", "addresses");
             // If nobody reads it, nobody misses it.
+            for note in printer.several_addresses() {
+                let _ = writeln!(io::stderr(), "{note}");
+            }
             let _ = writeln!(io::stderr(), "{addresses} answered in {time}");
             Ok(Status::Done)
         }
@@ -328,11 +333,19 @@ impl Host<Discover> for Around<'_> {
     }
 }
 
-/// Prints who was found, each address once however many searches found it.
+/// Prints who was found, each address once however many searches found it, and each hub once
+/// however many addresses it has.
 struct Printer {
     format: PayloadFormat,
     json: bool,
     seen: HashSet<SocketAddr>,
+    hubs: BTreeMap<u64, OneHub>,
+}
+
+/// A hub that was found, and where.
+struct OneHub {
+    name: Name,
+    addresses: Vec<SocketAddr>,
 }
 
 impl Printer {
@@ -347,9 +360,11 @@ impl Printer {
                 News::Ended(failure) => place.failure = failure,
                 News::Found(found) if !self.seen.insert(found.from) => {}
                 News::Found(found) => {
+                    let is_new = self.is_new_hub(&found);
                     let line = match self.json {
                         true => self.json(&place.interface, &found),
-                        false => self.line(&place.interface, &found),
+                        false if is_new => self.line(&place.interface, &found),
+                        false => continue,
                     };
                     match writeln!(io::stdout(), "{line}") {
                         Ok(()) => {}
@@ -364,12 +379,31 @@ impl Printer {
         Ok(())
     }
 
-    /// `192.168.1.5:9999 on eth0, 12.3 ms: library, 3 members`
+    /// Whether the hub was not found at another address before.
+    fn is_new_hub(&mut self, found: &Discovered) -> bool {
+        let Some(hub) = &found.hub else { return true };
+        let Some(door) = hub.door else { return true };
+        let one = || OneHub { name: hub.name.clone(), addresses: Vec::new() };
+        let one = self.hubs.entry(door.id).or_insert_with(one);
+        one.addresses.push(found.from);
+        one.addresses.len() == 1
+    }
+
+    /// `library is one hub at 192.168.1.5:9999 and 10.0.0.5:9999`, for each that is.
+    fn several_addresses(&self) -> impl Iterator<Item = String> {
+        let several = self.hubs.values().filter(|hub| hub.addresses.len() > 1);
+        several.map(|hub| {
+            let addresses: Vec<String> = hub.addresses.iter().map(SocketAddr::to_string).collect();
+            format!("{} is one hub at {}", hub.name, addresses.join(", "))
+        })
+    }
+
+    /// `192.168.1.5:9999 on eth0, 12.3 ms: library, 3 members; pigeon join 192.168.1.5:9999`
     fn line(&mut self, interface: &str, found: &Discovered) -> String {
         let most = if found.exact { "" } else { "at most " };
         let millis = found.round_trip.as_secs_f64() * 1000.0;
         let says = match &found.hub {
-            Some(hub) => describe(hub),
+            Some(hub) => describe(found.from, hub),
             None => self.format.show(&found.payload).to_string(),
         };
         format!("{} on {}, {most}{millis:.1} ms: {says}", found.from, escape(interface))
@@ -383,7 +417,9 @@ impl Printer {
     /// | `rtt_exact` | whether `rtt` is that; else it is the most that it can have been |
     /// | `text` | the answer, where it is text; else |
     /// | `base64` | its bytes |
-    /// | `name`, `members`, `secure_port` | what a hub says of itself |
+    /// | `name`, `members`, `secure_port` | what a hub says of itself; port 0: none |
+    /// | `id` | which hub it is, where it says: objects with equal ids are one hub |
+    /// | `port`, `format` | of the hub's first door, where it says: `pigeon join` goes there |
     fn json(&mut self, interface: &str, found: &Discovered) -> String {
         let mut fields: Vec<(&str, Value)> = vec![
             ("from", found.from.to_string().into()),
@@ -396,20 +432,38 @@ impl Printer {
             },
         ];
         if let Some(hub) = &found.hub {
-            fields.push(("name", String::from_utf8_lossy(&hub.name).into()));
+            fields.push(("name", hub.name.as_str().into()));
             fields.push(("members", hub.members.into()));
-            fields.push(("secure_port", hub.secure_port.into()));
+            fields.push(("secure_port", hub.secure_port.unwrap_or(0).into()));
+            if let Some(door) = hub.door {
+                fields.push(("id", format!("{:016x}", door.id).into()));
+                fields.push(("port", door.port.into()));
+                fields.push(("format", door.format.word().into()));
+            }
         }
         json::counts(&fields)
     }
 }
 
-fn describe(hub: &HubAnswer) -> String {
+/// `library, 3 members; pigeon join 192.168.1.5:9998`
+fn describe(from: SocketAddr, hub: &HubAnswer) -> String {
     let secure = match hub.secure_port {
-        0 => String::new(),
-        port => format!(", QUIC on port {port}"),
+        None => String::new(),
+        Some(port) => format!(", QUIC on port {port}"),
     };
-    format!("{}, {}{secure}", escape(&hub.name), count(hub.members, "member"))
+    let format = match hub.door.map(|door| door.format) {
+        None | Some(Format::Chat) => String::new(),
+        Some(format) => format!(", {format}"),
+    };
+    let members = count(hub.members, "member");
+    format!("{}, {members}{secure}{format}; pigeon join {}", hub.name, door(from, hub))
+}
+
+/// The address of a hub's first door. Hubs of before answer from it.
+fn door(from: SocketAddr, hub: &HubAnswer) -> SocketAddr {
+    let mut door = from;
+    door.set_port(hub.door.map_or(from.port(), |door| door.port));
+    door
 }
 
 /// What was tried where, and why nobody may have answered.

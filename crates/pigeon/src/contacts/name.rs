@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use pigeon_hub::Name;
+use pigeon_proto::Name;
 use pigeon_text::escape;
 
 /// A contact's name: what the hub takes for a name, in any script, and nothing that could be read
@@ -86,7 +86,7 @@ mod tests {
         assert!(why("-x").ends_with("it looks like a flag"));
         assert_eq!(
             why("a\x1b[2J"),
-            r"`a\x1b[2J` can be no contact's name: it holds characters that do not display"
+            r"`a\x1b[2J` can be no contact's name: it has characters that do not display"
         );
         assert!(why("a\u{202e}b").contains(r"\u{202e}"));
     }

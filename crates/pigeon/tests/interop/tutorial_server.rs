@@ -13,12 +13,14 @@ fn join_is_a_plain_member_of_a_tutorials_server() {
     let address = address_of(&server);
     let at = address.to_string();
     let mut ada = pigeon("ada", &["join", &at, "--nick", "ada", "--heartbeat", HEARTBEAT]);
-    let joined = format!("joined {at}");
-    ada.expect_status(|line| line.contains(&joined) && line.contains("plainly"), SOON);
+    let unheard = format!("nothing heard from {at} yet");
+    ada.expect_status(|line| line == unheard, SOON);
 
     let mut client = python_to("tutorial_client.py", address, &["--heartbeat", "0.5"]);
     client.say("hello from the tutorial");
     ada.expect_line(|line| line.starts_with("Ack HELLO FROM THE TUTORIAL. from "), SOON);
+    let joined = format!("joined {at}");
+    ada.expect_status(|line| line.contains(&joined) && line.contains("plainly"), SOON);
     ada.say("ada 说:你好");
     server.expect_line(|line| line.ends_with(" says ada 说:你好"), SOON);
     let ack = client.expect_line(|line| line.starts_with("Ack ADA 说:你好. from "), SOON);

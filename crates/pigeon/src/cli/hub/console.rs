@@ -3,6 +3,7 @@
 use pigeon_datagram::Instant;
 use pigeon_hub::{Dropped, Hub, Left};
 use pigeon_net::Stats;
+use pigeon_proto::Format;
 use pigeon_text::{escape, pad, width};
 
 use crate::base::count::count;
@@ -64,7 +65,8 @@ pub(crate) fn answer(command: Command, hub: &mut Hub, now: Instant, stats: &Stat
         Command::Say(text) => match hub.say(&text) {
             Ok(()) => vec![],
             Err(Dropped::TextTooLong) => {
-                vec![format!("not sent: at most {} bytes of text", hub.config().most_text())]
+                let most = hub.config().most_text(Format::Chat);
+                vec![format!("not sent: at most {most} bytes of text")]
             }
             Err(reason) => vec![format!("not sent: {}", reason.describe())],
         },
@@ -103,8 +105,8 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
             let name = member.name.map_or_else(|| "-".to_string(), |name| name.to_string());
             let room =
                 member.room.map_or_else(|| "(no password yet)".to_string(), |r| r.to_string());
-            let heard = format!("heard {} ago", roughly(now - member.heard));
-            [name, member.address.to_string(), room, heard]
+            let ago = |heard| format!("heard {} ago", roughly(now - heard));
+            [name, member.label.to_string(), room, member.heard.map_or_else(String::new, ago)]
         })
         .collect();
     let mut lines = align(&rows);

@@ -54,16 +54,17 @@ impl Journal {
         }
         self.lines += 1;
         match event {
-            Event::Joined { address } => info!(%address, "joined"),
-            Event::Left { address, name, reason } => {
+            Event::Joined { label, .. } => info!(address = %label, "joined"),
+            Event::Left { label, name, reason, .. } => {
                 let name = name.as_ref().map(tracing::field::display);
-                info!(%address, name, "{}", reason.describe());
+                info!(address = %label, name, "{}", reason.describe());
             }
-            Event::Renamed { address, name } => info!(%address, %name, "renamed"),
-            Event::Echo { address } => {
-                warn!(%address, "an echo: it sent back what it was sent, which was not relayed");
+            Event::Renamed { label, name, .. } => info!(address = %label, %name, "renamed"),
+            Event::Echo { label } => {
+                warn!(address = %label, "an echo: it sent back what it was sent, which was not relayed");
             }
-            Event::Message { .. } => {}
+            // What members say and hear is not the log's.
+            Event::Message(_) | Event::Reply { .. } | Event::News { .. } => {}
         }
     }
 }

@@ -1,6 +1,7 @@
-//! `pigeon hub`: serves group chat on one UDP port.
+//! `pigeon hub`: serves group chat on one UDP port or several.
 
 mod console;
+mod door;
 mod journal;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,18 +12,23 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use pigeon_datagram::Machine;
-use pigeon_hub::{Config, Event, Format, Hub, Name, PerOrigin, Rate};
-use pigeon_net::{Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, local_addresses};
+use pigeon_datagram as datagram;
+use pigeon_hub::{Config, Discovery, Door, Event, Hub, PerOrigin, Rate};
+use pigeon_net::{
+    Clock, Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, local_addresses,
+};
+use pigeon_proto::{Format, Language, Name};
 use tracing::{debug, info};
 
 use self::console::Command;
+use self::door::DoorArg;
 use self::journal::{Journal, LogFormat};
 use crate::base::bind::bind;
-use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::quantity::{self, BytesPerSecond, PerSecond};
 use crate::base::random;
+use crate::base::services::wall;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::base::switch::Switch;
@@ -33,6 +39,9 @@ use crate::ui::lines::{self, Printer};
 /// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
 /// the most, a stop takes less than a second.
 const LAST_WORDS: Duration = Duration::from_millis(150);
+
+/// How often the wall clock is read: it may be set while the hub runs.
+const WALL_EVERY: Duration = Duration::from_secs(10);
 
 /// Where those who look for hubs ask: every hub's port, and these groups.
 const DISCOVERY_GROUPS: [IpAddr; 2] = [
@@ -45,7 +54,8 @@ const DISCOVERY_GROUPS: [IpAddr; 2] = [
 #[command(after_help = "\
 Examples:
   pigeon hub                                for programs on this machine
-  pigeon hub --listen '*:9999'              for the local network
+  pigeon hub '*:9999'                       for the local network
+  pigeon hub '*:9999' 'raw@*:9998=video'    beside it a room for data, such as a video
   pigeon hub --config hub.toml              with a file for what flags say
   echo 'hello' | nc -u -w1 127.0.0.1 9999   is already a member
 
@@ -56,19 +66,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", env = "PIGEON_HUB_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Where to listen: [ADDR:]PORT. A port alone means this machine; * is every address; port 0
-    /// lets the system choose
+    /// Where to listen, as --listen says it
+    #[arg(value_name = "[ADDR:]PORT", id = "port")]
+    doors: Vec<DoorArg>,
+
+    /// Where to listen: [FORMAT@][ADDR:]PORT[=ROOM]; may be given several times, or as a list with
+    /// commas. A port alone means this machine; * is every address; port 0 lets the system choose.
+    /// Whoever comes in there gets FORMAT, and begins in ROOM
     #[arg(
         long,
-        value_name = "[ADDR:]PORT",
+        value_name = "DOOR",
         env = "PIGEON_HUB_LISTEN",
-        default_value = "127.0.0.1:9999"
+        default_value = "127.0.0.1:9999",
+        value_delimiter = ','
     )]
-    listen: ListenAddress,
+    listen: Vec<DoorArg>,
 
-    /// What plain members receive
+    /// What plain members receive, where a door does not say
     #[arg(long, value_enum, env = "PIGEON_HUB_FORMAT", default_value_t = FormatArg::Chat)]
     format: FormatArg,
+
+    /// The language of the hub's sentences: zh or en [default: that of the locale]
+    #[arg(long, value_name = "LANGUAGE", env = "PIGEON_HUB_LANGUAGE", value_parser = locale::parse)]
+    language: Option<Language>,
 
     /// The hub's name: its operator speaks under it, and those who look for hubs see it
     #[arg(long, env = "PIGEON_HUB_NAME", default_value = "hub", value_parser = name)]
@@ -159,37 +179,55 @@ fn name(text: &str) -> Result<Name, String> {
     Name::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
 
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Format {
+        match format {
+            FormatArg::Chat => Format::Chat,
+            FormatArg::Classic => Format::Classic,
+            FormatArg::Raw => Format::Raw,
+        }
+    }
+}
+
 /// Runs the hub until it is told to stop.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
+    let doors = if args.doors.is_empty() { &args.listen } else { &args.doors };
+    door::check(doors, args.format.into())?;
     let (reader, printer) = lines::open("hub> ")?;
     journal::start(args.log, color, printer.notes.clone());
 
     let path = if args.offload == Switch::On { IoPath::Best } else { IoPath::NoOffload };
     let options = SocketOptions { path, timestamps: false, ..SocketOptions::default() };
-    let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
-    let socket = bind(listen, &options)?;
+    let bound = doors.iter().map(|door| bind(door.listen, &options));
+    let sockets = bound.collect::<anyhow::Result<Vec<Socket>>>()?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
-    let config = config(&args, &socket, &interfaces, printer.interactive)?;
-    if config.discoverable {
+    let doors = doors.iter().map(|door| door.door(args.format.into())).collect();
+    let config = config(&args, doors, &sockets, &interfaces, printer.interactive)?;
+    if config.discovery.is_some()
+        && let Some(first) = sockets.first()
+    {
         for group in DISCOVERY_GROUPS {
-            let joined = socket.join_group(group, &interfaces);
+            let joined = first.join_group(group, &interfaces);
             debug!(%group, interfaces = joined, "listening for those who look for hubs");
         }
     }
-    let hub = Hub::new(config);
-    announce(&hub, &socket, args.format);
+    let mut hub = Hub::new(config);
+    announce(&hub, &sockets);
 
-    let mut driver = Driver::new(hub, socket).context("cannot watch the socket")?;
+    let clock = Clock::start();
+    hub.set_wall(wall(clock.now()));
+    let driver = Driver::over(hub, sockets).context("cannot watch the sockets")?;
+    let mut driver = driver.with_clock(clock);
     let waker = driver.waker();
     let wanted = args.console == Switch::On;
     let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
 
-    let journal = Journal::default();
-    let mut around = Around { commands, stop, printer: printer.clone(), journal };
-    let outcome = driver.run(&mut around);
+    let (journal, next_tick) = (Journal::default(), clock.now() + WALL_EVERY);
+    let mut operator = Operator { commands, stop, printer: printer.clone(), journal, next_tick };
+    let outcome = driver.run(&mut operator);
     let unprinted = printer.data.dropped() + printer.notes.dropped();
-    journal::farewell(&mut around.journal, driver.machine().statistics(), unprinted);
+    journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
     // The hub has done its work, whoever listened to its console.
     let _ = printer.close(Instant::now() + LAST_WORDS);
     outcome?;
@@ -198,20 +236,23 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 
 fn config(
     args: &Args,
-    socket: &Socket,
+    doors: Vec<Door>,
+    sockets: &[Socket],
     interfaces: &Interfaces,
     interactive: bool,
 ) -> anyhow::Result<Config> {
     let defaults = Config::default();
-    let bound = socket.local_addr();
+    let bound = || sockets.iter().map(Socket::local_addr);
+    // Hubs that only listen on loopback leave the answer to others.
+    let first = bound().next().filter(|first| !first.ip().is_loopback());
+    let discovery = match (args.discoverable, first) {
+        (Switch::On, Some(first)) => Some(Discovery { id: random::u64()?, port: first.port() }),
+        _ => None,
+    };
     Ok(Config {
-        format: match args.format {
-            FormatArg::Chat => Format::Chat,
-            FormatArg::Classic => Format::Classic,
-            FormatArg::Raw => Format::Raw,
-        },
+        doors,
         timeout: args.timeout,
-        sources: source_rules(&args.open, [bound], interfaces),
+        sources: source_rules(&args.open, bound(), interfaces),
         password: args.password.clone(),
         max_members: args.max_members as usize,
         max_per_room: args.max_per_room.map(|n| n as usize),
@@ -222,9 +263,11 @@ fn config(
         max_text: args.max_text,
         notices_up_to: args.notices_up_to,
         name: args.name.clone(),
-        discoverable: args.discoverable == Switch::On && !bound.ip().is_loopback(),
+        language: args.language.unwrap_or_else(locale::language),
+        discovery,
         hash_keys: random::hash_keys()?,
         secret: random::bytes()?,
+        run: u128::from_be_bytes(random::bytes()?),
         report_messages: args.messages.map_or(interactive, |switch| switch == Switch::On),
     })
 }
@@ -246,30 +289,35 @@ fn rates(
     }
 }
 
-fn announce(hub: &Hub, socket: &Socket, format: FormatArg) {
+fn announce(hub: &Hub, sockets: &[Socket]) {
     let config = hub.config();
-    let can = socket.capabilities();
-    info!(
-        format = format.to_possible_value().map(|value| value.get_name().to_string()),
-        timeout = ?config.timeout,
-        max_members = config.max_members,
-        gso = can.gso,
-        gro = can.gro,
-        receive_buffer = can.receive_buffer,
-        "listening on {}",
-        socket.local_addr()
-    );
+    for (door, socket) in config.doors.iter().zip(sockets) {
+        let can = socket.capabilities();
+        info!(
+            format = %door.format,
+            room = %door.room,
+            timeout = ?config.timeout,
+            max_members = config.max_members,
+            gso = can.gso,
+            gro = can.gro,
+            receive_buffer = can.receive_buffer,
+            "listening on {}",
+            socket.local_addr()
+        );
+    }
 }
 
-/// What stands around the hub: the console, the log, a signal to stop.
-struct Around {
+/// The operator: the console, the log, a signal to stop.
+struct Operator {
     commands: Receiver<Command>,
     stop: Stop,
     printer: Printer,
     journal: Journal,
+    /// When the wall clock is read again.
+    next_tick: datagram::Instant,
 }
 
-impl Host<Hub> for Around {
+impl Host<Hub> for Operator {
     fn woken(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
         let mut quit = self.stop.is_set();
         for command in self.commands.try_iter().take(ui::console::WAITING) {
@@ -285,15 +333,24 @@ impl Host<Hub> for Around {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, hub: &mut Hub, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Hub, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
         match event {
-            Event::Message { range, .. } => {
-                let bytes = hub.outbox().get(range).unwrap_or_default();
-                let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-                self.printer.data.line(pigeon_text::escape(bytes).to_string());
+            Event::Message(message) => {
+                let text = pigeon_text::escape(&message.text);
+                self.printer.data.line(format!("{}: {text}", message.label));
             }
             event => self.journal.note(io.now, &event),
         }
+        ControlFlow::Continue(())
+    }
+
+    fn deadline(&self) -> Option<datagram::Instant> {
+        Some(self.next_tick)
+    }
+
+    fn tick(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.next_tick = io.now + WALL_EVERY;
+        hub.set_wall(wall(io.now));
         ControlFlow::Continue(())
     }
 }

@@ -1,4 +1,4 @@
-//! A session on a full screen: what the hub's lines tell, sorted into rooms and people.
+//! A session on a full screen: messages and notices, sorted into rooms and people.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -6,17 +6,19 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pigeon_client::{Contact, Roster, Session, Spoken};
+use pigeon_client::{Contact, Event, Roster, Session, Spoken};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
+use pigeon_proto::{Format, Label, Language, Notice, sentence};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::People;
+use super::connection::Connection;
+use super::note::Note;
 use crate::base::count::count;
 use crate::base::payload::without_end;
 use crate::base::quantity::in_seconds;
-use crate::output::Color;
+use crate::output::{Color, wall};
 use crate::ui::screen::{Action, Kind, Look, Midnight, Model, PlaceId, Screen, Update};
 use crate::ui::typist::Typed;
 
@@ -61,11 +63,13 @@ enum Copies {
 pub(super) struct Full {
     screen: Screen,
     roster: Roster,
-    /// The version of the roster that the screen has.
-    told: u64,
+    /// The changes of the roster that the screen has.
+    listed: u64,
     /// The room in which the screen has us.
     entered: String,
+    hub: SocketAddr,
     local: SocketAddr,
+    language: Language,
     /// What was said to the room and has not come back, and when.
     awaited: VecDeque<(Instant, String)>,
     copies: Copies,
@@ -75,8 +79,11 @@ pub(super) struct Full {
 
 impl Full {
     /// Takes the terminal.
-    pub(super) fn open(people: People, color: Color) -> anyhow::Result<(Full, Receiver<Typed>)> {
-        let People { hub, local, waker } = people;
+    pub(super) fn open(
+        connection: Connection,
+        color: Color,
+    ) -> anyhow::Result<(Full, Receiver<Typed>)> {
+        let Connection { hub, local, waker, language } = connection;
         let (sender, typed) = sync_channel(WAITING);
         let look = Look { color: color.enabled(&std::io::stdout()) };
         let model = Model::new(format!("hub {hub}"), PlaceId::Room("".into()), COMMANDS);
@@ -91,47 +98,48 @@ impl Full {
             waker.wake();
             given
         };
-        let screen = Screen::open(model, look, act)?;
-        let (entered, last_note) = (String::new(), String::new());
-        let midnight = Midnight::default();
-        let (roster, awaited) = (Roster::default(), VecDeque::new());
-        let copies = Copies::Unknown;
-        let full =
-            Full { screen, roster, told: 0, entered, local, awaited, copies, last_note, midnight };
+        let full = Full {
+            screen: Screen::open(model, look, act)?,
+            roster: Roster::default(),
+            listed: 0,
+            entered: String::new(),
+            hub,
+            local,
+            language,
+            awaited: VecDeque::new(),
+            copies: Copies::Unknown,
+            last_note: String::new(),
+            midnight: Midnight::default(),
+        };
         Ok((full, typed))
     }
 
-    /// Shows what came from the hub, where it belongs.
-    pub(super) fn received(&mut self, now: Instant, payload: &[u8]) {
+    /// Takes in what the session reports, for the lists.
+    pub(super) fn event(&mut self, now: Instant, event: &Event) {
+        self.roster.hear(now, event);
+        if let Some(room) = self.roster.room().filter(|room| self.entered != room.as_str()) {
+            self.entered = room.to_string();
+            self.screen.tell(Update::Enter(room.as_str().into()));
+        }
+    }
+
+    /// Shows a message in the room.
+    pub(super) fn received(&mut self, session: &Session<Pcg64>, payload: &[u8]) {
         let text = String::from_utf8_lossy(payload);
-        // What is no UTF-8 is shown as escapes, not as U+FFFD.
+        // What is not UTF-8 is shown as escapes, not as U+FFFD.
         let escaped =
             matches!(text, std::borrow::Cow::Owned(_)).then(|| escape(payload).to_string());
         let text = without_end(escaped.as_deref().unwrap_or(&text));
-        let spoken = Spoken::parse(text);
-        let wanted = self.roster.hear(now, spoken);
-        if let Some(room) = self.roster.room().filter(|room| self.entered != **room) {
-            self.entered = room.to_string();
-            self.screen.tell(Update::Enter(room.into()));
-        }
-        if !wanted {
-            return;
-        }
-        let room = || Some(PlaceId::Room(self.roster.room().unwrap_or_default().into()));
-        let person = |name: &str| Some(PlaceId::Person(name.into()));
-        let me = self.roster.me().unwrap_or("you");
-        let (place, kind, sender, text) = match spoken {
-            Spoken::Said { name, text } if self.is_me(name) => (room(), Kind::Mine, name, text),
-            Spoken::Said { name, text } => (room(), Kind::Said, name, text),
-            Spoken::ToYou { name, text } => (person(name), Kind::Said, name, text),
-            Spoken::FromYou { name, text } => (person(name), Kind::Mine, me, text),
-            Spoken::Notice(text) if spoken.is_news() => (room(), Kind::Notice, "", text),
-            // The answer to a command stands where it was asked.
-            Spoken::Notice(text) => (None, Kind::Notice, "", text),
-            Spoken::Other(text) => (room(), Kind::Said, "", text),
+        let spoken = match session.format() {
+            Some(Format::Raw | Format::Classic) => Spoken::Other(text),
+            Some(Format::Chat) | None => Spoken::parse(text),
         };
-        let line = self.midnight.line(kind, sender, text);
-        self.screen.tell(Update::Line(place, line));
+        let (kind, sender, text) = match spoken {
+            Spoken::Said { name, text } if self.is_me(name) => (Kind::Mine, name, text),
+            Spoken::Said { name, text } => (Kind::Said, name, text),
+            Spoken::Other(text) => (Kind::Said, "", text),
+        };
+        self.show(Some(self.here()), kind, sender, text);
         if !self.awaited.is_empty() {
             // A tutorial's server sends it back in capitals.
             let came = text.to_lowercase();
@@ -143,71 +151,104 @@ impl Full {
         }
     }
 
+    /// Shows what the hub says of its own: private messages as conversations, news in the room,
+    /// answers where they were asked.
+    pub(super) fn notice(&mut self, notice: &Notice) {
+        let person = |name: &Label| Some(PlaceId::Person(name.as_str().into()));
+        let here = || Some(self.here());
+        match notice {
+            Notice::MsgFrom { name, text } => {
+                self.show(person(name), Kind::Said, name.as_str(), text.as_str());
+            }
+            Notice::MsgTo { name, text } => {
+                let me = self.me();
+                self.show(person(name), Kind::Mine, &me, text.as_str());
+            }
+            Notice::Said { time, name, text, .. } => {
+                let said = wall::local(Some(Duration::from_secs(*time)));
+                let text = format!("[{}] {}", wall::date_and_seconds(&said), text.as_str());
+                self.show(here(), Kind::Said, name.as_str(), &text);
+            }
+            Notice::News(_) => {
+                let sentence = sentence::of(notice, self.language);
+                self.show(here(), Kind::Notice, "", &sentence);
+            }
+            _ => {
+                let sentence = sentence::of(notice, self.language);
+                self.show(None, Kind::Notice, "", &sentence);
+            }
+        }
+    }
+
+    fn show(&mut self, place: Option<PlaceId>, kind: Kind, sender: &str, text: &str) {
+        let line = self.midnight.line(kind, sender, text);
+        self.screen.tell(Update::Line(place, line));
+    }
+
+    fn here(&self) -> PlaceId {
+        PlaceId::Room(self.entered.as_str().into())
+    }
+
+    fn me(&self) -> String {
+        self.roster.me().map_or_else(|| "you".to_string(), ToString::to_string)
+    }
+
     fn is_me(&self, name: &str) -> bool {
-        self.roster.me() == Some(name) || name == self.local.to_string()
+        self.roster.me().is_some_and(|me| me.as_str() == name) || name == self.local.to_string()
     }
 
     /// Says something about the session itself.
-    pub(super) fn note(&mut self, text: &str) {
-        self.last_note = text.to_string();
-        let line = self.midnight.line(Kind::Note, "", text);
+    pub(super) fn note(&mut self, note: &Note) {
+        self.last_note = note.words(self.hub, self.language);
+        let line = self.midnight.line(Kind::Note, "", &self.last_note);
         self.screen.tell(Update::Line(None, line));
     }
 
-    /// Remembers what is about to be sent: its copy is the acknowledgement.
-    pub(super) fn typed(&mut self, now: Instant, line: &[u8]) {
+    /// Remembers what was sent: its copy is the acknowledgement.
+    pub(super) fn typed(&mut self, session: &Session<Pcg64>, now: Instant, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
-        let line = line.trim();
-        self.roster.typed(line);
-        if line.starts_with('/') || line == "quit" {
-            return;
+        let Some(said) = said(line.trim(), session.format()) else { return };
+        if session.format() == Some(Format::Raw) {
+            self.copies = Copies::Missing;
         }
         if self.copies == Copies::Missing {
-            let here = PlaceId::Room(self.roster.room().unwrap_or_default().into());
-            let me = self.roster.me().unwrap_or("you");
-            let own = self.midnight.line(Kind::Mine, me, line);
-            self.screen.tell(Update::Line(Some(here), own));
+            let (here, me) = (self.here(), self.me());
+            self.show(Some(here), Kind::Mine, &me, &said);
         }
         if self.awaited.len() < MAX_AWAITED {
-            self.awaited.push_back((now, escape(line).to_string()));
+            self.awaited.push_back((now, escape(&said).to_string()));
         }
     }
 
     /// Brings the lists and the status line up to date, and asks for what they lack.
     pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
-        for question in self.roster.questions(now, session.contact()).into_iter().flatten() {
-            // It is short enough; and if the hub is away it will be asked again.
-            let _ = session.handle_line(now, question.as_bytes());
-        }
-        if self.told != self.roster.version() {
-            self.told = self.roster.version();
-            let members = self.roster.members().map(str::to_string).collect();
-            self.screen.tell(Update::Rooms(self.roster.rooms().to_vec()));
+        self.roster.questions(now, |command| session.ask(now, command));
+        if self.listed != self.roster.changes() {
+            self.listed = self.roster.changes();
+            let members = self.roster.people().chain(self.roster.senders());
+            let members = members.map(Label::to_string).collect();
+            let rooms = self.roster.rooms().iter();
+            let rooms = rooms.map(|(room, count)| (room.to_string(), u64::from(*count))).collect();
+            self.screen.tell(Update::Rooms(rooms));
             // Behind the rooms: how many are here is known better than how many were counted.
             self.screen.tell(Update::Members(members, self.roster.more()));
         }
         while let Some((_, said)) =
             self.awaited.pop_front_if(|(sent, _)| now - *sent >= COPY_WITHIN)
         {
-            match self.copies {
+            let may_be_raw = match self.copies {
                 Copies::Missing => continue,
-                Copies::Come => self.note(&format!("sent, but no copy came back: {said}")),
+                Copies::Come => false,
                 Copies::Unknown => {
                     self.copies = Copies::Missing;
-                    self.note(&format!(
-                        "sent, but no copy came back: {said} (a hub in the raw format sends none)"
-                    ));
+                    true
                 }
-            }
+            };
+            self.note(&Note::NoCopy { said, may_be_raw });
         }
         self.screen.tell(Update::Missed(stats.kernel_drops + session.events_lost()));
-        let (text, alarm) = status(session, now);
+        let (text, alarm) = status(session, now, self.language);
         self.screen.tell(Update::Status { text, alarm });
-    }
-
-    /// The hub was away: who was there may have gone.
-    pub(super) fn doubt(&mut self) {
-        self.roster.doubt();
     }
 
     /// Gives the terminal back; what went wrong stays readable behind it.
@@ -220,11 +261,27 @@ impl Full {
     }
 }
 
-/// A line as the hub is to get it: what is typed in a conversation with one person goes to them.
+/// What a typed line says to the room. `None` if it is a command or an end.
+fn said(line: &str, format: Option<Format>) -> Option<String> {
+    let line = match line.strip_prefix("／／").map(|rest| format!("//{rest}")) {
+        Some(line) => line,
+        None => line.to_string(),
+    };
+    match line.strip_prefix('/') {
+        // A raw hub leaves everything as it is.
+        _ if line == "quit" => None,
+        Some(_) if format == Some(Format::Raw) => Some(line),
+        Some(text) => text.starts_with('/').then(|| text.to_string()),
+        None if line.starts_with('／') => None,
+        None => Some(line),
+    }
+}
+
+/// A line as the hub gets it: what is typed in a conversation with one person goes to them.
 fn addressed(place: &PlaceId, line: String) -> Vec<u8> {
     let bare = line.trim();
     match place {
-        PlaceId::Person(name) if !bare.starts_with('/') && bare != "quit" => {
+        PlaceId::Person(name) if !bare.starts_with(['/', '／']) && bare != "quit" => {
             format!("/msg {name} {bare}").into_bytes()
         }
         _ => line.into_bytes(),
@@ -232,21 +289,34 @@ fn addressed(place: &PlaceId, line: String) -> Vec<u8> {
 }
 
 /// What is known of the hub, and whether something is wrong.
-fn status(session: &Session<Pcg64>, now: Instant) -> (String, bool) {
-    let ago = now - session.last_heard();
-    let heard = format!("last heard {} ago", in_seconds(ago));
+fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String, bool) {
+    let hub = session.hub();
+    let chinese = language == Language::Chinese;
+    let ago = session.last_heard().map(|heard| in_seconds(now - heard)).unwrap_or_default();
+    let heard = match language {
+        Language::English => format!("last heard {ago} ago"),
+        Language::Chinese => format!("{ago}前有消息"),
+    };
     match session.contact() {
+        Contact::Asking if chinese => ("正在询问它是不是 pigeon hub".to_string(), false),
         Contact::Asking => ("asking whether it is a pigeon hub".to_string(), false),
+        Contact::Unheard => (Note::Unheard.words(hub, language), true),
+        Contact::Plain if chinese => (format!("{heard}；它不回答心跳"), false),
         Contact::Plain => (format!("{heard}; it answers no heartbeats"), false),
-        Contact::Silent => (format!("not answering since {}", in_seconds(ago)), true),
+        Contact::Silent if chinese => (format!("已有 {ago} 没有回答"), true),
+        Contact::Silent => (format!("not answering since {ago}"), true),
+        Contact::Removed if chinese => (format!("已被 hub 移出；{heard}"), true),
         Contact::Removed => (format!("sent away by the hub; {heard}"), true),
         Contact::Answering => {
             let mut text = heard;
             if let Some(time) = session.round_trip() {
-                text.push_str(&format!(", round trip {}", in_millis(time)));
+                let (comma, name) = if chinese { ("，", "往返") } else { (", ", "round trip") };
+                text.push_str(&format!("{comma}{name} {}", in_millis(time)));
             }
-            if let Some(members) = session.members() {
-                text.push_str(&format!(", {}", count(members, "member")));
+            match session.members() {
+                Some(members) if chinese => text.push_str(&format!("，{members} 个成员")),
+                Some(members) => text.push_str(&format!(", {}", count(members, "member"))),
+                None => {}
             }
             (text, false)
         }
@@ -272,8 +342,21 @@ mod tests {
         let bytes = |place: &PlaceId, line: &str| String::from_utf8(addressed(place, line.into()));
         assert_eq!(bytes(&dog, " 你好 ").unwrap(), "/msg 狗哥 你好");
         assert_eq!(bytes(&dog, "/who").unwrap(), "/who");
+        assert_eq!(bytes(&dog, "／who").unwrap(), "／who");
         assert_eq!(bytes(&dog, "quit").unwrap(), "quit");
         assert_eq!(bytes(&PlaceId::Room("lobby".into()), "hi ").unwrap(), "hi ");
+    }
+
+    #[test]
+    fn a_copy_is_awaited_of_what_is_said_and_of_nothing_else() {
+        let chat = |line| said(line, Some(Format::Chat));
+        assert_eq!(chat("hi").as_deref(), Some("hi"));
+        assert_eq!(chat("//dev/null").as_deref(), Some("/dev/null"));
+        assert_eq!(chat("／／dev").as_deref(), Some("/dev"));
+        for other in ["/who", "／who", "quit"] {
+            assert_eq!(chat(other), None, "{other}");
+        }
+        assert_eq!(said("//x", Some(Format::Raw)).as_deref(), Some("//x"));
     }
 
     #[test]

@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use pigeon_client::{NoReply, Session};
+use pigeon_client::Session;
+use pigeon_proto::{Language, Notice, sentence};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::{Args, People};
-use crate::output::{Color, json, wall};
+use super::connection::Connection;
+use super::note::Note;
+use super::record;
+use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::typist::{self, Checked, Typed};
 
@@ -18,65 +21,69 @@ pub(super) struct Lines {
     printer: Printer,
     dim: bool,
     json: bool,
-    local: SocketAddr,
+    hub: SocketAddr,
+    language: Language,
 }
 
 impl Lines {
-    /// Starts the thread that reads.
+    /// Starts the thread that reads. At the end of a pipe it stays `wait` longer, for replies.
     pub(super) fn open(
-        people: People,
-        args: &Args,
+        connection: Connection,
+        wait: Duration,
+        json: bool,
         color: Color,
     ) -> anyhow::Result<(Lines, Receiver<Typed>)> {
         let (reader, printer) = lines::open("> ")?;
-        let People { hub, local, waker } = people;
+        let Connection { hub, waker, language, .. } = connection;
         let check = move |line: &[u8]| match Session::<Pcg64>::check_line(hub, line) {
-            Err(error) => Checked::Refused(error.to_string()),
-            Ok(()) if matches!(line.trim_ascii(), b"quit" | b"/quit") => Checked::Last,
+            Err(error) => Checked::Refused(Note::NotSent(error).words(hub, language)),
+            Ok(()) if Session::<Pcg64>::is_last_line(hub, line) => Checked::Last,
             Ok(()) => Checked::Fine,
         };
-        let typed = typist::start(reader, printer.clone(), waker, args.wait, check)?;
+        let typed = typist::start(reader, printer.clone(), waker, wait, check)?;
         let dim = printer.interactive && color.enabled(&std::io::stdout());
-        Ok((Lines { printer, dim, json: args.json, local }, typed))
+        Ok((Lines { printer, dim, json, hub, language }, typed))
     }
 
-    /// Prints what somebody said.
-    pub(super) fn received(&self, hub: SocketAddr, payload: &[u8]) {
-        let now = wall::local(None);
+    /// Prints a message.
+    pub(super) fn received(&self, session: &Session<Pcg64>, payload: &[u8]) {
         if self.json {
-            let text = std::str::from_utf8(payload).ok().map(str::to_string);
-            let (from, to, length) = (hub, self.local, payload.len());
-            let line = json::datagram(json::Datagram {
-                time: &now,
-                from,
-                to,
-                payload,
-                length,
-                text,
-                name: None,
-            });
-            self.printer.data.line(line);
+            let (room, format) = (session.room(), session.format());
+            self.printer.data.line(record::message(&wall::local(None), room, format, payload));
             return;
         }
         let text = payload.strip_suffix(b"\n").unwrap_or(payload);
-        let text = escape(text.strip_suffix(b"\r").unwrap_or(text));
-        self.printer.data.line(match (self.printer.interactive, self.dim) {
-            (false, _) => text.to_string(),
-            (true, false) => format!("{} {text}", wall::time_of_day(&now)),
-            (true, true) => format!("\x1b[2m{}\x1b[0m {text}", wall::time_of_day(&now)),
-        });
+        let text = escape(text.strip_suffix(b"\r").unwrap_or(text)).to_string();
+        self.print(&text);
     }
 
-    /// Tells a program that the hub does not answer.
-    pub(super) fn no_reply(&self, hub: SocketAddr, why: NoReply) {
+    /// Prints what the hub says of its own: in words, or as data.
+    pub(super) fn notice(&self, session: &Session<Pcg64>, notice: &Notice) {
         if self.json {
-            self.printer.data.line(json::no_reply(hub, why));
+            self.printer.data.line(record::notice(&wall::local(None), session.room(), notice));
+            return;
+        }
+        let sentence = sentence::line(notice, self.language);
+        let sentence = escape(&sentence);
+        match notice {
+            Notice::Said { time, .. } => {
+                let said = wall::local(Some(Duration::from_secs(*time)));
+                self.print(&format!("[{}] {sentence}", wall::date_and_seconds(&said)));
+            }
+            _ => self.print(&sentence.to_string()),
         }
     }
 
-    /// Says something about the session itself.
-    pub(super) fn note(&self, text: &str) {
-        self.printer.note(text, self.dim);
+    /// Says something about the session itself. A program reads it as data.
+    pub(super) fn note(&self, note: &Note) {
+        let record = self.json.then(|| record::note(&wall::local(None), self.hub, note)).flatten();
+        let is_new = record.is_none() || note.is_failure();
+        if let Some(line) = record {
+            self.printer.data.line(line);
+        }
+        if is_new {
+            self.printer.note(&note.words(self.hub, self.language), self.dim);
+        }
     }
 
     /// Whether nobody is looking.
@@ -91,5 +98,14 @@ impl Lines {
             self.printer.notes.line(format!("{lost} lines were not shown: output too slow"));
         }
         self.printer.close(deadline)
+    }
+
+    fn print(&self, text: &str) {
+        let now = wall::time_of_day(&wall::local(None));
+        self.printer.data.line(match (self.printer.interactive, self.dim) {
+            (false, _) => text.to_string(),
+            (true, false) => format!("{now} {text}"),
+            (true, true) => format!("\x1b[2m{now}\x1b[0m {text}"),
+        });
     }
 }

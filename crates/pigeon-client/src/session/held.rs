@@ -1,0 +1,31 @@
+//! Lines that wait until the hub is known, in the order they were typed.
+
+use std::collections::VecDeque;
+
+/// How many lines wait. The session sends more at once, behind those that waited.
+const MAX_HELD: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    lines: VecDeque<Box<[u8]>>,
+}
+
+impl Held {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Keeps a line. False if there is no space for it.
+    pub(super) fn keep(&mut self, line: &[u8]) -> bool {
+        let fits = self.lines.len() < MAX_HELD;
+        if fits {
+            self.lines.push_back(line.into());
+        }
+        fits
+    }
+
+    /// Takes the oldest line.
+    pub(super) fn take(&mut self) -> Option<Box<[u8]>> {
+        self.lines.pop_front()
+    }
+}

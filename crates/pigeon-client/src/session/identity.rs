@@ -1,0 +1,375 @@
+//! The name and the room that the person wants, and those that the hub has for the session.
+//!
+//! A hub that was restarted, that timed the session out, or that sees it at a new address knows
+//! neither. The answer to a heartbeat shows it, and then the session asks again:
+//!
+//! ```text
+//!   NAME is not ours, and there is a word ──▶ /resume WORD ── refused ──▶ the word is forgotten
+//!   NAME is not ours                      ──▶ /nick NAME   ── in-use ───▶ /resume WORD, or a minute
+//!   ROOM is not ours                      ──▶ /join ROOM   ── refused ──▶ a minute
+//! ```
+
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+use pigeon_proto::{
+    Command, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, Word, You, fold,
+};
+
+use super::requests::{Answered, Asker};
+
+/// How often the word is sent until the hub grants the name.
+const RESUMES: u8 = 3;
+
+/// The longest resume word that is kept; a hub's has a number and 16 characters.
+const MAX_WORD: usize = 64;
+
+/// How long a name or a room that was refused is not asked for again. Its holder may be gone then.
+const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+/// Where a typed command leads, until the hub confirms it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Move {
+    To(RoomName),
+    Home,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    /// The name that the person wants. `None` if any will do.
+    name: Option<Name>,
+    /// The room that the person went to. `None` is the door's own.
+    room: Option<RoomName>,
+    /// The word that takes the name back.
+    word: Option<Box<str>>,
+    /// What was typed and is not confirmed yet.
+    typed_name: Option<Name>,
+    typed_room: Option<Move>,
+    /// What the hub last told. `None` if it may have forgotten.
+    known: Option<You>,
+    /// What the person was last shown of it.
+    shown: Option<You>,
+    resumes: u8,
+    /// When a refused name, and a refused room, may be asked for again.
+    name_after: Option<Instant>,
+    room_after: Option<Instant>,
+    /// The last refusal of something that the session asked of its own accord.
+    refused: Option<Refusal>,
+}
+
+impl Identity {
+    pub(super) fn new(nick: Option<Name>) -> Self {
+        Identity { name: nick, ..Identity::default() }
+    }
+
+    // What can be seen.
+
+    /// What the hub calls the session, or is to call it.
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.known.as_ref().and_then(|you| you.name.as_ref()).or(self.name.as_ref())
+    }
+
+    /// The room that the hub last told.
+    pub(super) fn room(&self) -> Option<&RoomName> {
+        self.known.as_ref()?.room.as_ref()
+    }
+
+    /// Whether the person wants a name.
+    pub(super) fn wants_name(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// Whether the hub waits for a password.
+    pub(super) fn is_locked_out(&self) -> bool {
+        self.known.as_ref().is_some_and(|you| you.room.is_none())
+    }
+
+    // What happens.
+
+    /// The person has typed a command.
+    pub(super) fn typed(&mut self, command: &Command<'_>) {
+        match command {
+            Command::Nick(Some(name)) => self.typed_name = Some(name.clone()),
+            Command::Join(room) => self.typed_room = Some(Move::To(room.clone())),
+            Command::Leave => self.typed_room = Some(Move::Home),
+            _ => {}
+        }
+    }
+
+    /// The hub may have forgotten the session.
+    pub(super) fn doubt(&mut self) {
+        self.known = None;
+    }
+
+    /// The answer to a heartbeat tells who the session is. Returns the notice that the person
+    /// should see because it was lost, if one was; while an answer `is_awaited`, it may still come.
+    pub(super) fn heard(&mut self, you: &You, is_awaited: bool) -> Option<Notice> {
+        if let Some(name) = &you.name {
+            self.confirm_name(name, None);
+        }
+        match (&you.room, &self.typed_room) {
+            (Some(room), Some(Move::To(wanted))) if same_room(room, wanted) => {
+                self.go_to(Some(room.clone()));
+            }
+            (Some(room), Some(Move::Home)) if self.room.as_ref().is_some_and(|old| old != room) => {
+                self.go_to(None);
+            }
+            _ => {}
+        }
+        self.known = Some(you.clone());
+        let is_news = you.name.is_some() && self.shown.as_ref() != Some(you) && !is_awaited;
+        let room = you.room.clone().filter(|_| is_news)?;
+        self.shown = Some(you.clone());
+        Some(Notice::Name { name: you.name.clone(), room, word: None })
+    }
+
+    /// `^hb^ name`. Returns whether it tells anything new.
+    pub(super) fn named(
+        &mut self,
+        name: Option<&Name>,
+        room: &RoomName,
+        word: Option<&str>,
+        answered: Option<&Answered>,
+    ) -> bool {
+        let you = You { name: name.cloned(), room: Some(room.clone()) };
+        let word = word.filter(|word| word.len() <= MAX_WORD && Word::new(word).is_some());
+        let is_new = self.shown.as_ref() != Some(&you)
+            || word.is_some_and(|word| self.word.as_deref() != Some(word));
+        if let Some(name) = name {
+            self.confirm_name(name, answered);
+        }
+        if let Some(word) = word {
+            self.word = Some(word.into());
+        }
+        let typed = answered.filter(|answered| answered.asker == Asker::Person);
+        match typed.map(|answered| answered.verb) {
+            Some(Verb::Join | Verb::Resume) => self.go_to(Some(room.clone())),
+            Some(Verb::Leave) => self.go_to(None),
+            _ => {}
+        }
+        self.known = Some(you.clone());
+        self.shown = Some(you);
+        is_new
+    }
+
+    /// A refusal. Returns whether the person should see it.
+    pub(super) fn refused(
+        &mut self,
+        now: Instant,
+        refusal: &Refusal,
+        answered: Option<&Answered>,
+    ) -> bool {
+        let Subject::Command(verb) = refusal.what else { return true };
+        // A wait for the password or for the hub to have time is no answer to the wish.
+        let is_for_now =
+            matches!(refusal.why, Reason::Password | Reason::HubRate | Reason::Overloaded);
+        let typed = answered.is_none_or(|answered| answered.asker == Asker::Person);
+        match verb {
+            Verb::Nick => {
+                let wanted = answered.and_then(|answered| answered.wanted.as_deref());
+                if typed {
+                    self.typed_name = None;
+                }
+                let is_ours = |name: &Name| wanted == Some(&*name.folded());
+                if !is_for_now && self.name.as_ref().is_some_and(is_ours) {
+                    self.lose_name(now, refusal.why == Reason::InUse);
+                }
+            }
+            Verb::Resume if !is_for_now && !typed => self.word = None,
+            Verb::Join | Verb::Leave if typed => self.typed_room = None,
+            Verb::Join if !is_for_now => self.room_after = Some(now + REFUSED_FOR),
+            _ => {}
+        }
+        if typed {
+            return true;
+        }
+        let is_news = verb != Verb::Resume && self.refused.as_ref() != Some(refusal);
+        if is_news {
+            self.refused = Some(refusal.clone());
+        }
+        is_news
+    }
+
+    /// What to ask the hub for, if it does not know the session as it should.
+    pub(super) fn next(&mut self, now: Instant) -> Option<Command<'_>> {
+        let known = self.known.as_ref()?;
+        let room = known.room.as_ref()?;
+        if let Some(name) = self.name.as_ref().filter(|name| known.name.as_ref() != Some(name))
+            && self.name_after.is_none_or(|after| after <= now)
+        {
+            let word = self.word.as_deref().filter(|_| self.resumes < RESUMES);
+            return Some(match word.and_then(Word::new) {
+                Some(word) => {
+                    self.resumes += 1;
+                    Command::Resume(word)
+                }
+                None => Command::Nick(Some(name.clone())),
+            });
+        }
+        let wanted = self.room.as_ref().filter(|wanted| !same_room(wanted, room))?;
+        let may_ask = self.room_after.is_none_or(|after| after <= now);
+        may_ask.then(|| Command::Join(wanted.clone()))
+    }
+
+    // The parts.
+
+    /// The hub calls the session this: what was typed, or what was wanted before.
+    fn confirm_name(&mut self, name: &Name, answered: Option<&Answered>) {
+        let is_same = |wanted: &Option<Name>| {
+            wanted.as_ref().is_some_and(|wanted| wanted.folded() == name.folded())
+        };
+        let was_typed = is_same(&self.typed_name);
+        let resumed = answered.is_some_and(|answered| {
+            answered.asker == Asker::Person && answered.verb == Verb::Resume
+        });
+        if was_typed || resumed || is_same(&self.name) || self.name.is_none() {
+            self.name = Some(name.clone());
+            self.resumes = 0;
+            self.name_after = None;
+            self.refused = None;
+        }
+        if was_typed {
+            self.typed_name = None;
+        }
+    }
+
+    /// The hub does not give us our name.
+    fn lose_name(&mut self, now: Instant, in_use: bool) {
+        if let Some(known) = &mut self.known {
+            known.name = None;
+        }
+        let has_word = self.word.is_some() && self.resumes < RESUMES;
+        if !(in_use && has_word) {
+            self.name_after = Some(now + REFUSED_FOR);
+            self.resumes = 0;
+        }
+    }
+
+    fn go_to(&mut self, room: Option<RoomName>) {
+        self.room = room;
+        self.typed_room = None;
+        self.room_after = None;
+    }
+}
+
+fn same_room(a: &RoomName, b: &RoomName) -> bool {
+    fold(a.as_str()) == fold(b.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::ORIGIN;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text.as_bytes()).unwrap()
+    }
+
+    fn room(text: &str) -> RoomName {
+        RoomName::parse(text.as_bytes()).unwrap()
+    }
+
+    fn you(called: Option<&str>, place: &str) -> You {
+        You { name: called.map(name), room: Some(room(place)) }
+    }
+
+    fn answered(asker: Asker, verb: Verb, wanted: Option<&str>) -> Answered {
+        Answered { asker, verb, wanted: wanted.map(Box::from) }
+    }
+
+    /// Called dog, with a word, in a room where it went.
+    fn dog() -> Identity {
+        let mut identity = Identity::new(Some(name("dog")));
+        identity.heard(&you(None, "lobby"), false);
+        assert_eq!(identity.next(NOW), Some(Command::Nick(Some(name("dog")))));
+        let nick = answered(Asker::Client, Verb::Nick, Some("dog"));
+        assert!(identity.named(Some(&name("dog")), &room("lobby"), Some("7-abc"), Some(&nick)));
+        identity.typed(&Command::Join(room("7b")));
+        let join = answered(Asker::Person, Verb::Join, Some("7b"));
+        assert!(identity.named(Some(&name("dog")), &room("7b"), None, Some(&join)));
+        assert_eq!(identity.next(NOW), None);
+        identity
+    }
+
+    fn refusal(verb: Verb, why: Reason) -> Refusal {
+        Refusal::new(Subject::Command(verb), why)
+    }
+
+    #[test]
+    fn a_hub_that_has_forgotten_is_asked_with_the_word_then_the_name_then_the_room() {
+        let mut dog = dog();
+        dog.heard(&you(None, "lobby"), false);
+        assert_eq!(dog.next(NOW), Some(Command::Resume(Word::new("7-abc").unwrap())));
+        let resume = answered(Asker::Client, Verb::Resume, None);
+        assert!(!dog.refused(NOW, &refusal(Verb::Resume, Reason::NotAWord), Some(&resume)));
+        assert_eq!(dog.next(NOW), Some(Command::Nick(Some(name("dog")))));
+        let nick = answered(Asker::Client, Verb::Nick, Some("dog"));
+        dog.named(Some(&name("dog")), &room("lobby"), Some("8-def"), Some(&nick));
+        assert_eq!(dog.next(NOW), Some(Command::Join(room("7b"))));
+        let join = answered(Asker::Client, Verb::Join, Some("7b"));
+        dog.named(Some(&name("dog")), &room("7b"), None, Some(&join));
+        assert_eq!(dog.next(NOW), None);
+    }
+
+    #[test]
+    fn a_name_in_use_is_taken_back_with_the_word_a_few_times() {
+        let mut dog = dog();
+        let nick = answered(Asker::Person, Verb::Nick, Some("dog"));
+        for _ in 0..RESUMES {
+            assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick)));
+            assert!(matches!(dog.next(NOW), Some(Command::Resume(_))));
+        }
+        dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick));
+        assert_eq!(dog.next(NOW), None);
+        assert!(dog.next(NOW + REFUSED_FOR).is_some());
+    }
+
+    #[test]
+    fn a_refusal_of_the_sessions_own_wish_is_news_once() {
+        let mut cat = Identity::new(Some(name("cat")));
+        cat.heard(&you(None, "lobby"), false);
+        let nick = answered(Asker::Client, Verb::Nick, Some("cat"));
+        let in_use = refusal(Verb::Nick, Reason::InUse);
+        assert!(cat.refused(NOW, &in_use, Some(&nick)));
+        assert_eq!(cat.next(NOW), None);
+        assert!(cat.next(NOW + REFUSED_FOR).is_some());
+        assert!(!cat.refused(NOW + REFUSED_FOR, &in_use, Some(&nick)));
+    }
+
+    #[test]
+    fn what_was_typed_is_wanted_once_the_hub_confirms_it() {
+        let mut dog = dog();
+        dog.typed(&Command::Nick(Some(name("cat"))));
+        dog.typed(&Command::Leave);
+        // Refused: nothing changes.
+        let nick = answered(Asker::Person, Verb::Nick, Some("cat"));
+        assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick)));
+        assert_eq!(dog.name(), Some(&name("dog")));
+        // The answers were lost, and a heartbeat tells.
+        dog.typed(&Command::Nick(Some(name("ape"))));
+        dog.heard(&you(Some("ape"), "lobby"), false);
+        assert_eq!(dog.next(NOW), None);
+        assert_eq!(dog.name(), Some(&name("ape")));
+    }
+
+    #[test]
+    fn nothing_is_asked_before_the_password_is_given() {
+        let mut dog = Identity::new(Some(name("dog")));
+        dog.heard(&You { name: None, room: None }, false);
+        assert!(dog.is_locked_out());
+        assert_eq!(dog.next(NOW), None);
+        dog.named(None, &room("lobby"), None, None);
+        assert!(dog.next(NOW).is_some());
+    }
+
+    #[test]
+    fn a_word_that_is_none_is_not_kept() {
+        let mut dog = dog();
+        for word in ["", "a b", &"x".repeat(MAX_WORD + 1)] {
+            dog.named(Some(&name("dog")), &room("7b"), Some(word), None);
+        }
+        dog.heard(&you(None, "7b"), false);
+        assert_eq!(dog.next(NOW), Some(Command::Resume(Word::new("7-abc").unwrap())));
+    }
+}

@@ -1,0 +1,118 @@
+//! What a typed line asks for, before anything is sent.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use pigeon_datagram::max_payload;
+use pigeon_proto::{Command, Verb};
+
+use super::event::LineError;
+
+/// A slash as Chinese input methods write it.
+const FULL_WIDTH_SLASH: &[u8] = "／".as_bytes();
+
+/// A typed line by its meaning.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    /// White space.
+    Nothing,
+    /// `quit` or `/quit`.
+    Quit,
+    /// A command: the datagram, with the slash.
+    Command(Cow<'a, [u8]>),
+    /// A message: the datagram. `//…` among them.
+    Message(Cow<'a, [u8]>),
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line that is about to go to `hub`.
+    pub(super) fn parse(hub: SocketAddr, typed: &'a [u8]) -> Result<Line<'a>, LineError> {
+        let (length, most) = (typed.len(), max_payload(hub));
+        if length > most {
+            return Err(LineError::TooLong { length, most });
+        }
+        let line = with_ascii_slashes(typed);
+        let text = line.trim_ascii();
+        if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"^hb^")) {
+            return Err(LineError::Control);
+        }
+        Ok(match text {
+            b"" => Line::Nothing,
+            b"quit" | b"/quit" => Line::Quit,
+            [b'/', b'/', ..] => Line::Message(line),
+            [b'/', ..] => Line::Command(line),
+            _ => Line::Message(line),
+        })
+    }
+}
+
+/// The command in a datagram. `None` for words that only a newer hub may know.
+pub(super) fn command(datagram: &[u8]) -> Option<Command<'_>> {
+    Command::parse(datagram.trim_ascii().strip_prefix(b"/")?).ok()
+}
+
+/// Which command a datagram begins with, whatever follows the word.
+pub(super) fn verb(datagram: &[u8]) -> Option<Verb> {
+    let line = datagram.trim_ascii().strip_prefix(b"/")?;
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    Verb::parse(std::str::from_utf8(line.get(..end)?).ok()?)
+}
+
+/// The line with one or two full-width slashes at its beginning replaced.
+fn with_ascii_slashes(typed: &[u8]) -> Cow<'_, [u8]> {
+    let Some(rest) = typed.trim_ascii().strip_prefix(FULL_WIDTH_SLASH) else {
+        return Cow::Borrowed(typed);
+    };
+    match rest.strip_prefix(FULL_WIDTH_SLASH) {
+        Some(rest) => Cow::Owned([b"//", rest].concat()),
+        None => Cow::Owned([b"/", rest].concat()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Line<'_>, LineError> {
+        Line::parse(SocketAddr::from(([127, 0, 0, 1], 9999)), line.as_bytes())
+    }
+
+    #[test]
+    fn a_line_is_a_message_a_command_or_an_end() {
+        let message = |text: &str| Ok(Line::Message(text.as_bytes().to_vec().into()));
+        let command = |text: &str| Ok(Line::Command(text.as_bytes().to_vec().into()));
+        assert_eq!(parse("hi there "), message("hi there "));
+        assert_eq!(parse("//dev/null"), message("//dev/null"));
+        assert_eq!(parse(" /who"), command(" /who"));
+        for quit in ["quit", " /quit ", "／quit"] {
+            assert_eq!(parse(quit), Ok(Line::Quit));
+        }
+        assert_eq!(parse(" \t"), Ok(Line::Nothing));
+        assert_eq!(parse("quit now"), message("quit now"));
+    }
+
+    #[test]
+    fn a_full_width_slash_is_a_slash_at_the_beginning_alone() {
+        assert_eq!(parse(" ／nick 狗哥"), Ok(Line::Command("/nick 狗哥".as_bytes().into())));
+        assert_eq!(parse("／／x／"), Ok(Line::Message("//x／".as_bytes().into())));
+        assert_eq!(parse("a／b"), Ok(Line::Message("a／b".as_bytes().into())));
+    }
+
+    #[test]
+    fn a_line_that_is_no_message_is_refused_with_the_reason() {
+        for line in ["^hb^", " ^hb^ gone kicked", "^HB^x"] {
+            assert_eq!(parse(line), Err(LineError::Control), "{line}");
+        }
+        let (length, most) = (65_508, 65_507);
+        assert_eq!(parse(&"x".repeat(length)), Err(LineError::TooLong { length, most }));
+    }
+
+    #[test]
+    fn the_word_of_a_command_is_known_whatever_follows() {
+        assert_eq!(verb(b"/nick a:b"), Some(Verb::Nick));
+        assert_eq!(verb(b"/join"), Some(Verb::Join));
+        assert_eq!(verb(b"/dev/null"), None);
+        assert_eq!(command(b"/nick a:b"), None);
+        assert_eq!(command(b" /who 7 "), Some(Command::Who { from: 7 }));
+    }
+}

@@ -1,0 +1,32 @@
+//! What the core has to say to links: data, addressed by member or by room.
+
+use pigeon_proto::{Label, Name, Notice};
+
+use super::id::{MemberId, RoomId};
+use super::presence::Gathered;
+use crate::statistics::Left;
+
+/// Something that links have to act on, in the order in which it happened.
+pub(crate) enum Output {
+    /// Somebody became a member. Its room is `None` until it has given the password.
+    Joined { member: MemberId, room: Option<RoomId> },
+    /// A member is in another room now.
+    Moved { member: MemberId, from: Option<RoomId>, to: RoomId },
+    /// A member is one no more. Its link has to forget it before anything else.
+    Left {
+        member: MemberId,
+        /// What its link called it.
+        label: Label,
+        name: Option<Name>,
+        room: Option<RoomId>,
+        reason: Left,
+    },
+    /// A member took a name.
+    Renamed { member: MemberId, name: Name },
+    /// Somebody spoke: the message has this number in the batch.
+    Message { room: RoomId, number: u32 },
+    /// The hub says something to one member.
+    Reply { to: MemberId, notice: Notice },
+    /// Members of a room came, went or took other names.
+    News { room: RoomId, gathered: Gathered },
+}

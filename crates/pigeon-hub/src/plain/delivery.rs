@@ -1,0 +1,257 @@
+//! What goes out: rooms' messages, what the hub says of its own, and the memory of both against
+//! echoes.
+
+use pigeon_datagram::{Instant, Transmit};
+use pigeon_proto::{Format, Language, Notice};
+
+use super::echo::{Echoes, Suspect, Target};
+use super::farewell::Farewell;
+use super::lines;
+use super::members::{Flag, Members};
+use super::outgoing::{Outgoing, Route};
+use super::render;
+use super::renderer::{Readers, Renderer, Scratch};
+use super::run::{Style, Waiting};
+use super::runs::Runs;
+use crate::core::id::{MemberId, RoomId, Slot};
+use crate::core::members::Trait;
+use crate::core::message::{Entry, MAX_BATCH_BYTES};
+use crate::core::presence::Gathered;
+use crate::core::rooms::Room;
+use crate::core::state::Core;
+use crate::statistics::Statistics;
+
+/// Everything on its way to plain members.
+pub(super) struct Delivery {
+    echoes: Echoes,
+    runs: Runs,
+    outgoing: Outgoing,
+    farewell: Option<Farewell>,
+    scratch: Scratch,
+}
+
+impl Delivery {
+    pub(super) fn new(hash_keys: [u64; 4]) -> Self {
+        Delivery {
+            echoes: Echoes::new(hash_keys),
+            runs: Runs::default(),
+            outgoing: Outgoing::default(),
+            farewell: None,
+            scratch: Scratch::default(),
+        }
+    }
+
+    // What can be seen.
+
+    /// The bytes that transmits point into.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.outgoing.bytes()
+    }
+
+    /// Whether a datagram is an echo of what its sender was sent.
+    pub(super) fn is_echo(&self, now: Instant, from: Suspect, payload: &[u8]) -> bool {
+        self.echoes.is_echo(now, from, payload)
+    }
+
+    /// How often lines were forgotten before their time.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.echoes.forgotten
+    }
+
+    /// How long a message is as members of its style get it, in bytes before it is encoded.
+    pub(super) fn length(&mut self, entry: &Entry<'_>, style: Style) -> usize {
+        self.scratch.line(entry, style).len()
+    }
+
+    /// Whether a room's batch has space for a text, in every style that is read there.
+    pub(super) fn fits(&self, room: RoomId, text: &[u8], format: Format) -> bool {
+        self.runs.fits(room, render::most(text, format), MAX_BATCH_BYTES)
+    }
+
+    // Rooms.
+
+    /// Whether everything of the last batch is sent. Its bytes are forgotten then.
+    pub(super) fn end_batch(&mut self) -> bool {
+        let is_over = self.runs.are_silent();
+        if is_over {
+            self.outgoing.reset_if_drained();
+        }
+        is_over
+    }
+
+    /// A member that reads this style comes to a room.
+    pub(super) fn enter(&mut self, room: RoomId, member: MemberId, style: Style) {
+        self.runs.enter(room, member, style);
+    }
+
+    /// A member that reads this style leaves a room.
+    pub(super) fn exit(&mut self, room: RoomId, style: Style) {
+        self.runs.exit(room, style);
+    }
+
+    /// A member of a room reads another style from now on.
+    pub(super) fn change(&mut self, room: RoomId, from: Style, to: Style) {
+        self.runs.change(room, from, to);
+    }
+
+    /// Somebody spoke in a room: the message has this number in the core's batch.
+    pub(super) fn push(&mut self, core: &Core, room: RoomId, number: u32) {
+        let Some(entry) = core.batch().get(number) else { return };
+        let is_raw = core.room(room).is_some_and(Room::is_raw);
+        let except = entry.member.filter(|_| is_raw);
+        let format = if is_raw { Format::Raw } else { Format::Chat };
+        self.runs.push(room, Waiting { number, except }, render::most(entry.text, format));
+    }
+
+    /// Sends a member at once what a room's current batch still holds for it, because it is in
+    /// another room now.
+    pub(super) fn deliver_now(
+        &mut self,
+        core: &mut Core,
+        members: &Members,
+        room: RoomId,
+        member: MemberId,
+    ) {
+        let slot = member.slot();
+        let (style, route) = (members.style(slot), members.route(slot));
+        let language = core.config().language;
+        for waiting in self.runs.messages_for(room, member) {
+            let Some(entry) = core.batch().get(waiting.number) else { continue };
+            self.scratch.line(&entry, style);
+            let line = self.scratch.encode(style.encoding, language);
+            let write = |bytes: &mut Vec<u8>| bytes.extend_from_slice(line);
+            self.outgoing.send(core.statistics_mut(), route, write);
+        }
+    }
+
+    // What the hub says of its own.
+
+    /// Sends bytes to an address, member or not.
+    pub(super) fn send(
+        &mut self,
+        statistics: &mut Statistics,
+        route: Route,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.outgoing.send(statistics, route, write);
+    }
+
+    /// Sends a line to an address. What comes back of it is an echo.
+    pub(super) fn send_line(
+        &mut self,
+        statistics: &mut Statistics,
+        now: Instant,
+        route: Route,
+        line: &[u8],
+    ) {
+        self.echoes.sent(now, Target::Address(route.to), None, line);
+        self.send(statistics, route, |bytes| bytes.extend_from_slice(line));
+    }
+
+    /// Says something to one member: as a control line to those who sent a padded heartbeat, else in
+    /// words. Members of raw rooms that asked for nothing get nothing: what they receive is data.
+    pub(super) fn tell(
+        &mut self,
+        core: &mut Core,
+        members: &Members,
+        now: Instant,
+        slot: Slot,
+        notice: &Notice,
+    ) {
+        if members.has(slot, Flag::Padded) {
+            let route = members.route(slot);
+            return self.send(core.statistics_mut(), route, |bytes| notice.write(bytes));
+        }
+        let language = core.language(slot);
+        if let Some(line) = lines::line(notice, language, members.format(slot)) {
+            self.tell_line(core, members, now, slot, &line);
+        }
+    }
+
+    /// A line to one member, in the encoding that it reads. What comes back of it is an echo.
+    fn tell_line(
+        &mut self,
+        core: &mut Core,
+        members: &Members,
+        now: Instant,
+        slot: Slot,
+        line: &str,
+    ) {
+        let (route, encoding) = (members.route(slot), members.encoding(slot));
+        let language = core.language(slot);
+        self.echoes.sent(now, Target::Address(route.to), None, line.as_bytes());
+        let write = |bytes: &mut Vec<u8>| render::encode(encoding, line, language, bytes);
+        self.send(core.statistics_mut(), route, write);
+    }
+
+    /// Sends the news of a room: one sentence for everyone, and one of their own for those whom it
+    /// is about. Quiet members get none, nor do those who read no sentences.
+    pub(super) fn tell_news(
+        &mut self,
+        core: &mut Core,
+        members: &Members,
+        now: Instant,
+        room: RoomId,
+        gathered: &Gathered,
+    ) {
+        let Some(here) = core.room(room) else { return };
+        let (name, version) = (here.name().clone(), here.version());
+        let reads = |slot: &Slot| members.has_slot(*slot) && !core.has(*slot, Trait::Quiet);
+        let readers: Vec<Slot> = here.roster().iter().copied().filter(reads).collect();
+        let shared = gathered.news(None, &name, version);
+        let sentences = Language::ALL.map(|language| lines::news(&shared, language));
+        for slot in readers {
+            let member = core.id(slot);
+            let own =
+                gathered.concerns(member).then(|| gathered.news(Some(member), &name, version));
+            let news = own.as_ref().unwrap_or(&shared);
+            if members.has(slot, Flag::Padded) {
+                for news in news {
+                    let notice = Notice::News(news.clone());
+                    self.tell(core, members, now, slot, &notice);
+                }
+            } else if members.format(slot) == Format::Chat && !news.is_empty() {
+                let language = core.language(slot);
+                let sentence = match own {
+                    Some(own) => &lines::news(&own, language),
+                    None => &sentences[language as usize],
+                };
+                self.tell_line(core, members, now, slot, sentence);
+            }
+        }
+    }
+
+    /// Begins to say goodbye to everybody.
+    pub(super) fn say_bye(&mut self, members: &Members) {
+        self.farewell = Some(Farewell::begin(members, self.outgoing.outbox()));
+    }
+
+    // Sending.
+
+    /// The next thing to send: lines to single addresses, then rooms' messages, then a goodbye.
+    pub(super) fn poll_transmit(
+        &mut self,
+        core: &mut Core,
+        members: &Members,
+        now: Instant,
+    ) -> Option<Transmit> {
+        if let Some(transmit) = self.outgoing.poll() {
+            core.statistics_mut().sent += 1;
+            return Some(transmit);
+        }
+        while let Some(room) = self.runs.next() {
+            let Delivery { echoes, runs, outgoing, scratch, .. } = self;
+            let readers = Readers::of(core, room, members);
+            let mut renderer = Renderer { core, now, room, echoes, scratch };
+            let polled = runs.poll(room, &readers, &mut renderer, outgoing.outbox());
+            if let Some((slot, train)) = polled {
+                core.statistics_mut().sent += train.datagrams as u64;
+                let transmit = members.route(slot).transmit(train.range);
+                return Some(Transmit { segment: train.segment, ..transmit });
+            }
+        }
+        let transmit = self.farewell.as_mut()?.poll(members);
+        core.statistics_mut().sent += u64::from(transmit.is_some());
+        transmit
+    }
+}

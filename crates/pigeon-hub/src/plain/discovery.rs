@@ -1,0 +1,134 @@
+//! Hubs that are looked for: `/discover` is answered with `/here`, once a nonce, after up to 200 ms, so
+//! that a hundred hubs do not answer in one instant.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use pigeon_datagram::{Instant, Received, SocketId};
+use pigeon_proto::{Door, Format, Here, Nonce};
+
+use super::outgoing::Route;
+use crate::config::Config;
+use crate::statistics::Dropped;
+
+/// The longest wait before an answer.
+const SPREAD: Duration = Duration::from_millis(200);
+
+/// The most answers that wait. More questions than that in 200 ms are no search but a flood.
+const MAX_PENDING: usize = 256;
+
+/// The most nonces remembered; each question repeats its nonce on every interface.
+const MAX_NONCES: usize = 1_024;
+
+/// Somebody who waits for an answer.
+#[derive(Debug)]
+pub(super) struct Question {
+    due: Instant,
+    socket: SocketId,
+    to: SocketAddr,
+    local: Option<IpAddr>,
+    nonce: Box<str>,
+    /// The answer is never longer than this.
+    length: usize,
+}
+
+/// Questions not answered yet, and those that need no further answer.
+#[derive(Debug, Default)]
+pub(super) struct Discovery {
+    /// In no order: there are few, and their waits differ.
+    pending: Vec<Question>,
+    /// Who asked under which nonce lately.
+    known: VecDeque<(SocketAddr, Box<str>)>,
+}
+
+impl Discovery {
+    /// Takes a question; `chance` is any number that the asker cannot foresee.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        chance: u64,
+        question: Question,
+    ) -> Result<(), Dropped> {
+        let known = |(from, nonce): &(SocketAddr, Box<str>)| {
+            *from == question.to && *nonce == question.nonce
+        };
+        if self.known.iter().any(known) {
+            return Err(Dropped::AskedBefore);
+        }
+        if self.pending.len() >= MAX_PENDING {
+            return Err(Dropped::QuestionsFull);
+        }
+        if self.known.len() >= MAX_NONCES {
+            self.known.pop_front();
+        }
+        self.known.push_back((question.to, question.nonce.clone()));
+        let wait = Duration::from_nanos(chance % SPREAD.as_nanos() as u64);
+        self.pending.push(Question { due: now + wait, ..question });
+        Ok(())
+    }
+
+    /// When the next answer is due.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.pending.iter().map(|question| question.due).min()
+    }
+
+    /// A question whose answer is due.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Question> {
+        let index = self.pending.iter().position(|question| question.due <= now)?;
+        Some(self.pending.swap_remove(index))
+    }
+}
+
+impl Question {
+    /// A question that came as this datagram.
+    pub(super) fn new(datagram: &Received<'_>, nonce: &str) -> Question {
+        Question {
+            due: Instant::ORIGIN,
+            socket: datagram.socket,
+            to: datagram.from,
+            local: datagram.local,
+            nonce: nonce.into(),
+            length: datagram.payload.len(),
+        }
+    }
+
+    /// Where the answer goes.
+    pub(super) fn route(&self) -> Route {
+        Route { socket: self.socket, to: self.to, from: self.local }
+    }
+
+    /// What a hub of so many members answers, whose first door has this format. Empty where it does
+    /// not fit.
+    pub(super) fn answer(&self, config: &Config, members: u64, format: Format) -> Vec<u8> {
+        let mut answer = Vec::new();
+        let Some(nonce) = Nonce::new(self.nonce.as_bytes()) else { return answer };
+        let door = config.discovery.map(|found| Door { id: found.id, port: found.port, format });
+        let here = Here { nonce, name: config.name.clone(), members, secure_port: None, door };
+        here.write(self.length, &mut answer);
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nonce_is_answered_once_and_floods_are_bounded() {
+        let mut discovery = Discovery::default();
+        let from = |n: u32| SocketAddr::from((n.to_be_bytes(), 9));
+        let mut ask = |n: u32, nonce: &str| {
+            let question = Question::new(&Received::new(from(n), &[b' '; 200]), nonce);
+            discovery.ask(Instant::ORIGIN, n.into(), question)
+        };
+        assert_eq!([ask(1, "a"), ask(2, "a"), ask(1, "b")], [Ok(()); 3]);
+        assert_eq!(ask(1, "a"), Err(Dropped::AskedBefore));
+        let taken = (10..5_000).filter(|&n| ask(n, "c").is_ok()).count();
+        assert_eq!(taken, MAX_PENDING - 3);
+        assert_eq!(ask(5_000, "c"), Err(Dropped::QuestionsFull));
+        let late = Instant::ORIGIN + SPREAD;
+        assert!(discovery.due().unwrap() < late);
+        assert_eq!(std::iter::from_fn(|| discovery.take(late)).count(), MAX_PENDING);
+    }
+}

@@ -1,0 +1,498 @@
+//! Plain members: found by door and address, oldest first for the time-out.
+//!
+//! A record stands in the same slot as the core's record of the member, so neither has to name the
+//! other, and a silent member costs 64 bytes in both, 4 in its room's roster and about 10 of hash
+//! table. Slots of members of other links stay vacant here.
+//!
+//! Liveness is a doubly linked list through the records, least recently heard first. Every member
+//! has the same time-out, so a member that is heard moves to the end and the head is always the
+//! next to expire: a heartbeat and an expiry cost the same with ten members and with a million. A
+//! binary heap would cost a logarithm for each heartbeat, and a sweep over all records would cost
+//! every tick for everyone who is not late.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use pigeon_datagram::{Instant, SocketId};
+use pigeon_guard::Origin;
+use pigeon_proto::{Format, Label};
+use pigeon_text::Encoding;
+
+use super::debt::Debt;
+use super::doors::Doors;
+use super::locals::{Local, Locals};
+use super::outgoing::Route;
+use super::run::Style;
+use crate::config::Rate;
+use crate::core::id::Slot;
+use crate::core::input::{PlainMembers, Source};
+
+const NOBODY: u32 = u32::MAX;
+
+/// 52 bytes: with the core's 12 a member is one cache line long. Fields are aligned to four bytes,
+/// which is why the time is two numbers.
+#[derive(Clone, Copy)]
+struct Record {
+    ip: [u8; 16],
+    /// Nanoseconds, low and high.
+    heard: [u32; 2],
+    /// What it has said lately and not yet worked off; for loopback members never looked at.
+    debt: Debt,
+    scope: u32,
+    /// Neighbours in the liveness list.
+    older: u32,
+    newer: u32,
+    /// 0 where the slot is vacant: no member has port 0.
+    port: u16,
+    /// Which of the hub's addresses it speaks to.
+    local: Local,
+    /// Which door it came in by.
+    door: u16,
+    /// A bit for each [`Flag`], and above them how many echoes in a row it sent, in the raw format.
+    flags: u8,
+    encoding: u8,
+}
+
+const VACANT: Record = Record {
+    ip: [0; 16],
+    heard: [0; 2],
+    debt: Debt::NONE,
+    scope: 0,
+    older: NOBODY,
+    newer: NOBODY,
+    port: 0,
+    local: Local::ANY,
+    door: 0,
+    flags: 0,
+    encoding: 0,
+};
+
+/// What a plain member has or is, one bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Flag {
+    /// Its latest heartbeat was padded: it reads control lines.
+    Padded = 1,
+    /// It has a line about the limit that it keeps running into.
+    Warned = 2,
+    /// It comes from an open network.
+    Open = 4,
+    /// It comes from elsewhere, and has proved its address.
+    Beyond = 8,
+}
+
+/// Where the flags end and the count of echoes begins.
+const ECHOES_SHIFT: u32 = 5;
+
+/// The most echoes in a row that are counted.
+const MAX_ECHOES: u8 = u8::MAX >> ECHOES_SHIFT;
+
+/// A door and an address in 24 bytes: IPv4 as IPv4-mapped IPv6. The flow label is left out, since it
+/// says nothing about who somebody is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    ip: [u8; 16],
+    scope: u32,
+    port: u16,
+    door: u16,
+}
+
+impl Place {
+    fn new(door: SocketId, address: SocketAddr) -> Self {
+        let (ip, scope) = match address {
+            SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), 0),
+            SocketAddr::V6(v6) => (*v6.ip(), v6.scope_id()),
+        };
+        Place { ip: ip.octets(), scope, port: address.port(), door: door.number() }
+    }
+
+    fn address(&self) -> SocketAddr {
+        let ip = Ipv6Addr::from(self.ip);
+        match ip.to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, self.port)),
+            None => SocketAddrV6::new(ip, self.port, 0, self.scope).into(),
+        }
+    }
+}
+
+impl Record {
+    fn place(&self) -> Place {
+        Place { ip: self.ip, scope: self.scope, port: self.port, door: self.door }
+    }
+
+    fn heard(&self) -> Instant {
+        let [low, high] = self.heard.map(u64::from);
+        Instant::from_nanos(high << 32 | low)
+    }
+
+    fn set_heard(&mut self, now: Instant) {
+        let nanos = now.as_nanos();
+        self.heard = [nanos as u32, (nanos >> 32) as u32];
+    }
+}
+
+/// The table of plain members.
+pub(crate) struct Members {
+    hasher: RandomState,
+    by_place: HashTable<u32>,
+    /// In the core's slots.
+    records: Vec<Record>,
+    oldest: u32,
+    newest: u32,
+    locals: Locals,
+    doors: Doors,
+}
+
+impl Members {
+    /// An empty table whose hashes nobody outside can foresee.
+    pub(super) fn new(keys: [u64; 4], doors: Doors) -> Self {
+        let [a, b, c, d] = keys;
+        let hasher = RandomState::with_seeds(a, b, c, d);
+        Members {
+            by_place: HashTable::new(),
+            records: Vec::new(),
+            oldest: NOBODY,
+            newest: NOBODY,
+            locals: Locals::new(hasher.clone()),
+            doors,
+            hasher,
+        }
+    }
+
+    // Looking.
+
+    pub(crate) fn find(&self, door: SocketId, address: SocketAddr) -> Option<Slot> {
+        let place = Place::new(door, address);
+        let hash = self.hasher.hash_one(place);
+        let same = |&slot: &u32| self.records[slot as usize].place() == place;
+        self.by_place.find(hash, same).map(|&slot| Slot::new(slot))
+    }
+
+    /// Whether a member of the core is one of this link.
+    pub(crate) fn has_slot(&self, slot: Slot) -> bool {
+        self.records.get(slot.index()).is_some_and(|record| record.port != 0)
+    }
+
+    pub(crate) fn address(&self, slot: Slot) -> SocketAddr {
+        self.record(slot).place().address()
+    }
+
+    /// The doors that members come in by.
+    pub(super) fn doors(&self) -> &Doors {
+        &self.doors
+    }
+
+    /// The socket that a member speaks to.
+    pub(super) fn socket(&self, slot: Slot) -> SocketId {
+        SocketId::new(self.record(slot).door)
+    }
+
+    /// How its door writes messages.
+    pub(super) fn format(&self, slot: Slot) -> Format {
+        self.doors.at(self.socket(slot)).format
+    }
+
+    /// How it reads messages.
+    pub(super) fn style(&self, slot: Slot) -> Style {
+        Style { format: self.format(slot), encoding: self.encoding(slot) }
+    }
+
+    /// How a member is reached.
+    pub(super) fn route(&self, slot: Slot) -> Route {
+        Route { socket: self.socket(slot), to: self.address(slot), from: self.local(slot) }
+    }
+
+    /// Which of the hub's addresses to answer from.
+    fn local(&self, slot: Slot) -> Option<IpAddr> {
+        self.locals.address(self.record(slot).local)
+    }
+
+    /// Whether a newcomer could be answered from this one.
+    pub(crate) fn can_answer_from(&self, local: Option<IpAddr>) -> bool {
+        self.locals.have_room(local)
+    }
+
+    pub(crate) fn heard(&self, slot: Slot) -> Instant {
+        self.record(slot).heard()
+    }
+
+    pub(crate) fn encoding(&self, slot: Slot) -> Encoding {
+        Encoding::from_index(self.record(slot).encoding).unwrap_or(Encoding::UTF_8)
+    }
+
+    pub(crate) fn has(&self, slot: Slot, flag: Flag) -> bool {
+        self.record(slot).flags & flag as u8 != 0
+    }
+
+    /// Where it comes from, as found when it joined.
+    pub(crate) fn origin(&self, slot: Slot) -> Origin {
+        match (self.has(slot, Flag::Beyond), self.has(slot, Flag::Open)) {
+            (true, _) => Origin::Beyond,
+            (_, true) => Origin::Open,
+            _ => Origin::Loopback,
+        }
+    }
+
+    /// The member that has been silent longest.
+    pub(crate) fn oldest(&self) -> Option<Slot> {
+        (self.oldest != NOBODY).then_some(Slot::new(self.oldest))
+    }
+
+    /// The next member behind this one in the liveness list.
+    pub(crate) fn newer(&self, slot: Slot) -> Option<Slot> {
+        let newer = self.record(slot).newer;
+        (newer != NOBODY).then_some(Slot::new(newer))
+    }
+
+    /// Every member, least recently heard first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+        std::iter::successors(self.oldest(), |&slot| self.newer(slot))
+    }
+
+    /// Whether a member may say something of so many bytes now.
+    pub(crate) fn may_spend(&self, slot: Slot, now: Instant, rate: Rate, bytes: usize) -> bool {
+        let record = self.record(slot);
+        record.debt.allows(now - record.heard(), rate, bytes)
+    }
+
+    // Changing.
+
+    /// Adds a member in the slot that the core gave it, heard now.
+    pub(crate) fn insert(&mut self, slot: Slot, door: SocketId, address: SocketAddr, now: Instant) {
+        let place = Place::new(door, address);
+        if self.records.len() <= slot.index() {
+            self.records.resize(slot.index() + 1, VACANT);
+        }
+        let Place { ip, scope, port, door } = place;
+        let encoding = Encoding::UTF_8.index();
+        let record = Record { ip, scope, port, door, encoding, ..VACANT };
+        *self.record_mut(slot) = record;
+        self.record_mut(slot).set_heard(now);
+        let (records, hasher) = (&self.records, &self.hasher);
+        let hash = hasher.hash_one(place);
+        let same = |&other: &u32| records[other as usize].place() == place;
+        let rehash = |&other: &u32| hasher.hash_one(records[other as usize].place());
+        if let Entry::Vacant(vacant) = self.by_place.entry(hash, same, rehash) {
+            vacant.insert(slot.number());
+        }
+        self.link_newest(slot);
+    }
+
+    /// Removes a member.
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        let hash = self.hasher.hash_one(self.record(slot).place());
+        if let Ok(entry) = self.by_place.find_entry(hash, |&other| other == slot.number()) {
+            entry.remove();
+        }
+        self.unlink(slot);
+        self.locals.release(self.record(slot).local);
+        *self.record_mut(slot) = VACANT;
+    }
+
+    /// Notes that a member was heard, and which of the hub's addresses it spoke to.
+    pub(crate) fn touch(&mut self, slot: Slot, now: Instant, local: Option<IpAddr>) {
+        if self.local(slot) != local {
+            self.speaks_to(slot, local);
+        }
+        let record = self.record_mut(slot);
+        record.debt.work_off(now - record.heard());
+        record.set_heard(now);
+        if self.newest != slot.number() {
+            self.unlink(slot);
+            self.link_newest(slot);
+        }
+    }
+
+    /// Takes a message of so many bytes out of the rate of a member that was just heard. Nothing is
+    /// taken where it does not fit.
+    pub(crate) fn spend(&mut self, slot: Slot, rate: Rate, bytes: usize) -> bool {
+        self.record_mut(slot).debt.take(rate, bytes)
+    }
+
+    /// Whether a member that was just heard has said nothing for so long that a whole burst is free
+    /// again.
+    pub(crate) fn is_rested(&self, slot: Slot) -> bool {
+        self.record(slot).debt.is_none()
+    }
+
+    pub(crate) fn set(&mut self, slot: Slot, flag: Flag, on: bool) {
+        let flags = &mut self.record_mut(slot).flags;
+        *flags = if on { *flags | flag as u8 } else { *flags & !(flag as u8) };
+    }
+
+    pub(crate) fn set_encoding(&mut self, slot: Slot, encoding: Encoding) {
+        self.record_mut(slot).encoding = encoding.index();
+    }
+
+    /// Counts echoes in a row; anything else ends the row.
+    pub(crate) fn count_echo(&mut self, slot: Slot, is_echo: bool) -> u8 {
+        let flags = &mut self.record_mut(slot).flags;
+        let before = *flags >> ECHOES_SHIFT;
+        let echoes = if is_echo { (before + 1).min(MAX_ECHOES) } else { 0 };
+        *flags = *flags & !(MAX_ECHOES << ECHOES_SHIFT) | echoes << ECHOES_SHIFT;
+        echoes
+    }
+
+    // The parts.
+
+    fn record(&self, slot: Slot) -> &Record {
+        &self.records[slot.index()]
+    }
+
+    fn record_mut(&mut self, slot: Slot) -> &mut Record {
+        &mut self.records[slot.index()]
+    }
+
+    fn link_newest(&mut self, slot: Slot) {
+        let newest = self.newest;
+        let record = self.record_mut(slot);
+        record.older = newest;
+        record.newer = NOBODY;
+        match newest {
+            NOBODY => self.oldest = slot.number(),
+            newest => self.record_mut(Slot::new(newest)).newer = slot.number(),
+        }
+        self.newest = slot.number();
+    }
+
+    fn unlink(&mut self, slot: Slot) {
+        let Record { older, newer, .. } = *self.record(slot);
+        match older {
+            NOBODY => self.oldest = newer,
+            older => self.record_mut(Slot::new(older)).newer = newer,
+        }
+        match newer {
+            NOBODY => self.newest = older,
+            newer => self.record_mut(Slot::new(newer)).older = older,
+        }
+    }
+
+    /// A member that speaks to one address more than can be counted is answered from the one
+    /// before, which it knows too.
+    fn speaks_to(&mut self, slot: Slot, local: Option<IpAddr>) {
+        if let Some(local) = self.locals.hold(local) {
+            let before = std::mem::replace(&mut self.record_mut(slot).local, local);
+            self.locals.release(before);
+        }
+    }
+}
+
+impl PlainMembers for Members {
+    fn label(&self, slot: Slot) -> Label {
+        Label::from(self.address(slot))
+    }
+
+    fn source(&self, slot: Slot) -> Source {
+        Source { ip: self.address(slot).ip(), origin: self.origin(slot) }
+    }
+
+    /// Of members at several doors with one address, the one at the first.
+    fn find(&self, label: &str) -> Option<Slot> {
+        let address = label.parse().ok()?;
+        (0..self.doors.len()).find_map(|door| self.find(SocketId::new(door), address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const DOOR: SocketId = SocketId::FIRST;
+
+    fn address(n: u32) -> SocketAddr {
+        SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 5000))
+    }
+
+    fn at(seconds: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(seconds)
+    }
+
+    fn members() -> Members {
+        Members::new([1, 2, 3, 4], Doors::of([Format::Chat; 2]))
+    }
+
+    fn join(members: &mut Members, n: u32, now: Instant) -> Slot {
+        let slot = Slot::new(n);
+        members.insert(slot, DOOR, address(n), now);
+        slot
+    }
+
+    #[test]
+    fn a_record_and_the_cores_are_one_cache_line() {
+        assert_eq!(size_of::<Record>(), 52);
+    }
+
+    #[test]
+    fn addresses_come_back_as_they_went_in() {
+        for text in ["127.0.0.1:1", "[::1]:65535", "[fe80::1%7]:80"] {
+            let address: SocketAddr = text.parse().unwrap();
+            assert_eq!(Place::new(DOOR, address).address(), address);
+        }
+    }
+
+    #[test]
+    fn one_address_at_two_doors_is_two_members() {
+        let mut members = members();
+        let second = SocketId::new(1);
+        members.insert(Slot::new(4), DOOR, address(1), at(0));
+        members.insert(Slot::new(7), second, address(1), at(0));
+        assert_eq!(members.find(DOOR, address(1)), Some(Slot::new(4)));
+        assert_eq!(members.find(second, address(1)), Some(Slot::new(7)));
+        assert_eq!(PlainMembers::find(&members, "10.0.0.1:5000"), Some(Slot::new(4)));
+        members.remove(Slot::new(4));
+        assert_eq!(PlainMembers::find(&members, "10.0.0.1:5000"), Some(Slot::new(7)));
+        assert!(members.has_slot(Slot::new(7)) && !members.has_slot(Slot::new(5)));
+        assert!(!members.has_slot(Slot::new(4)) && !members.has_slot(Slot::new(99)));
+    }
+
+    #[test]
+    fn the_oldest_is_whoever_was_heard_least_recently() {
+        let mut members = members();
+        let slots: Vec<_> = (0..4).map(|n| join(&mut members, n, at(n.into()))).collect();
+        members.touch(slots[0], at(10), None);
+        members.touch(slots[2], at(11), None);
+        members.remove(slots[3]);
+        let order: Vec<_> = members.iter().map(|slot| members.address(slot)).collect();
+        assert_eq!(order, [address(1), address(0), address(2)]);
+        assert_eq!(members.heard(slots[2]), at(11));
+        while let Some(slot) = members.oldest() {
+            members.remove(slot);
+        }
+        assert_eq!(members.iter().count(), 0);
+    }
+
+    #[test]
+    fn slots_survive_any_order_of_leaving() {
+        let mut members = members();
+        for n in 0..100 {
+            join(&mut members, n, at(0));
+        }
+        for n in (0..100).filter(|n| n % 7 < 4) {
+            members.remove(Slot::new(n));
+        }
+        for n in 0..100 {
+            assert_eq!(members.find(DOOR, address(n)).is_some(), n % 7 >= 4);
+        }
+        assert_eq!(members.iter().count(), 42);
+    }
+
+    #[test]
+    fn a_row_of_echoes_ends_with_anything_else() {
+        let mut members = members();
+        let slot = join(&mut members, 1, at(0));
+        assert_eq!(
+            [true, true, false, true].map(|echo| members.count_echo(slot, echo)),
+            [1, 2, 0, 1]
+        );
+        members.set(slot, Flag::Beyond, true);
+        assert!((0..300).map(|_| members.count_echo(slot, true)).max() == Some(MAX_ECHOES));
+        assert!(members.has(slot, Flag::Beyond) && members.count_echo(slot, true) >= 3);
+        assert!(!members.has(slot, Flag::Padded) && !members.has(slot, Flag::Open));
+        assert_eq!(members.count_echo(slot, false), 0);
+        assert!(members.has(slot, Flag::Beyond));
+    }
+}

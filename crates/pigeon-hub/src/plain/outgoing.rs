@@ -1,0 +1,78 @@
+//! What is about to be sent: lines to single addresses, and the bytes of everything else.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+
+use pigeon_datagram::{Outbox, Received, SocketId, Transmit, max_payload};
+
+use crate::core::message::MAX_BATCH_BYTES;
+use crate::statistics::{Dropped, Statistics};
+
+/// The most lines to single addresses in one batch.
+const MAX_LINES: usize = 65_536;
+
+/// Where a datagram goes, and from where.
+#[derive(Clone, Copy)]
+pub(super) struct Route {
+    pub(super) socket: SocketId,
+    pub(super) to: SocketAddr,
+    /// The hub's own address. `None`: the system chooses.
+    pub(super) from: Option<IpAddr>,
+}
+
+impl Route {
+    /// Back to where this one came from.
+    pub(super) fn back(datagram: &Received<'_>) -> Route {
+        Route { socket: datagram.socket, to: datagram.from, from: datagram.local }
+    }
+
+    pub(super) fn transmit(self, range: Range<usize>) -> Transmit {
+        let Route { socket, to, from } = self;
+        Transmit { socket, to, from, range, segment: None }
+    }
+}
+
+/// An outbox with bounds.
+#[derive(Default)]
+pub(super) struct Outgoing(Outbox);
+
+impl Outgoing {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+
+    /// The outbox, for bytes that no single address gets.
+    pub(super) fn outbox(&mut self) -> &mut Outbox {
+        &mut self.0
+    }
+
+    /// The next line to a single address.
+    pub(super) fn poll(&mut self) -> Option<Transmit> {
+        self.0.poll()
+    }
+
+    pub(super) fn reset_if_drained(&mut self) {
+        self.0.reset_if_drained();
+    }
+
+    /// Sends what `write` appends. Beyond what a batch may hold, and beyond what a datagram holds,
+    /// it is dropped and counted.
+    pub(super) fn send(
+        &mut self,
+        statistics: &mut Statistics,
+        route: Route,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        // A driver drains long before; one that does not may not make the hub grow.
+        if self.0.queued() >= MAX_LINES || self.0.bytes().len() >= MAX_BATCH_BYTES {
+            return statistics.count_dropped(Dropped::AnswersFull);
+        }
+        let range = self.0.append(write);
+        if range.len() > max_payload(route.to) {
+            // Possible only in an encoding that makes text longer, with a larger --max-text.
+            self.0.truncate(range.start);
+            return statistics.count_dropped(Dropped::TextTooLong);
+        }
+        self.0.push(route.transmit(range));
+    }
+}

@@ -1,0 +1,79 @@
+//! What plain members read: a message in a format and an encoding.
+
+use std::io::Write;
+
+use pigeon_datagram::MAX_PAYLOAD_V4;
+use pigeon_proto::{Format, Language, sentence};
+use pigeon_text::{Encoding, escape_to};
+
+use crate::core::message::{Caller, Entry};
+
+/// What a byte of text may grow to when it is escaped: `\xff` of one, `\u{200b}` of three.
+const MAX_GROWTH: usize = 4;
+
+/// What a line may hold besides its text: the longest name, an address with its scope, and words.
+const MAX_AROUND: usize = 256;
+
+/// Appends a message as members of this format get it, in UTF-8.
+pub(super) fn line(entry: &Entry<'_>, format: Format, out: &mut Vec<u8>) {
+    match format {
+        Format::Chat => {
+            match (entry.name, entry.caller) {
+                // Writing to a vector cannot fail.
+                ("", Caller::Address(address)) => drop(write!(out, "{address}")),
+                (name, _) => out.extend_from_slice(name.as_bytes()),
+            }
+            out.extend_from_slice(b": ");
+            escape_to(out, entry.text);
+            out.push(b'\n');
+        }
+        Format::Classic => {
+            out.extend_from_slice(b"Ack ");
+            out.extend(entry.text.iter().map(u8::to_ascii_uppercase));
+            out.extend_from_slice(b". from ");
+            match entry.caller {
+                Caller::Address(address) => drop(write!(out, "{address}")),
+                Caller::Name => out.extend_from_slice(entry.name.as_bytes()),
+            }
+        }
+        Format::Raw => out.extend_from_slice(entry.text),
+    }
+}
+
+/// Whether a text surely fits a datagram in this format, whoever says it.
+pub(super) fn fits(text: &[u8], format: Format) -> bool {
+    match format {
+        Format::Chat => text.len() * MAX_GROWTH + MAX_AROUND <= MAX_PAYLOAD_V4,
+        Format::Classic => text.len() + MAX_AROUND <= MAX_PAYLOAD_V4,
+        Format::Raw => text.len() <= MAX_PAYLOAD_V4,
+    }
+}
+
+/// The most bytes that a text may come to in this format.
+pub(super) fn most(text: &[u8], format: Format) -> usize {
+    // Most of what people say is of one of these two kinds.
+    let is_plain = |text: &[u8]| text.iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic());
+    match format {
+        Format::Chat if !is_plain(text) => text.len() * MAX_GROWTH + MAX_AROUND,
+        _ => text.len() + MAX_AROUND,
+    }
+}
+
+/// Appends a line in an encoding. One that grows beyond a datagram is neither cut nor lost without a
+/// word.
+pub(super) fn encode(encoding: Encoding, line: &str, language: Language, out: &mut Vec<u8>) {
+    let start = out.len();
+    match encoding {
+        Encoding::UTF_8 => out.extend_from_slice(line.as_bytes()),
+        other => other.encode_lossy(line, out),
+    }
+    bound(start, language, out);
+}
+
+/// Replaces what was appended since `start` if no datagram holds it.
+pub(super) fn bound(start: usize, language: Language, out: &mut Vec<u8>) {
+    if out.len() - start > MAX_PAYLOAD_V4 {
+        out.truncate(start);
+        out.extend_from_slice(sentence::left_out(language).as_bytes());
+    }
+}

@@ -1,0 +1,97 @@
+//! What ties a room's run to the core's messages and to the members that read them.
+
+use pigeon_datagram::Instant;
+use pigeon_proto::Language;
+use pigeon_text::Encoding;
+
+use super::echo::{Echoes, Target};
+use super::members::Members;
+use super::render;
+use super::run::{Audience, Render, Style, Waiting};
+use crate::core::id::{MemberId, RoomId, Slot};
+use crate::core::message::Entry;
+use crate::core::rooms::Room;
+use crate::core::state::Core;
+
+/// Who reads a room's messages, and how.
+pub(super) struct Readers<'a> {
+    roster: &'a [Slot],
+    members: &'a Members,
+}
+
+impl<'a> Readers<'a> {
+    pub(super) fn of(core: &'a Core, room: RoomId, members: &'a Members) -> Self {
+        Readers { roster: core.room(room).map_or(&[], Room::roster), members }
+    }
+}
+
+impl Audience for Readers<'_> {
+    fn roster(&self) -> &[Slot] {
+        self.roster
+    }
+
+    fn style(&self, slot: Slot) -> Option<Style> {
+        self.members.has_slot(slot).then(|| self.members.style(slot))
+    }
+}
+
+/// Makes lines of the core's messages, and remembers them against echoes.
+pub(super) struct Renderer<'a> {
+    pub(super) core: &'a Core,
+    pub(super) now: Instant,
+    pub(super) room: RoomId,
+    pub(super) echoes: &'a mut Echoes,
+    pub(super) scratch: &'a mut Scratch,
+}
+
+impl Render for Renderer<'_> {
+    fn render(&mut self, message: Waiting, style: Style, is_first: bool, out: &mut Vec<u8>) {
+        let Some(entry) = self.core.batch().get(message.number) else { return };
+        let (start, language) = (out.len(), self.core.config().language);
+        let target = Target::Room(self.room);
+        if style.encoding == Encoding::UTF_8 {
+            render::line(&entry, style.format, out);
+            if is_first {
+                self.echoes.sent(self.now, target, message.except, &out[start..]);
+            }
+            return render::bound(start, language, out);
+        }
+        let line = self.scratch.line(&entry, style);
+        if is_first {
+            self.echoes.sent(self.now, target, message.except, line);
+        }
+        out.extend_from_slice(self.scratch.encode(style.encoding, language));
+    }
+
+    fn find(&self, member: MemberId) -> Option<Slot> {
+        self.core.find_id(member)
+    }
+}
+
+/// Room to work in, reused from message to message.
+#[derive(Default)]
+pub(super) struct Scratch {
+    line: Vec<u8>,
+    text: String,
+}
+
+impl Scratch {
+    /// A message in UTF-8, as members of the style's format get it.
+    pub(super) fn line(&mut self, entry: &Entry<'_>, style: Style) -> &[u8] {
+        self.line.clear();
+        render::line(entry, style.format, &mut self.line);
+        &self.line
+    }
+
+    /// That line in an encoding.
+    pub(super) fn encode(&mut self, encoding: Encoding, language: Language) -> &[u8] {
+        if encoding != Encoding::UTF_8 {
+            self.text.clear();
+            Encoding::UTF_8.decode_to(&self.line, &mut self.text);
+            self.line.clear();
+            render::encode(encoding, &self.text, language, &mut self.line);
+        }
+        render::bound(0, language, &mut self.line);
+        &self.line
+    }
+}

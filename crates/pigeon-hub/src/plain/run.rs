@@ -1,0 +1,463 @@
+//! The messages of one batch in one room, and the trains that carry them to its plain members.
+//!
+//! Fan-out is transposed: K messages for N members leave as N trains, not as K×N datagrams.
+//! Messages are rendered once for each style that somebody in the room reads, one behind the other
+//! in the outbox; neighbours of equal size, the last one perhaps shorter, make a train that the
+//! kernel cuts up again (`UDP_SEGMENT`, see udp(7)). All trains of a style point at the same bytes.
+
+use std::num::NonZeroU16;
+use std::ops::Range;
+
+use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Outbox};
+use pigeon_proto::Format;
+use pigeon_text::Encoding;
+
+use crate::core::id::{MemberId, Slot};
+
+/// How a member reads messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Style {
+    pub(super) format: Format,
+    pub(super) encoding: Encoding,
+}
+
+/// A message that waits to be sent.
+#[derive(Clone, Copy)]
+pub(super) struct Waiting {
+    /// Its number in the core's batch.
+    pub(super) number: u32,
+    /// Who does not get a copy: the sender, in a raw room.
+    pub(super) except: Option<MemberId>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    range: Range<usize>,
+    except: Option<Slot>,
+}
+
+/// One datagram or several of equal size, for one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Train {
+    pub(super) range: Range<usize>,
+    pub(super) segment: Option<NonZeroU16>,
+    pub(super) datagrams: usize,
+}
+
+/// The messages of a batch in one style.
+struct Rendering {
+    style: Style,
+    entries: Vec<Entry>,
+    /// For members that get everything: made once, used for each of them.
+    trains: Vec<Train>,
+}
+
+/// The messages of one batch in a room, and how far their delivery has come.
+#[derive(Default)]
+pub(super) struct Run {
+    messages: Vec<Waiting>,
+    /// Members that came after some messages, with how many they missed. Most batches have none.
+    late: Vec<(MemberId, usize)>,
+    /// How many bytes the messages may come to in one style.
+    bytes: usize,
+    /// Those of the last batch stay, empty, for their room.
+    renderings: Vec<Rendering>,
+    /// Who gets something less than everything, sorted.
+    partial: Vec<(Slot, usize)>,
+    walk: Option<Walk>,
+}
+
+/// Which member is served next, and what it gets next.
+#[derive(Clone, Copy, Default)]
+struct Walk {
+    member: usize,
+    /// An index into `trains` for a member that gets everything, else into `entries`.
+    next: usize,
+}
+
+/// Whom a run goes to.
+pub(super) trait Audience {
+    /// Everybody in the room, of whatever link.
+    fn roster(&self) -> &[Slot];
+    /// How a member reads. `None` for one of another link.
+    fn style(&self, slot: Slot) -> Option<Style>;
+}
+
+/// What makes lines of messages.
+pub(super) trait Render {
+    /// Appends a message in this style. `is_first` for the first style of its format.
+    fn render(&mut self, message: Waiting, style: Style, is_first: bool, out: &mut Vec<u8>);
+    /// The slot of a member that is still one.
+    fn find(&self, member: MemberId) -> Option<Slot>;
+}
+
+impl Run {
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Whether messages of so many bytes more stay below `most` in each of `styles` styles.
+    pub(super) fn fits(&self, more: usize, styles: usize, most: usize) -> bool {
+        (self.bytes + more).saturating_mul(styles) <= most
+    }
+
+    /// The messages that a member gets, in their order.
+    pub(super) fn messages_for(&self, member: MemberId) -> impl Iterator<Item = Waiting> + '_ {
+        // The last entry counts: whoever comes again has missed what came meanwhile.
+        let late = self.late.iter().rev().find(|(late, _)| *late == member);
+        let missed = late.map_or(0, |(_, missed)| *missed);
+        let messages = self.messages.iter().skip(missed);
+        messages.filter(move |message| message.except != Some(member)).copied()
+    }
+
+    /// Appends a message that may come to so many bytes.
+    pub(super) fn push(&mut self, message: Waiting, bytes: usize) {
+        self.bytes += bytes;
+        self.messages.push(message);
+    }
+
+    /// A member comes: it gets what is said from now on.
+    pub(super) fn enter(&mut self, member: MemberId) {
+        if !self.is_empty() {
+            self.late.push((member, self.messages.len()));
+        }
+    }
+
+    /// The next member's next train. `None` means that everybody has everything, and the run is
+    /// empty again. `styles` are those that somebody in the room reads.
+    pub(super) fn poll(
+        &mut self,
+        audience: &impl Audience,
+        styles: impl Iterator<Item = Style>,
+        render: &mut impl Render,
+        outbox: &mut Outbox,
+    ) -> Option<(Slot, Train)> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut walk = match self.walk {
+            Some(walk) => walk,
+            None => {
+                self.render(styles, render, outbox);
+                Walk::default()
+            }
+        };
+        while let Some(&slot) = audience.roster().get(walk.member) {
+            if let Some(train) = self.next_train(slot, audience, &mut walk) {
+                self.walk = Some(walk);
+                return Some((slot, train));
+            }
+            walk = Walk { member: walk.member + 1, next: 0 };
+        }
+        self.clear();
+        None
+    }
+
+    /// What the member at the walk's place gets next, if there is more for it.
+    fn next_train(&self, slot: Slot, audience: &impl Audience, walk: &mut Walk) -> Option<Train> {
+        let style = audience.style(slot)?;
+        let rendering = match &self.renderings[..] {
+            // Most rooms have one, and then nothing has to be looked for.
+            [only] => only,
+            all => all.iter().find(|rendering| rendering.style == style)?,
+        };
+        match self.partial.binary_search_by_key(&slot, |(slot, _)| *slot) {
+            Err(_) => {
+                let train = rendering.trains.get(walk.next).cloned();
+                walk.next += 1;
+                train
+            }
+            Ok(at) => {
+                walk.next = walk.next.max(self.partial[at].1);
+                train(&rendering.entries, &mut walk.next, Some(slot))
+            }
+        }
+    }
+
+    /// Makes bytes and trains of the messages.
+    fn render(
+        &mut self,
+        styles: impl Iterator<Item = Style>,
+        render: &mut impl Render,
+        outbox: &mut Outbox,
+    ) {
+        let Run { messages, late, renderings, partial, .. } = self;
+        let mut count = 0;
+        for style in styles {
+            let at = renderings.iter().skip(count).position(|rendering| rendering.style == style);
+            match at {
+                Some(at) => renderings.swap(count, count + at),
+                None => {
+                    let (entries, trains) = (Vec::new(), Vec::new());
+                    renderings.push(Rendering { style, entries, trains });
+                    let last = renderings.len() - 1;
+                    renderings.swap(count, last);
+                }
+            }
+            let (before, rest) = renderings.split_at_mut(count);
+            let is_first = before.iter().all(|other| other.style.format != style.format);
+            let Rendering { entries, trains, .. } = &mut rest[0];
+            for &message in messages.iter() {
+                let range = outbox.append(|out| render.render(message, style, is_first, out));
+                let except = message.except.and_then(|member| render.find(member));
+                entries.push(Entry { range, except });
+            }
+            let mut next = 0;
+            trains.extend(std::iter::from_fn(|| train(entries, &mut next, None)));
+            count += 1;
+        }
+        renderings.truncate(count);
+        // The last of several entries of one member counts, and sorting is stable.
+        partial.extend(late.iter().filter_map(|&(id, missed)| Some((render.find(id)?, missed))));
+        partial.sort_by_key(|(slot, _)| *slot);
+        partial.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                earlier.1 = later.1;
+            }
+            same
+        });
+        let missed = partial.len();
+        for except in messages.iter().filter_map(|message| render.find(message.except?)) {
+            if partial[..missed].binary_search_by_key(&except, |(slot, _)| *slot).is_err() {
+                partial.push((except, 0));
+            }
+        }
+        partial.sort_unstable();
+        partial.dedup();
+    }
+
+    fn clear(&mut self) {
+        for rendering in &mut self.renderings {
+            rendering.entries.clear();
+            rendering.trains.clear();
+        }
+        self.messages.clear();
+        self.late.clear();
+        self.partial.clear();
+        self.bytes = 0;
+        self.walk = None;
+    }
+}
+
+/// The longest train that begins at `entries[*next]` for `member`; moves `next` behind it.
+fn train(entries: &[Entry], next: &mut usize, member: Option<Slot>) -> Option<Train> {
+    let for_member = |entry: &Entry| member.is_none() || entry.except != member;
+    while entries.get(*next).is_some_and(|entry| !for_member(entry)) {
+        *next += 1;
+    }
+    let first = entries.get(*next)?;
+    let size = first.range.len();
+    let mut end = first.range.end;
+    let mut datagrams = 1;
+    *next += 1;
+    // An empty datagram cannot be a segment.
+    while let Some(entry) = entries.get(*next).filter(|_| size > 0) {
+        let fits = entry.range.start == end
+            && (1..=size).contains(&entry.range.len())
+            && datagrams < MAX_TRAIN_SEGMENTS
+            && entry.range.end - first.range.start <= MAX_PAYLOAD_V4
+            && for_member(entry);
+        if !fits {
+            break;
+        }
+        end = entry.range.end;
+        datagrams += 1;
+        *next += 1;
+        if entry.range.len() < size {
+            break; // only the last segment may be shorter
+        }
+    }
+    let segment =
+        if datagrams > 1 { u16::try_from(size).ok().and_then(NonZeroU16::new) } else { None };
+    Some(Train { range: first.range.start..end, segment, datagrams })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CHAT: Style = Style { format: Format::Chat, encoding: Encoding::UTF_8 };
+
+    /// A roster of members of the first generation, who all read one style.
+    struct Everyone(Vec<Slot>);
+
+    impl Audience for Everyone {
+        fn roster(&self) -> &[Slot] {
+            &self.0
+        }
+
+        fn style(&self, _: Slot) -> Option<Style> {
+            Some(CHAT)
+        }
+    }
+
+    /// Messages of these sizes, by their numbers.
+    struct Sizes<'a>(&'a [usize]);
+
+    impl Render for Sizes<'_> {
+        fn render(&mut self, message: Waiting, _: Style, _: bool, out: &mut Vec<u8>) {
+            out.resize(out.len() + self.0[message.number as usize], b'x');
+        }
+
+        fn find(&self, member: MemberId) -> Option<Slot> {
+            Some(member.slot()).filter(|_| member.generation() == 0)
+        }
+    }
+
+    fn everyone(n: u32) -> Everyone {
+        Everyone((0..n).map(Slot::new).collect())
+    }
+
+    fn id(slot: Slot) -> MemberId {
+        MemberId::new(slot, 0)
+    }
+
+    /// A run of so many messages for everybody.
+    fn run(count: usize) -> Run {
+        let mut run = Run::default();
+        (0..count as u32).for_each(|number| run.push(Waiting { number, except: None }, 0));
+        run
+    }
+
+    fn drain(run: &mut Run, sizes: &[usize], to: &Everyone) -> Vec<(Slot, Train)> {
+        let mut outbox = Outbox::new();
+        let styles = || std::iter::once(CHAT);
+        std::iter::from_fn(|| run.poll(to, styles(), &mut Sizes(sizes), &mut outbox)).collect()
+    }
+
+    fn brief(sent: Vec<(Slot, Train)>) -> Vec<(u32, Range<usize>, u16)> {
+        let brief = |(slot, t): (Slot, Train)| {
+            (slot.number(), t.range, t.segment.map_or(0, NonZeroU16::get))
+        };
+        sent.into_iter().map(brief).collect()
+    }
+
+    #[test]
+    fn equal_neighbours_make_one_train_a_member() {
+        let mut run = run(5);
+        let sent = drain(&mut run, &[10, 10, 4, 7, 8], &everyone(2));
+        let each = |n| [(n, 0..24, 10), (n, 24..31, 0), (n, 31..39, 0)];
+        assert_eq!(brief(sent), [each(0), each(1)].concat());
+        assert!(run.is_empty());
+    }
+
+    #[test]
+    fn trains_stay_within_what_the_kernel_takes() {
+        let sent = drain(&mut run(130), &[5; 130], &everyone(1));
+        assert_eq!(brief(sent), [(0, 0..320, 5), (0, 320..640, 5), (0, 640..650, 5)]);
+        let sent = drain(&mut run(3), &[30_000; 3], &everyone(1));
+        assert_eq!(brief(sent), [(0, 0..60_000, 30_000), (0, 60_000..90_000, 0)]);
+        assert_eq!(brief(drain(&mut run(2), &[0, 0], &everyone(1))), [(0, 0..0, 0), (0, 0..0, 0)]);
+    }
+
+    #[test]
+    fn a_sender_is_left_out_where_it_should_be() {
+        let to = everyone(2);
+        let mut run = Run::default();
+        for number in 0..3 {
+            run.push(Waiting { number, except: (number == 0).then_some(id(to.0[0])) }, 0);
+        }
+        assert_eq!(brief(drain(&mut run, &[10; 3], &to)), [(0, 10..30, 10), (1, 0..30, 10)]);
+    }
+
+    #[test]
+    fn whoever_takes_the_place_of_a_sender_is_not_taken_for_it() {
+        let to = everyone(1);
+        let mut run = Run::default();
+        run.push(Waiting { number: 0, except: Some(MemberId::new(to.0[0], 9)) }, 0);
+        assert_eq!(brief(drain(&mut run, &[10], &to)), [(0, 0..10, 0)]);
+    }
+
+    #[test]
+    fn who_joins_in_mid_batch_gets_what_came_after() {
+        let to = everyone(3);
+        let mut run = Run::default();
+        run.enter(id(to.0[0]));
+        for number in 0..3 {
+            run.push(Waiting { number, except: (number == 2).then_some(id(to.0[2])) }, 0);
+            if number < 2 {
+                run.enter(id(to.0[1]));
+            }
+        }
+        run.enter(id(to.0[2]));
+        let late = run.messages_for(id(to.0[1])).map(|message| message.number);
+        assert_eq!(late.collect::<Vec<_>>(), [2]);
+        assert_eq!(brief(drain(&mut run, &[10; 3], &to)), [(0, 0..30, 10), (1, 20..30, 0)]);
+    }
+
+    #[test]
+    fn each_reads_its_own_style() {
+        struct Two(Vec<Slot>);
+        const GBK: Style = Style { format: Format::Classic, encoding: Encoding::GB2312 };
+        impl Audience for Two {
+            fn roster(&self) -> &[Slot] {
+                &self.0
+            }
+            fn style(&self, slot: Slot) -> Option<Style> {
+                // The third is a member of another link.
+                [Some(CHAT), Some(GBK), None][slot.index()]
+            }
+        }
+        struct Named(usize);
+        impl Render for Named {
+            fn render(&mut self, message: Waiting, style: Style, first: bool, out: &mut Vec<u8>) {
+                self.0 += usize::from(first);
+                let name = if style == CHAT { b'c' } else { b'g' };
+                out.extend([name, b'0' + message.number as u8]);
+            }
+            fn find(&self, member: MemberId) -> Option<Slot> {
+                Some(member.slot())
+            }
+        }
+        let (mut run, mut outbox, mut named) = (run(2), Outbox::new(), Named(0));
+        let to = Two((0..3).map(Slot::new).collect());
+        let mut sent = Vec::new();
+        while let Some((slot, train)) =
+            run.poll(&to, [GBK, CHAT].into_iter(), &mut named, &mut outbox)
+        {
+            sent.push((slot.number(), outbox.bytes()[train.range].to_vec()));
+        }
+        assert_eq!(sent, [(0, b"c0c1".to_vec()), (1, b"g0g1".to_vec())]);
+        assert_eq!(named.0, 4, "both formats are new to each message");
+    }
+
+    proptest! {
+        #[test]
+        fn every_member_gets_every_message_once_and_in_order(
+            sizes in prop::collection::vec(0usize..40, 1..200),
+            skip in prop::collection::vec(any::<bool>(), 200),
+            late in prop::collection::vec((0usize..200, 0usize..3), 0..6),
+        ) {
+            let to = everyone(3);
+            let mut run = Run::default();
+            let mut missed = [0; 3];
+            for (i, is_skipped) in skip.iter().take(sizes.len()).enumerate() {
+                for (_, who) in late.iter().filter(|(at, _)| *at == i) {
+                    run.enter(id(to.0[*who]));
+                    missed[*who] = i;
+                }
+                let except = is_skipped.then_some(id(to.0[i % 3]));
+                run.push(Waiting { number: i as u32, except }, 0);
+            }
+            let sent = drain(&mut run, &sizes, &to);
+            for (who, &slot) in to.0.iter().enumerate() {
+                let got: Vec<Range<usize>> = sent.iter().filter(|(s, _)| *s == slot).flat_map(|(_, t)| {
+                    let step = t.segment.map_or(t.range.len(), |s| s.get().into()).max(1);
+                    let cuts = t.range.clone().step_by(step).map(|at| at..(at + step).min(t.range.end));
+                    let cuts: Vec<_> = if t.range.is_empty() { vec![t.range.clone()] } else { cuts.collect() };
+                    assert_eq!(cuts.len(), t.datagrams);
+                    cuts
+                }).collect();
+                let start = |i: usize| sizes[..i].iter().sum::<usize>();
+                let due: Vec<_> = (missed[who]..sizes.len())
+                    .filter(|i| !(skip[*i] && i % 3 == who))
+                    .map(|i| start(i)..start(i + 1))
+                    .collect();
+                prop_assert_eq!(got, due);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What each room's plain members read, and what they are about to be sent.
+
+use std::collections::VecDeque;
+
+use pigeon_datagram::Outbox;
+
+use super::run::{Audience, Render, Run, Style, Train, Waiting};
+use crate::core::id::{MemberId, RoomId, Slot};
+
+/// The plain side of one room.
+struct RoomRun {
+    room: RoomId,
+    /// How many members read each style. A handful of styles at the most.
+    styles: Vec<(Style, u32)>,
+    run: Run,
+}
+
+/// The plain side of all rooms, by their places.
+#[derive(Default)]
+pub(super) struct Runs {
+    rooms: Vec<Option<RoomRun>>,
+    /// Rooms whose current batch has messages, in the order of their first.
+    speaking: VecDeque<RoomId>,
+}
+
+impl Runs {
+    /// Whether every room has sent what it had to send.
+    pub(super) fn are_silent(&self) -> bool {
+        self.speaking.is_empty()
+    }
+
+    /// Whether messages of so many bytes more stay below `most` in all styles of a room.
+    pub(super) fn fits(&self, room: RoomId, more: usize, most: usize) -> bool {
+        self.get(room).is_none_or(|room| room.run.fits(more, room.styles.len(), most))
+    }
+
+    /// Appends a message that may come to so many bytes to a room's batch.
+    pub(super) fn push(&mut self, room: RoomId, message: Waiting, bytes: usize) {
+        // Nobody reads it here.
+        let Some(known) = self.get_mut(room).filter(|room| !room.styles.is_empty()) else { return };
+        let is_first = known.run.is_empty();
+        known.run.push(message, bytes);
+        if is_first {
+            self.speaking.push_back(room);
+        }
+    }
+
+    /// A member that reads this style comes to a room.
+    pub(super) fn enter(&mut self, room: RoomId, member: MemberId, style: Style) {
+        let known = self.open(room);
+        known.run.enter(member);
+        match known.styles.iter_mut().find(|(known, _)| *known == style) {
+            Some((_, count)) => *count += 1,
+            None => known.styles.push((style, 1)),
+        }
+    }
+
+    /// A member that reads this style leaves a room.
+    pub(super) fn exit(&mut self, room: RoomId, style: Style) {
+        let Some(known) = self.get_mut(room) else { return };
+        let Some(at) = known.styles.iter().position(|(known, _)| *known == style) else { return };
+        known.styles[at].1 -= 1;
+        if known.styles[at].1 == 0 {
+            known.styles.swap_remove(at);
+        }
+    }
+
+    /// A member of a room reads another style from now on.
+    pub(super) fn change(&mut self, room: RoomId, from: Style, to: Style) {
+        self.exit(room, from);
+        let known = self.open(room);
+        match known.styles.iter_mut().find(|(known, _)| *known == to) {
+            Some((_, count)) => *count += 1,
+            None => known.styles.push((to, 1)),
+        }
+    }
+
+    /// The messages of a room's current batch that a member gets.
+    pub(super) fn messages_for(&self, room: RoomId, member: MemberId) -> Vec<Waiting> {
+        self.get(room).map_or_else(Vec::new, |room| room.run.messages_for(member).collect())
+    }
+
+    /// The room whose batch is sent next.
+    pub(super) fn next(&self) -> Option<RoomId> {
+        self.speaking.front().copied()
+    }
+
+    /// The next train of that room. `None` ends its batch.
+    pub(super) fn poll(
+        &mut self,
+        room: RoomId,
+        audience: &impl Audience,
+        render: &mut impl Render,
+        outbox: &mut Outbox,
+    ) -> Option<(Slot, Train)> {
+        let polled = self.get_mut(room).and_then(|known| {
+            let styles = known.styles.iter().map(|(style, _)| *style);
+            known.run.poll(audience, styles, render, outbox)
+        });
+        if polled.is_none() {
+            self.speaking.pop_front_if(|speaking| *speaking == room);
+        }
+        polled
+    }
+
+    fn get(&self, room: RoomId) -> Option<&RoomRun> {
+        self.rooms.get(room.index())?.as_ref().filter(|known| known.room == room)
+    }
+
+    fn get_mut(&mut self, room: RoomId) -> Option<&mut RoomRun> {
+        self.rooms.get_mut(room.index())?.as_mut().filter(|known| known.room == room)
+    }
+
+    /// The plain side of a room, new if another room had its place.
+    fn open(&mut self, room: RoomId) -> &mut RoomRun {
+        if self.rooms.len() <= room.index() {
+            self.rooms.resize_with(room.index() + 1, || None);
+        }
+        let fresh = || RoomRun { room, styles: Vec::new(), run: Run::default() };
+        let known = self.rooms[room.index()].get_or_insert_with(fresh);
+        if known.room != room {
+            *known = fresh();
+        }
+        known
+    }
+}

@@ -1,0 +1,103 @@
+//! The arguments of `pigeon join`.
+
+use std::time::Duration;
+
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
+use pigeon_proto::Language;
+
+use crate::base::endpoint::Family;
+use crate::base::quantity;
+use crate::contacts::peer;
+
+/// Join a hub: what others say appears, what you type goes to everyone
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[command(after_long_help = format!("{EXAMPLES}\n\n{JSON}"))]
+pub(crate) struct Args {
+    /// The hub: HOST[:PORT], port 9999 where none is given, or a contact's name
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", add = ArgValueCandidates::new(peer::candidates))]
+    pub(super) hub: String,
+
+    #[command(flatten)]
+    pub(super) family: Family,
+
+    /// What to be called: one word (not asked for with --plain or at a raw hub, where it would be data)
+    #[arg(long, value_name = "NAME")]
+    pub(super) nick: Option<String>,
+
+    /// Speak plain datagrams as any program does, and expect no answers to heartbeats
+    #[arg(long)]
+    pub(super) plain: bool,
+
+    /// The language of the hub's notices: zh or en [default: from LC_ALL, LC_MESSAGES or LANG]
+    #[arg(long, value_name = "LANGUAGE", value_parser = language, add = ArgValueCandidates::new(languages))]
+    pub(super) language: Option<Language>,
+
+    /// The time between heartbeats (each is up to a fifth earlier)
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = quantity::heartbeat)]
+    pub(super) heartbeat: Duration,
+
+    /// How long to stay for replies after the end of piped input
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
+    pub(super) wait: Duration,
+
+    /// Print one JSON object an event: time, kind, room, from, text or base64, and what the kind needs
+    /// (--help lists the kinds)
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Lines instead of a full screen, as where stdin or stdout is not a terminal
+    #[arg(long)]
+    pub(super) line: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pigeon join                           the hub on this machine
+  pigeon join 192.168.1.20 --nick 狗哥  a hub on the network, under a name
+  echo hello | pigeon join              say a line, print what comes for 2 s, leave
+
+On a terminal it takes the whole screen; ? on an empty line or F1 shows the keys. --line prints
+lines instead. `quit`, Ctrl-D or Ctrl-C leaves; /help lists what a hub understands. A line that
+begins with // says a text that begins with /. Exit status 1: refused, nothing heard, or in a
+script a line that the hub did not take.";
+
+/// The fields are described in `record`.
+const JSON: &str = "\
+With --json each line is one flat object with `time` and `kind`. The words of a hub stand in it as
+they are in its control lines (docs/protocol.md):
+  message   room, from (chat format), text or base64
+  private   from or to, text
+  said      room, position, sent (Unix time), link, from, text: what was said before
+  notice    room, version, change, names, more: who came, went or took another name
+  roster    room, version, people, senders, offset, names: the answer to /who
+  rooms     offset, total, names, counts: the answer to /rooms
+  name      name, room, word: who you are, and where
+  refused   what, reason, detail: what was not done, and why
+  set       setting, value
+  gone      reason: kicked, banned, moved, timed-out or stopped
+  help      the answer to /help
+  joined    hub, plain, and of a pigeon hub: members, format, secure_port
+  away      hub, reason: refused or timed-out
+  again     hub, after (seconds): the hub is back
+  unheard   hub: nothing was heard so far";
+
+fn language(word: &str) -> Result<Language, String> {
+    Language::parse(word).ok_or_else(|| "a language is zh or en".to_string())
+}
+
+fn languages() -> Vec<CompletionCandidate> {
+    Language::ALL.map(|language| CompletionCandidate::new(language.word())).into()
+}
+
+impl Args {
+    /// The language asked for, or the locale's.
+    pub(super) fn language(&self) -> Language {
+        self.language.unwrap_or_else(|| {
+            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+                .into_iter()
+                .find_map(|name| std::env::var(name).ok().filter(|locale| !locale.is_empty()));
+            Language::of_locale(&locale.unwrap_or_default())
+        })
+    }
+}

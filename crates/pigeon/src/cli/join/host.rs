@@ -1,0 +1,199 @@
+//! What stands around a session: the person, and a signal to stop.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc::Receiver;
+
+use pigeon_client::{Event, Said, Session};
+use pigeon_datagram::Instant;
+use pigeon_net::{Host, Io};
+use pigeon_proto::{Name, Notice, Refusal, Subject, Verb};
+use rand_pcg::Pcg64;
+
+use super::note::Note;
+use super::view::View;
+use crate::base::signals::Stop;
+use crate::base::status::Status;
+use crate::output::wall;
+use crate::ui::typist::Typed;
+
+/// What stands around a session.
+pub(super) struct JoinHost {
+    view: View,
+    typed: Receiver<Typed>,
+    stop: Stop,
+    nick: Option<Name>,
+    plain: bool,
+    /// Whether anything ever came from the hub.
+    met: bool,
+    status: Status,
+}
+
+impl JoinHost {
+    /// Around a session that asks for this name, unless it speaks plainly.
+    pub(super) fn new(
+        view: View,
+        typed: Receiver<Typed>,
+        stop: Stop,
+        nick: Option<Name>,
+        plain: bool,
+    ) -> Self {
+        JoinHost { view, typed, stop, nick, plain, met: false, status: Status::Done }
+    }
+
+    /// What it shows, and how it ended.
+    pub(super) fn finish(self) -> (View, Status) {
+        (self.view, self.status)
+    }
+
+    fn note(&mut self, note: Note) {
+        self.view.note(&note);
+    }
+
+    fn fail(&mut self) {
+        if self.status == Status::Done {
+            self.status = Status::Failed;
+        }
+    }
+
+    /// What was typed was not said. A person has been told; a script must be able to tell.
+    fn fail_script(&mut self) {
+        if self.view.is_script() {
+            self.fail();
+        }
+    }
+
+    fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
+        match session.handle_line(now, line) {
+            Ok(said @ (Said::Sent | Said::IntoSilence)) => {
+                self.view.typed(session, now, line);
+                if said == Said::IntoSilence {
+                    self.note(Note::IntoSilence);
+                }
+            }
+            Ok(Said::Nothing | Said::Answered | Said::Quit) => {}
+            Err(error) => {
+                self.note(Note::NotSent(error));
+                self.fail_script();
+            }
+        }
+    }
+
+    /// Says, once, that nobody asks for the name.
+    fn explain_name(&mut self, session: &Session<Pcg64>) {
+        if session.keeps_name_to_itself()
+            && let Some(name) = self.nick.take()
+        {
+            self.note(Note::NameKept { name, asked: self.plain });
+        }
+    }
+
+    fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
+        self.met = true;
+        match notice {
+            Notice::Gone(gone) => self.note(Note::Gone(*gone)),
+            Notice::Refused(refusal) if refusal.what == Subject::Member => {
+                self.note(Note::NotAdmitted(refusal.clone()));
+                self.fail_script();
+            }
+            Notice::Refused(refusal) => {
+                self.view.notice(session, notice);
+                if is_about_words(refusal) {
+                    self.fail_script();
+                }
+            }
+            notice => self.view.notice(session, notice),
+        }
+    }
+}
+
+/// Whether a refusal means that something said reached nobody.
+fn is_about_words(refusal: &Refusal) -> bool {
+    matches!(refusal.what, Subject::Say | Subject::Unknown | Subject::Command(Verb::Msg))
+}
+
+impl Host<Session<Pcg64>> for JoinHost {
+    fn woken(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+        let now = io.now;
+        if let Some(status) = self.stop.status() {
+            self.status = status;
+            session.leave();
+        }
+        // As many lines as one drain carries; the rest follow at once.
+        let typed: Vec<Typed> = self.typed.try_iter().take(64).collect();
+        for typed in typed {
+            match typed {
+                Typed::Line(line) => self.say(session, now, &line),
+                Typed::Refused => self.fail_script(),
+                Typed::Leave(status) => {
+                    if self.status == Status::Done {
+                        self.status = status;
+                    }
+                    session.leave();
+                }
+            }
+        }
+        self.view.look(session, now, &io.stats());
+        ControlFlow::Continue(())
+    }
+
+    fn event(
+        &mut self,
+        session: &mut Session<Pcg64>,
+        io: &mut Io<'_>,
+        event: Event,
+    ) -> ControlFlow<()> {
+        let now = io.now;
+        self.view.event(now, &event);
+        match event {
+            Event::Received(payload) => {
+                self.met = true;
+                self.view.received(session, &payload);
+            }
+            Event::Notice(notice) => self.notice(session, &notice),
+            Event::Answered(_) | Event::Background(_) => {}
+            Event::Joined(answer) => {
+                self.met = true;
+                let (members, format) = (answer.members, answer.format);
+                self.note(Note::Joined { members, format, secure_port: answer.secure_port });
+                self.explain_name(session);
+            }
+            Event::JoinedPlainly => {
+                self.met = true;
+                self.note(Note::JoinedPlainly { asked: self.plain });
+                self.explain_name(session);
+            }
+            Event::Unheard => {
+                // Who was told that there is no place has been told enough.
+                if !self.met {
+                    self.note(Note::Unheard);
+                }
+                self.explain_name(session);
+            }
+            Event::NotSent(error) => {
+                self.note(Note::NotSent(error));
+                self.fail_script();
+            }
+            Event::Refused if !self.met => {
+                self.note(Note::NobodyListens);
+                self.status = Status::Failed;
+                return ControlFlow::Break(());
+            }
+            Event::Refused => self.note(Note::Refused),
+            Event::Silent { since } => {
+                let ago = now - since;
+                let wall = wall::local(None).saturating_sub(ago);
+                self.note(Note::Silent { since: wall::time_of_day(&wall), ago });
+            }
+            Event::Again { after } => self.note(Note::Again { after }),
+            Event::Left => {
+                // A plain server need not answer anything.
+                if !self.met && !self.plain && self.status == Status::Done {
+                    self.note(Note::NeverHeard);
+                    self.status = Status::Failed;
+                }
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}

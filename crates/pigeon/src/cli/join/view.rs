@@ -1,0 +1,93 @@
+//! How a session looks to a person: lines, or a full screen.
+
+use std::time;
+
+use pigeon_client::{Event, Session};
+use pigeon_datagram::Instant;
+use pigeon_net::Stats;
+use pigeon_proto::Notice;
+use rand_pcg::Pcg64;
+
+use super::full::Full;
+use super::lines::Lines;
+use super::note::Note;
+
+/// One of the two.
+pub(super) enum View {
+    Lines(Lines),
+    Full(Box<Full>),
+}
+
+impl View {
+    /// Something happened to the session. It comes before what is shown of it.
+    pub(super) fn event(&mut self, now: Instant, event: &Event) {
+        match self {
+            View::Lines(_) => {}
+            View::Full(full) => full.event(now, event),
+        }
+    }
+
+    /// A message came from the hub.
+    pub(super) fn received(&mut self, session: &Session<Pcg64>, payload: &[u8]) {
+        match self {
+            View::Lines(lines) => lines.received(session, payload),
+            View::Full(full) => full.received(session, payload),
+        }
+    }
+
+    /// The hub says something of its own.
+    pub(super) fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
+        match self {
+            View::Lines(lines) => lines.notice(session, notice),
+            View::Full(full) => full.notice(notice),
+        }
+    }
+
+    /// There is something to say about the session itself.
+    pub(super) fn note(&mut self, note: &Note) {
+        match self {
+            View::Lines(lines) => lines.note(note),
+            View::Full(full) => full.note(note),
+        }
+    }
+
+    /// A line that the person typed is on its way.
+    pub(super) fn typed(&mut self, session: &Session<Pcg64>, now: Instant, line: &[u8]) {
+        match self {
+            View::Lines(_) => {}
+            View::Full(full) => full.typed(session, now, line),
+        }
+    }
+
+    /// Once a second, and whenever something was typed: a look at how things stand.
+    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
+        match self {
+            View::Lines(_) => {}
+            View::Full(full) => full.look(session, now, stats),
+        }
+    }
+
+    /// Whether nobody is looking, so that only the exit status tells.
+    pub(super) fn is_script(&self) -> bool {
+        match self {
+            View::Lines(lines) => lines.is_script(),
+            View::Full(_) => false,
+        }
+    }
+
+    /// Shows what is left, until `deadline`, and gives the terminal back.
+    pub(super) fn close(
+        self,
+        deadline: time::Instant,
+        lost: u64,
+        failed: bool,
+    ) -> anyhow::Result<()> {
+        match self {
+            View::Lines(lines) => lines.close(deadline, lost),
+            View::Full(full) => {
+                full.close(deadline, failed);
+                Ok(())
+            }
+        }
+    }
+}
