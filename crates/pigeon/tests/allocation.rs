@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_hub::{Config, Event, Hub};
-use pigeon_proto::Format;
 use pigeon_net::{Driver, Host, Io, IoPath, Socket, SocketOptions, Waker};
+use pigeon_proto::Format;
 
 use counting_allocator::allocations;
 
