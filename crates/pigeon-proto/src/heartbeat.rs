@@ -83,7 +83,7 @@ pub fn write_answer(
         end = out.len();
         true
     };
-    fn some<'a, T: Display>(field: &'a Option<T>) -> Option<&'a dyn Display> {
+    fn some<T: Display>(field: &Option<T>) -> Option<&dyn Display> {
         field.as_ref().map(|field| field as &dyn Display)
     }
     let Details { format, you, version, last } = details;
