@@ -580,13 +580,14 @@ impl Plain {
                 }
                 self.runs.enter(*to, *member, style);
             }
-            Output::Left { member, room, reason, .. } => {
+            Output::Left { member, language, room, reason, .. } => {
                 let slot = member.slot();
                 if !self.members.has_slot(slot) {
                     return;
                 }
                 if let Some(gone) = reason.gone() {
-                    self.tell(core, now, slot, &Notice::Gone(gone));
+                    // The core has forgotten which language that was.
+                    self.tell_in(core, now, slot, *language, &Notice::Gone(gone));
                 }
                 if let Some(room) = *room {
                     self.runs.exit(room, self.style(slot));
@@ -649,6 +650,17 @@ impl Plain {
     /// heartbeat, else in words. Members of raw rooms that asked for nothing get nothing: what they
     /// receive is data.
     fn tell(&mut self, core: &mut Core, now: Instant, slot: Slot, notice: &Notice) {
+        self.tell_in(core, now, slot, core.language(slot), notice);
+    }
+
+    fn tell_in(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        slot: Slot,
+        language: Language,
+        notice: &Notice,
+    ) {
         let place = self.place(slot);
         if self.members.has(slot, Flag::Padded) {
             return self.send(core, place, |bytes| notice.write(bytes));
@@ -660,7 +672,7 @@ impl Plain {
         let line = match notice {
             // As ever in the formats that know no other words for it.
             Notice::Gone(_) if style.format == Format::Classic => BYE_TEXT.to_string(),
-            notice => own_line(notice, core.language(slot), style.format),
+            notice => own_line(notice, language, style.format),
         };
         self.send_line(core, now, slot, &line);
     }
