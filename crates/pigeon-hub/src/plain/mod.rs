@@ -295,6 +295,8 @@ impl Plain {
                 match Command::parse(line) {
                     Ok(command) => self.hand_over(cx.core, now, slot, Input::Command(command)),
                     Err(refusal) => {
+                        // Somebody has typed it, right or wrong.
+                        cx.core.is_person(slot);
                         let to = cx.core.id(slot);
                         cx.core.reply(to, Notice::Refused(refusal));
                         Ok(())
