@@ -1,6 +1,6 @@
 //! What the core has to say to links: data, addressed by member or by room.
 
-use pigeon_proto::{Label, Name, Notice};
+use pigeon_proto::{Label, Language, Name, Notice};
 
 use super::id::{MemberId, RoomId};
 use super::presence::Gathered;
@@ -18,6 +18,8 @@ pub(crate) enum Output {
         /// What its link called it.
         label: Label,
         name: Option<Name>,
+        /// In which it was spoken to.
+        language: Language,
         room: Option<RoomId>,
         reason: Left,
     },

@@ -267,7 +267,7 @@ impl Core {
         if let Some(room) = room {
             self.note_gone(cx, slot, room, reason.change());
         }
-        let label = self.link_label(cx, slot);
+        let (label, language) = (self.link_label(cx, slot), self.language(slot));
         self.rooms.exit(&mut self.members, slot);
         let named = self.names.remove(slot);
         self.guests.remove(&slot);
@@ -281,7 +281,7 @@ impl Core {
             self.grants.leave(cx.now, named.grant, named.name, room);
             self.statistics.names_given_up = self.grants.given_up;
         }
-        self.outputs.push_back(Output::Left { member, label, name, room, reason });
+        self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
     }
 
     /// A member has shown that somebody may be reading.

@@ -148,23 +148,22 @@ impl Delivery {
         self.send(statistics, route, |bytes| bytes.extend_from_slice(line));
     }
 
-    /// Says something to one member: as a control line to those who sent a padded heartbeat, else in
+    /// Says something to one member, in its language: as a control line to those who sent a padded heartbeat, else in
     /// words. Members of raw rooms that asked for nothing get nothing: what they receive is data.
     pub(super) fn tell(
         &mut self,
         core: &mut Core,
         members: &Members,
         now: Instant,
-        slot: Slot,
+        (slot, language): (Slot, Language),
         notice: &Notice,
     ) {
         if members.has(slot, Flag::Padded) {
             let route = members.route(slot);
             return self.send(core.statistics_mut(), route, |bytes| notice.write(bytes));
         }
-        let language = core.language(slot);
         if let Some(line) = lines::line(notice, language, members.format(slot)) {
-            self.tell_line(core, members, now, slot, &line);
+            self.tell_line(core, members, now, (slot, language), &line);
         }
     }
 
@@ -174,11 +173,10 @@ impl Delivery {
         core: &mut Core,
         members: &Members,
         now: Instant,
-        slot: Slot,
+        (slot, language): (Slot, Language),
         line: &str,
     ) {
         let (route, encoding) = (members.route(slot), members.encoding(slot));
-        let language = core.language(slot);
         self.echoes.sent(now, Target::Address(route.to), None, line.as_bytes());
         let write = |bytes: &mut Vec<u8>| render::encode(encoding, line, language, bytes);
         self.send(core.statistics_mut(), route, write);
@@ -201,22 +199,21 @@ impl Delivery {
         let shared = gathered.news(None, &name, version);
         let sentences = Language::ALL.map(|language| lines::news(&shared, language));
         for slot in readers {
-            let member = core.id(slot);
+            let (member, language) = (core.id(slot), core.language(slot));
             let own =
                 gathered.concerns(member).then(|| gathered.news(Some(member), &name, version));
             let news = own.as_ref().unwrap_or(&shared);
             if members.has(slot, Flag::Padded) {
                 for news in news {
                     let notice = Notice::News(news.clone());
-                    self.tell(core, members, now, slot, &notice);
+                    self.tell(core, members, now, (slot, language), &notice);
                 }
             } else if members.format(slot) == Format::Chat && !news.is_empty() {
-                let language = core.language(slot);
                 let sentence = match own {
                     Some(own) => &lines::news(&own, language),
                     None => &sentences[language as usize],
                 };
-                self.tell_line(core, members, now, slot, sentence);
+                self.tell_line(core, members, now, (slot, language), sentence);
             }
         }
     }

@@ -261,6 +261,8 @@ impl Plain {
                 match Command::parse(line) {
                     Ok(command) => self.hand_over(cx.core, now, slot, Input::Command(command)),
                     Err(refusal) => {
+                        // Somebody has typed it, right or wrong.
+                        cx.core.is_person(slot);
                         let to = cx.core.id(slot);
                         cx.core.reply(to, Notice::Refused(refusal));
                         Ok(())
@@ -544,13 +546,15 @@ impl Plain {
                 }
                 self.delivery.enter(*to, *member, style);
             }
-            Output::Left { member, room, reason, .. } => {
+            Output::Left { member, language, room, reason, .. } => {
                 let slot = member.slot();
                 if !self.members.has_slot(slot) {
                     return;
                 }
                 if let Some(gone) = reason.gone() {
-                    self.tell(core, now, slot, &Notice::Gone(gone));
+                    // The core has forgotten which language that was.
+                    let to = (slot, *language);
+                    self.delivery.tell(core, &self.members, now, to, &Notice::Gone(gone));
                 }
                 if let Some(room) = *room {
                     self.delivery.exit(room, self.members.style(slot));
@@ -587,7 +591,8 @@ impl Plain {
     }
 
     fn tell(&mut self, core: &mut Core, now: Instant, slot: Slot, notice: &Notice) {
-        self.delivery.tell(core, &self.members, now, slot, notice);
+        let language = core.language(slot);
+        self.delivery.tell(core, &self.members, now, (slot, language), notice);
     }
 
     /// Answers a padded heartbeat of so many bytes.

@@ -10,6 +10,7 @@
 mod admission;
 mod bounds;
 mod commands;
+mod control;
 mod discovery;
 mod encodings;
 mod formats;
