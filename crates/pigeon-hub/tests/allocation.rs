@@ -2,17 +2,17 @@
 //! members nor for heartbeats. An allocation a datagram would show as a tenth of its throughput.
 #![allow(clippy::panic, reason = "a test says what went wrong by panicking, in its helpers too")]
 
-mod counting_allocator;
-
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_hub::{Config, Hub};
+use pigeon_perf::allocations::{Counting, allocations};
 use pigeon_proto::Format;
 
-use counting_allocator::allocations;
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const MEMBERS: u16 = 1_000;
 const BATCH: u16 = 64;

@@ -2,9 +2,6 @@
 //! socket. What the hub alone does, in many more cases, is in `pigeon-hub`'s test of this name.
 #![cfg(test)]
 
-#[path = "../../pigeon-hub/tests/counting_allocator/mod.rs"]
-mod counting_allocator;
-
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +11,11 @@ use std::time::Duration;
 use pigeon_datagram::{Instant, Machine, Received};
 use pigeon_hub::{Config, Event, Hub};
 use pigeon_net::{Driver, Host, Io, IoPath, Socket, SocketOptions, Waker};
+use pigeon_perf::allocations::{Counting, allocations};
 use pigeon_proto::Format;
 
-use counting_allocator::allocations;
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 /// How long a member waits for what must come.
 const SOON: Duration = Duration::from_secs(10);

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::support::drops;
-use crate::support::process::{self, Process, find, free_port, program, run};
-use crate::support::report::Report;
-use crate::support::server::Server;
+use pigeon_perf::drops;
+use pigeon_perf::process::{self, Process, find, free_port, program, run};
+use pigeon_perf::report::Report;
+use pigeon_perf::server::Server;
 
 /// Whether a program is installed; the report says so if it is to be left out.
 pub(crate) fn is_installed(report: &mut Report, program: &str) -> bool {

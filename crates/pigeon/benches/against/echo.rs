@@ -7,7 +7,7 @@
 
 use std::net::UdpSocket;
 
-use crate::support::bare::announce;
+use pigeon_perf::bare::announce;
 
 /// sockperf's header (`MsgHeader` in its `message.h`), in network order: a 64-bit sequence number,
 /// 16 bits of flags, and the 32-bit length of the whole datagram.

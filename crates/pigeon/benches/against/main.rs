@@ -25,13 +25,11 @@
 mod contenders;
 mod echo;
 mod sums;
-#[path = "../support/mod.rs"]
-mod support;
 mod throughput;
 mod trips;
 
-use support::parts;
-use support::report::{self, Report};
+use pigeon_perf::parts;
+use pigeon_perf::report::{self, Report};
 
 type Part = fn() -> Report;
 
@@ -39,6 +37,7 @@ const PARTS: &[(&str, Part)] =
     &[("throughput", throughput::run), ("trips", trips::run), ("sums", sums::run)];
 
 fn main() {
+    pigeon_perf::begin!();
     let words = parts::words();
     if words == ["bare-echo"] {
         echo::run();

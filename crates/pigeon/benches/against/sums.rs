@@ -1,7 +1,7 @@
 //! Whether `pigeon bench` adds up: sent = received + lost, and lost = in the kernel + on the way.
 
 use crate::contenders::{bench_server, pigeon_bench};
-use crate::support::report::{Report, Row, Wanted};
+use pigeon_perf::report::{Report, Row, Wanted};
 
 /// What a hundred runs came to, in one direction or both.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! One way, as fast as it goes: pigeon beside iperf3 and sockperf.
 
 use crate::contenders::{Throughput, iperf3, is_installed, pigeon, sockperf};
-use crate::support::report::{Report, Row, Wanted};
-use crate::support::spread::Spread;
+use pigeon_perf::report::{Report, Row, Wanted};
+use pigeon_perf::spread::Spread;
 
 const ROUNDS: usize = 3;
 const SECONDS: u64 = 3;

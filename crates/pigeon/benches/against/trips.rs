@@ -3,10 +3,10 @@
 use crate::contenders::{
     Trips, bench_server, is_installed, pigeon_trips, sockperf_server, sockperf_trips,
 };
-use crate::support::process::Process;
-use crate::support::report::{Report, Row, Wanted};
-use crate::support::server::Server;
-use crate::support::spread::Spread;
+use pigeon_perf::process::Process;
+use pigeon_perf::report::{Report, Row, Wanted};
+use pigeon_perf::server::Server;
+use pigeon_perf::spread::Spread;
 
 /// Short turns: a median needs few seconds, but many rounds on a machine that does other things too.
 const ROUNDS: usize = 5;

@@ -11,7 +11,7 @@ use std::net::{SocketAddrV4, UdpSocket};
 
 use nix::sys::socket::SockaddrIn;
 
-use crate::support::bare::{Batch, JOINED, Payload, Sender, VECTOR, announce, open};
+use pigeon_perf::bare::{Batch, JOINED, Payload, Sender, VECTOR, announce, open};
 
 /// The most segments of a train on every kernel (`UDP_MAX_SEGMENTS`), and its most bytes.
 const SEGMENTS: usize = 64;

@@ -1,9 +1,9 @@
 //! Hubs beside one another: what their turns came to, and how two of them compare.
 
-use crate::support::cpu::too_noisy;
-use crate::support::report::{Report, Row, Wanted};
-use crate::support::spread::Spread;
 use crate::turns::{Contender, Turn};
+use pigeon_perf::cpu::too_noisy;
+use pigeon_perf::report::{Report, Row, Wanted};
+use pigeon_perf::spread::Spread;
 
 /// A table of hubs, in million deliveries a second: of the hub's CPU being busy, and of the hub's
 /// process running (`own`), which is less than the truth but hardly disturbed.

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hdrhistogram::Histogram;
 
 use crate::load::{Load, Sizes};
-use crate::support::report::{Report, Row};
-use crate::support::spread::Spread;
 use crate::turns::Contender;
+use pigeon_perf::report::{Report, Row};
+use pigeon_perf::spread::Spread;
 
 /// Rounds, of which the first one only warms up, and the messages of a hub's turn in each.
 const ROUNDS: usize = 15;

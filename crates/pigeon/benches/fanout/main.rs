@@ -25,7 +25,7 @@
 //! - `server.rs`: the hubs and brokers; `members.rs`, `brokers.rs`: their members, over UDP and of
 //!   NATS and MQTT; `load.rs`: what they say.
 //! - `turns.rs` and `comparison.rs`, `latency.rs`: the two ways to measure.
-//! - `../support`: processes, CPUs, the report.
+//! - The crate `pigeon-perf`: processes, CPUs, the report.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -40,18 +40,16 @@ mod latency;
 mod load;
 mod members;
 mod server;
-#[path = "../support/mod.rs"]
-mod support;
 mod turns;
 
 use brokers::{Protocol, Subscribers};
 use comparison::{ratio, table};
 use load::Sizes;
 use members::{Sockets, With};
-use support::cpu::{Cpus, raise_file_limit};
-use support::parts;
-use support::report::{self, Report, Wanted};
-use support::server::Server;
+use pigeon_perf::cpu::{Cpus, raise_file_limit};
+use pigeon_perf::parts;
+use pigeon_perf::report::{self, Report, Wanted};
+use pigeon_perf::server::Server;
 use turns::{Contender, rounds};
 
 /// Messages in flight where there are many.
@@ -70,6 +68,7 @@ const PARTS: &[(&str, Part)] =
     &[("one", one), ("burst", burst), ("mixed", mixed), ("latency", latency), ("peers", peers)];
 
 fn main() {
+    pigeon_perf::begin!();
     let words = parts::words();
     if let [floor, how] = &words[..]
         && floor == "bare-hub"

@@ -1,9 +1,9 @@
 //! The hubs and brokers, each in a process of its own on the hub's CPU.
 
-use crate::support::cpu::Cpus;
-use crate::support::process::{find, free_port, python};
-use crate::support::report::folder;
-use crate::support::server::Server;
+use pigeon_perf::cpu::Cpus;
+use pigeon_perf::process::{find, free_port, python};
+use pigeon_perf::report::folder;
+use pigeon_perf::server::Server;
 
 /// The real hub. Members here send no heartbeats while another hub has its turn.
 pub(crate) fn pigeon(cpus: Cpus) -> Server {

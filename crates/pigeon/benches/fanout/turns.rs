@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::load::{Load, Sizes};
 use crate::members::Members;
-use crate::support::cpu::{Busy, Cpus};
-use crate::support::server::Server;
+use pigeon_perf::cpu::{Busy, Cpus};
+use pigeon_perf::server::Server;
 
 /// How long a hub works in one round. The kernel counts busy time in hundredths of a second.
 const TURN: Duration = Duration::from_millis(1_000);

@@ -8,7 +8,7 @@
 use std::io::IoSlice;
 
 use super::LINE;
-use crate::support::bare::{Batch, JOINED, Payload, Sender, VECTOR, announce, open};
+use pigeon_perf::bare::{Batch, JOINED, Payload, Sender, VECTOR, announce, open};
 
 /// Runs until it is killed. Of what floods it, one in so many goes to the members, or none if that
 /// is 0.

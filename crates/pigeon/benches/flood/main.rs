@@ -30,8 +30,6 @@
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod floor;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,11 +37,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{IoPath, Receipt, Socket, SocketOptions};
-use support::cpu::{Cpus, Stolen, prefer};
-use support::report::{self, Report, Row, Wanted};
-use support::server::Server;
-use support::spread::{Spread, percentile};
-use support::{loopback_ip, parts};
+use pigeon_perf::cpu::{Cpus, Stolen, prefer};
+use pigeon_perf::report::{self, Report, Row, Wanted};
+use pigeon_perf::server::Server;
+use pigeon_perf::spread::{Spread, percentile};
+use pigeon_perf::{loopback_ip, parts};
 
 const LISTENERS: usize = 50;
 const LINES: usize = 600;
@@ -123,6 +121,7 @@ enum Carrier {
 const CARRIERS: [(Carrier, &str); 2] = [(Carrier::Hub, "hub"), (Carrier::Floor, "floor")];
 
 fn main() {
+    pigeon_perf::begin!();
     if let [word, one_in] = &parts::words()[..]
         && word == "floor"
     {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{Receipt, Socket, SocketOptions};
 
-use crate::support::loopback_ip;
+use pigeon_perf::loopback_ip;
 
 pub(crate) const HEARTBEAT: &[u8] = b"^hb^";
 pub(crate) const PADDED: &[u8] =

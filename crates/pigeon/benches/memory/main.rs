@@ -19,16 +19,14 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
 mod crowd;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crowd::{Crowd, HEARTBEAT, PADDED};
-use support::parts;
-use support::report::{self, Report, Wanted};
-use support::server::Server;
+use pigeon_perf::parts;
+use pigeon_perf::report::{self, Report, Wanted};
+use pigeon_perf::server::Server;
 
 /// Members when memory is first looked at.
 const WARM: usize = 1_000;
@@ -49,6 +47,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const FORGING: Duration = Duration::from_secs(10);
 
 fn main() {
+    pigeon_perf::begin!();
     let members = match &parts::words()[..] {
         [] => Some(1_000_000),
         [word] => word.parse().ok().filter(|members| *members > WARM),

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::support::bare::{Batch, JOINED, Sender, announce, open};
+use pigeon_perf::bare::{Batch, JOINED, Sender, announce, open};
 
 /// Runs until it is killed.
 pub(crate) fn run(target: SocketAddr) -> ! {

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg};
 
-use crate::support::bare::{Batch, JOINED, open};
-use crate::support::cpu::{Busy, Cpus};
-use crate::support::drops;
-use crate::support::process::pigeon;
-use crate::support::server::Server;
+use pigeon_perf::bare::{Batch, JOINED, open};
+use pigeon_perf::cpu::{Busy, Cpus};
+use pigeon_perf::drops;
+use pigeon_perf::process::pigeon;
+use pigeon_perf::server::Server;
 
 /// How long one run lasts.
 const RUN: Duration = Duration::from_millis(600);

@@ -20,14 +20,12 @@
 
 mod floor;
 mod load;
-#[path = "../support/mod.rs"]
-mod support;
 
 use load::{Contender, Load, Run};
-use support::cpu::{Cpus, too_noisy};
-use support::parts;
-use support::report::{self, Report, Row, Wanted};
-use support::spread::Spread;
+use pigeon_perf::cpu::{Cpus, too_noisy};
+use pigeon_perf::parts;
+use pigeon_perf::report::{self, Report, Row, Wanted};
+use pigeon_perf::spread::Spread;
 
 /// Ours over the floor must reach this.
 const TARGET: f64 = 0.8;
@@ -41,6 +39,7 @@ const LOADS: [Load; 3] = [
 ];
 
 fn main() {
+    pigeon_perf::begin!();
     if let [floor, target] = &parts::words()[..]
         && floor == "floor"
     {

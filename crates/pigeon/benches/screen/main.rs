@@ -13,9 +13,6 @@
 //! root. Linux only.
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::process::Child;
@@ -23,14 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use pigeon_perf::drops;
+use pigeon_perf::parts;
+use pigeon_perf::process::resident_bytes;
+use pigeon_perf::report::{self, Report, Row, Wanted};
+use pigeon_perf::server::Server;
+use pigeon_perf::spread::percentile;
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
-use support::drops;
-use support::parts;
-use support::process::resident_bytes;
-use support::report::{self, Report, Row, Wanted};
-use support::server::Server;
-use support::spread::percentile;
 
 const KEYS: usize = 500;
 const MESSAGES_A_SECOND: u32 = 10_000;
@@ -44,6 +41,7 @@ const WANTED_MS: f64 = 50.0;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
+    pigeon_perf::begin!();
     parts::none();
     let mut report = Report::new("screen");
     report.section(&format!("{KEYS} keys, {COLUMNS}x{ROWS}"));

@@ -9,12 +9,12 @@ use pigeon_client::{Ask, RetryPolicy};
 use pigeon_datagram::SocketId;
 use pigeon_net::{Driver, Socket, SocketOptions};
 
-use crate::support::cpu::Cpus;
-use crate::support::drops;
-use crate::support::process::{Process, find, python};
-use crate::support::report::{Report, Row, Wanted};
-use crate::support::server::Server;
-use crate::support::spread::{Spread, percentile};
+use pigeon_perf::cpu::Cpus;
+use pigeon_perf::drops;
+use pigeon_perf::process::{Process, find, python};
+use pigeon_perf::report::{Report, Row, Wanted};
+use pigeon_perf::server::Server;
+use pigeon_perf::spread::{Spread, percentile};
 
 const ROUNDS: usize = 15;
 

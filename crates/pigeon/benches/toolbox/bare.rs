@@ -1,6 +1,6 @@
 //! The floors: programs with nothing in them but system calls.
 
-use crate::support::bare::{Batch, JOINED, Sender, announce, open};
+use pigeon_perf::bare::{Batch, JOINED, Sender, announce, open};
 
 /// An echo: recvmmsg in, sendmmsg out; with trains, GRO in and GSO out.
 pub(crate) fn echo(trains: bool) -> ! {

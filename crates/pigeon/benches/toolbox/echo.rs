@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{BufferSize, IoPath, Receipt, Socket, SocketOptions};
 
-use crate::support::cpu::{Busy, Cpus, too_noisy};
-use crate::support::report::{Report, Row, Wanted};
-use crate::support::server::Server;
-use crate::support::spread::Spread;
+use pigeon_perf::cpu::{Busy, Cpus, too_noisy};
+use pigeon_perf::report::{Report, Row, Wanted};
+use pigeon_perf::server::Server;
+use pigeon_perf::spread::Spread;
 
 const CLIENTS: usize = 16;
 

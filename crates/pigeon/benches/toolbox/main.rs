@@ -16,18 +16,17 @@ mod ask;
 mod bare;
 mod echo;
 mod receive;
-#[path = "../support/mod.rs"]
-mod support;
 
-use support::cpu::Cpus;
-use support::parts;
-use support::report::{self, Report};
+use pigeon_perf::cpu::Cpus;
+use pigeon_perf::parts;
+use pigeon_perf::report::{self, Report};
 
 type Part = fn(Cpus) -> Report;
 
 const PARTS: &[(&str, Part)] = &[("echo", echo::run), ("ask", ask::run), ("receive", receive::run)];
 
 fn main() {
+    pigeon_perf::begin!();
     let words = parts::words();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare-echo", how] => bare::echo(how == "trains"),

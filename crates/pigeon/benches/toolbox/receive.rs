@@ -20,9 +20,9 @@ use nix::sys::socket::{setsockopt, sockopt::RcvBuf};
 use pigeon_datagram::{SocketId, Transmit};
 use pigeon_net::{IoPath, Socket, SocketEntry, SocketOptions, SocketTable};
 
-use crate::support::cpu::Cpus;
-use crate::support::process::{Process, find, ourselves, pigeon, program};
-use crate::support::report::{Report, Row, Wanted};
+use pigeon_perf::cpu::Cpus;
+use pigeon_perf::process::{Process, find, ourselves, pigeon, program};
+use pigeon_perf::report::{Report, Row, Wanted};
 
 /// Bytes of a datagram, and how many leave in one call or one train.
 const SIZE: usize = 64;

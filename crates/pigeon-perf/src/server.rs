@@ -1,20 +1,22 @@
-//! Programs that serve at an address.
+//! Starts programs that serve at an address.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::process::{Process, ourselves, pigeon};
+use crate::process::{Process, ourselves, pigeon};
 
-/// A running server; it ends with this value.
-pub(crate) struct Server {
-    pub(crate) process: Process,
-    pub(crate) address: SocketAddr,
+/// A running server. Dropping it kills the program.
+pub struct Server {
+    /// The program.
+    pub process: Process,
+    /// Its address.
+    pub address: SocketAddr,
 }
 
 impl Server {
-    /// Starts what says where it listens, behind these words.
-    pub(crate) fn announced(cpus: &[usize], command: Command, words: &str) -> Server {
+    /// Starts a server that prints its address behind these words.
+    pub fn announced(cpus: &[usize], command: Command, words: &str) -> Server {
         let process = Process::start(cpus, command);
         let said = process.wait_for(words);
         let word = said.split_whitespace().next().unwrap_or_default().trim_end_matches(',');
@@ -22,8 +24,8 @@ impl Server {
         Server { process, address }
     }
 
-    /// Starts what was told where to accept connections.
-    pub(crate) fn accepting(cpus: &[usize], command: Command, port: u16) -> Server {
+    /// Starts a server that accepts TCP connections on this port, and waits until it does.
+    pub fn accepting(cpus: &[usize], command: Command, port: u16) -> Server {
         let process = Process::start(cpus, command);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let start = Instant::now();
@@ -34,19 +36,19 @@ impl Server {
         Server { process, address }
     }
 
-    /// The real hub.
-    pub(crate) fn hub(cpus: &[usize], flags: &str) -> Server {
+    /// Starts `pigeon hub` with these flags.
+    pub fn hub(cpus: &[usize], flags: &str) -> Server {
         let command = pigeon(&format!("hub --listen 127.0.0.1:0 --console off {flags}"));
         Server::announced(cpus, command, "listening on ")
     }
 
-    /// `pigeon serve echo`.
-    pub(crate) fn echo(cpus: &[usize]) -> Server {
+    /// Starts `pigeon serve echo`.
+    pub fn echo(cpus: &[usize]) -> Server {
         Server::announced(cpus, pigeon("serve echo:127.0.0.1:0"), "echo on ")
     }
 
-    /// This program as one of its floors.
-    pub(crate) fn floor(cpus: &[usize], args: &str) -> Server {
+    /// Starts this program as one of its floors.
+    pub fn floor(cpus: &[usize], args: &str) -> Server {
         Server::announced(cpus, ourselves(args), "listening on ")
     }
 }

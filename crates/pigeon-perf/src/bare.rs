@@ -1,7 +1,8 @@
-//! What the floors are made of: sockets, and batches in and out, by nothing but system calls.
+//! Sockets and batches by nothing but system calls, for the floors: the least that a program can do
+//! for the same datagrams.
 //!
-//! Built on nix's wrappers and not on `pigeon_net`, so that what that crate costs shows too. An
-//! error ends the program.
+//! Built on nix's wrappers and not on `pigeon_net`, so that a comparison shows the cost of that crate
+//! too. An error ends the program.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, UdpSocket};
@@ -15,14 +16,15 @@ use nix::sys::socket::{
     setsockopt,
 };
 
-/// Messages of one call, in both directions.
-pub(crate) const VECTOR: usize = 64;
+/// Messages per system call, in both directions.
+pub const VECTOR: usize = 64;
 
-/// A buffer that takes whatever GRO joined.
-pub(crate) const JOINED: usize = 65_536;
+/// The size in bytes of a buffer that takes any message that GRO joined.
+pub const JOINED: usize = 65_536;
 
-/// A socket with a receive buffer as large as a program may ask for, and GRO or not.
-pub(crate) fn open(gro: bool) -> UdpSocket {
+/// Opens a socket on loopback with a receive buffer of 4 MiB (the kernel may cap it), with or without
+/// GRO.
+pub fn open(gro: bool) -> UdpSocket {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
     setsockopt(&socket, RcvBuf, &(4 << 20)).expect("a receive buffer");
     if gro {
@@ -31,39 +33,41 @@ pub(crate) fn open(gro: bool) -> UdpSocket {
     socket
 }
 
-/// Says where a floor can be reached, as every server here does.
-pub(crate) fn announce(socket: &UdpSocket) {
+/// Prints a floor's address on stderr, as `pigeon hub` does.
+pub fn announce(socket: &UdpSocket) {
     eprintln!("listening on {}", socket.local_addr().expect("it is bound"));
 }
 
-/// What the kernel said about one received message.
+/// What the kernel reports about one received message.
 #[derive(Clone, Copy)]
-pub(crate) struct Message {
-    pub(crate) from: Option<SockaddrIn>,
-    pub(crate) length: usize,
-    /// The size of the datagrams in it, if GRO joined several.
-    pub(crate) segment: Option<u16>,
+pub struct Message {
+    /// The sender's address.
+    pub from: Option<SockaddrIn>,
+    /// Bytes in the message.
+    pub length: usize,
+    /// The size in bytes of each datagram in it, if GRO joined several.
+    pub segment: Option<u16>,
 }
 
 /// One batch of received messages.
-pub(crate) struct Batch {
+pub struct Batch {
     buffers: Vec<Vec<u8>>,
     messages: Vec<Message>,
 }
 
 impl Batch {
-    /// Room for messages of so many bytes.
-    pub(crate) fn new(size: usize) -> Batch {
+    /// A batch of [`VECTOR`] buffers of `size` bytes each.
+    pub fn new(size: usize) -> Batch {
         Batch { buffers: vec![vec![0; size]; VECTOR], messages: Vec::with_capacity(VECTOR) }
     }
 
-    /// Waits for the first message, and takes what else there is.
-    pub(crate) fn wait(&mut self, socket: &UdpSocket) {
+    /// Waits for the first message, and takes what has arrived by then.
+    pub fn wait(&mut self, socket: &UdpSocket) {
         self.receive(socket, MsgFlags::MSG_WAITFORONE);
     }
 
-    /// Takes what there is.
-    pub(crate) fn take(&mut self, socket: &UdpSocket) {
+    /// Takes what has arrived, without waiting.
+    pub fn take(&mut self, socket: &UdpSocket) {
         self.receive(socket, MsgFlags::MSG_DONTWAIT);
     }
 
@@ -89,12 +93,13 @@ impl Batch {
         }));
     }
 
-    pub(crate) fn messages(&self) -> &[Message] {
+    /// The messages of the last call.
+    pub fn messages(&self) -> &[Message] {
         &self.messages
     }
 
-    /// Each message with its bytes.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Message, &[u8])> {
+    /// The messages of the last call with their bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (&Message, &[u8])> {
         self.messages.iter().zip(&self.buffers).map(|(message, buffer)| {
             let bytes = &buffer[..message.length];
             (message, bytes)
@@ -102,26 +107,34 @@ impl Batch {
     }
 }
 
-/// What one message for the kernel carries.
-pub(crate) type Payload<'a> = [IoSlice<'a>; 1];
+/// The payload of one message for the kernel.
+pub type Payload<'a> = [IoSlice<'a>; 1];
 
-/// The room that sendmmsg needs, kept from call to call.
-pub(crate) struct Sender {
+/// The headers that sendmmsg needs, kept from call to call.
+pub struct Sender {
     single: MultiHeaders<SockaddrIn>,
     train: MultiHeaders<SockaddrIn>,
 }
 
+impl Default for Sender {
+    fn default() -> Sender {
+        Sender::new()
+    }
+}
+
 impl Sender {
-    pub(crate) fn new() -> Sender {
+    /// Headers for [`VECTOR`] messages.
+    pub fn new() -> Sender {
         // Without a segment size there may be no room for one either: the kernel would read it.
         let single = MultiHeaders::preallocate(VECTOR, None);
         let train = MultiHeaders::preallocate(VECTOR, Some(cmsg_space!(u16)));
         Sender { single, train }
     }
 
-    /// Sends as many messages as there are receivers, at most [`VECTOR`], each a train if there is
-    /// a segment size; `None` is the peer of a connected socket. Again for what a call left.
-    pub(crate) fn send(
+    /// Sends one payload to each receiver, at most [`VECTOR`] of them; `None` is the peer of a
+    /// connected socket. With a `segment` size in bytes, each payload leaves as a train of datagrams.
+    /// Calls the kernel again for what a call left.
+    pub fn send(
         &mut self,
         socket: &UdpSocket,
         mut payloads: &[Payload<'_>],
@@ -138,9 +151,9 @@ impl Sender {
         }
     }
 
-    /// Sends a batch on as it came, what GRO joined as one train: back to where each message came
-    /// from, or to the peer of a connected socket.
-    pub(crate) fn forward(&mut self, socket: &UdpSocket, batch: &Batch, back: bool) {
+    /// Sends a batch on as it came, what GRO joined as one train: `back` to each message's sender, or
+    /// to the peer of a connected socket.
+    pub fn forward(&mut self, socket: &UdpSocket, batch: &Batch, back: bool) {
         let payloads: Vec<Payload<'_>> =
             batch.iter().map(|(_, bytes)| [IoSlice::new(bytes)]).collect();
         let mut first = 0;

@@ -1,5 +1,5 @@
-//! What a benchmark found: tables for people, targets and whether they were met, and all of it as
-//! JSON in a file, `bench/NAME.json` in Cargo's target folder.
+//! A benchmark's report: prints tables, judges targets, and writes all of it as JSON to
+//! `bench/NAME.json` in Cargo's target folder.
 //!
 //! A figure has one name: what the file calls `dropped_at_hub` stands below `dropped at hub` in
 //! the table. Names carry their units.
@@ -9,10 +9,11 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::spread::{Spread, rounded};
+use crate::cargo::cargo;
+use crate::spread::{Spread, rounded};
 
 /// One benchmark's report: sections, each with tables, targets and remarks.
-pub(crate) struct Report {
+pub struct Report {
     name: String,
     started: Instant,
     sections: Vec<Section>,
@@ -28,32 +29,38 @@ struct Section {
 }
 
 /// One cell of a table.
-pub(crate) enum Figure {
+pub enum Figure {
+    /// A whole number.
     Count(u64),
+    /// Any number; the report rounds it.
     Number(f64),
+    /// Several measurements of one figure.
     Spread(Spread),
 }
 
-/// The cells of a row, each with its name; all rows of a table have the same ones.
-pub(crate) type Row = Vec<(&'static str, Figure)>;
+/// The cells of a row, each with its name. All rows of a table have the same names.
+pub type Row = Vec<(&'static str, Figure)>;
 
-/// What a figure should be.
+/// The target of a figure.
 #[derive(Clone, Copy)]
-pub(crate) enum Wanted {
+pub enum Wanted {
+    /// At least this.
     AtLeast(f64),
+    /// At most this.
     AtMost(f64),
-    /// Within so much of 1.
+    /// No farther than this from 1.
     NearOne(f64),
 }
 
 impl Report {
-    pub(crate) fn new(name: &str) -> Report {
+    /// An empty report; `name` is the file's too.
+    pub fn new(name: &str) -> Report {
         let sections = Vec::new();
         Report { name: name.into(), started: Instant::now(), sections, missed: false }
     }
 
-    /// Begins a section.
-    pub(crate) fn section(&mut self, title: &str) {
+    /// Begins a section. The other methods add to it.
+    pub fn section(&mut self, title: &str) {
         println!("\n{}: {title}", self.name);
         self.sections.push(Section { title: title.into(), ..Section::default() });
     }
@@ -62,19 +69,19 @@ impl Report {
         self.sections.last_mut().expect("a section was begun")
     }
 
-    /// Anything in words.
-    pub(crate) fn remark(&mut self, words: &str) {
+    /// Adds a remark in words.
+    pub fn remark(&mut self, words: &str) {
         println!("  {words}");
         self.last().remarks.push(words.into());
     }
 
     /// Notes that a program is left out.
-    pub(crate) fn skipped(&mut self, program: &str) {
+    pub fn skipped(&mut self, program: &str) {
         self.remark(&format!("{program}: not installed, skipped"));
     }
 
-    /// A table, with a row for each of those compared.
-    pub(crate) fn table(&mut self, rows: Vec<(String, Row)>) {
+    /// Adds a table, with a named row for each contender.
+    pub fn table(&mut self, rows: Vec<(String, Row)>) {
         let Some((_, first)) = rows.first() else { return };
         let headings: Vec<String> = first.iter().map(|(name, _)| name.replace('_', " ")).collect();
         let cells: Vec<Vec<String>> = rows
@@ -106,18 +113,18 @@ impl Report {
         }
     }
 
-    /// A figure without a target, most often a ratio taken round by round.
-    pub(crate) fn ratio(&mut self, name: &str, ratio: impl Into<Spread>) {
+    /// Adds a figure without a target, most often a ratio taken round by round.
+    pub fn ratio(&mut self, name: &str, ratio: impl Into<Spread>) {
         self.note(name, ratio.into(), "", "");
     }
 
-    /// A figure and what its median should be.
-    pub(crate) fn judge(&mut self, name: &str, figure: impl Into<Spread>, wanted: Wanted) {
+    /// Adds a figure and judges its median.
+    pub fn judge(&mut self, name: &str, figure: impl Into<Spread>, wanted: Wanted) {
         self.judge_unless(name, figure, wanted, None);
     }
 
     /// The same, unless there is a reason not to judge it.
-    pub(crate) fn judge_unless(
+    pub fn judge_unless(
         &mut self,
         name: &str,
         figure: impl Into<Spread>,
@@ -165,16 +172,16 @@ impl Report {
     }
 }
 
-/// Finishes each report as it comes, whatever the one before has said, and ends the program: with
-/// exit status 1 if any target was missed.
-pub(crate) fn end(reports: impl IntoIterator<Item = Report>) -> ! {
+/// Writes each report's file as the report comes, and ends the program: with exit status 1 if any
+/// target was missed.
+pub fn end(reports: impl IntoIterator<Item = Report>) -> ! {
     let missed = reports.into_iter().filter_map(|report| (!report.finish()).then_some(())).count();
     std::process::exit(i32::from(missed > 0));
 }
 
-/// `bench` in Cargo's target folder.
-pub(crate) fn folder() -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+/// The folder `bench` in Cargo's target folder; created if missing.
+pub fn folder() -> PathBuf {
+    let folder = PathBuf::from(cargo().target_tmp).with_file_name("bench");
     std::fs::create_dir_all(&folder).expect("the target folder is ours");
     folder
 }
@@ -188,7 +195,8 @@ impl Section {
 }
 
 impl Wanted {
-    pub(crate) fn is_met(self, figure: f64) -> bool {
+    /// Whether a figure meets the target.
+    pub fn is_met(self, figure: f64) -> bool {
         match self {
             Wanted::AtLeast(least) => figure >= least,
             Wanted::AtMost(most) => figure <= most,

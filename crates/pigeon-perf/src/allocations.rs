@@ -1,4 +1,15 @@
-//! The system's allocator with a count, for tests that something allocates nothing.
+//! Counts allocations, for tests that assert that code allocates nothing.
+//!
+//! ```
+//! use pigeon_perf::allocations::{Counting, allocations};
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: Counting = Counting;
+//!
+//! let before = allocations();
+//! drop(std::hint::black_box(vec![1]));
+//! assert_eq!(allocations() - before, 1);
+//! ```
 #![allow(
     unsafe_code,
     reason = "counting allocations takes an allocator of one's own, and its trait is unsafe"
@@ -7,9 +18,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, and how often this thread has asked it for memory. A count for each
-/// thread, because the other tests run beside this one.
-struct Counting;
+/// The system's allocator with a count. Each thread has its own count, because other tests run beside
+/// the one that asks.
+pub struct Counting;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -40,10 +51,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How often this thread has asked for memory.
-pub(crate) fn allocations() -> u64 {
+/// How often this thread has asked [`Counting`] for memory; 0 for ever where that is not the program's
+/// global allocator.
+pub fn allocations() -> u64 {
     COUNT.with(Cell::get)
 }

@@ -1,13 +1,13 @@
-//! The words behind `cargo bench … --`: which parts of a benchmark are asked for.
+//! The words behind `cargo bench … --`, which choose the parts of a benchmark.
 
 /// The words, without the one that Cargo adds.
-pub(crate) fn words() -> Vec<String> {
+pub fn words() -> Vec<String> {
     std::env::args().skip(1).filter(|word| word != "--bench").collect()
 }
 
-/// The parts that were asked for: one by its name, or `all`, as without a word. Anything else is
-/// wrong usage and ends the program.
-pub(crate) fn chosen<P: Copy>(words: &[String], parts: &[(&str, P)]) -> Vec<P> {
+/// The parts to run: one by its name; all of them for `all` or no word. Other words print the usage
+/// and end the program with exit status 2.
+pub fn chosen<P: Copy>(words: &[String], parts: &[(&str, P)]) -> Vec<P> {
     let all = || parts.iter().map(|(_, part)| *part).collect();
     match words {
         [] => return all(),
@@ -24,8 +24,8 @@ pub(crate) fn chosen<P: Copy>(words: &[String], parts: &[(&str, P)]) -> Vec<P> {
     std::process::exit(2);
 }
 
-/// For a benchmark that is all one part.
-pub(crate) fn none() {
+/// Ends the program with exit status 2 if there are words: for a benchmark without parts.
+pub fn none() {
     if !words().is_empty() {
         eprintln!("this benchmark takes no words");
         std::process::exit(2);

@@ -1,17 +1,17 @@
-//! Datagrams that the kernel dropped because a receive buffer was full. A train that it would have
+//! Counts the datagrams that the kernel dropped because a receive buffer was full. A train that it would have
 //! handed over whole, to a socket with GRO, counts as one.
 
 use std::net::SocketAddr;
 
 use pigeon_net::{SocketEntry, SocketTable};
 
-/// Before the sockets that a process holds now, since they were opened.
-pub(crate) fn of_process(pid: u32) -> u64 {
+/// Datagrams dropped at the sockets that a process holds now, since each was opened.
+pub fn of_process(pid: u32) -> u64 {
     sum(|socket| socket.holders.iter().any(|holder| holder.pid == pid))
 }
 
-/// Before the socket at an address of this host, since it was opened.
-pub(crate) fn at(address: SocketAddr) -> u64 {
+/// Datagrams dropped at the socket bound to an address of this host, since it was opened.
+pub fn at(address: SocketAddr) -> u64 {
     sum(|socket| socket.local == address)
 }
 
@@ -20,10 +20,10 @@ fn sum(of: impl Fn(&SocketEntry) -> bool) -> u64 {
     table.sockets.iter().filter(|socket| of(socket)).map(|socket| socket.drops).sum()
 }
 
-/// Before all sockets of this host, also those that are closed by now (`RcvbufErrors` in
-/// `/proc/net/snmp`): for a program whose socket is gone when it has finished. Whatever else loses
-/// datagrams on this host meanwhile is counted too.
-pub(crate) fn of_host() -> u64 {
+/// Datagrams dropped at all sockets of this host, closed ones too (`RcvbufErrors` in
+/// `/proc/net/snmp`): for a program whose socket is gone when it has finished. The count includes
+/// the losses of unrelated programs.
+pub fn of_host() -> u64 {
     let table = std::fs::read_to_string("/proc/net/snmp").expect("Linux has /proc/net/snmp");
     let mut lines = table.lines().filter(|line| line.starts_with("Udp: "));
     let (names, counts) = (lines.next().expect("names"), lines.next().expect("counts"));

@@ -1,4 +1,4 @@
-//! Programs that are measured or measured with: started, listened to, watched and ended.
+//! Starts, watches and ends the programs of a benchmark: those measured, and those that measure.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -11,24 +11,25 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::cpu::{own_seconds, spawn_on};
-use super::drops;
+use crate::cargo::cargo;
+use crate::cpu::{own_seconds, spawn_on};
+use crate::drops;
 
 /// How long a program may take to say what is waited for.
 const SOON: Duration = Duration::from_secs(10);
 
-/// The `pigeon` that was built with this benchmark.
-pub(crate) fn pigeon(args: &str) -> Command {
-    words(Command::new(env!("CARGO_BIN_EXE_pigeon")), args)
+/// The `pigeon` that Cargo built with this benchmark. No argument holds a space.
+pub fn pigeon(args: &str) -> Command {
+    words(Command::new(cargo().pigeon), args)
 }
 
-/// This program once more, as one of its floors.
-pub(crate) fn ourselves(args: &str) -> Command {
+/// This program once more, as one of its floors. No argument holds a space.
+pub fn ourselves(args: &str) -> Command {
     words(Command::new(std::env::current_exe().expect("a program has a path")), args)
 }
 
 /// Another program with its arguments, none of which holds a space.
-pub(crate) fn program(name: &str, args: &str) -> Command {
+pub fn program(name: &str, args: &str) -> Command {
     words(Command::new(name), args)
 }
 
@@ -37,35 +38,35 @@ fn words(mut command: Command, args: &str) -> Command {
     command
 }
 
-/// Python with a script of these benchmarks.
-pub(crate) fn python(script: &str) -> Command {
+/// Python with a script in the package's `benches` folder.
+pub fn python(script: &str) -> Command {
     let mut command = Command::new("python3");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(script));
+    command.arg(Path::new(cargo().package).join("benches").join(script));
     command
 }
 
 /// Where a program is installed; Debian puts servers where only root's PATH looks.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// A running program; it ends with this value.
-pub(crate) struct Process {
+/// A running program. Dropping it kills the program.
+pub struct Process {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Process {
-    /// Starts a program on these CPUs, or anywhere if none is named. What it says on stdout and
-    /// stderr is kept line by line until it is asked for, unless they were sent elsewhere.
-    pub(crate) fn start(cpus: &[usize], command: Command) -> Process {
+    /// Starts a program on these CPUs, or anywhere if none is named. Keeps the lines of its stdout and
+    /// stderr until they are asked for.
+    pub fn start(cpus: &[usize], command: Command) -> Process {
         Process::start_with(cpus, command, Stdio::piped())
     }
 
-    /// The same, but with stdout somewhere else.
-    pub(crate) fn start_with(cpus: &[usize], mut command: Command, stdout: Stdio) -> Process {
+    /// The same with another stdout, whose lines are not kept.
+    pub fn start_with(cpus: &[usize], mut command: Command, stdout: Stdio) -> Process {
         command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let child = spawn_on(cpus, &mut command);
         let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -84,23 +85,24 @@ impl Process {
         Process { child, lines }
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Writes a line to its stdin.
-    pub(crate) fn tell(&mut self, line: &str) {
+    pub fn tell(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("stdin is piped");
         writeln!(stdin, "{line}").expect("it reads");
     }
 
-    /// The next line that it says.
-    pub(crate) fn line(&self) -> String {
+    /// The next line that it prints, waiting for up to 10 s.
+    pub fn line(&self) -> String {
         self.lines.recv_timeout(SOON).unwrap_or_else(|_| panic!("a program says nothing"))
     }
 
-    /// What it says behind `words`.
-    pub(crate) fn wait_for(&self, words: &str) -> String {
+    /// The rest of the next line that holds `words`, waiting for up to 10 s for each line.
+    pub fn wait_for(&self, words: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(SOON);
             let line = line.unwrap_or_else(|_| panic!("a program never said: {words}"));
@@ -111,30 +113,30 @@ impl Process {
     }
 
     /// Asks it to end, as Ctrl-C does.
-    pub(crate) fn interrupt(&self) {
+    pub fn interrupt(&self) {
         let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid"));
         kill(pid, Signal::SIGINT).expect("it runs");
     }
 
-    /// The same, and waits. Returns all that it said and nobody has asked for.
-    pub(crate) fn finish(mut self) -> Vec<String> {
+    /// Interrupts it and waits for its end. Returns the lines that nobody has asked for.
+    pub fn finish(mut self) -> Vec<String> {
         self.interrupt();
         self.child.wait().expect("it ends");
         std::iter::from_fn(|| self.lines.recv_timeout(SOON).ok()).collect()
     }
 
-    /// The CPU seconds that it has taken, all its threads together.
-    pub(crate) fn own_seconds(&self) -> f64 {
+    /// The CPU seconds that it has used, all its threads together.
+    pub fn own_seconds(&self) -> f64 {
         own_seconds(self.pid())
     }
 
-    /// What the kernel has dropped before its sockets.
-    pub(crate) fn kernel_drops(&self) -> u64 {
+    /// Datagrams that the kernel has dropped at its sockets.
+    pub fn kernel_drops(&self) -> u64 {
         drops::of_process(self.pid())
     }
 
     /// The memory that it holds, in bytes.
-    pub(crate) fn resident_bytes(&self) -> u64 {
+    pub fn resident_bytes(&self) -> u64 {
         resident_bytes(self.pid())
     }
 }
@@ -148,15 +150,15 @@ impl Drop for Process {
 }
 
 /// The memory that a process holds, in bytes (proc_pid_status(5)).
-pub(crate) fn resident_bytes(pid: u32) -> u64 {
+pub fn resident_bytes(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
     kibibytes.expect("VmRSS in KiB") * 1024
 }
 
-/// Runs a program to its end: what it printed on stdout, and the CPU seconds that it took.
-pub(crate) fn run(mut command: Command) -> (String, f64) {
+/// Runs a program to its end. Returns its stdout, and the CPU seconds that it used.
+pub fn run(mut command: Command) -> (String, f64) {
     let before = seconds_of_children();
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -172,9 +174,9 @@ fn seconds_of_children() -> f64 {
     seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
-/// A port that nobody has at this moment, for programs that cannot say which one the system gave
-/// them. Some want the same number of both protocols.
-pub(crate) fn free_port() -> u16 {
+/// A port that is free at this moment, in TCP and UDP: for programs that cannot report the one that
+/// the system gave them.
+pub fn free_port() -> u16 {
     loop {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = tcp.local_addr().expect("it is bound").port();

@@ -1,17 +1,21 @@
-//! Several figures as one.
+//! Several measurements of one figure, and percentiles.
 
 use serde_json::{Value, json};
 
 /// The smallest, the middle and the largest of several figures.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Spread {
-    pub(crate) min: f64,
-    pub(crate) median: f64,
-    pub(crate) max: f64,
+pub struct Spread {
+    /// The smallest.
+    pub min: f64,
+    /// The middle.
+    pub median: f64,
+    /// The largest.
+    pub max: f64,
 }
 
 impl Spread {
-    pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
+    /// The spread of these figures; zeros if there are none.
+    pub fn of(figures: impl IntoIterator<Item = f64>) -> Spread {
         let mut sorted: Vec<f64> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
         let [Some(min), Some(max)] = [sorted.first(), sorted.last()] else {
@@ -20,7 +24,8 @@ impl Spread {
         Spread { min: *min, median: percentile(&sorted, 0.5), max: *max }
     }
 
-    pub(crate) fn json(self) -> Value {
+    /// For the report's file, to three places.
+    pub fn json(self) -> Value {
         json!({ "min": rounded(self.min), "median": rounded(self.median), "max": rounded(self.max) })
     }
 }
@@ -32,12 +37,12 @@ impl From<f64> for Spread {
 }
 
 /// To three places, as a report has it.
-pub(crate) fn rounded(figure: f64) -> f64 {
+pub fn rounded(figure: f64) -> f64 {
     (figure * 1_000.0).round() / 1_000.0
 }
 
-/// The figure below which a share of the sorted ones lies; nothing at all is zero.
-pub(crate) fn percentile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
+/// The figure below which a `share` (0 to 1) of the sorted figures lies; the default if there are none.
+pub fn percentile<T: Copy + Default>(sorted: &[T], share: f64) -> T {
     let last = sorted.len().saturating_sub(1);
     sorted.get(((sorted.len() as f64 * share) as usize).min(last)).copied().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The CPUs: one for what is measured, another for everybody else, and how long the first was busy.
+//! Pins what is measured to one CPU and the load to another, and counts how long the first was busy.
 //!
 //! A hub's work is not all done in its own name: the kernel carries its datagrams to the receivers'
 //! queues, partly in interrupts and kernel threads. So the time of the whole CPU is counted, and a
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 /// that Rust's standard library knows.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// The share of a CPU's busy time taken by others from which on no target is judged.
+/// No target is judged where other processes took more than this share of a CPU's busy time.
 const NOISY: f64 = 0.1;
 
 /// The thread that calls.
@@ -24,22 +24,23 @@ const SELF: Pid = Pid::from_raw(0);
 
 /// Which CPU does what.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Cpus {
-    /// For the hub, or whatever else is measured.
-    pub(crate) hub: usize,
-    pub(crate) load: usize,
+pub struct Cpus {
+    /// For the hub, or another program that is measured.
+    pub hub: usize,
+    /// For everybody else.
+    pub load: usize,
 }
 
 impl Cpus {
-    /// The last of the CPUs that this process may use for what is measured, and the first for
-    /// everybody else; they are the least likely to be two halves of one core. The first serves what
-    /// belongs to no CPU in particular: timekeeping, and interrupts where nobody spreads them. To
-    /// count interrupts in `/proc/interrupts` instead would let the disk's past decide, and another
-    /// day otherwise.
+    /// Picks the last allowed CPU for what is measured, and the first for everybody else. They are the
+    /// least likely to be two halves of one core. The first serves what belongs to no CPU in
+    /// particular: timekeeping, and interrupts where nothing spreads them. Counting interrupts in
+    /// `/proc/interrupts` instead would let the disk's past decide, and differently another day.
     ///
-    /// The calling thread, and those it starts, stay with the load from now on. Where there is one
-    /// CPU only, the program says so and ends.
-    pub(crate) fn choose(measured: &str) -> Cpus {
+    /// Prints the choice, with the name of what is `measured`. The calling thread, and those it
+    /// starts, stay with the load from now on. With a single CPU the program prints `skipped` and ends
+    /// with exit status 0.
+    pub fn choose(measured: &str) -> Cpus {
         let allowed = allowed();
         let (Some(&load), Some(&hub)) = (allowed.first(), allowed.last()) else {
             panic!("a thread runs somewhere")
@@ -60,7 +61,7 @@ fn allowed() -> Vec<usize> {
 }
 
 /// Moves the calling thread, and those it starts, to these CPUs.
-pub(crate) fn pin(cpus: &[usize]) {
+pub fn pin(cpus: &[usize]) {
     let mut set = CpuSet::new();
     cpus.iter().for_each(|cpu| set.set(*cpu).expect("the CPU exists"));
     sched_setaffinity(SELF, &set).expect("the CPUs are allowed");
@@ -68,7 +69,7 @@ pub(crate) fn pin(cpus: &[usize]) {
 
 /// Starts a program that stays on these CPUs with all its threads, or wherever the caller may run
 /// if none is named. To move it once it runs would leave behind the threads that it has by then.
-pub(crate) fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
+pub fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Child> {
     if cpus.is_empty() {
         return command.spawn();
     }
@@ -81,47 +82,49 @@ pub(crate) fn spawn_on(cpus: &[usize], command: &mut Command) -> io::Result<Chil
 
 /// Lets a process, with all its threads, go before every other on its CPU: SCHED_FIFO (sched(7)).
 /// False where the system does not allow that, as to users other than root.
-pub(crate) fn prefer(pid: u32) -> bool {
+pub fn prefer(pid: u32) -> bool {
     let mut chrt = Command::new("chrt");
     chrt.args(["--all-tasks", "--fifo", "--pid", "1", &pid.to_string()]);
     chrt.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// How long a CPU was busy.
-pub(crate) struct Busy {
+/// Counts how long a CPU was busy.
+pub struct Busy {
     cpu: usize,
     since: Instant,
     unused: f64,
 }
 
 impl Busy {
-    pub(crate) fn start(cpu: usize) -> Busy {
+    /// Starts counting.
+    pub fn start(cpu: usize) -> Busy {
         Busy { cpu, since: Instant::now(), unused: unused_seconds(cpu) }
     }
 
-    /// Total − idle − iowait. The total is the clock's: the kernel counts idle time by the clock
+    /// Seconds of work since the start: total − idle − iowait. The total is the clock's: the kernel counts idle time by the clock
     /// too, but the rest by samples. What a hypervisor gave to others is not ours either.
-    pub(crate) fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         let unused = unused_seconds(self.cpu) - self.unused;
         (self.since.elapsed().as_secs_f64() - unused).max(1.0 / TICKS_A_SECOND)
     }
 }
 
-/// What the host of a virtual machine took of a CPU that had work to do.
-pub(crate) struct Stolen {
+/// Counts the time that a virtual machine's host took from a CPU that had work to do.
+pub struct Stolen {
     cpu: usize,
     since: Instant,
     before: f64,
 }
 
 impl Stolen {
-    pub(crate) fn start(cpu: usize) -> Stolen {
+    /// Starts counting.
+    pub fn start(cpu: usize) -> Stolen {
         let [_, _, before] = times(cpu);
         Stolen { cpu, since: Instant::now(), before }
     }
 
-    /// The share of the time since.
-    pub(crate) fn share(&self) -> f64 {
+    /// The share of the time since the start, from 0 to 1.
+    pub fn share(&self) -> f64 {
         let [_, _, now] = times(self.cpu);
         (now - self.before) / self.since.elapsed().as_secs_f64()
     }
@@ -140,8 +143,8 @@ fn times(cpu: usize) -> [f64; 3] {
     [field(4), field(5), field(8)].map(|ticks| ticks / TICKS_A_SECOND)
 }
 
-/// How long a process itself has run, all its threads together (proc_pid_stat(5)).
-pub(crate) fn own_seconds(pid: u32) -> f64 {
+/// The CPU seconds that a process has used, all its threads together (proc_pid_stat(5)).
+pub fn own_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name in parentheses may hold anything, spaces too.
     let fields = stat.rsplit(") ").next().unwrap_or_default();
@@ -150,13 +153,13 @@ pub(crate) fn own_seconds(pid: u32) -> f64 {
     (user + system) / TICKS_A_SECOND
 }
 
-/// Why nothing can be judged, where others took so much of a CPU's busy time.
-pub(crate) fn too_noisy(others: f64) -> Option<String> {
+/// The reason to judge nothing, where `others` took too large a share (0 to 1) of a CPU's busy time.
+pub fn too_noisy(others: f64) -> Option<String> {
     (others > NOISY).then(|| format!("others took {:.0} % of the CPU", others * 100.0))
 }
 
-/// As many open files as may be had without asking anyone; returns how many.
-pub(crate) fn raise_file_limit() -> u64 {
+/// Raises the limit of open files as far as an ordinary user may, and returns it.
+pub fn raise_file_limit() -> u64 {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is a limit");
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("up to the hard limit is allowed");
     hard
