@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use pigeon_client::{Event, Said, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io};
-use pigeon_proto::{Name, Notice, Refusal, Subject, Verb};
+use pigeon_proto::{Name, Notice, Reason, Refusal, Subject, Verb};
 use rand_pcg::Pcg64;
 
 use super::note::Note;
@@ -93,7 +93,10 @@ impl JoinHost {
             Notice::Gone(gone) => self.note(Note::Gone(*gone)),
             Notice::Refused(refusal) if refusal.what == Subject::Member => {
                 self.note(Note::NotAdmitted(refusal.clone()));
-                self.fail_script();
+                // The script may be about to give the password.
+                if refusal.why != Reason::Password {
+                    self.fail_script();
+                }
             }
             Notice::Refused(refusal) => {
                 self.view.notice(session, notice);
