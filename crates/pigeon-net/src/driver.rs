@@ -267,13 +267,18 @@ impl<M: Machine> Driver<M> {
     /// As [`run`](Driver::run).
     pub fn next_event(&mut self, machine: M) -> Result<M::Event, DriveError> {
         self.machine = machine;
-        self.pending = None;
+        (self.pending, self.undrained) = (None, false);
         while self.sockets.next_refused().is_some() {}
-        self.sockets.wait(Some(Duration::ZERO)).map_err(DriveError::wait)?;
-        for _ in 0..STALE_BATCHES {
-            let Some(id) = self.sockets.next_ready() else { break };
-            let received = self.sockets.receive(id, &mut |_, _| {});
-            received.map_err(|error| self.cannot_receive(id, error))?;
+        for place in 0..self.sockets.places() {
+            let Some(id) = self.sockets.id_at(place) else { continue };
+            // Until nothing is there: a refusal of the last request may wait behind datagrams.
+            for _ in 0..STALE_BATCHES {
+                let received = self.sockets.receive(id, &mut |_, _| {});
+                let batch = received.map_err(|error| self.cannot_receive(id, error))?;
+                if batch.receipt == Receipt::Empty {
+                    break;
+                }
+            }
         }
         self.run_to_event()
     }

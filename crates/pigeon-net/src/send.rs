@@ -14,7 +14,7 @@ use crate::queue::{Cursor, Queue};
 use crate::socket_errors::{OnSend, on_send};
 use crate::trains::TrainMemory;
 
-/// What one call of [`Socket::send`] did.
+/// What one call of `Socket::send` did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SendReport {
     /// Datagrams the kernel took.

@@ -80,10 +80,15 @@ impl Wait {
             return Ok(());
         }
         // From many to few the queue is kept: a relay that had many clients may have them again.
-        if !std::mem::replace(&mut self.queued, true) {
+        if !self.queued {
             for other in others {
-                self.register(other)?;
+                match self.register(other) {
+                    // An earlier attempt failed at a later socket.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    registered => registered?,
+                }
             }
+            self.queued = true;
         }
         self.register(socket)
     }

@@ -32,6 +32,6 @@ pub use config::Config;
 pub use event::{Event, Outcome};
 pub use guard::Ignored;
 pub use kind::{Kind, UnknownKind};
+pub use pigeon_datagram::WallClock;
 pub use service::Service;
 pub use statistics::Statistics;
-pub use pigeon_datagram::WallClock;

@@ -12,8 +12,9 @@ use std::thread;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received};
-use pigeon_hub::{Config, Event, Format, Hub};
+use pigeon_hub::{Config, Event, Hub};
 use pigeon_net::{Driver, Host, Io, IoPath, Socket, SocketOptions, Waker};
+use pigeon_proto::Format;
 
 use counting_allocator::allocations;
 
@@ -47,7 +48,7 @@ const BATCH: usize = 2 * MEMBERS;
 /// A hub in which much has been said: what it remembers for two seconds is as large as it will be, and
 /// so is what it keeps of a batch, however many datagrams the loop finds waiting.
 fn experienced(format: Format) -> Hub {
-    let mut hub = Hub::new(Config { format, notices_up_to: 0, ..Config::default() });
+    let mut hub = Hub::new(Config { notices_up_to: 0, ..Config::of(format) });
     let talker = SocketAddr::from(([127, 0, 0, 2], 7));
     // The hub forgets at the third minute, and goes on from there when the loop begins at zero.
     for (minute, lines) in [(1, 3_000), (2, 3_000), (3, 1)] {

@@ -55,7 +55,7 @@ impl JoinHost {
         }
     }
 
-    /// What was typed was not said. A person has been told; a script must be able to tell.
+    /// A typed line reached nobody. A person reads why; a script needs the exit status.
     fn fail_script(&mut self) {
         if self.view.is_script() {
             self.fail();
@@ -166,7 +166,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.explain_name(session);
             }
             Event::Unheard => {
-                // Who was told that there is no place has been told enough.
+                // A refusal to be a member says enough.
                 if !self.met {
                     self.note(Note::Unheard);
                 }
