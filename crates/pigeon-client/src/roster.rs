@@ -71,31 +71,31 @@ struct Members {
 struct Version {
     /// The version that the list is at, without the notices of the newest version.
     base: Option<u64>,
-    /// The newest version that was told, and how many changes its notices told of.
+    /// The newest version that the hub named, and how many changes its notices reported.
     newest: u64,
-    told: u64,
-    /// When the newest was first told.
+    reported: u64,
+    /// When the hub first named the newest.
     since: Option<Instant>,
 }
 
 impl Version {
     fn is_followed(&self) -> bool {
-        self.base.is_some_and(|base| base.saturating_add(self.told) == self.newest)
+        self.base.is_some_and(|base| base.saturating_add(self.reported) == self.newest)
     }
 
     /// A list of this version is complete.
     fn set(&mut self, version: u64) {
-        *self = Version { base: Some(version), newest: version, told: 0, since: None };
+        *self = Version { base: Some(version), newest: version, reported: 0, since: None };
     }
 
-    /// A version is told, by a notice of so many changes or by the answer to a heartbeat.
+    /// The hub names a version: in a notice of so many changes, or in the answer to a heartbeat.
     fn hear(&mut self, now: Instant, version: u64, changes: u64) {
         if version != self.newest {
             // A hub that was restarted counts from the beginning.
             self.base = self.is_followed().then_some(self.newest).filter(|base| *base < version);
-            (self.newest, self.told, self.since) = (version, 0, Some(now));
+            (self.newest, self.reported, self.since) = (version, 0, Some(now));
         }
-        self.told = self.told.saturating_add(changes);
+        self.reported = self.reported.saturating_add(changes);
     }
 }
 
@@ -151,7 +151,7 @@ impl Roster {
         self.members.more
     }
 
-    /// The rooms that the hub has told of, and how many members they had then.
+    /// The rooms that the hub has listed, and how many members they had then.
     pub fn rooms(&self) -> &[(RoomName, u32)] {
         &self.rooms
     }
@@ -282,7 +282,7 @@ impl Roster {
         }
     }
 
-    /// Who came, went or took another name. Whoever gives up a name goes before its next holder
+    /// Who came, went or took another name. The old holder of a name goes before its next one
     /// comes.
     fn hear_news(&mut self, now: Instant, news: &News) {
         if self.room.as_ref() != Some(&news.room) {

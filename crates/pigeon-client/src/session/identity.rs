@@ -45,7 +45,7 @@ pub(super) struct Identity {
     /// What was typed and is not confirmed yet.
     typed_name: Option<Name>,
     typed_room: Option<Move>,
-    /// What the hub last told. `None` if it may have forgotten.
+    /// What the hub last said. `None` if it may have forgotten.
     known: Option<You>,
     /// What the person was last shown of it.
     shown: Option<You>,
@@ -69,7 +69,7 @@ impl Identity {
         self.known.as_ref().and_then(|you| you.name.as_ref()).or(self.name.as_ref())
     }
 
-    /// The room that the hub last told.
+    /// The room that the hub last named.
     pub(super) fn room(&self) -> Option<&RoomName> {
         self.known.as_ref()?.room.as_ref()
     }
@@ -160,7 +160,7 @@ impl Identity {
         answered: Option<&Answered>,
     ) -> bool {
         let Subject::Command(verb) = refusal.what else { return true };
-        // A wait for the password or for the hub to have time is no answer to the wish.
+        // The hub asks for the password first, or has no time: the wish still stands.
         let is_for_now =
             matches!(refusal.why, Reason::Password | Reason::HubRate | Reason::Overloaded);
         let typed = answered.is_none_or(|answered| answered.asker == Asker::Person);

@@ -108,7 +108,7 @@ impl<R: Rng> Session<R> {
         self.hub.members()
     }
 
-    /// How the hub writes messages. `None` until it has told.
+    /// How the hub writes messages. `None` until it has said so.
     pub fn format(&self) -> Option<Format> {
         self.hub.format()
     }
@@ -118,7 +118,7 @@ impl<R: Rng> Session<R> {
         self.identity.name()
     }
 
-    /// The room that the session is in, as the hub last told.
+    /// The room that the session is in, as the hub last said.
     pub fn room(&self) -> Option<&RoomName> {
         self.identity.room()
     }
@@ -139,7 +139,7 @@ impl<R: Rng> Session<R> {
         self.unknown_lines
     }
 
-    /// Commands whose answer is not waited for any more, because too many were asked at once.
+    /// Commands that the session stopped repeating because too many waited for an answer.
     pub fn requests_forgotten(&self) -> u64 {
         self.requests.forgotten()
     }
@@ -446,7 +446,7 @@ impl<R: Rng> Session<R> {
         self.outbox.send(self.config.hub, None, payload);
     }
 
-    /// A datagram from a hub that may not be one: a message to show, whatever it says.
+    /// A message to show, whatever it says.
     fn handle_message(&mut self, now: Instant, payload: &[u8]) {
         self.hear(now, None);
         self.events.report(Event::Received(payload.into()));

@@ -15,7 +15,7 @@
 //!   Answering ── `gone moved` ──────────▶ Moved    ── the person speaks ──▶ Away
 //! ```
 //!
-//! A server that answers no padded heartbeat (a tutorial's) cannot be told from one that is gone
+//! A server that answers no padded heartbeat (a tutorial's) looks like one that is gone
 //! unless the network refuses, so a plain session never claims silence.
 
 use std::time::Duration;

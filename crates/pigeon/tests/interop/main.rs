@@ -8,7 +8,7 @@
 //! - `contacts`: names for endpoints, and the file they are kept in; `completions`: in bash, fish and
 //!   zsh; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
-//!   for a while.
+//!   for a while; `join`: ours, for scripts and in a language.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `operator`: whoever runs a hub: its console and its settings.
 //! - `tutorial_server`: our client with somebody else's server.
@@ -50,6 +50,7 @@ mod discover;
 mod encodings;
 mod escapes;
 mod groups;
+mod join;
 mod judges;
 mod membership;
 mod operator;

@@ -60,7 +60,7 @@ enum Copies {
     Missing,
 }
 
-/// The screen, and what it is told from.
+/// The screen, and the state from which it is updated.
 pub(super) struct Full {
     screen: Screen,
     roster: Roster,

@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use pigeon_client::{Event, Said, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io};
-use pigeon_proto::{Name, Notice, Refusal, Subject, Verb};
+use pigeon_proto::{Name, Notice, Reason, Refusal, Subject, Verb};
 use rand_pcg::Pcg64;
 
 use super::note::Note;
@@ -55,7 +55,7 @@ impl JoinHost {
         }
     }
 
-    /// What was typed was not said. A person has been told; a script must be able to tell.
+    /// A typed line reached nobody. A person reads why; a script needs the exit status.
     fn fail_script(&mut self) {
         if self.view.is_script() {
             self.fail();
@@ -93,7 +93,10 @@ impl JoinHost {
             Notice::Gone(gone) => self.note(Note::Gone(*gone)),
             Notice::Refused(refusal) if refusal.what == Subject::Member => {
                 self.note(Note::NotAdmitted(refusal.clone()));
-                self.fail_script();
+                // The script may be about to give the password.
+                if refusal.why != Reason::Password {
+                    self.fail_script();
+                }
             }
             Notice::Refused(refusal) => {
                 self.view.notice(session, notice);
@@ -163,7 +166,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.explain_name(session);
             }
             Event::Unheard => {
-                // Who was told that there is no place has been told enough.
+                // A refusal to be a member says enough.
                 if !self.met {
                     self.note(Note::Unheard);
                 }

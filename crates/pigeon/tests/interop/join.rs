@@ -1,0 +1,85 @@
+//! `pigeon join` for scripts and in a language: what a hub says, as words and as data.
+
+use crate::pigeon::{HEARTBEAT, Serving, hub, join, pigeon};
+use crate::process::{Process, SOON, Voice};
+
+fn join_with(hub: &Serving, args: &[&str]) -> Process {
+    let at = hub.address.to_string();
+    pigeon("pigeon join", &[&["join", &at, "--heartbeat", HEARTBEAT], args].concat())
+}
+
+#[test]
+fn notices_are_in_the_language_of_the_person() {
+    let hub = hub(&[]);
+    let dog = join_with(&hub, &["--nick", "狗哥", "--language", "zh"]);
+    dog.expect_status(|line| line.starts_with("已加入 "), SOON);
+    dog.expect_line(|line| line.starts_with("* 你的名字是 狗哥，在房间 lobby；"), SOON);
+    let mut ape = join_with(&hub, &["--nick", "猴哥", "--language", "en"]);
+    ape.expect_line(|line| line.starts_with("* you are 猴哥, in lobby;"), SOON);
+    dog.expect_line(|line| line == "* 猴哥 进来了", SOON);
+    ape.say("／language zh");
+    ape.expect_line(|line| line == "* 以后用中文提示你", SOON);
+    ape.say("/help");
+    ape.expect_line(|line| line.starts_with("* /nick 名字 · "), SOON);
+}
+
+#[test]
+fn a_program_reads_fields_and_no_words() {
+    let hub = hub(&[]);
+    let mut dog = join(hub.address, "dog");
+    let mut program = join_with(&hub, &["--nick", "bot", "--json", "--language", "zh"]);
+    let expect = |kind: &str, rest: &str| {
+        let begins = format!("\"kind\":\"{kind}\"");
+        program.expect_line(|line| line.contains(&begins) && line.contains(rest), SOON);
+    };
+    expect("joined", r#""plain":false,"members":2,"format":"chat","secure_port":null}"#);
+    expect("name", r#""name":"bot","room":"lobby","word":""#);
+    dog.say("你好: \u{7}");
+    expect("message", r#""room":"lobby","from":"dog","text":"你好: \\x07"}"#);
+    dog.say("/msg bot psst");
+    expect("private", r#""from":"dog","text":"psst"}"#);
+    // Who comes and goes within a second is no news.
+    expect("notice", r#""change":"joined""#);
+    dog.say("quit");
+    expect("notice", r#""change":"left","names":["dog"],"more":0}"#);
+    program.say("/msg nobody hi");
+    program.expect_line(
+        |line| {
+            line.ends_with(r#""kind":"refused","what":"msg","reason":"nobody","detail":"nobody"}"#)
+        },
+        SOON,
+    );
+    program.end_stdin();
+    assert_eq!(program.expect_end(SOON).code(), Some(1));
+    assert_eq!(program.lines(Voice::Err), [""; 0]);
+}
+
+/// What did not get through must not look as if it had.
+#[test]
+fn a_script_is_told_that_its_line_was_refused() {
+    let hub = hub(&["--max-text", "10", "--password", "sesame"]);
+    for (lines, status) in [
+        (&["/pass sesame", "short"][..], 0),
+        (&["/pass sesame", "far too long a line"], 1),
+        (&["/pass wrong", "short"], 1),
+        (&["/pass sesame", "/nick"], 0),
+    ] {
+        let mut script = join_with(&hub, &["--wait", "300ms"]);
+        script.expect_status(|line| line.contains("joined "), SOON);
+        lines.iter().for_each(|line| script.say(line));
+        script.end_stdin();
+        assert_eq!(script.expect_end(SOON).code(), Some(status), "{lines:?}: {}", script.output());
+    }
+}
+
+#[test]
+fn a_line_that_is_no_message_is_refused_here() {
+    let hub = hub(&[]);
+    let mut ada = join(hub.address, "ada");
+    ada.say("^hb^ gone kicked");
+    ada.expect_status(|line| line.starts_with("not sent: ^hb^ at the beginning"), SOON);
+    ada.say("//dev/null");
+    ada.expect_line(|line| line == "ada: /dev/null", SOON);
+    ada.end_stdin();
+    assert_eq!(ada.expect_end(SOON).code(), Some(1));
+}
