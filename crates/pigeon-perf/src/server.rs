@@ -1,10 +1,14 @@
 //! Starts programs that serve at an address.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::process::{Process, ourselves, pigeon};
+
+/// How a hub is started, before its flags.
+const HUB: &str = "hub --listen 127.0.0.1:0 --console off";
 
 /// A running server. Dropping it kills the program.
 pub struct Server {
@@ -38,7 +42,14 @@ impl Server {
 
     /// Starts `pigeon hub` with these flags.
     pub fn hub(cpus: &[usize], flags: &str) -> Server {
-        let command = pigeon(&format!("hub --listen 127.0.0.1:0 --console off {flags}"));
+        let command = pigeon(&format!("{HUB} {flags}"));
+        Server::announced(cpus, command, "listening on ")
+    }
+
+    /// Starts the hub of another build of pigeon, with these flags.
+    pub fn hub_of(program: &OsStr, cpus: &[usize], flags: &str) -> Server {
+        let mut command = Command::new(program);
+        command.args(format!("{HUB} {flags}").split_whitespace());
         Server::announced(cpus, command, "listening on ")
     }
 

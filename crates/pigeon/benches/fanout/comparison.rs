@@ -52,6 +52,29 @@ pub(crate) fn ratio(
     report.ratio(&format!("{name}, own seconds"), rounds(Turn::own_rate));
 }
 
+/// How two builds compare, over all rounds: the median of the ratios and the interval that holds it
+/// with 95 % confidence. Nothing is said where there is no other build.
+pub(crate) fn interval(report: &mut Report, contenders: &[Contender], ours: &str, other: &str) {
+    let find = |name| contenders.iter().find(|contender| contender.name == name);
+    let (Some(one), Some(two)) = (find(ours), find(other)) else { return };
+    let rates: [fn(&Turn) -> f64; 2] = [Turn::rate, Turn::own_rate];
+    for (of, seconds) in rates.into_iter().zip(["busy", "own"]) {
+        let rounds = one.all.iter().zip(&two.all);
+        let ratios = rounds.map(|(one, two)| of(one) / of(two)).collect();
+        report.ratio(&format!("{ours} / {other}, {seconds} seconds, 95 %"), confidence(ratios));
+    }
+}
+
+/// The median of a sample, and the order statistics between which the true one lies with 95 %
+/// confidence, by the binomial distribution.
+pub(crate) fn confidence(mut ratios: Vec<f64>) -> Spread {
+    ratios.sort_by(f64::total_cmp);
+    let n = ratios.len();
+    // The normal approximation of the binomial: n/2 - 0.98 sqrt(n), rounded outwards.
+    let out = (n as f64 / 2.0 - 0.98 * (n as f64).sqrt()).floor().max(0.0) as usize;
+    Spread::of(ratios[out..n - out].iter().copied())
+}
+
 fn spread(contender: &Contender, of: fn(&Turn) -> f64) -> Spread {
     Spread::of(contender.turns.iter().map(of))
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 
+use crate::comparison::confidence;
 use crate::load::{Load, Sizes};
 use crate::turns::Contender;
 use pigeon_perf::report::{Report, Row};
@@ -48,6 +49,11 @@ pub(crate) fn measure(report: &mut Report, contenders: &mut [Contender]) {
     let ratios = ours.medians.iter().zip(&floor.medians).map(|(ours, floor)| ours / floor);
     let name = format!("{} / {}, medians", contenders[0].name, contenders[1].name);
     report.ratio(&name, Spread::of(ratios));
+    if let Some(other) = contenders.iter().position(|contender| contender.name == "before") {
+        let ratios = ours.medians.iter().zip(&measured[other].medians);
+        let ratios = ratios.map(|(ours, before)| before / ours).collect();
+        report.ratio("before / pigeon, medians, 95 %", confidence(ratios));
+    }
 }
 
 /// One message after the other, each when the last one has arrived.

@@ -10,6 +10,9 @@
 //! ```
 //!
 //! Each takes less than two minutes and needs no root. A peer that is not installed is skipped.
+//! `PIGEON_BEFORE=PATH` puts the `pigeon` of another build beside ours, in the same turns: `one`, `burst`,
+//! `mixed` and `latency` then say what a change costs, with the interval that holds the median of the
+//! ratios with 95 % confidence.
 //!
 //! The figure is **deliveries for each second that the hub's CPU was busy**: copies counted where
 //! members read them, over the time of the whole CPU that the hub is pinned to, as the kernel works
@@ -43,7 +46,7 @@ mod server;
 mod turns;
 
 use brokers::{Protocol, Subscribers};
-use comparison::{ratio, table};
+use comparison::{interval, ratio, table};
 use load::Sizes;
 use members::{Sockets, With};
 use pigeon_perf::cpu::{Cpus, raise_file_limit};
@@ -57,6 +60,7 @@ const MANY: usize = 64;
 
 const OURS: &str = "pigeon";
 const BARE: &str = "bare";
+const BEFORE: &str = "before";
 const SINGLES: &str = "bare without trains";
 const PYTHON: &str = "python";
 const NATS: &str = "nats-server";
@@ -104,6 +108,13 @@ impl Bench {
         Contender::new(OURS, server, members)
     }
 
+    /// The hub of another build, if there is one to compare with.
+    fn before(&self, sockets: &Sockets) -> Option<Contender> {
+        let server = server::before(self.cpus)?;
+        let members = sockets.of(server.address);
+        Some(Contender::new(BEFORE, server, members))
+    }
+
     fn bare(&self, sockets: &Sockets, trains: bool) -> Contender {
         let server = server::bare(self.cpus, trains);
         let members = sockets.of(server.address);
@@ -140,9 +151,11 @@ fn one(bench: &Bench) -> Report {
     report.section("one message of 64 bytes at a time, receivers with GRO");
     let sockets = bench.sockets(With { gro: true, ..With::default() });
     let mut hubs = vec![bench.ours(&sockets), bench.bare(&sockets, true)];
+    hubs.extend(bench.before(&sockets));
     hubs.extend(bench.python(&mut report, &sockets));
     rounds(bench.cpus, &mut hubs, Sizes::Equal(64), 1);
     table(&mut report, &hubs);
+    interval(&mut report, &hubs, OURS, BEFORE);
     ratio(&mut report, &hubs, OURS, BARE, Some(Wanted::AtLeast(0.9)));
     ratio(&mut report, &hubs, OURS, PYTHON, None);
     report
@@ -155,11 +168,13 @@ fn burst(bench: &Bench) -> Report {
         report.section(&format!("{MANY} messages of 64 bytes in flight, receivers {with} GRO"));
         let sockets = bench.sockets(With { gro, ..With::default() });
         let mut hubs = vec![bench.ours(&sockets), bench.bare(&sockets, gro)];
+        hubs.extend(bench.before(&sockets));
         if gro {
             hubs.extend(bench.python(&mut report, &sockets));
         }
         rounds(bench.cpus, &mut hubs, Sizes::Equal(64), MANY);
         table(&mut report, &hubs);
+        interval(&mut report, &hubs, OURS, BEFORE);
         ratio(&mut report, &hubs, OURS, BARE, Some(Wanted::AtLeast(0.8)));
         ratio(&mut report, &hubs, OURS, SINGLES, Some(Wanted::AtLeast(2.0)));
         ratio(&mut report, &hubs, OURS, PYTHON, None);
@@ -177,8 +192,10 @@ fn mixed(bench: &Bench) -> Report {
         let sockets = bench.sockets(With { gro, ..With::default() });
         let mut hubs =
             vec![bench.ours(&sockets), bench.bare(&sockets, false), bench.bare(&sockets, true)];
+        hubs.extend(bench.before(&sockets));
         rounds(bench.cpus, &mut hubs, Sizes::Chat, MANY);
         table(&mut report, &hubs);
+        interval(&mut report, &hubs, OURS, BEFORE);
         ratio(&mut report, &hubs, OURS, SINGLES, Some(Wanted::AtLeast(1.0)));
         ratio(&mut report, &hubs, OURS, BARE, None);
     }
@@ -190,6 +207,7 @@ fn latency(bench: &Bench) -> Report {
     report.section("one message of 64 bytes, until it stands before the last member");
     let sockets = bench.sockets(With { gro: true, timestamps: true });
     let mut hubs = vec![bench.ours(&sockets), bench.bare(&sockets, true)];
+    hubs.extend(bench.before(&sockets));
     latency::measure(&mut report, &mut hubs);
     report
 }

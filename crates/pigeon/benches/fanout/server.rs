@@ -5,9 +5,17 @@ use pigeon_perf::process::{find, free_port, python};
 use pigeon_perf::report::folder;
 use pigeon_perf::server::Server;
 
+const FLAGS: &str = "--format chat --notices-up-to 0 --timeout 1h";
+
 /// The real hub. Members here send no heartbeats while another hub has its turn.
 pub(crate) fn pigeon(cpus: Cpus) -> Server {
-    Server::hub(&[cpus.hub], "--format chat --notices-up-to 0 --timeout 1h")
+    Server::hub(&[cpus.hub], FLAGS)
+}
+
+/// The hub of another build, named by `PIGEON_BEFORE`.
+pub(crate) fn before(cpus: Cpus) -> Option<Server> {
+    let program = std::env::var_os("PIGEON_BEFORE")?;
+    Some(Server::hub_of(&program, &[cpus.hub], FLAGS))
 }
 
 /// `bare_hub.rs`.

@@ -13,7 +13,7 @@ use pigeon_perf::server::Server;
 const TURN: Duration = Duration::from_millis(1_000);
 
 /// Rounds that are kept. Odd, so that one of them is the median.
-const KEPT: usize = 9;
+const KEPT: usize = 11;
 
 /// How long rounds are repeated in search of quiet ones, so that two sections of a benchmark end
 /// within two minutes.
@@ -30,7 +30,10 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) server: Server,
     pub(crate) members: Box<dyn Members>,
+    /// The quietest rounds.
     pub(crate) turns: Vec<Turn>,
+    /// Every round but the first.
+    pub(crate) all: Vec<Turn>,
 }
 
 /// What happened in one turn.
@@ -69,7 +72,7 @@ impl Turn {
 impl Contender {
     /// A hub that all members have joined.
     pub(crate) fn new(name: &'static str, server: Server, members: Box<dyn Members>) -> Contender {
-        let mut contender = Contender { name, server, members, turns: Vec::new() };
+        let mut contender = Contender { name, server, members, turns: Vec::new(), all: Vec::new() };
         contender.gather();
         contender
     }
@@ -136,6 +139,9 @@ pub(crate) fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_
         if quiet == KEPT || start.elapsed() > SEARCH {
             break;
         }
+    }
+    for turns in &rounds {
+        contenders.iter_mut().zip(turns).for_each(|(contender, turn)| contender.all.push(*turn));
     }
     rounds.sort_by(|one, two| noise(one).total_cmp(&noise(two)));
     for turns in rounds.iter().take(KEPT) {
