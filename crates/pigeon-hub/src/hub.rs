@@ -194,6 +194,7 @@ impl Hub {
             let why = match reason {
                 Dropped::NoPassword => Reason::Password,
                 Dropped::TextTooLong => Reason::TooLong { length, most },
+                Dropped::Reply => Reason::Usage,
                 _ => Reason::Overloaded,
             };
             if is_message {
