@@ -58,7 +58,7 @@ fn room_of_name(h: &Harness, name: &str) -> Option<String> {
 
 /// What the answer to a padded heartbeat says of a member's format and room.
 fn place(h: &mut Harness, door: u16, member: SocketAddr) -> (Format, Option<String>) {
-    let sent = h.from_at(door, member, heartbeat::PADDED);
+    let sent = h.at(door, member, heartbeat::PADDED);
     let answers = got(&sent, door, member);
     assert_eq!((sent.len(), answers.len()), (1, 1), "{sent:?}");
     let answer = Answer::parse(answers[0].as_bytes()).unwrap();
@@ -85,11 +85,11 @@ fn each_door_has_its_format_and_leads_to_its_room() {
 fn a_chat_and_a_classic_door_lead_into_one_room_and_each_reads_its_format() {
     let (dog, cat) = (local(DOG), local(CAT));
     let mut h = with_members(doors(), &[(CHAT, dog), (CLASSIC, cat)]);
-    h.from_at(CHAT, dog, "/nick dog");
-    let sent = h.from_at(CHAT, dog, "Hello");
+    h.at(CHAT, dog, "/nick dog");
+    let sent = h.at(CHAT, dog, "Hello");
     assert_eq!(got(&sent, CHAT, dog), ["dog: Hello\n"]);
     assert_eq!(got(&sent, CLASSIC, cat), ["Ack HELLO. from 127.0.0.1:5001"]);
-    let sent = h.from_at(CLASSIC, cat, "Hello\n");
+    let sent = h.at(CLASSIC, cat, "Hello\n");
     assert_eq!(got(&sent, CHAT, dog), ["127.0.0.1:5002: Hello\n"]);
     assert_eq!(got(&sent, CLASSIC, cat), ["Ack HELLO. from 127.0.0.1:5002"]);
     h.hub.say("Hello").unwrap();
@@ -106,7 +106,7 @@ fn a_room_of_two_formats_and_several_encodings_hears_everything_in_order() {
     let mut h = with_members(doors(), &both.collect::<Vec<_>>());
     for (member, label) in members.iter().zip(labels) {
         for door in [CHAT, CLASSIC] {
-            h.from_at(door, *member, format!("/encoding {label}"));
+            h.at(door, *member, format!("/encoding {label}"));
         }
     }
     for n in 0..40u16 {
@@ -133,18 +133,18 @@ fn one_address_at_two_doors_is_two_members() {
     let dog = local(DOG);
     let mut h = with_members(doors(), &[(CHAT, dog), (CLASSIC, dog), (RAW, dog), (CLASS, dog)]);
     assert_eq!(h.hub.member_count(), 4);
-    h.from_at(CHAT, dog, "/nick dog");
-    let refused = h.from_at(CLASSIC, dog, "/nick dog");
+    h.at(CHAT, dog, "/nick dog");
+    let refused = h.at(CLASSIC, dog, "/nick dog");
     assert!(got(&refused, CLASSIC, dog)[0].contains("in use"), "{refused:?}");
-    h.from_at(CLASSIC, dog, "/nick cat");
-    let sent = h.from_at(CLASSIC, dog, "hi");
+    h.at(CLASSIC, dog, "/nick cat");
+    let sent = h.at(CLASSIC, dog, "hi");
     assert_eq!(got(&sent, CHAT, dog), ["cat: hi\n"]);
     assert_eq!(got(&sent, CLASSIC, dog), ["Ack HI. from 127.0.0.1:5001"]);
     assert_eq!(sent.len(), 2);
     // Each leaves, and is silent, for itself.
-    h.from_at(CHAT, dog, "quit");
+    h.at(CHAT, dog, "quit");
     assert_eq!(h.hub.member_count(), 3);
-    assert_eq!(h.from_at(CLASSIC, dog, "hi").len(), 1);
+    assert_eq!(h.at(CLASSIC, dog, "hi").len(), 1);
     for _ in 0..4 {
         h.wait(9 * SECOND);
         h.hear_at(RAW, dog, "^hb^");
@@ -157,12 +157,12 @@ fn one_address_at_two_doors_is_two_members() {
 fn what_a_member_chose_at_one_door_holds_there_alone() {
     let dog = local(DOG);
     let mut h = with_members(doors(), &[(CHAT, dog), (CLASS, dog)]);
-    h.from_at(CHAT, dog, "/encoding gbk");
-    h.from_at(CHAT, dog, "/language zh");
-    h.from_at(CHAT, dog, heartbeat::PADDED);
-    let sent = h.from_at(CLASS, dog, "/who");
+    h.at(CHAT, dog, "/encoding gbk");
+    h.at(CHAT, dog, "/language zh");
+    h.at(CHAT, dog, heartbeat::PADDED);
+    let sent = h.at(CLASS, dog, "/who");
     assert!(got(&sent, CLASS, dog)[0].starts_with("* 1 person in 班级"), "{sent:?}");
-    let sent = h.from_at(CHAT, dog, "/who");
+    let sent = h.at(CHAT, dog, "/who");
     assert!(matches!(Notice::parse(&sent[0].2), Some(Notice::Roster(_))), "{sent:?}");
 }
 
@@ -171,9 +171,9 @@ fn a_raw_door_has_a_room_of_its_own() {
     let (dog, cat) = (local(DOG), local(CAT));
     let mut h = with_members(doors(), &[(RAW, dog), (RAW, cat), (CHAT, dog), (CLASSIC, dog)]);
     let frame = b"\x00\xff^hb^ \r\n".as_slice();
-    assert_eq!(h.from_at(RAW, dog, frame), [(RAW, cat, frame.to_vec())]);
-    assert_eq!(h.from_at(RAW, cat, "/join lobby"), [(RAW, dog, b"/join lobby".to_vec())]);
-    let said = h.from_at(CHAT, dog, "hello");
+    assert_eq!(h.at(RAW, dog, frame), [(RAW, cat, frame.to_vec())]);
+    assert_eq!(h.at(RAW, cat, "/join lobby"), [(RAW, dog, b"/join lobby".to_vec())]);
+    let said = h.at(CHAT, dog, "hello");
     assert!(said.iter().all(|(door, _, _)| *door != RAW), "{said:?}");
     h.hub.say("hello").unwrap();
     let sent = h.drain_at();
@@ -187,14 +187,14 @@ fn a_raw_room_is_refused_to_who_reads_lines() {
         for room in ["video", "VIDEO"] {
             let mut h = with_members(doors(), &[(door, dog), (RAW, cat)]);
             let before = h.rooms();
-            let sent = h.from_at(door, dog, format!("/join {room}"));
+            let sent = h.at(door, dog, format!("/join {room}"));
             assert!(got(&sent, door, dog)[0].contains("raw data"), "{sent:?}");
-            h.from_at(door, dog, heartbeat::PADDED);
-            let sent = h.from_at(door, dog, format!("/join {room}"));
+            h.at(door, dog, heartbeat::PADDED);
+            let sent = h.at(door, dog, format!("/join {room}"));
             let why = Refusal::new(Subject::Command(Verb::Join), Reason::RawRoom);
             assert_eq!(Notice::parse(&sent[0].2), Some(Notice::Refused(why)));
             assert_eq!(h.rooms(), before, "it stays where it was");
-            assert_eq!(h.from_at(RAW, cat, "frame"), []);
+            assert_eq!(h.at(RAW, cat, "frame"), []);
         }
     }
 }
@@ -203,15 +203,15 @@ fn a_raw_room_is_refused_to_who_reads_lines() {
 fn members_of_all_doors_meet_in_rooms_and_go_back_to_their_own() {
     let (dog, cat) = (local(DOG), local(CAT));
     let mut h = with_members(doors(), &[(CLASSIC, dog), (CLASS, cat)]);
-    h.from_at(CLASSIC, dog, "/join ops");
-    h.from_at(CLASS, cat, "/join OPS");
-    let sent = h.from_at(CLASS, cat, "hi");
+    h.at(CLASSIC, dog, "/join ops");
+    h.at(CLASS, cat, "/join OPS");
+    let sent = h.at(CLASS, cat, "hi");
     assert_eq!(got(&sent, CLASSIC, dog), ["Ack HI. from 127.0.0.1:5002"]);
     assert_eq!(got(&sent, CLASS, cat), ["127.0.0.1:5002: hi\n"]);
-    h.from_at(CLASSIC, dog, "/join 班级");
+    h.at(CLASSIC, dog, "/join 班级");
     assert_eq!(h.room_of(dog).as_deref(), Some("班级"));
-    h.from_at(CLASSIC, dog, "/leave");
-    h.from_at(CLASS, cat, "/leave");
+    h.at(CLASSIC, dog, "/leave");
+    h.at(CLASS, cat, "/leave");
     assert_eq!(h.room_of(dog).as_deref(), Some("lobby"));
     assert_eq!(h.room_of(cat).as_deref(), Some("班级"));
 }
@@ -220,17 +220,17 @@ fn members_of_all_doors_meet_in_rooms_and_go_back_to_their_own() {
 fn private_messages_and_notices_pass_from_door_to_door() {
     let (dog, cat) = (local(DOG), local(CAT));
     let mut h = with_members(doors(), &[(CHAT, dog)]);
-    h.from_at(CLASSIC, cat, "/nick cat");
+    h.at(CLASSIC, cat, "/nick cat");
     let news = h.wait_at(2 * SECOND);
     assert_eq!(got(&news, CHAT, dog), ["* cat joined\n"]);
-    h.from_at(CHAT, dog, "/nick dog");
-    let sent = h.from_at(CHAT, dog, "/msg cat psst");
+    h.at(CHAT, dog, "/nick dog");
+    let sent = h.at(CHAT, dog, "/msg cat psst");
     assert_eq!(got(&sent, CHAT, dog), ["you (to cat): psst\n"]);
     assert_eq!(got(&sent, CLASSIC, cat), ["dog (to you): psst"]);
     // Also from a room to another, and to who reads control lines.
-    h.from_at(CLASSIC, cat, "/join ops");
-    h.from_at(CLASSIC, cat, heartbeat::PADDED);
-    let sent = h.from_at(CHAT, dog, "/msg cat psst");
+    h.at(CLASSIC, cat, "/join ops");
+    h.at(CLASSIC, cat, heartbeat::PADDED);
+    let sent = h.at(CHAT, dog, "/msg cat psst");
     assert_eq!(got(&sent, CLASSIC, cat), ["^hb^ msg from dog psst"]);
 }
 
@@ -239,8 +239,8 @@ fn a_name_is_taken_back_through_another_door() {
     let (dog, cat) = (local(DOG), local(CAT));
     let mut h = with_members(doors(), &[(CHAT, dog), (CLASSIC, cat)]);
     let word = h.nick(dog, "dog");
-    h.from_at(CHAT, dog, "/join ops");
-    let sent = h.from_at(CLASSIC, cat, format!("/resume {word}"));
+    h.at(CHAT, dog, "/join ops");
+    let sent = h.at(CLASSIC, cat, format!("/resume {word}"));
     assert_eq!(got(&sent, CHAT, dog), ["* your name was taken back from another address\n"]);
     assert_eq!(room_of_name(&h, "dog").as_deref(), Some("ops"));
     assert_eq!(h.name_of(cat).as_deref(), Some("dog"));
@@ -301,15 +301,15 @@ fn a_proof_made_at_one_door_is_not_good_at_another() {
     let stranger = beyond(4_000);
     for (asked, used) in [(CHAT, CLASSIC), (RAW, CHAT), (CLASS, CHAT), (CHAT, CLASS)] {
         let mut h = Harness::new(doors());
-        let sent = h.from_at(asked, stranger, padded_to(64));
+        let sent = h.at(asked, stranger, padded_to(64));
         let proof = got(&sent, asked, stranger).concat();
         assert!(proof.starts_with("/prove "), "{proof}");
-        assert_eq!(h.from_at(used, stranger, &proof), []);
+        assert_eq!(h.at(used, stranger, &proof), []);
         assert_eq!((h.hub.member_count(), h.dropped(Dropped::BadProof)), (0, 1));
-        h.from_at(asked, stranger, &proof);
+        h.at(asked, stranger, &proof);
         assert_eq!(h.hub.member_count(), 1);
         // Being a member at one is no proof at the other.
-        h.from_at(used, stranger, "hello");
+        h.at(used, stranger, "hello");
         assert_eq!((h.hub.member_count(), h.dropped(Dropped::Unproved)), (1, 2));
     }
 }
@@ -321,7 +321,7 @@ fn limits_hold_over_all_doors_together() {
         let mut h = with_members(config, &[(CHAT, dog), (CLASSIC, dog)]);
         assert_eq!(h.hub.member_count(), 2);
         for door in [RAW, CLASS] {
-            let sent = h.from_at(door, dog, heartbeat::PADDED);
+            let sent = h.at(door, dog, heartbeat::PADDED);
             assert_eq!(sent.len(), 1, "the refusal: {sent:?}");
         }
         assert_eq!((h.hub.member_count(), h.dropped(reason)), (2, 2));
@@ -330,18 +330,18 @@ fn limits_hold_over_all_doors_together() {
     full(Config { max_per_address: Some(2), ..doors() }, Dropped::AddressFull);
 
     let mut h = Harness::new(Config { max_per_room: Some(1), ..doors() });
-    h.from_at(CHAT, dog, "^hb^");
-    h.from_at(CLASSIC, dog, "^hb^");
+    h.at(CHAT, dog, "^hb^");
+    h.at(CLASSIC, dog, "^hb^");
     assert_eq!((h.hub.member_count(), h.dropped(Dropped::RoomFull)), (1, 1));
-    h.from_at(RAW, dog, "^hb^");
+    h.at(RAW, dog, "^hb^");
     assert_eq!(h.hub.member_count(), 2, "another room");
 
     let rate = Rate { messages: Some(3), bytes: None };
     let hub_rate = PerOrigin { open: rate, ..PerOrigin::default() };
     let mut h = with_members(Config { hub_rate, ..doors() }, &[(CHAT, dog), (CLASS, dog)]);
     for n in 0..4 {
-        h.from_at(CHAT, dog, format!("one {n}"));
-        h.from_at(CLASS, dog, format!("two {n}"));
+        h.at(CHAT, dog, format!("one {n}"));
+        h.at(CLASS, dog, format!("two {n}"));
     }
     assert_eq!(h.hub.statistics().messages, 3);
 }
@@ -350,7 +350,7 @@ fn limits_hold_over_all_doors_together() {
 fn the_silent_are_dropped_at_every_door_and_told_there() {
     let dog = local(DOG);
     let mut h = with_members(doors(), &[(CHAT, dog), (CLASSIC, dog), (RAW, dog), (CLASS, dog)]);
-    h.from_at(CLASS, dog, heartbeat::PADDED);
+    h.at(CLASS, dog, heartbeat::PADDED);
     let sent = h.wait_at(40 * SECOND);
     assert_eq!(h.hub.member_count(), 0);
     assert!(got(&sent, CHAT, dog)[0].starts_with("* you were silent"), "{sent:?}");
@@ -365,7 +365,7 @@ fn on_stop_every_member_is_told_at_its_door() {
     let members = [CHAT, CLASSIC, RAW, CLASS].map(|door| [(door, dog), (door, cat)]);
     let mut h = with_members(doors(), &members.concat());
     for door in [CHAT, CLASSIC, RAW, CLASS] {
-        h.from_at(door, cat, heartbeat::PADDED);
+        h.at(door, cat, heartbeat::PADDED);
     }
     h.hub.stop();
     let sent = h.drain_at();
@@ -385,7 +385,7 @@ fn a_ban_holds_at_every_door() {
     h.hub.ban(h.now, "10.0.2.0/24").unwrap();
     assert_eq!((h.drain().len(), h.hub.member_count()), (3, 0));
     for door in [CHAT, CLASSIC, RAW, CLASS] {
-        assert_eq!(h.from_at(door, dog, heartbeat::PADDED), []);
+        assert_eq!(h.at(door, dog, heartbeat::PADDED), []);
     }
     assert_eq!(h.hub.member_count(), 0);
 }
@@ -395,8 +395,8 @@ fn the_password_is_given_at_each_door() {
     let dog = local(DOG);
     let mut h = Harness::new(Config { password: Some("sesame".into()), ..doors() });
     for door in [CHAT, RAW, CLASSIC, CLASS] {
-        h.from_at(door, dog, "^hb^");
-        h.from_at(door, dog, "/pass sesame");
+        h.at(door, dog, "^hb^");
+        h.at(door, dog, "/pass sesame");
     }
     let rooms = [("lobby", 2), ("video", 1), ("班级", 1)];
     assert_eq!(h.rooms(), rooms.map(|(name, here)| (name.to_string(), here)));
@@ -408,14 +408,14 @@ fn a_program_that_returns_what_it_gets_falls_silent_whatever_the_others_read() {
     for (read, answers) in [(CHAT, CLASSIC), (CLASSIC, CHAT)] {
         for upper in [false, true] {
             let mut h = with_members(doors(), &[(read, dog), (answers, echo)]);
-            let mut sent = h.from_at(read, dog, "hello everybody");
+            let mut sent = h.at(read, dog, "hello everybody");
             let mut returned = 0;
             while let Some(at) = sent.iter().position(|(_, to, _)| *to == echo) {
                 let (door, _, mut bytes) = sent.remove(at);
                 if upper {
                     bytes.make_ascii_uppercase();
                 }
-                sent.extend(h.from_at(door, echo, bytes));
+                sent.extend(h.at(door, echo, bytes));
                 returned += 1;
                 assert!(returned < 10, "a conversation without end at door {answers}");
             }
@@ -427,7 +427,7 @@ fn a_program_that_returns_what_it_gets_falls_silent_whatever_the_others_read() {
 fn a_socket_that_is_no_door_is_not_one() {
     let mut h = Harness::new(doors());
     for door in [4, 5, u16::MAX] {
-        assert_eq!(h.from_at(door, local(DOG), heartbeat::PADDED), []);
+        assert_eq!(h.at(door, local(DOG), heartbeat::PADDED), []);
     }
     assert_eq!(h.hub.member_count(), 0);
 }

@@ -237,7 +237,7 @@ fn control_lines_are_not_relayed_whoever_sends_them_and_however() {
         let mut world = World::new(first);
         for line in lines {
             for reader in world.readers.clone() {
-                let sent = world.h.from_at(reader.door, reader.address, line);
+                let sent = world.h.at(reader.door, reader.address, line);
                 assert_eq!(sent, [], "{line:?} from {reader:?}");
             }
             // Text for the operator and other links, where it is no control line; never one.

@@ -122,7 +122,7 @@ impl Harness {
     }
 
     /// Hands the hub a datagram at a door; returns all that it sends because of it.
-    pub(crate) fn from_at(
+    pub(crate) fn at(
         &mut self,
         door: u16,
         from: SocketAddr,

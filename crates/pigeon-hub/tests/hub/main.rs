@@ -18,6 +18,7 @@ mod forged;
 mod formats;
 mod harness;
 mod limits;
+mod links;
 mod loops;
 mod membership;
 mod notices;
