@@ -164,10 +164,15 @@ impl Hub {
     ) -> Result<MemberId, Refusal> {
         self.begin(now);
         let cx = self.doors.context(self.now);
-        let joined = self.core.join(&cx, link, source, &|| label.clone());
+        let joined = match self.core.is_banned(source.ip) {
+            true => Err(Dropped::Banned),
+            false => self.core.join(&cx, link, source, &|| label.clone()),
+        };
         self.deliver();
         joined.map_err(|reason| {
+            self.core.statistics_mut().count_dropped(reason);
             let why = match reason {
+                Dropped::Banned => Reason::Banned,
                 Dropped::HubFull => Reason::HubFull,
                 Dropped::RoomFull => Reason::RoomFull,
                 _ => Reason::AddressFull,
@@ -194,6 +199,7 @@ impl Hub {
             let why = match reason {
                 Dropped::NoPassword => Reason::Password,
                 Dropped::TextTooLong => Reason::TooLong { length, most },
+                Dropped::Reply => Reason::Usage,
                 _ => Reason::Overloaded,
             };
             if is_message {

@@ -38,7 +38,7 @@ impl<'a> Incoming<'a> {
             let padded = payload.len() >= heartbeat::ANSWERED_FROM;
             return Incoming::Heartbeat { padded };
         }
-        if is_control(text) {
+        if is_control_line(text) {
             return Incoming::Reply;
         }
         if text == b"quit" {
@@ -68,9 +68,10 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Whether a text is a control line, in any case: an upper-casing service returns one so.
-fn is_control(text: &[u8]) -> bool {
-    let prefix = PREFIX.as_bytes();
+/// Whether a payload is a control line, known or not. In any case: an upper-casing service returns
+/// one so.
+pub fn is_control_line(payload: &[u8]) -> bool {
+    let (prefix, text) = (PREFIX.as_bytes(), payload.trim_ascii());
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 

@@ -35,7 +35,7 @@ pub use command::{Command, Secret, Verb, Whisper, Word};
 pub use discovery::{Discover, Door, Here, Nonce, Prove};
 pub use format::Format;
 pub use heartbeat::{Answer, You};
-pub use incoming::Incoming;
+pub use incoming::{Incoming, is_control_line};
 pub use label::Label;
 pub use language::Language;
 pub use name::{MAX_NAME_CHARS, Name, NameError, RoomName, fold};

@@ -136,6 +136,8 @@ pub enum Reason {
     TooManyAddresses,
     /// The sender's address has as many members as it may have.
     AddressFull,
+    /// The sender's network is banned. Plain datagrams from there get no answer at all.
+    Banned,
     /// This hub keeps no history.
     NoHistory,
 }
@@ -207,6 +209,7 @@ impl Reason {
             Reason::RawRoom => word("raw-room"),
             Reason::TooManyAddresses => word("addresses"),
             Reason::AddressFull => word("address-full"),
+            Reason::Banned => word("banned"),
             Reason::NoHistory => word("no-history"),
         }
     }
@@ -250,6 +253,7 @@ impl Reason {
             "raw-room" => Reason::RawRoom,
             "addresses" => Reason::TooManyAddresses,
             "address-full" => Reason::AddressFull,
+            "banned" => Reason::Banned,
             "no-history" => Reason::NoHistory,
             _ => return None,
         })

@@ -83,6 +83,7 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::RawRoom,
             Reason::TooManyAddresses,
             Reason::AddressFull,
+            Reason::Banned,
             Reason::NoHistory,
         ]),
     ]

@@ -510,6 +510,11 @@ impl Core {
         if !self.batch.fits(text.len()) {
             return Err(Dropped::BatchFull);
         }
+        // There nothing stands before the text, and a control line is the hub's own word.
+        let is_raw = self.rooms.get(room).is_some_and(Room::is_raw);
+        if is_raw && pigeon_proto::is_control_line(text) {
+            return Err(Dropped::Reply);
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let speaker = self.speaker(slot, caller);
         let (position, identity) = (self.messages + 1, identity.unwrap_or(self.next_identity()));

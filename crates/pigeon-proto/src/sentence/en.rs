@@ -182,6 +182,7 @@ impl English {
                 "too many of the hub's addresses are in use; speak to another".to_string()
             }
             Reason::AddressFull => "too many members from your address".to_string(),
+            Reason::Banned => "the operator has banned your network".to_string(),
             Reason::NoHistory => "this hub keeps no history".to_string(),
         }
     }

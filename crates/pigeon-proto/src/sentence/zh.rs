@@ -167,6 +167,7 @@ impl Chinese {
             Reason::RawRoom => "你还在原来的房间：那个房间传的是原始数据".to_string(),
             Reason::TooManyAddresses => "hub 用到的本机地址太多；请换一个地址连接".to_string(),
             Reason::AddressFull => "来自你这个地址的成员太多".to_string(),
+            Reason::Banned => "你所在的网络已被管理员封禁".to_string(),
             Reason::NoHistory => "这个 hub 不保存历史消息".to_string(),
         }
     }
