@@ -22,6 +22,8 @@
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
 //!
+//! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
+//!
 //! A peer that is not installed is left out and said to be `SKIPPED`; where `PIGEON_REQUIRE_PEERS`
 //! is set it fails the test instead, so that a machine that should have them cannot skip in silence.
 
