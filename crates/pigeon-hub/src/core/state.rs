@@ -193,6 +193,12 @@ impl Core {
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
+    /// Whether a member can be told something of the hub's own. In a raw room most get data alone.
+    pub(crate) fn can_be_told(&self, cx: &Context<'_>, slot: Slot) -> bool {
+        let is_in_raw = self.room_of(slot).is_some_and(Room::is_raw);
+        !is_in_raw || self.link(slot) != LinkId::PLAIN || cx.plain.reads_control_lines(slot)
+    }
+
     /// Finds a member by its name, or by what its link calls it.
     pub(crate) fn find(&self, cx: &Context<'_>, who: &str) -> Option<Slot> {
         let guest = || self.guests.iter().find(|(_, guest)| guest.label.as_str() == who);
