@@ -296,7 +296,8 @@ impl Plain {
                     Ok(command) => self.hand_over(cx.core, now, slot, Input::Command(command)),
                     Err(refusal) => {
                         // Somebody has typed it, right or wrong.
-                        cx.core.is_person(slot);
+                        let at = self.context_at(now, cx.datagram.socket);
+                        cx.core.is_person(&at, slot);
                         let to = cx.core.id(slot);
                         cx.core.reply(to, Notice::Refused(refusal));
                         Ok(())
