@@ -283,11 +283,13 @@ impl Plain {
             Incoming::Heartbeat { padded } => {
                 cx.core.statistics_mut().heartbeats += 1;
                 self.members.set(slot, Flag::Padded, padded);
+                // First, for it may change the roster whose version the answer carries.
+                self.hand_over(cx.core, now, slot, Input::Alive)?;
                 if padded {
                     self.spend(cx.core, slot, now, length)?;
                     self.answer_heartbeat(cx.core, slot, length);
                 }
-                self.hand_over(cx.core, now, slot, Input::Alive)
+                Ok(())
             }
             Incoming::Command(line) => {
                 self.spend(cx.core, slot, now, length)?;
