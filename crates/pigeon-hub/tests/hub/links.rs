@@ -471,6 +471,8 @@ fn who_comes_and_goes_is_told_to_all_links() {
         lines.concat()
     };
     let bob = w.join("bob@key");
+    assert_eq!(plain(&mut w), "", "a program that only sends, as far as is known");
+    w.input(bob, Input::Alive);
     assert_eq!(plain(&mut w), "* bob@key joined\n");
     w.commands(bob, "nick bob");
     assert_eq!(plain(&mut w), "* bob@key is now bob\n");
