@@ -111,7 +111,7 @@ fn joining_and_leaving_are_reported() {
     h.transmits();
     let events = h.events();
     let member = match events.first() {
-        Some(Event::Joined { member, label }) if label.as_str() == "127.0.0.1:5001" => *member,
+        Some(Event::Joined { member, label, .. }) if label.as_str() == "127.0.0.1:5001" => *member,
         other => panic!("{other:?}"),
     };
     let last = events.last().unwrap();
