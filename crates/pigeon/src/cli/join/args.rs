@@ -1,5 +1,6 @@
 //! The arguments of `pigeon join`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap_complete::ArgValueCandidates;
@@ -25,6 +26,11 @@ pub(crate) struct Args {
     /// What to be called: one word (not asked for with --plain or at a raw hub, where it would be data)
     #[arg(long, value_name = "NAME")]
     pub(super) nick: Option<String>,
+
+    /// The file that holds the hub's password, given whenever the hub asks for it (PIGEON_PASSWORD in
+    /// the environment holds the password itself)
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
 
     /// Speak plain datagrams as any program does, and expect no answers to heartbeats
     #[arg(long)]
