@@ -388,6 +388,14 @@ impl PlainMembers for Members {
         Source { ip: self.address(slot).ip(), origin: self.origin(slot) }
     }
 
+    fn heard(&self, slot: Slot) -> Instant {
+        self.record(slot).heard()
+    }
+
+    fn is_padded(&self, slot: Slot) -> bool {
+        self.has(slot, Flag::Padded)
+    }
+
     /// Of members at several doors with one address, the one at the first.
     fn find(&self, label: &str) -> Option<Slot> {
         let address = label.parse().ok()?;
