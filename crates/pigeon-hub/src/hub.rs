@@ -182,6 +182,7 @@ impl Hub {
             self.core.statistics_mut().count_dropped(reason);
             let why = match reason {
                 Dropped::Banned => Reason::Banned,
+                Dropped::Kicked => Reason::Kicked,
                 Dropped::HubFull => Reason::HubFull,
                 Dropped::RoomFull => Reason::RoomFull,
                 _ => Reason::AddressFull,
@@ -247,16 +248,14 @@ impl Hub {
         outcome
     }
 
-    /// Removes a member, by its name or its `IP:PORT`, and tells it. False if there is none.
+    /// Removes a member, by its name or its `IP:PORT`, and tells it. It is refused for ten minutes, at
+    /// that address and port and with its resume word; its name is free. A name that is kept for a
+    /// member that timed out can be kicked too. False if there is none.
     pub fn kick(&mut self, now: Instant, who: &str) -> bool {
         self.begin(now);
-        let cx = self.doors.context(self.now);
-        let found = self.core.find(&cx, who);
-        if let Some(slot) = found {
-            self.core.leave(&cx, slot, Left::Kicked);
-        }
+        let found = self.core.kick(&self.doors.context(self.now), who);
         self.deliver();
-        found.is_some()
+        found
     }
 
     /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.

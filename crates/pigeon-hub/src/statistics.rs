@@ -63,6 +63,8 @@ pub enum Dropped {
     BadSource,
     /// From a network the operator has banned.
     Banned,
+    /// From a member that the operator removed less than ten minutes ago.
+    Kicked,
     /// Larger than the receive buffer.
     Truncated,
     /// Somebody's reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
@@ -109,9 +111,10 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 23] = [
+    pub const ALL: [Dropped; 24] = [
         Dropped::BadSource,
         Dropped::Banned,
+        Dropped::Kicked,
         Dropped::Truncated,
         Dropped::Reply,
         Dropped::Echo,
@@ -140,6 +143,7 @@ impl Dropped {
         match self {
             Dropped::BadSource => "bad source address",
             Dropped::Banned => "banned",
+            Dropped::Kicked => "removed lately",
             Dropped::Truncated => "truncated",
             Dropped::Reply => "a reply",
             Dropped::Echo => "an echo",
@@ -186,6 +190,11 @@ pub struct Statistics {
     pub echoes_forgotten: u64,
     /// Names of members that had gone, given up before their time because too many waited.
     pub names_given_up: u64,
+    /// Names that were kept for members that timed out and that anybody may take before their time,
+    /// because too many were kept for one address.
+    pub names_freed: u64,
+    /// Kicks forgotten before their time, because there were too many.
+    pub kicks_forgotten: u64,
     /// Events that nobody collected in time.
     pub events_lost: u64,
     left: [u64; Left::ALL.len()],

@@ -25,6 +25,7 @@ pub mod heartbeat;
 mod incoming;
 mod label;
 mod language;
+mod lookalike;
 mod name;
 mod notice;
 mod refusal;
@@ -38,7 +39,8 @@ pub use heartbeat::{Answer, You};
 pub use incoming::{Incoming, is_control_line};
 pub use label::Label;
 pub use language::Language;
-pub use name::{MAX_NAME_CHARS, Name, NameError, RoomName, fold};
+pub use lookalike::fold;
+pub use name::{MAX_NAME_CHARS, Name, NameError, RoomName};
 pub use notice::{BYE, Change, Gone, LinkKind, News, Notice, Roster, Setting, Text};
 pub use refusal::{Detail, Reason, Refusal, Subject};
 

@@ -82,8 +82,9 @@ pub enum Reason {
     Usage,
     /// The text is not a name.
     Name(NameError),
-    /// Somebody has the name, or one that differs only in capitals.
-    InUse,
+    /// The member or the hub of this name has it, or it looks like this name. A name may also be kept
+    /// for a member that timed out.
+    InUse(Name),
     /// There is no such command.
     Unknown(Detail),
     /// Nobody is called that.
@@ -139,6 +140,8 @@ pub enum Reason {
     AddressFull,
     /// The sender's network is banned. Plain datagrams from there get no answer at all.
     Banned,
+    /// The operator removed the sender less than ten minutes ago.
+    Kicked,
     /// This hub keeps no history.
     NoHistory,
 }
@@ -185,8 +188,10 @@ impl Reason {
             Reason::Name(NameError::Reserved(c)) => ("name-reserved", point(c)),
             Reason::Name(NameError::Begins(c)) => ("name-begins", point(c)),
             Reason::Name(NameError::Unprintable) => word("name-unprintable"),
+            Reason::Name(NameError::Invisible(c)) => ("name-invisible", point(c)),
+            Reason::Name(NameError::Address) => word("name-address"),
             Reason::Name(NameError::Dash) => word("name-dash"),
-            Reason::InUse => word("in-use"),
+            Reason::InUse(holder) => ("in-use", holder.to_string()),
             Reason::Unknown(detail) => ("unknown", detail.to_string()),
             Reason::Nobody(detail) => ("nobody", detail.to_string()),
             Reason::NoEncoding(detail) => ("no-encoding", detail.to_string()),
@@ -211,6 +216,7 @@ impl Reason {
             Reason::TooManyAddresses => word("addresses"),
             Reason::AddressFull => word("address-full"),
             Reason::Banned => word("banned"),
+            Reason::Kicked => word("kicked"),
             Reason::NoHistory => word("no-history"),
         }
     }
@@ -231,8 +237,10 @@ impl Reason {
             "name-reserved" => Reason::Name(NameError::Reserved(point(words)?)),
             "name-begins" => Reason::Name(NameError::Begins(point(words)?)),
             "name-unprintable" => Reason::Name(NameError::Unprintable),
+            "name-invisible" => Reason::Name(NameError::Invisible(point(words)?)),
+            "name-address" => Reason::Name(NameError::Address),
             "name-dash" => Reason::Name(NameError::Dash),
-            "in-use" => Reason::InUse,
+            "in-use" => Reason::InUse(Name::parse(words.word()?.as_bytes()).ok()?),
             "unknown" => Reason::Unknown(detail(words)),
             "nobody" => Reason::Nobody(detail(words)),
             "no-encoding" => Reason::NoEncoding(detail(words)),
@@ -255,6 +263,7 @@ impl Reason {
             "addresses" => Reason::TooManyAddresses,
             "address-full" => Reason::AddressFull,
             "banned" => Reason::Banned,
+            "kicked" => Reason::Kicked,
             "no-history" => Reason::NoHistory,
             _ => return None,
         })

@@ -51,6 +51,8 @@ fn name_error() -> impl Strategy<Value = NameError> {
         any::<char>().prop_map(NameError::Reserved),
         any::<char>().prop_map(NameError::Begins),
         Just(NameError::Unprintable),
+        any::<char>().prop_map(NameError::Invisible),
+        Just(NameError::Address),
         Just(NameError::Dash),
     ]
 }
@@ -63,12 +65,12 @@ fn reason() -> impl Strategy<Value = Reason> {
         detail().prop_map(Reason::NoEncoding),
         detail().prop_map(Reason::NotAscii),
         name().prop_map(Reason::Taken),
+        name().prop_map(Reason::InUse),
         any::<(Option<u64>, Option<u64>)>()
             .prop_map(|(messages, bytes)| Reason::Rate { messages, bytes }),
         any::<(u64, u64)>().prop_map(|(length, most)| Reason::TooLong { length, most }),
         prop::sample::select(vec![
             Reason::Usage,
-            Reason::InUse,
             Reason::Password,
             Reason::WrongPassword,
             Reason::Guesses,
@@ -84,6 +86,7 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::TooManyAddresses,
             Reason::AddressFull,
             Reason::Banned,
+            Reason::Kicked,
             Reason::NoHistory,
         ]),
     ]

@@ -189,7 +189,7 @@ impl Identity {
                 }
                 let is_ours = |name: &Name| wanted == Some(&*name.folded());
                 if !is_for_now && self.name.as_ref().is_some_and(is_ours) {
-                    self.lose_name(now, refusal.why == Reason::InUse);
+                    self.lose_name(now, matches!(refusal.why, Reason::InUse(_)));
                 }
             }
             Verb::Resume if !is_for_now && !typed => self.word = None,
@@ -334,10 +334,14 @@ mod tests {
         let mut dog = dog();
         let nick = answered(Asker::Person, Verb::Nick, Some("dog"));
         for _ in 0..RESUMES {
-            assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick)));
+            assert!(dog.refused(
+                NOW,
+                &refusal(Verb::Nick, Reason::InUse(name("dog"))),
+                Some(&nick)
+            ));
             assert!(matches!(dog.next(NOW), Some(Command::Resume(_))));
         }
-        dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick));
+        dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse(name("dog"))), Some(&nick));
         assert_eq!(dog.next(NOW), None);
         assert!(dog.next(NOW + REFUSED_FOR).is_some());
     }
@@ -347,7 +351,7 @@ mod tests {
         let mut cat = Identity::new(Some(name("cat")), None);
         cat.heard(&you(None, "lobby"), false);
         let nick = answered(Asker::Client, Verb::Nick, Some("cat"));
-        let in_use = refusal(Verb::Nick, Reason::InUse);
+        let in_use = refusal(Verb::Nick, Reason::InUse(name("dog")));
         assert!(cat.refused(NOW, &in_use, Some(&nick)));
         assert_eq!(cat.next(NOW), None);
         assert!(cat.next(NOW + REFUSED_FOR).is_some());
@@ -361,7 +365,7 @@ mod tests {
         dog.typed(&Command::Leave);
         // Refused: nothing changes.
         let nick = answered(Asker::Person, Verb::Nick, Some("cat"));
-        assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick)));
+        assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse(name("dog"))), Some(&nick)));
         assert_eq!(dog.name(), Some(&name("dog")));
         // The answers were lost, and a heartbeat tells.
         dog.typed(&Command::Nick(Some(name("ape"))));

@@ -65,7 +65,7 @@ fn every_reason() -> Vec<Reason> {
         Reason::Usage,
         Reason::Name(NameError::Empty),
         Reason::Name(NameError::Reserved(':')),
-        Reason::InUse,
+        Reason::InUse(Name::parse(b"dog").unwrap()),
         Reason::Unknown(detail()),
         Reason::Nobody(detail()),
         Reason::NoEncoding(detail()),

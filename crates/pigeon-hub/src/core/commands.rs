@@ -43,6 +43,7 @@ fn dropped(reason: &Reason) -> Option<Dropped> {
         Reason::TooManyRooms => Some(Dropped::TooManyRooms),
         Reason::RawRoom => Some(Dropped::RawRoom),
         Reason::Guesses => Some(Dropped::GuessLimited),
+        Reason::Kicked => Some(Dropped::Kicked),
         Reason::WrongPassword => Some(Dropped::NoPassword),
         Reason::TooLong { .. } | Reason::Wrapped => Some(Dropped::TextTooLong),
         _ => None,

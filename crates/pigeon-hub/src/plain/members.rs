@@ -388,7 +388,11 @@ impl PlainMembers for Members {
         Source { ip: self.address(slot).ip(), origin: self.origin(slot) }
     }
 
-    fn reads_control_lines(&self, slot: Slot) -> bool {
+    fn heard(&self, slot: Slot) -> Instant {
+        self.record(slot).heard()
+    }
+
+    fn is_padded(&self, slot: Slot) -> bool {
         self.has(slot, Flag::Padded)
     }
 

@@ -32,7 +32,7 @@ mod renderer;
 mod run;
 mod runs;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Received, SocketId, Transmit};
 use pigeon_guard::{Code, Origin};
@@ -367,13 +367,17 @@ impl Plain {
 
     // Joining.
 
-    /// Asks a sender to prove its address, if it must.
+    /// Whether a sender may become a member. Asks it to prove its address, if it must.
     fn may_join(
         &mut self,
         core: &mut Core,
         now: Instant,
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
+        if core.is_kicked(now, || label_of(datagram.from)) {
+            self.refuse(core, now, datagram, Dropped::Kicked);
+            return Err(Dropped::Kicked);
+        }
         match core.config().sources.origin(datagram.from.ip()) {
             Origin::Beyond => {
                 self.ask_for_proof(core, now, datagram);
@@ -428,7 +432,7 @@ impl Plain {
             true => {
                 let cx = self.context_at(now, datagram.socket);
                 let source = Source { ip: from.ip(), origin };
-                core.join(&cx, LinkId::PLAIN, source, &|| Label::from(from))
+                core.join(&cx, LinkId::PLAIN, source, &|| label_of(from))
             }
             false => Err(Dropped::LocalsFull),
         };
@@ -446,6 +450,7 @@ impl Plain {
     /// Says to a sender why it is not a member: in one line never longer than what it sent.
     fn refuse(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>, reason: Dropped) {
         let why = match reason {
+            Dropped::Kicked => Reason::Kicked,
             Dropped::HubFull => Reason::HubFull,
             Dropped::RoomFull => Reason::RoomFull,
             Dropped::LocalsFull => Reason::TooManyAddresses,
@@ -460,7 +465,10 @@ impl Plain {
                 None => return,
             },
         };
-        if line.len() <= datagram.payload.len() {
+        let fits = line.len() <= datagram.payload.len();
+        let is_kicked = fits && reason == Dropped::Kicked;
+        let may_tell = !is_kicked || core.may_tell_kicked(now, &label_of(datagram.from));
+        if fits && may_tell {
             // Two full hubs would refuse each other's refusals for ever.
             let route = Route::back(datagram);
             self.delivery.send_line(core.statistics_mut(), now, route, &line);
@@ -685,6 +693,14 @@ impl Plain {
 
     fn send(&mut self, core: &mut Core, route: Route, write: impl FnOnce(&mut Vec<u8>)) {
         self.delivery.send(core.statistics_mut(), route, write);
+    }
+}
+
+/// What this link calls a member at an address.
+fn label_of(address: SocketAddr) -> Label {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => Label::from(SocketAddr::from((v4, address.port()))),
+        IpAddr::V6(_) => Label::from(address),
     }
 }
 

@@ -172,6 +172,7 @@ fn every_wrong_command_is_refused_by_one_control_line() {
             let answer = ask(command);
             assert!(answer == expected || answer == nobody, "{command}: {answer:?}");
         }
+        let in_use = |holder: &str| Reason::InUse(Name::parse(holder.as_bytes()).unwrap());
         let reasons = [
             (Verb::Nick, "/nick a:b", Reason::Name(NameError::Reserved(':'))),
             (Verb::Nick, "/nick a b", Reason::Name(NameError::Reserved(' '))),
@@ -179,8 +180,10 @@ fn every_wrong_command_is_refused_by_one_control_line() {
             (Verb::Nick, "/nick -", Reason::Name(NameError::Dash)),
             (Verb::Nick, "/nick \x1b", Reason::Name(NameError::Unprintable)),
             (Verb::Nick, &format!("/nick {}", "x".repeat(33)), Reason::Name(NameError::TooLong)),
-            (Verb::Nick, "/nick CAT", Reason::InUse),
-            (Verb::Nick, "/nick hub", Reason::InUse),
+            (Verb::Nick, "/nick CAT", in_use("cat")),
+            (Verb::Nick, "/nick HUB", in_use("hub")),
+            (Verb::Nick, "/nick a@b", Reason::Name(NameError::Reserved('@'))),
+            (Verb::Nick, "/nick 10.0.0.1", Reason::Name(NameError::Address)),
             (Verb::Nick, &format!("/nick {long}"), length(Verb::Nick)),
             (Verb::Join, "/join a:b", Reason::Name(NameError::Reserved(':'))),
             (Verb::Join, &format!("/join {long}"), length(Verb::Join)),

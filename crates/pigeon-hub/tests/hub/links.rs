@@ -10,7 +10,8 @@ use pigeon_hub::{
 };
 use pigeon_proto::Format::{Chat, Classic, Raw};
 use pigeon_proto::{
-    Change, Command, Label, LinkKind, News, Notice, Reason, Refusal, RoomName, Subject, Text, Verb,
+    Change, Command, Label, LinkKind, Name, News, Notice, Reason, Refusal, RoomName, Subject, Text,
+    Verb,
 };
 
 use crate::harness::{Harness, SECOND, address, got, heartbeat, local, told};
@@ -340,9 +341,12 @@ fn names_are_one_namespace_over_all_links() {
     let mut w = World::with_plain(Config::default(), &[dog]);
     let [ann] = w.joined(["ann@key"]);
     w.h.from(dog, "/nick Dog");
-    let in_use = refused(Subject::Command(Verb::Nick), Reason::InUse);
-    assert_eq!(w.asks(ann, "nick dog"), in_use);
-    assert_eq!(w.asks(ann, "nick hub"), in_use);
+    let in_use = |holder: &str| {
+        let holder = Name::parse(holder.as_bytes()).unwrap();
+        refused(Subject::Command(Verb::Nick), Reason::InUse(holder))
+    };
+    assert_eq!(w.asks(ann, "nick dog"), in_use("Dog"));
+    assert_eq!(w.asks(ann, "nick hub"), in_use("hub"));
     w.nick(ann, "Ann");
     assert!(told(&w.h.from(dog, "/nick ANN"), dog)[0].contains("in use"));
     w.nick(ann, "Other");
@@ -531,6 +535,12 @@ fn a_member_of_a_link_is_kicked_by_its_name_or_label() {
         assert_eq!(w.take(bob), []);
         assert_eq!(got(&w.h.wait(2 * SECOND), dog), ["* ann removed by the operator\n"]);
         assert!(!w.h.hub.kick(w.h.now, who));
+        // It stays away for ten minutes, and the other does not.
+        let again = w.try_join("ann@key", "10.0.3.1");
+        assert_eq!(again, Err(Refusal::new(Subject::Member, Reason::Kicked)), "{who}");
+        w.try_join("carl@key", "10.0.3.1").unwrap();
+        w.h.wait(601 * SECOND);
+        w.try_join("ann@key", "10.0.3.1").unwrap();
     }
 }
 

@@ -372,7 +372,7 @@ fn a_hub_without_members_or_news_needs_no_timer() {
 // The operator.
 
 #[test]
-fn a_kicked_member_is_told_once_and_may_come_back() {
+fn a_kicked_member_is_told_once_and_comes_back_after_ten_minutes() {
     for format in FORMATS {
         let mut h = Harness::with_members(format, &[local(5001), local(5002)]);
         let mut sent = h.kick("127.0.0.1:5001");
@@ -385,6 +385,9 @@ fn a_kicked_member_is_told_once_and_may_come_back() {
             Classic => assert_eq!(told, ["Bye!"]),
             Raw => assert!(told.is_empty(), "{told:?}"),
         }
+        h.from(local(5001), "^hb^");
+        assert!(!h.is_member(local(5001)));
+        h.keep(&[local(5002)], 581 * SECOND);
         h.from(local(5001), "^hb^");
         assert!(h.is_member(local(5001)));
     }

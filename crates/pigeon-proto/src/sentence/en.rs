@@ -85,6 +85,10 @@ impl Sentences for English {
             NameError::Reserved(c) => format!("a name must not contain '{c}'"),
             NameError::Begins(c) => format!("a name must not begin with '{c}'"),
             NameError::Unprintable => "it holds characters that do not display".to_string(),
+            NameError::Invisible(c) => {
+                format!("it holds U+{:04X}, a character that nobody sees", u32::from(c))
+            }
+            NameError::Address => "it looks like an address".to_string(),
             NameError::Dash => "'-' alone is not a name".to_string(),
         }
     }
@@ -139,7 +143,9 @@ impl English {
                 format!("that is not a room's name: {}", self.name_error(*error))
             }
             Reason::Name(error) => format!("you keep your name: {}", self.name_error(*error)),
-            Reason::InUse => "you keep your name: that one is in use".to_string(),
+            Reason::InUse(holder) => format!(
+                "you keep your name: {holder} is in use, and that one is the same or looks like it"
+            ),
             Reason::Unknown(word) => format!("there is no /{word}; /help lists the commands"),
             Reason::Nobody(name) => format!("nobody here is called {name}; /who lists who is here"),
             Reason::NoEncoding(label) => format!(
@@ -186,6 +192,9 @@ impl English {
             }
             Reason::AddressFull => "too many members from your address".to_string(),
             Reason::Banned => "the operator has banned your network".to_string(),
+            Reason::Kicked => {
+                "the operator removed you; you may come back after ten minutes".to_string()
+            }
             Reason::NoHistory => "this hub keeps no history".to_string(),
         }
     }

@@ -82,6 +82,8 @@ impl Sentences for Chinese {
             NameError::Reserved(c) => format!("名字里不能有“{c}”"),
             NameError::Begins(c) => format!("名字不能以“{c}”开头"),
             NameError::Unprintable => "里面有无法显示的字符".to_string(),
+            NameError::Invisible(c) => format!("里面有看不见的字符 U+{:04X}", u32::from(c)),
+            NameError::Address => "看上去像一个地址".to_string(),
             NameError::Dash => "单独一个“-”不能作名字".to_string(),
         }
     }
@@ -134,7 +136,9 @@ impl Chinese {
                 format!("房间名不对：{}", self.name_error(*error))
             }
             Reason::Name(error) => format!("名字没有改：{}", self.name_error(*error)),
-            Reason::InUse => "名字没有改：这个名字有人在用".to_string(),
+            Reason::InUse(holder) => {
+                format!("名字没有改：{holder} 有人在用，你要的名字与它相同或看上去一样")
+            }
             Reason::Unknown(word) => format!("没有 /{word} 这个命令；/help 列出所有命令"),
             Reason::Nobody(name) => format!("这里没有人叫 {name}；/who 查看谁在这里"),
             Reason::NoEncoding(label) => format!(
@@ -171,6 +175,7 @@ impl Chinese {
             Reason::TooManyAddresses => "hub 用到的本机地址太多；请换一个地址连接".to_string(),
             Reason::AddressFull => "来自你这个地址的成员太多".to_string(),
             Reason::Banned => "你所在的网络已被管理员封禁".to_string(),
+            Reason::Kicked => "你被管理员移出，十分钟后才能再加入".to_string(),
             Reason::NoHistory => "这个 hub 不保存历史消息".to_string(),
         }
     }

@@ -155,6 +155,8 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
     }
     row("echoes forgotten early", counted.echoes_forgotten);
     row("names given up early", counted.names_given_up);
+    row("names kept no longer", counted.names_freed);
+    row("kicks forgotten early", counted.kicks_forgotten);
     row("events not logged in time", counted.events_lost);
     align(&rows)
 }

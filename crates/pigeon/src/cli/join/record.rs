@@ -245,7 +245,10 @@ mod tests {
                 "refused say rate 20 65536",
                 r#"{"kind":"refused","what":"say","reason":"rate","detail":"20 65536"}"#,
             ),
-            ("refused nick in-use", r#"{"kind":"refused","what":"nick","reason":"in-use"}"#),
+            (
+                "refused nick in-use 狗哥",
+                r#"{"kind":"refused","what":"nick","reason":"in-use","detail":"狗哥"}"#,
+            ),
             (
                 "roster lobby 7 1 1 0 dog 127.0.0.1:9",
                 r#"{"kind":"roster","room":"lobby","version":7,"people":1,"senders":1,"offset":0,"names":["dog","127.0.0.1:9"]}"#,
