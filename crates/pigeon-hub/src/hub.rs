@@ -68,8 +68,12 @@ impl Hub {
     fn event(&mut self, output: Output) -> Option<Event> {
         let cx = self.doors.context(self.now);
         let label = |member: MemberId| Some(self.core.link_label(&cx, self.core.find_id(member)?));
+        let name = |room: RoomId| Some(self.core.room(room)?.name().clone());
         Some(match output {
-            Output::Joined { member, .. } => Event::Joined { member, label: label(member)? },
+            Output::Joined { member, room } => {
+                Event::Joined { member, label: label(member)?, room: room.and_then(name) }
+            }
+            Output::Moved { member, to, .. } => Event::Moved { member, room: name(to)? },
             Output::Left { member, label, name, reason, .. } => {
                 Event::Left { member, label, name, reason }
             }
@@ -88,7 +92,7 @@ impl Hub {
                 let news = gathered.news(None, &name, version);
                 Event::News { room: name, news }
             }
-            Output::Moved { .. } | Output::News { .. } => return None,
+            Output::News { .. } => return None,
         })
     }
 }
@@ -105,6 +109,11 @@ impl Hub {
         let plain = self.doors.members();
         let others = self.core.members().filter(|&slot| !plain.has_slot(slot));
         plain.iter().chain(others).map(|slot| self.view(slot))
+    }
+
+    /// A member, if it is still one.
+    pub fn member(&self, id: MemberId) -> Option<MemberView> {
+        self.core.find_id(id).map(|slot| self.view(slot))
     }
 
     fn view(&self, slot: Slot) -> MemberView {
@@ -286,6 +295,7 @@ impl Hub {
     pub fn stop(&mut self) {
         self.begin(self.now);
         self.doors.say_bye();
+        self.events.report(Event::Stopped);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Everything a hub says of its own, as data; and the control line that carries it.
 //!
 //! A control line is one datagram, `^hb^ KIND FIELD FIELD…`: UTF-8, single spaces, no newline, at
-//! most [`MAX_LINE`](crate::MAX_LINE) bytes and the text of a message. Readers pass over kinds that
+//! most [`MAX_LINE`] bytes and the text of a message. Readers pass over kinds that
 //! they do not know, and over further fields. A control line informs and never commands: nothing is
 //! acknowledged, and a client decides for itself what to do about it.
 //!

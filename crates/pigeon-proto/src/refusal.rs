@@ -130,7 +130,8 @@ pub enum Reason {
     RoomFull,
     /// There are as many rooms as there may be.
     TooManyRooms,
-    /// The room carries raw data, and the member reads lines.
+    /// The room carries raw data, and the member reads lines; or the other way round, of a message to
+    /// one.
     RawRoom,
     /// Members speak to as many of the hub's addresses as it can keep apart.
     TooManyAddresses,

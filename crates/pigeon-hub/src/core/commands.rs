@@ -151,6 +151,9 @@ fn whisper(
     let nobody = || Reason::Nobody(pigeon_proto::Detail::of(to.as_str().as_bytes()));
     let found = core.find(cx, to.as_str()).filter(|&to| core.room_of(to).is_some());
     let to = found.ok_or_else(nobody)?;
+    if !core.can_be_told(cx, to) {
+        return Err(Reason::RawRoom);
+    }
     let (from_label, to_label) = (core.label(cx, slot), core.label(cx, to));
     let text = Text::of(text).ok_or(Reason::Usage)?;
     let from = Notice::MsgFrom { name: from_label, text: text.clone() };

@@ -46,6 +46,9 @@ pub(crate) trait PlainMembers {
     /// Where it is.
     fn source(&self, slot: Slot) -> Source;
 
+    /// Whether it reads control lines, in whatever room.
+    fn reads_control_lines(&self, slot: Slot) -> bool;
+
     /// The member that is at the address `label`.
     fn find(&self, label: &str) -> Option<Slot>;
 }

@@ -53,11 +53,11 @@ pub(crate) fn handle(
             core.say(cx, (Some(slot), caller), room, text, identity)
         }
         Input::Command(command) => {
-            core.is_person(slot);
+            core.is_person(cx, slot);
             commands::apply(core, cx, slot, command)
         }
         Input::Alive => {
-            core.is_person(slot);
+            core.is_person(cx, slot);
             Ok(())
         }
         Input::Leave => {

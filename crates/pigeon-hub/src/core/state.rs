@@ -193,6 +193,12 @@ impl Core {
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
+    /// Whether a member can be told something of the hub's own. In a raw room most get data alone.
+    pub(crate) fn can_be_told(&self, cx: &Context<'_>, slot: Slot) -> bool {
+        let is_in_raw = self.room_of(slot).is_some_and(Room::is_raw);
+        !is_in_raw || self.link(slot) != LinkId::PLAIN || cx.plain.reads_control_lines(slot)
+    }
+
     /// Finds a member by its name, or by what its link calls it.
     pub(crate) fn find(&self, cx: &Context<'_>, who: &str) -> Option<Slot> {
         let guest = || self.guests.iter().find(|(_, guest)| guest.label.as_str() == who);
@@ -254,7 +260,6 @@ impl Core {
         } else {
             self.rooms.enter(&mut self.members, slot, cx.home);
             self.outputs.push_back(Output::Joined { member, room: Some(cx.home) });
-            self.note_joined(cx, member, cx.home, label);
         }
         Ok(member)
     }
@@ -284,11 +289,15 @@ impl Core {
         self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
     }
 
-    /// A member has shown that somebody may be reading.
-    pub(crate) fn is_person(&mut self, slot: Slot) {
-        if !self.members.has(slot, Trait::Person) {
-            self.members.set(slot, Trait::Person, true);
-            self.rooms.promote(&mut self.members, slot);
+    /// A member has shown that somebody may be reading: to its room, it comes now.
+    pub(crate) fn is_person(&mut self, cx: &Context<'_>, slot: Slot) {
+        if self.members.has(slot, Trait::Person) {
+            return;
+        }
+        self.members.set(slot, Trait::Person, true);
+        self.rooms.promote(&mut self.members, slot);
+        if let Some(room) = self.room_of(slot).map(Room::id) {
+            self.note_joined(cx, slot, room);
         }
     }
 
@@ -314,8 +323,7 @@ impl Core {
         self.rooms.enter(&mut self.members, slot, to);
         let member = self.members.id(slot);
         self.outputs.push_back(Output::Moved { member, from, to });
-        let label = self.link_label(cx, slot);
-        self.note_joined(cx, member, to, &|| label.clone());
+        self.note_joined(cx, slot, to);
         Ok(())
     }
 
@@ -638,17 +646,19 @@ impl Core {
         self.bans.remove(net)
     }
 
-    fn note_joined(
-        &mut self,
-        cx: &Context<'_>,
-        member: MemberId,
-        room: RoomId,
-        label: &dyn Fn() -> Label,
-    ) {
-        self.rooms.note(room, |news| news.joined(cx.now, member, label));
+    /// News of a room. Programs that only send come and go without.
+    fn note_joined(&mut self, cx: &Context<'_>, slot: Slot, room: RoomId) {
+        if !self.members.has(slot, Trait::Person) {
+            return;
+        }
+        let (member, label) = (self.members.id(slot), self.link_label(cx, slot));
+        self.rooms.note(room, |news| news.joined(cx.now, member, || label));
     }
 
     fn note_gone(&mut self, cx: &Context<'_>, slot: Slot, room: RoomId, change: Change) {
+        if !self.members.has(slot, Trait::Person) {
+            return;
+        }
         let (member, label) = (self.members.id(slot), self.label(cx, slot));
         self.rooms.note(room, |news| news.gone(cx.now, member, label, change));
     }

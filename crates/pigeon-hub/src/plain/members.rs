@@ -388,6 +388,10 @@ impl PlainMembers for Members {
         Source { ip: self.address(slot).ip(), origin: self.origin(slot) }
     }
 
+    fn reads_control_lines(&self, slot: Slot) -> bool {
+        self.has(slot, Flag::Padded)
+    }
+
     /// Of members at several doors with one address, the one at the first.
     fn find(&self, label: &str) -> Option<Slot> {
         let address = label.parse().ok()?;

@@ -249,11 +249,13 @@ impl Plain {
             Incoming::Heartbeat { padded } => {
                 cx.core.statistics_mut().heartbeats += 1;
                 self.members.set(slot, Flag::Padded, padded);
+                // First, for it may change the roster whose version the answer carries.
+                self.hand_over(cx.core, now, slot, Input::Alive)?;
                 if padded {
                     self.spend(cx.core, slot, now, length)?;
                     self.answer_heartbeat(cx.core, slot, length);
                 }
-                self.hand_over(cx.core, now, slot, Input::Alive)
+                Ok(())
             }
             Incoming::Command(line) => {
                 self.spend(cx.core, slot, now, length)?;
@@ -262,7 +264,8 @@ impl Plain {
                     Ok(command) => self.hand_over(cx.core, now, slot, Input::Command(command)),
                     Err(refusal) => {
                         // Somebody has typed it, right or wrong.
-                        cx.core.is_person(slot);
+                        let at = self.context_at(now, cx.datagram.socket);
+                        cx.core.is_person(&at, slot);
                         let to = cx.core.id(slot);
                         cx.core.reply(to, Notice::Refused(refusal));
                         Ok(())

@@ -235,6 +235,7 @@ fn a_proved_member_is_served_in_full() {
     let mut h = Harness::chat();
     h.join(&[local(5001)]);
     h.prove(beyond(7));
+    h.from(beyond(7), "^hb^");
     assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 203.0.113.5:7 joined\n"]);
     // Short datagrams too, and answers longer than the question.
     assert_eq!(told(&h.from(beyond(7), "/help"), beyond(7)).len(), 1);

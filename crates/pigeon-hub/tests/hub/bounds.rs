@@ -4,7 +4,7 @@ use pigeon_datagram::Machine;
 use pigeon_hub::{Config, Dropped, Event, Left, Message};
 use pigeon_proto::Format::{Chat, Classic, Raw};
 
-use pigeon_proto::Label;
+use pigeon_proto::{Label, RoomName};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, address, bytes_got, got, heartbeat, local};
 
@@ -239,7 +239,8 @@ fn events_that_nobody_collects_are_bounded_and_counted() {
     h.hear(local(5002), "^hb^");
     h.transmits();
     let member = h.hub.members().next().unwrap().id;
-    let joined = Event::Joined { member, label: Label::from(local(5002)) };
+    let room = Some(RoomName::lobby());
+    let joined = Event::Joined { member, label: Label::from(local(5002)), room };
     assert_eq!(h.events(), [joined]);
 }
 

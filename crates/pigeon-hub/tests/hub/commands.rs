@@ -158,7 +158,8 @@ fn a_member_that_comes_back_starts_without_a_name() {
 
 #[test]
 fn who_counts_and_names_the_members() {
-    let mut h = Harness::with_members(Chat, &[local(5001), local(5002), address("[::1]:7")]);
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+    h.from(address("[::1]:7"), "");
     h.from(local(5002), "/nick 狗哥");
     let answer = answer(&h.from(local(5001), "/who"), local(5001));
     assert!(answer.starts_with("* 2 people, 1 sender in lobby"), "{answer:?}");
@@ -239,7 +240,8 @@ fn an_unknown_command_of_any_length_gets_a_short_line() {
 
 #[test]
 fn classic_answers_commands_without_a_newline() {
-    let mut h = Harness::with_members(Classic, &[local(5001), local(5002)]);
+    let mut h = Harness::with_members(Classic, &[local(5001)]);
+    h.from(local(5002), "");
     assert_named(&answer(&h.from(local(5001), "/nick dog"), local(5001)), "dog");
     for command in ["/who", "/help", "/nonsense", "/nick a:b"] {
         let answer = answer(&h.from(local(5001), command), local(5001));

@@ -670,6 +670,17 @@ fn the_version_grows_with_every_change_of_the_roster_and_with_nothing_else() {
 }
 
 #[test]
+fn the_answer_to_a_first_heartbeat_is_of_the_roster_that_it_made() {
+    let dog = local(DOG);
+    for before in [None, Some(""), Some("hello")] {
+        let mut h = Harness::chat();
+        before.map(|payload| h.from(dog, payload));
+        let (first, second) = (pad(&mut h, dog), pad(&mut h, dog));
+        assert_eq!(first.version, second.version, "after {before:?}");
+    }
+}
+
+#[test]
 fn a_notice_and_a_roster_carry_the_version_of_the_heartbeats_answer() {
     let (reader, other) = (local(DOG), local(CAT));
     let mut h = with_programs(Config::default(), &[reader]);

@@ -235,6 +235,20 @@ fn private_messages_and_notices_pass_from_door_to_door() {
 }
 
 #[test]
+fn a_private_message_to_who_gets_data_alone_is_refused_and_never_acknowledged() {
+    let (dog, frame) = (local(DOG), local(CAT));
+    let mut h = with_members(doors(), &[(CHAT, dog), (RAW, frame)]);
+    let sent = h.at(CHAT, dog, "/msg 127.0.0.1:5002 psst");
+    let refused = "* not sent: that member receives raw data and nothing else\n";
+    assert_eq!(sent, [(CHAT, dog, refused.into())]);
+    // One that reads control lines gets it as one.
+    h.at(RAW, frame, heartbeat::PADDED);
+    let sent = h.at(CHAT, dog, "/msg 127.0.0.1:5002 psst");
+    assert_eq!(got(&sent, RAW, frame), ["^hb^ msg from 127.0.0.1:5001 psst"]);
+    assert_eq!(got(&sent, CHAT, dog), ["you (to 127.0.0.1:5002): psst\n"]);
+}
+
+#[test]
 fn a_name_is_taken_back_through_another_door() {
     let (dog, cat) = (local(DOG), local(CAT));
     let mut h = with_members(doors(), &[(CHAT, dog), (CLASSIC, cat)]);

@@ -51,7 +51,7 @@ impl Harness {
     /// Lets `members` join and waits until that is no news any more.
     pub(crate) fn join(&mut self, members: &[SocketAddr]) {
         for &member in members {
-            self.hear(member, "");
+            self.hear(member, "^hb^");
         }
         self.drain();
         self.wait(2 * SECOND);

@@ -26,6 +26,7 @@ enum Item {
     Told(Notice),
     News(Vec<News>),
     Gone(Left),
+    Stopped,
 }
 
 /// A link as simple as can be. It learns where its members are from what the hub tells them.
@@ -65,10 +66,6 @@ impl World {
         let label = Label::parse(label).unwrap();
         let member = self.h.hub.join(self.h.now, self.link.link, label, source)?;
         self.link.queues.insert(member, Vec::new());
-        if self.h.hub.config().password.is_none() {
-            let home = self.h.hub.config().doors[0].room.clone();
-            self.link.rooms.insert(member, home);
-        }
         self.collect();
         Ok(member)
     }
@@ -104,10 +101,17 @@ impl World {
                 Event::News { room, news } => (in_room(&room), Item::News(news)),
                 Event::Reply { to, notice } => {
                     assert!(queues.contains_key(&to), "told to somebody else's member");
-                    if let Notice::Name { room, .. } = &notice {
-                        rooms.insert(to, room.clone());
-                    }
                     (vec![to], Item::Told(notice))
+                }
+                Event::Joined { member, room: Some(room), .. } | Event::Moved { member, room }
+                    if queues.contains_key(&member) =>
+                {
+                    rooms.insert(member, room);
+                    continue;
+                }
+                Event::Stopped => {
+                    queues.values_mut().for_each(|queue| queue.push(Item::Stopped));
+                    continue;
                 }
                 Event::Left { member, reason, .. } if queues.contains_key(&member) => {
                     rooms.remove(&member);
@@ -179,13 +183,11 @@ impl World {
     }
 
     fn name_of(&self, member: MemberId) -> Option<String> {
-        let view = self.h.hub.members().find(|view| view.id == member)?;
-        view.name.map(|name| name.to_string())
+        self.h.hub.member(member)?.name.map(|name| name.to_string())
     }
 
     fn room_of(&self, member: MemberId) -> Option<String> {
-        let view = self.h.hub.members().find(|view| view.id == member)?;
-        view.room.map(|room| room.to_string())
+        self.h.hub.member(member)?.room.map(|room| room.to_string())
     }
 }
 
@@ -471,6 +473,8 @@ fn who_comes_and_goes_is_told_to_all_links() {
         lines.concat()
     };
     let bob = w.join("bob@key");
+    assert_eq!(plain(&mut w), "", "a program that only sends, as far as is known");
+    w.input(bob, Input::Alive);
     assert_eq!(plain(&mut w), "* bob@key joined\n");
     w.commands(bob, "nick bob");
     assert_eq!(plain(&mut w), "* bob@key is now bob\n");
@@ -698,4 +702,13 @@ fn one_label_at_two_links_is_two_members_and_links_are_bounded() {
         links += 1;
     }
     assert!(links < 255);
+}
+
+#[test]
+fn a_link_hears_that_the_hub_stops() {
+    let mut w = World::with_plain(Config::default(), &[local(DOG)]);
+    let [fox] = w.joined(["fox"]);
+    w.h.hub.stop();
+    assert_eq!(w.take(fox), [Item::Stopped]);
+    assert_eq!(got(&w.h.drain(), local(DOG)), ["Bye!"]);
 }

@@ -111,7 +111,7 @@ fn joining_and_leaving_are_reported() {
     h.transmits();
     let events = h.events();
     let member = match events.first() {
-        Some(Event::Joined { member, label }) if label.as_str() == "127.0.0.1:5001" => *member,
+        Some(Event::Joined { member, label, .. }) if label.as_str() == "127.0.0.1:5001" => *member,
         other => panic!("{other:?}"),
     };
     let last = events.last().unwrap();
@@ -142,7 +142,7 @@ fn a_heartbeat_of_64_bytes_or_more_is_answered_by_no_more_than_it_is_long() {
             // The asker counts: it is a member by asking.
             let sent = h.from(local(5003), heartbeat(length));
             assert_eq!(sent.len(), 1, "{format:?} {length}");
-            let answer = format!("^hb^ pigeon/1 3 0 {format} - lobby 3 0");
+            let answer = format!("^hb^ pigeon/1 3 0 {format} - lobby 6 0");
             assert_eq!(got(&sent, local(5003)), [answer]);
             assert!(sent[0].1.len() <= length);
         }

@@ -164,7 +164,7 @@ fn who_and_rooms_count_what_is_there() {
     );
     assert!(!who.contains("5002"), "{who:?}");
     let who = told(&h.from(local(5002), "/who"), local(5002)).concat();
-    assert!(who.starts_with("* 1 person, 1 sender") && who.contains("5003"), "{who:?}");
+    assert!(who.starts_with("* 2 people in") && who.contains("5003"), "{who:?}");
     assert!(!who.contains("dog"), "{who:?}");
     let rooms = told(&h.from(local(5002), "/rooms"), local(5002)).concat();
     assert!(rooms.contains("lobby (2)") && rooms.contains("ops (1)"), "{rooms:?}");

@@ -177,6 +177,9 @@ impl English {
             Reason::TooManyRooms => {
                 "you stay where you are: there are too many rooms to make another".to_string()
             }
+            Reason::RawRoom if what == Subject::Command(Verb::Msg) => {
+                "not sent: that member receives raw data and nothing else".to_string()
+            }
             Reason::RawRoom => "you stay where you are: that room carries raw data".to_string(),
             Reason::TooManyAddresses => {
                 "too many of the hub's addresses are in use; speak to another".to_string()

@@ -164,6 +164,9 @@ impl Chinese {
             Reason::RoomFull if what == Subject::Member => "大厅已满".to_string(),
             Reason::RoomFull => "你还在原来的房间：那个房间已满".to_string(),
             Reason::TooManyRooms => "你还在原来的房间：房间太多，不能再开新的".to_string(),
+            Reason::RawRoom if what == Subject::Command(Verb::Msg) => {
+                "没有发出：对方只接收原始数据".to_string()
+            }
             Reason::RawRoom => "你还在原来的房间：那个房间传的是原始数据".to_string(),
             Reason::TooManyAddresses => "hub 用到的本机地址太多；请换一个地址连接".to_string(),
             Reason::AddressFull => "来自你这个地址的成员太多".to_string(),

@@ -55,6 +55,7 @@ mod groups;
 mod join;
 mod judges;
 mod membership;
+mod memory;
 mod operator;
 mod pause;
 mod refusals;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use pigeon_datagram::{MAX_PAYLOAD_V4, Machine, Received};
 use pigeon_fuzz::addresses::is_bad;
-use pigeon_hub::Format;
+use pigeon_proto::Format;
 
 use super::Model;
 use super::payload::Numbered;
@@ -24,9 +24,11 @@ impl Model {
         let was_banned = self.hub.bans().any(|net| net.contains(&from.ip()));
         let echo = self.is_echo(from, what);
         self.received += 1;
-        self.hub.handle_datagram(self.now, &Received::new(from, &payload));
+        let datagram = Received { socket: self.door(from), ..Received::new(from, &payload) };
+        self.hub.handle_datagram(self.now, &datagram);
         assert_eq!(self.hub.statistics().received, self.received);
         self.look();
+        self.words.heard(from, &payload, &self.places);
         if is_bad(from) || was_banned {
             assert!(!self.places.contains_key(&from), "{from} is a member");
         }
@@ -62,7 +64,7 @@ impl Model {
     fn is_echo(&self, from: SocketAddr, what: &Payload) -> bool {
         let Payload::Echo { before } = what else { return false };
         let place = self.places.get(&from);
-        self.format() != Format::Raw && self.heard.is_echo(from, *before, self.now, place)
+        self.format(from) != Format::Raw && self.heard.is_echo(from, *before, self.now, place)
     }
 
     /// Notes a message that the hub has taken, and who must get it.
@@ -76,7 +78,7 @@ impl Model {
                 here.map(|(address, _)| *address).collect()
             }
         };
-        if self.format() == Format::Raw {
+        if self.format(from) == Format::Raw {
             due.remove(&from);
         }
         match message.to {

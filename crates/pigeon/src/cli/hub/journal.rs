@@ -113,7 +113,11 @@ impl Journal {
                 warn!(address = %label, "an echo: it sent back what it was sent, which was not relayed");
             }
             // What members say and hear is not the log's.
-            Event::Message(_) | Event::Reply { .. } | Event::News { .. } => {}
+            Event::Message(_)
+            | Event::Reply { .. }
+            | Event::News { .. }
+            | Event::Moved { .. }
+            | Event::Stopped => {}
         }
     }
 }

@@ -204,9 +204,11 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         Note::NotAdmitted(refusal) => {
             return Some(notice(time, None, &Notice::Refused(refusal.clone())));
         }
-        Note::NameKept { .. } | Note::IntoSilence | Note::NotSent(_) | Note::NoCopy { .. } => {
-            return None;
-        }
+        Note::NameKept { .. }
+        | Note::IntoSilence
+        | Note::NotSent(_)
+        | Note::NotKept { .. }
+        | Note::NoCopy { .. } => return None,
     };
     Some(json::counts(&fields))
 }
