@@ -55,7 +55,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NETS", default_value_t = Nets::default())]
     open: Nets,
 
-    /// Replies a second to one source [default: 1k/s, this machine unlimited]
+    /// Replies a second to one source [default: 1k/s; on this machine only
+    /// for echo and upper]
     #[arg(long, value_name = "N/s", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 

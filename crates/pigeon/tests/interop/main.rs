@@ -10,7 +10,7 @@
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
-//! - `operator`: whoever runs a hub: its console and its settings.
+//! - `operator`: whoever runs a hub: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
@@ -67,6 +67,7 @@ mod room;
 mod screen;
 mod send_listen;
 mod serve;
+mod service;
 mod sockets;
 mod time;
 mod tutorial_server;
