@@ -256,6 +256,13 @@ fn a_password_that_others_can_read_is_warned_of() {
     let said = warnings(&[], &["--password", "open sesame"]);
     assert!(said.len() == 1 && said[0].contains("--password-file"), "{said:?}");
     std::fs::remove_file(&path).unwrap();
+    // A configuration file is such a file, too.
+    let path = file("password.toml", "password = \"open sesame\"\n");
+    for (mode, count) in [(0o600, 0), (0o644, 1)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(warnings(&[], &["--config", &path]).len(), count, "{mode:o}");
+    }
+    std::fs::remove_file(&path).unwrap();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A hub as a service: its units, what it tells the service manager, the address it waits for.
 
+use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use crate::namespace::Namespace;
 use crate::peers::installed;
 use crate::pigeon::{address_in, pigeon};
-use crate::process::{Process, SOON, Voice};
+use crate::process::{Process, SOON, Voice, hears_hangup, wait_until};
 
 /// What the units of `docs` stand upon in a system that boots.
 const TARGETS: [&str; 5] = ["sysinit", "basic", "shutdown", "sockets", "network-online"];
@@ -171,6 +172,34 @@ fn the_service_manager_hears_of_start_life_reload_and_end() {
     let reloads = lines.iter().filter(|line| line.contains("settings read again")).count();
     assert_eq!(reloads, 1, "{lines:?}");
     std::fs::remove_file(&config).unwrap();
+}
+
+/// At a terminal SIGHUP means that it was closed, and nobody is left to stop the hub.
+#[test]
+fn a_hub_whose_terminal_is_closed_ends() {
+    if !hears_hangup() {
+        return;
+    }
+    let (mut terminal, pts) = pty_process::blocking::open().unwrap();
+    let command = pty_process::blocking::Command::new(env!("CARGO_BIN_EXE_pigeon"));
+    let command = command.args(["hub", "127.0.0.1:0", "--language", "en"]);
+    let mut hub = command.env("TERM", "xterm-256color").spawn(pts).unwrap();
+    let mut said = Vec::new();
+    let mut buffer = [0; 4_096];
+    while !String::from_utf8_lossy(&said).contains("no password is asked") {
+        let read = terminal.read(&mut buffer).unwrap();
+        said.extend_from_slice(&buffer[..read]);
+    }
+    // With its terminal open it reads its settings, as a service does.
+    let id = hub.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    while !String::from_utf8_lossy(&said).contains("settings read again") {
+        let read = terminal.read(&mut buffer).unwrap();
+        said.extend_from_slice(&buffer[..read]);
+    }
+    drop(terminal);
+    let status = wait_until("it ends", || hub.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]
