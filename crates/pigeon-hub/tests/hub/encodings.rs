@@ -281,3 +281,49 @@ fn a_private_line_that_grows_too_long_does_no_harm() {
     h.from(local(5002), "/encoding gb2312");
     h.from(local(5001), format!("/msg 127.0.0.1:5002 {}", "ñ".repeat(15_000)));
 }
+
+/// `›` is 0x9b in most Windows code pages, where a terminal that reads 8-bit controls begins a
+/// sequence; 0xc29b is a character of GBK, and that control in UTF-8.
+#[test]
+fn no_line_of_any_kind_holds_a_control_in_the_encoding_that_is_read() {
+    for label in ["latin1", "windows-1251", "windows-874", "ibm866", "macintosh", "koi8-r", "gbk"] {
+        let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        h.from(local(5002), format!("/encoding {label}"));
+        let encoding = pigeon_text::Encoding::for_label(label).unwrap();
+        // Whatever this encoding has at 0x9b, and what makes a control of UTF-8 in GBK.
+        let byte = encoding.decode(b"\x9b").into_owned();
+        let tricky = ["›", "聸", &byte].concat();
+        let mut sent = h.from(local(5001), format!("{tricky}31mRED"));
+        sent.extend(h.from(local(5001), format!("/nick {tricky}31m")));
+        sent.extend(h.wait(2 * SECOND));
+        sent.extend(h.from(local(5001), "named"));
+        sent.extend(h.from(local(5001), format!("/msg 127.0.0.1:5002 {tricky}")));
+        sent.extend(h.from(local(5002), "/who"));
+        sent.extend(h.from(local(5002), format!("/join {tricky}")));
+        sent.extend(h.from(local(5002), format!("/nonsense{tricky}")));
+        let lines = bytes_got(&sent, local(5002));
+        assert!(lines.len() >= 6, "{label}: {}", lines.len());
+        for line in lines {
+            let text = line.strip_suffix(b"\n").expect("a line");
+            let shown = || format!("{label}: {}", line.escape_ascii());
+            assert!(!text.iter().any(u8::is_ascii_control), "{}", shown());
+            let is_c1 = |byte: &u8| (0x80..0xa0).contains(byte);
+            assert!(label == "gbk" || !text.iter().any(is_c1), "{}", shown());
+            assert!(!String::from_utf8_lossy(text).contains(char::is_control), "{}", shown());
+        }
+        let red = bytes_got(&sent, local(5002))[0].to_vec();
+        assert!(red.ends_with(b"31mRED\n") && red.contains(&b'\\'), "{}", red.escape_ascii());
+    }
+}
+
+#[test]
+fn what_is_said_of_a_message_left_out_is_in_the_readers_encoding() {
+    let language = pigeon_proto::Language::Chinese;
+    let mut h = Harness::new(Config { max_text: Some(65_507), language, ..Config::default() });
+    h.join(&[local(UTF_8), local(GBK)]);
+    h.from(local(GBK), "/encoding gbk");
+    let sent = h.from(local(UTF_8), "\u{1f600}".repeat(10_000));
+    let note = bytes_got(&sent, local(GBK)).concat();
+    let text = pigeon_text::Encoding::for_label("gbk").unwrap().decode(&note).into_owned();
+    assert_eq!(text, pigeon_proto::sentence::left_out(language));
+}
