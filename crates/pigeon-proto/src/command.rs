@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use pigeon_text::Encoding;
+use pigeon_text::Charset;
 
 use crate::language::Language;
 use crate::name::{Name, RoomName};
@@ -38,7 +38,7 @@ pub enum Verb {
     Msg,
     /// `/history`: asks for what was said before.
     History,
-    /// `/encoding LABEL`: chooses what the member reads and writes.
+    /// `/encoding LABEL|auto`: chooses what the member reads and writes.
     Encoding,
     /// `/language zh|en`: chooses the language of the hub's sentences.
     Language,
@@ -180,8 +180,8 @@ pub enum Command<'a> {
     },
     /// Asks for what was said before.
     History,
-    /// Reads and writes this encoding, which contains ASCII.
-    Encoding(Encoding),
+    /// Reads and writes this encoding, which contains ASCII, or whichever the member uses.
+    Encoding(Charset),
     /// Wants sentences in this language.
     Language(Language),
     /// Wants no notices, or wants them again.
@@ -237,10 +237,10 @@ impl<'a> Command<'a> {
             Verb::Encoding if rest.is_empty() => return Err(usage()),
             Verb::Encoding => {
                 let label = String::from_utf8_lossy(rest);
-                match Encoding::for_label(&label) {
-                    Ok(encoding) if encoding.is_ascii_compatible() => Command::Encoding(encoding),
-                    Ok(encoding) => {
-                        let name = Detail::of(encoding.name().as_bytes());
+                match Charset::for_label(&label) {
+                    Ok(charset) if charset.is_ascii_compatible() => Command::Encoding(charset),
+                    Ok(charset) => {
+                        let name = Detail::of(charset.to_string().as_bytes());
                         return Err(refuse(Reason::NotAscii(name)));
                     }
                     Err(_) => return Err(refuse(Reason::NoEncoding(Detail::of(rest)))),
@@ -298,7 +298,7 @@ impl<'a> Command<'a> {
                 word(to.as_str().as_bytes());
                 word(text.as_bytes());
             }
-            Command::Encoding(encoding) => word(encoding.name().as_bytes()),
+            Command::Encoding(charset) => word(charset.to_string().as_bytes()),
             Command::Language(language) => word(language.word().as_bytes()),
             Command::Quiet(on) => word(if *on { b"on" } else { b"off" }),
             Command::Nick(None)

@@ -60,6 +60,7 @@ fn what_an_encoding_cannot_show_is_replaced_visibly_and_others_get_it_whole() {
 #[test]
 fn what_does_not_decode_is_shown_and_never_lost() {
     let mut h = mixed(Chat);
+    h.from(local(UTF_8), b"that it is not UTF-8 is said once: \xff");
     let shown = [b"a\\xffb".as_slice(); 4];
     assert_all_get(&mut h, GBK, b"a\xffb", shown);
     assert_all_get(&mut h, UTF_8, b"a\xffb", shown);
