@@ -10,6 +10,7 @@ use std::fmt;
 
 use pigeon_text::Charset;
 
+use crate::label::MAX_LABEL;
 use crate::language::Language;
 use crate::name::{Name, RoomName};
 use crate::refusal::{Detail, Reason, Refusal, Subject};
@@ -229,9 +230,13 @@ impl<'a> Command<'a> {
                 let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
                 let (to, text) = rest.split_at(end);
                 let text = Whisper::new(text).ok_or_else(usage)?;
-                // Nobody is called by bytes that are not UTF-8.
-                let nobody = || refuse(Reason::Nobody(Detail::of(to)));
-                Command::Msg { to: one_word(to).ok_or_else(nobody)?, text }
+                // Nobody is called by bytes that are not UTF-8, or by so many that to look for them
+                // would cost more than a message.
+                let to = Some(to)
+                    .filter(|to| to.len() <= MAX_LABEL)
+                    .and_then(one_word)
+                    .ok_or_else(|| refuse(Reason::Nobody(Detail::of(to))))?;
+                Command::Msg { to, text }
             }
             Verb::History => Command::History,
             Verb::Encoding if rest.is_empty() => return Err(usage()),
@@ -257,6 +262,11 @@ impl<'a> Command<'a> {
             },
             Verb::Help => Command::Help,
         })
+    }
+
+    /// Whether a command is refused for its length, whatever it says: so it need not be decoded.
+    pub fn is_too_long(line: &[u8]) -> bool {
+        line.len() > MAX_COMMAND && !line.starts_with(Verb::Msg.word().as_bytes())
     }
 
     /// Which command it is.
@@ -330,5 +340,23 @@ fn from(rest: &[u8]) -> Option<u32> {
             std::str::from_utf8(digits).ok()?.parse().ok()
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_called_by_more_than_a_label_holds() {
+        let msg = |length: usize| [b"msg ", &vec![b'\x01'; length][..], b" x"].concat();
+        for length in [1, MAX_LABEL] {
+            assert!(matches!(Command::parse(&msg(length)), Ok(Command::Msg { .. })), "{length}");
+        }
+        for length in [MAX_LABEL + 1, 65_000] {
+            let refusal = Command::parse(&msg(length)).unwrap_err();
+            let Reason::Nobody(name) = refusal.why else { panic!("{refusal:?}") };
+            assert_eq!(name.as_str().chars().count(), 64);
+        }
     }
 }

@@ -189,6 +189,9 @@ impl Plain {
         let encoding = match charset {
             // What is too long for a message in any encoding is refused as it is.
             _ if is_too_long(datagram.payload, core.config().most_text(format)) => Encoding::UTF_8,
+            _ if matches!(incoming, Incoming::Command(line) if Command::is_too_long(line)) => {
+                Encoding::UTF_8
+            }
             Charset::Fixed(encoding) => encoding,
             Charset::Auto if std::str::from_utf8(datagram.payload).is_ok() => Encoding::UTF_8,
             Charset::Auto => Encoding::GB18030,
@@ -202,11 +205,15 @@ impl Plain {
         }
         let mut text = std::mem::take(&mut self.decoded);
         text.clear();
-        if !encoding.decode_to(datagram.payload, &mut text) {
+        // What stands around it means nothing, and padding need not be decoded. Everything but text
+        // is ASCII.
+        let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
+        let read = if is_text { datagram.payload.trim_ascii() } else { &[] };
+        if !encoding.decode_to(read, &mut text) {
             // What is not text tells nothing.
             cx.used = None;
         }
-        let incoming = Incoming::parse(format, text.as_bytes());
+        let incoming = if is_text { Incoming::parse(format, text.as_bytes()) } else { incoming };
         let outcome = self.apply(&mut cx, member, text.as_bytes(), incoming);
         self.decoded = text;
         outcome
@@ -845,4 +852,52 @@ fn proved_of(socket: SocketId) -> [u8; 2] {
 fn is_farewell(format: Format, payload: &[u8]) -> bool {
     let text = payload.trim_ascii();
     text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// What costs the hub more than a copy is decoding, and no datagram makes it decode more than a
+    /// message may hold.
+    #[test]
+    fn what_is_refused_for_its_length_is_not_decoded() {
+        for label in ["gbk", "shift_jis", "latin1", "auto"] {
+            let mut core = Core::new(Config {
+                encoding: Charset::for_label(label).unwrap(),
+                rate: Default::default(),
+                ..Config::default()
+            });
+            let (mut plain, mut events) = (Plain::new(&mut core), Events::default());
+            let mut decoded = |payload: &[u8]| {
+                plain.decoded.clear();
+                let received = Received::new("127.0.0.1:7".parse().unwrap(), payload);
+                // Refused or not.
+                let _ = plain.receive(&mut core, &mut events, Instant::ORIGIN, &received);
+                while let Some(output) = core.poll_output() {
+                    plain.take(&mut core, Instant::ORIGIN, &output);
+                }
+                plain.decoded.len()
+            };
+            decoded(b"^hb^");
+            for fill in [b'\xff', b'\x81', b'x', b'\x01'] {
+                let filled = |prefix: &str, length: usize| {
+                    let mut bytes = prefix.as_bytes().to_vec();
+                    bytes.resize(length, fill);
+                    bytes
+                };
+                for prefix in ["", "/", "//", "/msg ", "/msg 127.0.0.1:7 ", "/nick ", "/encoding "]
+                {
+                    assert_eq!(decoded(&filled(prefix, 65_507)), 0, "{label} {prefix} {fill:x}");
+                }
+                for prefix in ["/", "/nick ", "/join ", "/pass ", "/resume ", "/encoding "] {
+                    assert_eq!(decoded(&filled(prefix, 8_000)), 0, "{label} {prefix} {fill:x}");
+                }
+                // Nor is padding, which may be as long as a datagram.
+                let padded = [&filled("", 9)[..], &[b' '; 16_000]].concat();
+                assert!(decoded(&padded) <= 9 * 4, "{label} {fill:x}");
+            }
+        }
+    }
 }

@@ -4,11 +4,11 @@
 //! the encoding would let a sender choose it.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use encoding_rs::DecoderResult;
 
 use super::Encoding;
+use crate::escape::write_byte;
 
 impl Encoding {
     /// The text in `bytes`. What does not decode appears as [`escape()`](crate::escape()) spells
@@ -76,9 +76,9 @@ fn decode_with(mut decoder: encoding_rs::Decoder, bytes: &[u8], text: &mut Strin
 }
 
 fn push_escapes(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
+    for &byte in bytes {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\\x{byte:02x}");
+        let _ = write_byte(text, byte);
     }
 }
 

@@ -93,9 +93,15 @@ impl Encoding {
     fn encode_each(self, text: &str, out: &mut Vec<u8>) {
         let mut encoder = Encoder::new(self);
         let mut one = [0; 4];
-        let mut before = 0;
-        for c in text.chars() {
-            let start = out.len();
+        let mut rest = text;
+        loop {
+            // Escapes, of which there may be many, are ASCII.
+            let ascii = rest.bytes().take_while(u8::is_ascii).count();
+            out.extend_from_slice(&rest.as_bytes()[..ascii]);
+            let mut chars = rest[ascii..].chars();
+            let Some(c) = chars.next() else { return };
+            rest = chars.as_str();
+            let (start, before) = (out.len(), out.last().copied().unwrap_or_default());
             let lacks = encoder.append(c.encode_utf8(&mut one), false, out).is_some();
             let pair = |(before, byte): (&u8, &u8)| *before == UTF_8_C1 && is_c1(byte);
             let is_harmful = match &out[start..] {
@@ -107,7 +113,6 @@ impl Encoding {
                 // Writing to a vector cannot fail, and ASCII is the same bytes here.
                 let _ = write_escape(&mut Ascii(out), c);
             }
-            before = out.last().copied().unwrap_or_default();
         }
     }
 
