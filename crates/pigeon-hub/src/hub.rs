@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
+use pigeon_guard::Origin;
 use pigeon_proto::{Format, Label, LinkKind, Notice, Reason, Refusal, Subject};
 
 use crate::config::{Config, Door};
@@ -51,6 +52,18 @@ impl Hub {
     fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
         self.doors.begin(&mut self.core);
+    }
+
+    fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
+        let Hub { core, doors, events, now, .. } = self;
+        doors.receive(core, events, *now, datagram)
+    }
+
+    /// Lets a member give way to a newcomer from there, because the hub is full.
+    fn displace(&mut self, origin: Origin) -> bool {
+        let is_displaced = self.doors.displace(&mut self.core, self.now, origin);
+        self.deliver();
+        is_displaced
     }
 
     /// Hands every output of the core to the doors and to those outside.
@@ -172,11 +185,17 @@ impl Hub {
         source: Source,
     ) -> Result<MemberId, Refusal> {
         self.begin(now);
-        let cx = self.doors.context(self.now);
-        let joined = match self.core.is_banned(source.ip) {
-            true => Err(Dropped::Banned),
-            false => self.core.join(&cx, link, source, &|| label.clone()),
+        let join = |hub: &mut Hub| {
+            let cx = hub.doors.context(hub.now);
+            hub.core.join(&cx, link, source, &|| label.clone())
         };
+        let mut joined = match self.core.is_banned(source.ip) {
+            true => Err(Dropped::Banned),
+            false => join(self),
+        };
+        if joined == Err(Dropped::HubFull) && self.displace(source.origin) {
+            joined = join(self);
+        }
         self.deliver();
         joined.map_err(|reason| {
             self.core.statistics_mut().count_dropped(reason);
@@ -304,9 +323,14 @@ impl Machine for Hub {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.begin(now);
         self.core.statistics_mut().received += 1;
-        let Hub { core, doors, events, now, .. } = self;
-        if let Err(reason) = doors.receive(core, events, *now, datagram) {
-            core.statistics_mut().count_dropped(reason);
+        let mut outcome = self.receive(datagram);
+        if outcome == Err(Dropped::HubFull)
+            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
+        {
+            outcome = self.receive(datagram);
+        }
+        if let Err(reason) = outcome {
+            self.core.statistics_mut().count_dropped(reason);
         }
         self.deliver();
     }

@@ -47,7 +47,10 @@ impl<'a> Incoming<'a> {
         if let Some(prove) = Prove::parse(text) {
             return Incoming::Prove(prove);
         }
-        if let Some(discover) = Discover::parse(payload) {
+        // Looked at only where it may be one: a datagram is trimmed once, however long its white space.
+        if text.starts_with(b"/discover ")
+            && let Some(discover) = Discover::parse(payload)
+        {
             return Incoming::Discover(discover);
         }
         match (format, text) {

@@ -93,6 +93,8 @@ pub enum Reason {
     NoEncoding(Detail),
     /// The encoding does not contain ASCII, so commands could not be read in it.
     NotAscii(Detail),
+    /// So many encodings are read in the room that it takes no further one.
+    TooManyEncodings,
     /// The hub's password comes first.
     Password,
     /// The password is another.
@@ -196,6 +198,7 @@ impl Reason {
             Reason::Nobody(detail) => ("nobody", detail.to_string()),
             Reason::NoEncoding(detail) => ("no-encoding", detail.to_string()),
             Reason::NotAscii(detail) => ("not-ascii", detail.to_string()),
+            Reason::TooManyEncodings => word("encodings"),
             Reason::Password => word("password"),
             Reason::WrongPassword => word("wrong-password"),
             Reason::Guesses => word("guesses"),
@@ -245,6 +248,7 @@ impl Reason {
             "nobody" => Reason::Nobody(detail(words)),
             "no-encoding" => Reason::NoEncoding(detail(words)),
             "not-ascii" => Reason::NotAscii(detail(words)),
+            "encodings" => Reason::TooManyEncodings,
             "password" => Reason::Password,
             "wrong-password" => Reason::WrongPassword,
             "guesses" => Reason::Guesses,

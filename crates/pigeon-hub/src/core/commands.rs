@@ -12,6 +12,9 @@ use super::rooms::Room;
 use super::state::Core;
 use crate::statistics::Dropped;
 
+/// What a private line may hold besides its text: the longest label, and words.
+const MAX_AROUND: usize = 512;
+
 /// Applies a command of a member, and answers it.
 ///
 /// # Errors
@@ -165,7 +168,14 @@ fn whisper(
             Language::ALL.map(|language| pigeon_proto::sentence::line(notice, language).len() + 1);
         sentences.into_iter().chain([notice.to_bytes().len()]).max().unwrap_or(0)
     };
-    if length(&from).max(length(&copy)) > pigeon_datagram::MAX_PAYLOAD_V4 {
+    // Nearly every text fits for certain, and then no line need be written to find out.
+    let may_fail = |notice: &Notice| match notice {
+        Notice::MsgFrom { text, .. } | Notice::MsgTo { text, .. } => {
+            text.as_str().len() + MAX_AROUND > pigeon_datagram::MAX_PAYLOAD_V4
+        }
+        _ => true,
+    };
+    if may_fail(&from) && length(&from).max(length(&copy)) > pigeon_datagram::MAX_PAYLOAD_V4 {
         return Err(Reason::Wrapped);
     }
     core.statistics_mut().messages += 1;

@@ -19,13 +19,9 @@ const HOLDS: Duration = Duration::from_secs(600);
 /// The most kicks that hold at once. Beyond, the oldest is forgotten.
 const MAX_KICKS: usize = 10_000;
 
-/// How often a member that was removed hears why it is refused.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
-
 struct Kick {
     since: Instant,
     grant: Option<u32>,
-    told: Option<Instant>,
 }
 
 /// The kicks of the last ten minutes.
@@ -59,19 +55,9 @@ impl Kicks {
         self.by_grant.get(&grant).is_some_and(|label| self.kick(now, label).is_some())
     }
 
-    /// Whether somebody that a kick holds for may be told so now. Counts as told.
-    pub(crate) fn may_tell(&mut self, now: Instant, label: &Label) -> bool {
-        let Some(kick) = self.by_label.get_mut(label) else { return false };
-        let is_due = kick.told.is_none_or(|told| now - told >= TOLD_EVERY);
-        if is_due {
-            kick.told = Some(now);
-        }
-        is_due
-    }
-
     /// A member is removed.
     pub(crate) fn add(&mut self, now: Instant, label: Label, grant: Option<u32>) {
-        self.insert(label, Kick { since: now, grant, told: None });
+        self.insert(label, Kick { since: now, grant });
         while let Some((since, label)) = self.order.first().cloned() {
             let holds = now - since <= HOLDS;
             if holds && self.order.len() <= MAX_KICKS {
@@ -86,7 +72,7 @@ impl Kicks {
     pub(crate) fn follow(&mut self, grant: u32, label: Label) {
         let before = self.by_grant.get(&grant).cloned();
         if let Some(kick) = before.and_then(|before| self.remove(&before)) {
-            self.insert(label, Kick { told: None, ..kick });
+            self.insert(label, kick);
         }
     }
 
@@ -138,15 +124,6 @@ mod tests {
         kicks.follow(8, label(99));
         assert_eq!((kicks.by_label.len(), kicks.by_grant.len(), kicks.order.len()), (1, 1, 1));
         assert!(kicks.hold(at(600_000), || label(49)) && !kicks.hold(at(600_001), || label(49)));
-    }
-
-    #[test]
-    fn the_reason_is_told_once_a_second() {
-        let mut kicks = Kicks::new([0; 4]);
-        kicks.add(at(0), label(1), None);
-        let told = (0..100).filter(|n| kicks.may_tell(at(n * 100), &label(1))).count();
-        assert_eq!(told, 10);
-        assert!(!kicks.may_tell(at(0), &label(2)));
     }
 
     #[test]

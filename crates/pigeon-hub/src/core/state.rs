@@ -4,7 +4,7 @@
 //! next change, so that no link ever finds a member or a room that it has not heard of.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use ahash::RandomState;
@@ -40,6 +40,10 @@ const DESERTED: Duration = Duration::from_secs(11);
 /// How long somebody must have had a name for it to be kept after a time-out.
 const KEPT_AFTER: Duration = Duration::from_secs(60);
 
+/// The most members from one IPv6 /64 of an open network, or as many as one address may have where
+/// that is more: a large school, and not all of the hub.
+const MAX_PER_NETWORK: usize = 4_096;
+
 /// A member of another link than the plain one, which has no table of its own here.
 struct Guest {
     label: Label,
@@ -54,6 +58,10 @@ pub(crate) struct Core {
     grants: Grants,
     rooms: Rooms,
     per_address: PerAddress,
+    /// Members by IPv6 /64 of open networks.
+    per_network: PerAddress,
+    /// How many members come from beyond the open networks.
+    beyond: usize,
     bans: Bans,
     kicks: Kicks,
     guesses: Guesses,
@@ -87,6 +95,8 @@ impl Core {
             grants: Grants::new(keys),
             rooms: Rooms::new(keys),
             per_address: PerAddress::new(keys),
+            per_network: PerAddress::new(keys),
+            beyond: 0,
             bans: Bans::default(),
             kicks: Kicks::new(keys),
             guesses: Guesses::new(keys),
@@ -227,11 +237,6 @@ impl Core {
         self.kicks.hold(now, label)
     }
 
-    /// Whether that member may be told so now. Counts as told.
-    pub(crate) fn may_tell_kicked(&mut self, now: Instant, label: &Label) -> bool {
-        self.kicks.may_tell(now, label)
-    }
-
     // Coming and going.
 
     /// Opens the room of a door.
@@ -261,23 +266,17 @@ impl Core {
             return Err(Dropped::Kicked);
         }
         let needs_password = self.config.password.is_some();
-        let counted = self.counted_as(source.ip);
-        if self.members.len() >= self.config.max_members {
-            return Err(Dropped::HubFull);
-        }
-        if let (Some(most), Some(ip)) = (self.config.max_per_address, counted)
-            && self.per_address.at(ip) >= most
-        {
-            return Err(Dropped::AddressFull);
-        }
+        self.check_address(source)?;
         if !needs_password {
             self.check_room(cx.home)?;
         }
+        // Last: for a newcomer that would be refused anyway nobody gives way.
+        if self.is_full_for(source.origin) {
+            return Err(Dropped::HubFull);
+        }
         let member = self.members.insert(link);
         let slot = member.slot();
-        if let Some(ip) = counted {
-            self.per_address.add(ip);
-        }
+        self.count_in(source);
         if link != LinkId::PLAIN {
             self.guests.insert(slot, Guest { label: label(), source });
         }
@@ -307,9 +306,7 @@ impl Core {
         let named = self.names.remove(slot);
         self.guests.remove(&slot);
         self.members.remove(slot);
-        if let Some(ip) = self.counted_as(source.ip) {
-            self.per_address.remove(ip);
-        }
+        self.count_out(source);
         self.statistics.count_left(reason);
         let name = named.as_ref().map(|named| named.name.clone());
         if let (Some(named), Some(room)) = (named, room_name) {
@@ -454,6 +451,66 @@ impl Core {
         match self.config.max_per_room {
             Some(most) if here >= most => Err(Dropped::RoomFull),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether there is no place for a newcomer from there.
+    pub(crate) fn is_full_for(&self, origin: Origin) -> bool {
+        self.is_full() || origin == Origin::Beyond && self.is_at_bound_beyond()
+    }
+
+    /// Whether the hub has as many members as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.members.len() >= self.config.max_members
+    }
+
+    /// Whether as many members come from beyond the open networks as may: three quarters of all. So
+    /// strangers never lock out those nearby.
+    pub(crate) fn is_at_bound_beyond(&self) -> bool {
+        let most = self.config.max_members;
+        self.beyond >= most - most / 4
+    }
+
+    /// Whether an address, and the network it is in, take one more member.
+    fn check_address(&self, source: Source) -> Result<(), Dropped> {
+        let Some(most) = self.config.max_per_address else { return Ok(()) };
+        let here = self.counted_as(source.ip).map_or(0, |ip| self.per_address.at(ip));
+        let network = self.network_of(source).map_or(0, |ip| self.per_network.at(ip));
+        match here >= most || network >= most.max(MAX_PER_NETWORK) {
+            true if self.counted_as(source.ip).is_some() => Err(Dropped::AddressFull),
+            _ => Ok(()),
+        }
+    }
+
+    fn count_in(&mut self, source: Source) {
+        self.beyond += usize::from(source.origin == Origin::Beyond);
+        if let Some(ip) = self.counted_as(source.ip) {
+            self.per_address.add(ip);
+        }
+        if let Some(ip) = self.network_of(source) {
+            self.per_network.add(ip);
+        }
+    }
+
+    fn count_out(&mut self, source: Source) {
+        self.beyond -= usize::from(source.origin == Origin::Beyond);
+        if let Some(ip) = self.counted_as(source.ip) {
+            self.per_address.remove(ip);
+        }
+        if let Some(ip) = self.network_of(source) {
+            self.per_network.remove(ip);
+        }
+    }
+
+    /// The IPv6 /64 of a member in an open network, where whoever has one address has them all just
+    /// as well. Elsewhere the /64 counts as one address.
+    fn network_of(&self, source: Source) -> Option<IpAddr> {
+        match source.ip {
+            IpAddr::V6(v6) if source.origin == Origin::Open => self
+                .config
+                .max_per_address
+                .map(|_| Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()),
+            _ => None,
         }
     }
 

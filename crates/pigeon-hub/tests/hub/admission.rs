@@ -351,7 +351,7 @@ fn a_proof_of_one_who_finds_no_room_gets_no_more_than_it_sent() {
         ];
         for config in configs {
             let mut h = Harness::new(config);
-            h.from(local(5001), "^hb^");
+            h.join(&[local(5001)]);
             let proof = token(&mut h, beyond(7));
             let sent = h.from(beyond(7), &proof);
             assert!(sent.len() <= 1 && sent.iter().all(|(_, bytes)| bytes.len() <= proof.len()));

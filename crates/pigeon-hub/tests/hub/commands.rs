@@ -66,6 +66,7 @@ fn names_that_could_mislead_are_refused_with_a_reason() {
     let too_long = [format!("/nick {long}").into_bytes(), format!("/nick {wide}").into_bytes()];
     for nick in bad.into_iter().chain(too_long.iter().map(|nick| &nick[..])) {
         let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        h.from(local(5001), b"\xff");
         let sent = h.from(local(5001), nick);
         let shown = nick.escape_ascii();
         let answer = answer(&sent, local(5001));
@@ -223,6 +224,8 @@ fn an_unknown_command_gets_one_line_saying_so() {
     ];
     for command in unknown {
         let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        // That it is not UTF-8 has been said.
+        h.from(local(5001), b"\xff");
         let answer = answer(&h.from(local(5001), command), local(5001));
         assert!(answer.ends_with('\n') && answer.len() < 300, "{answer:?}");
         assert!(!answer.starts_with("* you are"), "{answer:?}");

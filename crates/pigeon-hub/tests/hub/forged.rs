@@ -68,6 +68,10 @@ impl World {
                     let encoding = Encoding::for_label(if raw { "utf-8" } else { label }).unwrap();
                     let beat = if is_padded { &heartbeat::PADDED[..] } else { b"^hb^" };
                     h.hear_at(door, address, beat);
+                    // Eight encodings fit one room.
+                    if !raw && number >= 8 {
+                        h.hear_at(door, address, "/join tea");
+                    }
                     if !raw {
                         h.hear_at(door, address, format!("/encoding {label}"));
                     }

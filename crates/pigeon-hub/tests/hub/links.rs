@@ -56,7 +56,7 @@ impl World {
     /// With plain members, and no news left to tell.
     fn with_plain(config: Config, members: &[SocketAddr]) -> World {
         let mut world = World::new(config);
-        members.iter().for_each(|&member| world.h.hear(member, "^hb^"));
+        members.iter().for_each(|&member| (0..2).for_each(|_| world.h.hear(member, "^hb^")));
         world.h.drain();
         world.h.wait(2 * SECOND);
         world

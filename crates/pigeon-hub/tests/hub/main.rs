@@ -11,6 +11,7 @@ mod admission;
 mod bounds;
 mod commands;
 mod control;
+mod crowd;
 mod discovery;
 mod doors;
 mod encodings;

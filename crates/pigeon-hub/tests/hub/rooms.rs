@@ -97,6 +97,7 @@ fn room_names_follow_the_rules_of_names() {
     ];
     for room in bad {
         let mut h = Harness::with_members(Chat, &[local(5001)]);
+        h.from(local(5001), b"\xff");
         let answer = told(&h.from(local(5001), [b"/join ", room].concat()), local(5001));
         assert_eq!(answer.len(), 1, "{answer:?}");
         assert!(answer[0].contains("not a room's name") && answer[0].len() < 300, "{answer:?}");

@@ -1,5 +1,7 @@
 //! English sentences.
 
+use pigeon_text::Charset;
+
 use super::{Marks, Sentences, list};
 use crate::command::Verb;
 use crate::language::Language;
@@ -35,9 +37,13 @@ impl Sentences for English {
                 let more = u64::from(*total).saturating_sub(u64::from(*from) + names.len() as u64);
                 format!("{}: {}", count(u64::from(*total), "room"), list(self, &names, more))
             }
-            Notice::Set(Setting::Encoding(encoding)) => {
-                format!("you read and write {}", encoding.name())
+            Notice::Set(Setting::Encoding(Charset::Auto)) => {
+                "the hub reads UTF-8 or GB18030 from you and writes what you used last".to_string()
             }
+            Notice::Set(Setting::Encoding(charset)) => format!("you read and write {charset}"),
+            Notice::NotUtf8 => "what you send is not UTF-8, so others see \\xNN in it; /encoding \
+                                gbk (or another label) says what you write"
+                .to_string(),
             Notice::Set(Setting::Language(Language::English)) => {
                 "the hub speaks English to you".to_string()
             }
@@ -155,6 +161,9 @@ impl English {
             Reason::NotAscii(label) => {
                 format!("you keep your encoding: {label} does not contain ASCII")
             }
+            Reason::TooManyEncodings => {
+                "too many encodings are read in this room; /encoding utf-8 always works".to_string()
+            }
             Reason::Password if what == Subject::Member => {
                 "this hub asks for a password: /pass SECRET".to_string()
             }
@@ -212,7 +221,7 @@ fn usage(what: Subject) -> &'static str {
         Verb::Rooms => "/rooms, or /rooms FROM with a number",
         Verb::Msg => "/msg NAME TEXT",
         Verb::History => "/history",
-        Verb::Encoding => "/encoding LABEL, such as /encoding gbk",
+        Verb::Encoding => "/encoding LABEL, such as /encoding gbk, or /encoding auto",
         Verb::Language => "/language en or /language zh",
         Verb::Quiet => "/quiet on or /quiet off",
         Verb::Help => "/help",

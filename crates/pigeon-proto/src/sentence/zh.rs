@@ -1,5 +1,7 @@
 //! Chinese sentences.
 
+use pigeon_text::Charset;
+
 use super::{Marks, Sentences, list};
 use crate::command::Verb;
 use crate::language::Language;
@@ -39,9 +41,13 @@ impl Sentences for Chinese {
                     more => format!("共 {total} 个房间：{listed}，还有 {more} 个"),
                 }
             }
-            Notice::Set(Setting::Encoding(encoding)) => {
-                format!("你的收发编码是 {}", encoding.name())
+            Notice::Set(Setting::Encoding(Charset::Auto)) => {
+                "自动识别你发来的 UTF-8 或 GB18030，并用你最近用过的编码发给你".to_string()
             }
+            Notice::Set(Setting::Encoding(charset)) => format!("你的收发编码是 {charset}"),
+            Notice::NotUtf8 => "你发来的内容不是 UTF-8，别人会看到 \\xNN；用 /encoding gbk（或别的\
+                                编码）说明你用的编码"
+                .to_string(),
             Notice::Set(Setting::Language(Language::English)) => "以后用英文提示你".to_string(),
             Notice::Set(Setting::Language(Language::Chinese)) => "以后用中文提示你".to_string(),
             Notice::Set(Setting::Quiet(true)) => "不再提示谁进来、谁离开".to_string(),
@@ -146,6 +152,9 @@ impl Chinese {
                  shift_jis、euc-kr、latin1 等"
             ),
             Reason::NotAscii(label) => format!("编码没有改：{label} 不含 ASCII，命令无法识别"),
+            Reason::TooManyEncodings => {
+                "这个房间里用的编码太多；/encoding utf-8 总是可用".to_string()
+            }
             Reason::Password if what == Subject::Member => {
                 "需要密码才能加入：/pass 密码".to_string()
             }
@@ -193,7 +202,7 @@ fn usage(what: Subject) -> &'static str {
         Verb::Rooms => "/rooms，或 /rooms 起始序号",
         Verb::Msg => "/msg 名字 内容",
         Verb::History => "/history",
-        Verb::Encoding => "/encoding 编码，例如 /encoding gbk",
+        Verb::Encoding => "/encoding 编码，例如 /encoding gbk，或 /encoding auto",
         Verb::Language => "/language zh 或 /language en",
         Verb::Quiet => "/quiet on 或 /quiet off",
         Verb::Help => "/help",

@@ -144,6 +144,7 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
     row("messages", counted.messages);
     row("commands", counted.commands);
     row("proofs asked", counted.proofs_asked);
+    row("lines withheld from strangers", counted.lines_withheld);
     for reason in Dropped::ALL.into_iter().filter(|&reason| counted.dropped(reason) > 0) {
         row(&format!("dropped: {}", reason.describe()), counted.dropped(reason));
     }

@@ -23,6 +23,7 @@ use pigeon_net::{
     Clock, Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, Waker, local_addresses,
 };
 use pigeon_proto::{Format, Language, Name};
+use pigeon_text::Charset;
 use tracing::{debug, error, info, warn};
 
 use self::console::Command;
@@ -102,6 +103,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LANGUAGE", env = "PIGEON_HUB_LANGUAGE", value_parser = locale::parse)]
     language: Option<Language>,
 
+    /// What plain members read and write until they say otherwise with /encoding: a label such as
+    /// gbk, or auto, which finds out UTF-8 and GB18030 and answers in kind
+    #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_ENCODING", default_value = "utf-8", value_parser = charset)]
+    encoding: Charset,
+
     /// The hub's name: its operator speaks under it, and those who look for hubs see it
     #[arg(long, env = "PIGEON_HUB_NAME", default_value = "hub", value_parser = name)]
     name: Name,
@@ -144,20 +150,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ADDRESS", value_parser = quantity::whole(1_u32..))]
     max_per_address: Option<u32>,
 
-    /// Messages a second from one member [default: unlimited from this machine, 50k/s from open
-    /// networks, 20/s from elsewhere]
+    /// Messages a second from one member [default: 50k/s from this machine, 5k/s from open networks,
+    /// 20/s from elsewhere]
     #[arg(long, value_name = "N/s", env = "PIGEON_HUB_RATE", value_parser = quantity::per_second)]
     rate: Option<PerSecond>,
 
-    /// Bytes a second from one member [default: unlimited, 64MiB/s, 64KiB/s]
+    /// Bytes a second from one member [default: 256MiB/s, 8MiB/s, 64KiB/s]
     #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second)]
     rate_bytes: Option<BytesPerSecond>,
 
-    /// Messages a second from all together [default: as --rate]
+    /// Messages a second from all together [default: unlimited from this machine, 50k/s from open
+    /// networks, 1k/s from elsewhere]
     #[arg(long, value_name = "N/s", env = "PIGEON_HUB_HUB_RATE", value_parser = quantity::per_second)]
     hub_rate: Option<PerSecond>,
 
-    /// Bytes a second from all together [default: as --rate-bytes]
+    /// Bytes a second from all together [default: unlimited, 64MiB/s, 3200KiB/s]
     #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second)]
     hub_rate_bytes: Option<BytesPerSecond>,
 
@@ -202,6 +209,14 @@ enum FormatArg {
     Classic,
     /// The payload untouched, to everyone but its sender
     Raw,
+}
+
+fn charset(label: &str) -> Result<Charset, String> {
+    let charset = Charset::for_label(label).map_err(|error| error.to_string())?;
+    match charset.is_ascii_compatible() {
+        true => Ok(charset),
+        false => Err(format!("{charset} does not contain ASCII, so commands could not be read")),
+    }
 }
 
 fn name(text: &str) -> Result<Name, String> {
@@ -393,6 +408,7 @@ fn config(
         notices_up_to: args.notices_up_to,
         name: args.name.clone(),
         language: args.language(),
+        encoding: args.encoding,
         discovery,
         hash_keys: random::hash_keys()?,
         secret: random::bytes()?,

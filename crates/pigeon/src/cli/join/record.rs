@@ -143,6 +143,7 @@ pub(super) fn notice(time: &Zoned, room: Option<&RoomName>, notice: &Notice) -> 
             ]);
         }
         Notice::Gone(_) => fields.push(("reason", word())),
+        Notice::NotUtf8 => fields.push(("hint", word())),
         Notice::Help | Notice::Probe(_) => {}
     }
     json::counts(&fields)
@@ -159,6 +160,7 @@ fn kind(notice: &Notice) -> &'static str {
         Notice::MsgFrom { .. } | Notice::MsgTo { .. } => "private",
         Notice::Said { .. } => "said",
         Notice::Gone(_) => "gone",
+        Notice::NotUtf8 => "hint",
         Notice::Help => "help",
         Notice::Probe(_) => "probe",
     }
