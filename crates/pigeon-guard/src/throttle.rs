@@ -46,14 +46,27 @@ impl Throttle {
 
     /// Whether one more answer may go to a sender. Nothing is counted.
     pub fn has_room(&self, now: Instant, sender: &impl Hash) -> bool {
+        self.bucket(sender).is_none_or(|bucket| bucket.has_room(now, self.cost))
+    }
+
+    /// Whether a sender has taken more than a second's worth in advance.
+    pub fn is_behind(&self, now: Instant, sender: &impl Hash) -> bool {
+        self.bucket(sender).is_some_and(|bucket| !bucket.has_room(now, Duration::ZERO))
+    }
+
+    fn bucket(&self, sender: &impl Hash) -> Option<Bucket> {
         let (set, tag) = self.place(sender);
-        let entries = self.entries.get(set..set + WAYS).unwrap_or_default();
-        let known = entries.iter().find(|entry| entry.tag == tag);
-        known.is_none_or(|entry| entry.bucket.has_room(now, self.cost))
+        let entries = self.entries.get(set..set + WAYS)?;
+        entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.bucket)
     }
 
     /// Counts an answer to a sender.
     pub fn take(&mut self, now: Instant, sender: &impl Hash) {
+        self.take_cost(now, sender, self.cost);
+    }
+
+    /// Counts what costs a sender so much of its time.
+    pub fn take_cost(&mut self, now: Instant, sender: &impl Hash, cost: Duration) {
         self.entries.resize(ENTRIES, Entry::default());
         let (set, tag) = self.place(sender);
         let entries = &mut self.entries[set..set + WAYS];
@@ -65,7 +78,7 @@ impl Throttle {
         if entry.tag != tag {
             *entry = Entry { tag, bucket: Bucket::default() };
         }
-        entry.bucket.take(now, self.cost);
+        entry.bucket.take(now, cost);
     }
 
     /// The first entry of a sender's set, and its tag, which is never that of an empty entry.

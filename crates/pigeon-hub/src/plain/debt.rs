@@ -92,6 +92,12 @@ impl Debt {
         self.bytes = self.bytes.saturating_sub(elapsed);
     }
 
+    /// The time in which messages and bytes are worked off.
+    pub(crate) fn owed(self) -> Duration {
+        let units = (self.messages & MESSAGES).max(self.bytes);
+        Duration::from_nanos(u64::from(units) * UNIT as u64)
+    }
+
     /// Whether all messages are worked off.
     pub(crate) fn is_none(self) -> bool {
         self.messages & MESSAGES == 0 && self.bytes == 0

@@ -15,6 +15,7 @@
 //! one that has waited longest is at hand: a flood of forged senders pushes out itself.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
@@ -366,6 +367,11 @@ impl Members {
         }
     }
 
+    /// The time in which a member works off what it has said, from when it was heard last.
+    pub(crate) fn owed(&self, slot: Slot) -> Duration {
+        self.record(slot).debt.owed()
+    }
+
     /// Takes an answer to a heartbeat out of what a member that was just heard may get.
     pub(crate) fn may_answer(&mut self, slot: Slot) -> bool {
         self.record_mut(slot).debt.take_answer()
@@ -499,8 +505,6 @@ impl PlainMembers for Members {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const DOOR: SocketId = SocketId::FIRST;

@@ -488,6 +488,9 @@ impl Plain {
         datagram: &Received<'_>,
     ) -> Result<Slot, Dropped> {
         let (from, origin) = (datagram.from, core.config().sources.origin(datagram.from.ip()));
+        if !self.strangers.may_come(now, from) {
+            return Err(Dropped::RateLimited);
+        }
         let outcome = match self.members.can_answer_from(datagram.local) {
             true => {
                 let cx = self.context_at(now, datagram.socket);
@@ -705,6 +708,8 @@ impl Plain {
                 if let Some(room) = *room {
                     self.delivery.exit(room, self.members.style(slot));
                 }
+                let (place, owed) = (self.members.address(slot), self.members.owed(slot));
+                self.strangers.leaves(self.members.heard(slot), place, owed);
                 self.members.remove(slot);
             }
             Output::Renamed { .. } => {}

@@ -5,6 +5,7 @@
 //! the hub, for ever; or somebody forges an address to have lines sent there.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use pigeon_datagram::Instant;
 use pigeon_guard::Throttle;
@@ -16,10 +17,11 @@ const TO_PORT: u32 = 1;
 /// seconds.
 const TO_ADDRESS: u32 = 20;
 
-/// Lines lately sent to addresses that are not members.
+/// Lines lately sent to addresses that are not members, and what some of them said when they were.
 pub(super) struct Strangers {
     by_port: Throttle,
     by_address: Throttle,
+    owed: Throttle,
 }
 
 impl Strangers {
@@ -28,7 +30,21 @@ impl Strangers {
         Strangers {
             by_port: Throttle::new((a << 64 | b).to_be_bytes(), TO_PORT),
             by_address: Throttle::new((c << 64 | d).to_be_bytes(), TO_ADDRESS),
+            owed: Throttle::new((b << 64 | c).to_be_bytes(), 1),
         }
+    }
+
+    /// A member leaves that owes so much time for what it said. Its debt is not forgotten: otherwise
+    /// `quit` would be a way around its rate.
+    pub(super) fn leaves(&mut self, now: Instant, place: SocketAddr, owed: Duration) {
+        if owed > Duration::ZERO {
+            self.owed.take_cost(now, &(place.ip(), place.port()), owed);
+        }
+    }
+
+    /// Whether it may come again: those who left owing a second's worth or more wait for it.
+    pub(super) fn may_come(&self, now: Instant, place: SocketAddr) -> bool {
+        !self.owed.is_behind(now, &(place.ip(), place.port()))
     }
 
     /// Whether a line may go to an address now, which counts as `counted_as`. Counts it if so.

@@ -323,6 +323,31 @@ fn by_default_those_beyond_say_twenty_a_second() {
     assert_eq!(flood(&mut h, beyond(7), 400, 50 * MILLISECOND, "steady"), 400);
 }
 
+#[test]
+fn leaving_and_coming_again_is_no_way_around_the_rate() {
+    for format in FORMATS {
+        let rate = limited(messages(20), Rate::UNLIMITED);
+        let mut h = Harness::new(Config { doors: vec![Door::of(format)], ..rate });
+        h.join(&[local(5001)]);
+        let before = h.hub.statistics().messages;
+        for n in 0..10_000 {
+            h.from(local(5002), format!("message {n}"));
+            if n % 15 == 14 {
+                h.from(local(5002), "quit");
+            }
+            h.now = h.now + MILLISECOND;
+        }
+        // Ten seconds of the rate, and two bursts.
+        let passed = h.hub.statistics().messages - before;
+        assert!((200..=240).contains(&passed), "{format:?}: {passed}");
+        // Who quits after a few words may come again at once.
+        h.from(local(5003), "a few words");
+        h.from(local(5003), "quit");
+        h.from(local(5003), "and a few more");
+        assert!(h.is_member(local(5003)));
+    }
+}
+
 // What costs nothing.
 
 #[test]
