@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use pigeon_proto::{Answer, Notice, Setting};
-use pigeon_text::{Encoding, escape};
+use pigeon_text::{Charset, Encoding, escape};
 
 use crate::drain::Sent;
 
@@ -72,7 +72,7 @@ impl Readers {
             let name = granted.and_then(|name| std::str::from_utf8(name).ok());
             let in_words = name.and_then(|name| Encoding::for_label(name).ok());
             let set = match Notice::parse(bytes) {
-                Some(Notice::Set(Setting::Encoding(encoding))) => Some(encoding),
+                Some(Notice::Set(Setting::Encoding(Charset::Fixed(encoding)))) => Some(encoding),
                 _ => in_words,
             };
             self.0.entry(*to).or_default().extend(set);

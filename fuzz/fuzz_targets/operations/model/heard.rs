@@ -66,6 +66,11 @@ impl Heard {
         self.foreign.insert(address);
     }
 
+    /// Whether an address has written nothing but UTF-8.
+    pub(super) fn writes_utf8(&self, address: SocketAddr) -> bool {
+        !self.foreign.contains(&address)
+    }
+
     /// The last line this address got, or nothing.
     pub(super) fn last(&self, address: SocketAddr) -> &[u8] {
         self.last.get(&address).map_or(&b""[..], |line| &line.bytes)
@@ -94,7 +99,7 @@ impl Heard {
     ) -> bool {
         let Some(line) = self.last.get(&from) else { return false };
         (!before || line.bytes != b"Bye!")
-            && !self.foreign.contains(&from)
+            && self.writes_utf8(from)
             && line.bytes.trim_ascii().len() >= 8
             && now - line.since <= ECHO_MEMORY
             && place.is_some_and(|room| *room == line.room)
