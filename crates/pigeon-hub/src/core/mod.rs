@@ -8,12 +8,14 @@
 //!
 //! - [`state`]: [`Core`] and what can happen to it. Its parts own what they hold: [`members`],
 //!   [`names`], [`grants`] (how a name comes back), [`rooms`], [`presence`] (who came and went,
-//!   gathered), [`bans`], [`kicks`], [`per_address`], [`guesses`] at the password, [`rates`] of all together.
+//!   gathered), [`bans`], [`kicks`], [`capacity`] (counted by [`per_address`]), [`guesses`] at the
+//!   password, [`rates`] of all together.
 //! - [`commands`]: what a member may ask for.
 //! - [`message`]: a message as data, and the batch between two drains.
 //! - [`input`] and [`output`]: what comes from links and what goes to them. [`id`]: who and where.
 
 pub(crate) mod bans;
+pub(crate) mod capacity;
 mod commands;
 mod grants;
 mod guesses;

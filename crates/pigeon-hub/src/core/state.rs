@@ -4,7 +4,7 @@
 //! next change, so that no link ever finds a member or a room that it has not heard of.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ahash::RandomState;
@@ -18,6 +18,7 @@ use pigeon_proto::{
 use subtle::ConstantTimeEq;
 
 use super::bans::Bans;
+use super::capacity::Capacity;
 use super::grants::{self, Gone, Grants, Holder};
 use super::guesses::Guesses;
 use super::id::{LinkId, MemberId, RoomId, Slot};
@@ -27,7 +28,6 @@ use super::members::{Members, Trait};
 use super::message::{Batch, Caller, Identity, Message, Speaker, Speech};
 use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;
-use super::per_address::PerAddress;
 use super::rates::Buckets;
 use super::rooms::{Room, Rooms};
 use crate::config::{Config, PerOrigin};
@@ -39,10 +39,6 @@ const DESERTED: Duration = Duration::from_secs(11);
 
 /// How long somebody must have had a name for it to be kept after a time-out.
 const KEPT_AFTER: Duration = Duration::from_secs(60);
-
-/// The most members from one IPv6 /64 of an open network, or as many as one address may have where
-/// that is more: a large school, and not all of the hub.
-const MAX_PER_NETWORK: usize = 4_096;
 
 /// A member of another link than the plain one, which has no table of its own here.
 struct Guest {
@@ -57,11 +53,7 @@ pub(crate) struct Core {
     names: Names,
     grants: Grants,
     rooms: Rooms,
-    per_address: PerAddress,
-    /// Members by IPv6 /64 of open networks.
-    per_network: PerAddress,
-    /// How many members come from beyond the open networks.
-    beyond: usize,
+    capacity: Capacity,
     bans: Bans,
     kicks: Kicks,
     guesses: Guesses,
@@ -94,9 +86,7 @@ impl Core {
             names: Names::new(keys, seal.clone(), of_hub),
             grants: Grants::new(keys),
             rooms: Rooms::new(keys),
-            per_address: PerAddress::new(keys),
-            per_network: PerAddress::new(keys),
-            beyond: 0,
+            capacity: Capacity::new(keys),
             bans: Bans::default(),
             kicks: Kicks::new(keys),
             guesses: Guesses::new(keys),
@@ -126,6 +116,10 @@ impl Core {
 
     pub(crate) fn statistics_mut(&mut self) -> &mut Statistics {
         &mut self.statistics
+    }
+
+    pub(crate) fn capacity(&self) -> &Capacity {
+        &self.capacity
     }
 
     pub(crate) fn seal(&self) -> &Seal {
@@ -266,17 +260,17 @@ impl Core {
             return Err(Dropped::Kicked);
         }
         let needs_password = self.config.password.is_some();
-        self.check_address(source)?;
+        self.capacity.check_address(&self.config, source)?;
         if !needs_password {
             self.check_room(cx.home)?;
         }
         // Last: for a newcomer that would be refused anyway nobody gives way.
-        if self.is_full_for(source.origin) {
+        if self.capacity.is_full_for(&self.config, source.origin) {
             return Err(Dropped::HubFull);
         }
         let member = self.members.insert(link);
         let slot = member.slot();
-        self.count_in(source);
+        self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
             self.guests.insert(slot, Guest { label: label(), source });
         }
@@ -306,7 +300,7 @@ impl Core {
         let named = self.names.remove(slot);
         self.guests.remove(&slot);
         self.members.remove(slot);
-        self.count_out(source);
+        self.capacity.remove(&self.config, source);
         self.statistics.count_left(reason);
         let name = named.as_ref().map(|named| named.name.clone());
         if let (Some(named), Some(room)) = (named, room_name) {
@@ -452,74 +446,6 @@ impl Core {
             Some(most) if here >= most => Err(Dropped::RoomFull),
             _ => Ok(()),
         }
-    }
-
-    /// Whether there is no place for a newcomer from there.
-    pub(crate) fn is_full_for(&self, origin: Origin) -> bool {
-        self.is_full() || origin == Origin::Beyond && self.is_at_bound_beyond()
-    }
-
-    /// Whether the hub has as many members as it may have.
-    pub(crate) fn is_full(&self) -> bool {
-        self.members.len() >= self.config.max_members
-    }
-
-    /// Whether as many members come from beyond the open networks as may: three quarters of all. So
-    /// strangers never lock out those nearby.
-    pub(crate) fn is_at_bound_beyond(&self) -> bool {
-        let most = self.config.max_members;
-        self.beyond >= most - most / 4
-    }
-
-    /// Whether an address, and the network it is in, take one more member.
-    fn check_address(&self, source: Source) -> Result<(), Dropped> {
-        let Some(most) = self.config.max_per_address else { return Ok(()) };
-        let here = self.counted_as(source.ip).map_or(0, |ip| self.per_address.at(ip));
-        let network = self.network_of(source).map_or(0, |ip| self.per_network.at(ip));
-        match here >= most || network >= most.max(MAX_PER_NETWORK) {
-            true if self.counted_as(source.ip).is_some() => Err(Dropped::AddressFull),
-            _ => Ok(()),
-        }
-    }
-
-    fn count_in(&mut self, source: Source) {
-        self.beyond += usize::from(source.origin == Origin::Beyond);
-        if let Some(ip) = self.counted_as(source.ip) {
-            self.per_address.add(ip);
-        }
-        if let Some(ip) = self.network_of(source) {
-            self.per_network.add(ip);
-        }
-    }
-
-    fn count_out(&mut self, source: Source) {
-        self.beyond -= usize::from(source.origin == Origin::Beyond);
-        if let Some(ip) = self.counted_as(source.ip) {
-            self.per_address.remove(ip);
-        }
-        if let Some(ip) = self.network_of(source) {
-            self.per_network.remove(ip);
-        }
-    }
-
-    /// The IPv6 /64 of a member in an open network, where whoever has one address has them all just
-    /// as well. Elsewhere the /64 counts as one address.
-    fn network_of(&self, source: Source) -> Option<IpAddr> {
-        match source.ip {
-            IpAddr::V6(v6) if source.origin == Origin::Open => self
-                .config
-                .max_per_address
-                .map(|_| Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()),
-            _ => None,
-        }
-    }
-
-    /// Under which address a member from this one is counted, if at all.
-    fn counted_as(&self, ip: IpAddr) -> Option<IpAddr> {
-        let config = &self.config;
-        let counts =
-            config.max_per_address.is_some() && (config.loopback_counts || !ip.is_loopback());
-        counts.then(|| config.sources.counted_as(ip))
     }
 
     // Names.

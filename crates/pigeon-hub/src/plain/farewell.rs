@@ -1,4 +1,4 @@
-//! The goodbye to everybody when the hub stops.
+//! The goodbye to everybody when the hub stops, and the goodbyes of hubs as they come back.
 
 use std::ops::Range;
 
@@ -37,4 +37,11 @@ impl Farewell {
         }
         None
     }
+}
+
+/// Whether this is what a hub says to a member that it drops. From an address that is not a member it
+/// is an echo, or another hub's: if that joined, the same would begin again after each time-out.
+pub(super) fn is_farewell(format: Format, payload: &[u8]) -> bool {
+    let text = payload.trim_ascii();
+    text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
 }

@@ -15,14 +15,19 @@
 //! - `delivery`: everything on its way out. In it `runs` and `run`: the messages of one batch and
 //!   the trains that carry them; `render` and `renderer`: what they look like; `lines` and
 //!   `outgoing`: what the hub says of its own, and to whom; `farewell`: the last of it.
-//! - `discovery`: hubs that are looked for. `strangers`: how often those get a line who are not members.
+//! - `joining`: how a sender becomes a member; `strangers`: how often an address that is not a member
+//!   gets a line. `limits`: what a member may say; `encodings`: what it reads.
+//! - `discovery`: hubs that are looked for.
 
 mod debt;
 mod delivery;
 mod discovery;
 mod doors;
 mod echo;
+mod encodings;
 mod farewell;
+mod joining;
+mod limits;
 mod lines;
 mod locals;
 pub(crate) mod members;
@@ -33,14 +38,12 @@ mod run;
 mod runs;
 mod strangers;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Received, SocketId, Transmit};
-use pigeon_guard::{Code, Origin};
+use pigeon_datagram::{Instant, Received, SocketId, Transmit};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
-    BYE, Command, Format, Incoming, Label, Nonce, Notice, Prove, Reason, Refusal, Secret, Setting,
-    Subject, Verb,
+    Command, Format, Incoming, Label, Nonce, Notice, Reason, Secret, Setting, Subject, Verb,
 };
 use pigeon_text::{Charset, Encoding};
 
@@ -53,9 +56,9 @@ use self::outgoing::Route;
 use self::run::Style;
 use self::strangers::Strangers;
 use crate::core;
-use crate::core::id::{LinkId, MemberId, RoomId, Slot};
-use crate::core::input::{Context, Input, Source};
-use crate::core::message::{Caller, Entry};
+use crate::core::id::{MemberId, Slot};
+use crate::core::input::{Context, Input};
+use crate::core::message::Caller;
 use crate::core::output::Output;
 use crate::core::rooms::Room;
 use crate::core::state::Core;
@@ -68,10 +71,6 @@ const MAX_TIMEOUTS_A_CALL: usize = 1_024;
 
 /// In the raw format data may repeat by itself: only the third echo in a row is one.
 const RAW_ECHOES: u8 = 3;
-
-/// A datagram of at least this many bytes, from an address that has not proved itself, is answered
-/// by `/prove TOKEN`, which is shorter.
-const PROVABLE: usize = 64;
 
 /// The first byte under the code that a nonce is turned into.
 const CHANCE: u8 = 3;
@@ -169,7 +168,7 @@ impl Plain {
         let member = self.members.find(datagram.socket, from);
         // What it means shows in ASCII, which is the same in every encoding that a member may read.
         let incoming = Incoming::parse(format, datagram.payload);
-        if member.is_none() && is_farewell(format, datagram.payload) {
+        if member.is_none() && farewell::is_farewell(format, datagram.payload) {
             return Err(Dropped::Reply);
         }
         match incoming {
@@ -188,7 +187,9 @@ impl Plain {
         let charset = member.map_or(own, |slot| self.members.charset(slot));
         let encoding = match charset {
             // What is too long for a message in any encoding is refused as it is.
-            _ if is_too_long(datagram.payload, core.config().most_text(format)) => Encoding::UTF_8,
+            _ if render::is_too_long(datagram.payload, core.config().most_text(format)) => {
+                Encoding::UTF_8
+            }
             _ if matches!(incoming, Incoming::Command(line) if Command::is_too_long(line)) => {
                 Encoding::UTF_8
             }
@@ -217,35 +218,6 @@ impl Plain {
         let outcome = self.apply(&mut cx, member, text.as_bytes(), incoming);
         self.decoded = text;
         outcome
-    }
-
-    /// Rejects over-limit datagrams before they are decoded or compared with what was sent.
-    fn refuse_unread(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        datagram: &Received<'_>,
-        member: Option<Slot>,
-    ) -> Result<(), Dropped> {
-        let Some(slot) = member else {
-            return self.may_join(core, now, datagram);
-        };
-        let length = datagram.payload.len();
-        let rate = *core.config().rate.get(self.members.origin(slot));
-        if !self.members.may_spend(slot, now, rate, length) {
-            self.members.touch(slot, now, datagram.local);
-            return Err(self.warn(core, slot, Dropped::RateLimited));
-        }
-        if self.members.charset(slot) == Charset::default() {
-            return Ok(());
-        }
-        if is_too_long(datagram.payload, core.config().most_text(self.members.format(slot))) {
-            self.members.touch(slot, now, datagram.local);
-            self.spend(core, slot, now, length)?;
-            let text = datagram.payload.trim_ascii().len();
-            return Err(self.not_sent(core, slot, Dropped::TextTooLong, text));
-        }
-        Ok(())
     }
 
     /// Applies a datagram in UTF-8.
@@ -374,30 +346,6 @@ impl Plain {
         outcome.map_err(|reason| self.not_sent(core, slot, reason, text.len()))
     }
 
-    /// Whether a text fits a datagram once it is wrapped, and the batch.
-    fn check_size(
-        &mut self,
-        core: &Core,
-        slot: Slot,
-        room: RoomId,
-        text: &[u8],
-    ) -> Result<(), Dropped> {
-        let format = self.members.format(slot);
-        if text.len() > core.config().most_text(format) {
-            return Err(Dropped::TextTooLong);
-        }
-        if !render::fits(text, format) {
-            let name = core.name(slot).map_or("", |name| name.as_str());
-            let caller = Caller::Address(self.members.address(slot));
-            let entry = Entry { member: None, name, caller, text };
-            let style = Style { format, encoding: Encoding::UTF_8 };
-            if self.delivery.length(&entry, style) > MAX_PAYLOAD_V4 {
-                return Err(Dropped::TextTooLong);
-            }
-        }
-        if self.delivery.fits(room, text, format) { Ok(()) } else { Err(Dropped::BatchFull) }
-    }
-
     /// Stops what comes back as it was sent.
     fn stop_echo(
         &mut self,
@@ -416,264 +364,6 @@ impl Plain {
             return Err(Dropped::Echo);
         }
         Ok(())
-    }
-
-    // Joining.
-
-    /// Whether a sender may become a member. Asks it to prove its address, if it must.
-    fn may_join(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        datagram: &Received<'_>,
-    ) -> Result<(), Dropped> {
-        if core.is_kicked(now, || label_of(datagram.from)) {
-            self.refuse(core, now, datagram, Dropped::Kicked);
-            return Err(Dropped::Kicked);
-        }
-        match core.config().sources.origin(datagram.from.ip()) {
-            Origin::Beyond => {
-                self.ask_for_proof(core, now, datagram);
-                Err(Dropped::Unproved)
-            }
-            Origin::Loopback | Origin::Open => Ok(()),
-        }
-    }
-
-    /// `/prove TOKEN`: nothing is remembered of whoever is asked but when.
-    fn ask_for_proof(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>) {
-        if datagram.payload.len() < PROVABLE || !self.may_be_told(core, now, datagram.from) {
-            return;
-        }
-        core.statistics_mut().proofs_asked += 1;
-        let proof = core.seal().proof(now, datagram.from, &proved_of(datagram.socket)).letters();
-        let route = Route::back(datagram);
-        self.send(core, route, |bytes| Prove { token: &proof }.write(bytes));
-    }
-
-    /// Whether a line may go to an address that is not a member.
-    fn may_be_told(&mut self, core: &mut Core, now: Instant, to: SocketAddr) -> bool {
-        let counted_as = core.config().sources.counted_as(to.ip());
-        let may = self.strangers.take(now, to, counted_as);
-        core.statistics_mut().lines_withheld += u64::from(!may);
-        may
-    }
-
-    /// Somebody sends back what it was asked to prove itself with.
-    fn prove(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        datagram: &Received<'_>,
-        member: Option<Slot>,
-        prove: Prove<'_>,
-    ) -> Result<(), Dropped> {
-        let is_proof = |proof: Code| proof.has_letters(prove.token);
-        let about = proved_of(datagram.socket);
-        if !core.seal().proofs(now, datagram.from, &about).any(is_proof) {
-            return Err(Dropped::BadProof);
-        }
-        match member {
-            Some(slot) => self.members.touch(slot, now, datagram.local),
-            None => drop(self.join(core, now, datagram)?),
-        }
-        Ok(())
-    }
-
-    /// Makes a sender a member.
-    fn join(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        datagram: &Received<'_>,
-    ) -> Result<Slot, Dropped> {
-        let (from, origin) = (datagram.from, core.config().sources.origin(datagram.from.ip()));
-        if !self.strangers.may_come(now, from) {
-            return Err(Dropped::RateLimited);
-        }
-        let outcome = match self.members.can_answer_from(datagram.local) {
-            true => {
-                let cx = self.context_at(now, datagram.socket);
-                let source = Source { ip: from.ip(), origin };
-                core.join(&cx, LinkId::PLAIN, source, &|| label_of(from))
-            }
-            false => Err(Dropped::LocalsFull),
-        };
-        if let Err(reason) = outcome
-            && (reason != Dropped::HubFull || self.gives_way(core, origin).is_none())
-        {
-            self.refuse(core, now, datagram, reason);
-        }
-        let slot = outcome?.slot();
-        self.members.insert(slot, (datagram.socket, from), origin, now);
-        self.members.speaks_to(slot, datagram.local);
-        self.members.set_charset(slot, core.config().charset(self.members.format(slot)));
-        Ok(slot)
-    }
-
-    /// Removes the member that gives way to a newcomer from there, which was refused because the hub
-    /// is full. False if there is none. The core's outputs must be taken before the newcomer tries
-    /// again, because it may get the same slot.
-    pub(crate) fn displace(&mut self, core: &mut Core, now: Instant, origin: Origin) -> bool {
-        let Some(slot) = self.gives_way(core, origin) else { return false };
-        core.leave(&self.context_at(now, self.members.socket(slot)), slot, Left::Displaced);
-        true
-    }
-
-    /// Who that is: the member that waits longest of those that were heard once. It may be forged, and
-    /// if not, its next datagram makes it a member again.
-    fn gives_way(&self, core: &Core, newcomer: Origin) -> Option<Slot> {
-        let (near, beyond) = (|| self.members.heard_once(false), || self.members.heard_once(true));
-        match newcomer {
-            _ if !core.is_full_for(newcomer) => None,
-            // Where those from beyond are at their bound, only one of them makes a place.
-            Origin::Beyond => beyond().or_else(|| near().filter(|_| !core.is_at_bound_beyond())),
-            Origin::Loopback | Origin::Open => near().or_else(beyond),
-        }
-    }
-
-    /// Says to a sender why it is not a member: in one line never longer than what it sent.
-    fn refuse(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>, reason: Dropped) {
-        let why = match reason {
-            Dropped::Kicked => Reason::Kicked,
-            Dropped::HubFull => Reason::HubFull,
-            Dropped::RoomFull => Reason::RoomFull,
-            Dropped::LocalsFull => Reason::TooManyAddresses,
-            _ => Reason::AddressFull,
-        };
-        let notice = Notice::Refused(Refusal::new(Subject::Member, why));
-        let format = self.members.doors().at(datagram.socket).format;
-        let line = match Incoming::parse(format, datagram.payload) {
-            Incoming::Heartbeat { padded: true } => notice.to_bytes(),
-            _ => match lines::line(&notice, core.config().language, format) {
-                Some(line) => self.in_own_encoding(core, &line, format),
-                None => return,
-            },
-        };
-        if line.len() <= datagram.payload.len() && self.may_be_told(core, now, datagram.from) {
-            // Two full hubs would refuse each other's refusals for ever.
-            let route = Route::back(datagram);
-            self.delivery.send_line(core.statistics_mut(), now, route, &line);
-        }
-    }
-
-    /// A line in what those read here who have chosen nothing.
-    fn in_own_encoding(&self, core: &Core, line: &str, format: Format) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let encoding = written(core.config().charset(format));
-        render::encode(encoding, line, core.config().language, &mut bytes);
-        bytes
-    }
-
-    // Encodings.
-
-    /// Whether a member may read and write this in the room that it is in.
-    fn may_read(&self, core: &Core, slot: Slot, charset: Charset) -> bool {
-        let room = core.room_of(slot).map(Room::id);
-        room.is_none_or(|room| self.has_encoding(core, room, written(charset)))
-    }
-
-    /// Whether a room takes a reader of this encoding.
-    fn has_encoding(&self, core: &Core, room: RoomId, encoding: Encoding) -> bool {
-        self.delivery.takes_encoding(room, encoding, written(core.config().encoding))
-    }
-
-    /// A member whose encoding is found out has used this one, and gets it from now on.
-    fn write_in(&mut self, core: &Core, slot: Slot, used: Encoding) {
-        if self.members.charset(slot) == Charset::Auto && self.members.encoding(slot) != used {
-            let before = self.members.style(slot);
-            self.members.set_used(slot, used);
-            self.change(core, slot, before);
-        }
-    }
-
-    /// A member comes to a room. Where the room takes no further encoding, it reads what the hub
-    /// does from now on, and is told.
-    fn enter(&mut self, core: &mut Core, now: Instant, slot: Slot, room: RoomId) {
-        if !self.has_encoding(core, room, self.members.encoding(slot)) {
-            let own = core.config().charset(self.members.format(slot));
-            self.members.set_charset(slot, own);
-            let what = Subject::Command(Verb::Encoding);
-            let refused = Refusal::new(what, Reason::TooManyEncodings);
-            self.tell(core, now, slot, &Notice::Refused(refused));
-            self.tell(core, now, slot, &Notice::Set(Setting::Encoding(own)));
-            core.statistics_mut().count_dropped(Dropped::EncodingsFull);
-        }
-        self.delivery.enter(room, core.id(slot), self.members.style(slot));
-    }
-
-    /// Says to a member once that what it sends is not UTF-8, if that is what it is read in.
-    fn hint(&mut self, core: &mut Core, slot: Slot, payload: &[u8]) {
-        let concerns = self.members.format(slot) != Format::Raw
-            && self.members.charset(slot) == Charset::default()
-            && !self.members.has(slot, Flag::Hinted);
-        if concerns && std::str::from_utf8(payload).is_err() {
-            self.members.set(slot, Flag::Hinted, true);
-            core.reply(core.id(slot), Notice::NotUtf8);
-        }
-    }
-
-    // Limits.
-
-    /// Takes a message out of the member's rate and the hub's.
-    fn spend(
-        &mut self,
-        core: &mut Core,
-        slot: Slot,
-        now: Instant,
-        bytes: usize,
-    ) -> Result<(), Dropped> {
-        let origin = self.members.origin(slot);
-        let config = core.config();
-        let (rate, hub_rate) = (*config.rate.get(origin), *config.hub_rate.get(origin));
-        if rate.is_unlimited() && hub_rate.is_unlimited() {
-            return Ok(());
-        }
-        // Without the password it has its line, and heartbeats do not make the hub forget that.
-        let is_in = core.room_of(slot).is_some();
-        if is_in && self.members.is_rested(slot) && core.is_rate_full(now, origin) {
-            self.members.set(slot, Flag::Warned, false);
-        }
-        if !self.members.may_spend(slot, now, rate, bytes) {
-            return Err(self.warn(core, slot, Dropped::RateLimited));
-        }
-        if !core.take_rate(now, origin, bytes) {
-            return Err(self.warn(core, slot, Dropped::HubRateLimited));
-        }
-        self.members.spend(slot, rate, bytes);
-        Ok(())
-    }
-
-    /// Says to a member which limit it has run into: once, until it has kept within it again.
-    fn warn(&mut self, core: &mut Core, slot: Slot, reason: Dropped) -> Dropped {
-        if !self.members.has(slot, Flag::Warned) {
-            self.members.set(slot, Flag::Warned, true);
-            let rate = *core.config().rate.get(self.members.origin(slot));
-            let why = match reason {
-                Dropped::NoPassword => Reason::Password,
-                Dropped::RateLimited => {
-                    Reason::Rate { messages: rate.messages.map(u64::from), bytes: rate.bytes }
-                }
-                _ => Reason::HubRate,
-            };
-            core.refuse(core.id(slot), Subject::Say, why);
-        }
-        reason
-    }
-
-    /// Says to a member that its text was not sent, and why.
-    fn not_sent(&mut self, core: &mut Core, slot: Slot, reason: Dropped, length: usize) -> Dropped {
-        let most = core.config().most_text(self.members.format(slot));
-        let why = match reason {
-            Dropped::TextTooLong if length > most => {
-                Reason::TooLong { length: length as u64, most: most as u64 }
-            }
-            Dropped::TextTooLong => Reason::Wrapped,
-            Dropped::NoPassword => Reason::Password,
-            _ => Reason::Overloaded,
-        };
-        core.refuse(core.id(slot), Subject::Say, why);
-        reason
     }
 
     // Outputs of the core.
@@ -837,41 +527,6 @@ impl Plain {
     fn send(&mut self, core: &mut Core, route: Route, write: impl FnOnce(&mut Vec<u8>)) {
         self.delivery.send(core.statistics_mut(), route, write);
     }
-}
-
-/// What this link calls a member at an address.
-fn label_of(address: SocketAddr) -> Label {
-    match address.ip().to_canonical() {
-        IpAddr::V4(v4) => Label::from(SocketAddr::from((v4, address.port()))),
-        IpAddr::V6(_) => Label::from(address),
-    }
-}
-
-/// Whether a text is too long for a message in any encoding: it may shrink by half in UTF-8, from the
-/// four bytes of a character in GB18030.
-fn is_too_long(payload: &[u8], most: usize) -> bool {
-    payload.len() / 2 > most && payload.trim_ascii().len() / 2 > most
-}
-
-/// What those are written in at first who read this.
-fn written(charset: Charset) -> Encoding {
-    match charset {
-        Charset::Auto => Encoding::UTF_8,
-        Charset::Fixed(encoding) => encoding,
-    }
-}
-
-/// What a proof is about besides the address: the door, of which each has members of its own.
-fn proved_of(socket: SocketId) -> [u8; 2] {
-    socket.number().to_be_bytes()
-}
-
-/// Whether this is what a hub says to somebody it has dropped, come back from an address that is not
-/// a member: an echo service, or another hub. Joining it again would begin the same after each
-/// time-out, for ever.
-fn is_farewell(format: Format, payload: &[u8]) -> bool {
-    let text = payload.trim_ascii();
-    text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
 }
 
 #[cfg(test)]

@@ -59,6 +59,12 @@ pub(super) fn most(text: &[u8], format: Format) -> usize {
     }
 }
 
+/// Whether a text is too long for a message in any encoding: it may shrink by half in UTF-8, from the
+/// four bytes of a character in GB18030.
+pub(super) fn is_too_long(payload: &[u8], most: usize) -> bool {
+    payload.len() / 2 > most && payload.trim_ascii().len() / 2 > most
+}
+
 /// Appends a line in an encoding, so that no terminal takes its bytes for controls. One that grows
 /// beyond a datagram is neither cut nor lost without a word.
 pub(super) fn encode(encoding: Encoding, line: &str, language: Language, out: &mut Vec<u8>) {

@@ -1,0 +1,98 @@
+//! Whether there is a place for one more member: in the hub, for addresses beyond the open networks, at
+//! one IP address, and in one IPv6 network.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use pigeon_guard::Origin;
+
+use super::input::Source;
+use super::per_address::PerAddress;
+use crate::config::Config;
+use crate::statistics::Dropped;
+
+/// The most members from one IPv6 /64 of an open network, or `max_per_address` where that is more: a
+/// large school, and not all of the hub.
+const MAX_PER_NETWORK: usize = 4_096;
+
+/// How many members there are, and where they come from.
+pub(crate) struct Capacity {
+    total: usize,
+    /// Members from beyond the open networks.
+    beyond: usize,
+    by_address: PerAddress,
+    /// Members by IPv6 /64 of open networks.
+    by_network: PerAddress,
+}
+
+impl Capacity {
+    pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
+        let by = || PerAddress::new(hash_keys);
+        Capacity { total: 0, beyond: 0, by_address: by(), by_network: by() }
+    }
+
+    /// Whether the hub has no place for a newcomer of this origin.
+    pub(crate) fn is_full_for(&self, config: &Config, origin: Origin) -> bool {
+        self.total >= config.max_members
+            || origin == Origin::Beyond && self.is_at_bound_beyond(config)
+    }
+
+    /// Whether three quarters of all places belong to members from beyond the open networks. They get
+    /// no more, so strangers never lock out members nearby.
+    pub(crate) fn is_at_bound_beyond(&self, config: &Config) -> bool {
+        let most = config.max_members;
+        self.beyond >= most - most / 4
+    }
+
+    /// Whether an address, and the network it is in, take one more member.
+    pub(crate) fn check_address(&self, config: &Config, source: Source) -> Result<(), Dropped> {
+        let (Some(most), Some(ip)) = (config.max_per_address, counted_as(config, source.ip)) else {
+            return Ok(());
+        };
+        let in_network = network_of(config, source).map_or(0, |ip| self.by_network.at(ip));
+        match self.by_address.at(ip) >= most || in_network >= most.max(MAX_PER_NETWORK) {
+            true => Err(Dropped::AddressFull),
+            false => Ok(()),
+        }
+    }
+
+    /// Counts a new member.
+    pub(crate) fn add(&mut self, config: &Config, source: Source) {
+        self.total += 1;
+        self.beyond += usize::from(source.origin == Origin::Beyond);
+        if let Some(ip) = counted_as(config, source.ip) {
+            self.by_address.add(ip);
+        }
+        if let Some(ip) = network_of(config, source) {
+            self.by_network.add(ip);
+        }
+    }
+
+    /// Counts a member that left.
+    pub(crate) fn remove(&mut self, config: &Config, source: Source) {
+        self.total -= 1;
+        self.beyond -= usize::from(source.origin == Origin::Beyond);
+        if let Some(ip) = counted_as(config, source.ip) {
+            self.by_address.remove(ip);
+        }
+        if let Some(ip) = network_of(config, source) {
+            self.by_network.remove(ip);
+        }
+    }
+}
+
+/// The IPv6 /64 of a member in an open network: a host there can use any of its addresses. Elsewhere
+/// [`counted_as`] takes the /64 for one address.
+fn network_of(config: &Config, source: Source) -> Option<IpAddr> {
+    match source.ip {
+        IpAddr::V6(v6) if source.origin == Origin::Open => config
+            .max_per_address
+            .map(|_| Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()),
+        _ => None,
+    }
+}
+
+/// The address under which a member is counted. `None` if it is not counted.
+fn counted_as(config: &Config, ip: IpAddr) -> Option<IpAddr> {
+    let counts = config.max_per_address.is_some() && (config.loopback_counts || !ip.is_loopback());
+    counts.then(|| config.sources.counted_as(ip))
+}

@@ -1,0 +1,76 @@
+//! Which encoding a member reads and writes, and what a room takes.
+
+use pigeon_datagram::Instant;
+use pigeon_proto::{Format, Notice, Reason, Refusal, Setting, Subject, Verb};
+use pigeon_text::{Charset, Encoding};
+
+use super::members::Flag;
+use super::{Plain, render};
+use crate::core::id::{RoomId, Slot};
+use crate::core::rooms::Room;
+use crate::core::state::Core;
+use crate::statistics::Dropped;
+
+impl Plain {
+    /// Whether a member may read and write this in the room that it is in.
+    pub(super) fn may_read(&self, core: &Core, slot: Slot, charset: Charset) -> bool {
+        let room = core.room_of(slot).map(Room::id);
+        room.is_none_or(|room| self.has_encoding(core, room, written(charset)))
+    }
+
+    /// Whether a room takes a reader of this encoding.
+    fn has_encoding(&self, core: &Core, room: RoomId, encoding: Encoding) -> bool {
+        self.delivery.takes_encoding(room, encoding, written(core.config().encoding))
+    }
+
+    /// A member with `/encoding auto` has written in this one, and reads it from now on.
+    pub(super) fn write_in(&mut self, core: &Core, slot: Slot, used: Encoding) {
+        if self.members.charset(slot) == Charset::Auto && self.members.encoding(slot) != used {
+            let before = self.members.style(slot);
+            self.members.set_used(slot, used);
+            self.change(core, slot, before);
+        }
+    }
+
+    /// A member enters a room. Where the room takes no further encoding, the member gets the hub's own,
+    /// and a line that says so.
+    pub(super) fn enter(&mut self, core: &mut Core, now: Instant, slot: Slot, room: RoomId) {
+        if !self.has_encoding(core, room, self.members.encoding(slot)) {
+            let own = core.config().charset(self.members.format(slot));
+            self.members.set_charset(slot, own);
+            let what = Subject::Command(Verb::Encoding);
+            let refused = Refusal::new(what, Reason::TooManyEncodings);
+            self.tell(core, now, slot, &Notice::Refused(refused));
+            self.tell(core, now, slot, &Notice::Set(Setting::Encoding(own)));
+            core.statistics_mut().count_dropped(Dropped::EncodingsFull);
+        }
+        self.delivery.enter(room, core.id(slot), self.members.style(slot));
+    }
+
+    /// Says to a member once that what it sends is not UTF-8, if that is what it is read in.
+    pub(super) fn hint(&mut self, core: &mut Core, slot: Slot, payload: &[u8]) {
+        let concerns = self.members.format(slot) != Format::Raw
+            && self.members.charset(slot) == Charset::default()
+            && !self.members.has(slot, Flag::Hinted);
+        if concerns && std::str::from_utf8(payload).is_err() {
+            self.members.set(slot, Flag::Hinted, true);
+            core.reply(core.id(slot), Notice::NotUtf8);
+        }
+    }
+
+    /// A line in the door's own encoding.
+    pub(super) fn in_own_encoding(&self, core: &Core, line: &str, format: Format) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let encoding = written(core.config().charset(format));
+        render::encode(encoding, line, core.config().language, &mut bytes);
+        bytes
+    }
+}
+
+/// The encoding that readers of a charset get first.
+fn written(charset: Charset) -> Encoding {
+    match charset {
+        Charset::Auto => Encoding::UTF_8,
+        Charset::Fixed(encoding) => encoding,
+    }
+}
