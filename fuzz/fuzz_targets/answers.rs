@@ -1,8 +1,8 @@
 //! Whatever anybody answers to one who asks: a search for hubs, a request with its retries, and a
 //! request for the time.
 //!
-//! They never panic, ask nobody but whom they were to ask, end in time, and what they report is what
-//! was answered.
+//! They never panic, ask nobody else than they were to ask, end in time, and what they report is
+//! what was answered.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -200,7 +200,7 @@ fn format(style: u8) -> Format {
     Format::ALL[usize::from(style) % Format::ALL.len()]
 }
 
-/// What arrives in this operation, from whom.
+/// What arrives in this operation, and its sender.
 fn datagram(operation: &Operation, questions: &[Vec<u8>]) -> Option<(SocketAddr, Vec<u8>)> {
     let asked = |number: &u8| {
         let number = usize::from(*number) % questions.len().max(1);

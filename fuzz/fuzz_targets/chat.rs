@@ -1,8 +1,8 @@
 //! Any sequence of things that happen to a chat, beside a small model of who was opened.
 //!
-//! It never panics; it sends only what was typed, to whom was chosen, whole, and nothing by itself;
+//! It never panics; it sends only what was typed, to the chosen peer, whole, and nothing by itself;
 //! its conversations are bounded and their names safe to show; what it counts agrees with what it
-//! tells.
+//! reports.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -151,7 +151,7 @@ fuzz_target!(|input: Input| {
     }
 });
 
-/// Types a line. To whom it goes, if it does.
+/// Types a line. Returns its recipient, if it was sent.
 fn say(chat: &mut Chat, line: &[u8]) -> Option<std::net::SocketAddr> {
     let chosen = chat.chosen().map(|conversation| conversation.peer);
     match chat.handle_line(line) {

@@ -96,7 +96,7 @@ struct Model {
     now: Instant,
     client: Client,
     server: Server,
-    /// What is on its way: who sent it, and to whom.
+    /// What is on its way: its sender, its destination and its bytes.
     way: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     /// Some of what was sent, for strangers to replay.
     seen: Vec<Vec<u8>>,

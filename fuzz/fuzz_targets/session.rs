@@ -23,7 +23,7 @@ use rand_pcg::Pcg64;
 /// Longer sequences find nothing that these do not, and slow the search down.
 const MAX_OPERATIONS: usize = 200;
 
-/// Commands whose answer may be waited for.
+/// The most commands that a session waits for an answer to.
 const MAX_PENDING: usize = 16;
 
 /// What one call may make a session send beside the lines that were typed: a proof, two heartbeats,

@@ -6,7 +6,7 @@ use pigeon_datagram::{
     MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, SocketId, Transmit, max_payload,
 };
 
-/// One datagram: to whom, and its bytes.
+/// One datagram: its destination and its bytes.
 pub type Sent = (SocketAddr, Vec<u8>);
 
 /// The same, and from which socket.

@@ -1,14 +1,14 @@
-//! The account of what arrives in one direction: a sequence, its jitter, and whom to blame for a
-//! gap.
+//! Accounts for what arrives in one direction: loss, order and jitter, and whether the kernel or
+//! the path lost what is missing in a gap.
 //!
 //! # Kernel drops apart from loss on the way
 //!
-//! With each datagram the kernel tells how many it had dropped at the socket until then. If that
-//! count has grown since the datagram before, a gap between the two is the kernel's doing; if not,
-//! it happened on the way. Where the kernel joins datagrams (GRO) it drops and counts whole trains,
-//! so the count alone would tell 64 times too few: one drop explains a gap of up to
-//! [`MAX_TRAIN_SEGMENTS`]. Only where both happen in the same gap, the kernel may be blamed for what
-//! went missing on the way, within that bound.
+//! With each datagram the kernel reports how many it had dropped at the socket by then. If that
+//! count has grown since the datagram before, a gap between the two is attributed to the kernel;
+//! otherwise to the path. Where the kernel joins datagrams (GRO) it drops and counts whole trains,
+//! so the count alone may be 64 times too low: one drop explains a gap of up to
+//! [`MAX_TRAIN_SEGMENTS`]. If both kinds of loss fall into the same gap, the kernel may be blamed
+//! for loss on the path, within that bound.
 
 use pigeon_datagram::MAX_TRAIN_SEGMENTS;
 use pigeon_netsim::sequence::{Arrival, Jitter, Sequence};
@@ -99,7 +99,7 @@ impl Arrivals {
             duplicated: report.duplicated,
             reordered: report.reordered,
             max_extent: report.max_extent,
-            // One whose number could not be believed yet is one that cannot be placed.
+            // Arrivals with an implausible number cannot be placed either.
             beyond_window: report.beyond_window + report.implausible,
             damaged: self.damaged,
             bytes: self.bytes,

@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 /// What a receiver knows of one direction: the report of its
-/// [`Sequence`](pigeon_netsim::sequence::Sequence) and what stands beside it.
+/// [`Sequence`](pigeon_netsim::sequence::Sequence), and counts that the sequence does not keep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// How many different datagrams came.
     pub received: u64,
-    /// How many are missing of those known to have been sent.
+    /// How many of those known to have been sent are missing.
     pub lost: u64,
-    /// How many of the missing the receiver's kernel dropped because nobody fetched them in time.
+    /// How many of the missing the receiver's kernel dropped because its receive buffer was full.
     pub kernel: u64,
-    /// Arrivals of one that had come before.
+    /// Arrivals of a datagram that had come before.
     pub duplicated: u64,
     /// Datagrams that came after a later one (RFC 4737 section 3.3). They are not lost.
     pub reordered: u64,
     /// By how many arrivals the latest of these was late (RFC 4737 section 4.2.1).
     pub max_extent: u64,
-    /// Arrivals so late that nobody can say whether they came before.
+    /// Arrivals so late that it is unknown whether they came before.
     pub beyond_window: u64,
-    /// Arrivals whose header was damaged on the way; they are lost.
+    /// Arrivals with a header that was damaged on the way; they count as lost.
     pub damaged: u64,
     /// Bytes of payload of all that came.
     pub bytes: u64,
@@ -71,7 +71,7 @@ impl Figures {
 pub struct OneWay {
     /// How many the sender's kernel took.
     pub sent: u64,
-    /// How many the sender's own host would not send; they count nowhere else.
+    /// How many the sender's own host would not send; no other figure counts them.
     pub unsent: u64,
     /// How many different ones came.
     pub received: u64,

@@ -6,9 +6,9 @@
 //! - [`Server`]: the far end, for many clients at once.
 //! - [`Pace`]: when each datagram is due. [`OneWay`], [`Figures`]: what was counted.
 //!
-//! Both ends are told what became of datagrams at their own host, so that this is not taken for loss
-//! on the way: of what never left it by `handle_unsent`, of what the kernel dropped by
-//! `handle_kernel_drops`.
+//! Both ends count datagrams dropped at their own host, so these are not counted as loss on the
+//! path: `handle_unsent` takes those that never left the host, `handle_kernel_drops` those that the
+//! kernel dropped on arrival.
 //!
 //! - [`Kind`], [`Header`]: the datagrams; the exchange is drawn in `wire.rs`.
 #![forbid(unsafe_code)]

@@ -10,11 +10,11 @@
 //! | 5 | 3 | check of kind, length and what follows |
 //! | 8 | 8 | session: a number that the client drew |
 //! | 16 | 8 | number: counts each sender's test datagrams from 0; in others 0, or as said |
-//! | 24 | 8 | time: nanoseconds on the sender's clock, whose origin is its own |
+//! | 24 | 8 | time: nanoseconds on the sender's clock, from an origin of its own |
 //! | 32 | 8 | origin: in a `Pong`, the time of its `Ping`; else 0 |
 //!
-//! The check tells a datagram that was damaged on the way, past the UDP checksum, from a sound one;
-//! it keeps nobody out. In test datagrams it covers the header, in all others every byte.
+//! The check detects a datagram that was damaged on the way despite the UDP checksum; it is no
+//! protection against attackers. In test datagrams it covers the header, in all others every byte.
 //!
 //! ```text
 //!   client                                   server
@@ -107,7 +107,7 @@ impl Kind {
         matches!(self, Kind::Data | Kind::Ping | Kind::Pong)
     }
 
-    /// The kind of a datagram; `None` if it is none of this protocol.
+    /// The kind of a datagram; `None` if it does not belong to this protocol.
     pub fn of(datagram: &[u8]) -> Option<Kind> {
         let (head, _) = datagram.split_at_checked(HEADER)?;
         let kind = *head.strip_prefix(&MAGIC)?.first()?;
@@ -126,9 +126,9 @@ pub(crate) fn is_test(outbox: &Outbox, transmit: &Transmit) -> bool {
 pub struct Header {
     /// What the datagram is.
     pub kind: Kind,
-    /// Whose it is.
+    /// The session it belongs to.
     pub session: u64,
-    /// Which of its sender's.
+    /// The sender's number for it.
     pub number: u64,
     /// When it was sent, on its sender's clock, in nanoseconds.
     pub time: u64,
@@ -139,9 +139,9 @@ pub struct Header {
 /// A datagram that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is none of this protocol.
+    /// It does not belong to this protocol.
     Foreign,
-    /// It is, but its check does not agree.
+    /// It belongs to this protocol, but its check does not agree.
     Damaged,
 }
 
@@ -159,7 +159,7 @@ impl Header {
         Ok(Header { kind, session: word(8), number: word(16), time: word(24), origin: word(32) })
     }
 
-    /// Writes the header to the front of a datagram whose other bytes stand already. One that is
+    /// Writes the header to the front of a datagram that already holds its other bytes. A datagram
     /// shorter than a header is left as it is.
     pub fn write(&self, datagram: &mut [u8]) {
         if datagram.len() < HEADER {
@@ -207,9 +207,9 @@ pub(crate) struct Wish {
     pub(crate) down: bool,
     /// Its size in bytes.
     pub(crate) size: usize,
-    /// How many of these a second; 0 is as many as can be.
+    /// Datagrams a second, shared by all flows; 0 is as many as can be.
     pub(crate) rate: u32,
-    /// Among how many flows, of which this is one, they are shared.
+    /// The number of flows that share the rate, this one included.
     pub(crate) flows: u16,
     /// For how long.
     pub(crate) duration: Duration,

@@ -40,7 +40,7 @@ impl Skip {
 pub struct Datagram<'a> {
     /// Who sent it.
     pub from: SocketAddr,
-    /// To whom.
+    /// The destination.
     pub to: SocketAddr,
     /// What it carries.
     pub payload: &'a [u8],
@@ -74,8 +74,8 @@ const DESTINATION: u8 = 60;
 pub fn datagram(link: u32, packet: &[u8]) -> Result<Datagram<'_>, Skip> {
     match link {
         link::RAW | link::IPV4 | link::IPV6 => ip(packet),
-        // Four bytes of address family, in the byte order of whoever captured: either is read, as
-        // what follows tells itself which IP it is.
+        // Four bytes of address family, in the byte order of the capturing host. Both orders are
+        // accepted, as the IP header that follows says which version it is.
         link::NULL | link::LOOP => ip(rest(packet, 4)?),
         link::ETHERNET => ether(number(packet, 12)?, rest(packet, 14)?),
         link::LINUX_SLL => ether(number(packet, 14)?, rest(packet, 16)?),
@@ -197,7 +197,7 @@ mod tests {
         let whole = [head, packet].concat();
         let found = datagram(link, &whole).unwrap();
         assert_eq!((found.payload, found.from.port(), found.to.port()), (&b"hello"[..], 7, 9));
-        // Padding changes nothing; whatever is missing is told, never a panic.
+        // Padding changes nothing; a truncated packet is an error, never a panic.
         assert_eq!(datagram(link, &[&whole[..], &[0; 9]].concat()).unwrap().payload, b"hello");
         for length in 0..whole.len() {
             assert_eq!(datagram(link, &whole[..length]).unwrap_err(), Skip::Cut, "{length}");

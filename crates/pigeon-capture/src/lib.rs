@@ -5,8 +5,8 @@
 //! - [`datagram()`]: the UDP datagram in such a packet, past link layer and IP; or why there is none.
 //! - [`Writer`]: datagrams as packets of a capture that Wireshark opens.
 //!
-//! What is read comes from anywhere: nothing in a file makes this panic or keep more than one of its
-//! blocks, and damage is told with what it is.
+//! Files come from anywhere: no file makes this panic or hold more than one of its blocks in
+//! memory, and errors say what is damaged.
 #![forbid(unsafe_code)]
 
 mod datagram;

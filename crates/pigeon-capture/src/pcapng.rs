@@ -25,7 +25,7 @@ const END_OF_OPTIONS: u16 = 0;
 const TIME_RESOLUTION: u16 = 9;
 const TIME_OFFSET: u16 = 14;
 
-/// The most interfaces of one section whose packets are told apart.
+/// The most interfaces distinguished in one section.
 const MAX_INTERFACES: usize = 65_536;
 
 /// A file, read from front to back.

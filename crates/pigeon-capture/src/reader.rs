@@ -16,7 +16,7 @@ enum Format<R: Read> {
     PcapNg(PcapNg<Rewound<R>>),
 }
 
-/// The bytes by which the format is told, and the rest. So a pipe will do, which cannot seek.
+/// The four bytes that identify the format, then the rest. So a pipe will do, which cannot seek.
 type Rewound<R> = Chain<Cursor<[u8; 4]>, R>;
 
 /// A packet.

@@ -20,7 +20,7 @@ pub struct Arrivals {
 pub struct Arrival<'a> {
     /// The sender.
     pub from: SocketAddr,
-    /// The address it was sent to, ours or a group's or a broadcast one, where the system tells.
+    /// The address it was sent to, ours or a group's or a broadcast one, if the system reports it.
     pub destination: Option<IpAddr>,
     /// The bytes that fitted the buffer.
     pub payload: &'a [u8],
@@ -78,7 +78,7 @@ impl Arrivals {
         self.heads.truncate(count);
     }
 
-    /// Forgets those whose sender does not pass.
+    /// Forgets datagrams from senders that do not pass.
     pub fn retain_from(&mut self, mut passes: impl FnMut(SocketAddr) -> bool) {
         self.heads.retain(|head| passes(head.from));
     }

@@ -23,7 +23,7 @@ use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 pub struct RetryPolicy {
     /// The wait after the first attempt.
     pub first: Duration,
-    /// The longest wait: no attempt is made whose wait would be longer.
+    /// The longest wait: no attempt is made that would wait longer.
     pub most: Duration,
     /// The most attempts, where `most` allows more.
     pub attempts: Option<u32>,
@@ -106,7 +106,7 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// A request whose first attempt is made at once.
+    /// Creates a request. The first attempt is made at once.
     pub fn new(now: Instant, to: SocketAddr, request: &[u8], policy: RetryPolicy) -> Self {
         let mut ask = Ask {
             to,

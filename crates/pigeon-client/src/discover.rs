@@ -1,4 +1,4 @@
-//! Who is out there: a question to everybody at once, and whoever answers it.
+//! Discovery: asks everybody at once, and collects the answers.
 //!
 //! ```text
 //!   question   1        2            3
@@ -135,7 +135,7 @@ impl Discover {
         Some(self.began + after)
     }
 
-    /// Reads an answer; `None` if it is none to our question.
+    /// Reads an answer; `None` if it does not answer our question.
     fn read(&self, now: Instant, datagram: &Received<'_>) -> Option<Discovered> {
         let (asked, exact, hub) = match &self.question {
             Question::Anybody(_) => (*self.asked.first()?, self.asked.len() == 1, None),
@@ -153,8 +153,8 @@ impl Discover {
     }
 }
 
-/// Each question has a nonce of its own: a hub answers a nonce once, and its answer may be what was
-/// lost. So the answer also tells which question it belongs to.
+/// Each question has a nonce of its own: a hub answers a nonce once, and that answer may have been
+/// lost. The nonce also shows which question an answer belongs to.
 fn nonce(secret: u64, number: usize) -> String {
     format!("{secret:016x}{number}")
 }
@@ -272,7 +272,7 @@ mod tests {
         let near = network.add(host(1), Peer::new().answering(here));
         let far = network.add(host(2), Peer::new().answering(here));
         network.set_conditions(near, Direction::Up, delayed(20)).unwrap();
-        // Slower than the second question: the nonce tells that the first was answered.
+        // Slower than the second question: the nonce shows that the first was answered.
         network.set_conditions(far, Direction::Up, delayed(300)).unwrap();
         let search = search(&mut network, &[host(1), host(2)], Question::Hubs(7));
         network.run_for(SECOND * 2);

@@ -2,11 +2,11 @@
 //!
 //! - [`Session`]: what `pigeon join` does: heartbeats, control lines, name and room.
 //! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
-//! - [`Roster`]: who is where, as far as control lines tell; [`Spoken`]: who said a line of chat.
+//! - [`Roster`]: who is where, according to control lines; [`Spoken`]: who said a line of chat.
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
 //! - [`Sender`]: datagrams at a pace, and what comes back: `pigeon send`.
 //! - [`Ask`]: a request that is sent again until somebody answers: `pigeon ask`.
-//! - [`Discover`]: a question to everybody at once, and whoever answers: `pigeon discover`.
+//! - [`Discover`]: a question to everybody at once, and the answers: `pigeon discover`.
 #![forbid(unsafe_code)]
 
 mod arrivals;

@@ -22,7 +22,7 @@ pub enum Heard {
     Refused,
     /// The time is over.
     Over,
-    /// A [`Sender`](crate::Sender) whose queue was full can take more.
+    /// The queue of a [`Sender`](crate::Sender) was full, and can take more.
     Room,
 }
 

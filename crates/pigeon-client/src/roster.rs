@@ -1,5 +1,5 @@
-//! Who is in our room, and which rooms there are, as far as control lines tell: for a list beside
-//! the messages.
+//! Who is in our room, and which rooms exist, according to control lines: for a list beside the
+//! messages.
 //!
 //! The answer to each heartbeat carries the VERSION of the room's roster. The list follows it by
 //! the notices of who came and went, which each carry the version after them; where the numbers do
@@ -33,7 +33,7 @@ const ASK_LARGE_EVERY: Duration = Duration::from_secs(60);
 /// From how many members on a room is large.
 const LARGE: u64 = 200;
 
-/// How long a list of rooms is believed. No version tells that it has changed.
+/// How long a list of rooms is believed. No version number shows that it has changed.
 const ROOMS_EVERY: Duration = Duration::from_secs(60);
 
 /// How long the next part of a list may take: longer than a session repeats the question.
@@ -109,7 +109,8 @@ struct Listing {
 }
 
 impl Listing {
-    /// Whether the last one began so long ago, and none is coming.
+    /// Whether to ask for the list again: `every` has passed since it was last asked for, and no
+    /// part of it is expected any more.
     fn may_begin(&self, now: Instant, every: Duration) -> bool {
         let is_coming = self.wanted.is_some_and(|(_, since)| now - since < PART_WITHIN);
         !is_coming && self.began.is_none_or(|began| now - began >= every)

@@ -55,11 +55,11 @@ pub struct Received<'a> {
     pub socket: SocketId,
     /// The sender. An IPv4-mapped IPv6 address has already become its IPv4 one.
     pub from: SocketAddr,
-    /// Which of our addresses it reached, where the system tells. Answering from this one is
-    /// what lets a peer with a connected socket see the answer.
+    /// Which of our addresses it reached, if the system reports it. Answering from this one is what
+    /// lets a peer with a connected socket see the answer.
     pub local: Option<IpAddr>,
-    /// The destination it names, where the system tells: `local`, or a group, or a broadcast
-    /// address, none of which can be answered from.
+    /// The destination it names, if the system reports it: `local`, or a group or broadcast
+    /// address, neither of which can be answered from.
     pub destination: Option<IpAddr>,
     /// The bytes, or as many of them as the buffer took.
     pub payload: &'a [u8],
@@ -67,9 +67,9 @@ pub struct Received<'a> {
     pub length: usize,
     /// When the kernel received it, since the Unix epoch. For display only: the wall clock jumps.
     pub wall: Option<Duration>,
-    /// How often the kernel had dropped something at the socket for want of room by the time it
-    /// queued this one: the total since the socket was opened, 0 where it is not told. Where it
-    /// joins datagrams (GRO) it drops, and counts, what it has joined as one.
+    /// How often the kernel had dropped something at the socket for want of buffer space by the
+    /// time it queued this one: the total since the socket was opened, 0 where it is not reported.
+    /// Where the kernel joins datagrams (GRO) it drops, and counts, what it has joined as one.
     pub kernel_drops: u64,
 }
 

@@ -1,7 +1,7 @@
 //! What a datagram is, and the contract every state machine of pigeon keeps. Pure: no clock, no
 //! socket, no randomness of its own.
 //!
-//! - [`Instant`]: the time a machine is told; [`WallClock`]: what the wall clock reads then.
+//! - [`Instant`]: the time passed to a machine; [`WallClock`]: what the wall clock reads then.
 //! - [`Received`], [`Transmit`]: a datagram on its way in; one, or a train of them, on its way out;
 //!   [`SocketId`] says at which socket.
 //! - [`Machine`]: the contract, and what its driver owes it. [`PerSocket`]: several as one.

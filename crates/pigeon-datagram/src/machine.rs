@@ -22,7 +22,7 @@ use crate::{Instant, Received, SocketId, Transmit};
 /// # The order of a drain
 ///
 /// 1. The driver polls transmits until there are none, and sends them.
-/// 2. It polls events until there are none. Whoever receives an event may call the machine, for
+/// 2. It polls events until there are none. The receiver of an event may call the machine, for
 ///    example to feed it, or to say that a socket is open.
 /// 3. If there was an event, it begins again at 1.
 ///
@@ -35,7 +35,7 @@ use crate::{Instant, Received, SocketId, Transmit};
 ///
 /// A machine may have several sockets. [`Received::socket`] names the one that received,
 /// [`Transmit::socket`] the one to send from. Which sockets exist is agreed between the machine and
-/// those around it; the driver drops and reports a transmit whose socket does not exist.
+/// its host; the driver drops and reports a transmit for a socket that does not exist.
 ///
 /// A machine reads no clock, opens no socket and draws no randomness of its own; it never panics
 /// on any input, and everything in it that can grow has a bound.

@@ -44,12 +44,12 @@ impl Outbox {
         self.bytes.truncate(start);
     }
 
-    /// Queues one datagram whose bytes are already here, for the first socket.
+    /// Queues one datagram that is already in the buffer, for the first socket.
     pub fn queue(&mut self, to: SocketAddr, from: Option<IpAddr>, range: Range<usize>) {
         self.queue_train(to, from, range, None);
     }
 
-    /// Queues a train whose bytes are already here, for the first socket.
+    /// Queues a train that is already in the buffer, for the first socket.
     pub fn queue_train(
         &mut self,
         to: SocketAddr,
@@ -60,7 +60,7 @@ impl Outbox {
         self.push(Transmit { socket: SocketId::FIRST, to, from, range, segment });
     }
 
-    /// Queues a transmit of any socket, whose bytes are already here.
+    /// Queues a transmit for any socket; its bytes are already in the buffer.
     pub fn push(&mut self, transmit: Transmit) {
         self.queue.push_back(transmit);
     }

@@ -1,4 +1,4 @@
-//! The time a state machine is told.
+//! The time passed to a state machine.
 //!
 //! Machines are handed `now` and never read a clock. They have a type of their own for it, and not
 //! `std::time::Instant`, so that a test can say "second 30" outright and a stored time costs eight

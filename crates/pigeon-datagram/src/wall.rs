@@ -1,5 +1,5 @@
-//! What time it is. A machine that reads no clock, and yet tells the time, is told it: one reading
-//! of the wall clock, and the monotonic time at which it was taken, from which it counts on.
+//! What time it is, for a machine that reads no clock and yet reports the time: one reading of the
+//! wall clock, and the monotonic time at which it was taken, from which it counts on.
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
 
-/// Networks that are trusted unless told otherwise: loopback, private (RFC 1918), link-local
-/// (RFC 3927, RFC 4291 section 2.5.6) and unique local (RFC 4193).
+/// Networks that are trusted by default: loopback, private (RFC 1918), link-local (RFC 3927, RFC
+/// 4291 section 2.5.6) and unique local (RFC 4193).
 const DEFAULT_OPEN: [&str; 8] = [
     "127.0.0.0/8",
     "::1/128",
@@ -20,7 +20,7 @@ const DEFAULT_OPEN: [&str; 8] = [
 /// What a server knows of the addresses around it.
 #[derive(Clone, Debug)]
 pub struct SourceRules {
-    /// The networks whose addresses are taken for real.
+    /// The networks in which a sender's address is believed to be genuine.
     pub open: Vec<IpNet>,
     /// The server's own addresses, and those of its sisters in one process: what comes from there
     /// is a loop.
@@ -68,7 +68,7 @@ impl SourceRules {
         }
     }
 
-    /// Tells where an address comes from. Loopback is only loopback while its network is open.
+    /// Classifies an address. Loopback is only loopback while its network is open.
     pub fn origin(&self, ip: IpAddr) -> Origin {
         match self.open.iter().any(|net| net.contains(&ip)) {
             true if ip.is_loopback() => Origin::Loopback,
@@ -77,9 +77,9 @@ impl SourceRules {
         }
     }
 
-    /// Under which address somebody is counted: his own. But beyond the open networks an IPv6 network
-    /// of 64 bits counts as one address, since whoever has one of its addresses has them all
-    /// (RFC 6177). Within them it is a whole link of neighbours.
+    /// The address under which a sender is counted: its own. But beyond the open networks an IPv6
+    /// network of 64 bits counts as one address, since the holder of one of its addresses has them
+    /// all (RFC 6177). Within them it is a whole link of neighbours.
     pub fn counted_as(&self, ip: IpAddr) -> IpAddr {
         match ip {
             IpAddr::V6(v6) if self.origin(ip) == Origin::Beyond => {

@@ -71,7 +71,7 @@ impl Throttle {
         let (set, tag) = self.place(sender);
         let entries = &mut self.entries[set..set + WAYS];
         let known = entries.iter().position(|entry| entry.tag == tag);
-        // The one whose bucket is fullest has been forgotten soonest anyway.
+        // A full bucket holds no information: evict the entry that is full soonest.
         let fullest = || (0..WAYS).min_by_key(|&way| entries[way].bucket.full_at());
         let way = known.or_else(fullest).unwrap_or(0);
         let entry = &mut entries[way];

@@ -14,8 +14,8 @@ pub struct Config {
     pub doors: Vec<Door>,
     /// How long a plain member may be silent: three heartbeats of 10 s.
     pub timeout: Duration,
-    /// Who is never a member, and the networks from which everyone may join. An address elsewhere
-    /// must prove that it receives.
+    /// The addresses that may never be members, and the networks from which everyone may join. An
+    /// address elsewhere must prove that it receives.
     pub sources: SourceRules,
     /// What everyone must give with `/pass` before taking part.
     pub password: Option<Box<str>>,
@@ -63,7 +63,7 @@ pub struct Config {
 pub struct Door {
     /// How messages are written here.
     pub format: Format,
-    /// The room where everyone begins who comes in here.
+    /// The room in which everyone begins who comes in by this door.
     pub room: RoomName,
 }
 
@@ -77,7 +77,7 @@ impl Door {
 /// What answers to `/discover` say besides the hub's name and members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Discovery {
-    /// Drawn at start: tells a hub at several addresses from several hubs.
+    /// Drawn at start: distinguishes one hub at several addresses from several hubs.
     pub id: u64,
     /// The port of the first door.
     pub port: u16,
@@ -86,9 +86,9 @@ pub struct Discovery {
 /// How much may be said in a second. `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// Messages and commands. Heartbeats have a bound of their own.
+    /// Messages and commands. Heartbeats have a limit of their own.
     pub messages: Option<u32>,
-    /// Bytes of these.
+    /// Bytes of messages and commands.
     pub bytes: Option<u64>,
 }
 
@@ -96,7 +96,7 @@ impl Rate {
     /// No limit.
     pub const UNLIMITED: Rate = Rate { messages: None, bytes: None };
 
-    /// Whether there is nothing to count.
+    /// Whether there is no limit.
     pub fn is_unlimited(self) -> bool {
         self == Rate::UNLIMITED
     }

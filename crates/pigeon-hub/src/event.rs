@@ -1,4 +1,4 @@
-//! What a hub reports to those around it: logs, a console, other links.
+//! What a hub reports to its host: logs, a console, other links.
 
 use std::collections::VecDeque;
 
@@ -30,7 +30,7 @@ pub enum Event {
         /// Its room from now on.
         room: RoomName,
     },
-    /// A member is one no more.
+    /// A member left.
     Left {
         /// Who it was.
         member: MemberId,
@@ -50,7 +50,7 @@ pub enum Event {
         /// Its name from now on.
         name: Name,
     },
-    /// What was sent to this address came back: something there answers by itself.
+    /// What was sent to this address came back: something there answers automatically.
     Echo {
         /// The address.
         label: Label,
@@ -62,7 +62,7 @@ pub enum Event {
     Reply {
         /// The member.
         to: MemberId,
-        /// What.
+        /// The notice.
         notice: Notice,
     },
     /// News of a room, where there are links other than the plain one.
@@ -97,7 +97,7 @@ impl Events {
         self.queue.pop_front()
     }
 
-    /// How many nobody collected.
+    /// How many events were dropped because nobody collected them.
     pub(crate) fn lost(&self) -> u64 {
         self.lost
     }

@@ -166,8 +166,8 @@ impl Hub {
 
 /// What links other than the plain one do.
 impl Hub {
-    /// Adds a link, whose members reach the hub by other ways than plain datagrams. `None` after the
-    /// 255th. From now on messages and news are reported as events.
+    /// Adds a link for members that reach the hub by other ways than plain datagrams. `None` after
+    /// the 255th. From now on messages and news are reported as events.
     pub fn add_link(&mut self, kind: LinkKind) -> Option<LinkId> {
         self.has_links = true;
         self.core.add_link(kind)
@@ -210,8 +210,8 @@ impl Hub {
         })
     }
 
-    /// A member of another link than the plain one does something. What it is told comes as
-    /// [`Event::Reply`]; an id that is nobody's any more is passed over.
+    /// Handles what a member of another link than the plain one does. Replies to it come as
+    /// [`Event::Reply`]; an id that belongs to no member any more is ignored.
     pub fn handle_input(&mut self, now: Instant, member: MemberId, input: Input<'_>) {
         self.begin(now);
         let Some(slot) = self.core.find_id(member) else { return };
@@ -246,8 +246,7 @@ impl Hub {
         self.core.set_wall(wall);
     }
 
-    /// Speaks to every room as the operator. Rooms that cannot be told are the error's; the others
-    /// have been.
+    /// Speaks to every room as the operator. If some rooms cannot get it, all others have got it.
     ///
     /// # Errors
     /// Why a room did not get it.
@@ -267,9 +266,9 @@ impl Hub {
         outcome
     }
 
-    /// Removes a member, by its name or its `IP:PORT`, and tells it. It is refused for ten minutes, at
-    /// that address and port and with its resume word; its name is free. A name that is kept for a
-    /// member that timed out can be kicked too. False if there is none.
+    /// Removes a member, by its name or its `IP:PORT`, and notifies it. It is refused for ten
+    /// minutes, at that address and port and with its resume word; its name is free. A name that is
+    /// kept for a member that timed out can be kicked too. False if there is none.
     pub fn kick(&mut self, now: Instant, who: &str) -> bool {
         self.begin(now);
         let found = self.core.kick(&self.doors.context(self.now), who);
@@ -278,7 +277,8 @@ impl Hub {
     }
 
     /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.
-    /// Members from there are told and removed; nothing from there is heard or answered any more.
+    /// Members from there are notified and removed; nothing from there is heard or answered any
+    /// more.
     ///
     /// # Errors
     /// It is not a network or a member, or it would be too much. Nothing has changed then.

@@ -61,7 +61,7 @@ impl Left {
     }
 }
 
-/// Why a datagram had no effect, or not the one its sender meant.
+/// Why a datagram had no effect, or not the effect that its sender meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
     /// From port 0, a multicast or broadcast address, or the hub itself.
@@ -78,43 +78,44 @@ pub enum Dropped {
     Echo,
     /// From an address that has not proved that it receives there.
     Unproved,
-    /// A proof that is not good, or not good any more.
+    /// A proof that is not valid, or not valid any more.
     BadProof,
-    /// The hub has as many members as it may have.
+    /// The hub has reached its limit of members.
     HubFull,
-    /// That IP address has as many members as it may have.
+    /// That IP address has reached its limit of members.
     AddressFull,
-    /// Members speak to as many of the hub's addresses as it can keep apart.
+    /// Members speak to more of the hub's own addresses than it can distinguish.
     LocalsFull,
-    /// That room has as many members as it may have.
+    /// That room has reached its limit of members.
     RoomFull,
-    /// There are as many rooms as there may be, and that one is none of them.
+    /// The room does not exist, and the hub has reached its limit of rooms.
     TooManyRooms,
     /// That room carries raw data, and the member's door writes lines.
     RawRoom,
     /// From a member that has not given the hub's password.
     NoPassword,
-    /// A password, when too many wrong ones had been tried.
+    /// A password that came after too many wrong ones.
     GuessLimited,
-    /// The member says more than it may.
+    /// The member says more than its rate allows.
     RateLimited,
-    /// All together say more than they may.
+    /// All members together say more than the hub's rate allows.
     HubRateLimited,
-    /// The member asks more often for an answer to a heartbeat than it gets one.
+    /// A heartbeat of a member that asks for answers more often than it gets them.
     HeartbeatUnanswered,
-    /// So many encodings are read in the room that it takes no further one.
+    /// The room has reached its limit of encodings.
     EncodingsFull,
-    /// The text is longer than a message may be.
+    /// The text exceeds the greatest length of a message.
     TextTooLong,
-    /// A question for hubs that had been asked before: it comes over every interface.
+    /// A question for hubs that had been asked before: the same question arrives over every
+    /// interface.
     AskedBefore,
-    /// A question for hubs, when too many waited for an answer.
+    /// A question for hubs that came when too many waited for an answer.
     QuestionsFull,
     /// `quit` from someone who was no member.
     NotMember,
-    /// One batch held more messages than the outgoing buffer takes.
+    /// One batch held more messages than fit the outgoing buffer.
     BatchFull,
-    /// One batch asked for more answers than the outgoing buffer takes: this one was not given.
+    /// One batch asked for more answers than fit the outgoing buffer: this one was not given.
     AnswersFull,
 }
 

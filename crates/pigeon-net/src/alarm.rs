@@ -41,7 +41,7 @@ impl Alarm {
     }
 
     /// Sets it to go off after `limit`, and returns the limit that the wait itself still needs.
-    /// Without a limit it may still go off as it was set before: such a wait ends in vain.
+    /// Without a limit it may still go off as it was set before, which only ends the wait early.
     pub(crate) fn set(&mut self, limit: Option<Duration>) -> Option<Duration> {
         use nix::sys::time::TimeSpec;
         use nix::sys::timerfd::{Expiration, TimerSetTimeFlags};

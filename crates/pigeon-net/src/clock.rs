@@ -1,10 +1,10 @@
-//! The monotonic clock. Machines are told the time; this is who knows it.
+//! The monotonic clock. Drivers read it and pass the time to machines, which read no clock.
 
 use std::time;
 
 use pigeon_datagram::Instant;
 
-/// A monotonic clock that began when it was started. Copies tell the same time, so other threads
+/// A monotonic clock that began when it was started. Copies read the same time, so other threads
 /// can carry one.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
@@ -12,7 +12,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock whose [`Instant::ORIGIN`] is now.
+    /// Starts a clock, with [`Instant::ORIGIN`] at this moment.
     pub fn start() -> Self {
         Clock { origin: time::Instant::now() }
     }

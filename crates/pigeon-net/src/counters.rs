@@ -63,7 +63,7 @@ pub struct SendCounters {
     pub forgotten: u64,
     /// Datagrams that were dropped, by reason.
     pub dropped: DropCounts,
-    /// The last drop, for whoever asks why.
+    /// The last drop, to explain the counts.
     pub last_failure: Option<SendFailure>,
 }
 
@@ -97,7 +97,7 @@ pub enum DropReason {
     NotPermitted,
     /// Longer than a datagram, or than the path, can be.
     TooLarge,
-    /// The kernel or the network card had no room for it.
+    /// The kernel or the network card had no buffer space for it.
     NoBuffers,
     /// No datagram can go there: port 0, another address family, a source that is not ours.
     Invalid,

@@ -47,7 +47,7 @@ const ROUNDS: usize = 4;
 /// within a second.
 const LAST_PATIENCE: Duration = Duration::from_millis(800);
 
-/// A timer that is later than this tells of a pause: the loop looks again at what has arrived. A
+/// A timer that is later than this indicates a pause: the loop looks again at what has arrived. A
 /// sleep ends within a millisecond or two of its time.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -197,7 +197,7 @@ impl<M: Machine> Driver<M> {
         })
     }
 
-    /// Replaces the clock by one that started earlier, for a machine that was already told a time.
+    /// Replaces the clock by one that started earlier, for a machine that already has its time.
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -212,7 +212,7 @@ impl<M: Machine> Driver<M> {
         self
     }
 
-    /// The clock the machine is told the time of.
+    /// The clock that the machine's time comes from.
     pub fn clock(&self) -> Clock {
         self.clock
     }
@@ -261,7 +261,7 @@ impl<M: Machine> Driver<M> {
 
     /// Runs the next machine over the same sockets until it reports something: for a program that
     /// asks again and again. What came before, such as a late reply to the last request, is thrown
-    /// away first; what comes late after that cannot be told from a reply to this one.
+    /// away first; a late reply that comes after that looks like a reply to this request.
     ///
     /// # Errors
     /// As [`run`](Driver::run).
@@ -524,7 +524,7 @@ impl<M: Machine> Driver<M> {
             true => Some(Duration::ZERO),
             false => self.deadline(host).map(|at| (at - now).saturating_sub(self.timing.early)),
         };
-        // Also where there is something to do: only this look tells which sockets can be read, and
+        // Also where there is something to do: only this call shows which sockets can be read, and
         // a machine that always has something due would never hear of its peers.
         self.sockets.wait(limit).map_err(DriveError::wait)?;
         Ok(ControlFlow::Continue(()))

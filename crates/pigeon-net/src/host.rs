@@ -65,7 +65,7 @@ pub trait Host<M: Machine> {
     }
 
     /// Datagrams arrived and are about to be handed to the machine, joined as
-    /// [`Machine::handle_joined`] has it: to record them, or to tell the machine the wall clock.
+    /// [`Machine::handle_joined`] has it: to record them, or to pass the machine the wall clock.
     fn arrived(&mut self, machine: &mut M, now: Instant, joined: &Received<'_>, segment: usize) {
         let _ = (machine, now, joined, segment);
     }

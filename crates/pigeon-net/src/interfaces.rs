@@ -28,7 +28,7 @@ impl Interfaces {
         self.addresses.iter()
     }
 
-    /// Only the addresses of one interface, told by its name or by one of its addresses. `None` if
+    /// Only the addresses of one interface, given by its name or by one of its addresses. `None` if
     /// there is no such interface.
     pub fn only(&self, name_or_address: &str) -> Option<Interfaces> {
         let ip = name_or_address.parse::<IpAddr>().ok();
@@ -90,7 +90,7 @@ pub fn local_addresses() -> io::Result<Interfaces> {
     let mut addresses = Vec::new();
     for entry in nix::ifaddrs::getifaddrs()? {
         let Some(address) = entry.address.as_ref().and_then(ip) else { continue };
-        // The field is shared with the far end of a point-to-point link; the flag tells which.
+        // The field is shared with the far end of a point-to-point link; the flag says which it is.
         let may_broadcast = entry.flags.contains(InterfaceFlags::IFF_BROADCAST);
         let broadcast = match entry.broadcast.as_ref().filter(|_| may_broadcast).and_then(ip) {
             // Where none is configured glibc reports the address itself.

@@ -6,9 +6,9 @@
 //!   reach it, [`Timing`] how it spends time.
 //! - [`Socket`]: a UDP socket that receives and sends in batches. [`SocketOptions`] says how to
 //!   open it, [`OpenError`] why it could not, [`Capabilities`] what the system granted.
-//! - [`Sockets`]: those of one loop.
+//! - [`Sockets`]: the sockets of one loop.
 //! - [`Stats`]: what went in, what went out, and what was dropped for which reason.
-//! - [`Clock`]: the monotonic clock machines are told of.
+//! - [`Clock`]: the monotonic clock that machines get their time from.
 //! - [`Interfaces`]: the addresses of this host. [`SocketTable`]: its UDP sockets and who holds them.
 //!
 //! Inside, every call goes through one of two paths that share one interface:

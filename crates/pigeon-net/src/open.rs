@@ -72,7 +72,7 @@ impl Socket {
         }
     }
 
-    /// A socket for one peer: it receives from no other, sends to no other, and is told when the
+    /// A socket for one peer: it receives from no other, sends to no other, and learns when the
     /// peer's port is closed. Without `local` the system chooses address and port.
     pub fn connect(
         to: SocketAddr,

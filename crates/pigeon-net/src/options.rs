@@ -90,11 +90,11 @@ pub struct Capabilities {
     pub batches: bool,
     /// The socket is bound to every address, and each datagram says which of them it came to.
     pub local_address: bool,
-    /// The kernel tells how many datagrams it dropped because the receive buffer was full.
+    /// The kernel reports how many datagrams it dropped because the receive buffer was full.
     pub kernel_drops: bool,
-    /// The kernel tells when each datagram arrived.
+    /// The kernel reports when each datagram arrived.
     pub timestamps: bool,
-    /// The kernel tells which of many peers refused.
+    /// The kernel reports which of many peers refused.
     pub refusals: bool,
     /// The bytes of receive buffer granted.
     pub receive_buffer: usize,

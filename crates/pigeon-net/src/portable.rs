@@ -11,8 +11,8 @@ use crate::queue::{Cursor, Progress, Queue};
 
 #[derive(Debug)]
 pub(crate) struct Portable {
-    /// Takes the largest datagram however little is kept of it: recvfrom alone would not tell a truncated
-    /// datagram's true length.
+    /// Takes the largest datagram however little is kept of it: recvfrom alone would not report the
+    /// true length of a truncated datagram.
     buffer: Vec<u8>,
     v6: bool,
     /// An error that came after datagrams of the same batch; the next call reports it.

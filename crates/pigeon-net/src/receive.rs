@@ -93,7 +93,7 @@ impl Socket {
     }
 }
 
-/// The most refusals told by one call of [`Socket::refusals`].
+/// The most refusals reported by one call of [`Socket::refusals`].
 const REFUSALS: usize = 64;
 
 impl Socket {

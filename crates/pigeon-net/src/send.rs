@@ -124,8 +124,8 @@ impl Sender {
                     run.drop_rest(at);
                     return;
                 }
-                // It may be an earlier datagram's, which the kernel tells once; one of this datagram
-                // comes again.
+                // It may be the error of an earlier datagram, which the kernel reports once; an
+                // error of this datagram comes again.
                 (OnSend::Drop(_) | OnSend::Split, _) if late_errors && !met_before => {
                     met_before = true;
                     continue;
@@ -197,7 +197,7 @@ impl Run<'_> {
     }
 }
 
-/// Waits until the socket can send, or `limit` has passed. Why it returned, the next send tells.
+/// Waits until the socket can send, or `limit` has passed. The next send shows which it was.
 #[cfg(unix)]
 fn wait_writable(udp: &mio::net::UdpSocket, limit: Duration) {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

@@ -91,9 +91,8 @@ impl Socket {
         self.stats
     }
 
-    /// Sends all `transmits`, whose bytes stand in `outbox`. On a connected socket everything goes
-    /// to the peer, whatever its destination says; which socket a transmit names does not matter
-    /// here.
+    /// Sends all `transmits`; `outbox` holds their bytes. On a connected socket everything goes to
+    /// the peer, whatever its destination says; which socket a transmit names does not matter here.
     ///
     /// Where the send buffer is full the call waits for room, `patience` in all; after that it
     /// drops the rest. It cannot fail: what one destination does is no reason not to send to the

@@ -15,7 +15,7 @@ pub(crate) enum OnReceive {
     Empty,
     /// Receive again; nothing is lost.
     Again,
-    /// Tell the machine that nobody listens at the far side.
+    /// Notify the machine that nobody listens at the far side.
     Refused,
     /// Count it and receive again.
     Ignore,
@@ -50,7 +50,7 @@ pub(crate) fn on_receive(error: &io::Error, connected: bool) -> OnReceive {
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset if connected => {
             OnReceive::Refused
         }
-        // One of many peers has gone. Whose port it was is not told, and the others go on.
+        // One of many peers has gone. The error does not say which, and the others go on.
         ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => OnReceive::Ignore,
         // ICMP about the way to a peer, which routers also send in passing; or an interface that
         // is down for now.
@@ -158,7 +158,7 @@ mod code {
     pub(super) const NO_BUFFERS: i32 = 10_055;
     pub(super) const HOST_DOWN: i32 = 10_064;
     pub(super) const OTHER_FAMILY: i32 = 10_047;
-    /// WSAENETRESET tells of an expired time to live.
+    /// WSAENETRESET reports an expired time to live.
     pub(super) const PASSING: &[i32] = &[TOO_LARGE, NO_BUFFERS, HOST_DOWN, 10_052];
 }
 

@@ -8,8 +8,8 @@ use std::num::NonZeroU16;
 
 use crate::socket_errors;
 
-/// How many destinations are remembered. When it is full everything is forgotten and learned
-/// anew, which costs one failed train each; choosing whom to forget would not be worth its code.
+/// How many destinations are remembered. When it is full everything is forgotten and learned anew,
+/// which costs one failed train each; choosing one to evict would not be worth its code.
 const REMEMBERED: usize = 4096;
 
 /// For each destination that refused a train, the smallest segment size known not to work.

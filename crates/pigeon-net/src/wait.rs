@@ -7,7 +7,7 @@
 //!
 //! A socket in a readiness queue pays for each datagram: the kernel calls the queue whenever one
 //! arrives and whenever a sent one is freed, whether the loop sleeps or not. That is 2 to 5 % of
-//! what a hub's fan-out costs. ppoll(2) is told of a socket only while the loop sleeps, but it looks
+//! what a hub's fan-out costs. ppoll(2) watches a socket only while the loop sleeps, but it looks
 //! at every socket in each call, so it is not for many.
 
 use std::io;

@@ -114,7 +114,7 @@ fn bursts_have_the_mean_loss_and_geometric_lengths() {
         }
     });
 
-    // The loss: a two-state chain whose autocorrelation at lag one is 1 - p - r, which widens the
+    // The loss: a two-state chain with autocorrelation 1 - p - r at lag one, which widens the
     // binomial variance by (1 + lambda) / (1 - lambda).
     let lambda = 1.0 - bursts.becomes_bad.share() - bursts.becomes_good.share();
     let variance = MILLION as f64 * mean_loss * (1.0 - mean_loss) * (1.0 + lambda) / (1.0 - lambda);

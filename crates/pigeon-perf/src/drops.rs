@@ -21,7 +21,7 @@ fn sum(of: impl Fn(&SocketEntry) -> bool) -> u64 {
 }
 
 /// Datagrams dropped at all sockets of this host, closed ones too (`RcvbufErrors` in
-/// `/proc/net/snmp`): for a program whose socket is gone when it has finished. The count includes
+/// `/proc/net/snmp`): for a program that has finished, and its socket with it. The count includes
 /// the losses of unrelated programs.
 pub fn of_host() -> u64 {
     let table = std::fs::read_to_string("/proc/net/snmp").expect("Linux has /proc/net/snmp");

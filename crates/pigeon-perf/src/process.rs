@@ -65,7 +65,7 @@ impl Process {
         Process::start_with(cpus, command, Stdio::piped())
     }
 
-    /// The same with another stdout, whose lines are not kept.
+    /// The same with another stdout; its lines are not kept.
     pub fn start_with(cpus: &[usize], mut command: Command, stdout: Stdio) -> Process {
         command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let child = spawn_on(cpus, &mut command);

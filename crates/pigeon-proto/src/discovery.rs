@@ -58,8 +58,8 @@ pub struct Discover<'a> {
 }
 
 impl<'a> Discover<'a> {
-    /// A datagram of at least this many bytes is a question. Padding tells it from a line of data
-    /// that only looks like one.
+    /// A datagram of at least this many bytes is a question. Padding distinguishes it from a line
+    /// of data that only looks like one.
     pub const ANSWERED_FROM: usize = 64;
 
     /// The length to which `pigeon discover` pads, so that any answer fits.

@@ -2,7 +2,7 @@
 //!
 //! Commands such as `/msg` look a name up by [`fold`]: they must find exactly the member that was
 //! meant, so nothing but capitals and the order of combining marks is set aside. Whether a name is
-//! free is asked with [`skeletons`], which also set aside what the eye cannot tell apart (UTS #39).
+//! free is asked with [`skeletons`], which also set aside what looks alike to the eye (UTS #39).
 //!
 //! The skeletons say more than is always true: `rn` and `m` look alike, `l`, `I` and `1`, and also
 //! `土` and `士`. Their price is a refusal that names the holder; the price of the opposite is a member
@@ -28,8 +28,8 @@ const BLANK: [char; 6] = [
 /// and a final sigma is a sigma.
 ///
 /// The result is in form NFC, so `ë` as one character and as two are the same: nobody can see the
-/// difference, and keyboards differ in which they send. Compatibility forms (`ｂｏｂ`, `ﬁ`) stay
-/// themselves: they show, and whoever is meant can be typed.
+/// difference, and keyboards differ in which they send. Compatibility forms (`ｂｏｂ`, `ﬁ`) stay as
+/// they are: the difference shows, and the name that is meant can be typed.
 pub fn fold(text: &str) -> Box<str> {
     match text.is_ascii() {
         true => text.to_ascii_lowercase().into(),

@@ -122,9 +122,9 @@ pub struct News {
     pub version: u64,
     /// What happened.
     pub change: Change,
-    /// To whom. Of [`Change::Renamed`] in pairs.
+    /// The members it happened to. [`Change::Renamed`] has them in pairs.
     pub names: Vec<Label>,
-    /// To how many more.
+    /// How many more members it happened to.
     pub more: u32,
 }
 
@@ -240,7 +240,7 @@ pub enum Notice {
     },
     /// What the reader said to somebody alone: its acknowledgement.
     MsgTo {
-        /// To whom.
+        /// The recipient.
         name: Label,
         /// What.
         text: Text,

@@ -19,7 +19,7 @@ trait Sentences {
     fn refusal(&self, refusal: &Refusal) -> String;
     fn name_error(&self, error: NameError) -> String;
     fn news(&self, change: Change, who: &str) -> String;
-    /// What somebody is told whose message would be longer than a datagram in its encoding.
+    /// Sent in place of a message that is longer than a datagram in the reader's encoding.
     fn left_out(&self) -> &'static str;
     /// Between names, between a name and its successor, between parts of a line.
     const MARKS: Marks;

@@ -224,7 +224,7 @@ fn names_that_the_eye_takes_for_one_another_look_alike() {
     }
 }
 
-/// What the skeletons tell apart is accepted, even where an eye in a hurry does not.
+/// Names with different skeletons are accepted, even where an eye in a hurry confuses them.
 #[test]
 fn different_names_stay_different() {
     for (one, other) in [

@@ -1,4 +1,4 @@
-//! What a service is told when it is made.
+//! The settings of a service.
 
 use jiff::tz::TimeZone;
 use pigeon_guard::SourceRules;
@@ -27,7 +27,7 @@ pub struct Config {
     pub sntp: sntp::Server,
     /// What the `fixed` service replies.
     pub reply: Vec<u8>,
-    /// Keys of the hash that tells sources apart, drawn at random by the driver so that nobody
+    /// Keys of the hash that distinguishes sources, drawn at random by the driver so that nobody
     /// outside can choose addresses that share another's rate.
     pub hash_keys: [u64; 4],
     /// Whether every datagram is also reported as an [`Event`](crate::Event).

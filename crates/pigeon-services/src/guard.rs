@@ -1,20 +1,20 @@
 //! Who is answered, how often, and how much: every rule against loops and amplification.
 //!
-//! A service that answers whoever seems to ask is a weapon in the hands of those who forge a
-//! sender: one forged datagram makes two services answer each other for ever (CVE-2024-2169), and
-//! a short one draws a long reply upon whom it names (US-CERT TA14-017A). So, in this order:
+//! A service that answers every request is a weapon in the hands of those who forge a sender: one
+//! forged datagram makes two services answer each other for ever (CVE-2024-2169), and a short one
+//! draws a long reply to the forged address (US-CERT TA14-017A). So, in this order:
 //!
 //! 1. No reply goes to an address that asks nothing: port 0, multicast, broadcast, our own. Nor to
-//!    a port below 1024, where services live and clients do not, but for NTP's, whose clients use
-//!    port 123.
-//! 2. Nothing that looks like a service's reply is answered. Where replies can be told from
+//!    a port below 1024, where services live and clients do not. Port 123 is the exception, because
+//!    NTP clients use it.
+//! 2. Nothing that looks like a service's reply is answered. Where replies are distinct from
 //!    requests (`size`, `time`, `daytime`, `sntp`) two services stop after one reply each.
-//! 3. Where they cannot (`echo`, `upper`, `fixed`, and any service against strangers' programs) one
-//!    source gets so many replies a second, and all together so many. It holds for every service
-//!    that replies, since a stranger's program may answer anything with anything. The source's rate
-//!    holds on loopback too for the services whose replies look like requests: two of them that
-//!    were set upon each other would keep a CPU busy for ever. The first request over the rate
-//!    ends such a loop.
+//! 3. Where they are not (`echo`, `upper`, `fixed`, and any service against strangers' programs)
+//!    the rate of replies is limited, for one source and for all together. The limit holds for
+//!    every service that replies, since a stranger's program may answer anything with anything. On
+//!    loopback the source's rate holds too for the services with replies that look like requests:
+//!    two of them that were set upon each other would keep a CPU busy for ever. The first request
+//!    over the rate ends such a loop.
 //! 4. Beyond the open networks no reply is longer than its request, and there is one at the most.
 
 use std::net::{IpAddr, SocketAddr};

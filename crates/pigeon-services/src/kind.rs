@@ -26,7 +26,7 @@ pub enum Kind {
     /// Says how many bytes came.
     Size,
     /// Takes the request as a [`strftime`](crate::strftime) format and returns local time in it.
-    /// Not RFC 868, whose four bytes run out in 2036.
+    /// Not RFC 868: its four bytes run out in 2036.
     Time,
     /// Counts, and never replies (RFC 863).
     Discard,
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// Whether a reply may be any bytes, so that nobody can tell it from a request.
+    /// Whether a reply may be any bytes, so that it looks like a request.
     pub(crate) fn is_untyped(self) -> bool {
         matches!(self, Kind::Echo | Kind::Upper | Kind::Fixed)
     }

@@ -11,7 +11,7 @@
 //! - [`strftime`]: C's `strftime` for formats that come from the network.
 //! - [`sntp`]: network time, the server's side and the client's.
 //! - `replies`: what is about to be sent; equal replies to one peer become a train.
-//! - [`WallClock`]: what time it is, as the driver tells it.
+//! - [`WallClock`]: what time it is, supplied by the driver.
 //! - [`Config`], [`Statistics`], [`Event`]: what goes in beside datagrams, and what can be seen.
 #![forbid(unsafe_code)]
 

@@ -23,7 +23,7 @@ const A_SECOND: u64 = 1_000;
 /// The bytes that are compared.
 const PREFIX: usize = 64;
 
-/// How often the operator is told of a loop that goes on.
+/// How often a loop that goes on is reported to the operator.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// What was seen at the last look.
@@ -45,7 +45,7 @@ struct Seen {
 
 impl Repeats {
     /// Takes note of a request that no rate bounds. Returns how many a second came alike if it
-    /// looks like a loop that the operator has not lately been told of.
+    /// looks like a loop that has not been reported to the operator lately.
     pub(crate) fn observe(
         &mut self,
         now: Instant,

@@ -1,5 +1,5 @@
 //! What a service is about to send. Consecutive replies of equal size to one peer become a train:
-//! a sender whose requests came as one train gets its replies as one.
+//! requests that came as one train get their replies as one.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
@@ -89,8 +89,8 @@ impl Replies {
 }
 
 impl Train {
-    /// Takes the reply whose bytes follow, if it can: only the last of a train may be shorter than
-    /// the first, and none is empty.
+    /// Takes the reply that follows it in the buffer, if it can: only the last of a train may be
+    /// shorter than the first, and none is empty.
     fn join(&mut self, to: SocketAddr, from: Option<IpAddr>, length: usize) -> bool {
         let joins = self.to == to
             && self.from == from

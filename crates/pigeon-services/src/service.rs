@@ -11,7 +11,7 @@ use crate::repeats::Repeats;
 use crate::replies::Replies;
 use crate::{Config, Event, Ignored, Kind, Outcome, Statistics, WallClock, sntp, texts};
 
-/// How often the operator is told that a bound holds requests back.
+/// How often the operator hears that a bound holds requests back.
 const WARN_EVERY: Duration = Duration::from_secs(1);
 
 /// The most events kept for a driver that does not collect them.
@@ -21,7 +21,7 @@ const MAX_EVENTS: usize = 16_384;
 /// and counts.
 ///
 /// Drive it as [`Machine`] says; it has no timers. For `time`, `daytime` and `sntp` the driver also
-/// tells it the time, with [`set_wall`](Service::set_wall).
+/// sets the time, with [`set_wall`](Service::set_wall).
 ///
 /// ```
 /// # use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Service {
     replies: Replies,
     statistics: Statistics,
     events: VecDeque<Event>,
-    /// When the operator was last told of a bound, and how many requests have hit one since.
+    /// When a bound was last reported to the operator, and how many requests have hit one since.
     warned: Option<Instant>,
     unsaid: u64,
 }
@@ -84,7 +84,7 @@ impl Service {
         statistics
     }
 
-    /// Tells the time. The driver of a service that serves time does so before it hands it
+    /// Sets the time of day. The driver of a service that serves time does so before it hands it
     /// datagrams, at least once a second.
     pub fn set_wall(&mut self, wall: WallClock) {
         self.wall = wall;
@@ -115,7 +115,7 @@ impl Service {
         Ok(Outcome::Replied { length })
     }
 
-    /// Tells the operator of a bound that holds requests back, once in a while.
+    /// Reports a bound that holds requests back to the operator, at most once every `WARN_EVERY`.
     fn warn(&mut self, now: Instant, source: SocketAddr, bound: Ignored) {
         self.unsaid += 1;
         if self.warned.is_none_or(|warned| now - warned >= WARN_EVERY) {

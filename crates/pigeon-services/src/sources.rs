@@ -1,9 +1,10 @@
-//! How much each source has had lately, in a table whose size never changes.
+//! How much each source has had lately, in a table of constant size.
 //!
 //! A source's address hashes to one of [`CELLS`] buckets. **At the bound: two sources that hash
 //! alike share one rate**, and that is counted. A table of addresses would have to turn newcomers
 //! away or forget somebody's debt when a flood from forged addresses fills it; here such a flood
-//! spreads thinly over all cells, and whoever asks at a human pace still finds room in his.
+//! spreads thinly over all cells, and a source that asks at a human pace still finds capacity in
+//! its cell.
 
 use std::net::IpAddr;
 
@@ -11,7 +12,7 @@ use ahash::RandomState;
 use pigeon_datagram::Instant;
 use pigeon_guard::Bucket;
 
-/// How many sources can be told apart: 256 KiB of them.
+/// How many sources can be distinguished: 256 KiB of them.
 const CELLS: usize = 16_384;
 
 /// What sources have had lately.
@@ -26,7 +27,7 @@ pub(crate) struct Sources {
 #[derive(Clone, Copy, Debug, Default)]
 struct Cell {
     bucket: Bucket,
-    /// Whose bucket it was last: the rest of the hash.
+    /// The source that last used the bucket: the rest of its hash.
     tag: u64,
 }
 

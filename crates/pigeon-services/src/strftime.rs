@@ -9,8 +9,8 @@
 //! - Then `E` or `O`, where C knows them. They ask for a locale's own eras and digits, of which the
 //!   C locale has none.
 //!
-//! jiff tells the date and the zone, and the rest is written out here. `jiff::fmt::strtime` (0.2.43,
-//! lenient, `PosixCustom`) was compared with glibc 2.36 and does not equal it:
+//! jiff gives the date and the zone, and the rest is written out here. `jiff::fmt::strtime`
+//! (0.2.43, lenient, `PosixCustom`) was compared with glibc 2.36 and does not equal it:
 //!
 //! - All 41 conversions without a flag are equal.
 //! - All 22 with `E` or `O` are unknown to jiff, which writes them as if they were text.
@@ -67,7 +67,7 @@ pub enum FormatError {
     NotUtf8,
 }
 
-/// Appends the time `unix`, counted from the Unix epoch, as it is told in `zone`, in this format.
+/// Appends the time `unix`, counted from the Unix epoch, as local time in `zone`, in this format.
 ///
 /// Times after the year 9999 are taken for its end.
 ///
@@ -94,7 +94,7 @@ pub(crate) fn asks_for_time(format: &str) -> bool {
     let is_text = |piece| match piece {
         Ok(Piece::Text(_)) => true,
         Ok(Piece::Conversion(conversion)) => matches!(conversion.letter, '%' | 'n' | 't'),
-        // To be told what is wrong is an answer too.
+        // An error in the format gets an answer too.
         Err(_) => false,
     };
     !Pieces::new(format).all(is_text)

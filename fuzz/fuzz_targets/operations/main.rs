@@ -1,13 +1,13 @@
 //! Any sequence of things that happen to a hub, beside a model of who should hear what.
 //!
-//! Messages carry numbers, so that the model can tell where each one goes: to everyone who was in
-//! its room when it was said and is still a member when the batch leaves, once, and to nobody else.
+//! Messages carry numbers, so that the model sees where each one goes: to everyone who was in its
+//! room when it was said and is still a member when the batch leaves, once, and to nobody else.
 //! Members, rooms and names must agree with one another, with the events and with the statistics;
 //! addresses that have not proved themselves never get more than they sent; what comes back as it
 //! was sent is not relayed again; bans hold; timers are there when they are needed and only then.
 //!
 //! - [`input`]: what bytes are decoded into.
-//! - [`model`]: the hub, what it owes to whom, and the checks.
+//! - [`model`]: the hub, what it owes to each member, and the checks.
 #![no_main]
 
 mod input;

@@ -29,14 +29,14 @@ use crate::wire::{self, Declined, Grant, Header, Kind, Report, TOKEN};
 use ending::Stopping;
 use handshake::{ATTEMPTS, Asking};
 
-/// How often the server is told that the client is still there.
+/// How often the client sends the server a keep-alive.
 const KEEP: Duration = Duration::from_millis(500);
 
 /// How long a server may be silent: it reports every second.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long it is worth staying awake for a datagram that is to come back: about what the longest
-/// round trip takes of which waking up would be a good part.
+/// How long it is worth staying awake for a datagram that is to come back. On longer round trips
+/// the time to wake up hardly counts.
 const AWAITED: Duration = Duration::from_micros(100);
 
 /// How long datagrams are still waited for after an interruption.
@@ -82,7 +82,7 @@ pub enum Failure {
 pub enum ClientEvent {
     /// The measurement begins.
     Began {
-        /// With whom.
+        /// The far end of the measurement.
         with: FarEnd,
         /// How long datagrams are sent, as granted.
         duration: Duration,

@@ -35,7 +35,7 @@ const EXPIRY: Duration = Duration::from_secs(10);
 /// How often reports come at most, and at least.
 const REPORTS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
-/// What a [`Server`] is told when it is made.
+/// The settings of a [`Server`].
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// The key of its tokens: 16 random bytes.
@@ -55,12 +55,12 @@ pub struct ServerConfig {
 pub enum ServerEvent {
     /// A client has proved its address and begins.
     Began {
-        /// Whose session it is.
+        /// The client's address.
         from: SocketAddr,
     },
     /// A session is over.
     Ended {
-        /// Whose it was.
+        /// The client's address.
         from: SocketAddr,
         /// What came.
         figures: Figures,
@@ -79,7 +79,7 @@ pub enum ServerEvent {
 /// What a [`Server`] has not answered, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ignored {
-    /// Datagrams that are none of this protocol, or that only a server sends.
+    /// Datagrams that do not belong to this protocol, or that only a server sends.
     pub foreign: u64,
     /// Datagrams that were damaged on the way.
     pub damaged: u64,
@@ -182,7 +182,7 @@ impl Server {
             // It asks again because the answer was lost.
             Some(at) if self.sessions[at].id == id => at,
             known => {
-                // Whoever had the address before has gone.
+                // The session that was at this address before is over.
                 if let Some(at) = known {
                     self.end(at);
                 }

@@ -1,4 +1,4 @@
-//! Both ends of a measurement in virtual time, over links whose own counts say what is true.
+//! Both ends of a measurement in virtual time, checked against the counters of the simulated links.
 //!
 //! - `harness`: a client and a far end, and what the network's log knows of their datagrams.
 //! - `figures`: loss, copies and disorder in one direction, to the datagram.

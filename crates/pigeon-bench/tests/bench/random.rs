@@ -75,8 +75,8 @@ proptest! {
         }
     }
 
-    /// Nor does whoever has proved its address: each of its datagrams brings one that is not longer,
-    /// time brings what it asked for, and others still get nothing.
+    /// Nor can a client that has proved its address: none of its datagrams draws a longer one, it
+    /// gets what it asked for only over time, and others still get nothing.
     #[test]
     fn a_client_cannot_break_its_server(
         datagrams in vec((forged(), 0..400_u64), 1..80),

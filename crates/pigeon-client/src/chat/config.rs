@@ -8,8 +8,8 @@ use pigeon_text::Charset;
 pub struct Config {
     /// How those are read and written who have no encoding of their own.
     pub charset: Charset,
-    /// Strangers are heard from these networks; none is all. Whoever was opened or answered is
-    /// heard from anywhere.
+    /// Strangers are heard only from these networks; if there are none, from anywhere. Peers that
+    /// the person opened or answered are always heard.
     pub from: Vec<IpNet>,
     /// The most conversations. At the bound the stranger's is forgotten that has been quiet longest;
     /// those that the person opened or answered never are, and if there is nothing else, further
@@ -38,7 +38,7 @@ impl Default for Config {
 pub struct Counters {
     /// Messages of strangers from beyond [`Config::from`].
     pub filtered: u64,
-    /// Messages of strangers for whom there was no room.
+    /// Messages of strangers dropped because there was no capacity for another conversation.
     pub crowded_out: u64,
     /// Conversations of strangers that were forgotten.
     pub forgotten: u64,

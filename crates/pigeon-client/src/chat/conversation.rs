@@ -43,7 +43,7 @@ pub struct Conversation {
     pub(super) kept: bool,
     /// When something last happened in it, in events of the chat; the least is forgotten first.
     pub(super) last: u64,
-    /// Something was sent that no refusal has been told for yet.
+    /// A message was sent, and no refusal has been reported since.
     pub(super) unrefused: bool,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | line | |
 //! | --- | --- |
-//! | `/to NAME`, `/to ENDPOINT`, `/to NUMBER` | choose whom to write to |
+//! | `/to NAME`, `/to ENDPOINT`, `/to NUMBER` | choose the peer to write to |
 //! | `/list` | the conversations |
 //! | `/encoding LABEL` | how the chosen peer is read and written |
 //! | `/quit`, `quit` | leave the conversation; where none is chosen, the chat |
@@ -20,7 +20,7 @@ pub(super) enum Line<'a> {
     Encoding(&'a str),
     Quit,
     Help,
-    /// A command that is none.
+    /// An unknown command.
     Unknown(&'a [u8]),
 }
 

@@ -36,7 +36,7 @@ pub use told::{Error, Event, HELP, Message, Said};
 /// [`Counters::events_lost`].
 const MAX_EVENTS: usize = 65_536;
 
-/// The longest unknown command that is repeated to whoever typed it, in characters.
+/// The longest unknown command that is repeated in the error about it, in characters.
 const MAX_SHOWN: usize = 32;
 
 /// The chat of one person with many peers. Drive it as [`Machine`] says, over a socket that is
@@ -53,7 +53,7 @@ pub struct Chat {
     over: bool,
     /// The number of the next conversation.
     next: u32,
-    /// Counts what happens, to tell who has been quiet longest.
+    /// Counts what happens, to find the conversation that has been quiet longest.
     happened: u64,
     counters: Counters,
     outbox: Outbox,
@@ -109,8 +109,8 @@ impl Chat {
 
     // What the person does.
 
-    /// Gives a peer its name and encoding for whenever it appears. The first to be told of an
-    /// address stays.
+    /// Sets the name and encoding that a peer gets whenever it appears. The first call for an
+    /// address wins.
     pub fn know(&mut self, peer: SocketAddr, known: Known) {
         self.known.entry(canonical(peer)).or_insert(known);
     }
@@ -286,7 +286,7 @@ impl Chat {
         self.conversations[place].last = self.happened;
     }
 
-    /// The conversation of whoever wrote, made if it may be.
+    /// The conversation with a sender, created if that is allowed.
     fn heard_from(&mut self, peer: SocketAddr) -> Option<usize> {
         if let Some(place) = self.place(peer) {
             return Some(place);
@@ -349,8 +349,8 @@ impl Machine for Chat {
         self.outbox.reset_if_drained();
         let Some(place) = self.place(canonical(peer)) else { return };
         let conversation = &mut self.conversations[place];
-        // Told once for what was sent: the network may say it for every datagram, and anybody may
-        // forge it.
+        // Reported once for what was sent: the network may repeat it for every datagram, and
+        // anybody may forge it.
         if std::mem::take(&mut conversation.unrefused) {
             conversation.refused = true;
             let peer = conversation.peer;
@@ -372,7 +372,7 @@ impl Machine for Chat {
         self.events.pop_front()
     }
 
-    /// A chat has no timer: whoever is silent has nothing to say.
+    /// A chat has no timer: nothing happens when peers are silent.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }

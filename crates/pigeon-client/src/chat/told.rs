@@ -19,7 +19,7 @@ pub struct Message {
     pub payload: Box<[u8]>,
     /// The true length in bytes.
     pub length: usize,
-    /// Which of our addresses it came to, where the system tells.
+    /// Which of our addresses it came to, if the system reports it.
     pub local: Option<std::net::IpAddr>,
     /// When the kernel received it, since the Unix epoch.
     pub wall: Option<Duration>,
@@ -43,7 +43,7 @@ pub(super) fn title(name: Option<&str>, peer: SocketAddr) -> String {
 /// What a chat reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody wrote with whom there was no conversation; the message follows.
+    /// A peer without a conversation wrote; the message follows.
     Appeared {
         /// Who.
         peer: SocketAddr,
@@ -67,15 +67,15 @@ pub enum Said {
     Nothing,
     /// A message is on its way.
     Sent {
-        /// To whom.
+        /// The recipient.
         peer: SocketAddr,
         /// What it says. To be escaped where it is shown.
         text: Box<str>,
     },
     /// What is typed goes to this peer from now on.
     Chosen(SocketAddr),
-    /// Whoever is called this must be looked up, outside: then [`Chat::open`](super::Chat::open)
-    /// and [`Chat::choose`](super::Chat::choose) it.
+    /// The host must look this name up, then call [`Chat::open`](super::Chat::open) and
+    /// [`Chat::choose`](super::Chat::choose).
     LookUp(String),
     /// The conversations are to be shown.
     List,

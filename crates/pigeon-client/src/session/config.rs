@@ -14,8 +14,8 @@ pub struct SessionConfig {
     pub hub: SocketAddr,
     /// The name to ask the hub for, once it is known to be a hub that has names.
     pub nick: Option<Name>,
-    /// Where an earlier session with this hub left off. Its name is asked for where `nick` is no
-    /// other.
+    /// Where an earlier session with this hub left off. Its name is asked for unless `nick` is
+    /// another name.
     pub left_off: Option<LeftOff>,
     /// The hub's password, given whenever the hub asks for it. It goes to no server that has not
     /// answered as a hub.

@@ -100,7 +100,7 @@ pub enum Contact {
     Asking,
     /// Nothing was ever heard.
     Unheard,
-    /// The server answers no heartbeats, so nobody can tell whether it is there.
+    /// The server answers no heartbeats, so it is unknown whether it is there.
     Plain,
     /// The hub answers.
     Answering,

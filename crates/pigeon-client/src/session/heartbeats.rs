@@ -1,4 +1,4 @@
-//! When heartbeats go out, how long an answer may take, and what it tells of the path.
+//! When heartbeats are sent, how long an answer may take, and what it measures of the path.
 //!
 //! ```text
 //!   regular   again    again   given up     regular: after the interval, up to a fifth earlier
@@ -35,7 +35,7 @@ pub(super) struct Heartbeats<R> {
     may_prove: bool,
 }
 
-/// The round trip, as far as answers tell it.
+/// The round trip, as far as answers measure it.
 ///
 /// An answer does not say which heartbeat it belongs to. So only a heartbeat that was sent once
 /// measures the round trip (RFC 6298 section 3, Karn's algorithm); the answer to a repeated one

@@ -118,8 +118,9 @@ impl Identity {
         self.known = None;
     }
 
-    /// The answer to a heartbeat tells who the session is. Returns the notice that the person
-    /// should see because it was lost, if one was; while an answer `is_awaited`, it may still come.
+    /// Handles the answer to a heartbeat, which says who the session is. Returns the notice that
+    /// the person should see because it was lost, if one was; while an answer `is_awaited`, it may
+    /// still come.
     pub(super) fn heard(&mut self, you: &You, is_awaited: bool) -> Option<Notice> {
         if let Some(name) = &you.name {
             self.confirm_name(name, None);
@@ -140,7 +141,7 @@ impl Identity {
         Some(Notice::Name { name: you.name.clone(), room, word: None })
     }
 
-    /// `^hb^ name`. Returns whether it tells anything new.
+    /// `^hb^ name`. Returns whether it says anything new.
     pub(super) fn named(
         &mut self,
         name: Option<&Name>,
@@ -367,7 +368,7 @@ mod tests {
         let nick = answered(Asker::Person, Verb::Nick, Some("cat"));
         assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse(name("dog"))), Some(&nick)));
         assert_eq!(dog.name(), Some(&name("dog")));
-        // The answers were lost, and a heartbeat tells.
+        // The answers were lost; the next answer to a heartbeat carries the name.
         dog.typed(&Command::Nick(Some(name("ape"))));
         dog.heard(&you(Some("ape"), "lobby"), false);
         assert_eq!(dog.next(NOW), None);

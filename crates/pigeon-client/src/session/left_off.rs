@@ -2,8 +2,8 @@
 
 use pigeon_proto::{Name, RoomName};
 
-/// The name and the room that a member had, and the word that takes them back: from whoever still
-/// seems to have them, such as a client that was killed.
+/// The name and the room that a member had, and the word that takes them back from a member that
+/// still seems to have them, such as a client that was killed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOff {
     /// The name.

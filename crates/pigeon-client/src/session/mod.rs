@@ -4,7 +4,7 @@
 //! answered a padded heartbeat as a pigeon hub. It reads no sentence.
 //!
 //! - [`presence`]: whether the hub is there. The diagram of a session stands here.
-//! - [`heartbeats`]: when they go out, and what their answers tell of the path.
+//! - [`heartbeats`]: when they are sent, and what their answers measure of the path.
 //! - [`identity`]: the name and the room that are wanted, and how they come back.
 //! - [`requests`]: commands without an answer yet. [`held`]: lines that wait for the hub.
 //! - [`hub`]: what the server has shown of itself. [`mod@line`]: what a typed line asks for.
@@ -214,7 +214,7 @@ impl<R: Rng> Session<R> {
         may_ask
     }
 
-    /// Tells the hub that we go. Nothing is sent afterwards.
+    /// Sends the hub a goodbye. Nothing is sent afterwards.
     pub fn leave(&mut self) {
         if !self.over {
             self.outbox.reset_if_drained();
@@ -335,8 +335,8 @@ impl<R: Rng> Session<R> {
                 self.events.report(Event::Again { after });
                 match answer {
                     Some(answer) => self.events.report(Event::Answered(answer.clone())),
-                    // Its answer tells whether the hub still knows us. Lines wait for it, so that
-                    // they are said under the name.
+                    // The answer to a heartbeat shows whether the hub still knows us. Lines wait
+                    // for it, so that they are said under the name.
                     None if self.presence.is_answering() => self.heartbeats.hurry(now),
                     None => self.send_held(now),
                 }
@@ -347,7 +347,7 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// The answer to a heartbeat, which tells how the hub sees the session.
+    /// Handles the answer to a heartbeat, which shows how the hub sees the session.
     fn handle_answer(&mut self, now: Instant, answer: &Answer) {
         self.hub.answered(answer);
         self.hear(now, Some(answer));

@@ -1,4 +1,4 @@
-//! The chat machine, told what arrives and what is typed. It has no timer, so time only passes.
+//! The chat machine, given datagrams and typed lines. It has no timer, so time only passes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -113,7 +113,7 @@ fn who_chose_nobody_writes_to_nobody() {
     let mut chat = with_dog();
     chat.choose_nobody();
     assert_eq!(chat.handle_line(b"hello?"), Err(Error::NobodyChosen));
-    // Whoever writes now does not become the one who is answered.
+    // A peer that writes now is not chosen.
     let events = hear(&mut chat, MONKEY, b"eek");
     assert_eq!(events[0], Event::Appeared { peer: at(MONKEY), chosen: false });
     assert_eq!(chat.conversations().len(), 2);
@@ -172,7 +172,7 @@ fn quit_leaves_a_conversation_and_then_the_chat() {
     // The other one is there, but not chosen: what is typed goes to nobody by accident.
     assert_eq!(chat.conversations().len(), 1);
     assert_eq!(chat.handle_line(b"a secret for the dog"), Err(Error::NobodyChosen));
-    // Whoever was left may write again, and is not chosen either.
+    // A peer that was left may write again, and is not chosen either.
     hear(&mut chat, DOG, b"woof");
     assert!(chat.chosen().is_none());
     assert_eq!(chat.handle_line(b"/quit"), Ok(Said::Quit));
@@ -208,7 +208,7 @@ fn a_refused_peer_is_marked_and_the_chat_goes_on() {
     assert_eq!(refuse(&mut chat), [Event::Refused(at(DOG))]);
     assert_eq!(refuse(&mut chat), [], "once is enough");
     assert!(chat.chosen().unwrap().refused);
-    // The next message is lost too, and that is told too.
+    // The next message is lost too, and that is reported too.
     say(&mut chat, "hello??");
     assert_eq!(refuse(&mut chat), [Event::Refused(at(DOG))]);
     hear(&mut chat, DOG, b"here I am");

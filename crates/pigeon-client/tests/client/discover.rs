@@ -27,7 +27,7 @@ fn number(hub: SocketAddr) -> u8 {
     (0..HUBS).find(|&n| hub_address(n) == hub).unwrap()
 }
 
-/// Whoever's answer arrives in time is found, once; who is not heard is not found.
+/// A hub with an answer in time is found, once; a hub that is not heard is not found.
 #[test]
 fn those_whose_answers_arrive_are_found_once() {
     let half = Probability::new(0.5).unwrap();

@@ -68,7 +68,7 @@ pub(crate) fn notices(network: &Network, member: Node<Member>) -> Vec<String> {
     lines.map(|line| line.strip_prefix("^hb^ ").unwrap().to_string()).collect()
 }
 
-/// What a member was told of its hub, without messages and control lines.
+/// A member's events about its hub, without messages and control lines.
 pub(crate) fn told(network: &Network, member: Node<Member>) -> Vec<Event> {
     let events = network.events(member).iter().map(|(_, event)| event.clone());
     let is_of_hub = |event: &Event| {

@@ -190,7 +190,7 @@ fn a_typed_command_that_is_lost_is_repeated_and_a_private_word_never() {
     network.run_for(after(5));
     let asked = network.machine(hub).commands[before..].to_vec();
     assert_eq!(asked, ["join 7b", "msg cat psst", "join 7b", "join 7b"]);
-    // Every answer was lost, and a heartbeat tells where one is.
+    // Every answer was lost; the next answer to a heartbeat names the room.
     network.set_conditions(member, Direction::Down, Conditions::default()).unwrap();
     network.run_for(after(15));
     network.replace(hub, Hub::new());

@@ -120,7 +120,7 @@ fn who_moves_to_another_address_stays_in_the_roster() {
     assert_eq!(follower.follow(&mut network, dog, 10), ["cat", "dog"]);
     network.readdress(cat, "10.0.1.2:41000".parse().unwrap());
     assert_eq!(follower.follow(&mut network, dog, 30), ["cat", "dog"]);
-    // Gone and back from elsewhere before anybody was told.
+    // Gone and back from elsewhere before the news of it was sent.
     say(&mut network, cat, "quit");
     join(&mut network, 3, "cat");
     assert_eq!(follower.follow(&mut network, dog, 20), ["cat", "dog"]);

@@ -162,7 +162,7 @@ fn whisper(
     let text = Text::of(text).ok_or(Reason::Usage)?;
     let from = Notice::MsgFrom { name: from_label, text: text.clone() };
     let copy = Notice::MsgTo { name: to_label, text };
-    // The longest form that a line of it takes, whoever reads it.
+    // The longest form that a line of it takes for any reader.
     let length = |notice: &Notice| {
         let sentences =
             Language::ALL.map(|language| pigeon_proto::sentence::line(notice, language).len() + 1);

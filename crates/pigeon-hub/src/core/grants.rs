@@ -32,14 +32,14 @@ pub(crate) fn word(seal: &Seal, grant: u32) -> String {
     format!("{grant}-{}", String::from_utf8_lossy(&code))
 }
 
-/// The grant that a word takes back. `None` if the word is none of ours.
+/// The grant that a word takes back. `None` if this hub did not issue the word.
 pub(crate) fn grant(seal: &Seal, word: &[u8]) -> Option<u32> {
     let (number, code) = std::str::from_utf8(word).ok()?.split_once('-')?;
     let grant: u32 = number.parse().ok()?;
     seal.code(GRANT, &grant.to_be_bytes()).has_letters(code.as_bytes()).then_some(grant)
 }
 
-/// A name whose member is gone.
+/// A name after its member has gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Gone {
     /// The name and its grant.

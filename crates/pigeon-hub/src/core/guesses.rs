@@ -1,18 +1,19 @@
 //! How often the hub's password may be guessed wrong.
 //!
 //! One address may guess five times a second, and all together twenty times: a password can be
-//! tried through from many addresses as slowly as from one. But whoever can use up what is for all
-//! must not lock out those who know the password, so an address that has not guessed wrong within
-//! the last minute is always heard once. Right guesses cost nothing: a whole class may come at once.
+//! tried through from many addresses as slowly as from one. But an attacker who uses up the shared
+//! rate must not lock out those who know the password, so an address that has not guessed wrong
+//! within the last minute is always heard once. Right guesses cost nothing: a whole class may come
+//! at once.
 //!
 //! An address is what [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as) makes of it.
 //!
-//! All memory is of fixed size, and full memory locks nobody out. Which addresses guessed wrong lately
-//! stands as times in a table, at two places for each address (a Bloom filter). So a newcomer is taken
-//! for one of them only where others happen to hold both places: with 4,200 such addresses one in
-//! 3,900, with 100,000 one in ten. It shares the rate of all then, and is not refused outright. The
-//! other way round, a table that forgets the oldest, would let whoever has more addresses than places
-//! guess without end.
+//! All memory is of fixed size, and full memory locks nobody out. A table holds the times at which
+//! addresses guessed wrong lately, at two places for each address (a Bloom filter). So a newcomer
+//! is taken for one of them only where others happen to hold both places: with 4,200 such addresses
+//! one in 3,900, with 100,000 one in ten. It shares the rate of all then, and is not refused
+//! outright. A table that forgets the oldest would instead let an attacker with more addresses than
+//! places guess without end.
 //!
 //! Resume words have no such limit. They hold 80 random bits, and a password as many as somebody
 //! cared to type.

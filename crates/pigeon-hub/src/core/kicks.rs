@@ -1,9 +1,9 @@
 //! Members that the operator removed, who stay away for ten minutes.
 //!
 //! A kick holds for what the member's link called it (for a plain member its address and port, at
-//! every door) and for its resume word. The word brought from elsewhere shows where the member is
-//! now, and the kick holds there instead: so each kick is one entry, whoever moves about. A member
-//! that comes from another port without its word is not known again; `ban` is for those.
+//! every door) and for its resume word. When the word is brought from elsewhere, the kick moves to
+//! where the member is now: so each kick is one entry, however often its member moves. A member
+//! that comes from another port without its word is not recognised; `ban` is for those.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

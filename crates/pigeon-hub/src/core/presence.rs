@@ -142,8 +142,8 @@ impl Gathered {
         self.changed.iter().any(|changed| changed.about == member)
     }
 
-    /// The news for one reader, who does not get its own; `None` for everyone whom none of it
-    /// concerns. Empty if nothing is left.
+    /// The news for one reader, without the reader's own; `None` stands for all readers that none
+    /// of it concerns. Empty if nothing is left.
     pub(crate) fn news(
         &self,
         reader: Option<MemberId>,

@@ -257,7 +257,7 @@ impl Rooms {
         self.news.first().map(|&(due, _)| due)
     }
 
-    /// The next room whose news is due.
+    /// The next room with news due.
     pub(crate) fn take_news(&mut self, now: Instant) -> Option<RoomId> {
         let (_, id) = self.news.first().copied().filter(|(due, _)| *due <= now)?;
         self.news.pop_first();

@@ -188,8 +188,8 @@ impl Delivery {
         self.send(core.statistics_mut(), route, write);
     }
 
-    /// Sends the news of a room: one sentence for everyone, and one of their own for those whom it
-    /// is about. Quiet members get none, nor do those who read no sentences.
+    /// Sends the news of a room: one sentence for everyone, and one of its own to each member that
+    /// it is about. Quiet members get none, nor do members that read no sentences.
     pub(super) fn tell_news(
         &mut self,
         core: &mut Core,

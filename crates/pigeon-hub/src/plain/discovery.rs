@@ -75,7 +75,7 @@ impl Discovery {
         self.pending.iter().map(|question| question.due).min()
     }
 
-    /// A question whose answer is due.
+    /// A question with an answer that is due.
     pub(super) fn take(&mut self, now: Instant) -> Option<Question> {
         let index = self.pending.iter().position(|question| question.due <= now)?;
         Some(self.pending.swap_remove(index))
@@ -100,8 +100,8 @@ impl Question {
         Route { socket: self.socket, to: self.to, from: self.local }
     }
 
-    /// What a hub of so many members answers, whose first door has this format. Empty where it does
-    /// not fit.
+    /// The answer of a hub with this many members and this format at its first door. Empty where it
+    /// does not fit.
     pub(super) fn answer(&self, config: &Config, members: u64, format: Format) -> Vec<u8> {
         let mut answer = Vec::new();
         let Some(nonce) = Nonce::new(self.nonce.as_bytes()) else { return answer };

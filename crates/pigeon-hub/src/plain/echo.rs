@@ -14,8 +14,8 @@
 //! for in steps:
 //!
 //! 1. by its last eight bytes; nothing more is done for a datagram that ends like no line;
-//! 2. by its larger half, the last 8, 16, 32… bytes that it has: many lines that tell different
-//!    things end alike (`. from 10.0.0.1:5000`), and few of them in their larger half;
+//! 2. by its larger half, the last 8, 16, 32… bytes that it has: many lines with different contents
+//!    end alike (`. from 10.0.0.1:5000`), and few of them in their larger half;
 //! 3. whole, at the lengths that lines with this half had, [`MAX_LENGTHS`] at the most.
 //!
 //! A datagram is hashed from the end, once for all lengths. The worst that somebody can prepare takes
@@ -23,8 +23,9 @@
 //!
 //! Memory does not depend on members, only on lines: two generations of [`MAX_LINES`] at the most;
 //! when the newer is full the older is forgotten before its time. Likewise, where lines with the
-//! same half have more lengths than are kept, the oldest is forgotten. Both are counted. Whoever
-//! brings that about on purpose lets an echo pass for as long as it goes on, at one for each line.
+//! same half have more lengths than are kept, the oldest is forgotten. Both are counted. An
+//! attacker who causes either on purpose lets echoes pass while it goes on, at most one for each
+//! line.
 
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
@@ -123,7 +124,7 @@ struct Half {
     key: u64,
     /// How many lengths have been noted; the newest overwrites the oldest.
     noted: u32,
-    /// Zero where there is none yet.
+    /// Zero where no length has been noted yet.
     lengths: [u16; MAX_LENGTHS],
 }
 
@@ -160,7 +161,7 @@ pub(crate) struct Suspect {
 }
 
 impl Suspect {
-    /// To whom lines were sent that it may have got.
+    /// The room and the address to which lines were sent that it may have got.
     fn targets(self) -> impl Iterator<Item = Target> {
         let room = self.room.map(Target::Room);
         room.into_iter().chain([Target::Address(self.address)])
@@ -294,8 +295,8 @@ impl<'a> Suffixes<'a> {
         Suffixes { text, hasher: hasher.build_hasher(), hashed: 0 }
     }
 
-    /// The hash of the last `length` bytes, of which there are so many, and which are no fewer than
-    /// those asked for before. Suffixes of different lengths may share a hash.
+    /// The hash of the last `length` bytes. `length` must not exceed the text, and never decreases
+    /// between calls. Suffixes of different lengths may share a hash.
     fn hash(&mut self, length: usize) -> u64 {
         #[cfg(test)]
         tests::work(0, length - self.hashed);
@@ -354,7 +355,7 @@ mod tests {
         WORK.with(|work| work.set((work.get().0 + look_ups, work.get().1 + bytes)));
     }
 
-    /// What it takes to tell whether this is an echo, which it is not.
+    /// The work of finding out that this is not an echo.
     fn work_for(echoes: &Echoes, payload: &[u8]) -> (usize, usize) {
         WORK.set((0, 0));
         assert!(!echoes.is_echo(at(10), suspect(LOBBY), payload));

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 pub(crate) struct Local(u16);
 
 impl Local {
-    /// "The system chooses": the driver did not tell which.
+    /// "The system chooses": the driver did not report which.
     pub(crate) const ANY: Local = Local(0);
 }
 

@@ -87,7 +87,7 @@ pub(crate) enum Flag {
     Open = 4,
     /// It comes from elsewhere, and has proved its address.
     Beyond = 8,
-    /// It has been told that what it sends is not UTF-8.
+    /// It has had the hint that what it sends is not UTF-8.
     Hinted = 16,
     /// It was heard again after it had joined.
     Again = 32,
@@ -172,7 +172,7 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// An empty table whose hashes nobody outside can foresee.
+    /// An empty table with hashes that nobody outside can foresee.
     pub(super) fn new(keys: [u64; 4], doors: Doors) -> Self {
         let [a, b, c, d] = keys;
         let hasher = RandomState::with_seeds(a, b, c, d);
@@ -403,7 +403,7 @@ impl Members {
         };
     }
 
-    /// A member whose encoding is found out has used this one.
+    /// A member with an encoding that is found out has used this one.
     pub(crate) fn set_used(&mut self, slot: Slot, encoding: Encoding) {
         self.record_mut(slot).encoding = encoding.index() | AUTO;
     }

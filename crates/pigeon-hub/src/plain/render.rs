@@ -40,7 +40,7 @@ pub(super) fn line(entry: &Entry<'_>, format: Format, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a text surely fits a datagram in this format, whoever says it.
+/// Whether a text surely fits a datagram in this format, for any speaker.
 pub(super) fn fits(text: &[u8], format: Format) -> bool {
     match format {
         Format::Chat => text.len() * MAX_GROWTH + MAX_AROUND <= MAX_PAYLOAD_V4,

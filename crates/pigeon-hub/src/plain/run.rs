@@ -75,7 +75,7 @@ struct Walk {
     next: usize,
 }
 
-/// Whom a run goes to.
+/// The readers of a run.
 pub(super) trait Audience {
     /// Everybody in the room, of whatever link.
     fn roster(&self) -> &[Slot];
@@ -103,7 +103,7 @@ impl Run {
 
     /// The messages that a member gets, in their order.
     pub(super) fn messages_for(&self, member: MemberId) -> impl Iterator<Item = Waiting> + '_ {
-        // The last entry counts: whoever comes again has missed what came meanwhile.
+        // The last entry counts: a member that comes again has missed what came meanwhile.
         let late = self.late.iter().rev().find(|(late, _)| *late == member);
         let missed = late.map_or(0, |(_, missed)| *missed);
         let messages = self.messages.iter().skip(missed);

@@ -23,7 +23,7 @@ struct RoomRun {
 #[derive(Default)]
 pub(super) struct Runs {
     rooms: Vec<Option<RoomRun>>,
-    /// Rooms whose current batch has messages, in the order of their first.
+    /// Rooms with messages in their current batch, in the order of their first.
     speaking: VecDeque<RoomId>,
 }
 
@@ -101,7 +101,7 @@ impl Runs {
         self.get(room).map_or_else(Vec::new, |room| room.run.messages_for(member).collect())
     }
 
-    /// The room whose batch is sent next.
+    /// The room that sends its batch next.
     pub(super) fn next(&self) -> Option<RoomId> {
         self.speaking.front().copied()
     }

@@ -22,7 +22,7 @@ fn a_full_hub_takes_nobody_until_somebody_leaves() {
         h.from(local(5004), "hello");
         assert!(!h.is_member(local(5004)));
         assert_eq!(h.hub.statistics().dropped(Dropped::HubFull), 1);
-        // Those who are here stay, and are not told what the refused said.
+        // Those who are here stay, and do not get what the refused said.
         assert_eq!(h.hub.member_count(), 3);
         assert_eq!(got(&h.from(local(5004), "hello"), local(5001)), [""; 0]);
         let heard = h.from(local(5001), "hi");
@@ -236,7 +236,7 @@ fn events_that_nobody_collects_are_bounded_and_counted() {
     let lost = h.hub.statistics().events_lost;
     assert_eq!(kept as u64 + lost, 2 * rounds);
     assert!(kept < 20_000, "{kept} events kept");
-    // Whoever collects again is told what happens from now on.
+    // After the events are collected, new ones are reported again.
     h.hear(local(5002), "^hb^");
     h.transmits();
     let member = h.hub.members().next().unwrap().id;

@@ -1,5 +1,5 @@
-//! Control lines: what members get of the hub's own whose latest heartbeat was padded. Every such
-//! datagram is one that `pigeon-proto` reads; everybody else gets sentences, in a language.
+//! Control lines: what the hub itself sends to members that sent a padded heartbeat last.
+//! `pigeon-proto` reads every such datagram; everybody else gets sentences, in a language.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ fn pad(h: &mut Harness, member: SocketAddr) -> Answer {
     Answer::parse(answers[0]).expect("an answer to a heartbeat")
 }
 
-/// A hub with these members, all of whom read control lines, and no news left to tell.
+/// A hub with these members, all of which read control lines, and no pending news.
 fn with_programs(config: Config, members: &[SocketAddr]) -> Harness {
     let mut h = Harness::new(config);
     for &member in members {

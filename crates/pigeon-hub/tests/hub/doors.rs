@@ -31,7 +31,7 @@ fn doors() -> Config {
     Config { doors, ..Config::default() }
 }
 
-/// A hub with these members, each at its door, and no news left to tell.
+/// A hub with these members, each at its door, and no pending news.
 fn with_members(config: Config, members: &[(u16, SocketAddr)]) -> Harness {
     let mut h = Harness::new(config);
     for &(door, member) in members {

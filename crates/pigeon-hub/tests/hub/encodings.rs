@@ -147,7 +147,7 @@ fn an_encoding_goes_with_its_member_from_room_to_room_and_can_be_changed() {
     assert_eq!(bytes_got(&h.from(local(UTF_8), "你"), local(GBK)), [line(UTF_8, b"\xa7\x41")]);
     h.from(local(GBK), "/encoding utf-8");
     assert_eq!(got(&h.from(local(UTF_8), "你"), local(GBK)), ["127.0.0.1:5001: 你\n"]);
-    // Whoever comes back, or comes to the same place in the tables, begins with UTF-8.
+    // A member that comes back, or takes the same place in the tables, begins with UTF-8.
     h.from(local(GB2312), "quit");
     h.from(local(GB2312), "/join tea");
     assert_eq!(got(&h.from(local(UTF_8), "你"), local(GB2312)), ["127.0.0.1:5001: 你\n"]);
@@ -334,7 +334,7 @@ fn what_is_said_of_a_message_left_out_is_in_the_readers_encoding() {
 const LABELS: [&str; 9] =
     ["gbk", "big5", "shift_jis", "euc-jp", "euc-kr", "latin1", "koi8-r", "windows-1251", "gb2312"];
 
-/// The encoding that a member is told it reads, or nothing where that was refused.
+/// The hub's answer about the encoding that a member reads now, or nothing if it refused.
 fn choose(h: &mut Harness, port: u16, label: &str) -> Option<String> {
     let answer = told(&h.from(local(port), format!("/encoding {label}")), local(port)).concat();
     let refused = answer.contains("too many encodings");
@@ -435,7 +435,7 @@ fn auto_reads_both_and_answers_in_kind() {
         let sent = h.from(local(GBK), b"\xc4\xe3");
         assert!(ni(&sent).ends_with(b"\xc4\xe3\n"), "{}", ni(&sent).escape_ascii());
         assert_eq!(got(&sent, local(UTF_8)), ["127.0.0.1:5002: 你\n"]);
-        // ASCII and what is no text tell nothing.
+        // ASCII and what is no text reveal no encoding.
         for text in [&b"ok"[..], b"\xff"] {
             h.from(local(GBK), text);
             assert!(ni(&h.from(local(UTF_8), "好")).ends_with(b"\xba\xc3\n"));

@@ -16,7 +16,7 @@ pub(crate) const NANOSECOND: Duration = Duration::from_nanos(1);
 /// The three formats: what holds whatever the format is tested in each.
 pub(crate) const FORMATS: [Format; 3] = [Format::Chat, Format::Classic, Format::Raw];
 
-/// One datagram that the hub sent: to whom, and its bytes.
+/// One datagram that the hub sent: its destination and its bytes.
 pub(crate) type Sent = (SocketAddr, Vec<u8>);
 
 /// The same, and by which door it left.
@@ -41,7 +41,7 @@ impl Harness {
         Harness::format(Format::Chat)
     }
 
-    /// A hub of this format that these addresses have joined, all notices about it told.
+    /// A hub of this format that these addresses have joined, with all notices about it sent.
     pub(crate) fn with_members(format: Format, members: &[SocketAddr]) -> Self {
         let mut h = Harness::format(format);
         h.join(members);
@@ -77,7 +77,7 @@ impl Harness {
         self.drain()
     }
 
-    /// The deadline has come, or so the hub is told; returns what it sends.
+    /// Calls the hub's timeout handler, even before the deadline; returns what the hub sends.
     pub(crate) fn timeout(&mut self) -> Vec<Sent> {
         self.hub.handle_timeout(self.now);
         self.drain()
@@ -181,7 +181,7 @@ impl Harness {
         assert!(!self.is_member(from) && self.try_to_join(from), "{from}");
     }
 
-    /// Does what a client does to become a member, from wherever. Tells whether it is one.
+    /// Does what a client does to become a member, from any network. Returns whether it is one.
     pub(crate) fn try_to_join(&mut self, from: SocketAddr) -> bool {
         let answer = bytes_got(&self.from(from, heartbeat(64)), from).concat();
         if answer.starts_with(b"/prove ") {
@@ -261,7 +261,7 @@ pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().expect("a test's own address")
 }
 
-/// What one member got, as text; bytes that are none show as replacement characters.
+/// What one member got, as text; bytes that are not UTF-8 show as replacement characters.
 pub(crate) fn got(sent: &[Sent], by: SocketAddr) -> Vec<String> {
     bytes_got(sent, by).into_iter().map(|b| String::from_utf8_lossy(b).into_owned()).collect()
 }

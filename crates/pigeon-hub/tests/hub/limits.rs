@@ -26,7 +26,7 @@ fn limited(rate: Rate, hub_rate: Rate) -> Config {
     Config { rate: for_loopback(rate), hub_rate: for_loopback(hub_rate), ..Config::default() }
 }
 
-/// Sends a text so often, so far apart; how many were relayed.
+/// Sends a text this many times, this far apart; returns how many were relayed.
 fn flood(h: &mut Harness, from: SocketAddr, times: usize, apart: Duration, text: &str) -> u64 {
     let before = h.hub.statistics().messages;
     for n in 0..times {

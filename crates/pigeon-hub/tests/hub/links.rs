@@ -30,7 +30,7 @@ enum Item {
     Stopped,
 }
 
-/// A link as simple as can be. It learns where its members are from what the hub tells them.
+/// A link as simple as can be. It learns from the hub where its members are.
 struct Queues {
     link: LinkId,
     queues: BTreeMap<MemberId, Vec<Item>>,
@@ -53,7 +53,7 @@ impl World {
         World { h, link: Queues { link, queues, rooms, messages } }
     }
 
-    /// With plain members, and no news left to tell.
+    /// With plain members, and no pending news.
     fn with_plain(config: Config, members: &[SocketAddr]) -> World {
         let mut world = World::new(config);
         members.iter().for_each(|&member| (0..2).for_each(|_| world.h.hear(member, "^hb^")));

@@ -178,7 +178,7 @@ fn two_hubs_as_members_of_one_another_fall_silent() {
     for (one, other) in FORMATS.into_iter().flat_map(|a| FORMATS.map(|b| (a, b))) {
         for trigger in TRIGGERS {
             let mut world = World::format(one);
-            // Whoever comes to an address later has it; who was there before can still send from it.
+            // A newcomer takes an address over; the node that had it before can still send from it.
             let forger = world.network.add(local(9_998), Peer::new());
             let config = Config::of(other);
             world.network.add(local(9_998), Hub::new(config));

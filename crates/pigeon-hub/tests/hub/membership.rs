@@ -343,7 +343,7 @@ fn a_dropped_member_is_one_again_by_anything_it_sends() {
         h.from(local(5001), payload);
         assert!(h.is_member(local(5001)), "{payload:?}");
         assert_eq!(h.hub.statistics().joined, 2);
-        // And it is dropped and told again, thirty seconds later.
+        // And it is dropped and notified again, thirty seconds later.
         assert_eq!(got(&h.wait(TIMEOUT), local(5001)).len(), 1);
     }
 }
@@ -548,7 +548,8 @@ fn everybody_is_answered_from_the_address_it_spoke_to() {
             assert_eq!(speak(&mut h, n, to), [Some(to)], "{round} {n}");
         }
     }
-    // Whoever comes after those who left is answered from where it spoke to as well.
+    // Newcomers that take the places of members that left get answers from the address they spoke
+    // to.
     (0..200).for_each(|n| drop(h.from(members[n], "quit")));
     for n in 0..200 {
         assert_eq!(speak(&mut h, n, ours(5_000 + n)), [Some(ours(5_000 + n))]);

@@ -1,4 +1,4 @@
-//! Joins, leaves and time-outs: gathered for a second, one line, nobody's own.
+//! Joins, leaves and time-outs: gathered for a second into one line, and not sent to their subject.
 
 use std::time::Duration;
 

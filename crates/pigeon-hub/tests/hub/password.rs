@@ -1,4 +1,4 @@
-//! A hub with a password: whoever has not given it waits on the porch, and hears nothing.
+//! A hub with a password: a sender that has not given it stays unauthenticated, and hears nothing.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -92,7 +92,7 @@ fn those_inside_hear_of_a_newcomer_when_it_is_let_in() {
 
 #[test]
 fn a_newcomer_is_told_once_what_is_asked_of_it() {
-    // In raw nobody is told who does not send padded heartbeats: see `control`.
+    // In raw, a sender without padded heartbeats gets no notice: see `control`.
     for format in [Chat, Format::Classic] {
         let mut h = with_password(format);
         let sent = h.from(local(5001), "^hb^");
@@ -198,7 +198,7 @@ fn members_of_one_address_guess_five_times_a_second() {
         // A second's worth at once, and then ten seconds of five.
         let looked_at = guess(&mut h, &guessers, 20_000);
         assert!((54..=55).contains(&looked_at), "{format:?}: {looked_at}");
-        // Whoever knows it gets in once the guessers tire.
+        // A member that knows the password gets in once the guessers tire.
         h.now = h.now + SECOND;
         h.from(guessers[0], "/pass open sesame");
         assert_eq!(h.room_of(guessers[0]).as_deref(), Some("lobby"));

@@ -32,7 +32,7 @@ fn a_name_and_its_room_come_back_while_the_old_member_is_still_there() {
     assert_eq!(h.room_of(local(6001)).as_deref(), Some("ops"));
     let answer = told(&sent, local(6001)).concat();
     assert!(answer.contains("dog") && answer.contains("ops"), "{answer:?}");
-    // The old one is told, and is a member no more.
+    // The old one is notified, and is a member no more.
     assert_eq!(told(&sent, local(5001)).len(), 1);
     assert!(!h.is_member(local(5001)));
     assert_eq!(h.hub.statistics().left(Left::Moved), 1);

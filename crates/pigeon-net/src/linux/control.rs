@@ -1,5 +1,5 @@
-//! Control messages (cmsg(3)): what goes with a datagram beside its bytes. Out go the segment size
-//! of a train and the source address, in come what the kernel was asked to tell.
+//! Control messages (cmsg(3)): what goes with a datagram beside its bytes. Outgoing, that is the
+//! segment size of a train and the source address; incoming, what the kernel was asked to report.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
@@ -77,7 +77,7 @@ impl SendControl {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReceiveControl(pub(super) [u8; RECEIVE_ROOM]);
 
-/// What the kernel told about a received message.
+/// What the kernel reported about a received message.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
     /// The size of the datagrams that GRO joined.
@@ -97,7 +97,7 @@ pub(super) struct Told {
 impl Told {
     /// The local address it came to, as one that can be answered from.
     pub(super) fn local(&self) -> Option<IpAddr> {
-        // For an IPv4 datagram a dual-stack socket tells both. The IPv6 form is the bare
+        // For an IPv4 datagram a dual-stack socket reports both. The IPv6 form is the bare
         // destination, which may be a broadcast address; the IPv4 form knows the interface's own.
         let v6 = || self.destination_v6.map(IpAddr::V6).filter(|ip| ip.to_canonical() == *ip);
         self.local_v4.map(IpAddr::V4).or_else(v6).and_then(usable_source)

@@ -1,9 +1,9 @@
 #![expect(unsafe_code, reason = "recvmsg(2) with MSG_ERRQUEUE")]
 //! The error queue of a socket (`IP_RECVERR`, ip(7)): which of many peers refused.
 //!
-//! A socket that is bound and not connected is told of no ICMP message at all unless it asks, and
-//! then the error alone would not say whose it is: the queue holds the destination of the datagram
-//! that caused it.
+//! A socket that is bound and not connected gets no ICMP errors at all unless it asks, and the
+//! error alone would not identify the peer: the queue holds the destination of the datagram that
+//! caused it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,8 +14,8 @@ use super::control::{self, RECEIVE_ROOM, ReceiveControl};
 use super::header::{Parts, header};
 use super::name::Name;
 
-/// The next error of the queue: to whom the datagram was sent that caused it, and the error number.
-/// `None` at the end of the queue.
+/// The next error of the queue: the destination of the datagram that caused it, and the error
+/// number. `None` at the end of the queue.
 pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<(Option<SocketAddr>, i32)>> {
     let mut name = Name::EMPTY;
     let mut room = ReceiveControl([0; RECEIVE_ROOM]);

@@ -1,6 +1,6 @@
-//! The way to the Linux kernel: batches of messages, of which each may be a train.
+//! The interface to the Linux kernel: batches of messages, each of which may be a train.
 //!
-//! - `options.rs`: what the kernel is asked to tell about each datagram.
+//! - `options.rs`: what the kernel is asked to report about each datagram.
 //! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is what they share.
 //! - `errqueue.rs`: which of many peers refused.
 //! - `name.rs`: socket addresses as the kernel writes them. `control.rs`: control messages.
@@ -42,7 +42,7 @@ pub(crate) struct Linux {
 }
 
 impl Linux {
-    /// Asks the kernel for what it can tell. Nothing here fails: an older kernel tells less.
+    /// Asks the kernel to report what it can. Nothing here fails: an older kernel reports less.
     pub(crate) fn open(
         socket: &socket2::Socket,
         v6: bool,

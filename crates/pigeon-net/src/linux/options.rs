@@ -1,5 +1,5 @@
 #![expect(unsafe_code, reason = "setsockopt and getsockopt for options that socket2 does not have")]
-//! Socket options of Linux: what the kernel is asked to tell about each datagram, and how many it
+//! Socket options of Linux: what the kernel is asked to report about each datagram, and how many it
 //! dropped.
 
 use std::ffi::c_int;
@@ -50,7 +50,7 @@ pub(crate) fn force_buffer_size(socket: &socket2::Socket, receive: bool, bytes: 
     c_int::try_from(bytes).is_ok_and(|bytes| set(socket.as_fd(), libc::SOL_SOCKET, option, bytes))
 }
 
-/// The drops up to this moment, modulo 2^32. `SO_RXQ_OVFL` alone would tell them with the next
+/// The drops up to this moment, modulo 2^32. `SO_RXQ_OVFL` alone would report them with the next
 /// datagram only, and after a burst there may be none.
 pub(super) fn drops_so_far(fd: BorrowedFd<'_>) -> Option<u32> {
     let mut values = [0_u32; DROPS + 1];

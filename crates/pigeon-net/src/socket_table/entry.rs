@@ -9,7 +9,7 @@ pub struct SocketEntry {
     pub local: SocketAddr,
     /// The address it is connected to, if it is.
     pub remote: Option<SocketAddr>,
-    /// Whose it is: the effective user when it was made.
+    /// Its owner: the effective user when it was made.
     pub uid: u32,
     /// That user's name, if it has one (getpwuid(3)).
     pub user: Option<String>,

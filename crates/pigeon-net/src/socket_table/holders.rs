@@ -13,7 +13,7 @@ use super::entry::{Holder, SocketEntry};
 /// Enters the holders of each socket and the names of the users. Says whether there were processes
 /// that may not be looked into.
 pub(super) fn find(sockets: &mut [SocketEntry]) -> io::Result<bool> {
-    // 0 is no socket's number, but that of many that have none any more.
+    // Inode 0 stands for all sockets that their process has closed already.
     let open = sockets.iter().enumerate().filter(|(_, socket)| socket.inode != 0);
     let by_inode: HashMap<u64, usize> = open.map(|(at, socket)| (socket.inode, at)).collect();
     let pids = pids()?;

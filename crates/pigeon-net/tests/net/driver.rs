@@ -205,8 +205,8 @@ fn a_refusal_reaches_the_machine(path: IoPath) {
     assert_eq!(driver.stats().sent.datagrams, 1);
 }
 
-/// Of many peers it is told which refused, of both families, and the one that listens is reached
-/// although the others' errors come in between.
+/// With many peers the socket learns which one refused, in both families, and the one that listens
+/// is reached although the others' errors come in between.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_refusal_is_told_with_its_peer_where_there_are_many() {

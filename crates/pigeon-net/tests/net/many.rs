@@ -214,8 +214,8 @@ fn a_socket_may_be_opened_while_the_loop_runs(path: IoPath) {
     assert_eq!(driver.sockets().get(id(300)).map(Socket::local_addr), opened);
 }
 
-/// However much of it the kernel joins: the bytes are the same, and cut at the size told they are the
-/// datagrams that were sent.
+/// However much of it the kernel joins, the bytes are the same, and cut at the reported size they
+/// are the datagrams that were sent.
 fn a_train_may_arrive_joined(path: IoPath) {
     /// Cuts for itself.
     #[derive(Default)]

@@ -370,7 +370,7 @@ fn a_refusal_does_not_cost_the_next_datagram(path: IoPath) {
     let to = closed_port();
     let mut socket = connect(path, to);
     send(&mut socket, b"?", &[whole(to, b"?")]);
-    // Now somebody listens after all. The refusal is still to be told.
+    // Now somebody listens after all. The refusal has not been reported yet.
     let peer = plain_peer(&to.to_string());
     let report = send(&mut socket, b"!", &[whole(to, b"!")]);
     assert_eq!((report.sent, report.refused), (1, true));
@@ -507,7 +507,7 @@ fn buffers_are_as_large_as_asked_or_as_allowed() {
     assert_eq!((granted.receive_buffer, granted.send_buffer), (50_000, 60_000));
     let largest = bind(IoPath::Best).capabilities();
     assert!(largest.receive_buffer > 50_000 && largest.send_buffer > 60_000);
-    // More than the number that the system is told in can say: 4 GiB, where there can be.
+    // More than the integer can hold that the system takes: 4 GiB, where `usize` can.
     let more = BufferSize::Bytes(1_usize.checked_shl(32).unwrap_or(usize::MAX));
     let asked = SocketOptions { receive_buffer: more, send_buffer: more, ..asked };
     let granted = Socket::bind(loopback(), &asked).unwrap().capabilities();

@@ -34,10 +34,10 @@ pub struct Conditions {
     pub corrupt: Probability,
     /// The bottleneck, if there is one.
     pub rate: Option<Rate>,
-    /// The largest payload carried, in bytes; larger ones are dropped. Payload only: an Ethernet
-    /// of 1,500 bytes carries 1,472 over IPv4 and 1,452 over IPv6 (RFC 791, RFC 8200, RFC 768).
-    /// The fate tells the caller at once ([`DropReason::Mtu`](super::DropReason::Mtu)), who may
-    /// report it to the sender as a router would.
+    /// The largest payload carried, in bytes; larger ones are dropped. Payload only: an Ethernet of
+    /// 1,500 bytes carries 1,472 over IPv4 and 1,452 over IPv6 (RFC 791, RFC 8200, RFC 768). The
+    /// caller learns it from the fate at once ([`DropReason::Mtu`](super::DropReason::Mtu)), and
+    /// may report it to the sender as a router would.
     pub mtu: Option<usize>,
 }
 

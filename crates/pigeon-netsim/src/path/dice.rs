@@ -11,7 +11,7 @@ pub(super) struct Dice {
     duplicate: Pcg64,
     jitter: Pcg64,
     reorder: Pcg64,
-    /// Datagrams whose draws nobody has asked for: they are passed over before the next.
+    /// Datagrams that needed no draws: theirs are skipped before the next roll.
     skipped: u64,
 }
 

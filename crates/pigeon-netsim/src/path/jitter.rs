@@ -82,7 +82,7 @@ fn normal(deviation: u64, draw: u64) -> u64 {
 
 fn pareto(mean: Duration, deviation: u64, draw: u64) -> Duration {
     /// 2 / sqrt(3) and sqrt(3), times 2^32: the scale and the mean of a Pareto distribution of
-    /// shape 3 whose standard deviation is 1.
+    /// shape 3 with a standard deviation of 1.
     const SCALE: u128 = 4_959_401_049;
     const MEAN: u128 = 7_439_101_574;
     let deviation = u128::from(deviation);
@@ -94,7 +94,7 @@ fn pareto(mean: Duration, deviation: u64, draw: u64) -> Duration {
     Duration::from_nanos(u64::try_from(delay).unwrap_or(u64::MAX))
 }
 
-/// The largest integer whose cube is not greater.
+/// The integer cube root, rounded down.
 fn cube_root(number: u128) -> u128 {
     // The cube root of 2^127 is below 2^43.
     (0..43).rev().fold(0_u128, |root, bit| {

@@ -1,8 +1,8 @@
 //! The bottleneck of a path: bytes leave it one after another at a fixed rate, and wait in a
 //! bounded queue that drops what comes when it is full (tail drop).
 //!
-//! No queue is stored. When the line falls free tells how many bytes still wait, so a datagram's
-//! departure is known as it enters.
+//! No queue is stored. The time at which the line becomes free gives the number of bytes that still
+//! wait, so a datagram's departure is known as it enters.
 
 use std::time::Duration;
 

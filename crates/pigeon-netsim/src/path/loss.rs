@@ -22,9 +22,9 @@ pub enum Loss {
 /// channel first changes its state, or not, and then loses it, or not.
 ///
 /// Source: E. N. Gilbert, "Capacity of a Burst-Noise Channel", Bell System Technical Journal 39
-/// (1960), pages 1253–1265, whose good state loses nothing; E. O. Elliott, "Estimates of Error
-/// Rates for Codes on Burst-Noise Channels", Bell System Technical Journal 42 (1963), pages
-/// 1977–1997, whose good state may lose too.
+/// (1960), pages 1253–1265, with a good state that loses nothing; E. O. Elliott, "Estimates of
+/// Error Rates for Codes on Burst-Noise Channels", Bell System Technical Journal 42 (1963), pages
+/// 1977–1997, with a good state that may lose too.
 ///
 /// ```text
 ///   ┌──────────────┐ ── becomes_bad ──▶ ┌─────────────┐
@@ -50,7 +50,7 @@ pub enum BurstsError {
     /// A burst is one datagram at least.
     #[error("a mean burst of {0} datagrams is not possible: a burst is one datagram at least")]
     BurstTooShort(f64),
-    /// Bursts are told apart by what arrives between them, one datagram at least.
+    /// Bursts are separated by what arrives between them, one datagram at least.
     #[error(
         "a mean loss of {loss} in bursts of {burst} datagrams is not possible: \
          at least one datagram must arrive between two bursts"

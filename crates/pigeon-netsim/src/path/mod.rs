@@ -57,8 +57,8 @@ pub use loss::{Bursts, BurstsError, Loss};
 pub use probability::{Probability, ProbabilityError};
 pub use timeline::{Timeline, TimelineError};
 
-/// One direction of a path, carrying items `T` whose bytes are a datagram's payload
-/// ([`Datagram`], `Vec<u8>`, an array).
+/// One direction of a path, carrying items `T` that hold a datagram's payload ([`Datagram`],
+/// `Vec<u8>`, an array).
 ///
 /// A caller [`send`](Path::send)s, sleeps until [`poll_timeout`](Path::poll_timeout), and takes
 /// out what has arrived with [`poll`](Path::poll) until that says `None`.
@@ -96,8 +96,8 @@ impl Default for InFlightLimit {
 }
 
 impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
-    /// A path whose generators are seeded from `rng`. It takes from it a fixed count of numbers,
-    /// so several paths may be made from one generator.
+    /// A path with generators seeded from `rng`. It takes from `rng` a fixed count of numbers, so
+    /// several paths may be made from one generator.
     pub fn new(conditions: Conditions, rng: &mut impl Rng) -> Result<Self, ConditionsError> {
         conditions.check()?;
         Ok(Path {
@@ -160,7 +160,7 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
         Ok(())
     }
 
-    /// A datagram enters at `now`. What becomes of it is decided at once and told.
+    /// Sends a datagram into the path at `now`. Its fate is decided and returned at once.
     pub fn send(&mut self, now: Instant, datagram: T) -> Fate {
         let roll = self.dice.roll();
         self.counters.sent += 1;
@@ -171,8 +171,8 @@ impl<T: Clone + AsRef<[u8]> + AsMut<[u8]>> Path<T> {
     }
 
     /// Whether the path changes nothing at the moment: conditions are perfect and nothing is on the
-    /// way. What is sent now may be handed on without being put in, and [`pass`](Path::pass) be
-    /// told.
+    /// way. The caller may then hand a datagram on without sending it, and count it with
+    /// [`pass`](Path::pass).
     pub fn is_transparent(&self) -> bool {
         self.perfect && self.in_flight.is_empty()
     }

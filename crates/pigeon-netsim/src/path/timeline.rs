@@ -8,9 +8,9 @@ use pigeon_datagram::Instant;
 
 /// Changes `T`, each at its time after the start, perhaps over again.
 ///
-/// It draws no randomness and touches no path: whoever holds both applies what
-/// [`poll`](Timeline::poll) gives. As each knob of a path draws for itself, a change of one leaves
-/// the fates that the others deal as they were.
+/// It draws no randomness and touches no path: the caller applies what [`poll`](Timeline::poll)
+/// returns. As each knob of a path draws for itself, a change of one leaves the fates that the
+/// others deal as they were.
 #[derive(Clone, Debug)]
 pub struct Timeline<T> {
     changes: Vec<(Duration, T)>,

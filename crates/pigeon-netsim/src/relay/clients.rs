@@ -31,8 +31,8 @@ pub(super) struct Clients {
     last: Option<(SocketAddr, ClientId)>,
     /// The local addresses of the sockets to the target.
     own: BTreeSet<SocketAddr>,
-    /// One entry a client, with a time at or before which it was last heard. Whoever has been heard
-    /// since goes to the back when its turn comes, so a datagram costs the queue nothing.
+    /// One entry a client, with a time at or before which it was last heard. A client heard since
+    /// goes to the back when its turn comes, so a datagram costs the queue nothing.
     silent: VecDeque<(Instant, ClientId)>,
     generations: u64,
 }

@@ -103,7 +103,7 @@ pub struct Step {
     pub down: Conditions,
     /// Whether the clients' source addresses towards the target change.
     pub handover: bool,
-    /// What to tell the person who watches.
+    /// A note for the person who watches.
     pub note: String,
 }
 
@@ -124,7 +124,7 @@ pub struct Relay {
     told: Told,
 }
 
-/// What is told only once.
+/// Which conditions have been reported: each is reported only once.
 #[derive(Default)]
 struct Told {
     full: bool,
@@ -247,7 +247,7 @@ impl Relay {
         }
     }
 
-    /// This socket could not be opened, or is of no more use: its client is forgotten, to try anew.
+    /// This socket could not be opened, or has failed: its client is forgotten, and may try again.
     pub fn cannot_open(&mut self, socket: SocketId) {
         if let Some(slot) = slot_of(socket) {
             self.clients.remove(slot);
@@ -397,7 +397,7 @@ impl Machine for Relay {
         self.outgoing.reset_if_drained();
         while let Some(step) = self.timeline.as_mut().and_then(|timeline| timeline.poll(now)) {
             let Step { up, down, handover, note } = step.clone();
-            // Checked by whoever made the timeline.
+            // The author of the timeline has checked these.
             let _ = self.set_conditions(now, Way::Up, up);
             let _ = self.set_conditions(now, Way::Down, down);
             if handover {

@@ -1,4 +1,4 @@
-//! What a relay tells: events, and totals.
+//! A relay's reports: events, and totals.
 
 use std::net::SocketAddr;
 
@@ -22,15 +22,15 @@ pub enum Event {
     Joined(SocketAddr),
     /// A client was silent for too long.
     Idle(SocketAddr),
-    /// Somebody was turned away; told once until a place is free again.
+    /// Somebody was turned away; reported once until a place is free again.
     Full(SocketAddr),
-    /// The relay hears its own sockets; told once.
+    /// The relay hears its own sockets; reported once.
     Loop(SocketAddr),
-    /// The target sent to the listening socket, which takes nothing from it; told once.
+    /// The target sent to the listening socket, which takes nothing from it; reported once.
     FromTarget(SocketAddr),
-    /// The target does not listen; told once until it does.
+    /// The target does not listen; reported once until it does.
     Refused,
-    /// A datagram exceeded the MTU; told once a direction until conditions change.
+    /// A datagram exceeded the MTU; reported once a direction until conditions change.
     TooLarge {
         /// Where it was going.
         way: Way,

@@ -1,8 +1,8 @@
-//! What the numbers of the datagrams that arrived tell: how many were lost, came late, came twice,
-//! and how unsteady their transit was.
+//! Statistics of the numbers of the datagrams that arrived: how many were lost, came late, came
+//! twice, and how unsteady their transit was.
 //!
-//! A sender numbers its datagrams one after another; [`Sequence`] is told each number in the order
-//! of arrival and keeps account. Three rules make the account add up to the datagram:
+//! A sender numbers its datagrams one after another; [`Sequence`] takes each number in the order of
+//! arrival and keeps account. Three rules make the account add up to the datagram:
 //!
 //! - **Late is not lost.** A number that is missing when a later one arrives is lost until it comes;
 //!   then it was reordered.
@@ -27,8 +27,8 @@
 //! [`implausible`](SequenceReport::implausible).
 //!
 //! Numbers are compared as RFC 1982 serial numbers of 64 bits, so a sender may begin anywhere and
-//! wrap. One that begins anew has to say so ([`Sequence::restart`]): numbers alone cannot tell it
-//! from datagrams that are very late.
+//! wrap. One that begins anew has to say so ([`Sequence::restart`]): numbers alone cannot
+//! distinguish it from datagrams that are very late.
 
 mod gaps;
 mod jitter;
@@ -39,7 +39,7 @@ use window::Window;
 
 pub use jitter::Jitter;
 
-/// How many numbers a [`Sequence`] tells apart by default: as many as a
+/// How many numbers a [`Sequence`] distinguishes by default: as many as a
 /// [`Path`](crate::path::Path) of ours ever holds, in 32 KiB.
 pub const DEFAULT_WINDOW: usize = 1 << 18;
 
@@ -104,9 +104,10 @@ pub enum Arrival {
 
 /// Figures of a [`Sequence`] since it began, restarts included.
 ///
-/// Between two reports, `lost` may fall: what had been missing came. The numbers found missing in an
-/// interval are the difference of `lost + reordered`, those that came after all that of `reordered`;
-/// neither is ever negative as long as [`tail_lost`](SequenceReport::tail_lost) is left out.
+/// Between two reports, `lost` may fall, when missing numbers came. The numbers found missing in an
+/// interval are the difference of `lost + reordered`; those that came late are the difference of
+/// `reordered`; neither is ever negative as long as [`tail_lost`](SequenceReport::tail_lost) is
+/// left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SequenceReport {
     /// How many numbers are known to have been sent: up to the greatest that came, or as many as
@@ -124,11 +125,11 @@ pub struct SequenceReport {
     pub reordered: u64,
     /// The greatest reordering extent, in arrivals (RFC 4737 section 4.2.1).
     pub max_extent: u64,
-    /// Arrivals too old to be told apart: they changed nothing else.
+    /// Arrivals too old to be distinguished: they changed nothing else.
     pub beyond_window: u64,
-    /// Arrivals whose number could not be believed: they changed nothing else.
+    /// Arrivals with a number that could not be believed: they changed nothing else.
     pub implausible: u64,
-    /// How often the sender began anew.
+    /// How often the sender restarted.
     pub restarts: u64,
 }
 
@@ -145,12 +146,12 @@ impl SequenceReport {
 }
 
 impl Sequence {
-    /// The account of a sender whose first number is `first`.
+    /// The account of a sender that begins with the number `first`.
     pub fn new(first: u64) -> Self {
         Sequence::with_window(first, DEFAULT_WINDOW)
     }
 
-    /// The same, telling the last `window` numbers apart; rounded up to a multiple of 64.
+    /// The same, distinguishing the last `window` numbers; rounded up to a multiple of 64.
     pub fn with_window(first: u64, window: usize) -> Self {
         Sequence {
             first,

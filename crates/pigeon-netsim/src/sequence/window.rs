@@ -12,7 +12,7 @@ impl Window {
         Window { words: vec![0; len.div_ceil(64).max(1)].into_boxed_slice() }
     }
 
-    /// How many offsets it tells apart.
+    /// How many offsets it distinguishes.
     pub(super) fn len(&self) -> u64 {
         self.words.len() as u64 * 64
     }

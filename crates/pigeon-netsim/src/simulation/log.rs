@@ -9,7 +9,7 @@ use super::node::Packet;
 use crate::path::{DropReason, Fate};
 use pigeon_datagram::Instant;
 
-/// How many bytes the log keeps unless told otherwise.
+/// How many bytes the log keeps by default.
 const LOG_BYTES: usize = 4 << 20;
 
 /// What an entry of the log costs beside its payload.
@@ -41,7 +41,7 @@ pub enum Happening {
     Delivered,
     /// Nobody was there to take it.
     NobodyThere,
-    /// A machine was told that nobody takes what it sends. `from` is who said so; no payload.
+    /// A machine learned that nobody receives what it sends. `from` is who said so; no payload.
     Refused,
 }
 

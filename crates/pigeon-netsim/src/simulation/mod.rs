@@ -101,8 +101,8 @@ impl Network {
     // Nodes.
 
     /// Puts a machine at an address, and drains it. Its paths' randomness depends on the seed and
-    /// on how many nodes were added before it. A taken address passes to the newcomer; whoever
-    /// had it still sends from it, but hears nothing.
+    /// on how many nodes were added before it. A taken address passes to the newcomer; the node
+    /// that had it still sends from it, but hears nothing.
     pub fn add<M: Machine + 'static>(&mut self, address: SocketAddr, machine: M) -> Node<M> {
         let index = self.hosts.len();
         let host = Host::new(address, machine, &self.default_conditions, &mut self.seeds);
@@ -158,8 +158,8 @@ impl Network {
         self.reschedule(node.index);
     }
 
-    /// Moves a node to another address, as when a client's network changes. The machine is not
-    /// told. What is on the way to the old address finds nobody.
+    /// Moves a node to another address, as when a client's network changes. The machine does not
+    /// notice. What is on the way to the old address finds nobody.
     pub fn readdress<M: Machine + 'static>(&mut self, node: Node<M>, address: SocketAddr) {
         let old = std::mem::replace(&mut self.hosts[node.index].address, address);
         if self.addresses.get(&old) == Some(&node.index) {
@@ -328,9 +328,10 @@ impl Network {
         self.log.record(self.now, packet, what);
     }
 
-    /// Nobody takes a packet. If the network refuses, its sender is told: by the node at `place`
-    /// where it ended, over both paths of the way back, or from the middle of the network, over
-    /// the last of them. Of a refusal that finds nobody, nobody is told (RFC 1122, section 3.2.2).
+    /// Nobody takes a packet. If the network refuses, its sender is notified: by the node at
+    /// `place` where it ended, over both paths of the way back, or from the middle of the network,
+    /// over the last of them. A refusal that finds nobody is not refused in turn (RFC 1122, section
+    /// 3.2.2).
     fn nobody_there(&mut self, place: Option<usize>, packet: Packet) {
         let (from, to) = (packet.from(), packet.to());
         let is_refused = self.refuses && matches!(packet, Packet::Datagram(_));

@@ -179,7 +179,7 @@ impl AsMut<[u8]> for Packet {
     }
 }
 
-/// What the network asks of a machine whose type it has forgotten.
+/// What the network calls on a machine after erasing its type.
 pub(super) trait Program: Any {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>);
     fn handle_refused(&mut self, now: Instant);

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 
-/// A plain program, such as `nc -u` or a Python script: collects what it receives, and sends what
-/// a test tells it to. It has no events.
+/// A plain program, such as `nc -u` or a Python script: collects what it receives, and sends what a
+/// test asks it to. It has no events.
 #[derive(Debug, Default)]
 pub struct Peer {
     connected: Option<SocketAddr>,
@@ -97,7 +97,7 @@ impl Peer {
         self.strangers
     }
 
-    /// How often it was told that nobody listens at the far side.
+    /// How often it learned that nobody listens at the far side.
     pub fn refused(&self) -> u64 {
         self.refused
     }

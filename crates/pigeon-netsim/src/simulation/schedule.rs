@@ -51,7 +51,7 @@ impl Schedule {
         self.order.first().map(|&(at, ..)| at)
     }
 
-    /// The first node whose up path is due at `at`.
+    /// The first node with an up path due at `at`.
     pub(super) fn up_path_due(&self, at: Instant) -> Option<usize> {
         let due = (at, Cause::Up, 0)..=(at, Cause::Up, usize::MAX);
         self.order.range(due).next().map(|&(_, _, index)| index)

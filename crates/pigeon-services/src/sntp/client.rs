@@ -1,4 +1,4 @@
-//! The client's side: a request, and what its reply tells (RFC 4330 section 5, RFC 5905
+//! The client's side: a request, and the measurement from its reply (RFC 4330 section 5, RFC 5905
 //! section 8).
 
 use std::fmt;
@@ -21,9 +21,9 @@ const MAX_STRATUM: u8 = 15;
 /// How far off, by its own account, a server may be (MAXDISP of RFC 5905 section 7.2).
 const MAX_DISTANCE: Duration = Duration::from_secs(16);
 
-/// A request for the time. `nonce` stands where the client's clock could be told, and should be
-/// random: so the request tells nothing of its sender, and nobody who has not seen it can forge
-/// a reply. Draw a new one for every request, and another if it is zero.
+/// A request for the time. `nonce` takes the place of the client's clock reading, and should be
+/// random: so the request reveals nothing of its sender, and nobody who has not seen it can forge a
+/// reply. Draw a new one for every request, and another if it is zero.
 pub fn request(nonce: u64) -> [u8; PACKET] {
     let mut packet = [0; PACKET];
     packet[0] = VERSION << 3 | MODE_CLIENT;
@@ -31,7 +31,7 @@ pub fn request(nonce: u64) -> [u8; PACKET] {
     packet
 }
 
-/// What a reply tells.
+/// What a reply measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measurement {
     /// How far the server's clock is ahead of ours: add this to our wall clock to have its time.
@@ -92,8 +92,8 @@ impl fmt::Display for Code {
     }
 }
 
-/// Why a datagram tells no time. The first group is no reply to this request at all: somebody
-/// else's, or forged; whoever waits goes on waiting. After the others there is nothing to wait for.
+/// Why a datagram gives no time. The first group is no reply to this request at all: somebody
+/// else's, or forged; the client goes on waiting. After the others there is nothing to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyNot {
     /// Shorter than a packet.

@@ -73,7 +73,7 @@ pub(crate) fn reply(
     let transmit = transmit.max(receive);
 
     let mut packet = [0; PACKET];
-    // No leap warning (0 in the upper two bits): the host tells of none.
+    // No leap warning (0 in the upper two bits): the host reports none.
     packet[0] = version(asked(0)) << 3 | MODE_SERVER;
     packet[STRATUM] = server.stratum;
     packet[POLL] = asked(POLL);
@@ -83,7 +83,7 @@ pub(crate) fn reply(
     put(&mut packet, REFERENCE_ID, &server.reference_id);
     let mut put_time =
         |start, time| put(&mut packet, start, &NtpTime::from_unix(time).0.to_be_bytes());
-    // When the clock was last set: when the service was last told the time.
+    // When the clock was last set: when the service last got the time.
     put_time(REFERENCE, wall.unix.min(receive));
     put_time(RECEIVE, receive);
     put_time(TRANSMIT, transmit);

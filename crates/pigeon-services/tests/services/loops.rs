@@ -34,7 +34,7 @@ fn lures(kind: Kind) -> Vec<Vec<u8>> {
     }
 }
 
-/// A network whose ways take so long that a loop turns about 2,500 times a second.
+/// A network with delays that let a loop turn about 2,500 times a second.
 fn network() -> Network {
     let mut network = Network::new(1);
     let delay = Duration::from_micros(100);
@@ -76,8 +76,8 @@ fn is_untyped(kind: Kind) -> bool {
     matches!(kind, Kind::Echo | Kind::Upper | Kind::Fixed)
 }
 
-/// Every pair, on a network and on one machine: a loop between two whose replies are requests turns
-/// faster than the rate, and the first datagram over it ends the loop.
+/// Every pair, on a network and on one machine: a loop between two services with replies that are
+/// requests turns faster than the rate, and the first datagram over it ends the loop.
 #[test]
 fn one_forged_datagram_draws_a_bounded_number_from_every_pair() {
     for at in [[A, B], [A_HERE, B_HERE]] {

@@ -105,8 +105,8 @@ fn one_source_has_its_rate_and_the_operator_is_told() {
     };
     assert!(told.iter().skip(1).all(|event| limited(event) == 4_000), "{told:?}");
 
-    // Another source is not concerned. On loopback the rate is the same, but not for services whose
-    // replies can be recognised.
+    // Another source is not concerned. On loopback the rate is the same, but not for services with
+    // replies that can be recognised.
     let now = at(10_000);
     echo.handle_datagram(now, &Received::new(address("10.0.0.2:5000"), b"x"));
     assert_eq!(drain(&mut echo).len(), 1);

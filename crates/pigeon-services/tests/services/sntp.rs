@@ -121,8 +121,8 @@ fn times_stay_in_order_when_the_wall_clock_is_set_back() {
     assert_eq!((measured.offset, measured.delay), (millis(0), Duration::ZERO));
 }
 
-/// An exchange with a server whose clock is ahead by `offset`: the ways there and back, and what
-/// the server takes, in milliseconds.
+/// An exchange with a server that is ahead by `offset`: the ways there and back, and what the
+/// server takes, in milliseconds.
 fn exchange(
     begin: Duration,
     offset: i64,

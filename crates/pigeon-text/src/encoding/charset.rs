@@ -118,8 +118,8 @@ impl Tongue {
         }
     }
 
-    /// The text in `bytes` if all of it is text, so that whoever reads it gets nothing but what
-    /// was meant. What does not come back as it was did not decode.
+    /// The text in `bytes` if all of it is text, so that a reader gets nothing but what was meant.
+    /// What does not come back as it was did not decode.
     pub fn decode_whole(&self, bytes: &[u8]) -> Option<String> {
         let encoding = match self.charset {
             Charset::Auto => decode_auto(bytes).1,

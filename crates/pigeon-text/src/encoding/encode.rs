@@ -48,8 +48,8 @@ impl Encoding {
     }
 
     /// Appends displayable text as bytes that no terminal takes for controls: as
-    /// [`encode_lossy`](Encoding::encode_lossy) does, and a character whose bytes a terminal might
-    /// act on as its escape too. `text` has been escaped before.
+    /// [`encode_lossy`](Encoding::encode_lossy) does, and a character with bytes that a terminal
+    /// might act on becomes its escape too. `text` has been escaped before.
     ///
     /// A character can be displayable and its bytes not: `›` is 0x9b in windows-1252, which starts a
     /// control sequence on a terminal that reads 8-bit controls (C1). The rules:
@@ -57,8 +57,8 @@ impl Encoding {
     /// - **No character leaves as one byte of 0x80 to 0x9f.** So single-byte encodings lose what
     ///   they hold there, also letters (А to Я in IBM866): the Linux console acts on 0x9b whatever
     ///   its font shows. GBK loses `€`, which is 0x80 alone.
-    /// - **0xc2 is never followed by 0x80 to 0x9f.** The two are a C1 control in UTF-8, which is what
-    ///   a terminal reads whose user has not chosen an encoding yet.
+    /// - **0xc2 is never followed by 0x80 to 0x9f.** The two are a C1 control in UTF-8, which is
+    ///   what a terminal reads until its user has chosen an encoding.
     /// - Inside characters of several bytes 0x80 to 0x9f stay otherwise. A terminal that shows such an
     ///   encoding reads whole characters, and without these bytes Shift_JIS would lose most kanji
     ///   and GBK most traditional ones.

@@ -115,7 +115,7 @@ for row in range(0xa1, 0xff):
             .into_iter()
             .map(|(c, code)| (format!("{:x}", u32::from(c)), hex(code)))
             .collect();
-        // What they take they read as we mean it, but for the two of which the heading tells.
+        // What they take they read as we mean it, but for the two that the heading names.
         let decoded: BTreeMap<&str, &str> = decoded.iter().copied().collect();
         for (character, code) in &ours {
             let read = match character.as_str() {

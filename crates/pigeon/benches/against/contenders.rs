@@ -55,7 +55,7 @@ pub(crate) fn pigeon(size: usize, seconds: u64) -> Throughput {
     Throughput {
         sent: count("up_sent"),
         received: count("up_received"),
-        // By its own account, which tells trains that were dropped by their datagrams.
+        // By its own account, which counts dropped trains by their datagrams.
         dropped: count("up_lost_in_kernel"),
         seconds: summary["elapsed"].as_f64().expect("a number"),
         cpu: [cpu, server.process.own_seconds() - before],
@@ -120,7 +120,7 @@ pub(crate) fn sockperf_trips(port: u16, seconds: u64, awake: bool) -> Trips {
     }
 }
 
-/// The same by pigeon, to whoever echoes at an address.
+/// The same by pigeon, to an echo at an address.
 pub(crate) fn pigeon_trips(address: &str, seconds: u64) -> Trips {
     let args = format!("{address} --ping --rate unlimited --size 64 --for {seconds}s");
     let (summary, _) = pigeon_bench(&args);

@@ -1,9 +1,9 @@
 //! One echo that both sockperf and `pigeon bench` measure, so that what is compared is them alone: a
 //! blocking recvfrom, and a sendto of what came.
 //!
-//! sockperf's client takes only replies whose header says that they are a server's, and its own
-//! server answers sockperf's messages only. So in those one bit is cleared on the way. Whatever else
-//! comes goes back as it is.
+//! sockperf's client takes only replies with a header that marks them as a server's, and its own
+//! server answers sockperf's messages only. So in those one bit is cleared on the way. Everything
+//! else goes back as it is.
 
 use std::net::UdpSocket;
 

@@ -16,10 +16,10 @@
 //! takes, and how fast a slower machine could measure.
 //!
 //! **Round trips.** Both measure one echo, `echo.rs`, a blocking recvfrom and a sendto: what is
-//! compared is those who ask. pigeon stays awake while a datagram is out, where sockperf sleeps unless
-//! told `--nonblocked`, and what a thread takes to wake up is a good part of a round trip within a
-//! host; so the one with `--nonblocked` is what it is compared with. Beside them stand sockperf to its
-//! own server, and pigeon to its own ends.
+//! compared is those who ask. pigeon stays awake while a datagram is out, where sockperf sleeps
+//! unless it is run with `--nonblocked`, and what a thread takes to wake up is a good part of a
+//! round trip within a host; so the one with `--nonblocked` is what it is compared with. Beside
+//! them stand sockperf to its own server, and pigeon to its own ends.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
 mod contenders;

@@ -19,7 +19,7 @@ const OURS: &str = "pigeon, bare echo";
 const AWAKE: &str = "sockperf --nonblocked, bare echo";
 const ASLEEP: &str = "sockperf that sleeps, bare echo";
 
-/// Who asks whom for a while.
+/// An echo and the program that measures it for a while.
 struct Pair<'p> {
     name: &'static str,
     echo: &'p Process,

@@ -34,7 +34,7 @@ pub(crate) struct Subscribers {
 
 struct Connection {
     stream: TcpStream,
-    /// The beginning of a frame whose end has not come yet.
+    /// The beginning of a frame that is still incomplete.
     unread: Vec<u8>,
 }
 

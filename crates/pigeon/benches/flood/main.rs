@@ -48,14 +48,15 @@ const LINES: usize = 600;
 const LINE_EVERY: Duration = Duration::from_millis(4);
 /// How every line of the speaker's begins; the time when it was said follows.
 const LINE: &str = "said at ";
-/// On a machine of two CPUs whoever wakes up often pushes the speaker aside between its look at the
-/// clock and its call, which would count as the hub's delay. So listeners are lazy.
+/// On a machine of two CPUs a thread that wakes up often preempts the speaker between its look at
+/// the clock and its call, which would count as the hub's delay. So listeners wake up rarely.
 const LISTEN_EVERY: Duration = Duration::from_millis(10);
 
 const ROUNDS: usize = 5;
-/// The rounds that tell something must be most of them.
+/// The fewest rounds that must be usable: more than half.
 const JUDGED: usize = ROUNDS / 2 + 1;
-/// The largest share of such a round, in per cent, in which the host kept the hub's CPU to itself.
+/// The largest share of a usable round, in per cent, in which the host kept the hub's CPU to
+/// itself.
 const STOLEN_PERCENT: f64 = 0.5;
 
 /// What the others may have to bear: microseconds at the 99th percentile, and per cent lost.

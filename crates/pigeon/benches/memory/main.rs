@@ -9,8 +9,8 @@
 //! datagram from another address of 127.0.0.0/8 (IP_PKTINFO).
 //!
 //! - **A silent member**: the growth from a thousand members, when every buffer has been used, to
-//!   all of them; the hub's own answer to a padded heartbeat says how many it has. Once as this
-//!   machine's programs, whose addresses are not counted, and once with every address counted.
+//!   all of them; the hub's own answer to a padded heartbeat says how many it has. Once with this
+//!   machine's programs, which are not counted by address, and once with every address counted.
 //! - **A forged sender**: a hub that has nobody's network open is sent a heartbeat from each of a
 //!   million addresses that prove nothing, for ten seconds. It may grow by 16 MiB. Meanwhile a
 //!   hundred members that have proved themselves beat once a second; a hub that loses them in the

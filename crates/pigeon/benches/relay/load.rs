@@ -57,7 +57,7 @@ impl Run {
     }
 
     /// The share of the CPU's time that others may have had: neither the relay's process, nor the
-    /// interrupts that work for it, which no figure tells apart from those of others.
+    /// interrupts that work for it, which no figure separates from those of others.
     pub(crate) fn others(&self) -> f64 {
         (1.0 - self.own / self.busy).max(0.0)
     }

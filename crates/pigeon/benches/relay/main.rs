@@ -1,5 +1,4 @@
-//! What a relay costs that is told to change nothing: `pigeon relay` beside a bare loop over two
-//! sockets.
+//! The cost of a relay that changes nothing: `pigeon relay` beside a bare loop over two sockets.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench relay

@@ -160,7 +160,7 @@ fn talk(hub: std::net::SocketAddr, over: &AtomicBool) -> Talk {
             break;
         }
         let due = Duration::from_secs(1) * n / MESSAGES_A_SECOND;
-        // Sleeps are rough: whoever is late says several at once.
+        // Sleeps are rough: after a late one several messages are said at once.
         if let Some(early) = due.checked_sub(start.elapsed()).filter(|e| e.as_micros() > 500) {
             std::thread::sleep(early);
             talk.delivered += copies(&socket);

@@ -113,7 +113,7 @@ struct Highest {
     received: u64,
     kernel_drops: u64,
     own_drops: u64,
-    /// Runs whose figures did not add up.
+    /// Runs with figures that did not add up.
     wrong: u64,
 }
 

@@ -9,7 +9,7 @@ use super::endpoint::{ListenAddress, ListenHost};
 use super::port_holder;
 use super::status::UsageError;
 
-/// Binds where the command was told to listen.
+/// Binds the address that the command listens on.
 pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Result<Socket> {
     try_bind(listen, options).map_err(explain)
 }
@@ -50,7 +50,7 @@ pub(crate) fn is_broadcast(ip: IpAddr) -> bool {
     local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
 }
 
-/// The address a datagram came to, as far as the system tells, on a socket bound to `bound`.
+/// The address a datagram came to, as far as the system reports it, on a socket bound to `bound`.
 pub(crate) fn local_of(local: Option<IpAddr>, from: SocketAddr, bound: SocketAddr) -> SocketAddr {
     let ip = match local {
         Some(local) => local,

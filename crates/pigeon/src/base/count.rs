@@ -13,7 +13,7 @@ pub(crate) fn count<N: Number>(number: N, noun: &str) -> impl Display {
     fmt::from_fn(move |f| write!(f, "{number} {noun}{s}"))
 }
 
-/// `1 reply`, `2 replies`: for a noun whose plural takes more than an s.
+/// `1 reply`, `2 replies`: for a noun with a plural that takes more than an s.
 pub(crate) fn count_of<'a, N: Number + 'a>(
     number: N,
     one: &'a str,

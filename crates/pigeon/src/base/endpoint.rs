@@ -43,8 +43,8 @@ impl Endpoint {
         self.to_string().parse().ok().map(as_answered)
     }
 
-    /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub that was told
-    /// nothing else listens there.
+    /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub listens there by
+    /// default.
     pub(crate) fn resolve(&self) -> anyhow::Result<SocketAddr> {
         self.resolve_in(Family::default())
     }

@@ -140,7 +140,8 @@ impl PayloadFormat {
         }
     }
 
-    /// A datagram as text, if it is text in the encoding: for JSON, which tells the two apart.
+    /// A datagram as text, if it is text in the encoding: for JSON, which keeps text and bytes
+    /// apart.
     pub(crate) fn json_text(&mut self, payload: &[u8]) -> Option<String> {
         match self.form {
             Form::Hex | Form::Base64 => None,

@@ -6,8 +6,8 @@ use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Reads a whole number of a range, such as `1..=256`; of one without an end, such as `1_u64..`, any
-/// that can be counted to. Not clap's own parser, whose errors are for programmers.
+/// Reads a whole number of a range, such as `1..=256`; of one without an end, such as `1_u64..`,
+/// any that can be counted to. Not clap's own parser: its errors are for programmers.
 pub(crate) fn whole<T>(
     range: impl RangeBounds<T> + Clone,
 ) -> impl Fn(&str) -> Result<T, String> + Clone

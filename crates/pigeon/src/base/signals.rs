@@ -24,7 +24,8 @@ impl Stop {
         self.0.get().is_some()
     }
 
-    /// The exit status of whoever does not run to be stopped, if it was asked.
+    /// The exit status of a command that does not normally run until it is stopped, if it was
+    /// asked.
     pub(crate) fn status(&self) -> Option<Status> {
         self.0.get().copied()
     }
@@ -42,7 +43,7 @@ impl Reload {
 }
 
 /// Catches SIGINT, SIGTERM and SIGHUP (a terminal that was closed; not under nohup): the first sets
-/// the flag and calls `wake`, a second one ends the process on the spot, for whoever is tired of
+/// the flag and calls `wake`, a second one ends the process on the spot, for a user who is tired of
 /// waiting.
 pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> {
     let (stop, _) = on_signals(wake, || false)?;

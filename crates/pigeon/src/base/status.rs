@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::payload::Unwritable;
 
-/// How a command ended. The rule is one for all: whoever must change the command line, or a file that
-/// it names or that holds settings, before it can be of use to try again gets [`Status::Usage`];
-/// whatever else goes wrong was tried, and is [`Status::Failed`].
+/// How a command ended. The rule is one for all: if the user must change the command line, or a
+/// file that it names or that holds settings, before it can be of use to try again, it is
+/// [`Status::Usage`]; whatever else goes wrong was tried, and is [`Status::Failed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     /// What was asked for is done.

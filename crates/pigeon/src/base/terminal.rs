@@ -63,7 +63,7 @@ fn takes_output() -> bool {
     tells(&io::stdout(), nix::poll::PollFlags::POLLOUT)
 }
 
-/// Whether the system tells this of a terminal, now (poll(2)).
+/// Whether poll(2) reports this of a terminal, now.
 #[cfg(unix)]
 fn tells(terminal: &impl std::os::fd::AsFd, what: nix::poll::PollFlags) -> bool {
     use nix::poll::{PollFd, PollTimeout, poll};

@@ -1,4 +1,4 @@
-//! Configuration files against the command line whose settings they hold.
+//! Configuration files, which hold settings of the command line, against that command line.
 
 use clap::CommandFactory;
 

@@ -1,4 +1,4 @@
-//! `pigeon discover`: who is out there. A question on every interface, and whoever answers it.
+//! `pigeon discover`: who is out there. A question on every interface, and the answers to it.
 //!
 //! Each address of each interface has a socket of its own, bound to it, and a thread that drives a
 //! search over that socket. That is what makes a question leave by every interface:
@@ -7,10 +7,10 @@
 //!   address; from a socket bound to no address they leave by the default route alone.
 //! - The directed broadcast address of a network is routed there like any of its addresses. On
 //!   systems that send 255.255.255.255 by one interface whatever the source, it does the work.
-//! - IPv6 knows no broadcast; its groups are told the interface by their scope.
+//! - IPv6 knows no broadcast; the scope of a group's address names the interface.
 //!
-//! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from this
-//! very host, whose answers come over loopback, and a hub may well run here.
+//! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from
+//! this very host: those answers come over loopback, and a hub may well run here.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -312,7 +312,7 @@ fn unsent(stats: &Stats) -> Option<String> {
     Some(format!("{unsent} of {} questions not sent: {failure}", unsent + sent))
 }
 
-/// What a search tells.
+/// What a search reports.
 enum News {
     Found(Discovered),
     /// It is over, and this went wrong.

@@ -329,7 +329,7 @@ impl Screen {
     }
 }
 
-/// Tells one service the time of day, and reports what it does.
+/// Gives one service the time of day, and reports what it does.
 struct ServiceHost {
     kind: Kind,
     stop: Stop,
@@ -383,7 +383,7 @@ impl Host<Service> for ServiceHost {
         ControlFlow::Continue(())
     }
 
-    /// Some services tell the time of day, so they are given it before each batch.
+    /// Some services report the time of day, so they are given it before each batch.
     fn arrived(&mut self, service: &mut Service, now: Instant, _: &Received<'_>, _: usize) {
         if matches!(self.kind, Kind::Time | Kind::Daytime | Kind::Sntp) {
             service.set_wall(wall(now));

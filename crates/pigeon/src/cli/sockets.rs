@@ -77,7 +77,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         _ => {}
     }
     if let Some(note) = unseen(&sockets, table.processes_hidden) {
-        // If nobody reads it there is nobody to tell.
+        // If stderr is closed there is nowhere to report that.
         let _ = writeln!(io::stderr(), "{note}");
     }
     Ok(Status::Done)
@@ -138,8 +138,8 @@ fn row(socket: &SocketEntry, hidden: bool) -> [String; 8] {
     ]
 }
 
-/// A socket as one flat object; the fields are told in the help. Names are escaped as in the
-/// table: they are any bytes that a process likes.
+/// A socket as one flat object; the help describes the fields. Names are escaped as in the table:
+/// they are any bytes that a process likes.
 fn json(socket: &SocketEntry) -> String {
     let first = socket.holders.first();
     let others: Vec<String> = socket.holders.iter().skip(1).map(|h| h.pid.to_string()).collect();

@@ -20,7 +20,7 @@ use crate::contacts::peer;
 use crate::output::{json, wall as clock_face};
 
 /// How often an NTP server is asked, and how long each time waited for. Each request is a new one:
-/// a reply must belong to the very request whose sending time is known.
+/// a reply must belong to the very request that has a known sending time.
 const ATTEMPTS: u32 = 3;
 const WAIT: Duration = Duration::from_secs(1);
 

@@ -253,7 +253,7 @@ fn beside(path: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
 /// Replaces the file as a whole: after a crash it is the old one or the new one.
 fn replace(path: &Path, directory: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let new = beside(path, "new")?;
-    // Whoever left it there held the lock that is ours now.
+    // A file left there is stale: its writer held the lock that is ours now.
     let _ = fs::remove_file(&new);
     let written = write_new(&new, path, bytes).and_then(|()| fs::rename(&new, path));
     if let Err(error) = written {

@@ -94,7 +94,7 @@ type Wrong = (String, Option<std::ops::Range<usize>>);
 
 fn contact(name: &str, item: &Item) -> Result<Contact, Wrong> {
     let name = ContactName::parse(name).map_err(|why| (why, None))?;
-    // The short form, for whoever writes by hand: 狗哥 = "192.168.1.103:8080"
+    // The short form, for people who write by hand: 狗哥 = "192.168.1.103:8080"
     if let Some(text) = item.as_str() {
         return Ok(Contact { name, endpoint: endpoint(text, item)?, charset: None });
     }

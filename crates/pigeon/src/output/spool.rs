@@ -1,8 +1,8 @@
 //! A bounded queue with a thread that writes.
 //!
-//! A pipe whose reader has stopped, or a terminal under Ctrl-S, blocks whoever writes to it. The
-//! loops that move datagrams may not wait for that: they push, and a thread of the spool's own
-//! writes and flushes. What does not fit into the queue is dropped whole and counted.
+//! A pipe with a reader that has stopped, or a terminal under Ctrl-S, blocks its writer. The loops
+//! that move datagrams may not wait for that: they push, and a thread of the spool's own writes and
+//! flushes. What does not fit into the queue is dropped whole and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};

@@ -49,8 +49,8 @@ pub(crate) fn start<C: Command>(
     Ok(commands)
 }
 
-/// Reads commands until the end of input. The end is no command: a server whose terminal has gone
-/// goes on, unless SIGHUP stops it. Ctrl-C at the terminal's editor is [`Command::QUIT`].
+/// Reads commands until the end of input. The end is no command: a server that has lost its
+/// terminal goes on, unless SIGHUP stops it. Ctrl-C at the terminal's editor is [`Command::QUIT`].
 fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
     let (notes, interactive) = (&printer.notes, printer.interactive);
     loop {

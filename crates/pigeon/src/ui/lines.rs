@@ -59,8 +59,8 @@ pub(crate) enum Reader {
     },
 }
 
-/// Opens the terminal, or stdin, stdout and stderr where there is none, or none that can be used:
-/// a dumb one has no cursor, and one whose foreground belongs to another job would stop us.
+/// Opens the terminal, or stdin, stdout and stderr where there is none, or none that can be used: a
+/// dumb one has no cursor, and one with another job in its foreground would stop us.
 pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
     if io::stdin().is_terminal()
         && io::stdout().is_terminal()
@@ -103,7 +103,7 @@ impl Printer {
     }
 
     /// Writes out what is left, until `deadline`, and gives the terminal back. An error if what was
-    /// said could not be written; a terminal that was closed is none, as there is nobody who misses it.
+    /// said could not be written, but not if the terminal was closed, as then nobody misses it.
     pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {
         let written = self.data.finish(deadline) & self.notes.finish(deadline);
         terminal::restore();

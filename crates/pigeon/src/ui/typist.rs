@@ -12,15 +12,15 @@ use crate::base::thread;
 /// How many lines may wait for the loop; then reading waits.
 const WAITING: usize = 64;
 
-/// What the thread tells the loop.
+/// What the thread sends the loop.
 pub(crate) enum Typed {
     Line(Vec<u8>),
-    /// A line that could not be sent; the person has been told why.
+    /// A line that could not be sent; the person has seen why.
     Refused,
     Leave(Status),
 }
 
-/// What becomes of a line, as far as can be told without the loop.
+/// What becomes of a line, as far as that is known without the loop.
 pub(crate) enum Checked {
     Fine,
     /// It is the last one: nothing is read after it.

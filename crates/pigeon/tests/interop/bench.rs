@@ -1,5 +1,6 @@
-//! `pigeon bench`: a path measured, beside whoever knows the truth about it: the sums themselves, a
-//! program that loses datagrams and counts them, our own relay. Its other judges are in `judges`.
+//! `pigeon bench`: a path measured, compared with those who know the truth about it: the sums
+//! themselves, a program that loses datagrams and counts them, our own relay. Its other judges are
+//! in `judges`.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -281,7 +282,7 @@ fn impossible_wishes_are_refused_in_a_line() {
     }
 }
 
-/// The counts that `bad_way.py` tells at its end: came, lost, repeated.
+/// The counts that `bad_way.py` prints at its end: came, lost, repeated.
 #[track_caller]
 fn truth_of(mut way: Process) -> [u64; 3] {
     way.end_stdin();
@@ -308,7 +309,7 @@ fn it_tells_exactly_what_a_bad_way_did() {
     }
 }
 
-/// A measurement through `pigeon relay`, whose way there is as bad as this, and the relay's totals.
+/// A measurement through `pigeon relay` with these conditions on the way there, and its totals.
 fn through_relay(conditions: &str, args: &str) -> (Value, Value) {
     let (_server, server) = server();
     let server = server.to_string();

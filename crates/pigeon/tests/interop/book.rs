@@ -20,7 +20,7 @@ impl Book {
         Book(directory)
     }
 
-    /// A book whose file says this.
+    /// A book with a file that says this.
     pub(crate) fn saying(text: &str) -> Book {
         let book = Book::new();
         fs::write(book.path(), text).unwrap();

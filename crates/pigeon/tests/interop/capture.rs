@@ -32,7 +32,7 @@ fn ipv6_datagrams_are_read_by_tshark() {
     expect_captured("[::1]:0", 65_527);
 }
 
-/// A socket for both families tells them apart.
+/// A socket for both families keeps them apart.
 #[test]
 fn both_families_stand_in_one_file() {
     if !installed("tshark") {
@@ -70,7 +70,7 @@ fn a_file_that_is_there_is_not_written_over() {
     fs::remove_file(file).unwrap();
 }
 
-/// Whoever looks while it is being written finds whole datagrams.
+/// A reader finds whole datagrams while the file is being written.
 #[test]
 fn the_file_can_be_read_while_it_is_written() {
     if !installed("tshark") {

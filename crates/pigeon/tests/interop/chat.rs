@@ -56,7 +56,7 @@ fn a_strict_gb2312_program_is_talked_with_by_name() {
     chat.say("再见");
     expect_said(&chat, &format!("狗哥 ({at}): 收到:再见"));
     chat.end_stdin();
-    // A script can tell that something was not sent.
+    // A script can see that something was not sent.
     assert_eq!(chat.expect_end(SOON).code(), Some(1));
 }
 

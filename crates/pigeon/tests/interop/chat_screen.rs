@@ -145,7 +145,7 @@ fn commands_choose_and_names_complete() {
     let (mut dog, _) = chat(&book, "dog", &[]);
     dog.press("/to 镜\t");
     dog.expect_text("> /to 镜子");
-    // Typed ahead, before the screen can have shown whom it goes to.
+    // Typed ahead, before the screen can have shown the recipient.
     dog.press("\rone\r/encoding gbk\r你\r");
     for expected in [b"one".as_slice(), b"\xc4\xe3"] {
         let mut buffer = [0; 9];

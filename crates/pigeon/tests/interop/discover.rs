@@ -15,7 +15,8 @@ use crate::peers::installed;
 use crate::process::{Process, SOON, Voice};
 
 /// Answers what it hears at an address and port 7000, from port 7001: a socket bound to a broadcast
-/// address or a group hears nothing else, but cannot answer. Joins the group where it is told how.
+/// address or a group hears nothing else, but cannot answer. Joins the group if an argument says
+/// how.
 const RESPONDER: &str = r"
 import socket, sys
 heard, answers = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))

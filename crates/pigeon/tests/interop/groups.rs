@@ -193,7 +193,7 @@ fn a_group_on_an_interface_that_is_not_there_is_refused() {
 
 // What the tests above share.
 
-/// What `ttl_receiver.py` tells of a datagram.
+/// What `ttl_receiver.py` prints of a datagram.
 struct Told {
     time: f64,
     from: SocketAddr,

@@ -10,12 +10,12 @@
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
-//! - `operator`: whoever runs a hub: its console and its settings; `service`: under systemd.
+//! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
 //! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
-//! - `bench`: a path measured, beside whoever knows the truth about it; `judges`: by the kernel and by
+//! - `bench`: a path measured, compared with the truth about it; `judges`: by the kernel and by
 //!   a program; `bad_network`: a hub, its members and those who ask, across such a path.
 //! - `relay`: a bad network in the middle; `replay`: a capture sent again.
 //! - `sockets`: who holds a port and what it loses, beside `ss`.

@@ -1,4 +1,4 @@
-//! Whoever is killed, or comes to a hub that was started anew, is who it was: name, room, password.
+//! A member that is killed, or comes to a restarted hub, is who it was: name, room, password.
 
 use std::fs;
 use std::path::PathBuf;

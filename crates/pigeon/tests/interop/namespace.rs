@@ -67,8 +67,8 @@ impl Namespace {
         Some(hosts)
     }
 
-    /// Sets the queueing disciplines on the way out of interfaces, and tells of them. `None` if the
-    /// kernel does not have what is asked for.
+    /// Runs `tc`, which sets and shows the queueing disciplines on the way out of interfaces.
+    /// `None` if the kernel does not have what is asked for.
     pub(crate) fn tc(&self, words: &str) -> Option<String> {
         let mut tc = Command::new("ip");
         tc.args(["netns", "exec", &self.name, "tc"]).args(words.split(' '));

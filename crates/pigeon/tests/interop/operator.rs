@@ -1,4 +1,4 @@
-//! Whoever runs a hub: what the console answers, and where settings come from.
+//! A hub's operator: what the console answers, and where settings come from.
 
 use std::path::Path;
 use std::process::Command;
@@ -137,7 +137,7 @@ fn the_end_of_the_console_does_not_end_the_hub() {
 
 // Where settings come from.
 
-/// A hub with this file and environment; how it introduces itself tells what it took.
+/// A hub with this file and environment; how it introduces itself shows what it took.
 fn introduced(file: &str, environment: &[(&str, &str)], flags: &[&str]) -> String {
     let file_name = format!("operator-{}.toml", std::process::id());
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file_name);

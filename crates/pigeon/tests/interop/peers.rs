@@ -81,7 +81,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The UDP port that a process has bound. The tools are given port 0, and not all tell what they got.
+/// The UDP port that a process has bound. The tools are given port 0, and not all print what they
+/// got.
 fn udp_port(pid: u32) -> Option<u16> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .ok()?

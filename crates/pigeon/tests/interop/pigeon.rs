@@ -107,8 +107,8 @@ pub(crate) fn address_in(line: &str) -> SocketAddr {
         .unwrap_or_else(|| panic!("no address in {line:?}"))
 }
 
-/// Asks by a padded heartbeat, which is answered `^hb^ pigeon/1 MEMBERS SECUREPORT`. What members
-/// are told meanwhile is passed over.
+/// Asks by a padded heartbeat, which is answered `^hb^ pigeon/1 MEMBERS SECUREPORT`. Other lines
+/// that members get meanwhile are passed over.
 fn members_told(socket: &UdpSocket) -> Option<usize> {
     socket.send(format!("{:64}", "^hb^").as_bytes()).ok()?;
     let mut buffer = [0; 65_535];

@@ -193,7 +193,7 @@ impl Drop for Terminal {
 }
 
 /// Starts `pigeon ARGS…` on a terminal that is closed once it has shown `text`; returns the exit
-/// status. Not a [`Terminal`], whose thread keeps it open.
+/// status. Not a [`Terminal`]: its thread keeps it open.
 #[track_caller]
 pub(crate) fn status_when_closed(args: &[&str], text: &str) -> i32 {
     let (mut pty, pts) = open().unwrap();
@@ -213,7 +213,7 @@ pub(crate) fn status_when_closed(args: &[&str], text: &str) -> i32 {
     status.code().unwrap_or_else(|| panic!("{args:?} was killed: {status}"))
 }
 
-/// Whether a process is stopped, as `/proc` tells.
+/// Whether a process is stopped, according to `/proc`.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))

@@ -60,7 +60,7 @@ fn send_that_waits_is_refused_at_once_where_nobody_listens() {
     assert!(sender.lines(Voice::Err).iter().any(|line| line.contains("refused")));
 }
 
-/// What must be changed before another try can be of use, told in one line: exit status 2.
+/// What must be changed before another try can be of use, said in one line: exit status 2.
 #[test]
 fn a_wrong_command_line_or_file_is_wrong_usage() {
     let [nowhere, target] = ["/nowhere/run.pcapng", "127.0.0.1:9"];

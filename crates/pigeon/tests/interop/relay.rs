@@ -1,5 +1,5 @@
-//! `pigeon relay` between real programs: transparent when told nothing, and what it was told
-//! otherwise.
+//! `pigeon relay` between real programs: transparent by default, and with the conditions it is
+//! given.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -284,7 +284,7 @@ fn what_cannot_be_is_refused_in_a_line() {
 
 #[test]
 fn a_relay_to_itself_is_refused() {
-    // A port that is free now; whoever takes it meanwhile fails the test, not the relay.
+    // A port that is free now; a program that takes it meanwhile fails the test, not the relay.
     let port = socket().local_addr().unwrap().port();
     for (listen, target) in
         [("127.0.0.1", "127.0.0.1"), ("*", "127.0.0.1"), ("127.0.0.1", "0.0.0.0")]

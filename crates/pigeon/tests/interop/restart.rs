@@ -1,9 +1,9 @@
 //! The hub goes away and comes back on the same port: everyone who was there is there again.
 //!
-//! While nobody listens, the first write of `nc`, `ncat` or `socat` is their last: the kernel tells
-//! them that it was refused, and they exit (nc with 0, the others with 1). So these say nothing while
-//! the hub is away, as people do who have seen `Bye!`. Python's client and our own keep on with
-//! their heartbeats, and have to survive the refusals.
+//! While nobody listens, the first write of `nc`, `ncat` or `socat` is their last: the kernel
+//! reports that it was refused, and they exit (nc with 0, the others with 1). So these say nothing
+//! while the hub is away, as people do who have seen `Bye!`. Python's client and our own keep on
+//! with their heartbeats, and have to survive the refusals.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn everyone_is_back_after_a_hub_was_killed() {
     everyone_is_back_after("KILL");
 }
 
-/// No heartbeat is refused or missed: only the answer to the next one tells ada of it.
+/// No heartbeat is refused or missed: only the answer to the next one informs ada of it.
 #[test]
 fn a_name_is_back_after_a_restart_between_two_heartbeats() {
     let mut first = hub(&[]);
@@ -70,7 +70,7 @@ fn everyone_is_back_after(signal: &str) {
         for member in tools.iter().chain(&python) {
             member.expect_output("Bye!", SOON);
         }
-        // Ours tell it as news of the hub, not as something said.
+        // Ours show it as news of the hub, not as something said.
         for pigeon in &pigeons {
             pigeon.expect_status(|line| line.contains("Bye!"), SOON);
         }
@@ -88,7 +88,7 @@ fn everyone_is_back_after(signal: &str) {
         pigeon.expect_status(|line| line.contains("again"), SOON);
     }
 
-    // Our own first: theirs come with the names that only they can have told the new hub.
+    // Our own first: their messages carry names that the new hub can have only from them.
     let names: Vec<String> = pigeons.iter().map(|pigeon| pigeon.name().to_string()).collect();
     for (pigeon, name) in pigeons.iter_mut().zip(&names) {
         pigeon.say("我回来了");

@@ -41,7 +41,7 @@ fn two_people_and_a_program_talk_in_chinese() {
         ape.press("收到 👍\r");
         program.expect_line(|line| line == "猴哥: 收到 👍", SOON);
     }
-    // Who is here stands on the left, and the status line tells what was measured.
+    // Who is here stands on the left, and the status line shows what was measured.
     dog.expect("members and status", |screen| {
         let left = |name| screen.lines().any(|line| line.starts_with(&format!("  {name}")));
         left("狗哥") && left("猴哥") && screen.contains("round trip") && screen.contains("members")

@@ -249,7 +249,7 @@ fn many_datagrams_of_our_own_are_heard_in_order() {
 
 // What the tests above share.
 
-/// Waits for a datagram that `listen --json` tells of.
+/// Waits for a datagram that `listen --json` reports.
 #[track_caller]
 fn expect_json(listener: &Serving, wished: impl Fn(&Value) -> bool) -> Value {
     let line = listener.expect_line(|line| wished(&json(line)), SOON);

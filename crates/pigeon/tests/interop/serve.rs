@@ -18,7 +18,7 @@ const ALL: [&str; 7] =
 /// The most that one datagram holds over IPv4.
 const LARGEST: usize = 65_507;
 
-/// How soon a server ends that is told to.
+/// How soon a server ends after it is stopped.
 const A_SECOND: Duration = Duration::from_secs(1);
 
 // Clients of all kinds.

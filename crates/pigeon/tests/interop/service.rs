@@ -1,4 +1,4 @@
-//! A hub as a service: its units, what it tells the service manager, the address it waits for.
+//! A hub as a service: its units, what it reports to the service manager, the address it waits for.
 
 use std::io::Read;
 use std::os::unix::net::UnixDatagram;

@@ -44,7 +44,7 @@ impl Services {
     }
 }
 
-/// How many datagrams and replies a summary tells of.
+/// How many datagrams and replies a summary reports.
 #[track_caller]
 pub(crate) fn counts_in(summary: &str) -> (u64, u64) {
     let numbers = summary.split(", ").take(2).map(|part| part.split(' ').next()?.parse().ok());

@@ -185,7 +185,7 @@ fn ours(local: SocketAddr) -> Value {
     sockets.find(|socket| socket["local"] == local.to_string()).expect("it is in the table")
 }
 
-/// What `ss` tells too.
+/// What `ss` reports too.
 #[derive(Debug, PartialEq, Eq)]
 struct Digest {
     remote: Option<SocketAddr>,

@@ -148,7 +148,7 @@ fn our_own_sntp_is_asked() {
     assert!(told["offset"].as_f64().unwrap().abs() < NEAR, "{told}");
 }
 
-/// A reply that is no NTP is silence, told apart from a refusal.
+/// A reply that is no NTP is silence, which differs from a refusal.
 #[test]
 fn what_is_no_ntp_is_not_believed() {
     let services = serve(&["size:0"]);

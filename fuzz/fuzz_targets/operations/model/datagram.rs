@@ -17,7 +17,7 @@ impl Model {
         let (mut payload, message) = self.payload(from, what);
         // Without its end a message has no number.
         let message = message.filter(|_| payload.len() <= MAX_PAYLOAD_V4);
-        // Nor can be told whom a name means in another encoding.
+        // Nor is it known which member a name means in another encoding.
         let is_clear = self.heard.writes_utf8(from) || !matches!(what, Payload::Whisper { .. });
         let message = message.filter(|_| is_clear);
         payload.truncate(MAX_PAYLOAD_V4);

@@ -14,7 +14,7 @@ const ECHO_MEMORY: Duration = Duration::from_secs(2);
 /// More words than this make no new meetings.
 const MAX_WORDS: usize = 64;
 
-/// What the hub has told to whom.
+/// What the hub has sent, by recipient.
 #[derive(Default)]
 pub(super) struct Heard {
     last: BTreeMap<SocketAddr, Line>,
@@ -81,7 +81,8 @@ impl Heard {
         self.proofs.get(&address).map_or(&b""[..], |proof| proof)
     }
 
-    /// A word that takes some name back, whosever; one that nobody was given as long as there is none.
+    /// A word that takes back some member's name; as long as there is none, one that the hub never
+    /// gave.
     pub(super) fn resume_word(&self, which: u8) -> &[u8] {
         let count = self.words.len().max(1);
         self.words.get(usize::from(which) % count).map_or(&b"1-a"[..], |word| word)

@@ -1,6 +1,6 @@
-//! Each message reaches whom it must, once, and nobody else.
+//! Each message reaches its recipients, once, and nobody else.
 //!
-//! A message ends in a number of its own, `#1001#`. So whoever hears it can be told from what it
+//! A message ends in a number of its own, `#1001#`. It identifies the message in what a member
 //! hears, whatever the hub writes around it, in every format and encoding.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +24,9 @@ pub(super) struct Messages {
 struct Message {
     /// Who must get it.
     due: BTreeSet<SocketAddr>,
-    /// It is for one, and leaves whoever leaves meanwhile.
+    /// It is for one member, which gets it even if it leaves meanwhile.
     whispered: bool,
-    /// Its number may also stand in something else: who gets it cannot be told.
+    /// Its number may also stand in something else: who gets the message is unknown.
     blurred: bool,
 }
 
@@ -66,7 +66,7 @@ impl Messages {
         self.on_their_way.insert(number, Message { due, whispered: true, blurred });
     }
 
-    /// The hub has not taken a message: whoever hears of its number hears it in something else.
+    /// The hub has not taken a message: if its number is heard, it is in something else.
     pub(super) fn refused(&mut self, number: u32) {
         self.on_their_way.insert(number, Message::blurred());
     }
@@ -78,8 +78,8 @@ impl Messages {
         }
     }
 
-    /// Members came, went or moved. Whoever left does not get what was said before; whoever moved
-    /// does, at once, and so also if it leaves later in the batch.
+    /// Members came, went or moved. A member that left does not get what was said before; one that
+    /// moved does, at once, and so also if it leaves later in the batch.
     pub(super) fn follow(&mut self, before: &Places, places: &Places) {
         let moved = |(to, place): &(&SocketAddr, &Option<String>)| {
             before.get(*to).is_some_and(|was| was != *place)
@@ -109,7 +109,7 @@ impl Messages {
                 let mut got = heard.remove(&number).unwrap_or_default();
                 got.sort_unstable();
                 got.retain(|to| message.due.contains(to) || !self.moved.contains(to));
-                // Too long in its encoding, and told so.
+                // Too long in its encoding, and it has been notified.
                 let told = |to: &SocketAddr| got.contains(to) || !left_out.contains(to);
                 let due: Vec<SocketAddr> = message.due.into_iter().filter(told).collect();
                 assert_eq!(got, due, "who got #{number}#, and who should have");

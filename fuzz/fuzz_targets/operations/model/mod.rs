@@ -1,5 +1,5 @@
-//! A hub beside what it owes to whom. Each operation is done to the hub and followed here; where
-//! the two differ, the model panics.
+//! A hub beside what it owes to each member. Each operation is done to the hub and followed here;
+//! where the two differ, the model panics.
 //!
 //! What happens to the hub, each with what must hold of it alone:
 //!
@@ -10,7 +10,7 @@
 //! What must hold whatever happens:
 //!
 //! - [`places`]: members, rooms and names agree.
-//! - [`messages`]: each message reaches whom it must, once, and nobody else.
+//! - [`messages`]: each message reaches its recipients, once, and nobody else.
 //! - [`strangers`]: who has not proved its address gets no more than it sent.
 //! - [`heard`]: what was heard may come back, and goes no further.
 //! - [`words`]: who gets control lines, who sentences, and who nothing of the hub's own.
@@ -164,7 +164,7 @@ impl Model {
             self.outbox_limit = 0;
         }
         // Each byte shows as up to four, a room hears it in up to seven encodings and in the format
-        // of each door, and each member may be told something.
+        // of each door, and each member may get a notice.
         let doors = self.hub.config().doors.len();
         self.outbox_limit += 40 * bytes * doors + 4_096 * (self.places.len() + 2);
     }

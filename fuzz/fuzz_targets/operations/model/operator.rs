@@ -1,5 +1,5 @@
-//! The operator speaks to every room, removes and bans whom it names and nobody else, and lets all
-//! members know when the hub stops.
+//! The operator speaks to every room, removes and bans exactly those it names, and lets all members
+//! know when the hub stops.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -10,10 +10,10 @@ use super::Model;
 use super::places::holder;
 use crate::input::{PASSWORD, Payload, Text};
 
-/// A message that can be told by its number from whatever else is heard.
+/// A message with a number that identifies it in whatever is heard.
 pub(super) struct Numbered {
     pub(super) number: u32,
-    /// Whom it is for; `None` is the sender's room.
+    /// The recipient; `None` is the sender's room.
     pub(super) to: Option<SocketAddr>,
 }
 

@@ -1,4 +1,4 @@
-//! Where everybody is, as the hub tells it: members, rooms, names and timers must agree.
+//! Where everybody is, according to the hub: members, rooms, names and timers must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -1,5 +1,5 @@
-//! Whoever has not proved its address never gets more than it sent, in datagrams and in bytes:
-//! a hub is no help to who forges a sender.
+//! A sender that has not proved its address never gets more than it sent, in datagrams and in
+//! bytes: a hub is no help to an attacker who forges a sender.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

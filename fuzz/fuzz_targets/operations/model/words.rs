@@ -1,5 +1,5 @@
-//! In which form the hub speaks to whom: control lines to members whose latest heartbeat was padded,
-//! sentences to the others, and in raw rooms nothing to those.
+//! The form in which the hub speaks to each member: control lines to members that sent a padded
+//! heartbeat last, sentences to the others, and in raw rooms nothing to those.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use super::places::Places;
 /// Who reads what.
 #[derive(Default)]
 pub(super) struct Words {
-    /// Members whose latest heartbeat was padded.
+    /// Members that sent a padded heartbeat last.
     programs: BTreeSet<SocketAddr>,
     /// Those that were so at any time in this batch, or asked while they were no members.
     lately: BTreeSet<SocketAddr>,

@@ -145,7 +145,7 @@ fn interrupt(clients: &mut Clients, now: Instant) {
 /// What has been reported so far.
 #[derive(Default)]
 struct State {
-    /// With whom, for how long, and how fast the far end sends.
+    /// The far end, for how long, and how fast it sends.
     far_end: Option<(FarEnd, Duration, u32)>,
     failure: Option<Failure>,
     /// When the first flow began.
@@ -253,7 +253,7 @@ impl Run {
         let known = snapshot(clients);
         let sent_until = self.state.sent_until.unwrap_or(now);
         let elapsed = sent_until - start;
-        // A rate of a moment tells people nothing; in JSON the intervals sum up to the whole.
+        // A rate of a moment means nothing to people; in JSON the intervals sum up to the whole.
         let last = self.state.last.map_or(Duration::ZERO, |(last, _)| sent_until - last);
         if self.plot.take().is_none() && (self.json || last >= self.interval / 2) {
             self.show_interval(sent_until, known);

@@ -157,7 +157,7 @@ impl Args {
             pace: Pace { rate: rate.and_then(NonZeroU32::new), flows, flow },
             size: self.size,
             duration: self.duration,
-            // So that what the far end tells of an interval is hardly older than its end.
+            // So that the far end's report on an interval is hardly older than the interval's end.
             reports_every: self.interval.min(REPORTS),
             tail: Duration::from_secs(1),
         };

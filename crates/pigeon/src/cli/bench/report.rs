@@ -207,7 +207,7 @@ impl Interval {
     /// | `…duplicated`, `…bytes`, `…jitter` | copies; bytes of payload; seconds (RFC 3550) |
     /// | `rtt_min` … `rtt_max`, `rtt_mean` | seconds from when each was due until it was back |
     ///
-    /// What the far end knows of `up` it tells every interval, so it lags by about one.
+    /// The far end reports what it knows of `up` every interval, so it lags by about one.
     pub(super) fn json(&self) -> String {
         let mut fields: Fields = vec![
             ("type".into(), "interval".into()),
@@ -340,7 +340,7 @@ impl Shown {
     /// | `…lost_on_way`, `…lost_in_kernel` | together `lost`; the second by the receiver's kernel |
     /// | `…late`, `…max_extent` | came after a later one; by how many arrivals at most (RFC 4737) |
     /// | `…duplicated`, `…damaged` | copies; headers damaged on the way |
-    /// | `…beyond_window`, `…unsent` | too late to tell apart; not sent by the sender's own host |
+    /// | `…beyond_window`, `…unsent` | too late to distinguish; not sent by the sender's own host |
     /// | `…bytes`, `…jitter` | bytes of payload; seconds (RFC 3550) |
     /// | `rtt_…` | seconds from when each was due until it was back |
     /// | `rtt_since_sent_…` | the same from when it was sent, so with coordinated omission |

@@ -1,7 +1,7 @@
-//! A chat on a full screen: a place for each peer, and whoever is looked at is answered.
+//! A chat on a full screen: a place for each peer; what is typed goes to the peer that is shown.
 //!
-//! The place of nobody is there while nobody is chosen: at the start, and behind `quit`, so that what
-//! is typed next goes to no other by accident. Whoever is chosen then takes it over.
+//! The place of nobody is there while nobody is chosen: at the start, and after `quit`, so that
+//! what is typed next goes to no other by accident. The peer that is chosen then takes it over.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -191,7 +191,7 @@ impl Full {
             && person.presence != presence
         {
             person.presence = presence;
-            // The status line tells of it too.
+            // The status line shows it too.
             self.waker.wake();
             self.screen.tell(Update::Presence(person.place.clone(), presence));
         }
@@ -217,8 +217,8 @@ impl Full {
         place
     }
 
-    /// The peer's name, with the address if another is called so too: a contact whose host has
-    /// several addresses. An address is nobody's name.
+    /// The peer's name, with the address if another is called so too: a contact with a host that
+    /// has several addresses. An address is nobody's name.
     fn name(&self, chat: &Chat, peer: SocketAddr) -> PlaceId {
         let name = chat.conversation(peer).and_then(|conversation| conversation.name.clone());
         let Some(name) = name else { return PlaceId::Person(peer.to_string().into()) };
@@ -235,7 +235,7 @@ fn nobody() -> PlaceId {
     PlaceId::Person("".into())
 }
 
-/// What is known of whoever is chosen, and whether something is wrong. What matters most stands
+/// What is known of the chosen peer, and whether something is wrong. What matters most stands
 /// first: on a narrow screen the end is not seen.
 fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
     let Some(chosen) = chat.chosen() else {

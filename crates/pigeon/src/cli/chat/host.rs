@@ -31,7 +31,7 @@ pub(super) struct PersonHost {
     /// Requests that are not handled yet.
     held: VecDeque<Request>,
     family: Family,
-    /// Datagrams the system would not send, as far as that has been told.
+    /// Datagrams the system would not send, as far as that has been reported.
     unsent: u64,
     status: Status,
 }
@@ -125,7 +125,7 @@ impl PersonHost {
         }
     }
 
-    /// Tells what became of a line.
+    /// Reports what became of a line.
     fn said(&mut self, chat: &Chat, said: Said) {
         match said {
             Said::Nothing | Said::Quit => {}
@@ -180,7 +180,7 @@ impl PersonHost {
         }
     }
 
-    /// Tells that the system would not send something.
+    /// Reports that the system would not send something.
     fn mind_unsent(&mut self, stats: &Stats) {
         let unsent = stats.sent.dropped.total();
         if unsent > self.unsent
@@ -217,7 +217,7 @@ impl PersonHost {
         self.fail_quietly();
     }
 
-    /// A script must be able to tell; a person has been told.
+    /// A script sees the failure in the exit status only; a person has seen a message.
     fn fail_quietly(&mut self) {
         if self.view.is_script() && self.status == Status::Done {
             self.status = Status::Failed;

@@ -43,8 +43,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut chat = Chat::new(config(&args, listen, &socket, full));
     let contacts = contacts::load();
     for contact in contacts.iter().flat_map(contacts::Contacts::iter) {
-        // Those with a host's name are known once they are written to: looking all of them up
-        // would hold up the start, and tell the network who one's friends are.
+        // Contacts with a host's name are known once they are written to: looking all of them up
+        // would hold up the start, and reveal to the network who one's friends are.
         if let Some(address) = contact.endpoint.address() {
             let name = Some(contact.name.as_str().into());
             chat.know(address, Known { name, charset: contact.charset });
@@ -96,7 +96,7 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
     }
 }
 
-/// Tells what was not shown; `dropped` lines were too many for the output.
+/// Lists what was not shown; `dropped` lines were too many for the output.
 fn sum_up(chat: &Chat, dropped: u64) -> Vec<String> {
     let counters = chat.counters();
     let told = [

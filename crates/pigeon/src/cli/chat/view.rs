@@ -42,7 +42,7 @@ impl View {
         }
     }
 
-    /// Somebody wrote for the first time and is not whom the person answers.
+    /// Somebody other than the chosen peer wrote for the first time.
     pub(super) fn appeared(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(lines) => lines.appeared(chat, peer),
@@ -86,7 +86,7 @@ impl View {
     /// A stranger's conversation is gone.
     pub(super) fn forgotten(&mut self, peer: SocketAddr) {
         match self {
-            // Counted, and told at the end: a flood of strangers is no news each.
+            // Counted, and reported at the end: a flood of strangers is no news each.
             View::Lines(_) => {}
             View::Full(full) => full.close_place(peer),
         }
@@ -108,7 +108,7 @@ impl View {
         }
     }
 
-    /// Whether nobody is looking, so that only the exit status tells.
+    /// Whether nobody is looking, so that only the exit status can report a failure.
     pub(super) fn is_script(&self) -> bool {
         match self {
             View::Lines(lines) => lines.is_script(),
@@ -120,7 +120,7 @@ impl View {
     pub(super) fn dropped(&self) -> u64 {
         match self {
             View::Lines(lines) => lines.dropped(),
-            // The status line has told of them.
+            // The status line has shown them.
             View::Full(_) => 0,
         }
     }

@@ -26,7 +26,7 @@ enum Sentence {
     Door { format: Format, room: String, rest: Box<Sentence> },
     /// Members must give a password.
     Password,
-    /// Anyone whom the network reaches may join.
+    /// Anyone that the network reaches may join.
     NoPassword,
 }
 

@@ -258,7 +258,7 @@ impl Args {
     }
 }
 
-/// Runs the hub until it is told to stop. `unknown` is what is wrong with the environment; `reread`
+/// Runs the hub until it is stopped. `unknown` is what is wrong with the environment; `reread`
 /// reads the settings again.
 pub(crate) fn run(
     args: Args,
@@ -332,7 +332,7 @@ pub(crate) fn run(
     notify(&[State::Stopping]);
     let unprinted = printer.data.dropped() + printer.notes.dropped();
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
-    // The hub has done its work, whoever listened to its console.
+    // The hub has done its work, even if nobody reads its console.
     let _ = printer.close(Instant::now() + LAST_WORDS);
     outcome?;
     Ok(Status::Done)

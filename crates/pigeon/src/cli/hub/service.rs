@@ -1,4 +1,5 @@
-//! What a hub tells the service manager that started it, by sd_notify(3). Without one nothing is sent.
+//! A hub's messages to the service manager that started it, by sd_notify(3). Without one nothing is
+//! sent.
 
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub(super) enum State<'a> {
     Status(&'a str),
 }
 
-/// Tells the service manager. What it cannot be told it does not need: the hub serves on.
+/// Notifies the service manager. A failure does not matter: the hub serves on.
 #[cfg(target_os = "linux")]
 pub(super) fn notify(states: &[State<'_>]) {
     use sd_notify::NotifyState;

@@ -1,5 +1,5 @@
 //! What is kept between two sessions with one hub: the name, the room, and the word that takes both
-//! back. So whoever was killed, or whose machine was, is again who it was.
+//! back. So a client comes back as who it was after it was killed, or its machine was.
 //!
 //! `$PIGEON_STATE`, or else `pigeon` in the user's state directory (`$XDG_STATE_HOME`, or
 //! `~/.local/state`), holds a file `hubs/ADDRESS.json` for each hub, mode 600, and beside it a lock. A
@@ -74,7 +74,7 @@ impl Memory {
         if self.kept.as_ref() == Some(left_off) {
             return Ok(());
         }
-        // Tried once, whatever comes of it: a full disk is told once and not with every line.
+        // Tried once, whatever comes of it: a full disk is reported once and not with every line.
         self.kept = Some(left_off.clone());
         let LeftOff { name, room, word } = left_off;
         let room = room.as_ref().map(RoomName::as_str);

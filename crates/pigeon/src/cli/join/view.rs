@@ -67,7 +67,7 @@ impl View {
         }
     }
 
-    /// Whether nobody is looking, so that only the exit status tells.
+    /// Whether nobody is looking, so that only the exit status can report a failure.
     pub(super) fn is_script(&self) -> bool {
         match self {
             View::Lines(lines) => lines.is_script(),

@@ -21,7 +21,7 @@ use crate::base::signals::Stop;
 use crate::output::Spool;
 use crate::ui::console::WAITING;
 
-/// How often statistics are told.
+/// How often statistics are reported.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Opens the relay's sockets, obeys its console, and reports.

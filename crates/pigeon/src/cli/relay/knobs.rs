@@ -115,7 +115,7 @@ impl Shape {
         Ok(())
     }
 
-    /// What a link is told, if it goes together.
+    /// The conditions for a link, if they go together.
     pub(super) fn conditions(&self) -> Result<Conditions, ConditionsError> {
         self.conditions.check().map(|()| self.conditions.clone())
     }

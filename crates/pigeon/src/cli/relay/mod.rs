@@ -151,7 +151,7 @@ struct Shapes {
 }
 
 impl Shapes {
-    /// What is in force, whoever set it: flags, the console or a scenario.
+    /// What is in force, set by flags, the console or a scenario.
     fn of(relay: &Relay) -> Shapes {
         let [up, down] = [Way::Up, Way::Down].map(|way| Shape::from(relay.conditions(way)));
         Shapes { up, down }
@@ -263,7 +263,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     totals.lines().into_iter().for_each(|line| host.screen.note(line));
     let deadline = std::time::Instant::now() + LAST_WORDS;
     let recorded = host.recorder.map_or(Ok(()), |recorder| recorder.finish(deadline));
-    // The relay has done its work, whoever listened to its console.
+    // The relay has done its work, even if nobody reads its console.
     let _ = printer.close(deadline);
     outcome?;
     recorded?;
@@ -289,7 +289,7 @@ fn relay(
     })?)
 }
 
-/// A relay whose target is its own listening socket would send everything round in circles.
+/// A relay with its own listening socket as its target would send everything round in circles.
 fn refuse_own_address(
     bound: SocketAddr,
     target: SocketAddr,

@@ -135,7 +135,7 @@ struct Filter {
     from: Option<Place>,
     to: Option<Place>,
     port: Option<u16>,
-    /// Whose datagrams are left out: the target would get its own replies.
+    /// Datagrams from this address are left out: the target would get its own replies.
     not_from: Option<SocketAddr>,
 }
 

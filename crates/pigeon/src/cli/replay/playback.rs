@@ -45,7 +45,7 @@ pub(super) struct Playback<P> {
     /// The sockets up to this number are open.
     opened: usize,
     outbox: Outbox,
-    /// The next transmit, whose socket is not open yet.
+    /// The next transmit; its socket is not open yet.
     pending: Option<Transmit>,
     events: VecDeque<Event>,
     /// When the next datagram is due.

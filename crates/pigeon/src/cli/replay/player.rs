@@ -12,7 +12,7 @@ use super::{Filter, Speed};
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cue {
-    /// Whose it was: senders are told apart.
+    /// Its sender in the capture: senders are kept apart.
     pub(super) from: SocketAddr,
     pub(super) due: Instant,
     pub(super) payload: Vec<u8>,

@@ -203,7 +203,7 @@ fn read(
 }
 
 /// A socket for one peer, so that strangers are not heard and a refusal is; for a broadcast or
-/// multicast address one that hears whoever answers.
+/// multicast address one that hears every answer.
 fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
     if let Some(source) = args.source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
         let error = format!("--source {source} and {to} are not of one IP version");

@@ -1,8 +1,9 @@
-//! Colours and attributes. Nothing is told by colour alone, and all of it can be switched off.
+//! Colours and attributes. Colour alone never carries information, and all of it can be switched
+//! off.
 
 use ratatui::style::{Color, Modifier, Style};
 
-/// Colours of names: those of the 256 whose contrast with black and with white is about the same,
+/// Colours of names: those of the 256 that have about the same contrast with black and with white,
 /// 4:1 or more, so that they can be read on a dark and on a light screen. The sixteen named ones
 /// will not do: yellow vanishes on white, blue on black, and every theme changes them.
 const NAMES: [u8; 12] = [131, 130, 64, 28, 29, 30, 31, 27, 98, 129, 164, 162];

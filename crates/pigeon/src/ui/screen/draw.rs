@@ -182,7 +182,7 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     if !model.is_here() {
         rest.push_str("  (you are not in this room)");
     }
-    // Where there are no names on the left, what is unread elsewhere is told here.
+    // Where there are no names on the left, what is unread elsewhere is shown here.
     let unread: u64 = model.places.iter().map(|place| place.unread).sum();
     if area.x == 0 && unread > 0 {
         rest.push_str(&format!("  ({unread} unread elsewhere: Alt-A)"));
@@ -344,7 +344,7 @@ fn paste_question(lines: &[String], columns: usize) -> String {
     }
 }
 
-/// How many messages the lines would be: an empty one is none.
+/// How many messages the lines would be: empty lines do not count.
 fn messages_in(lines: &[String]) -> u64 {
     lines.iter().filter(|line| !line.trim().is_empty()).count() as u64
 }

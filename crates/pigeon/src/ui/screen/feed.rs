@@ -1,8 +1,8 @@
 //! What comes to the screen from other threads: updates from the loop, events from the terminal.
 //!
-//! The loop never waits here. What it tells beyond a bound displaces the oldest still waiting that
-//! may be lost: lines, which would be the first to leave the scroll back and are counted, and what
-//! strangers' coming and going has to tell.
+//! The loop never waits here. An update beyond a bound displaces the oldest waiting one that may be
+//! lost: lines, which would be the first to leave the scroll back and are counted, and strangers'
+//! coming and going.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use super::update::Update;
 /// The most bytes of updates that wait.
 const MAX_BYTES: usize = 32 << 20;
 
-/// The most events that wait; whoever reads more from the terminal is made to wait.
+/// The most events that wait; beyond that, the thread that reads the terminal waits.
 const MAX_EVENTS: usize = 1_024;
 
 /// A queue from other threads to the one that draws.
@@ -117,7 +117,7 @@ impl Feed {
             closed: state.closed,
         };
         drop(state);
-        // Whoever waits for room.
+        // Wakes the thread that waits for space in the queue.
         self.changed.notify_all();
         batch
     }

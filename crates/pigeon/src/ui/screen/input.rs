@@ -85,7 +85,7 @@ impl Input {
         GraphemeCursor::new(self.cursor, self.text.len(), true)
     }
 
-    // The whole text is at hand, so a boundary can always be told.
+    // The whole text is at hand, so a boundary can always be found.
 
     fn before(&self) -> usize {
         self.graphemes().prev_boundary(&self.text, 0).ok().flatten().unwrap_or(0)

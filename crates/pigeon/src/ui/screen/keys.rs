@@ -300,7 +300,7 @@ fn search_key(model: &mut Model, key: KeyEvent, mut search: Search) {
     model.mode = Mode::Search(search);
 }
 
-/// The next older or newer line with what is sought; where there is none the last one found stays.
+/// The next older or newer line that matches; if there is none, the last match stays.
 fn find(model: &mut Model, search: &mut Search, older: bool) {
     let (columns, height) = model.pane();
     let log = &mut model.place_mut().log;

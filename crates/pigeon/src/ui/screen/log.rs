@@ -16,8 +16,8 @@ pub(crate) const MAX_LINES: usize = 20_000;
 /// What an entry costs beside its text, in bytes.
 const ENTRY: usize = std::mem::size_of::<Entry>();
 
-/// What is shown of words that are none: an empty datagram is one too. Without it a line would look
-/// like a slip of the screen.
+/// Shown in place of an empty message: an empty datagram is a message too. Without this a line
+/// would look like a slip of the screen.
 const EMPTY: &str = "(empty)";
 
 /// What kind of line it is.

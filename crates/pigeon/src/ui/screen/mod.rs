@@ -6,11 +6,11 @@
 //!                                 └──Action──▶ the loop
 //! ```
 //!
-//! - [`update`]: what the loop tells. [`model`]: all that is shown; [`log`]: the lines of one
+//! - [`update`]: what the loop sends. [`model`]: all that is shown; [`log`]: the lines of one
 //!   conversation; [`input`]: the line being typed.
-//! - [`keys`]: what a key does; [`help`]: what the screen tells of that. [`draw`]: the model as cells,
-//!   in the places of [`layout`], wrapped by [`wrap`], in the [`colors`] there are. All of them know
-//!   no terminal.
+//! - [`keys`]: what a key does; [`help`]: what the screen says of that. [`draw`]: the model as
+//!   cells, in the places of [`layout`], wrapped by [`wrap`], in the [`colors`] there are. All of
+//!   them know no terminal.
 //! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`midnight`]: the time before
 //!   a line.
 //!
@@ -108,7 +108,8 @@ impl Screen {
                 let _sender = sender;
                 let run = std::panic::AssertUnwindSafe(|| artist.run());
                 if std::panic::catch_unwind(run).is_err() {
-                    // Told already, and the terminal given back: nobody sees the session any more.
+                    // Reported already, and the terminal given back: nobody sees the session any
+                    // more.
                     artist.feed.close();
                     (artist.act)(Action::Leave(Status::Panicked));
                 }
@@ -121,7 +122,7 @@ impl Screen {
         Ok(Screen { feed, ended })
     }
 
-    /// Tells the screen something. Never waits.
+    /// Sends the screen an update. Never waits.
     pub(crate) fn tell(&self, update: Update) {
         self.feed.tell(update);
     }
@@ -240,7 +241,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
         self.tell_look()
     }
 
-    /// Tells if another place is shown than before. False when the loop has ended.
+    /// Reports if another place is shown than before. False when the loop has ended.
     fn tell_look(&mut self) -> bool {
         let shown = &self.model.place().id;
         if *shown == self.looked {
@@ -263,7 +264,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        // The event that tells of it may be late.
+        // The event of a resize may be late.
         if self.size() != self.model.size {
             self.measure();
         }

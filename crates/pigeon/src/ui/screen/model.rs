@@ -41,7 +41,7 @@ pub(crate) enum Mode {
     Help(usize),
     /// Something is looked for.
     Search(Search),
-    /// Several lines were pasted: what shall become of them?
+    /// Several lines were pasted: the person must choose what to do with them.
     Pasted(Vec<String>),
 }
 
@@ -264,7 +264,7 @@ impl Model {
             let at = self.place_or_new(PlaceId::Room(room.as_str().into()));
             self.places[at].count = Some(*count);
         }
-        // Rooms that are no more, and of which there is nothing to read.
+        // Rooms that no longer exist, and have no lines to read.
         let mut at = 0;
         while let Some(place) = self.places.get(at) {
             let is_room =
@@ -418,7 +418,7 @@ pub(crate) mod tests {
         model.apply(Update::Rename(person(""), person("狗哥")));
         let names: Vec<_> = model.places.iter().map(|place| place.id.name()).collect();
         assert_eq!((names, model.current), (vec!["狗哥"], 0));
-        // The last place stays, and a name of its own is none to it.
+        // The last place stays, and renaming it to its own name changes nothing.
         model.apply(Update::Rename(person("狗哥"), person("狗哥")));
         model.apply(Update::Close(person("狗哥")));
         assert_eq!(model.places.len(), 1);

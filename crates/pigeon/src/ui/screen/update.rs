@@ -1,4 +1,4 @@
-//! What the loop tells the screen, and what it calls the places it tells of.
+//! What the loop sends the screen, and what it calls the places that it refers to.
 
 use super::log::Line;
 
@@ -22,7 +22,7 @@ impl PlaceId {
 /// Whether somebody is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// Nobody can tell.
+    /// It is unknown.
     #[default]
     Unknown,
     /// Was heard, and nothing has said since that nobody is there.
@@ -31,7 +31,7 @@ pub(crate) enum Presence {
     Refused,
 }
 
-/// What the loop tells the screen.
+/// What the loop sends the screen.
 #[derive(Debug)]
 pub(crate) enum Update {
     /// A line in a place, which is made if it is new; in the one that is shown if `None`.

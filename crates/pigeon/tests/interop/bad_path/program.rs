@@ -39,7 +39,7 @@ impl BadNetwork {
         Some(BadNetwork { program, lines: 1, near, far })
     }
 
-    /// Turns knobs, and tells the counts so far.
+    /// Turns knobs, and returns the counts so far.
     pub(crate) fn set(&mut self, knobs: &str) -> Counts {
         self.program.say(knobs);
         self.lines += 1;

@@ -1,6 +1,6 @@
 //! `pigeon bench` before judges: the same bad ways made by the kernel's netem, by a packet filter
 //! that counts what it drops, and by a program that counts all it does. Where the judge counts,
-//! `bench` must tell the same to the datagram; where chance alone is known, what chance makes of it.
+//! `bench` must agree to the datagram; where chance alone is known, with what chance makes of it.
 //! Then `pigeon relay` beside them, on the same knobs.
 
 mod cases;
@@ -52,7 +52,7 @@ fn measure(from: &Namespace, args: &str) -> Value {
     summary(from.pigeon("pigeon bench", &args))
 }
 
-/// What iperf3 tells.
+/// What iperf3 reports.
 struct Iperf3 {
     packets: u64,
     lost: u64,
@@ -61,9 +61,9 @@ struct Iperf3 {
     jitter: f64,
 }
 
-/// iperf3 between two hosts: so many datagrams of 64 bytes a second, for so many seconds. They go from
-/// far to near, since only who receives tells which were late. `None` where it is not installed, which
-/// is said.
+/// iperf3 between two hosts: so many datagrams of 64 bytes a second, for so many seconds. They go
+/// from far to near, since only the receiver reports which were late. `None` where it is not
+/// installed, which is said.
 fn iperf3(near: &Namespace, far: &Namespace, (per_second, seconds): (u64, u64)) -> Option<Iperf3> {
     if !installed("iperf3") {
         return None;

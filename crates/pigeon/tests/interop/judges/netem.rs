@@ -68,14 +68,14 @@ fn judged(case: &Case) {
     match case.due {
         Due::Loss(share) => expect_share(told.lost, told.packets, share, "lost by iperf3"),
         Due::Reordering => expect_late(told.late, told.packets),
-        // It does not tell what was late; four times a busy machine's share.
+        // iperf3 does not report what was late; four times a busy machine's share.
         Due::Delay => expect_jitter(told.jitter, 4.0 * LATE, "by iperf3"),
-        // It does not tell these.
+        // iperf3 does not report these.
         Due::Duplicates(_) => {}
     }
 }
 
-/// A measurement, which has told what netem dropped.
+/// A measurement that agrees with what netem dropped.
 fn measured(netem: &mut Netem, case: &Case) -> Value {
     let _server = bench_server(netem.far());
     let summary = measure(netem.near(), case.args);

@@ -1,4 +1,4 @@
-//! By a packet filter that counts what it drops: `bench` must tell the same to the datagram.
+//! By a packet filter that counts what it drops: `bench` must agree to the datagram.
 
 use super::cases::{Case, LOSS_1, LOSS_10, expect_share};
 use super::{Hosts, iperf3};

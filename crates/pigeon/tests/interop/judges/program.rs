@@ -1,4 +1,4 @@
-//! By `bad_network.py`, which counts: `bench` must tell the same to the datagram.
+//! By `bad_network.py`, which counts: `bench` must agree to the datagram.
 
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ fn everything_at_once() {
 
 fn judged(case: &Case) {
     let Some((summary, mean)) = by_program(case.way.program, case.args) else { return };
-    // How exactly the pace is kept decides who overtakes whom; then only the program knows.
+    // How exactly the pace is kept decides which datagrams overtake; then only the program knows.
     if !matches!(case.due, Due::Reordering) {
         case.judge(&summary);
     }
@@ -56,8 +56,8 @@ fn judged(case: &Case) {
     }
 }
 
-/// A measurement across `bad_network.py`, which has told the same to the datagram; and the mean
-/// time that it held them, both ways together.
+/// A measurement across `bad_network.py`, which agrees with it to the datagram; and the mean time
+/// that it held them, both ways together.
 fn by_program(knobs: &str, args: &str) -> Option<(Value, f64)> {
     let mut network = BadNetwork::new(knobs)?;
     let server = bench_server(network.far());
@@ -74,7 +74,8 @@ fn by_program(knobs: &str, args: &str) -> Option<(Value, f64)> {
         assert_eq!(told("lost_in_kernel"), 0, "{way} {counts} {summary}");
         assert_eq!(told("received") + told("duplicated"), truth("passed"), "{counts} {summary}");
         assert_eq!(told("duplicated"), truth("repeated"), "{way} {counts} {summary}");
-        // What is sent back has the numbers of what was sent, whose order the way there changed.
+        // What is sent back has the numbers of what was sent, and the way there changed their
+        // order.
         if way == "up" || !has(&summary, "trip") {
             assert_eq!(told("late"), truth("late"), "{way} {counts} {summary}");
         }
