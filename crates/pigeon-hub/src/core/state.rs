@@ -209,7 +209,7 @@ impl Core {
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
-    /// Whether a member can be told something of the hub's own. In a raw room most get data alone.
+    /// Whether a member gets lines of the hub's own. In a raw room most get data alone.
     pub(crate) fn can_be_told(&self, cx: &Context<'_>, slot: Slot) -> bool {
         let is_in_raw = self.room_of(slot).is_some_and(Room::is_raw);
         !is_in_raw || self.link(slot) != LinkId::PLAIN || cx.plain.is_padded(slot)
@@ -450,7 +450,7 @@ impl Core {
 
     // Names.
 
-    /// Gives a member a name. Returns the grant whose word takes it back.
+    /// Gives a member a name. Returns its grant: the grant's word takes the name back.
     ///
     /// # Errors
     /// Somebody else has it, or one that looks like it. The member keeps the one it had.

@@ -14,7 +14,7 @@
 //! - `echo`: the guard against loops.
 //! - `delivery`: everything on its way out. In it `runs` and `run`: the messages of one batch and
 //!   the trains that carry them; `render` and `renderer`: what they look like; `lines` and
-//!   `outgoing`: what the hub says of its own, and to whom; `farewell`: the last of it.
+//!   `outgoing`: what the hub says of its own; `farewell`: its goodbye.
 //! - `joining`: how a sender becomes a member; `strangers`: how often an address that is not a member
 //!   gets a line. `limits`: what a member may say; `encodings`: what it reads.
 //! - `discovery`: hubs that are looked for.
@@ -211,7 +211,7 @@ impl Plain {
         let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
         let read = if is_text { datagram.payload.trim_ascii() } else { &[] };
         if !encoding.decode_to(read, &mut text) {
-            // What is not text tells nothing.
+            // What is not text reveals no encoding.
             cx.used = None;
         }
         let incoming = if is_text { Incoming::parse(format, text.as_bytes()) } else { incoming };
@@ -268,7 +268,7 @@ impl Plain {
             Incoming::Heartbeat { padded } => {
                 cx.core.statistics_mut().heartbeats += 1;
                 self.members.set(slot, Flag::Padded, padded);
-                // First, for it may change the roster whose version the answer carries.
+                // First, since it may change the roster version in the answer.
                 self.hand_over(cx.core, now, slot, Input::Alive)?;
                 // A heartbeat is not a message, but answers cost bytes.
                 let is_answered = padded && self.members.may_answer(slot);
