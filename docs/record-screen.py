@@ -161,7 +161,7 @@ def as_text(screens, stand_ins):
     text = ""
     for title, screen in screens:
         screen = re.sub(r"(127\.0\.0\.1:)(\d+)", stand_in, screen)
-        screen = re.sub(r"/resume (\d+)-\S+", r"/resume \1-…", screen)
+        screen = re.sub(r"\b(\d+)-[a-z0-9]{16}\b", r"\1-…", screen)
         rows = "\n".join(row.rstrip() for row in screen.rstrip().split("\n"))
         text += f"```console\n$ {title}\n{rows}\n```\n\n"
     return text

@@ -66,7 +66,6 @@ def main():
     subprocess.run([sys.executable, "-c", SENSOR.format(port=port)], check=True)
     netcat.until("temperature")
     join.until("temperature")
-    netcat.until(" joined")
     hub.type("members")
     hub.until("3 members")
     hub.type("say the lesson ends in five minutes")
