@@ -6,7 +6,7 @@ use pigeon_text::{Charset, Encoding};
 
 use super::members::Flag;
 use super::{Plain, render};
-use crate::core::id::{RoomId, Slot};
+use crate::core::id::{MemberId, RoomId, Slot};
 use crate::core::rooms::Room;
 use crate::core::state::Core;
 use crate::statistics::Dropped;
@@ -34,7 +34,8 @@ impl Plain {
 
     /// A member enters a room. Where the room takes no further encoding, the member gets the hub's own,
     /// and a line that says so.
-    pub(super) fn enter(&mut self, core: &mut Core, now: Instant, slot: Slot, room: RoomId) {
+    pub(super) fn enter(&mut self, core: &mut Core, now: Instant, member: MemberId, room: RoomId) {
+        let slot = member.slot();
         if !self.has_encoding(core, room, self.members.encoding(slot)) {
             let own = core.config().charset(self.members.format(slot));
             self.members.set_charset(slot, own);
@@ -44,7 +45,7 @@ impl Plain {
             self.tell(core, now, slot, &Notice::Set(Setting::Encoding(own)));
             core.statistics_mut().count_dropped(Dropped::EncodingsFull);
         }
-        self.delivery.enter(room, core.id(slot), self.members.style(slot));
+        self.delivery.enter(room, member, self.members.style(slot));
     }
 
     /// Says to a member once that what it sends is not UTF-8, if that is what it is read in.

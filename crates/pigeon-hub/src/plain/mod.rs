@@ -235,16 +235,21 @@ impl Plain {
         let slot = match member {
             Some(slot) => {
                 self.members.touch(slot, now, cx.datagram.local);
+                if let Some(used) = cx.used {
+                    self.write_in(cx.core, slot, used);
+                }
                 slot
             }
             None => {
                 self.may_join(cx.core, now, cx.datagram)?;
-                self.join(cx.core, now, cx.datagram)?
+                let slot = self.join(cx.core, now, cx.datagram)?;
+                if let Some(used) = cx.used {
+                    // `Output::Joined` has not been taken yet, so no room counts its style.
+                    self.members.set_used(slot, used);
+                }
+                slot
             }
         };
-        if let Some(used) = cx.used {
-            self.write_in(cx.core, slot, used);
-        }
         let length = cx.datagram.payload.len();
         let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
         let outcome = self.apply_to(cx, slot, incoming, length);
@@ -372,18 +377,23 @@ impl Plain {
     pub(crate) fn take(&mut self, core: &mut Core, now: Instant, output: &Output) {
         match output {
             Output::Joined { member, room } => {
-                if let (Some(slot), Some(room)) = (self.own(core, *member), *room) {
-                    self.enter(core, now, slot, room);
+                // It may be gone already, as a kicked member is that brings its word: `Left` follows,
+                // and must find it in the room.
+                if let Some(room) = room.filter(|_| self.members.has_slot(member.slot())) {
+                    self.enter(core, now, *member, room);
                 }
             }
             Output::Moved { member, from, to } => {
-                let Some(slot) = self.own(core, *member) else { return };
+                let slot = member.slot();
+                if !self.members.has_slot(slot) {
+                    return;
+                }
                 let style = self.members.style(slot);
                 if let Some(from) = *from {
                     self.delivery.deliver_now(core, &self.members, from, *member);
                     self.delivery.exit(from, style);
                 }
-                self.enter(core, now, slot, *to);
+                self.enter(core, now, *member, *to);
             }
             Output::Left { member, language, room, reason, .. } => {
                 let slot = member.slot();

@@ -79,7 +79,9 @@ impl Runs {
     /// A member that reads this style leaves a room.
     pub(super) fn exit(&mut self, room: RoomId, style: Style) {
         let Some(known) = self.get_mut(room) else { return };
-        let Some(at) = known.styles.iter().position(|(known, _)| *known == style) else { return };
+        let at = known.styles.iter().position(|(known, _)| *known == style);
+        debug_assert!(at.is_some(), "nobody reads {style:?}");
+        let Some(at) = at else { return };
         known.styles[at].1 -= 1;
         if known.styles[at].1 == 0 {
             known.styles.swap_remove(at);

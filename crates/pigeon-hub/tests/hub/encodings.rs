@@ -420,6 +420,23 @@ fn what_members_read_at_first_is_a_setting() {
 }
 
 #[test]
+fn newcomers_that_write_gbk_first_silence_nobody() {
+    let encoding = pigeon_text::Charset::Auto;
+    let mut h = Harness::new(Config { encoding, ..Config::default() });
+    h.join(&[local(UTF_8)]);
+    for port in 6001..6010 {
+        assert_eq!(
+            got(&h.from(local(port), b"\xc4\xe3"), local(UTF_8)),
+            [format!("127.0.0.1:{port}: 你\n")]
+        );
+        h.from(local(port), "quit");
+        h.wait(2 * SECOND);
+        h.from(local(UTF_8), "^hb^");
+    }
+    assert_eq!(got(&h.from(local(6020), "hi"), local(UTF_8)), ["127.0.0.1:6020: hi\n"]);
+}
+
+#[test]
 fn auto_reads_both_and_answers_in_kind() {
     for by_default in [false, true] {
         let encoding = if by_default { pigeon_text::Charset::Auto } else { Default::default() };

@@ -53,6 +53,20 @@ fn nothing_it_sends_brings_it_back_or_is_relayed() {
 }
 
 #[test]
+fn a_kicked_member_that_comes_with_its_word_first_silences_nobody() {
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002), local(5003)]);
+    let word = h.nick(local(5001), "dog");
+    h.kick("dog");
+    // From another address, so that it joins and is removed by one datagram.
+    for port in 6001..6010 {
+        h.from(local(port), format!("/resume {word}"));
+        assert!(!h.is_member(local(port)));
+    }
+    let sent = h.from(local(5003), "hello");
+    assert_eq!(got(&sent, local(5002)), ["127.0.0.1:5003: hello\n"]);
+}
+
+#[test]
 fn a_kick_holds_at_every_door_and_for_every_way_to_write_the_address() {
     let doors = [Chat, Raw].map(pigeon_hub::Door::of).to_vec();
     let mut h = Harness::new(Config { doors, ..Config::default() });
