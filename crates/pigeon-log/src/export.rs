@@ -126,9 +126,8 @@ impl Reader {
             let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
             return Err(rusqlite::Error::SqliteFailure(busy, None));
         }
-        // One file, without a write-ahead log beside it.
-        target.query_row("PRAGMA journal_mode=DELETE", [], |_| Ok(()))?;
         crate::store::set(&target, "restored", 1)?;
+        // Closing moves the write-ahead log into the file.
         target.close().map_err(|(_, error)| error)
     }
 }

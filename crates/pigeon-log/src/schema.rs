@@ -276,6 +276,9 @@ fn build(part: &Path) -> rusqlite::Result<()> {
     // Retention gives space back in slices; a whole VACUUM would stall the writer.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    // Before the file gets its name: changing the mode later goes through a rollback journal, which
+    // the connection that examines could not roll back after a power cut.
+    connection.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(()))?;
     upgrade(&mut connection)?;
     connection.close().map_err(|(_, error)| error)
 }

@@ -78,12 +78,19 @@ impl Tail {
         Some(inner.entries.range(start..).take(STRIDE).cloned().collect())
     }
 
-    /// Removes every entry, since some are to be forgotten. `newest` is the newest stored position.
-    pub(crate) fn clear(&self, newest: Position) {
+    /// Removes entries that were deleted. The positions are sorted.
+    pub(crate) fn remove(&self, positions: &[Position]) {
         let mut inner = self.lock();
-        inner.entries.clear();
-        inner.bytes = 0;
-        inner.floor = newest;
+        if positions.last().is_none_or(|last| *last <= inner.floor) {
+            return;
+        }
+        let mut freed = 0;
+        inner.entries.retain(|entry| {
+            let deleted = positions.binary_search(&entry.position()).is_ok();
+            freed += if deleted { weight(entry) } else { 0 };
+            !deleted
+        });
+        inner.bytes -= freed;
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

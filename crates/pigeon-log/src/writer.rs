@@ -16,7 +16,7 @@ use crate::index;
 use crate::log::Shared;
 use crate::lost::Lost;
 use crate::queue::{Item, Taken};
-use crate::retention::{self, Age};
+use crate::retention::{self, Age, Doomed};
 use crate::store::{self, Batch, Positions, Rooms, StoreError};
 use crate::{Entry, Numbering, Options, Outcome, Position, Report, Ticket, Trouble};
 
@@ -404,9 +404,7 @@ impl Writer {
                 let Some((doomed, looked)) = current.next(&self.connection, SLICE)? else {
                     return self.forgotten_rows();
                 };
-                let indexed = self.indexed;
-                self.unsynced(|c| retention::delete(c, &doomed, indexed))?;
-                self.shared.tail.clear(self.shared.durable());
+                self.delete(&doomed)?;
                 if let Some((current, _)) = self.forgetting.first_mut() {
                     current.cursor = looked;
                     current.deleted += doomed.len() as u64;
@@ -431,6 +429,14 @@ impl Writer {
         Ok(())
     }
 
+    fn delete(&mut self, doomed: &[Doomed]) -> Result<(), Failure> {
+        let indexed = self.indexed;
+        self.unsynced(|c| retention::delete(c, doomed, indexed))?;
+        let positions: Vec<Position> = doomed.iter().map(|it| it.position).collect();
+        self.shared.tail.remove(&positions);
+        Ok(())
+    }
+
     fn next_step(&mut self, step: Step) {
         if let Some((current, _)) = self.forgetting.first_mut() {
             current.step = step;
@@ -438,7 +444,6 @@ impl Writer {
     }
 
     fn forgotten_rows(&mut self) -> Result<(), Failure> {
-        self.shared.tail.clear(self.shared.durable());
         self.unsynced(|c| {
             c.prepare_cached(
                 "DELETE FROM rooms WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.room = rooms.id)",
@@ -519,8 +524,7 @@ impl Writer {
             let up_to = retention::expired(&self.connection, &self.age, keep)?;
             let doomed = retention::oldest(&self.connection, up_to.min(self.indexed), SLICE)?;
             if !doomed.is_empty() {
-                let indexed = self.indexed;
-                self.unsynced(|c| retention::delete(c, &doomed, indexed))?;
+                self.delete(&doomed)?;
                 return Ok(true);
             }
         }
@@ -572,7 +576,7 @@ impl Writer {
             return Ok(());
         };
         let freed: i64 = doomed.iter().map(|it| it.bytes).sum();
-        self.unsynced(|c| retention::delete(c, &doomed, indexed))?;
+        self.delete(&doomed)?;
         self.retention.excess = self.retention.excess.saturating_sub(freed.unsigned_abs());
         self.retention.victim = Some((room, speaker, looked));
         Ok(())
