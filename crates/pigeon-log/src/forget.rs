@@ -123,24 +123,25 @@ impl Forgetting {
             Forget::Speaker(speaker) => Some(fold(speaker)),
             Forget::Room(_) => None,
         };
-        let of_room = if room.is_some() { "room = ?4 AND" } else { "?4 IS NULL AND" };
         let mut statement = connection.prepare_cached(&format!(
-            "SELECT {} FROM messages WHERE {of_room} position > ?1 AND position <= ?2
+            "SELECT {} FROM messages m WHERE position > ?1 AND position <= ?2
              ORDER BY position LIMIT ?3",
             Doomed::COLUMNS
         ))?;
         let mut rows =
-            statement.query(params![self.cursor.sql(), self.up_to.sql(), SCAN as i64, room])?;
+            statement.query(params![self.cursor.sql(), self.up_to.sql(), SCAN as i64])?;
         let mut found = Vec::new();
         let mut last = None;
         while let Some(row) = rows.next()? {
             last = Some(Position::from_sql(row.get(0)?));
-            let matches = match &speaker {
-                Some(folded) => bytes_of(row.get_ref(2)?)
-                    .and_then(|bytes| std::str::from_utf8(bytes).ok())
-                    .is_some_and(|label| fold(label) == *folded),
-                None => true,
-            };
+            let of_room = room.is_none() || room == Some(row.get(1)?);
+            let matches = of_room
+                && match &speaker {
+                    Some(folded) => bytes_of(row.get_ref(2)?)
+                        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+                        .is_some_and(|label| fold(label) == *folded),
+                    None => true,
+                };
             if matches {
                 found.push(Doomed::of_row(row)?);
             }

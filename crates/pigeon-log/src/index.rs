@@ -1,6 +1,7 @@
-//! The full-text index, which follows behind the writer in transactions of its own.
+//! The index, which follows behind the writer in transactions of its own: the messages of each room,
+//! what each speaker holds, and the grams of the full-text index.
 //!
-//! It consists of partitions, each a table for a range of positions. Deleting a message touches no
+//! The full-text index consists of partitions, each a table for a range of positions. Deleting a message touches no
 //! partition: a candidate that is no longer stored is passed over. A partition that has lost much of
 //! its messages is built anew from what is left, slice by slice, and the old one is dropped. One table
 //! for everything was rejected: deleting from it costs about what inserting did, it grows before it
@@ -49,6 +50,8 @@ pub(crate) fn index_slice(
     let mut rows = 0;
     let mut last = after;
     {
+        let mut by_room = connection
+            .prepare_cached("INSERT OR IGNORE INTO by_room (room, position) VALUES (?1, ?2)")?;
         let mut statement = connection.prepare_cached(SELECT_AFTER)?;
         let mut found = statement.query(params![after.sql(), Position::END.sql(), limit as i64])?;
         let mut grams = String::new();
@@ -67,6 +70,7 @@ pub(crate) fn index_slice(
             if let Some(partition) = &partition {
                 partition.insert(connection, position, room, text, &mut grams)?;
             }
+            by_room.execute(params![room, position])?;
             let speaker = String::from_utf8_lossy(speaker).into();
             let sum = usage.entry((room, speaker)).or_default();
             *sum = (sum.0 + 1, sum.1 + row_bytes(text));

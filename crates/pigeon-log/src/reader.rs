@@ -69,7 +69,7 @@ pub enum ReadError {
     },
 }
 
-/// A row of [`COLUMNS`] that makes no sense.
+/// A row of [`SELECT`] that makes no sense.
 struct Nonsense(String);
 
 enum RowError {
@@ -89,9 +89,10 @@ impl From<Nonsense> for RowError {
     }
 }
 
-const COLUMNS: &str = "m.position, r.name, m.speaker, m.link, m.wall, m.text,
-     o.author, o.outbox, m.number, g.after, g.count
-     FROM messages m LEFT JOIN rooms r ON r.id = m.room
+const SELECT: &str = "SELECT m.position, r.name, m.speaker, m.link, m.wall, m.text,
+     o.author, o.outbox, m.number, g.after, g.count FROM";
+const BY_ROOM: &str = "by_room b CROSS JOIN";
+const JOINS: &str = "messages m LEFT JOIN rooms r ON r.id = m.room
      LEFT JOIN outboxes o ON o.id = m.outbox LEFT JOIN gaps g ON g.position = m.position";
 
 /// Rows that a search looks at before it asks the index. What stands in most messages is found among
@@ -130,13 +131,11 @@ impl Reader {
             }
             match room {
                 None => self.entries(
-                    "WHERE m.position > ?1 ORDER BY m.position LIMIT ?2",
+                    "",
+                    "m.position > ?1 ORDER BY m.position LIMIT ?2",
                     params![position.sql(), limit as i64],
                 ),
-                Some((room, _)) => self.entries(
-                    "WHERE m.position > ?1 AND m.room = ?3 ORDER BY m.position LIMIT ?2",
-                    params![position.sql(), limit as i64, room],
-                ),
+                Some((room, _)) => self.after_in(room, position, limit),
             }
         })
     }
@@ -152,13 +151,11 @@ impl Reader {
             let mut entries = match self.room(room)? {
                 None => return Ok(Vec::new()),
                 Some(None) => self.entries(
-                    "WHERE m.position < ?1 ORDER BY m.position DESC LIMIT ?2",
+                    "",
+                    "m.position < ?1 ORDER BY m.position DESC LIMIT ?2",
                     params![position.sql(), limit as i64],
                 )?,
-                Some(Some((room, _))) => self.entries(
-                    "WHERE m.position < ?1 AND m.room = ?3 ORDER BY m.position DESC LIMIT ?2",
-                    params![position.sql(), limit as i64, room],
-                )?,
+                Some(Some((room, _))) => self.before_in(room, position, limit)?,
             };
             entries.reverse();
             Ok(entries)
@@ -206,7 +203,8 @@ impl Reader {
                 return Ok(Follow::From(seen.position));
             }
             let common = self.entries(
-                "WHERE m.position < ?1 AND m.link > 0 ORDER BY m.position DESC LIMIT 1",
+                "",
+                "m.position < ?1 AND m.link > 0 ORDER BY m.position DESC LIMIT 1",
                 params![seen.position.sql()],
             )?;
             let last_common = common
@@ -228,9 +226,10 @@ impl Reader {
         self.reading("list the rooms of", || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT name FROM rooms r
-                 WHERE EXISTS (SELECT 1 FROM messages m WHERE m.room = r.id) ORDER BY folded",
+                 WHERE EXISTS (SELECT 1 FROM by_room b WHERE b.room = r.id)
+                 OR id IN (SELECT room FROM messages WHERE position > ?1) ORDER BY folded",
             )?;
-            let mut rows = statement.query([])?;
+            let mut rows = statement.query([index::indexed(&self.connection)?.sql()])?;
             let mut names = Vec::new();
             while let Some(row) = rows.next()? {
                 names.extend(room_of(row.get_ref(0)?));
@@ -250,28 +249,39 @@ impl Reader {
         indexed: Position,
         found: &mut Vec<i64>,
     ) -> Result<Option<i64>, RowError> {
-        let of_room = if room.is_some() { "room = ?2" } else { "?2 IS NULL" };
-        let mut statement = self.connection.prepare_cached(&format!(
-            "SELECT position, text FROM messages WHERE position < ?1 AND {of_room}
-             ORDER BY position DESC"
-        ))?;
-        let mut rows = statement.query(params![before.sql(), room])?;
         let all = query.expression(None).is_none();
         let mut looked = 0;
-        while let Some(row) = rows.next()? {
-            let position: i64 = row.get(0)?;
-            if found.len() >= limit {
-                return Ok(None);
+        let mut look = |rows: &mut rusqlite::Rows<'_>| -> Result<Option<i64>, RowError> {
+            while found.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                let position: i64 = row.get(0)?;
+                if looked >= SCAN && position <= indexed.sql() && !all {
+                    return Ok(Some(position + 1));
+                }
+                looked += 1;
+                if row.get_ref(1)?.as_str().is_ok_and(|text| query.matches(text)) {
+                    found.push(position);
+                }
             }
-            if looked >= SCAN && position <= indexed.sql() && !all {
-                return Ok(Some(position + 1));
-            }
-            looked += 1;
-            if row.get_ref(1)?.as_str().is_ok_and(|text| query.matches(text)) {
-                found.push(position);
-            }
-        }
-        Ok(None)
+            Ok(None)
+        };
+        let Some(room) = room else {
+            let mut newest = self.connection.prepare_cached(
+                "SELECT position, text FROM messages WHERE position < ?1 ORDER BY position DESC",
+            )?;
+            return look(&mut newest.query([before.sql()])?);
+        };
+        let mut behind = self.connection.prepare_cached(
+            "SELECT position, text FROM messages WHERE position < ?1 AND position > ?3 AND room = ?2
+             ORDER BY position DESC",
+        )?;
+        look(&mut behind.query(params![before.sql(), room, indexed.sql()])?)?;
+        let mut of_room = self.connection.prepare_cached(
+            "SELECT m.position, text FROM by_room b CROSS JOIN messages m ON m.position = b.position
+             WHERE b.room = ?2 AND b.position < ?1 ORDER BY b.position DESC",
+        )?;
+        look(&mut of_room.query(params![before.sql(), room])?)
     }
 
     /// Takes candidates from the index, newest first, and keeps those that match.
@@ -325,16 +335,69 @@ impl Reader {
     }
 
     fn entry(&self, position: i64) -> Result<Option<Entry>, RowError> {
-        Ok(self.entries("WHERE m.position = ?1", params![position])?.pop())
+        Ok(self.entries("", "m.position = ?1", params![position])?.pop())
+    }
+
+    /// The next entries of a room: those that the index knows, then those behind it.
+    fn after_in(
+        &self,
+        room: i64,
+        position: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>, RowError> {
+        // One snapshot, or the index could move on between two statements.
+        let transaction = self.connection.unchecked_transaction()?;
+        let indexed = index::indexed(&transaction)?;
+        let mut entries = self.entries(
+            BY_ROOM,
+            "m.position = b.position AND b.room = ?3 AND b.position > ?1 ORDER BY b.position LIMIT ?2",
+            params![position.sql(), limit as i64, room],
+        )?;
+        let rest = limit - entries.len();
+        if rest > 0 {
+            entries.extend(self.entries(
+                "",
+                "m.position > ?1 AND m.room = ?3 ORDER BY m.position LIMIT ?2",
+                params![position.max(indexed).sql(), rest as i64, room],
+            )?);
+        }
+        Ok(entries)
+    }
+
+    /// The last entries of a room, newest first.
+    fn before_in(
+        &self,
+        room: i64,
+        position: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>, RowError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let indexed = index::indexed(&transaction)?;
+        let mut entries = self.entries(
+            "",
+            "m.position < ?1 AND m.position > ?4 AND m.room = ?3 ORDER BY m.position DESC LIMIT ?2",
+            params![position.sql(), limit as i64, room, indexed.sql()],
+        )?;
+        let rest = limit - entries.len();
+        if rest > 0 {
+            entries.extend(self.entries(
+                BY_ROOM,
+                "m.position = b.position AND b.room = ?3 AND b.position < ?1 ORDER BY b.position DESC LIMIT ?2",
+                params![position.sql(), rest as i64, room],
+            )?);
+        }
+        Ok(entries)
     }
 
     fn entries(
         &self,
+        from: &str,
         condition: &str,
         parameters: impl rusqlite::Params,
     ) -> Result<Vec<Entry>, RowError> {
-        let mut statement =
-            self.connection.prepare_cached(&format!("SELECT {COLUMNS} {condition}"))?;
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("{SELECT} {from} {JOINS} WHERE {condition}"))?;
         let mut rows = statement.query(parameters)?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {

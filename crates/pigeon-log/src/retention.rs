@@ -108,7 +108,7 @@ pub(crate) struct Doomed {
 }
 
 impl Doomed {
-    pub(crate) const COLUMNS: &str = "position, room, speaker, text";
+    pub(crate) const COLUMNS: &str = "m.position, m.room, m.speaker, m.text";
 
     pub(crate) fn of_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Doomed> {
         let speaker = bytes_of(row.get_ref(2)?).unwrap_or_default();
@@ -128,6 +128,8 @@ pub(crate) fn delete(
     indexed: Position,
 ) -> rusqlite::Result<()> {
     let mut message = connection.prepare_cached("DELETE FROM messages WHERE position = ?1")?;
+    let mut by_room =
+        connection.prepare_cached("DELETE FROM by_room WHERE room = ?1 AND position = ?2")?;
     let mut gap = connection.prepare_cached("DELETE FROM gaps WHERE position = ?1")?;
     let mut usage = Usage::new();
     let mut buried = Vec::new();
@@ -135,12 +137,13 @@ pub(crate) fn delete(
         message.execute([it.position.sql()])?;
         gap.execute([it.position.sql()])?;
         if it.position <= indexed {
+            by_room.execute(params![it.room, it.position.sql()])?;
             buried.push(it.position);
             let sum = usage.entry((it.room, it.speaker.clone())).or_default();
             *sum = (sum.0 - 1, sum.1 - it.bytes);
         }
     }
-    drop((message, gap));
+    drop((message, gap, by_room));
     add_usage(connection, &usage)?;
     bury(connection, &buried)
 }
@@ -153,7 +156,7 @@ pub(crate) fn oldest(
 ) -> rusqlite::Result<Vec<Doomed>> {
     connection
         .prepare_cached(&format!(
-            "SELECT {} FROM messages WHERE position <= ?1 ORDER BY position LIMIT ?2",
+            "SELECT {} FROM messages m WHERE position <= ?1 ORDER BY position LIMIT ?2",
             Doomed::COLUMNS
         ))?
         .query_map(params![up_to.sql(), limit as i64], Doomed::of_row)?
@@ -185,8 +188,8 @@ pub(crate) fn oldest_of(
     limit: usize,
 ) -> rusqlite::Result<Option<(Vec<Doomed>, Position)>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {} FROM messages WHERE room = ?1 AND position > ?2 AND position <= ?3
-         ORDER BY position LIMIT ?4",
+        "SELECT {} FROM by_room b CROSS JOIN messages m ON m.position = b.position
+         WHERE b.room = ?1 AND b.position > ?2 AND b.position <= ?3 ORDER BY b.position LIMIT ?4",
         Doomed::COLUMNS
     ))?;
     let mut rows = statement.query(params![room, after.sql(), indexed.sql(), SCAN as i64])?;
@@ -245,17 +248,25 @@ pub(crate) fn tidy(
                  ORDER BY last_used DESC, id DESC LIMIT -1 OFFSET ?1)"
         ))?
         .execute([MAX_IDLE_OUTBOXES])?;
-    connection
-        .prepare_cached(
-            "DELETE FROM rooms WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.room = rooms.id)",
-        )?
-        .execute([])?;
+    delete_empty_rooms(connection)?;
     // The newest note is the age itself.
     connection
         .prepare_cached(
             "DELETE FROM ages WHERE position < ?1 AND age < (SELECT max(age) FROM ages)",
         )?
         .execute([oldest.sql()])?;
+    Ok(())
+}
+
+/// Removes rooms that hold nothing.
+pub(crate) fn delete_empty_rooms(connection: &Connection) -> rusqlite::Result<()> {
+    let indexed = crate::index::indexed(connection)?;
+    connection
+        .prepare_cached(
+            "DELETE FROM rooms WHERE NOT EXISTS (SELECT 1 FROM by_room b WHERE b.room = rooms.id)
+             AND id NOT IN (SELECT room FROM messages WHERE position > ?1)",
+        )?
+        .execute([indexed.sql()])?;
     Ok(())
 }
 

@@ -444,11 +444,7 @@ impl Writer {
     }
 
     fn forgotten_rows(&mut self) -> Result<(), Failure> {
-        self.unsynced(|c| {
-            c.prepare_cached(
-                "DELETE FROM rooms WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE m.room = rooms.id)",
-            )?.execute([])
-        })?;
+        self.unsynced(retention::delete_empty_rooms)?;
         self.rooms.clear();
         self.next_step(Step::Rebuild);
         if let Some((current, _)) = self.forgetting.first() {
