@@ -248,7 +248,12 @@ impl Open {
             )?
             .execute(params![first, last])?;
         let id = connection.last_insert_rowid();
-        connection.execute_batch(&grams::create_table(&table(id)))?;
+        let table = table(id);
+        connection.execute_batch(&grams::create_table(&table))?;
+        // Merges wait for more segments, which writes each gram less often. A partition has few.
+        connection.execute_batch(&format!(
+            "INSERT INTO {table} ({table}, rank) VALUES ('automerge', 8)"
+        ))?;
         Ok(Open { id, rows: 0 })
     }
 

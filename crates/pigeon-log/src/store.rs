@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pigeon_proto::RoomName;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use crate::entry::{link_code, millis, wall_of};
 use crate::import::ImportedGap;
@@ -47,6 +47,8 @@ pub(crate) struct Batch<'a> {
     newest: Position,
     age: i64,
     outboxes: HashMap<(u128, u64), Outbox>,
+    /// Kept over the whole group: finding it in the cache takes a third as long as running it.
+    insert: Option<CachedStatement<'a>>,
     /// What was inserted, in order.
     pub(crate) entries: Vec<Entry>,
 }
@@ -79,6 +81,10 @@ impl StoreError {
     }
 }
 
+const INSERT: &str =
+    "INSERT INTO messages (position, room, speaker, link, wall, text, outbox, number)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
 impl<'a> Batch<'a> {
     /// To be called within a transaction. `newest` is the newest stored position, and `age` the
     /// log's in seconds.
@@ -90,8 +96,17 @@ impl<'a> Batch<'a> {
         age: i64,
     ) -> Batch<'a> {
         let reserved = positions.reserved;
-        let (outboxes, entries) = (HashMap::new(), Vec::new());
-        Batch { connection, rooms, positions, reserved, newest, age, outboxes, entries }
+        Batch {
+            connection,
+            rooms,
+            positions,
+            reserved,
+            newest,
+            age,
+            outboxes: HashMap::new(),
+            insert: None,
+            entries: Vec::new(),
+        }
     }
 
     /// Stores a message, or finds out why not.
@@ -117,21 +132,20 @@ impl<'a> Batch<'a> {
         let (room, name) = self.rooms.find_or_insert(self.connection, &append.room)?;
         let position = self.draw()?;
         let wall = millis(append.wall);
-        self.connection
-            .prepare_cached(
-                "INSERT INTO messages (position, room, speaker, link, wall, text, outbox, number)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                position.sql(),
-                room,
-                append.speaker,
-                link_code(append.link),
-                wall,
-                text_to_sql(&append.text),
-                id,
-                number,
-            ])?;
+        let insert = match &mut self.insert {
+            Some(insert) => insert,
+            None => self.insert.insert(self.connection.prepare_cached(INSERT)?),
+        };
+        insert.execute(params![
+            position.sql(),
+            room,
+            append.speaker,
+            link_code(append.link),
+            wall,
+            text_to_sql(&append.text),
+            id,
+            number,
+        ])?;
         if let Some(outbox) = self.outboxes.get_mut(&key) {
             if number > outbox.last {
                 (outbox.last, outbox.position) = (number, position);

@@ -377,9 +377,10 @@ impl Writer {
     fn maintain(&mut self, idle: bool, group: usize) -> Result<(), Failure> {
         if self.backlog >= self.options.index_lag {
             // In step with what is stored, or the index would never catch up.
-            self.index(group.saturating_mul(2).max(2 * SLICE))?;
+            self.index(group.saturating_mul(2).max(4 * SLICE))?;
         } else if idle && self.backlog > 0 {
-            self.index(SLICE)?;
+            // A large slice costs less for each message, and a long rest is worth a longer one.
+            self.index(if self.backlog > 16 * SLICE { 4 * SLICE } else { SLICE })?;
         }
         if !self.forgetting.is_empty() {
             self.forget()?;
