@@ -57,6 +57,8 @@ pub(crate) struct Writer {
     syncing: bool,
     indexed: Position,
     backlog: usize,
+    /// Messages indexed since the last checkpoint in a pause.
+    unmoved: usize,
     forgetting: Vec<(Forgetting, Option<Sender<Result<Forgotten, ForgetError>>>)>,
     retention: Retention,
 }
@@ -109,6 +111,7 @@ impl Writer {
             syncing: true,
             indexed,
             backlog: usize::try_from(backlog).unwrap_or(0),
+            unmoved: 0,
             forgetting: unfinished.into_iter().map(|it| (it, None)).collect(),
             retention: Retention { due: true, ..Retention::default() },
         })
@@ -182,7 +185,8 @@ impl Writer {
             return self.refuse(items, lost);
         }
         // What must be known of a message after it was moved into a transaction that failed.
-        let losable: Vec<_> = items.iter().filter_map(|(_, item)| losable(item)).collect();
+        let mut losable = Lost::default();
+        items.iter().for_each(|(_, item)| count_losable(item, &mut losable));
         let tickets: Vec<Ticket> = items.iter().map(|(ticket, _)| *ticket).collect();
         let before = std::mem::take(&mut self.lost);
         let done = self.transaction(|batch| {
@@ -214,8 +218,8 @@ impl Writer {
             Err(error) => {
                 self.fail(&error);
                 self.lost = before;
+                self.lost.merge(losable);
                 self.lost.merge(lost);
-                losable.iter().for_each(|(room, wall)| self.lost.add(room, *wall));
                 self.settle_refused(tickets);
             }
         }
@@ -277,10 +281,8 @@ impl Writer {
     }
 
     fn refuse(&mut self, items: Vec<(Ticket, Item)>, lost: Lost) {
+        items.iter().for_each(|(_, item)| count_losable(item, &mut self.lost));
         self.lost.merge(lost);
-        for (room, wall) in items.iter().filter_map(|(_, item)| losable(item)) {
-            self.lost.add(&room, wall);
-        }
         self.settle_refused(items.into_iter().map(|(ticket, _)| ticket).collect());
     }
 
@@ -394,6 +396,13 @@ impl Writer {
         self.indexed = indexed;
         // Fewer may be left than were counted: some were deleted.
         self.backlog = if added < limit { 0 } else { self.backlog.saturating_sub(added) };
+        self.unmoved += added;
+        if self.backlog == 0 && self.unmoved >= 4 * SLICE {
+            // In a pause, or the next messages would wait for it. A reader in the middle does not
+            // matter: what it needs is moved another time.
+            self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+            self.unmoved = 0;
+        }
         self.shared.set_indexed(indexed);
         Ok(())
     }
@@ -693,13 +702,12 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// What is counted for a gap where a message is not stored.
-fn losable(item: &Item) -> Option<(pigeon_proto::RoomName, Duration)> {
-    match item {
-        Item::Message(append) if append.numbering == Numbering::ByHub => {
-            Some((append.room.clone(), append.wall))
-        }
-        _ => None,
+/// Counts a message that was relayed and is not stored.
+fn count_losable(item: &Item, lost: &mut Lost) {
+    if let Item::Message(append) = item
+        && append.numbering == Numbering::ByHub
+    {
+        lost.add(&append.room, append.wall);
     }
 }
 
