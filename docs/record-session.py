@@ -91,6 +91,7 @@ def main():
     session = ""
     for program in (hub, join, netcat):
         text = re.sub(r"(127\.0\.0\.1[: ])(\d+)", stand_in, "".join(program.said))
+        text = text.replace(f"*:{port}", "*:9999")
         text = re.sub(r"receive_buffer=\d+", "receive_buffer=…", text)
         text = re.sub(r"/resume \S+", "/resume 1-…", text)
         session += f"```console\n$ {program.title}\n{text.rstrip()}\n```\n\n"

@@ -1,9 +1,10 @@
 //! One datagram, whatever its bytes and its sender, into a hub that has members.
 //!
-//! The first byte chooses the hub's settings (see `settings`), the second the sender, the rest is
-//! the payload. Then time runs until everybody is gone. Nothing panics; nothing is sent to an
-//! address that sent nothing; an address that has not proved itself never gets more than it sent;
-//! every line of chat can be shown; and in the end no timer is left.
+//! The first byte chooses the hub's settings (see `settings`), the second the sender and its door,
+//! the rest is the payload. Then time runs until everybody is gone. Nothing panics; nothing is sent
+//! to an address that sent nothing there; an address that has not proved itself never gets more than
+//! it sent; every line of chat can be shown; nobody gets a control line that never sent a padded
+//! heartbeat, and no member of a raw room a word of the hub's own; and in the end no timer is left.
 #![no_main]
 
 use std::collections::BTreeSet;
@@ -11,14 +12,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use pigeon_datagram::{Instant, Machine, Received};
-use pigeon_fuzz::addresses::{self, is_bad, is_beyond};
-use pigeon_fuzz::drain::{Sent, drain};
-use pigeon_fuzz::shown::Readers;
-use pigeon_hub::{Config, Format, Hub, SourceRules};
+use pigeon_datagram::{Instant, Machine, Received, SocketId};
+use pigeon_fuzz::addresses::{self, SECOND, is_bad, is_beyond};
+use pigeon_fuzz::drain::{Sent, SentAt, drain_at};
+use pigeon_fuzz::shown::{Readers, is_control_line};
+use pigeon_hub::{Config, Discovery, Door, Hub, SourceRules};
+use pigeon_proto::{Format, RoomName, heartbeat};
 
 /// A member that reads GBK, where the format has commands.
 const READS_GBK: &str = "127.0.0.1:5002";
+
+/// A member that reads control lines.
+const PROGRAM: &str = "10.0.2.1:8";
 
 fuzz_target!(|data: &[u8]| {
     let [choice, sender, payload @ ..] = data else { return };
@@ -26,20 +31,23 @@ fuzz_target!(|data: &[u8]| {
     let payload = &payload[..payload.len().min(65_507)];
     let mut world = World::new(settings(*choice));
     if choice & 0x40 == 0 {
-        world.settle(&["127.0.0.1:5001", READS_GBK, "10.0.2.1:7"]);
+        world.settle(&["127.0.0.1:5001", READS_GBK, "10.0.2.1:7", PROGRAM]);
     }
 
     let from = addresses::person(*sender);
-    let was_member = world.hub.members().any(|member| member.address == from);
+    let socket = if sender & 0x80 == 0 { SocketId::FIRST } else { SECOND };
+    let was_member = world.is_member(from);
     // A datagram that was cut short when it was received.
     let length = payload.len() + usize::from(choice & 0x80 != 0);
-    let datagram = Received { length, ..Received::new(from, payload) };
+    let datagram = Received { length, socket, ..Received::new(from, payload) };
     let sent = world.hear(&datagram);
     let asked = sent.iter().find_map(|(to, bytes)| {
         (*to == from && bytes.starts_with(b"/prove ")).then(|| bytes.clone())
     });
-    if !was_member && is_beyond(from) {
-        assert_eq!(world.hub.members().filter(|member| member.address == from).count(), 0);
+    // The fuzzer sees what the hub compares, and so learns to write the proof.
+    let may_prove = payload.starts_with(b"/prove ");
+    if !was_member && !may_prove && is_beyond(from) {
+        assert!(!world.is_member(from));
         // Until everybody is gone, and with it all that could still be answered.
         let mut all = sent;
         all.extend(world.wait(Duration::from_secs(1)));
@@ -51,12 +59,11 @@ fuzz_target!(|data: &[u8]| {
     if let Some(proof) = asked {
         // What the hub asks for is what it takes.
         let full = world.hub.member_count() >= world.hub.config().max_members;
-        world.hear(&Received::new(from, &proof));
-        let is_member = world.hub.members().any(|member| member.address == from);
-        assert!(is_member || full, "{from} has proved itself for nothing");
+        world.hear(&Received { socket, ..Received::new(from, &proof) });
+        assert!(world.is_member(from) || full, "{from} has proved itself for nothing");
     }
     if is_bad(from) {
-        assert!(world.hub.members().all(|member| member.address != from));
+        assert!(!world.is_member(from));
     }
 
     world.wait(Duration::from_secs(40));
@@ -68,15 +75,22 @@ fuzz_target!(|data: &[u8]| {
 /// one more; 6: nobody is there; 7: the datagram is truncated.
 fn settings(choice: u8) -> Config {
     let bit = |n: u8| choice >> n & 1 == 1;
+    let format = match choice & 3 {
+        0 | 3 => Format::Chat,
+        1 => Format::Classic,
+        _ => Format::Raw,
+    };
+    // Beside it a door of another format, which must not mix with raw data.
+    let (other, room) = match format {
+        Format::Chat => (Format::Classic, RoomName::lobby()),
+        Format::Classic => (Format::Raw, room("video")),
+        Format::Raw => (Format::Chat, room("video")),
+    };
     let mut config = Config {
-        format: match choice & 3 {
-            0 | 3 => Format::Chat,
-            1 => Format::Classic,
-            _ => Format::Raw,
-        },
+        doors: vec![Door::of(format), Door { format: other, room }],
         password: bit(2).then(|| "secret".into()),
-        discoverable: bit(3),
-        max_members: if bit(5) { 3 } else { 100 },
+        discovery: bit(3).then_some(Discovery { id: 7, port: 9_999 }),
+        max_members: if bit(5) { 4 } else { 100 },
         report_messages: choice & 3 == 3,
         sources: SourceRules {
             own: vec![addresses::parse(addresses::HUB)],
@@ -90,11 +104,19 @@ fn settings(choice: u8) -> Config {
     config
 }
 
+fn room(name: &str) -> RoomName {
+    RoomName::parse(name.as_bytes()).expect("a room's name")
+}
+
 struct World {
     hub: Hub,
     now: Instant,
-    /// Who has sent anything that the hub may answer.
-    spoke: BTreeSet<SocketAddr>,
+    /// Who has sent anything that the hub may answer, and at which door.
+    spoke: BTreeSet<(SocketId, SocketAddr)>,
+    /// Who has ever sent a padded heartbeat there.
+    programs: BTreeSet<(SocketId, SocketAddr)>,
+    /// Everything that was ever said.
+    payloads: BTreeSet<Vec<u8>>,
     readers: Readers,
 }
 
@@ -102,7 +124,22 @@ impl World {
     fn new(config: Config) -> World {
         // Not at the origin: a time of zero that is taken for "unset" would show.
         let now = Instant::ORIGIN + Duration::from_secs(1_000);
-        World { hub: Hub::new(config), now, spoke: BTreeSet::new(), readers: Readers::default() }
+        World {
+            hub: Hub::new(config),
+            now,
+            spoke: BTreeSet::new(),
+            programs: BTreeSet::new(),
+            payloads: BTreeSet::new(),
+            readers: Readers::default(),
+        }
+    }
+
+    fn is_member(&self, address: SocketAddr) -> bool {
+        self.hub.members().any(|member| member.address == Some(address))
+    }
+
+    fn format(&self, door: SocketId) -> Format {
+        self.hub.config().doors[door.index()].format
     }
 
     /// Lets members join, and waits until that is no news any more.
@@ -113,17 +150,25 @@ impl World {
             if self.hub.config().password.is_some() {
                 self.hear(&Received::new(from, b"/pass secret"));
             }
-            if *member == READS_GBK && self.hub.config().format != Format::Raw {
+            if *member == READS_GBK && self.format(SocketId::FIRST) != Format::Raw {
                 self.hear(&Received::new(from, b"/encoding gbk"));
+            }
+            if *member == PROGRAM {
+                self.hear(&Received::new(from, heartbeat::PADDED));
             }
         }
         self.wait(Duration::from_secs(2));
     }
 
     fn hear(&mut self, datagram: &Received<'_>) -> Vec<Sent> {
-        if !is_bad(datagram.from) {
-            self.spoke.insert(datagram.from);
+        let Received { socket, from, payload, .. } = *datagram;
+        if !is_bad(from) {
+            self.spoke.insert((socket, from));
         }
+        if payload.trim_ascii() == heartbeat::PLAIN && payload.len() >= heartbeat::ANSWERED_FROM {
+            self.programs.insert((socket, from));
+        }
+        self.payloads.insert(payload.to_vec());
         self.hub.handle_datagram(self.now, datagram);
         self.drain()
     }
@@ -149,14 +194,31 @@ impl World {
     }
 
     fn drain(&mut self) -> Vec<Sent> {
-        let sent = drain(&mut self.hub);
+        let sent = drain_at(&mut self.hub);
         while self.hub.poll_event().is_some() {}
-        for (to, bytes) in &sent {
-            assert!(self.spoke.contains(to), "{to} sent nothing, and gets {bytes:?}");
+        let mut in_chat = Vec::new();
+        for datagram in &sent {
+            self.receives(datagram);
+            let (socket, to, bytes) = datagram;
+            if self.format(*socket) == Format::Chat {
+                in_chat.push((*to, bytes.clone()));
+            }
         }
-        if self.hub.config().format == Format::Chat {
-            self.readers.check(&sent);
+        self.readers.check(&in_chat);
+        sent.into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
+    }
+
+    /// Somebody gets a datagram from a door.
+    fn receives(&self, (socket, to, bytes): &SentAt) {
+        let place = (*socket, *to);
+        assert!(self.spoke.contains(&place), "{to} sent nothing, and gets {bytes:?}");
+        if self.programs.contains(&place) {
+            return;
         }
-        sent
+        assert!(!is_control_line(bytes), "{to} never asked for {bytes:?}");
+        if self.format(*socket) == Format::Raw {
+            let is_asked_for = [&b"/prove "[..], b"/here "].iter().any(|b| bytes.starts_with(b));
+            assert!(is_asked_for || self.payloads.contains(bytes), "{to} gets {bytes:?}");
+        }
     }
 }

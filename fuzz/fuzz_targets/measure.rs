@@ -15,8 +15,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use pigeon_bench::{
-    Client, HEADER, Header, Kind, Mode, OneWay, Pace, Plan, Server, ServerConfig,
-    Unreadable,
+    Client, HEADER, Header, Kind, Mode, OneWay, Pace, Plan, Server, ServerConfig, Unreadable,
 };
 use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::parse;

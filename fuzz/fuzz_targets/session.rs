@@ -247,6 +247,8 @@ impl Model {
         let config = SessionConfig {
             hub: parse(HUB),
             nick: input.nick.and_then(|n| Name::parse(nick(n).as_bytes()).ok()),
+            left_off: None,
+            password: None,
             heartbeat,
             plain: input.plain,
         };

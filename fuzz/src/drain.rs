@@ -2,20 +2,31 @@
 
 use std::net::SocketAddr;
 
-use pigeon_datagram::{MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, Transmit, max_payload};
+use pigeon_datagram::{
+    MAX_PAYLOAD_V4, MAX_TRAIN_SEGMENTS, Machine, SocketId, Transmit, max_payload,
+};
 
 /// One datagram: to whom, and its bytes.
 pub type Sent = (SocketAddr, Vec<u8>);
 
+/// The same, and from which socket.
+pub type SentAt = (SocketId, SocketAddr, Vec<u8>);
+
 /// All that waits to be sent, datagram by datagram. Events are left for the caller.
 pub fn drain(machine: &mut impl Machine) -> Vec<Sent> {
+    drain_at(machine).into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
+}
+
+/// The same, and from which socket.
+pub fn drain_at(machine: &mut impl Machine) -> Vec<SentAt> {
     // All of them first, as a driver gathers them: later ones must not move earlier ones' bytes.
     let transmits: Vec<Transmit> = std::iter::from_fn(|| machine.poll_transmit()).collect();
     let outbox = machine.outbox();
     let mut sent = Vec::new();
     for transmit in &transmits {
         check(transmit, outbox);
-        sent.extend(transmit.datagrams(outbox).map(|bytes| (transmit.to, bytes.to_vec())));
+        let Transmit { socket, to, .. } = *transmit;
+        sent.extend(transmit.datagrams(outbox).map(|bytes| (socket, to, bytes.to_vec())));
     }
     sent
 }

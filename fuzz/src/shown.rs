@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use pigeon_text::{Encoding, escape};
+use pigeon_proto::{Answer, Notice, Setting};
+use pigeon_text::{Charset, Encoding, escape};
 
 use crate::drain::Sent;
 
@@ -36,11 +37,17 @@ fn is_hidden(c: char) -> bool {
     )
 }
 
+/// Whether a client takes a datagram for the hub's own word.
+pub fn is_control_line(bytes: &[u8]) -> bool {
+    Notice::parse(bytes).is_some() || Answer::parse(bytes).is_some()
+}
+
 /// What is wrong with a line of chat: it is harmless, and plainly the hub's or some member's. What
 /// only programs read has no newline.
 fn fault(text: &str) -> Option<&'static str> {
-    let for_programs = ["^hb^ pigeon/1 ", "/prove ", "/here "];
-    let bare = text == "Bye!" || for_programs.iter().any(|start| text.starts_with(start));
+    let for_programs = ["/prove ", "/here "];
+    let is_for_programs = for_programs.iter().any(|start| text.starts_with(start));
+    let bare = text == "Bye!" || is_for_programs || is_control_line(text.as_bytes());
     let line = if bare { Some(text) } else { text.strip_suffix('\n') };
     match line {
         None => Some("no newline"),
@@ -63,9 +70,12 @@ impl Readers {
         for (to, bytes) in sent {
             let granted = bytes.strip_prefix(b"* you read and write ").map(<[u8]>::trim_ascii_end);
             let name = granted.and_then(|name| std::str::from_utf8(name).ok());
-            if let Some(encoding) = name.and_then(|name| Encoding::for_label(name).ok()) {
-                self.0.entry(*to).or_default().push(encoding);
-            }
+            let in_words = name.and_then(|name| Encoding::for_label(name).ok());
+            let set = match Notice::parse(bytes) {
+                Some(Notice::Set(Setting::Encoding(Charset::Fixed(encoding)))) => Some(encoding),
+                _ => in_words,
+            };
+            self.0.entry(*to).or_default().extend(set);
         }
         for (to, bytes) in sent {
             let utf8 = [Encoding::UTF_8];

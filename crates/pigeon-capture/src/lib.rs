@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 mod datagram;
+mod input;
+mod pcap;
 mod pcapng;
 mod reader;
 mod writer;

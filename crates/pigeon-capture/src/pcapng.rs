@@ -1,13 +1,14 @@
 //! Packets of a pcapng file (draft-ietf-opsawg-pcapng), whichever of its three blocks they are in.
 //!
-//! Read by hand because the `pcap-file` crate minds what is of no concern here: it refuses a file for
-//! a comment that is no UTF-8 or for a block of more than 8 MB that holds no packet, and keeps every
-//! option of every interface in memory. Here nothing is kept of a block but what a packet's bytes,
-//! time and link type take.
+//! Read by hand, because what is of no concern here must keep no packet away: a comment that is not
+//! UTF-8, a block of many megabytes without a packet, options that nobody reads. Nothing is kept of a
+//! block but what a packet's bytes, time and link type take. (The crate `pcap-file` 2.0 refuses such
+//! files or keeps all of it in memory.)
 
 use std::io::{self, Read};
 use std::time::Duration;
 
+use crate::input::{ByteOrder, append, fill, fill_unless_at_end};
 use crate::{Packet, ReadError};
 
 /// How a section begins, in either byte order.
@@ -24,17 +25,14 @@ const END_OF_OPTIONS: u16 = 0;
 const TIME_RESOLUTION: u16 = 9;
 const TIME_OFFSET: u16 = 14;
 
-/// The most bytes of a block that is taken into memory, as libpcap has it. Others are passed over.
-const LARGEST_BLOCK: u32 = 16 << 20;
-
 /// The most interfaces of one section whose packets are told apart.
 const MAX_INTERFACES: usize = 65_536;
 
 /// A file, read from front to back.
 pub(crate) struct PcapNg<R> {
     input: R,
-    /// The present section's byte order.
-    is_big_endian: bool,
+    /// The present section's.
+    order: ByteOrder,
     /// Of the present section.
     interfaces: Vec<Interface>,
     /// The present block without its type and lengths; the memory is reused.
@@ -58,7 +56,7 @@ impl<R: Read> PcapNg<R> {
     /// A file that begins with a section.
     pub(crate) fn new(input: R) -> Self {
         let (interfaces, body) = (Vec::new(), Vec::new());
-        PcapNg { input, is_big_endian: false, interfaces, body, last: Duration::ZERO }
+        PcapNg { input, order: ByteOrder::Little, interfaces, body, last: Duration::ZERO }
     }
 
     /// The next packet; `None` at the end.
@@ -79,33 +77,31 @@ impl<R: Read> PcapNg<R> {
     /// Reads the next block and says of what type it is. Only of those that matter there is a body.
     fn next_block(&mut self) -> Result<Option<u32>, ReadError> {
         let mut head = [0; 8];
-        match self.input.read_exact(&mut head[..1]) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            result => result?,
+        if !fill_unless_at_end(&mut self.input, &mut head)? {
+            return Ok(None);
         }
-        self.fill(&mut head[1..])?;
         // Type and length, and the length again at the end.
         let mut around = 12;
         if head[..4] == SECTION {
             let mut magic = [0; 4];
-            self.fill(&mut magic)?;
+            fill(&mut self.input, &mut magic)?;
             around += 4;
-            self.is_big_endian = match magic {
-                [0x1a, 0x2b, 0x3c, 0x4d] => true,
-                [0x4d, 0x3c, 0x2b, 0x1a] => false,
+            self.order = match magic {
+                [0x1a, 0x2b, 0x3c, 0x4d] => ByteOrder::Big,
+                [0x4d, 0x3c, 0x2b, 0x1a] => ByteOrder::Little,
                 _ => return Err(damaged("a section of no byte order")),
             };
             self.interfaces.clear();
         }
         let [a, b, c, d, length @ ..] = head;
-        let (kind, length) = (self.number([a, b, c, d]), self.number(length));
+        let (kind, length) = (self.order.u32([a, b, c, d]), self.order.u32(length));
         let Some(size) = length.checked_sub(around).filter(|_| length % 4 == 0) else {
             return Err(damaged("a block of an impossible length"));
         };
         self.read_body(kind, size)?;
         let mut again = [0; 4];
-        self.fill(&mut again)?;
-        match self.number(again) == length {
+        fill(&mut self.input, &mut again)?;
+        match self.order.u32(again) == length {
             true => Ok(Some(kind)),
             false => Err(damaged("a block with two lengths")),
         }
@@ -113,17 +109,11 @@ impl<R: Read> PcapNg<R> {
 
     fn read_body(&mut self, kind: u32, size: u32) -> Result<(), ReadError> {
         self.body.clear();
-        let mut input = self.input.by_ref().take(size.into());
-        let read = match kind {
-            INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET => {
-                if size > LARGEST_BLOCK {
-                    return Err(damaged("a packet that is far too large"));
-                }
-                input.read_to_end(&mut self.body)? as u64
-            }
-            _ => io::copy(&mut input, &mut io::sink())?,
-        };
-        if read == u64::from(size) { Ok(()) } else { Err(ReadError::CutShort) }
+        if let INTERFACE | OBSOLETE_PACKET | SIMPLE_PACKET | ENHANCED_PACKET = kind {
+            return append(&mut self.input, size, &mut self.body);
+        }
+        let passed = io::copy(&mut self.input.by_ref().take(size.into()), &mut io::sink())?;
+        if passed == u64::from(size) { Ok(()) } else { Err(ReadError::CutShort) }
     }
 
     fn add_interface(&mut self) -> Result<(), ReadError> {
@@ -140,11 +130,7 @@ impl<R: Read> PcapNg<R> {
                 (END_OF_OPTIONS, _) => break,
                 (TIME_RESOLUTION, &[resolution]) => interface.units = units(resolution),
                 (TIME_OFFSET, &[a, b, c, d, e, f, g, h]) => {
-                    let bytes = [a, b, c, d, e, f, g, h];
-                    interface.offset = match self.is_big_endian {
-                        true => i64::from_be_bytes(bytes),
-                        false => i64::from_le_bytes(bytes),
-                    };
+                    interface.offset = self.order.i64([a, b, c, d, e, f, g, h]);
                 }
                 _ => {}
             }
@@ -177,13 +163,6 @@ impl<R: Read> PcapNg<R> {
         found.ok_or_else(|| damaged("a packet of an interface it has not"))
     }
 
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ReadError> {
-        self.input.read_exact(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => ReadError::CutShort,
-            _ => error.into(),
-        })
-    }
-
     fn bytes(&self, at: usize, length: usize) -> Result<&[u8], ReadError> {
         let end = at.checked_add(length);
         let bytes = end.and_then(|end| self.body.get(at..end));
@@ -193,17 +172,13 @@ impl<R: Read> PcapNg<R> {
     fn u16(&self, at: usize) -> Result<u16, ReadError> {
         let mut bytes = [0; 2];
         bytes.copy_from_slice(self.bytes(at, 2)?);
-        Ok(if self.is_big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
+        Ok(self.order.u16(bytes))
     }
 
     fn u32(&self, at: usize) -> Result<u32, ReadError> {
         let mut bytes = [0; 4];
         bytes.copy_from_slice(self.bytes(at, 4)?);
-        Ok(self.number(bytes))
-    }
-
-    fn number(&self, bytes: [u8; 4]) -> u32 {
-        if self.is_big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+        Ok(self.order.u32(bytes))
     }
 }
 

@@ -3,19 +3,17 @@
 use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::time::Duration;
 
-use pcap_file::pcap::PcapReader;
-use pcap_file::{PcapError, TsResolution};
-
+use crate::pcap::{Pcap, Variant};
 use crate::pcapng::{self, PcapNg};
 
 /// A capture, read from front to back.
 pub struct Reader<R: Read> {
-    format: Format<Rewound<R>>,
+    format: Format<BufReader<R>>,
 }
 
 enum Format<R: Read> {
-    Pcap(PcapReader<R>),
-    PcapNg(PcapNg<BufReader<R>>),
+    Pcap(Pcap<R>),
+    PcapNg(PcapNg<Rewound<R>>),
 }
 
 /// The bytes by which the format is told, and the rest. So a pipe will do, which cannot seek.
@@ -49,40 +47,24 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
-impl From<PcapError> for ReadError {
-    fn from(error: PcapError) -> Self {
-        match error {
-            PcapError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                ReadError::CutShort
-            }
-            PcapError::IncompleteBuffer => ReadError::CutShort,
-            PcapError::IoError(error) => ReadError::Io(error),
-            error => ReadError::Damaged(error.to_string()),
-        }
-    }
-}
-
 impl<R: Read> Reader<R> {
     /// Reads the beginning, and sees by it which format it is.
     ///
     /// # Errors
     ///
     /// Whatever is no capture, or cannot be read.
-    pub fn new(mut input: R) -> Result<Reader<R>, ReadError> {
+    pub fn new(input: R) -> Result<Reader<R>, ReadError> {
+        let mut input = BufReader::new(input);
         let mut magic = [0; 4];
         input.read_exact(&mut magic).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => ReadError::NoCapture,
             _ => error.into(),
         })?;
-        let input = Cursor::new(magic).chain(input);
-        let format = match magic {
-            pcapng::SECTION => Format::PcapNg(PcapNg::new(BufReader::new(input))),
-            // Microseconds or nanoseconds, in either byte order.
-            [0xa1, 0xb2, 0xc3, 0xd4]
-            | [0xd4, 0xc3, 0xb2, 0xa1]
-            | [0xa1, 0xb2, 0x3c, 0x4d]
-            | [0x4d, 0x3c, 0xb2, 0xa1] => Format::Pcap(PcapReader::new(input)?),
-            _ => return Err(ReadError::NoCapture),
+        let format = if magic == pcapng::SECTION {
+            Format::PcapNg(PcapNg::new(Cursor::new(magic).chain(input)))
+        } else {
+            let variant = Variant::of(magic).ok_or(ReadError::NoCapture)?;
+            Format::Pcap(Pcap::new(variant, input)?)
         };
         Ok(Reader { format })
     }
@@ -94,28 +76,10 @@ impl<R: Read> Reader<R> {
     /// A capture that is damaged, ends within a packet, or cannot be read on.
     pub fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
         match &mut self.format {
-            Format::Pcap(reader) => next_pcap(reader),
+            Format::Pcap(reader) => reader.next_packet(),
             Format::PcapNg(reader) => reader.next_packet(),
         }
     }
-}
-
-fn next_pcap<R: Read>(reader: &mut PcapReader<R>) -> Result<Option<Packet>, ReadError> {
-    let header = reader.header();
-    // Not the library's `next_packet`, which refuses packets that were longer than the capture kept.
-    let Some(packet) = reader.next_raw_packet() else { return Ok(None) };
-    let packet = packet?;
-    let unit = match header.ts_resolution {
-        TsResolution::MicroSecond => 1_000,
-        TsResolution::NanoSecond => 1,
-    };
-    let fraction = Duration::from_nanos(u64::from(packet.ts_frac) * unit);
-    Ok(Some(Packet {
-        time: Duration::from_secs(u64::from(packet.ts_sec)) + fraction,
-        // The rest of the field says whether there are checksums behind the packets.
-        link: u32::from(header.datalink) & 0xffff,
-        data: packet.data.into_owned(),
-    }))
 }
 
 #[cfg(test)]
@@ -190,6 +154,33 @@ mod tests {
         // A power of two.
         let (packets, _) = read(&pcapng(Some(0x80 | 10), 12 * 1024 + 512));
         assert_eq!(packets[0].time, Duration::from_millis(12_500));
+    }
+
+    #[test]
+    fn a_pcap_file_may_be_big_endian() {
+        let mut file = pcap(0xa1b2_3c4d, 345_000_000);
+        file[4..8].copy_from_slice(&[0, 2, 0, 4]);
+        let (numbers, data) = file.split_at_mut(40);
+        let words = numbers.chunks_mut(4).enumerate().filter(|(at, _)| *at != 1);
+        words.for_each(|(_, word)| word.reverse());
+        assert_eq!(data, b"abc");
+        let expected =
+            Packet { time: Duration::new(12, 345_000_000), link: 101, data: b"abc".to_vec() };
+        let (packets, error) = read(&file);
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(packets, [expected]);
+    }
+
+    #[test]
+    fn a_packet_is_as_large_as_the_file_and_no_larger_than_the_bound() {
+        let claims = |size: u32| {
+            let mut file = pcap(0xa1b2_c3d4, 0);
+            file[32..36].copy_from_slice(&size.to_le_bytes());
+            read(&file).1
+        };
+        assert!(matches!(claims(16 << 20), Some(ReadError::CutShort)));
+        assert!(matches!(claims((16 << 20) + 1), Some(ReadError::Damaged(_))));
+        assert!(matches!(claims(u32::MAX), Some(ReadError::Damaged(_))));
     }
 
     #[test]

@@ -4,24 +4,36 @@
 //! so the addresses, ports, lengths and times are true and everything else is what a plain sender
 //! would put there (TTL 64, no options, no fragments).
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use pcap_file::DataLink;
-use pcap_file::pcapng::PcapNgWriter;
-use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
-use pcap_file::pcapng::blocks::interface_description::{
-    InterfaceDescriptionBlock, InterfaceDescriptionOption,
-};
-
 /// IP's number of UDP.
 const UDP: u8 = 17;
 
+/// What a capture begins with, in little-endian order.
+#[rustfmt::skip]
+const BEGINNING: [u8; 60] = [
+    // A section: its type, its length, the byte order, version 1.0, a length not known, its length.
+    0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 28, 0, 0, 0,
+    // An interface: its type, its length, raw IP, no limit of a packet's length;
+    1, 0, 0, 0, 32, 0, 0, 0, 101, 0, 0, 0, 0, 0, 0, 0,
+    // times in nanoseconds, the end of its options, its length.
+    9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 0,
+];
+
+/// The type of a block that holds a packet.
+const ENHANCED_PACKET: u32 = 6;
+
+/// What an enhanced packet block takes besides the packet and its padding.
+const AROUND: usize = 32;
+
 /// A capture that is being written.
 pub struct Writer<W: Write> {
-    writer: PcapNgWriter<W>,
+    output: W,
+    /// The block that is being written; the memory is reused.
+    block: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
@@ -30,20 +42,13 @@ impl<W: Write> Writer<W> {
     /// # Errors
     ///
     /// What the output says.
-    pub fn new(output: W) -> io::Result<Writer<W>> {
-        let mut writer = PcapNgWriter::new(output).map_err(io::Error::other)?;
-        let interface = InterfaceDescriptionBlock {
-            linktype: DataLink::RAW,
-            snaplen: 0,
-            // Times are in nanoseconds.
-            options: vec![InterfaceDescriptionOption::IfTsResol(9)],
-        };
-        writer.write_pcapng_block(interface).map_err(io::Error::other)?;
-        Ok(Writer { writer })
+    pub fn new(mut output: W) -> io::Result<Writer<W>> {
+        output.write_all(&BEGINNING)?;
+        Ok(Writer { output, block: Vec::new() })
     }
 
     /// Appends a datagram at a time since 1970. `length` is its true length, of which `payload` may be
-    /// the beginning.
+    /// the beginning. The format ends with the year 2554; later times are taken for its end.
     ///
     /// # Errors
     ///
@@ -57,19 +62,31 @@ impl<W: Write> Writer<W> {
         length: usize,
     ) -> io::Result<()> {
         let packet = packet(from, to, payload, length);
-        let block = EnhancedPacketBlock {
-            interface_id: 0,
-            timestamp: time,
-            original_len: (packet.len() - payload.len() + length) as u32,
-            data: Cow::Owned(packet),
-            options: vec![],
-        };
-        self.writer.write_pcapng_block(block).map(|_| ()).map_err(io::Error::other)
+        let kept = packet.len();
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let block_length = (AROUND + kept.next_multiple_of(4)) as u32;
+        self.block.clear();
+        for word in [
+            ENHANCED_PACKET,
+            block_length,
+            // The number of its interface.
+            0,
+            (nanos >> 32) as u32,
+            nanos as u32,
+            kept as u32,
+            (kept - payload.len() + length) as u32,
+        ] {
+            self.block.extend(word.to_le_bytes());
+        }
+        self.block.extend(packet);
+        self.block.resize(block_length as usize - 4, 0);
+        self.block.extend(block_length.to_le_bytes());
+        self.output.write_all(&self.block)
     }
 
     /// Where it is written.
     pub fn get_ref(&self) -> &W {
-        self.writer.get_ref()
+        &self.output
     }
 
     /// Writes out what is still in memory.
@@ -78,7 +95,7 @@ impl<W: Write> Writer<W> {
     ///
     /// What the output says.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.writer.get_mut().flush()
+        self.output.flush()
     }
 }
 
@@ -158,6 +175,23 @@ mod tests {
             let pseudo = [0, UDP, 0, 11];
             assert_eq!(checksum(&[&packet[addresses], &pseudo, &packet[header..]]), 0);
         }
+    }
+
+    /// The bytes that the crate `pcap-file` 2.0 wrote before this did, which Wireshark opened.
+    #[test]
+    fn a_capture_is_these_bytes() {
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        let [from, to] = ["10.0.0.1:7", "10.0.0.2:9"].map(|text| text.parse().unwrap());
+        writer.write(Duration::new(1_700_000_000, 123_456_789), from, to, b"odd", 9).unwrap();
+        #[rustfmt::skip]
+        let block = [
+            6, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 254, 156, 151, 23, 21, 205, 133, 61,
+            31, 0, 0, 0, 37, 0, 0, 0,
+            69, 0, 0, 37, 0, 0, 64, 0, 64, 17, 38, 198, 10, 0, 0, 1, 10, 0, 0, 2,
+            0, 7, 0, 9, 0, 17, 0, 0, 111, 100, 100, 0,
+            64, 0, 0, 0,
+        ];
+        assert_eq!(*writer.get_ref(), [&BEGINNING[..], &block].concat());
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl Bucket {
         self.0 = self.0.max(now) + cost;
     }
 
+    /// When a whole burst is free again.
+    pub fn full_at(self) -> Instant {
+        self.0
+    }
+
     /// Whether nothing has passed for so long that a whole burst is free.
     pub fn is_full(self, now: Instant) -> bool {
         self.0 <= now

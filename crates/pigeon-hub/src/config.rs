@@ -5,6 +5,7 @@ use std::time::Duration;
 use pigeon_datagram::MAX_PAYLOAD_V4;
 use pigeon_guard::{Origin, SourceRules};
 use pigeon_proto::{Format, Language, Name, RoomName};
+use pigeon_text::Charset;
 
 /// The settings of a hub. `Config::default()` is what `pigeon hub` runs with.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub struct Config {
     pub name: Name,
     /// The language of sentences, until a member chooses another.
     pub language: Language,
+    /// What plain members read and write, until a member chooses otherwise. It contains ASCII.
+    pub encoding: Charset,
     /// How `/discover` is answered. `None`: not at all, as by hubs that only listen on loopback.
     pub discovery: Option<Discovery>,
     /// Keys of the tables' hashes, drawn at random by the driver so that nobody outside can choose
@@ -83,7 +86,7 @@ pub struct Discovery {
 /// How much may be said in a second. `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// Messages, commands and answered heartbeats.
+    /// Messages and commands. Heartbeats have a bound of their own.
     pub messages: Option<u32>,
     /// Bytes of these.
     pub bytes: Option<u64>,
@@ -130,12 +133,22 @@ impl<T> PerOrigin<T> {
     }
 }
 
-/// 50,000 messages a second from a network that is open, 20 from anywhere else, any number from
-/// this host. Bytes: what so many messages of a LAN's and of a chat line's size come to.
+/// What one member may say: a program on this host, one on a network that is open, and a person
+/// anywhere else.
 const DEFAULT_RATE: PerOrigin<Rate> = PerOrigin {
+    loopback: Rate { messages: Some(50_000), bytes: Some(256 << 20) },
+    open: Rate { messages: Some(5_000), bytes: Some(8 << 20) },
+    beyond: Rate { messages: Some(20), bytes: Some(64 << 10) },
+};
+
+/// What all members of one origin together may say: of open networks ten members at their full rate
+/// (and somewhat less than their bytes, which is half of a fast network), and of everyone else fifty.
+/// One rate for one member and for all would let anybody beyond silence all others there. This host
+/// is its operator's own.
+const DEFAULT_HUB_RATE: PerOrigin<Rate> = PerOrigin {
     loopback: Rate::UNLIMITED,
     open: Rate { messages: Some(50_000), bytes: Some(64 << 20) },
-    beyond: Rate { messages: Some(20), bytes: Some(64 << 10) },
+    beyond: Rate { messages: Some(1_000), bytes: Some(50 * (64 << 10)) },
 };
 
 impl Config {
@@ -145,6 +158,15 @@ impl Config {
             Format::Chat | Format::Classic => 8 * 1024,
             Format::Raw => MAX_PAYLOAD_V4,
         })
+    }
+
+    /// What plain members read and write at a door of this format, until they choose otherwise. Raw
+    /// data has no encoding.
+    pub(crate) fn charset(&self, format: Format) -> Charset {
+        match format {
+            Format::Raw => Charset::default(),
+            _ => self.encoding,
+        }
     }
 
     /// The default settings with one door of this format.
@@ -165,11 +187,12 @@ impl Default for Config {
             max_per_address: Some(256),
             loopback_counts: false,
             rate: DEFAULT_RATE,
-            hub_rate: DEFAULT_RATE,
+            hub_rate: DEFAULT_HUB_RATE,
             max_text: None,
             notices_up_to: 100,
             name: Name::operator(),
             language: Language::English,
+            encoding: Charset::default(),
             discovery: None,
             hash_keys: [0; 4],
             secret: [0; 16],

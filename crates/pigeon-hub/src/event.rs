@@ -20,6 +20,15 @@ pub enum Event {
         member: MemberId,
         /// What its link calls it.
         label: Label,
+        /// Its room; `None` until it has given the password.
+        room: Option<RoomName>,
+    },
+    /// A member went to another room.
+    Moved {
+        /// The member.
+        member: MemberId,
+        /// Its room from now on.
+        room: RoomName,
     },
     /// A member is one no more.
     Left {
@@ -63,6 +72,8 @@ pub enum Event {
         /// Who came, went or took another name.
         news: Vec<News>,
     },
+    /// The hub stops: links say goodbye to their members. Nothing follows.
+    Stopped,
 }
 
 /// Events that wait for the driver.

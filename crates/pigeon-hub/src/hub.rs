@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
+use pigeon_guard::Origin;
 use pigeon_proto::{Format, Label, LinkKind, Notice, Reason, Refusal, Subject};
 
 use crate::config::{Config, Door};
@@ -53,6 +54,18 @@ impl Hub {
         self.doors.begin(&mut self.core);
     }
 
+    fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
+        let Hub { core, doors, events, now, .. } = self;
+        doors.receive(core, events, *now, datagram)
+    }
+
+    /// Lets a member give way to a newcomer from there, because the hub is full.
+    fn displace(&mut self, origin: Origin) -> bool {
+        let is_displaced = self.doors.displace(&mut self.core, self.now, origin);
+        self.deliver();
+        is_displaced
+    }
+
     /// Hands every output of the core to the doors and to those outside.
     fn deliver(&mut self) {
         while let Some(output) = self.core.poll_output() {
@@ -68,8 +81,12 @@ impl Hub {
     fn event(&mut self, output: Output) -> Option<Event> {
         let cx = self.doors.context(self.now);
         let label = |member: MemberId| Some(self.core.link_label(&cx, self.core.find_id(member)?));
+        let name = |room: RoomId| Some(self.core.room(room)?.name().clone());
         Some(match output {
-            Output::Joined { member, .. } => Event::Joined { member, label: label(member)? },
+            Output::Joined { member, room } => {
+                Event::Joined { member, label: label(member)?, room: room.and_then(name) }
+            }
+            Output::Moved { member, to, .. } => Event::Moved { member, room: name(to)? },
             Output::Left { member, label, name, reason, .. } => {
                 Event::Left { member, label, name, reason }
             }
@@ -88,7 +105,7 @@ impl Hub {
                 let news = gathered.news(None, &name, version);
                 Event::News { room: name, news }
             }
-            Output::Moved { .. } | Output::News { .. } => return None,
+            Output::News { .. } => return None,
         })
     }
 }
@@ -105,6 +122,11 @@ impl Hub {
         let plain = self.doors.members();
         let others = self.core.members().filter(|&slot| !plain.has_slot(slot));
         plain.iter().chain(others).map(|slot| self.view(slot))
+    }
+
+    /// A member, if it is still one.
+    pub fn member(&self, id: MemberId) -> Option<MemberView> {
+        self.core.find_id(id).map(|slot| self.view(slot))
     }
 
     fn view(&self, slot: Slot) -> MemberView {
@@ -163,11 +185,23 @@ impl Hub {
         source: Source,
     ) -> Result<MemberId, Refusal> {
         self.begin(now);
-        let cx = self.doors.context(self.now);
-        let joined = self.core.join(&cx, link, source, &|| label.clone());
+        let join = |hub: &mut Hub| {
+            let cx = hub.doors.context(hub.now);
+            hub.core.join(&cx, link, source, &|| label.clone())
+        };
+        let mut joined = match self.core.is_banned(source.ip) {
+            true => Err(Dropped::Banned),
+            false => join(self),
+        };
+        if joined == Err(Dropped::HubFull) && self.displace(source.origin) {
+            joined = join(self);
+        }
         self.deliver();
         joined.map_err(|reason| {
+            self.core.statistics_mut().count_dropped(reason);
             let why = match reason {
+                Dropped::Banned => Reason::Banned,
+                Dropped::Kicked => Reason::Kicked,
                 Dropped::HubFull => Reason::HubFull,
                 Dropped::RoomFull => Reason::RoomFull,
                 _ => Reason::AddressFull,
@@ -194,6 +228,7 @@ impl Hub {
             let why = match reason {
                 Dropped::NoPassword => Reason::Password,
                 Dropped::TextTooLong => Reason::TooLong { length, most },
+                Dropped::Reply => Reason::Usage,
                 _ => Reason::Overloaded,
             };
             if is_message {
@@ -232,16 +267,14 @@ impl Hub {
         outcome
     }
 
-    /// Removes a member, by its name or its `IP:PORT`, and tells it. False if there is none.
+    /// Removes a member, by its name or its `IP:PORT`, and tells it. It is refused for ten minutes, at
+    /// that address and port and with its resume word; its name is free. A name that is kept for a
+    /// member that timed out can be kicked too. False if there is none.
     pub fn kick(&mut self, now: Instant, who: &str) -> bool {
         self.begin(now);
-        let cx = self.doors.context(self.now);
-        let found = self.core.find(&cx, who);
-        if let Some(slot) = found {
-            self.core.leave(&cx, slot, Left::Kicked);
-        }
+        let found = self.core.kick(&self.doors.context(self.now), who);
         self.deliver();
-        found.is_some()
+        found
     }
 
     /// Bans a network (`192.168.7.0/24`, or one address), or the address of a member by its name.
@@ -280,6 +313,7 @@ impl Hub {
     pub fn stop(&mut self) {
         self.begin(self.now);
         self.doors.say_bye();
+        self.events.report(Event::Stopped);
     }
 }
 
@@ -289,9 +323,14 @@ impl Machine for Hub {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.begin(now);
         self.core.statistics_mut().received += 1;
-        let Hub { core, doors, events, now, .. } = self;
-        if let Err(reason) = doors.receive(core, events, *now, datagram) {
-            core.statistics_mut().count_dropped(reason);
+        let mut outcome = self.receive(datagram);
+        if outcome == Err(Dropped::HubFull)
+            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
+        {
+            outcome = self.receive(datagram);
+        }
+        if let Err(reason) = outcome {
+            self.core.statistics_mut().count_dropped(reason);
         }
         self.deliver();
     }

@@ -15,12 +15,14 @@ pub enum Left {
     Banned,
     /// Its name was taken back from another address, with its resume word.
     Moved,
+    /// It was heard once, and gave way to a newcomer when the hub was full.
+    Displaced,
 }
 
 impl Left {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Left; 5] =
-        [Left::Quit, Left::TimedOut, Left::Kicked, Left::Banned, Left::Moved];
+    pub const ALL: [Left; 6] =
+        [Left::Quit, Left::TimedOut, Left::Kicked, Left::Banned, Left::Moved, Left::Displaced];
 
     /// As logs and JSON say it.
     pub fn describe(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Left {
             Left::Kicked => "removed by the operator",
             Left::Banned => "banned by the operator",
             Left::Moved => "moved to another address",
+            Left::Displaced => "gave way to a newcomer",
         }
     }
 
@@ -41,13 +44,15 @@ impl Left {
             Left::Kicked => Change::Kicked,
             Left::Banned => Change::Banned,
             Left::Moved => Change::Moved,
+            Left::Displaced => Change::Left,
         }
     }
 
-    /// As the member itself hears of it. `None` for one that asked to leave.
+    /// As the member itself hears of it. `None` for one that asked to leave, and for one that was
+    /// heard once: most of those are forged.
     pub(crate) fn gone(self) -> Option<Gone> {
         match self {
-            Left::Quit => None,
+            Left::Quit | Left::Displaced => None,
             Left::TimedOut => Some(Gone::TimedOut),
             Left::Kicked => Some(Gone::Kicked),
             Left::Banned => Some(Gone::Banned),
@@ -63,6 +68,8 @@ pub enum Dropped {
     BadSource,
     /// From a network the operator has banned.
     Banned,
+    /// From a member that the operator removed less than ten minutes ago.
+    Kicked,
     /// Larger than the receive buffer.
     Truncated,
     /// Somebody's reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
@@ -93,6 +100,10 @@ pub enum Dropped {
     RateLimited,
     /// All together say more than they may.
     HubRateLimited,
+    /// The member asks more often for an answer to a heartbeat than it gets one.
+    HeartbeatUnanswered,
+    /// So many encodings are read in the room that it takes no further one.
+    EncodingsFull,
     /// The text is longer than a message may be.
     TextTooLong,
     /// A question for hubs that had been asked before: it comes over every interface.
@@ -109,9 +120,10 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 23] = [
+    pub const ALL: [Dropped; 26] = [
         Dropped::BadSource,
         Dropped::Banned,
+        Dropped::Kicked,
         Dropped::Truncated,
         Dropped::Reply,
         Dropped::Echo,
@@ -127,6 +139,8 @@ impl Dropped {
         Dropped::GuessLimited,
         Dropped::RateLimited,
         Dropped::HubRateLimited,
+        Dropped::HeartbeatUnanswered,
+        Dropped::EncodingsFull,
         Dropped::TextTooLong,
         Dropped::AskedBefore,
         Dropped::QuestionsFull,
@@ -140,6 +154,7 @@ impl Dropped {
         match self {
             Dropped::BadSource => "bad source address",
             Dropped::Banned => "banned",
+            Dropped::Kicked => "removed lately",
             Dropped::Truncated => "truncated",
             Dropped::Reply => "a reply",
             Dropped::Echo => "an echo",
@@ -155,6 +170,8 @@ impl Dropped {
             Dropped::GuessLimited => "too many guesses",
             Dropped::RateLimited => "member's rate",
             Dropped::HubRateLimited => "hub's rate",
+            Dropped::HeartbeatUnanswered => "heartbeat not answered",
+            Dropped::EncodingsFull => "room's encodings full",
             Dropped::TextTooLong => "text too long",
             Dropped::AskedBefore => "asked before",
             Dropped::QuestionsFull => "questions full",
@@ -182,10 +199,17 @@ pub struct Statistics {
     pub joined: u64,
     /// Proofs of address asked for.
     pub proofs_asked: u64,
+    /// Lines not sent to those who are not members, because they had one lately.
+    pub lines_withheld: u64,
     /// Times when lines were forgotten early, so that an echo of them would pass.
     pub echoes_forgotten: u64,
     /// Names of members that had gone, given up before their time because too many waited.
     pub names_given_up: u64,
+    /// Names that were kept for members that timed out and that anybody may take before their time,
+    /// because too many were kept for one address.
+    pub names_freed: u64,
+    /// Kicks forgotten before their time, because there were too many.
+    pub kicks_forgotten: u64,
     /// Events that nobody collected in time.
     pub events_lost: u64,
     left: [u64; Left::ALL.len()],

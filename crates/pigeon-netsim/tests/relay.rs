@@ -22,9 +22,15 @@ fn target() -> SocketAddr {
     ([127, 0, 0, 1], 9).into()
 }
 
+fn listen() -> SocketAddr {
+    ([127, 0, 0, 1], 5).into()
+}
+
 fn config() -> Config {
     Config {
         target: target(),
+        listen: listen(),
+        local: vec![],
         max_clients: NonZeroUsize::new(3).unwrap(),
         idle: IDLE,
         up: Conditions::default(),
@@ -293,6 +299,42 @@ fn it_does_not_relay_to_itself() {
     assert_eq!(lab.told.last(), Some(&Event::Loop(client(1_000))));
     let counts = lab.relay.statistics();
     assert_eq!((counts.looped, counts.clients, counts.up.delivered), (2, 1, 1));
+}
+
+/// One datagram with a forged sender must not make the target talk to itself through the relay.
+#[test]
+fn neither_the_target_nor_the_relay_is_a_client() {
+    let mut lab = Lab::new(config());
+    let mapped = "[::ffff:127.0.0.1]:9".parse().unwrap();
+    let other = "127.0.0.2:9".parse().unwrap();
+    for from in [target(), mapped, other, listen()] {
+        lab.relay.handle_joined(at(MS), &Received::new(from, b"onetwo"), 3);
+        lab.drain();
+    }
+    assert_eq!(lab.told, [Event::FromTarget(target()), Event::Loop(listen())]);
+    assert_eq!(lab.take(), []);
+    let counts = lab.relay.statistics();
+    assert_eq!((counts.from_target, counts.looped, counts.joined), (6, 2, 0));
+    assert_eq!((counts.up.sent, lab.open.len()), (0, 0));
+    // Another port of its host is a client like any other.
+    lab.up(at(MS), 0, b"hello");
+    assert_eq!(lab.take(), [(socket(0), target(), b"hello".to_vec())]);
+}
+
+/// The system gives a new socket the port of a program that ended and still counts as a client.
+#[test]
+fn a_client_whose_port_the_relay_has_now_is_no_client_any_more() {
+    let mut lab = Lab::new(config());
+    // Port 2,001 is that of the socket in slot 1.
+    lab.up(at(MS), 1_001, b"hello");
+    lab.up(at(MS), 1, b"hello");
+    lab.take();
+    lab.up(at(MS), 1_001, b"round");
+    assert_eq!(lab.take(), []);
+    assert_eq!(
+        (lab.told.last(), lab.relay.statistics().looped),
+        (Some(&Event::Loop(client(1_001))), 1)
+    );
 }
 
 #[test]

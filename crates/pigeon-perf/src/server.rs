@@ -53,9 +53,9 @@ impl Server {
         Server::announced(cpus, command, "listening on ")
     }
 
-    /// Starts `pigeon serve echo`.
+    /// Starts `pigeon serve echo`, without its rate for one source.
     pub fn echo(cpus: &[usize]) -> Server {
-        Server::announced(cpus, pigeon("serve echo:127.0.0.1:0"), "echo on ")
+        Server::announced(cpus, pigeon("serve echo:127.0.0.1:0 --per-source unlimited"), "echo on ")
     }
 
     /// Starts this program as one of its floors.

@@ -8,8 +8,9 @@
 
 use std::fmt;
 
-use pigeon_text::Encoding;
+use pigeon_text::Charset;
 
+use crate::label::MAX_LABEL;
 use crate::language::Language;
 use crate::name::{Name, RoomName};
 use crate::refusal::{Detail, Reason, Refusal, Subject};
@@ -38,7 +39,7 @@ pub enum Verb {
     Msg,
     /// `/history`: asks for what was said before.
     History,
-    /// `/encoding LABEL`: chooses what the member reads and writes.
+    /// `/encoding LABEL|auto`: chooses what the member reads and writes.
     Encoding,
     /// `/language zh|en`: chooses the language of the hub's sentences.
     Language,
@@ -180,8 +181,8 @@ pub enum Command<'a> {
     },
     /// Asks for what was said before.
     History,
-    /// Reads and writes this encoding, which contains ASCII.
-    Encoding(Encoding),
+    /// Reads and writes this encoding, which contains ASCII, or whichever the member uses.
+    Encoding(Charset),
     /// Wants sentences in this language.
     Language(Language),
     /// Wants no notices, or wants them again.
@@ -229,18 +230,22 @@ impl<'a> Command<'a> {
                 let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
                 let (to, text) = rest.split_at(end);
                 let text = Whisper::new(text).ok_or_else(usage)?;
-                // Nobody is called by bytes that are not UTF-8.
-                let nobody = || refuse(Reason::Nobody(Detail::of(to)));
-                Command::Msg { to: one_word(to).ok_or_else(nobody)?, text }
+                // Nobody is called by bytes that are not UTF-8, or by so many that to look for them
+                // would cost more than a message.
+                let to = Some(to)
+                    .filter(|to| to.len() <= MAX_LABEL)
+                    .and_then(one_word)
+                    .ok_or_else(|| refuse(Reason::Nobody(Detail::of(to))))?;
+                Command::Msg { to, text }
             }
             Verb::History => Command::History,
             Verb::Encoding if rest.is_empty() => return Err(usage()),
             Verb::Encoding => {
                 let label = String::from_utf8_lossy(rest);
-                match Encoding::for_label(&label) {
-                    Ok(encoding) if encoding.is_ascii_compatible() => Command::Encoding(encoding),
-                    Ok(encoding) => {
-                        let name = Detail::of(encoding.name().as_bytes());
+                match Charset::for_label(&label) {
+                    Ok(charset) if charset.is_ascii_compatible() => Command::Encoding(charset),
+                    Ok(charset) => {
+                        let name = Detail::of(charset.to_string().as_bytes());
                         return Err(refuse(Reason::NotAscii(name)));
                     }
                     Err(_) => return Err(refuse(Reason::NoEncoding(Detail::of(rest)))),
@@ -257,6 +262,11 @@ impl<'a> Command<'a> {
             },
             Verb::Help => Command::Help,
         })
+    }
+
+    /// Whether a command is refused for its length, whatever it says: so it need not be decoded.
+    pub fn is_too_long(line: &[u8]) -> bool {
+        line.len() > MAX_COMMAND && !line.starts_with(Verb::Msg.word().as_bytes())
     }
 
     /// Which command it is.
@@ -298,7 +308,7 @@ impl<'a> Command<'a> {
                 word(to.as_str().as_bytes());
                 word(text.as_bytes());
             }
-            Command::Encoding(encoding) => word(encoding.name().as_bytes()),
+            Command::Encoding(charset) => word(charset.to_string().as_bytes()),
             Command::Language(language) => word(language.word().as_bytes()),
             Command::Quiet(on) => word(if *on { b"on" } else { b"off" }),
             Command::Nick(None)
@@ -330,5 +340,23 @@ fn from(rest: &[u8]) -> Option<u32> {
             std::str::from_utf8(digits).ok()?.parse().ok()
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_called_by_more_than_a_label_holds() {
+        let msg = |length: usize| [b"msg ", &vec![b'\x01'; length][..], b" x"].concat();
+        for length in [1, MAX_LABEL] {
+            assert!(matches!(Command::parse(&msg(length)), Ok(Command::Msg { .. })), "{length}");
+        }
+        for length in [MAX_LABEL + 1, 65_000] {
+            let refusal = Command::parse(&msg(length)).unwrap_err();
+            let Reason::Nobody(name) = refusal.why else { panic!("{refusal:?}") };
+            assert_eq!(name.as_str().chars().count(), 64);
+        }
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Incoming<'a> {
             let padded = payload.len() >= heartbeat::ANSWERED_FROM;
             return Incoming::Heartbeat { padded };
         }
-        if is_control(text) {
+        if is_control_line(text) {
             return Incoming::Reply;
         }
         if text == b"quit" {
@@ -47,7 +47,10 @@ impl<'a> Incoming<'a> {
         if let Some(prove) = Prove::parse(text) {
             return Incoming::Prove(prove);
         }
-        if let Some(discover) = Discover::parse(payload) {
+        // Looked at only where it may be one: a datagram is trimmed once, however long its white space.
+        if text.starts_with(b"/discover ")
+            && let Some(discover) = Discover::parse(payload)
+        {
             return Incoming::Discover(discover);
         }
         match (format, text) {
@@ -68,9 +71,10 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Whether a text is a control line, in any case: an upper-casing service returns one so.
-fn is_control(text: &[u8]) -> bool {
-    let prefix = PREFIX.as_bytes();
+/// Whether a payload is a control line, known or not. In any case: an upper-casing service returns
+/// one so.
+pub fn is_control_line(payload: &[u8]) -> bool {
+    let (prefix, text) = (PREFIX.as_bytes(), payload.trim_ascii());
     text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 

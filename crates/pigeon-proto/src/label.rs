@@ -12,7 +12,7 @@ use crate::Name;
 pub struct Label(Box<str>);
 
 /// The most bytes of a label: a name of 32 characters of four.
-const MAX_LABEL: usize = 128;
+pub(crate) const MAX_LABEL: usize = 128;
 
 impl Label {
     /// Reads a label. `None` where no hub would call somebody that.

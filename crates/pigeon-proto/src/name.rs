@@ -3,19 +3,25 @@
 use std::fmt;
 
 use crate::language::Language;
+use crate::lookalike;
 use crate::sentence;
 use crate::words::NONE;
 
 /// The most characters in a name.
 pub const MAX_NAME_CHARS: usize = 32;
 
+/// The most characters that a name may have in Unicode's form NFKC, where `ﷺ` is eighteen. It bounds
+/// what the comparison with other names costs.
+const MAX_UNFOLDED_CHARS: usize = 2 * MAX_NAME_CHARS;
+
 /// A name that may stand before `: ` in a line of chat.
 ///
-/// 1 to [`MAX_NAME_CHARS`] characters that display as themselves, without white space (a name is
-/// one word of a command) and without `:` (nobody can pass for `IP:PORT`, and nobody can put a
-/// `: ` of their own into a line). `,` and `;` stand between names in notices, and `/`, `*`, `^` begin
-/// commands, sentences and heartbeats: no name holds the former or begins with the latter. `-` alone
-/// stands for "no name" in control lines.
+/// It has 1 to [`MAX_NAME_CHARS`] characters that everybody sees. White space would end the word of a
+/// command, `:` would end the name in a line, `,` and `;` separate names in notices, and `@` separates
+/// a name from its hub or link; none of these is allowed, nor a full-width form of them. `/`, `*` and
+/// `^` begin commands, sentences and heartbeats, so no name begins with one. A name does not look like
+/// an IP address either, because that is what a member without a name is called. `-` alone stands for
+/// "no name" in control lines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Box<str>);
 
@@ -26,12 +32,16 @@ pub enum NameError {
     Empty,
     /// More than [`MAX_NAME_CHARS`] characters.
     TooLong,
-    /// A character that is white space, or `:`, `,`, `;`.
+    /// A character that is white space, or a form of `:`, `,`, `;`, `@`.
     Reserved(char),
     /// A first character that means something else at the beginning of a line.
     Begins(char),
     /// A character that does not display as itself, or bytes that are not UTF-8.
     Unprintable,
+    /// A character that leaves no mark on a display, such as a variation selector.
+    Invisible(char),
+    /// An IP address, with a port or without, or something that looks like one.
+    Address,
     /// `-`, which stands for "no name".
     Dash,
 }
@@ -56,7 +66,10 @@ impl Name {
         if text.chars().count() > MAX_NAME_CHARS {
             return Err(NameError::TooLong);
         }
-        let reserved = |c: &char| c.is_whitespace() || [':', ',', ';'].contains(c);
+        let reserved = |c: &char| {
+            let equals = |form| [':', ',', ';', '@'].contains(&form);
+            c.is_whitespace() || lookalike::compatible(*c).any(equals)
+        };
         if let Some(c) = text.chars().find(reserved) {
             return Err(NameError::Reserved(c));
         }
@@ -68,6 +81,15 @@ impl Name {
         let shows = pigeon_text::escape(text).to_string() == text;
         if !shows || text.chars().next().is_some_and(combining) {
             return Err(NameError::Unprintable);
+        }
+        if let Some(c) = text.chars().find(|&c| lookalike::is_invisible(c)) {
+            return Err(NameError::Invisible(c));
+        }
+        if text.chars().flat_map(lookalike::compatible).count() > MAX_UNFOLDED_CHARS {
+            return Err(NameError::TooLong);
+        }
+        if lookalike::is_address(text) {
+            return Err(NameError::Address);
         }
         Ok(Name(text.into()))
     }
@@ -82,16 +104,16 @@ impl Name {
         &self.0
     }
 
-    /// What must differ between two names: capitals alone do not tell people apart.
+    /// The name as commands look it up: without the difference of capitals.
     pub fn folded(&self) -> Box<str> {
-        fold(&self.0)
+        lookalike::fold(&self.0)
     }
-}
 
-/// A text without the difference of capitals. Character by character: `str::to_lowercase` makes
-/// another letter of a last Σ than of one in the middle, and so two names of one.
-pub fn fold(text: &str) -> Box<str> {
-    text.chars().flat_map(char::to_lowercase).collect()
+    /// What the name looks like. Two names of which either skeleton is the same look alike, and only
+    /// one of them may be in use.
+    pub fn skeletons(&self) -> [Box<str>; 2] {
+        lookalike::skeletons(&self.0)
+    }
 }
 
 impl fmt::Display for Name {

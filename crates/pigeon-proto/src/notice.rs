@@ -1,7 +1,7 @@
 //! Everything a hub says of its own, as data; and the control line that carries it.
 //!
 //! A control line is one datagram, `^hb^ KIND FIELD FIELD…`: UTF-8, single spaces, no newline, at
-//! most [`MAX_LINE`](crate::MAX_LINE) bytes and the text of a message. Readers pass over kinds that
+//! most [`MAX_LINE`] bytes and the text of a message. Readers pass over kinds that
 //! they do not know, and over further fields. A control line informs and never commands: nothing is
 //! acknowledged, and a client decides for itself what to do about it.
 //!
@@ -15,11 +15,12 @@
 //!   ^hb^ msg from|to NAME TEXT                        what was said to one member
 //!   ^hb^ said POSITION UNIXTIME LINK NAME TEXT        what was said before
 //!   ^hb^ gone kicked|banned|moved|timed-out|stopped   you are no member any more
+//!   ^hb^ hint not-utf-8                               what you send is in another encoding
 //!   ^hb^ help                                         the commands, in words of the reader's own
 //!   ^hb^ probe NONCE                                  a question to programs that echo
 //! ```
 
-use pigeon_text::{Encoding, escape};
+use pigeon_text::{Charset, escape};
 
 use crate::label::Label;
 use crate::language::Language;
@@ -130,8 +131,8 @@ pub struct News {
 /// A setting of one member, and what it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
-    /// The encoding it reads and writes.
-    Encoding(Encoding),
+    /// What it reads and writes.
+    Encoding(Charset),
     /// The language of its sentences.
     Language(Language),
     /// Whether it gets no notices.
@@ -259,6 +260,9 @@ pub enum Notice {
     },
     /// The reader is a member no more.
     Gone(Gone),
+    /// What the reader sent is not UTF-8, which is what it is read in: others see escapes. Said
+    /// once.
+    NotUtf8,
     /// The reader asked for help.
     Help,
     /// A question that programs answer which send back what they get. Nobody else answers it.
@@ -341,7 +345,7 @@ impl Notice {
                     rooms.iter().map(|(name, count)| format!(" {name} {count}")).collect();
                 format!("rooms {from} {total}{rooms}")
             }
-            Notice::Set(Setting::Encoding(encoding)) => format!("set encoding {}", encoding.name()),
+            Notice::Set(Setting::Encoding(charset)) => format!("set encoding {charset}"),
             Notice::Set(Setting::Language(language)) => format!("set language {}", language.word()),
             Notice::Set(Setting::Quiet(on)) => format!("set quiet {}", on_off(*on)),
             Notice::MsgFrom { name, text } => format!("msg from {name} {}", text.as_str()),
@@ -350,6 +354,7 @@ impl Notice {
                 format!("said {position} {time} {} {name} {}", link.word(), text.as_str())
             }
             Notice::Gone(gone) => format!("gone {}", gone.word()),
+            Notice::NotUtf8 => "hint not-utf-8".to_string(),
             Notice::Help => "help".to_string(),
             Notice::Probe(nonce) => format!("probe {nonce}"),
         };
@@ -392,7 +397,7 @@ impl Notice {
                 rooms: std::iter::from_fn(|| Some((room(words)?, words.number()?))).collect(),
             },
             "set" => Notice::Set(match (words.word()?, words.word()?) {
-                ("encoding", label) => Setting::Encoding(Encoding::for_label(label).ok()?),
+                ("encoding", label) => Setting::Encoding(Charset::for_label(label).ok()?),
                 ("language", word) => Setting::Language(Language::parse(word)?),
                 ("quiet", "on") => Setting::Quiet(true),
                 ("quiet", "off") => Setting::Quiet(false),
@@ -411,6 +416,10 @@ impl Notice {
                 text: text_of(words)?,
             },
             "gone" => Notice::Gone(word_of(Gone::ALL, Gone::word, words.word()?)?),
+            "hint" => match words.word()? {
+                "not-utf-8" => Notice::NotUtf8,
+                _ => return None,
+            },
             "help" => Notice::Help,
             "probe" => {
                 let nonce = Nonce::new(words.word()?.as_bytes())?;

@@ -82,8 +82,9 @@ pub enum Reason {
     Usage,
     /// The text is not a name.
     Name(NameError),
-    /// Somebody has the name, or one that differs only in capitals.
-    InUse,
+    /// The member or the hub of this name has it, or it looks like this name. A name may also be kept
+    /// for a member that timed out.
+    InUse(Name),
     /// There is no such command.
     Unknown(Detail),
     /// Nobody is called that.
@@ -92,6 +93,8 @@ pub enum Reason {
     NoEncoding(Detail),
     /// The encoding does not contain ASCII, so commands could not be read in it.
     NotAscii(Detail),
+    /// So many encodings are read in the room that it takes no further one.
+    TooManyEncodings,
     /// The hub's password comes first.
     Password,
     /// The password is another.
@@ -130,12 +133,17 @@ pub enum Reason {
     RoomFull,
     /// There are as many rooms as there may be.
     TooManyRooms,
-    /// The room carries raw data, and the member reads lines.
+    /// The room carries raw data, and the member reads lines; or the other way round, of a message to
+    /// one.
     RawRoom,
     /// Members speak to as many of the hub's addresses as it can keep apart.
     TooManyAddresses,
     /// The sender's address has as many members as it may have.
     AddressFull,
+    /// The sender's network is banned. Plain datagrams from there get no answer at all.
+    Banned,
+    /// The operator removed the sender less than ten minutes ago.
+    Kicked,
     /// This hub keeps no history.
     NoHistory,
 }
@@ -182,12 +190,15 @@ impl Reason {
             Reason::Name(NameError::Reserved(c)) => ("name-reserved", point(c)),
             Reason::Name(NameError::Begins(c)) => ("name-begins", point(c)),
             Reason::Name(NameError::Unprintable) => word("name-unprintable"),
+            Reason::Name(NameError::Invisible(c)) => ("name-invisible", point(c)),
+            Reason::Name(NameError::Address) => word("name-address"),
             Reason::Name(NameError::Dash) => word("name-dash"),
-            Reason::InUse => word("in-use"),
+            Reason::InUse(holder) => ("in-use", holder.to_string()),
             Reason::Unknown(detail) => ("unknown", detail.to_string()),
             Reason::Nobody(detail) => ("nobody", detail.to_string()),
             Reason::NoEncoding(detail) => ("no-encoding", detail.to_string()),
             Reason::NotAscii(detail) => ("not-ascii", detail.to_string()),
+            Reason::TooManyEncodings => word("encodings"),
             Reason::Password => word("password"),
             Reason::WrongPassword => word("wrong-password"),
             Reason::Guesses => word("guesses"),
@@ -207,6 +218,8 @@ impl Reason {
             Reason::RawRoom => word("raw-room"),
             Reason::TooManyAddresses => word("addresses"),
             Reason::AddressFull => word("address-full"),
+            Reason::Banned => word("banned"),
+            Reason::Kicked => word("kicked"),
             Reason::NoHistory => word("no-history"),
         }
     }
@@ -227,12 +240,15 @@ impl Reason {
             "name-reserved" => Reason::Name(NameError::Reserved(point(words)?)),
             "name-begins" => Reason::Name(NameError::Begins(point(words)?)),
             "name-unprintable" => Reason::Name(NameError::Unprintable),
+            "name-invisible" => Reason::Name(NameError::Invisible(point(words)?)),
+            "name-address" => Reason::Name(NameError::Address),
             "name-dash" => Reason::Name(NameError::Dash),
-            "in-use" => Reason::InUse,
+            "in-use" => Reason::InUse(Name::parse(words.word()?.as_bytes()).ok()?),
             "unknown" => Reason::Unknown(detail(words)),
             "nobody" => Reason::Nobody(detail(words)),
             "no-encoding" => Reason::NoEncoding(detail(words)),
             "not-ascii" => Reason::NotAscii(detail(words)),
+            "encodings" => Reason::TooManyEncodings,
             "password" => Reason::Password,
             "wrong-password" => Reason::WrongPassword,
             "guesses" => Reason::Guesses,
@@ -250,6 +266,8 @@ impl Reason {
             "raw-room" => Reason::RawRoom,
             "addresses" => Reason::TooManyAddresses,
             "address-full" => Reason::AddressFull,
+            "banned" => Reason::Banned,
+            "kicked" => Reason::Kicked,
             "no-history" => Reason::NoHistory,
             _ => return None,
         })

@@ -9,7 +9,7 @@ use pigeon_proto::{
     LinkKind, MAX_LINE, Name, NameError, News, Nonce, Notice, Prove, Reason, Refusal, RoomName,
     Roster, Secret, Setting, Subject, Text, Verb, Whisper, Word, You, heartbeat, sentence,
 };
-use pigeon_text::Encoding;
+use pigeon_text::{Charset, Encoding};
 use proptest::prelude::*;
 
 fn name() -> impl Strategy<Value = Name> {
@@ -40,8 +40,9 @@ fn detail() -> impl Strategy<Value = Detail> {
     ]
 }
 
-fn encoding() -> impl Strategy<Value = Encoding> {
-    prop::sample::select(Encoding::all().collect::<Vec<_>>())
+fn charset() -> impl Strategy<Value = Charset> {
+    let fixed = Encoding::all().map(Charset::Fixed);
+    prop::sample::select(fixed.chain([Charset::Auto]).collect::<Vec<_>>())
 }
 
 fn name_error() -> impl Strategy<Value = NameError> {
@@ -51,6 +52,8 @@ fn name_error() -> impl Strategy<Value = NameError> {
         any::<char>().prop_map(NameError::Reserved),
         any::<char>().prop_map(NameError::Begins),
         Just(NameError::Unprintable),
+        any::<char>().prop_map(NameError::Invisible),
+        Just(NameError::Address),
         Just(NameError::Dash),
     ]
 }
@@ -63,12 +66,13 @@ fn reason() -> impl Strategy<Value = Reason> {
         detail().prop_map(Reason::NoEncoding),
         detail().prop_map(Reason::NotAscii),
         name().prop_map(Reason::Taken),
+        name().prop_map(Reason::InUse),
         any::<(Option<u64>, Option<u64>)>()
             .prop_map(|(messages, bytes)| Reason::Rate { messages, bytes }),
         any::<(u64, u64)>().prop_map(|(length, most)| Reason::TooLong { length, most }),
         prop::sample::select(vec![
             Reason::Usage,
-            Reason::InUse,
+            Reason::TooManyEncodings,
             Reason::Password,
             Reason::WrongPassword,
             Reason::Guesses,
@@ -83,6 +87,8 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::RawRoom,
             Reason::TooManyAddresses,
             Reason::AddressFull,
+            Reason::Banned,
+            Reason::Kicked,
             Reason::NoHistory,
         ]),
     ]
@@ -118,7 +124,7 @@ fn notice() -> impl Strategy<Value = Notice> {
     let rooms = (any::<(u32, u32)>(), prop::collection::vec((room(), any::<u32>()), 0..60))
         .prop_map(|((from, total), rooms)| Notice::rooms(from, total, rooms.into_iter()));
     let set = prop_oneof![
-        encoding().prop_map(Setting::Encoding),
+        charset().prop_map(Setting::Encoding),
         prop::sample::select(Language::ALL.to_vec()).prop_map(Setting::Language),
         any::<bool>().prop_map(Setting::Quiet),
     ];
@@ -142,6 +148,7 @@ fn notice() -> impl Strategy<Value = Notice> {
             }
         ),
         prop::sample::select(Gone::ALL.to_vec()).prop_map(Notice::Gone),
+        Just(Notice::NotUtf8),
         Just(Notice::Help),
         "[a-zA-Z0-9]{1,32}".prop_map(|nonce| Notice::Probe(nonce.into())),
     ]
@@ -210,7 +217,7 @@ proptest! {
         word in "[!-~狗]{1,40}",
         bytes in prop::collection::vec(any::<u8>(), 1..80),
         from in any::<u32>(),
-        (encoding, on) in (encoding(), any::<bool>()),
+        (charset, on) in (charset(), any::<bool>()),
         language in prop::sample::select(Language::ALL.to_vec()),
     ) {
         let mut commands = vec![
@@ -229,7 +236,7 @@ proptest! {
         commands.extend(Secret::new(&bytes).map(Command::Pass));
         let to = Word::new(&word).unwrap();
         commands.extend(Whisper::new(&bytes).map(|text| Command::Msg { to, text }));
-        commands.extend(encoding.is_ascii_compatible().then_some(Command::Encoding(encoding)));
+        commands.extend(charset.is_ascii_compatible().then_some(Command::Encoding(charset)));
         for command in commands {
             let datagram = command.to_bytes();
             let Incoming::Command(line) = Incoming::parse(Format::Chat, &datagram) else {

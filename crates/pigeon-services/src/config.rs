@@ -17,8 +17,9 @@ pub struct Config {
     pub per_source: Option<u32>,
     /// The most replies to all sources together in a second; `None` for no bound.
     pub in_all: Option<u32>,
-    /// Whether the two bounds hold for loopback too (when the operator set them outright): what
-    /// reaches it was sent on this host.
+    /// Whether `per_source` holds on loopback for every service (when the operator set it outright).
+    /// It always does for `echo`, `upper` and `fixed`. `in_all` never does: what goes to loopback
+    /// stays on this host.
     pub loopback_counts: bool,
     /// The zone of local time, for `time` and `daytime`.
     pub zone: TimeZone,

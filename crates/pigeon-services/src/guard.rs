@@ -9,9 +9,12 @@
 //!    port 123.
 //! 2. Nothing that looks like a service's reply is answered. Where replies can be told from
 //!    requests (`size`, `time`, `daytime`, `sntp`) two services stop after one reply each.
-//! 3. Where they cannot (`echo`, `upper`, and any service against strangers' programs) one source
-//!    gets so many replies a second, and all together so many. It holds for every service that
-//!    replies, since a stranger's program may answer anything with anything.
+//! 3. Where they cannot (`echo`, `upper`, `fixed`, and any service against strangers' programs) one
+//!    source gets so many replies a second, and all together so many. It holds for every service
+//!    that replies, since a stranger's program may answer anything with anything. The source's rate
+//!    holds on loopback too for the services whose replies look like requests: two of them that
+//!    were set upon each other would keep a CPU busy for ever. The first request over the rate
+//!    ends such a loop.
 //! 4. Beyond the open networks no reply is longer than its request, and there is one at the most.
 
 use std::net::{IpAddr, SocketAddr};
@@ -125,25 +128,35 @@ impl Guard {
             }
         };
         check_request(config, kind, request)?;
-        let is_free = origin == Origin::Loopback && !config.loopback_counts;
-        if !is_free {
-            self.take(now, config, request.from.ip())?;
+        let is_loopback = origin == Origin::Loopback;
+        let counts = !is_loopback || config.loopback_counts || kind.is_untyped();
+        let is_free = !counts || config.per_source.is_none();
+        if counts {
+            self.take(now, config, request.from.ip(), is_loopback)?;
         }
         let most = if origin == Origin::Beyond { request.length } else { usize::MAX };
         Ok(Admitted { most, is_free })
     }
 
-    /// Takes one reply out of the source's bucket and out of everyone's, or out of neither.
-    fn take(&mut self, now: Instant, config: &Config, ip: IpAddr) -> Result<(), Ignored> {
+    /// Takes one reply out of the source's bucket and out of everyone's, or out of neither. The rate
+    /// of all together protects the network, which replies on loopback do not reach.
+    fn take(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        ip: IpAddr,
+        is_loopback: bool,
+    ) -> Result<(), Ignored> {
+        let in_all = if is_loopback { None } else { config.in_all };
         let source = self.sources.bucket(now, ip);
         if !has_room(*source, now, config.per_source) {
             return Err(Ignored::SourceRate);
         }
-        if !has_room(self.in_all, now, config.in_all) {
+        if !has_room(self.in_all, now, in_all) {
             return Err(Ignored::TotalRate);
         }
         take(source, now, config.per_source);
-        take(&mut self.in_all, now, config.in_all);
+        take(&mut self.in_all, now, in_all);
         Ok(())
     }
 }
@@ -264,7 +277,7 @@ mod tests {
         let config = Config::default();
         assert_eq!(answered(&config, &["10.0.0.1:5000", "10.0.0.1:5001"]), 1_000);
         assert_eq!(answered(&config, &["10.0.0.1:5000", "10.0.0.2:5000"]), 2_000);
-        assert_eq!(answered(&config, &["127.0.0.1:5000"]), 2_000);
+        assert_eq!(answered(&config, &["127.0.0.1:5000"]), 1_000);
         let counted = Config { loopback_counts: true, ..config.clone() };
         assert_eq!(answered(&counted, &["127.0.0.1:5000"]), 1_000);
         let nowhere = SourceRules { open: vec![], ..SourceRules::default() };
@@ -272,7 +285,28 @@ mod tests {
         assert_eq!(answered(&closed, &["127.0.0.1:5000"]), 1_000);
         let few = Config { in_all: Some(1_500), ..config.clone() };
         assert_eq!(answered(&few, &["10.0.0.1:5000", "10.0.0.2:5000"]), 1_500);
-        let free = Config { per_source: None, in_all: None, ..config };
+        let free = Config { per_source: None, in_all: None, ..config.clone() };
         assert_eq!(answered(&free, &["10.0.0.1:5000"]), 2_000);
+        // Replies on loopback do not reach the network.
+        let few = Config { in_all: Some(10), loopback_counts: true, ..config };
+        assert_eq!(answered(&few, &["127.0.0.1:5000", "10.0.0.2:5000"]), 1_010);
+    }
+
+    #[test]
+    fn on_loopback_a_rate_bounds_what_could_answer_a_reply() {
+        let free = |kind: Kind, config: &Config| {
+            let mut guard = Guard::new([0; 4]);
+            let request = Received::new(from("127.0.0.1:5000"), b"%H");
+            guard.admit(Instant::ORIGIN, config, kind, &request).map(|admitted| admitted.is_free)
+        };
+        let config = Config::default();
+        for kind in [Kind::Echo, Kind::Upper, Kind::Fixed] {
+            assert_eq!(free(kind, &config), Ok(false), "{kind}");
+        }
+        for kind in [Kind::Size, Kind::Time, Kind::Daytime] {
+            assert_eq!(free(kind, &config), Ok(true), "{kind}");
+        }
+        let unlimited = Config { per_source: None, loopback_counts: true, ..config };
+        assert_eq!(free(Kind::Echo, &unlimited), Ok(true));
     }
 }

@@ -56,6 +56,11 @@ impl Kind {
             Kind::Fixed => "fixed",
         }
     }
+
+    /// Whether a reply may be any bytes, so that nobody can tell it from a request.
+    pub(crate) fn is_untyped(self) -> bool {
+        matches!(self, Kind::Echo | Kind::Upper | Kind::Fixed)
+    }
 }
 
 impl fmt::Display for Kind {

@@ -1,6 +1,6 @@
-//! Finding loops that no rate bounds. On loopback a service answers as often as it is asked unless
-//! the operator says otherwise, so two echoes that were set upon each other there would keep a CPU
-//! busy for ever, unseen.
+//! Finds loops that no rate bounds. Where the operator lifts the rate, two echoes that were set upon
+//! each other would keep a CPU busy for ever, unseen; so would a typed service on loopback and a
+//! program that answers it with requests.
 //!
 //! A loop shows as one source that sends the same bytes again and again, faster than anybody types.
 //! Looking at every request would cost as much as answering it, so one in [`STRIDE`] is compared

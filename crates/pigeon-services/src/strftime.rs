@@ -9,9 +9,18 @@
 //! - Then `E` or `O`, where C knows them. They ask for a locale's own eras and digits, of which the
 //!   C locale has none.
 //!
-//! The formatter is written out here rather than taken from jiff, which tells the date and the
-//! zone: jiff writes a bad conversion as if it were text, and does not say where it stood, so that
-//! formats had to be parsed here anyway; and some of its conversions are not C's.
+//! jiff tells the date and the zone, and the rest is written out here. `jiff::fmt::strtime` (0.2.43,
+//! lenient, `PosixCustom`) was compared with glibc 2.36 and does not equal it:
+//!
+//! - All 41 conversions without a flag are equal.
+//! - All 22 with `E` or `O` are unknown to jiff, which writes them as if they were text.
+//! - With one flag, 8 of 205 differ: `%#a %#A %#b %#B %#h %^P %-z %_z`.
+//! - With two flags, 901 of 1,025 differ: jiff takes the pair for text, or only one of the two.
+//! - A bad conversion is written as if it were text and not reported, so formats would have to be
+//!   parsed here anyway.
+//!
+//! The test `tests/services/strftime.rs` compares this code with glibc over the same formats: none
+//! differs.
 
 use std::fmt::{self, Write};
 use std::time::Duration;

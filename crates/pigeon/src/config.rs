@@ -13,6 +13,7 @@ use clap::Command;
 use pigeon_text::escape;
 use toml::{Spanned, Value};
 
+use crate::base::nearest::nearest;
 use crate::base::place::place;
 
 /// The largest file that is read.
@@ -58,15 +59,16 @@ pub(crate) fn apply_text(
 fn check_name(known: &Command, name: &str) -> anyhow::Result<()> {
     let names =
         || known.get_arguments().filter_map(|arg| arg.get_long()).filter(|n| *n != "config");
-    if !names().any(|known| known == name) {
-        let names: Vec<_> = names().collect();
-        return Err(anyhow!(
-            "there is no setting {}; there are {}",
-            escape(name),
-            names.join(", ")
-        ));
+    if names().any(|known| known == name) {
+        return Ok(());
     }
-    Ok(())
+    let shown = escape(name);
+    Err(match nearest(name, names()) {
+        Some(meant) => anyhow!("there is no setting {shown}; is {meant} meant?"),
+        None => {
+            anyhow!("there is no setting {shown}; `pigeon {} --help` lists them", known.get_name())
+        }
+    })
 }
 
 /// Refuses what the flag of that name would refuse, with the flag's own reason.

@@ -16,6 +16,7 @@ use pigeon_proto::{
     Command, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, Word, You, fold,
 };
 
+use super::left_off::LeftOff;
 use super::requests::{Answered, Asker};
 
 /// How often the word is sent until the hub grants the name.
@@ -58,8 +59,17 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn new(nick: Option<Name>) -> Self {
-        Identity { name: nick, ..Identity::default() }
+    /// A session that wants this name, or the one that an earlier session had.
+    pub(super) fn new(nick: Option<Name>, left_off: Option<LeftOff>) -> Self {
+        let is_ours =
+            |left: &LeftOff| nick.as_ref().is_none_or(|nick| nick.folded() == left.name.folded());
+        match left_off.filter(is_ours) {
+            Some(LeftOff { name, room, word }) => {
+                let name = Some(nick.unwrap_or(name));
+                Identity { name, room, word: Some(word), ..Identity::default() }
+            }
+            None => Identity { name: nick, ..Identity::default() },
+        }
     }
 
     // What can be seen.
@@ -67,6 +77,13 @@ impl Identity {
     /// What the hub calls the session, or is to call it.
     pub(super) fn name(&self) -> Option<&Name> {
         self.known.as_ref().and_then(|you| you.name.as_ref()).or(self.name.as_ref())
+    }
+
+    /// What takes the name and the room back later.
+    pub(super) fn left_off(&self) -> Option<LeftOff> {
+        let name = self.known.as_ref()?.name.clone()?;
+        let word = self.word.clone()?;
+        Some(LeftOff { name, room: self.room.clone(), word })
     }
 
     /// The room that the hub last named.
@@ -172,7 +189,7 @@ impl Identity {
                 }
                 let is_ours = |name: &Name| wanted == Some(&*name.folded());
                 if !is_for_now && self.name.as_ref().is_some_and(is_ours) {
-                    self.lose_name(now, refusal.why == Reason::InUse);
+                    self.lose_name(now, matches!(refusal.why, Reason::InUse(_)));
                 }
             }
             Verb::Resume if !is_for_now && !typed => self.word = None,
@@ -280,7 +297,7 @@ mod tests {
 
     /// Called dog, with a word, in a room where it went.
     fn dog() -> Identity {
-        let mut identity = Identity::new(Some(name("dog")));
+        let mut identity = Identity::new(Some(name("dog")), None);
         identity.heard(&you(None, "lobby"), false);
         assert_eq!(identity.next(NOW), Some(Command::Nick(Some(name("dog")))));
         let nick = answered(Asker::Client, Verb::Nick, Some("dog"));
@@ -317,20 +334,24 @@ mod tests {
         let mut dog = dog();
         let nick = answered(Asker::Person, Verb::Nick, Some("dog"));
         for _ in 0..RESUMES {
-            assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick)));
+            assert!(dog.refused(
+                NOW,
+                &refusal(Verb::Nick, Reason::InUse(name("dog"))),
+                Some(&nick)
+            ));
             assert!(matches!(dog.next(NOW), Some(Command::Resume(_))));
         }
-        dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick));
+        dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse(name("dog"))), Some(&nick));
         assert_eq!(dog.next(NOW), None);
         assert!(dog.next(NOW + REFUSED_FOR).is_some());
     }
 
     #[test]
     fn a_refusal_of_the_sessions_own_wish_is_news_once() {
-        let mut cat = Identity::new(Some(name("cat")));
+        let mut cat = Identity::new(Some(name("cat")), None);
         cat.heard(&you(None, "lobby"), false);
         let nick = answered(Asker::Client, Verb::Nick, Some("cat"));
-        let in_use = refusal(Verb::Nick, Reason::InUse);
+        let in_use = refusal(Verb::Nick, Reason::InUse(name("dog")));
         assert!(cat.refused(NOW, &in_use, Some(&nick)));
         assert_eq!(cat.next(NOW), None);
         assert!(cat.next(NOW + REFUSED_FOR).is_some());
@@ -344,7 +365,7 @@ mod tests {
         dog.typed(&Command::Leave);
         // Refused: nothing changes.
         let nick = answered(Asker::Person, Verb::Nick, Some("cat"));
-        assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse), Some(&nick)));
+        assert!(dog.refused(NOW, &refusal(Verb::Nick, Reason::InUse(name("dog"))), Some(&nick)));
         assert_eq!(dog.name(), Some(&name("dog")));
         // The answers were lost, and a heartbeat tells.
         dog.typed(&Command::Nick(Some(name("ape"))));
@@ -355,7 +376,7 @@ mod tests {
 
     #[test]
     fn nothing_is_asked_before_the_password_is_given() {
-        let mut dog = Identity::new(Some(name("dog")));
+        let mut dog = Identity::new(Some(name("dog")), None);
         dog.heard(&You { name: None, room: None }, false);
         assert!(dog.is_locked_out());
         assert_eq!(dog.next(NOW), None);

@@ -16,6 +16,7 @@ mod heartbeats;
 mod held;
 mod hub;
 mod identity;
+mod left_off;
 mod line;
 mod presence;
 mod requests;
@@ -26,7 +27,8 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_proto::{
-    Answer, Command, Format, Gone, Name, Notice, Prove, RoomName, Subject, Verb, heartbeat,
+    Answer, Command, Format, Gone, Name, Notice, Prove, Reason, RoomName, Secret, Subject, Verb,
+    heartbeat,
 };
 use rand_core::Rng;
 
@@ -40,6 +42,7 @@ use requests::{Asker, Requests};
 
 pub use config::SessionConfig;
 pub use event::{Contact, Event, LineError, Said};
+pub use left_off::LeftOff;
 
 /// The most events kept for a driver that does not collect them; what is received beyond is
 /// counted in [`Session::events_lost`].
@@ -67,7 +70,7 @@ impl<R: Rng> Session<R> {
             presence: Presence::new(now, config.plain),
             heartbeats: Heartbeats::new(config.heartbeat, rng),
             hub: Hub::default(),
-            identity: Identity::new(config.nick.clone()),
+            identity: Identity::new(config.nick.clone(), config.left_off.clone()),
             requests: Requests::default(),
             held: Held::default(),
             over: false,
@@ -116,6 +119,11 @@ impl<R: Rng> Session<R> {
     /// What the hub calls the session, or is to call it.
     pub fn name(&self) -> Option<&Name> {
         self.identity.name()
+    }
+
+    /// Where the session would leave off now. `None` until the hub has given it a name and a word.
+    pub fn left_off(&self) -> Option<LeftOff> {
+        self.identity.left_off()
     }
 
     /// The room that the session is in, as the hub last said.
@@ -367,6 +375,10 @@ impl<R: Rng> Session<R> {
         let answered = self.requests.answer(&notice);
         let is_typed = answered.as_ref().is_some_and(|answered| answered.asker == Asker::Person);
         let answered = answered.as_ref();
+        if is_wrong_password(&notice) {
+            // It would be as wrong the next time.
+            self.config.password = None;
+        }
         let is_shown = match &notice {
             Notice::Probe(_) => return,
             Notice::Roster(_) | Notice::Rooms { .. } => is_typed,
@@ -419,11 +431,21 @@ impl<R: Rng> Session<R> {
 
     /// Asks for the name and the room, one after the other, if the hub has others for us.
     fn ask_for_identity(&mut self, now: Instant) {
-        let may_ask = self.presence.is_answering() && self.hub.takes_commands();
-        if !may_ask || self.requests.wait_for_identity() {
+        if !self.presence.is_answering() || self.requests.wait_for_identity() {
             return;
         }
         let within = self.answer_within();
+        if self.identity.is_locked_out()
+            && self.hub.has_control_lines()
+            && let Some(secret) = self.config.password.as_deref().and_then(Secret::new)
+        {
+            let command = Command::Pass(secret);
+            self.requests.sent(now, &command, Asker::Client, within);
+            return self.outbox.send(self.config.hub, None, &command.to_bytes());
+        }
+        if !self.hub.takes_commands() {
+            return;
+        }
         if let Some(command) = self.identity.next(now) {
             self.requests.sent(now, &command, Asker::Client, within);
             self.outbox.send(self.config.hub, None, &command.to_bytes());
@@ -467,6 +489,10 @@ impl<R: Rng> Session<R> {
 
 fn is_about_membership(notice: &Notice) -> bool {
     matches!(notice, Notice::Refused(refusal) if refusal.what == Subject::Member)
+}
+
+fn is_wrong_password(notice: &Notice) -> bool {
+    matches!(notice, Notice::Refused(refusal) if refusal.why == Reason::WrongPassword)
 }
 
 fn is_control_line(payload: &[u8]) -> bool {

@@ -27,6 +27,8 @@ pub(crate) fn config() -> SessionConfig {
     SessionConfig {
         hub: hub_address(),
         nick: None,
+        left_off: None,
+        password: None,
         heartbeat: Duration::from_secs(10),
         plain: false,
     }

@@ -298,7 +298,7 @@ impl Hub {
             Command::Nick(Some(name)) => {
                 let holder = self.members.iter().find(|(_, m)| m.name.as_ref() == Some(&name));
                 match holder.is_some_and(|(address, _)| *address != from) {
-                    true => self.refuse(from, what, Reason::InUse),
+                    true => self.refuse(from, what, Reason::InUse(name)),
                     false => self.take_name(from, name),
                 }
             }

@@ -80,7 +80,7 @@ fn a_refused_name_is_asked_for_once_a_minute() {
     let asked = network.machine(hub).commands.len();
     assert!((5..=6).contains(&asked), "asked {asked} times in five minutes");
     // The person reads it once.
-    assert_eq!(notices(&network, second), ["refused nick in-use"]);
+    assert_eq!(notices(&network, second), ["refused nick in-use dog"]);
     say(&mut network, first, "quit");
     network.run_for(after(75));
     assert_eq!(network.machine(hub).names(), ["dog"]);

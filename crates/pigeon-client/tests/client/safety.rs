@@ -38,7 +38,7 @@ fn every_notice() -> Vec<Notice> {
     notices.extend(Gone::ALL.map(Notice::Gone));
     notices.extend(Language::ALL.map(|language| Notice::Set(Setting::Language(language))));
     notices.extend([true, false].map(|on| Notice::Set(Setting::Quiet(on))));
-    let gbk = pigeon_text::Encoding::for_label("gbk").unwrap();
+    let gbk = pigeon_text::Charset::for_label("gbk").unwrap();
     notices.push(Notice::Set(Setting::Encoding(gbk)));
     notices.extend(LinkKind::ALL.map(|link| Notice::Said {
         position: 1,
@@ -65,7 +65,7 @@ fn every_reason() -> Vec<Reason> {
         Reason::Usage,
         Reason::Name(NameError::Empty),
         Reason::Name(NameError::Reserved(':')),
-        Reason::InUse,
+        Reason::InUse(Name::parse(b"dog").unwrap()),
         Reason::Unknown(detail()),
         Reason::Nobody(detail()),
         Reason::NoEncoding(detail()),

@@ -12,6 +12,9 @@ use super::rooms::Room;
 use super::state::Core;
 use crate::statistics::Dropped;
 
+/// What a private line may hold besides its text: the longest label, and words.
+const MAX_AROUND: usize = 512;
+
 /// Applies a command of a member, and answers it.
 ///
 /// # Errors
@@ -43,6 +46,7 @@ fn dropped(reason: &Reason) -> Option<Dropped> {
         Reason::TooManyRooms => Some(Dropped::TooManyRooms),
         Reason::RawRoom => Some(Dropped::RawRoom),
         Reason::Guesses => Some(Dropped::GuessLimited),
+        Reason::Kicked => Some(Dropped::Kicked),
         Reason::WrongPassword => Some(Dropped::NoPassword),
         Reason::TooLong { .. } | Reason::Wrapped => Some(Dropped::TextTooLong),
         _ => None,
@@ -151,6 +155,9 @@ fn whisper(
     let nobody = || Reason::Nobody(pigeon_proto::Detail::of(to.as_str().as_bytes()));
     let found = core.find(cx, to.as_str()).filter(|&to| core.room_of(to).is_some());
     let to = found.ok_or_else(nobody)?;
+    if !core.can_be_told(cx, to) {
+        return Err(Reason::RawRoom);
+    }
     let (from_label, to_label) = (core.label(cx, slot), core.label(cx, to));
     let text = Text::of(text).ok_or(Reason::Usage)?;
     let from = Notice::MsgFrom { name: from_label, text: text.clone() };
@@ -161,7 +168,14 @@ fn whisper(
             Language::ALL.map(|language| pigeon_proto::sentence::line(notice, language).len() + 1);
         sentences.into_iter().chain([notice.to_bytes().len()]).max().unwrap_or(0)
     };
-    if length(&from).max(length(&copy)) > pigeon_datagram::MAX_PAYLOAD_V4 {
+    // Nearly every text fits for certain, and then no line need be written to find out.
+    let may_fail = |notice: &Notice| match notice {
+        Notice::MsgFrom { text, .. } | Notice::MsgTo { text, .. } => {
+            text.as_str().len() + MAX_AROUND > pigeon_datagram::MAX_PAYLOAD_V4
+        }
+        _ => true,
+    };
+    if may_fail(&from) && length(&from).max(length(&copy)) > pigeon_datagram::MAX_PAYLOAD_V4 {
         return Err(Reason::Wrapped);
     }
     core.statistics_mut().messages += 1;

@@ -46,6 +46,12 @@ pub(crate) trait PlainMembers {
     /// Where it is.
     fn source(&self, slot: Slot) -> Source;
 
+    /// When it was last heard.
+    fn heard(&self, slot: Slot) -> Instant;
+
+    /// Whether its latest heartbeat was padded: it reads control lines, in whatever room.
+    fn is_padded(&self, slot: Slot) -> bool;
+
     /// The member that is at the address `label`.
     fn find(&self, label: &str) -> Option<Slot>;
 }

@@ -8,7 +8,7 @@
 //!
 //! - [`state`]: [`Core`] and what can happen to it. Its parts own what they hold: [`members`],
 //!   [`names`], [`grants`] (how a name comes back), [`rooms`], [`presence`] (who came and went,
-//!   gathered), [`bans`], [`per_address`], [`guesses`] at the password, [`rates`] of all together.
+//!   gathered), [`bans`], [`kicks`], [`per_address`], [`guesses`] at the password, [`rates`] of all together.
 //! - [`commands`]: what a member may ask for.
 //! - [`message`]: a message as data, and the batch between two drains.
 //! - [`input`] and [`output`]: what comes from links and what goes to them. [`id`]: who and where.
@@ -19,6 +19,7 @@ mod grants;
 mod guesses;
 pub(crate) mod id;
 pub(crate) mod input;
+mod kicks;
 pub(crate) mod members;
 pub(crate) mod message;
 mod names;
@@ -53,11 +54,11 @@ pub(crate) fn handle(
             core.say(cx, (Some(slot), caller), room, text, identity)
         }
         Input::Command(command) => {
-            core.is_person(slot);
+            core.is_person(cx, slot);
             commands::apply(core, cx, slot, command)
         }
         Input::Alive => {
-            core.is_person(slot);
+            core.is_person(cx, slot);
             Ok(())
         }
         Input::Leave => {

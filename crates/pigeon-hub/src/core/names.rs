@@ -1,56 +1,164 @@
 //! Who is called what. Most members of a large hub have no name, so names stand in tables of their
 //! own.
+//!
+//! A name has three keys: one by which commands look it up, and two that say what it looks like
+//! ([`Name::skeletons`]). Each key has one owner, so a name is free if none of its keys has another.
+//! A key is 64 bits of a keyed hash: nobody outside can choose names that collide, and a name costs
+//! the same however its look-alike is written.
 
 use ahash::RandomState;
 use hashbrown::HashMap;
+use pigeon_datagram::Instant;
+use pigeon_guard::Seal;
 use pigeon_proto::{Name, fold};
 
 use super::id::Slot;
+
+/// The first byte under the code of a folded name, and of its two skeletons.
+const KINDS: [u8; 3] = [4, 5, 6];
+
+/// The most bytes of a text that may be somebody's name: 32 characters, each of which may be written
+/// as four.
+const MAX_SOUGHT: usize = 512;
+
+/// What must differ between two names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keys([u64; 3]);
+
+impl Keys {
+    /// Whether the names of both are one name, but for capitals.
+    pub(crate) fn is_same_name(self, other: Keys) -> bool {
+        self.0[0] == other.0[0]
+    }
+}
 
 /// A member's name, and the number that its resume word was made for.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
     pub(crate) name: Name,
+    pub(crate) keys: Keys,
     pub(crate) grant: u32,
+    /// Since when its holder has it.
+    pub(crate) since: Instant,
 }
 
-/// All names in use. No two differ in capitals alone.
+/// Who owns a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The hub: the name of this number in [`Names::of_hub`].
+    Hub(usize),
+    /// A member.
+    Member(Slot),
+    /// A member that timed out. Its name waits for the resume word of this grant.
+    Absent(u32),
+}
+
+/// All names in use, and those kept for members that timed out.
 pub(crate) struct Names {
+    seal: Seal,
+    of_hub: Vec<Name>,
     by_slot: HashMap<Slot, Named, RandomState>,
-    by_name: HashMap<Box<str>, Slot, RandomState>,
+    owners: HashMap<u64, Owner, RandomState>,
 }
 
 impl Names {
-    pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
+    /// No names but the hub's own.
+    pub(crate) fn new(hash_keys: [u64; 4], seal: Seal, of_hub: Vec<Name>) -> Self {
         let [a, b, c, d] = hash_keys;
         let hasher = RandomState::with_seeds(a, b, c, d);
-        Names {
-            by_slot: HashMap::with_hasher(hasher.clone()),
-            by_name: HashMap::with_hasher(hasher),
+        let owners = HashMap::with_hasher(hasher.clone());
+        let mut names = Names { seal, of_hub, by_slot: HashMap::with_hasher(hasher), owners };
+        for number in 0..names.of_hub.len() {
+            let keys = names.keys(&names.of_hub[number]);
+            names.own(keys, Owner::Hub(number));
         }
+        names
+    }
+
+    /// The keys of a name.
+    pub(crate) fn keys(&self, name: &Name) -> Keys {
+        let [one, other] = name.skeletons();
+        let texts = [name.folded(), one, other];
+        Keys(std::array::from_fn(|n| self.key(n, &texts[n])))
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&Named> {
         self.by_slot.get(&slot)
     }
 
-    /// Who is called this, in capitals or not.
+    /// The hub's own name of this number.
+    pub(crate) fn of_hub(&self, number: usize) -> &Name {
+        &self.of_hub[number]
+    }
+
+    /// The member that is called this, in capitals or not.
     pub(crate) fn find(&self, name: &str) -> Option<Slot> {
-        self.by_name.get(&fold(name)).copied()
+        match self.owner(name)? {
+            Owner::Member(slot) => Some(slot),
+            Owner::Hub(_) | Owner::Absent(_) => None,
+        }
+    }
+
+    /// The grant of the absent member that is called this, in capitals or not.
+    pub(crate) fn find_absent(&self, name: &str) -> Option<u32> {
+        match self.owner(name)? {
+            Owner::Absent(grant) => Some(grant),
+            Owner::Hub(_) | Owner::Member(_) => None,
+        }
+    }
+
+    /// Who has a name of these keys, or one that looks like it. An owner may come more than once.
+    pub(crate) fn owners(&self, keys: Keys) -> impl Iterator<Item = Owner> + '_ {
+        keys.0.into_iter().filter_map(|key| self.owners.get(&key).copied())
     }
 
     /// Gives a member a name in place of the one it had. Nobody else may have it.
     pub(crate) fn set(&mut self, slot: Slot, named: Named) {
         self.remove(slot);
-        self.by_name.insert(named.name.folded(), slot);
+        self.own(named.keys, Owner::Member(slot));
         self.by_slot.insert(slot, named);
     }
 
     /// Takes a member's name away.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Named> {
         let named = self.by_slot.remove(&slot)?;
-        self.by_name.remove(&named.name.folded());
+        self.disown(named.keys, Owner::Member(slot));
         Some(named)
+    }
+
+    /// Keeps a name for the resume word of a grant. No member may have it.
+    pub(crate) fn keep(&mut self, keys: Keys, grant: u32) {
+        self.own(keys, Owner::Absent(grant));
+    }
+
+    /// Frees a name that was kept for the resume word of a grant, if it still is.
+    pub(crate) fn release(&mut self, keys: Keys, grant: u32) {
+        self.disown(keys, Owner::Absent(grant));
+    }
+
+    fn owner(&self, name: &str) -> Option<Owner> {
+        if name.len() > MAX_SOUGHT {
+            return None;
+        }
+        self.owners.get(&self.key(0, &fold(name))).copied()
+    }
+
+    fn key(&self, kind: usize, text: &str) -> u64 {
+        self.seal.code(KINDS[kind], text.as_bytes()).number()
+    }
+
+    fn own(&mut self, keys: Keys, owner: Owner) {
+        for key in keys.0 {
+            self.owners.insert(key, owner);
+        }
+    }
+
+    fn disown(&mut self, keys: Keys, owner: Owner) {
+        for key in keys.0 {
+            if self.owners.get(&key) == Some(&owner) {
+                self.owners.remove(&key);
+            }
+        }
     }
 }
 
@@ -58,21 +166,51 @@ impl Names {
 mod tests {
     use super::*;
 
-    fn named(text: &str) -> Named {
-        Named { name: Name::parse(text.as_bytes()).unwrap(), grant: 0 }
+    fn names() -> Names {
+        Names::new([0; 4], Seal::new([7; 16]), vec![Name::operator()])
+    }
+
+    fn named(names: &Names, text: &str) -> Named {
+        let name = Name::parse(text.as_bytes()).unwrap();
+        Named { keys: names.keys(&name), name, grant: 0, since: Instant::ORIGIN }
     }
 
     #[test]
     fn a_name_is_found_whatever_its_capitals_and_only_while_it_is_used() {
-        let mut names = Names::new([0; 4]);
+        let mut names = names();
         let [a, b] = [1, 2].map(Slot::new);
-        names.set(a, named("Zoë"));
-        assert_eq!(names.find("ZOË"), Some(a));
-        names.set(a, named("other"));
+        names.set(a, named(&names, "Zoë"));
+        assert_eq!(names.find("ZOE\u{308}"), Some(a));
+        names.set(a, named(&names, "other"));
         assert_eq!(names.find("zoë"), None);
-        names.set(b, named("zoë"));
+        names.set(b, named(&names, "zoë"));
         assert_eq!((names.find("Zoë"), names.find("OTHER")), (Some(b), Some(a)));
         assert_eq!(names.remove(b).unwrap().name.as_str(), "zoë");
         assert!(names.find("zoë").is_none() && names.get(b).is_none());
+        assert_eq!(names.owners.len(), 6, "three keys of `other` and of `hub`");
+    }
+
+    #[test]
+    fn what_looks_like_a_name_has_its_owner_and_is_not_found_by_it() {
+        let mut names = names();
+        let bob = Slot::new(1);
+        names.set(bob, named(&names, "bob"));
+        let owners = |names: &Names, text: &str| -> Vec<Owner> {
+            names.owners(named(names, text).keys).collect()
+        };
+        for like in ["b0b", "bоb", "ｂｏｂ"] {
+            assert!(owners(&names, like).contains(&Owner::Member(bob)), "{like}");
+            assert_eq!(names.find(like), None, "{like}");
+        }
+        assert_eq!(owners(&names, "bob1"), []);
+        assert!(owners(&names, "һub").contains(&Owner::Hub(0)));
+        assert_eq!(names.find("hub"), None);
+        names.remove(bob);
+        names.keep(named(&names, "bob").keys, 7);
+        assert_eq!((names.find("bob"), names.find_absent("BOB")), (None, Some(7)));
+        names.release(named(&names, "bob").keys, 8);
+        assert_eq!(names.find_absent("bob"), Some(7), "that was another grant");
+        names.release(named(&names, "bob").keys, 7);
+        assert_eq!(owners(&names, "bob"), []);
     }
 }

@@ -4,7 +4,7 @@
 //! next change, so that no link ever finds a member or a room that it has not heard of.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use ahash::RandomState;
@@ -18,19 +18,31 @@ use pigeon_proto::{
 use subtle::ConstantTimeEq;
 
 use super::bans::Bans;
-use super::grants::{self, Grants, Holder};
+use super::grants::{self, Gone, Grants, Holder};
 use super::guesses::Guesses;
 use super::id::{LinkId, MemberId, RoomId, Slot};
 use super::input::{Context, Source};
+use super::kicks::Kicks;
 use super::members::{Members, Trait};
 use super::message::{Batch, Caller, Identity, Message, Speaker, Speech};
-use super::names::{Named, Names};
+use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;
 use super::per_address::PerAddress;
 use super::rates::Buckets;
 use super::rooms::{Room, Rooms};
 use crate::config::{Config, PerOrigin};
 use crate::statistics::{Dropped, Left, Statistics};
+
+/// How long a member without padded heartbeats must be silent before another from its address may
+/// take its name: one heartbeat of 10 s is late.
+const DESERTED: Duration = Duration::from_secs(11);
+
+/// How long somebody must have had a name for it to be kept after a time-out.
+const KEPT_AFTER: Duration = Duration::from_secs(60);
+
+/// The most members from one IPv6 /64 of an open network, or as many as one address may have where
+/// that is more: a large school, and not all of the hub.
+const MAX_PER_NETWORK: usize = 4_096;
 
 /// A member of another link than the plain one, which has no table of its own here.
 struct Guest {
@@ -46,7 +58,12 @@ pub(crate) struct Core {
     grants: Grants,
     rooms: Rooms,
     per_address: PerAddress,
+    /// Members by IPv6 /64 of open networks.
+    per_network: PerAddress,
+    /// How many members come from beyond the open networks.
+    beyond: usize,
     bans: Bans,
+    kicks: Kicks,
     guesses: Guesses,
     /// What is left of the hub's own rates.
     rates: PerOrigin<Buckets>,
@@ -70,18 +87,23 @@ impl Core {
         config.max_members = config.max_members.min(1 << 30);
         let keys = config.hash_keys;
         let [a, b, c, d] = keys;
+        let seal = Seal::new(config.secret);
+        let of_hub = vec![config.name.clone(), Name::operator()];
         Core {
             members: Members::new(),
-            names: Names::new(keys),
+            names: Names::new(keys, seal.clone(), of_hub),
             grants: Grants::new(keys),
             rooms: Rooms::new(keys),
             per_address: PerAddress::new(keys),
+            per_network: PerAddress::new(keys),
+            beyond: 0,
             bans: Bans::default(),
+            kicks: Kicks::new(keys),
             guesses: Guesses::new(keys),
             rates: PerOrigin::default(),
             guests: HashMap::with_hasher(RandomState::with_seeds(b, c, d, a)),
             links: vec![LinkKind::Plain],
-            seal: Seal::new(config.secret),
+            seal,
             wall: WallClock::new(Duration::ZERO, Instant::ORIGIN),
             batch: Batch::default(),
             messages: 0,
@@ -193,11 +215,26 @@ impl Core {
         guest.unwrap_or_else(|| cx.plain.label(slot))
     }
 
+    /// Whether a member can be told something of the hub's own. In a raw room most get data alone.
+    pub(crate) fn can_be_told(&self, cx: &Context<'_>, slot: Slot) -> bool {
+        let is_in_raw = self.room_of(slot).is_some_and(Room::is_raw);
+        !is_in_raw || self.link(slot) != LinkId::PLAIN || cx.plain.is_padded(slot)
+    }
+
     /// Finds a member by its name, or by what its link calls it.
     pub(crate) fn find(&self, cx: &Context<'_>, who: &str) -> Option<Slot> {
-        let guest = || self.guests.iter().find(|(_, guest)| guest.label.as_str() == who);
-        let by_link = || cx.plain.find(who).or_else(|| guest().map(|(slot, _)| *slot));
-        self.names.find(who).or_else(by_link)
+        self.names.find(who).or_else(|| self.find_by_label(cx, who))
+    }
+
+    /// Finds a member by what its link calls it.
+    fn find_by_label(&self, cx: &Context<'_>, label: &str) -> Option<Slot> {
+        let guest = || self.guests.iter().find(|(_, guest)| guest.label.as_str() == label);
+        cx.plain.find(label).or_else(|| guest().map(|(slot, _)| *slot))
+    }
+
+    /// Whether the operator lately removed the member that a link calls this.
+    pub(crate) fn is_kicked(&self, now: Instant, label: impl FnOnce() -> Label) -> bool {
+        self.kicks.hold(now, label)
     }
 
     // Coming and going.
@@ -225,24 +262,21 @@ impl Core {
         source: Source,
         label: &dyn Fn() -> Label,
     ) -> Result<MemberId, Dropped> {
+        if self.kicks.hold(cx.now, label) {
+            return Err(Dropped::Kicked);
+        }
         let needs_password = self.config.password.is_some();
-        let counted = self.counted_as(source.ip);
-        if self.members.len() >= self.config.max_members {
-            return Err(Dropped::HubFull);
-        }
-        if let (Some(most), Some(ip)) = (self.config.max_per_address, counted)
-            && self.per_address.at(ip) >= most
-        {
-            return Err(Dropped::AddressFull);
-        }
+        self.check_address(source)?;
         if !needs_password {
             self.check_room(cx.home)?;
         }
+        // Last: for a newcomer that would be refused anyway nobody gives way.
+        if self.is_full_for(source.origin) {
+            return Err(Dropped::HubFull);
+        }
         let member = self.members.insert(link);
         let slot = member.slot();
-        if let Some(ip) = counted {
-            self.per_address.add(ip);
-        }
+        self.count_in(source);
         if link != LinkId::PLAIN {
             self.guests.insert(slot, Guest { label: label(), source });
         }
@@ -254,7 +288,6 @@ impl Core {
         } else {
             self.rooms.enter(&mut self.members, slot, cx.home);
             self.outputs.push_back(Output::Joined { member, room: Some(cx.home) });
-            self.note_joined(cx, member, cx.home, label);
         }
         Ok(member)
     }
@@ -268,27 +301,99 @@ impl Core {
             self.note_gone(cx, slot, room, reason.change());
         }
         let (label, language) = (self.link_label(cx, slot), self.language(slot));
+        let resumes = self.resumes(cx, slot);
         self.rooms.exit(&mut self.members, slot);
         let named = self.names.remove(slot);
         self.guests.remove(&slot);
         self.members.remove(slot);
-        if let Some(ip) = self.counted_as(source.ip) {
-            self.per_address.remove(ip);
-        }
+        self.count_out(source);
         self.statistics.count_left(reason);
         let name = named.as_ref().map(|named| named.name.clone());
         if let (Some(named), Some(room)) = (named, room_name) {
-            self.grants.leave(cx.now, named.grant, named.name, room);
-            self.statistics.names_given_up = self.grants.given_up;
+            let (since, ip) = (cx.now, source.ip.to_canonical());
+            let counted = self.config.sources.counted_as(ip);
+            let is_kept = reason == Left::TimedOut && since - named.since > KEPT_AFTER;
+            let label = label.clone();
+            let gone = Gone { named, room, since, ip, counted, label, resumes, is_kept };
+            self.part(gone, reason);
         }
         self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
     }
 
-    /// A member has shown that somebody may be reading.
-    pub(crate) fn is_person(&mut self, slot: Slot) {
-        if !self.members.has(slot, Trait::Person) {
-            self.members.set(slot, Trait::Person, true);
-            self.rooms.promote(&mut self.members, slot);
+    /// What becomes of the name of a member that left: who timed out or quit has a resume word, and
+    /// some names are kept from everybody else. A kick frees the name, and so does a move: its new
+    /// holder has it already, or is about to.
+    fn part(&mut self, gone: Gone, reason: Left) {
+        let (now, keys, grant) = (gone.since, gone.named.keys, gone.named.grant);
+        if matches!(reason, Left::Kicked | Left::Moved) {
+            self.grants.forget(grant);
+            return;
+        }
+        if gone.is_kept {
+            self.names.keep(keys, grant);
+        }
+        if let Some((keys, grant)) = self.grants.leave(gone) {
+            self.names.release(keys, grant);
+        }
+        self.give_up_names(now);
+    }
+
+    /// Gives up names that have waited too long, or that are too many.
+    fn give_up_names(&mut self, now: Instant) {
+        while let Some(gone) = self.grants.give_up(now) {
+            self.names.release(gone.named.keys, gone.named.grant);
+        }
+        self.statistics.names_given_up = self.grants.given_up;
+        self.statistics.names_freed = self.grants.freed;
+    }
+
+    /// Takes the name of a grant from its absent member.
+    fn take_from_absent(&mut self, grant: u32) -> Option<Gone> {
+        let gone = self.grants.forget(grant)?;
+        self.names.release(gone.named.keys, grant);
+        Some(gone)
+    }
+
+    /// Whether a member's client keeps its resume word and brings it: pigeon's own, which pads its
+    /// heartbeats, and those of other links.
+    fn resumes(&self, cx: &Context<'_>, slot: Slot) -> bool {
+        self.guests.contains_key(&slot) || cx.plain.is_padded(slot)
+    }
+
+    /// Removes a member for ten minutes, by its name or by what its link calls it. The name of one
+    /// that timed out is freed, and its word takes nothing back. False if there is none.
+    pub(crate) fn kick(&mut self, cx: &Context<'_>, who: &str) -> bool {
+        self.give_up_names(cx.now);
+        let absent = self.names.find_absent(who).and_then(|grant| self.take_from_absent(grant));
+        let (slot, label, grant) = match (absent, self.find(cx, who)) {
+            // It may be here again, and have no name yet.
+            (Some(gone), _) => {
+                let slot = self.find_by_label(cx, gone.label.as_str());
+                (slot, gone.label, Some(gone.named.grant))
+            }
+            (None, Some(slot)) => {
+                let grant = self.names.get(slot).map(|named| named.grant);
+                (Some(slot), self.link_label(cx, slot), grant)
+            }
+            (None, None) => return false,
+        };
+        if let Some(slot) = slot {
+            self.leave(cx, slot, Left::Kicked);
+        }
+        self.kicks.add(cx.now, label, grant);
+        self.statistics.kicks_forgotten = self.kicks.forgotten;
+        true
+    }
+
+    /// A member has shown that somebody may be reading: to its room, it comes now.
+    pub(crate) fn is_person(&mut self, cx: &Context<'_>, slot: Slot) {
+        if self.members.has(slot, Trait::Person) {
+            return;
+        }
+        self.members.set(slot, Trait::Person, true);
+        self.rooms.promote(&mut self.members, slot);
+        if let Some(room) = self.room_of(slot).map(Room::id) {
+            self.note_joined(cx, slot, room);
         }
     }
 
@@ -314,8 +419,7 @@ impl Core {
         self.rooms.enter(&mut self.members, slot, to);
         let member = self.members.id(slot);
         self.outputs.push_back(Output::Moved { member, from, to });
-        let label = self.link_label(cx, slot);
-        self.note_joined(cx, member, to, &|| label.clone());
+        self.note_joined(cx, slot, to);
         Ok(())
     }
 
@@ -350,6 +454,66 @@ impl Core {
         }
     }
 
+    /// Whether there is no place for a newcomer from there.
+    pub(crate) fn is_full_for(&self, origin: Origin) -> bool {
+        self.is_full() || origin == Origin::Beyond && self.is_at_bound_beyond()
+    }
+
+    /// Whether the hub has as many members as it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.members.len() >= self.config.max_members
+    }
+
+    /// Whether as many members come from beyond the open networks as may: three quarters of all. So
+    /// strangers never lock out those nearby.
+    pub(crate) fn is_at_bound_beyond(&self) -> bool {
+        let most = self.config.max_members;
+        self.beyond >= most - most / 4
+    }
+
+    /// Whether an address, and the network it is in, take one more member.
+    fn check_address(&self, source: Source) -> Result<(), Dropped> {
+        let Some(most) = self.config.max_per_address else { return Ok(()) };
+        let here = self.counted_as(source.ip).map_or(0, |ip| self.per_address.at(ip));
+        let network = self.network_of(source).map_or(0, |ip| self.per_network.at(ip));
+        match here >= most || network >= most.max(MAX_PER_NETWORK) {
+            true if self.counted_as(source.ip).is_some() => Err(Dropped::AddressFull),
+            _ => Ok(()),
+        }
+    }
+
+    fn count_in(&mut self, source: Source) {
+        self.beyond += usize::from(source.origin == Origin::Beyond);
+        if let Some(ip) = self.counted_as(source.ip) {
+            self.per_address.add(ip);
+        }
+        if let Some(ip) = self.network_of(source) {
+            self.per_network.add(ip);
+        }
+    }
+
+    fn count_out(&mut self, source: Source) {
+        self.beyond -= usize::from(source.origin == Origin::Beyond);
+        if let Some(ip) = self.counted_as(source.ip) {
+            self.per_address.remove(ip);
+        }
+        if let Some(ip) = self.network_of(source) {
+            self.per_network.remove(ip);
+        }
+    }
+
+    /// The IPv6 /64 of a member in an open network, where whoever has one address has them all just
+    /// as well. Elsewhere the /64 counts as one address.
+    fn network_of(&self, source: Source) -> Option<IpAddr> {
+        match source.ip {
+            IpAddr::V6(v6) if source.origin == Origin::Open => self
+                .config
+                .max_per_address
+                .map(|_| Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()),
+            _ => None,
+        }
+    }
+
     /// Under which address a member from this one is counted, if at all.
     fn counted_as(&self, ip: IpAddr) -> Option<IpAddr> {
         let config = &self.config;
@@ -363,29 +527,69 @@ impl Core {
     /// Gives a member a name. Returns the grant whose word takes it back.
     ///
     /// # Errors
-    /// Somebody else has it. The member keeps the one it had.
+    /// Somebody else has it, or one that looks like it. The member keeps the one it had.
     pub(crate) fn rename(
         &mut self,
         cx: &Context<'_>,
         slot: Slot,
         name: Name,
     ) -> Result<u32, Reason> {
-        let operators = [Name::operator().folded(), self.config.name.folded()];
-        if operators.contains(&name.folded()) {
-            return Err(Reason::InUse);
-        }
         if let Some(named) = self.names.get(slot).filter(|named| named.name == name) {
             return Ok(named.grant);
         }
-        if self.names.find(name.as_str()).is_some_and(|holder| holder != slot) {
-            return Err(Reason::InUse);
+        self.give_up_names(cx.now);
+        let keys = self.names.keys(&name);
+        let (mut since, mut deserter) = (cx.now, None);
+        for owner in self.names.owners(keys) {
+            if owner == Owner::Member(slot) {
+                since = self.names.get(slot).map_or(since, |named| named.since);
+            } else if deserter.is_none_or(|other| other == owner)
+                && self.is_deserted(cx, slot, keys, owner)
+            {
+                deserter = Some(owner);
+            } else {
+                return Err(self.holder_of(owner).map_or(Reason::Usage, Reason::InUse));
+            }
+        }
+        match deserter {
+            Some(Owner::Member(ghost)) => self.leave(cx, ghost, Left::Moved),
+            Some(Owner::Absent(grant)) => drop(self.take_from_absent(grant)),
+            Some(Owner::Hub(_)) | None => {}
         }
         if let Some(named) = self.names.get(slot) {
             self.grants.forget(named.grant);
         }
         let grant = self.grants.make(slot);
-        self.take_name(cx, slot, Named { name, grant });
+        self.take_name(cx, slot, Named { name, keys, grant, since });
         Ok(grant)
+    }
+
+    /// Whether the owner of a name has left it behind, for a member with the same IP address: a
+    /// script that was killed and started again. Names that only look alike are not the same.
+    fn is_deserted(&self, cx: &Context<'_>, by: Slot, keys: Keys, owner: Owner) -> bool {
+        let ip = self.source(cx, by).ip.to_canonical();
+        match owner {
+            Owner::Hub(_) => false,
+            Owner::Absent(grant) => self.grants.gone(grant).is_some_and(|gone| {
+                gone.named.keys.is_same_name(keys) && gone.ip == ip && !gone.resumes
+            }),
+            Owner::Member(slot) => {
+                let named = self.names.get(slot);
+                named.is_some_and(|named| named.keys.is_same_name(keys))
+                    && !self.resumes(cx, slot)
+                    && self.source(cx, slot).ip.to_canonical() == ip
+                    && cx.now - cx.plain.heard(slot) >= DESERTED
+            }
+        }
+    }
+
+    /// The name that an owner has.
+    fn holder_of(&self, owner: Owner) -> Option<Name> {
+        Some(match owner {
+            Owner::Hub(number) => self.names.of_hub(number).clone(),
+            Owner::Member(slot) => self.names.get(slot)?.name.clone(),
+            Owner::Absent(grant) => self.grants.gone(grant)?.named.name.clone(),
+        })
     }
 
     /// The word that takes back the name of a grant.
@@ -404,25 +608,33 @@ impl Core {
         word: &str,
     ) -> Result<(), Reason> {
         let grant = grants::grant(&self.seal, word.as_bytes()).ok_or(Reason::NotAWord)?;
+        if self.kicks.hold_for_word(cx.now, grant) {
+            let label = self.link_label(cx, slot);
+            self.leave(cx, slot, Left::Kicked);
+            self.kicks.follow(grant, label);
+            return Err(Reason::Kicked);
+        }
+        self.give_up_names(cx.now);
         let holder = self.grants.holder(cx.now, grant).cloned().ok_or(Reason::Expired)?;
-        let (name, room) = match holder {
+        let (named, room) = match holder {
             Holder::Here(holder) if holder == slot => return Ok(()),
             Holder::Here(holder) => {
                 let room = self.room_of(holder).map(|room| room.name().clone());
-                let name = self.name(holder).cloned();
-                let (Some(name), Some(room)) = (name, room) else { return Err(Reason::Expired) };
+                let named = self.names.get(holder).cloned();
+                let (Some(named), Some(room)) = (named, room) else { return Err(Reason::Expired) };
                 self.leave(cx, holder, Left::Moved);
-                (name, room)
+                (named, room)
             }
-            Holder::Gone { name, room, .. } => (name, room),
+            Holder::Gone(gone) => (gone.named, gone.room),
         };
-        if self.names.find(name.as_str()).is_some_and(|holder| holder != slot) {
-            return Err(Reason::Taken(name));
+        let own = [Owner::Member(slot), Owner::Absent(grant)];
+        if self.names.owners(named.keys).any(|owner| !own.contains(&owner)) {
+            return Err(Reason::Taken(named.name));
         }
         if let Some(before) = self.names.get(slot).map(|named| named.grant) {
             self.grants.forget(before);
         }
-        self.take_name(cx, slot, Named { name, grant });
+        self.take_name(cx, slot, named);
         self.grants.take(grant, slot);
         // A room that is full by now costs the room, not the name.
         let _ = self.move_to_named(cx, slot, room);
@@ -509,6 +721,11 @@ impl Core {
         }
         if !self.batch.fits(text.len()) {
             return Err(Dropped::BatchFull);
+        }
+        // There nothing stands before the text, and a control line is the hub's own word.
+        let is_raw = self.rooms.get(room).is_some_and(Room::is_raw);
+        if is_raw && pigeon_proto::is_control_line(text) {
+            return Err(Dropped::Reply);
         }
         let mut batch = std::mem::take(&mut self.batch);
         let speaker = self.speaker(slot, caller);
@@ -633,17 +850,19 @@ impl Core {
         self.bans.remove(net)
     }
 
-    fn note_joined(
-        &mut self,
-        cx: &Context<'_>,
-        member: MemberId,
-        room: RoomId,
-        label: &dyn Fn() -> Label,
-    ) {
-        self.rooms.note(room, |news| news.joined(cx.now, member, label));
+    /// News of a room. Programs that only send come and go without.
+    fn note_joined(&mut self, cx: &Context<'_>, slot: Slot, room: RoomId) {
+        if !self.members.has(slot, Trait::Person) {
+            return;
+        }
+        let (member, label) = (self.members.id(slot), self.link_label(cx, slot));
+        self.rooms.note(room, |news| news.joined(cx.now, member, || label));
     }
 
     fn note_gone(&mut self, cx: &Context<'_>, slot: Slot, room: RoomId, change: Change) {
+        if !self.members.has(slot, Trait::Person) {
+            return;
+        }
         let (member, label) = (self.members.id(slot), self.label(cx, slot));
         self.rooms.note(room, |news| news.gone(cx.now, member, label, change));
     }

@@ -1,32 +1,67 @@
-//! What a member has said lately and not yet worked off: two token buckets in eight bytes.
+//! What a member has said lately and not yet worked off: three token buckets in eight bytes.
 //!
 //! Every message is a debt of time, what it costs at the member's rate. Debts shrink with the clock
 //! and are bounded by one second, so a second's worth may come at once. The debt holds for the
 //! moment when the member was last heard, which stands in its record anyway: so it needs no time of
 //! its own, and 32 bits in units of 16 ns hold more than a minute.
+//!
+//! Messages take 26 bits of theirs, since none costs more than a second. The other six count answers
+//! to heartbeats: a heartbeat is not a message, but its answer is longer than the shortest of them.
 
 use std::time::Duration;
 
+use pigeon_datagram::Instant;
 use pigeon_guard::cost;
 
 use crate::config::Rate;
 
-/// Nanoseconds in a unit. The shortest cost of the default rates, 20 us, is 1,250 of them, and the
+/// Nanoseconds in a unit. The shortest cost of the default rates, 20 us, is 1,250 of them, a byte at
+/// 256 MiB a second a quarter of one (a datagram is rounded, and a message more), and the
 /// longest, a datagram of 64 KiB from beyond the open networks, a second.
 const UNIT: u128 = 16;
 
 /// How much may be owed before something more is said: one second.
 const BURST: u32 = units(Duration::from_secs(1));
 
-/// Debts of messages and of bytes, in units.
+/// How many answers to heartbeats a member may get at once, and a second. A client asks every ten
+/// seconds, and a few times when it begins.
+const MAX_ANSWERS: u32 = 8;
+
+/// The time in which one more may be given.
+const ANSWER: Duration = Duration::from_millis(1_000 / MAX_ANSWERS as u64);
+
+/// How many bits of `Debt::messages` are those of messages.
+const MESSAGES_BITS: u32 = 26;
+const MESSAGES: u32 = (1 << MESSAGES_BITS) - 1;
+const _: () = assert!(BURST <= MESSAGES && MAX_ANSWERS < 1 << (u32::BITS - MESSAGES_BITS));
+
+/// Debts of messages and of bytes, in units, and of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Debt {
+    /// Messages, and above them answers.
     messages: u32,
     bytes: u32,
 }
 
 impl Debt {
     pub(crate) const NONE: Debt = Debt { messages: 0, bytes: 0 };
+
+    /// Takes one answer to a heartbeat, or nothing where too many were given lately.
+    pub(crate) fn take_answer(&mut self) -> bool {
+        let may = self.messages >> MESSAGES_BITS < MAX_ANSWERS;
+        self.messages += u32::from(may) << MESSAGES_BITS;
+        may
+    }
+
+    /// Lets time pass. Answers are worked off at fixed times, so that nothing is lost to rounding
+    /// where little time passes between two looks.
+    pub(crate) fn pass(&mut self, from: Instant, to: Instant) {
+        self.work_off(to - from);
+        let tick = |time: Instant| (time - Instant::ORIGIN).as_nanos() / ANSWER.as_nanos();
+        let ticks = u32::try_from(tick(to).saturating_sub(tick(from))).unwrap_or(u32::MAX);
+        let answers = (self.messages >> MESSAGES_BITS).saturating_sub(ticks);
+        self.messages = answers << MESSAGES_BITS | self.messages & MESSAGES;
+    }
 
     /// Whether one more message of so many bytes is allowed, `elapsed` after the last look.
     pub(crate) fn allows(self, elapsed: Duration, rate: Rate, bytes: usize) -> bool {
@@ -40,24 +75,32 @@ impl Debt {
         let message = rate.messages.map_or(0, |most| units(cost(1, most.into())));
         let size = rate.bytes.map_or(0, |most| units(cost(bytes as u64, most)));
         let (Some(messages), Some(bytes)) =
-            (after(self.messages, message), after(self.bytes, size))
+            (after(self.messages & MESSAGES, message), after(self.bytes, size))
         else {
             return false;
         };
-        *self = Debt { messages, bytes };
+        let answers = self.messages & !MESSAGES;
+        *self = Debt { messages: answers | messages.min(MESSAGES), bytes };
         true
     }
 
     /// Lets time pass.
-    pub(crate) fn work_off(&mut self, elapsed: Duration) {
+    fn work_off(&mut self, elapsed: Duration) {
         let elapsed = units(elapsed);
-        self.messages = self.messages.saturating_sub(elapsed);
+        let messages = (self.messages & MESSAGES).saturating_sub(elapsed);
+        self.messages = self.messages & !MESSAGES | messages;
         self.bytes = self.bytes.saturating_sub(elapsed);
     }
 
-    /// Whether everything is worked off.
+    /// The time in which messages and bytes are worked off.
+    pub(crate) fn owed(self) -> Duration {
+        let units = (self.messages & MESSAGES).max(self.bytes);
+        Duration::from_nanos(u64::from(units) * UNIT as u64)
+    }
+
+    /// Whether all messages are worked off.
     pub(crate) fn is_none(self) -> bool {
-        self == Debt::NONE
+        self.messages & MESSAGES == 0 && self.bytes == 0
     }
 }
 
@@ -121,6 +164,28 @@ mod tests {
         assert!(debt.allows(Duration::ZERO, rate, 1) && debt.take(rate, 1));
         assert!(!debt.allows(Duration::from_millis(999), rate, 1));
         assert!(debt.allows(Duration::from_secs(1), rate, 1) && !debt.is_none());
+    }
+
+    #[test]
+    fn answers_are_bounded_apart_from_messages_however_often_one_looks() {
+        let rate = Rate { messages: Some(1), bytes: Some(1) };
+        for apart in [Duration::from_micros(7), Duration::from_millis(3), Duration::from_secs(1)] {
+            let (mut debt, mut now, mut answers) = (Debt::NONE, Instant::ORIGIN, 0);
+            let end = now + Duration::from_secs(10);
+            while now < end {
+                debt.take(rate, 1);
+                answers += u32::from(debt.take_answer());
+                debt.pass(now, now + apart);
+                now = now + apart;
+            }
+            let most = (MAX_ANSWERS + 10 * MAX_ANSWERS).min((10.0 / apart.as_secs_f64()) as u32);
+            assert!((most.saturating_sub(MAX_ANSWERS)..=most).contains(&answers), "{answers}");
+        }
+        let mut debt = Debt::NONE;
+        assert_eq!((0..100).filter(|_| debt.take_answer()).count(), MAX_ANSWERS as usize);
+        assert!(debt.is_none() && debt.take(rate, 1) && !debt.take(rate, 1));
+        debt.pass(Instant::ORIGIN, Instant::from_nanos(u64::MAX));
+        assert_eq!(debt, Debt::NONE);
     }
 
     #[test]

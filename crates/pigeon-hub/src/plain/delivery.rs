@@ -3,6 +3,7 @@
 
 use pigeon_datagram::{Instant, Transmit};
 use pigeon_proto::{Format, Language, Notice};
+use pigeon_text::Encoding;
 
 use super::echo::{Echoes, Suspect, Target};
 use super::farewell::Farewell;
@@ -77,6 +78,11 @@ impl Delivery {
             self.outgoing.reset_if_drained();
         }
         is_over
+    }
+
+    /// Whether a room takes a reader of this encoding, in a hub that is read in `own`.
+    pub(super) fn takes_encoding(&self, room: RoomId, encoding: Encoding, own: Encoding) -> bool {
+        self.runs.take_encoding(room, encoding, own)
     }
 
     /// A member that reads this style comes to a room.

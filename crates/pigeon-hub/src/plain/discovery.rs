@@ -43,13 +43,11 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
-    /// Takes a question; `chance` is any number that the asker cannot foresee.
-    pub(super) fn ask(
-        &mut self,
-        now: Instant,
-        chance: u64,
-        question: Question,
-    ) -> Result<(), Dropped> {
+    /// Whether a question is to be answered.
+    ///
+    /// # Errors
+    /// It was asked before, or too many wait.
+    pub(super) fn check(&self, question: &Question) -> Result<(), Dropped> {
         let known = |(from, nonce): &(SocketAddr, Box<str>)| {
             *from == question.to && *nonce == question.nonce
         };
@@ -59,13 +57,17 @@ impl Discovery {
         if self.pending.len() >= MAX_PENDING {
             return Err(Dropped::QuestionsFull);
         }
+        Ok(())
+    }
+
+    /// Takes a question that was checked; `chance` is any number that the asker cannot foresee.
+    pub(super) fn ask(&mut self, now: Instant, chance: u64, question: Question) {
         if self.known.len() >= MAX_NONCES {
             self.known.pop_front();
         }
         self.known.push_back((question.to, question.nonce.clone()));
         let wait = Duration::from_nanos(chance % SPREAD.as_nanos() as u64);
         self.pending.push(Question { due: now + wait, ..question });
-        Ok(())
     }
 
     /// When the next answer is due.
@@ -120,7 +122,9 @@ mod tests {
         let from = |n: u32| SocketAddr::from((n.to_be_bytes(), 9));
         let mut ask = |n: u32, nonce: &str| {
             let question = Question::new(&Received::new(from(n), &[b' '; 200]), nonce);
-            discovery.ask(Instant::ORIGIN, n.into(), question)
+            discovery.check(&question)?;
+            discovery.ask(Instant::ORIGIN, n.into(), question);
+            Ok(())
         };
         assert_eq!([ask(1, "a"), ask(2, "a"), ask(1, "b")], [Ok(()); 3]);
         assert_eq!(ask(1, "a"), Err(Dropped::AskedBefore));

@@ -20,13 +20,13 @@ impl Farewell {
     pub(super) fn begin(members: &Members, outbox: &mut Outbox) -> Farewell {
         let bye = outbox.append(|bytes| bytes.extend_from_slice(BYE));
         let gone = outbox.append(|bytes| Notice::Gone(Gone::Stopped).write(bytes));
-        Farewell { next: members.oldest(), bye, gone }
+        Farewell { next: members.first(), bye, gone }
     }
 
     /// The next member's goodbye. Raw members that never asked for the hub's word get none.
     pub(super) fn poll(&mut self, members: &Members) -> Option<Transmit> {
         while let Some(slot) = self.next {
-            self.next = members.newer(slot);
+            self.next = members.after(slot);
             let route = members.route(slot);
             if members.has(slot, Flag::Padded) {
                 return Some(route.transmit(self.gone.clone()));

@@ -4,13 +4,18 @@
 //! other, and a silent member costs 64 bytes in both, 4 in its room's roster and about 10 of hash
 //! table. Slots of members of other links stay vacant here.
 //!
-//! Liveness is a doubly linked list through the records, least recently heard first. Every member
+//! Liveness is doubly linked lists through the records, least recently heard first. Every member
 //! has the same time-out, so a member that is heard moves to the end and the head is always the
 //! next to expire: a heartbeat and an expiry cost the same with ten members and with a million. A
 //! binary heap would cost a logarithm for each heartbeat, and a sweep over all records would cost
 //! every tick for everyone who is not late.
+//!
+//! There is one list for members that were heard again after they joined, and one for each kind of
+//! network for those that were not. The latter give way to newcomers when the hub is full, and the
+//! one that has waited longest is at hand: a flood of forged senders pushes out itself.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
 
 use ahash::RandomState;
 use hashbrown::HashTable;
@@ -18,7 +23,7 @@ use hashbrown::hash_table::Entry;
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_guard::Origin;
 use pigeon_proto::{Format, Label};
-use pigeon_text::Encoding;
+use pigeon_text::{Charset, Encoding};
 
 use super::debt::Debt;
 use super::doors::Doors;
@@ -52,6 +57,7 @@ struct Record {
     door: u16,
     /// A bit for each [`Flag`], and above them how many echoes in a row it sent, in the raw format.
     flags: u8,
+    /// The index of the encoding that it is written in, and [`AUTO`].
     encoding: u8,
 }
 
@@ -81,10 +87,17 @@ pub(crate) enum Flag {
     Open = 4,
     /// It comes from elsewhere, and has proved its address.
     Beyond = 8,
+    /// It has been told that what it sends is not UTF-8.
+    Hinted = 16,
+    /// It was heard again after it had joined.
+    Again = 32,
 }
 
+/// The bit of a member's encoding that says that it is found out from what the member sends.
+const AUTO: u8 = 0x80;
+
 /// Where the flags end and the count of echoes begins.
-const ECHOES_SHIFT: u32 = 5;
+const ECHOES_SHIFT: u32 = 6;
 
 /// The most echoes in a row that are counted.
 const MAX_ECHOES: u8 = u8::MAX >> ECHOES_SHIFT;
@@ -133,14 +146,27 @@ impl Record {
     }
 }
 
+/// The ends of a liveness list.
+#[derive(Clone, Copy)]
+struct List {
+    oldest: u32,
+    newest: u32,
+}
+
+/// Members that were heard again after they had joined.
+const AGAIN: usize = 0;
+/// Members that were heard once, from here and from open networks.
+const ONCE: usize = 1;
+/// Members that were heard once, from elsewhere.
+const ONCE_BEYOND: usize = 2;
+
 /// The table of plain members.
 pub(crate) struct Members {
     hasher: RandomState,
     by_place: HashTable<u32>,
     /// In the core's slots.
     records: Vec<Record>,
-    oldest: u32,
-    newest: u32,
+    lists: [List; 3],
     locals: Locals,
     doors: Doors,
 }
@@ -153,8 +179,7 @@ impl Members {
         Members {
             by_place: HashTable::new(),
             records: Vec::new(),
-            oldest: NOBODY,
-            newest: NOBODY,
+            lists: [List { oldest: NOBODY, newest: NOBODY }; 3],
             locals: Locals::new(hasher.clone()),
             doors,
             hasher,
@@ -218,8 +243,17 @@ impl Members {
         self.record(slot).heard()
     }
 
+    /// What it is written in.
     pub(crate) fn encoding(&self, slot: Slot) -> Encoding {
-        Encoding::from_index(self.record(slot).encoding).unwrap_or(Encoding::UTF_8)
+        Encoding::from_index(self.record(slot).encoding & !AUTO).unwrap_or(Encoding::UTF_8)
+    }
+
+    /// What it chose to read and write.
+    pub(crate) fn charset(&self, slot: Slot) -> Charset {
+        match self.record(slot).encoding & AUTO {
+            0 => Charset::Fixed(self.encoding(slot)),
+            _ => Charset::Auto,
+        }
     }
 
     pub(crate) fn has(&self, slot: Slot, flag: Flag) -> bool {
@@ -237,18 +271,36 @@ impl Members {
 
     /// The member that has been silent longest.
     pub(crate) fn oldest(&self) -> Option<Slot> {
-        (self.oldest != NOBODY).then_some(Slot::new(self.oldest))
+        self.iter().next()
     }
 
-    /// The next member behind this one in the liveness list.
-    pub(crate) fn newer(&self, slot: Slot) -> Option<Slot> {
-        let newer = self.record(slot).newer;
-        (newer != NOBODY).then_some(Slot::new(newer))
+    /// The member that has waited longest of those that were heard once, from beyond the open networks
+    /// or from nearer.
+    pub(crate) fn heard_once(&self, beyond: bool) -> Option<Slot> {
+        taken(self.lists[if beyond { ONCE_BEYOND } else { ONCE }].oldest)
     }
 
     /// Every member, least recently heard first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        std::iter::successors(self.oldest(), |&slot| self.newer(slot))
+        let mut heads = self.lists.map(|list| taken(list.oldest));
+        std::iter::from_fn(move || {
+            let heard = |slot: &Option<Slot>| slot.map(|slot| self.heard(slot));
+            let oldest = heads.iter_mut().filter(|head| head.is_some()).min_by_key(|h| heard(h))?;
+            let slot = (*oldest)?;
+            *oldest = taken(self.record(slot).newer);
+            Some(slot)
+        })
+    }
+
+    /// The first member in an order that costs nothing to remember.
+    pub(crate) fn first(&self) -> Option<Slot> {
+        self.lists.iter().find_map(|list| taken(list.oldest))
+    }
+
+    /// The next in that order.
+    pub(crate) fn after(&self, slot: Slot) -> Option<Slot> {
+        let later = || self.lists[self.list_of(slot) + 1..].iter();
+        taken(self.record(slot).newer).or_else(|| later().find_map(|list| taken(list.oldest)))
     }
 
     /// Whether a member may say something of so many bytes now.
@@ -259,15 +311,26 @@ impl Members {
 
     // Changing.
 
-    /// Adds a member in the slot that the core gave it, heard now.
-    pub(crate) fn insert(&mut self, slot: Slot, door: SocketId, address: SocketAddr, now: Instant) {
+    /// Adds a member in the slot that the core gave it, heard now for the first time.
+    pub(crate) fn insert(
+        &mut self,
+        slot: Slot,
+        (door, address): (SocketId, SocketAddr),
+        origin: Origin,
+        now: Instant,
+    ) {
         let place = Place::new(door, address);
         if self.records.len() <= slot.index() {
             self.records.resize(slot.index() + 1, VACANT);
         }
         let Place { ip, scope, port, door } = place;
+        let flags = match origin {
+            Origin::Loopback => 0,
+            Origin::Open => Flag::Open as u8,
+            Origin::Beyond => Flag::Beyond as u8,
+        };
         let encoding = Encoding::UTF_8.index();
-        let record = Record { ip, scope, port, door, encoding, ..VACANT };
+        let record = Record { ip, scope, port, door, flags, encoding, ..VACANT };
         *self.record_mut(slot) = record;
         self.record_mut(slot).set_heard(now);
         let (records, hasher) = (&self.records, &self.hasher);
@@ -291,18 +354,27 @@ impl Members {
         *self.record_mut(slot) = VACANT;
     }
 
-    /// Notes that a member was heard, and which of the hub's addresses it spoke to.
+    /// Notes that a member was heard again, and which of the hub's addresses it spoke to.
     pub(crate) fn touch(&mut self, slot: Slot, now: Instant, local: Option<IpAddr>) {
-        if self.local(slot) != local {
-            self.speaks_to(slot, local);
-        }
+        self.speaks_to(slot, local);
         let record = self.record_mut(slot);
-        record.debt.work_off(now - record.heard());
+        record.debt.pass(record.heard(), now);
         record.set_heard(now);
-        if self.newest != slot.number() {
+        if self.lists[AGAIN].newest != slot.number() {
             self.unlink(slot);
+            self.set(slot, Flag::Again, true);
             self.link_newest(slot);
         }
+    }
+
+    /// The time in which a member works off what it has said, from when it was heard last.
+    pub(crate) fn owed(&self, slot: Slot) -> Duration {
+        self.record(slot).debt.owed()
+    }
+
+    /// Takes an answer to a heartbeat out of what a member that was just heard may get.
+    pub(crate) fn may_answer(&mut self, slot: Slot) -> bool {
+        self.record_mut(slot).debt.take_answer()
     }
 
     /// Takes a message of so many bytes out of the rate of a member that was just heard. Nothing is
@@ -322,8 +394,18 @@ impl Members {
         *flags = if on { *flags | flag as u8 } else { *flags & !(flag as u8) };
     }
 
-    pub(crate) fn set_encoding(&mut self, slot: Slot, encoding: Encoding) {
-        self.record_mut(slot).encoding = encoding.index();
+    /// A member reads and writes this from now on. What finds out its encoding writes UTF-8 until
+    /// then.
+    pub(crate) fn set_charset(&mut self, slot: Slot, charset: Charset) {
+        self.record_mut(slot).encoding = match charset {
+            Charset::Fixed(encoding) => encoding.index(),
+            Charset::Auto => Encoding::UTF_8.index() | AUTO,
+        };
+    }
+
+    /// A member whose encoding is found out has used this one.
+    pub(crate) fn set_used(&mut self, slot: Slot, encoding: Encoding) {
+        self.record_mut(slot).encoding = encoding.index() | AUTO;
     }
 
     /// Counts echoes in a row; anything else ends the row.
@@ -346,37 +428,55 @@ impl Members {
     }
 
     fn link_newest(&mut self, slot: Slot) {
-        let newest = self.newest;
+        let list = self.list_of(slot);
+        let newest = self.lists[list].newest;
         let record = self.record_mut(slot);
         record.older = newest;
         record.newer = NOBODY;
         match newest {
-            NOBODY => self.oldest = slot.number(),
+            NOBODY => self.lists[list].oldest = slot.number(),
             newest => self.record_mut(Slot::new(newest)).newer = slot.number(),
         }
-        self.newest = slot.number();
+        self.lists[list].newest = slot.number();
     }
 
     fn unlink(&mut self, slot: Slot) {
+        let list = self.list_of(slot);
         let Record { older, newer, .. } = *self.record(slot);
         match older {
-            NOBODY => self.oldest = newer,
+            NOBODY => self.lists[list].oldest = newer,
             older => self.record_mut(Slot::new(older)).newer = newer,
         }
         match newer {
-            NOBODY => self.newest = older,
+            NOBODY => self.lists[list].newest = older,
             newer => self.record_mut(Slot::new(newer)).older = older,
         }
     }
 
-    /// A member that speaks to one address more than can be counted is answered from the one
-    /// before, which it knows too.
-    fn speaks_to(&mut self, slot: Slot, local: Option<IpAddr>) {
+    /// In which list a member stands.
+    fn list_of(&self, slot: Slot) -> usize {
+        match (self.has(slot, Flag::Again), self.has(slot, Flag::Beyond)) {
+            (true, _) => AGAIN,
+            (false, false) => ONCE,
+            (false, true) => ONCE_BEYOND,
+        }
+    }
+
+    /// Notes which of the hub's addresses a member speaks to. One that speaks to one address more
+    /// than can be counted is answered from the one before, which it knows too.
+    pub(crate) fn speaks_to(&mut self, slot: Slot, local: Option<IpAddr>) {
+        if self.local(slot) == local {
+            return;
+        }
         if let Some(local) = self.locals.hold(local) {
             let before = std::mem::replace(&mut self.record_mut(slot).local, local);
             self.locals.release(before);
         }
     }
+}
+
+fn taken(slot: u32) -> Option<Slot> {
+    (slot != NOBODY).then_some(Slot::new(slot))
 }
 
 impl PlainMembers for Members {
@@ -388,6 +488,14 @@ impl PlainMembers for Members {
         Source { ip: self.address(slot).ip(), origin: self.origin(slot) }
     }
 
+    fn heard(&self, slot: Slot) -> Instant {
+        self.record(slot).heard()
+    }
+
+    fn is_padded(&self, slot: Slot) -> bool {
+        self.has(slot, Flag::Padded)
+    }
+
     /// Of members at several doors with one address, the one at the first.
     fn find(&self, label: &str) -> Option<Slot> {
         let address = label.parse().ok()?;
@@ -397,8 +505,6 @@ impl PlainMembers for Members {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const DOOR: SocketId = SocketId::FIRST;
@@ -417,7 +523,7 @@ mod tests {
 
     fn join(members: &mut Members, n: u32, now: Instant) -> Slot {
         let slot = Slot::new(n);
-        members.insert(slot, DOOR, address(n), now);
+        members.insert(slot, (DOOR, address(n)), Origin::Open, now);
         slot
     }
 
@@ -438,8 +544,8 @@ mod tests {
     fn one_address_at_two_doors_is_two_members() {
         let mut members = members();
         let second = SocketId::new(1);
-        members.insert(Slot::new(4), DOOR, address(1), at(0));
-        members.insert(Slot::new(7), second, address(1), at(0));
+        members.insert(Slot::new(4), (DOOR, address(1)), Origin::Open, at(0));
+        members.insert(Slot::new(7), (second, address(1)), Origin::Open, at(0));
         assert_eq!(members.find(DOOR, address(1)), Some(Slot::new(4)));
         assert_eq!(members.find(second, address(1)), Some(Slot::new(7)));
         assert_eq!(PlainMembers::find(&members, "10.0.0.1:5000"), Some(Slot::new(4)));
@@ -466,6 +572,54 @@ mod tests {
     }
 
     #[test]
+    fn those_heard_once_give_way_in_the_order_in_which_they_came() {
+        let mut members = members();
+        let beyond = |members: &mut Members, n: u32, now| {
+            members.insert(Slot::new(n), (DOOR, address(n)), Origin::Beyond, now);
+            Slot::new(n)
+        };
+        let near: Vec<_> = (0..3).map(|n| join(&mut members, n, at(n.into()))).collect();
+        let far: Vec<_> = (3..6).map(|n| beyond(&mut members, n, at(n.into()))).collect();
+        assert_eq!(members.heard_once(false), Some(near[0]));
+        assert_eq!(members.heard_once(true), Some(far[0]));
+        members.touch(near[0], at(6), None);
+        members.touch(far[0], at(7), None);
+        assert_eq!(members.heard_once(false), Some(near[1]));
+        assert_eq!(members.heard_once(true), Some(far[1]));
+        let order: Vec<_> = members.iter().collect();
+        assert_eq!(order, [near[1], near[2], far[1], far[2], near[0], far[0]]);
+        let mut all: Vec<_> =
+            std::iter::successors(members.first(), |&slot| members.after(slot)).collect();
+        all.sort();
+        assert_eq!(all, [near.clone(), far.clone()].concat());
+        members.remove(far[1]);
+        members.remove(far[2]);
+        assert_eq!(members.heard_once(true), None);
+        members.remove(near[1]);
+        members.touch(near[2], at(8), None);
+        assert_eq!(members.heard_once(false), None);
+        assert_eq!(members.oldest(), Some(near[0]));
+    }
+
+    #[test]
+    fn an_encoding_is_chosen_or_found_out() {
+        let mut members = members();
+        let slot = join(&mut members, 1, at(0));
+        for encoding in Encoding::all() {
+            members.set_charset(slot, Charset::Fixed(encoding));
+            assert_eq!(members.charset(slot), Charset::Fixed(encoding));
+            assert_eq!(members.encoding(slot), encoding);
+        }
+        members.set_charset(slot, Charset::Auto);
+        assert_eq!(members.encoding(slot), Encoding::UTF_8);
+        members.set_used(slot, Encoding::GB18030);
+        assert_eq!(
+            (members.charset(slot), members.encoding(slot)),
+            (Charset::Auto, Encoding::GB18030)
+        );
+    }
+
+    #[test]
     fn slots_survive_any_order_of_leaving() {
         let mut members = members();
         for n in 0..100 {
@@ -488,11 +642,11 @@ mod tests {
             [true, true, false, true].map(|echo| members.count_echo(slot, echo)),
             [1, 2, 0, 1]
         );
-        members.set(slot, Flag::Beyond, true);
+        members.set(slot, Flag::Hinted, true);
         assert!((0..300).map(|_| members.count_echo(slot, true)).max() == Some(MAX_ECHOES));
-        assert!(members.has(slot, Flag::Beyond) && members.count_echo(slot, true) >= 3);
-        assert!(!members.has(slot, Flag::Padded) && !members.has(slot, Flag::Open));
+        assert!(members.has(slot, Flag::Hinted) && members.count_echo(slot, true) >= 3);
+        assert!(!members.has(slot, Flag::Padded) && !members.has(slot, Flag::Again));
         assert_eq!(members.count_echo(slot, false), 0);
-        assert!(members.has(slot, Flag::Beyond));
+        assert!(members.has(slot, Flag::Hinted));
     }
 }

@@ -15,7 +15,7 @@
 //! - `delivery`: everything on its way out. In it `runs` and `run`: the messages of one batch and
 //!   the trains that carry them; `render` and `renderer`: what they look like; `lines` and
 //!   `outgoing`: what the hub says of its own, and to whom; `farewell`: the last of it.
-//! - `discovery`: hubs that are looked for.
+//! - `discovery`: hubs that are looked for. `strangers`: how often those get a line who are not members.
 
 mod debt;
 mod delivery;
@@ -31,17 +31,18 @@ mod render;
 mod renderer;
 mod run;
 mod runs;
+mod strangers;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Received, SocketId, Transmit};
 use pigeon_guard::{Code, Origin};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
     BYE, Command, Format, Incoming, Label, Nonce, Notice, Prove, Reason, Refusal, Secret, Setting,
-    Subject,
+    Subject, Verb,
 };
-use pigeon_text::Encoding;
+use pigeon_text::{Charset, Encoding};
 
 use self::delivery::Delivery;
 use self::discovery::{Discovery, Question};
@@ -50,6 +51,7 @@ use self::echo::Suspect;
 use self::members::{Flag, Members};
 use self::outgoing::Route;
 use self::run::Style;
+use self::strangers::Strangers;
 use crate::core;
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Context, Input, Source};
@@ -79,6 +81,7 @@ pub(crate) struct Plain {
     members: Members,
     delivery: Delivery,
     discovery: Discovery,
+    strangers: Strangers,
     /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
     decoded: String,
     /// The answer to a heartbeat, likewise.
@@ -93,6 +96,8 @@ struct Datagram<'a, 'b> {
     datagram: &'a Received<'b>,
     /// Of the door it came in by.
     format: Format,
+    /// In which encoding it shows its sender to write, where that is found out.
+    used: Option<Encoding>,
 }
 
 impl Plain {
@@ -103,6 +108,7 @@ impl Plain {
             members: Members::new(keys, doors),
             delivery: Delivery::new(keys),
             discovery: Discovery::default(),
+            strangers: Strangers::new(keys),
             decoded: String::new(),
             answer: Vec::new(),
         }
@@ -170,7 +176,7 @@ impl Plain {
             Incoming::Reply => return Err(Dropped::Reply),
             Incoming::Prove(prove) => return self.prove(core, now, datagram, member, prove),
             Incoming::Discover(discover) => {
-                return self.discover(core, now, datagram, discover.nonce);
+                return self.discover(core, now, datagram, member, discover.nonce);
             }
             Incoming::Quit if member.is_none() => return Err(Dropped::NotMember),
             Incoming::Message(_) | Incoming::Command(_) => {
@@ -178,19 +184,39 @@ impl Plain {
             }
             Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
         }
-        let mut cx = Datagram { core, events, now, datagram, format };
-        match member.map_or(Encoding::UTF_8, |slot| self.members.encoding(slot)) {
-            Encoding::UTF_8 => self.apply(&mut cx, member, datagram.payload, incoming),
-            encoding => {
-                let mut text = std::mem::take(&mut self.decoded);
-                text.clear();
-                encoding.decode_to(datagram.payload, &mut text);
-                let incoming = Incoming::parse(format, text.as_bytes());
-                let outcome = self.apply(&mut cx, member, text.as_bytes(), incoming);
-                self.decoded = text;
-                outcome
+        let own = core.config().charset(format);
+        let charset = member.map_or(own, |slot| self.members.charset(slot));
+        let encoding = match charset {
+            // What is too long for a message in any encoding is refused as it is.
+            _ if is_too_long(datagram.payload, core.config().most_text(format)) => Encoding::UTF_8,
+            _ if matches!(incoming, Incoming::Command(line) if Command::is_too_long(line)) => {
+                Encoding::UTF_8
             }
+            Charset::Fixed(encoding) => encoding,
+            Charset::Auto if std::str::from_utf8(datagram.payload).is_ok() => Encoding::UTF_8,
+            Charset::Auto => Encoding::GB18030,
+        };
+        // ASCII is the same in both.
+        let tells = charset == Charset::Auto && !datagram.payload.is_ascii();
+        let used = tells.then_some(encoding);
+        let mut cx = Datagram { core, events, now, datagram, format, used };
+        if encoding == Encoding::UTF_8 {
+            return self.apply(&mut cx, member, datagram.payload, incoming);
         }
+        let mut text = std::mem::take(&mut self.decoded);
+        text.clear();
+        // What stands around it means nothing, and padding need not be decoded. Everything but text
+        // is ASCII.
+        let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
+        let read = if is_text { datagram.payload.trim_ascii() } else { &[] };
+        if !encoding.decode_to(read, &mut text) {
+            // What is not text tells nothing.
+            cx.used = None;
+        }
+        let incoming = if is_text { Incoming::parse(format, text.as_bytes()) } else { incoming };
+        let outcome = self.apply(&mut cx, member, text.as_bytes(), incoming);
+        self.decoded = text;
+        outcome
     }
 
     /// Rejects over-limit datagrams before they are decoded or compared with what was sent.
@@ -210,14 +236,13 @@ impl Plain {
             self.members.touch(slot, now, datagram.local);
             return Err(self.warn(core, slot, Dropped::RateLimited));
         }
-        if self.members.encoding(slot) == Encoding::UTF_8 {
+        if self.members.charset(slot) == Charset::default() {
             return Ok(());
         }
-        // Text may shrink by half in UTF-8, from the four bytes of a character in GB18030.
-        let text = datagram.payload.trim_ascii().len();
-        if text / 2 > core.config().most_text(self.members.format(slot)) {
+        if is_too_long(datagram.payload, core.config().most_text(self.members.format(slot))) {
             self.members.touch(slot, now, datagram.local);
             self.spend(core, slot, now, length)?;
+            let text = datagram.payload.trim_ascii().len();
             return Err(self.not_sent(core, slot, Dropped::TextTooLong, text));
         }
         Ok(())
@@ -236,33 +261,64 @@ impl Plain {
             self.stop_echo(cx, member, payload)?;
         }
         let slot = match member {
-            Some(slot) => slot,
+            Some(slot) => {
+                self.members.touch(slot, now, cx.datagram.local);
+                slot
+            }
             None => {
                 self.may_join(cx.core, now, cx.datagram)?;
                 self.join(cx.core, now, cx.datagram)?
             }
         };
-        self.members.touch(slot, now, cx.datagram.local);
+        if let Some(used) = cx.used {
+            self.write_in(cx.core, slot, used);
+        }
         let length = cx.datagram.payload.len();
+        let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
+        let outcome = self.apply_to(cx, slot, incoming, length);
+        if outcome.is_ok() && is_text {
+            self.hint(cx.core, slot, payload);
+        }
+        outcome
+    }
+
+    /// Applies a datagram of `length` bytes from a member, in UTF-8.
+    fn apply_to(
+        &mut self,
+        cx: &mut Datagram<'_, '_>,
+        slot: Slot,
+        incoming: Incoming<'_>,
+        length: usize,
+    ) -> Result<(), Dropped> {
+        let now = cx.now;
         match incoming {
             Incoming::Quit => self.hand_over(cx.core, now, slot, Input::Leave),
             Incoming::Heartbeat { padded } => {
                 cx.core.statistics_mut().heartbeats += 1;
                 self.members.set(slot, Flag::Padded, padded);
-                if padded {
-                    self.spend(cx.core, slot, now, length)?;
+                // First, for it may change the roster whose version the answer carries.
+                self.hand_over(cx.core, now, slot, Input::Alive)?;
+                // A heartbeat is not a message, but answers cost bytes.
+                let is_answered = padded && self.members.may_answer(slot);
+                if is_answered {
                     self.answer_heartbeat(cx.core, slot, length);
                 }
-                self.hand_over(cx.core, now, slot, Input::Alive)
+                if is_answered == padded { Ok(()) } else { Err(Dropped::HeartbeatUnanswered) }
             }
             Incoming::Command(line) => {
                 self.spend(cx.core, slot, now, length)?;
                 cx.core.statistics_mut().commands += 1;
                 match Command::parse(line) {
+                    Ok(Command::Encoding(charset)) if !self.may_read(cx.core, slot, charset) => {
+                        let (to, verb) = (cx.core.id(slot), Verb::Encoding);
+                        cx.core.refuse(to, Subject::Command(verb), Reason::TooManyEncodings);
+                        Err(Dropped::EncodingsFull)
+                    }
                     Ok(command) => self.hand_over(cx.core, now, slot, Input::Command(command)),
                     Err(refusal) => {
                         // Somebody has typed it, right or wrong.
-                        cx.core.is_person(slot);
+                        let at = self.context_at(now, cx.datagram.socket);
+                        cx.core.is_person(&at, slot);
                         let to = cx.core.id(slot);
                         cx.core.reply(to, Notice::Refused(refusal));
                         Ok(())
@@ -364,13 +420,17 @@ impl Plain {
 
     // Joining.
 
-    /// Asks a sender to prove its address, if it must.
+    /// Whether a sender may become a member. Asks it to prove its address, if it must.
     fn may_join(
         &mut self,
         core: &mut Core,
         now: Instant,
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
+        if core.is_kicked(now, || label_of(datagram.from)) {
+            self.refuse(core, now, datagram, Dropped::Kicked);
+            return Err(Dropped::Kicked);
+        }
         match core.config().sources.origin(datagram.from.ip()) {
             Origin::Beyond => {
                 self.ask_for_proof(core, now, datagram);
@@ -380,15 +440,23 @@ impl Plain {
         }
     }
 
-    /// `/prove TOKEN`: nothing is remembered of whoever is asked.
+    /// `/prove TOKEN`: nothing is remembered of whoever is asked but when.
     fn ask_for_proof(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>) {
-        if datagram.payload.len() < PROVABLE {
+        if datagram.payload.len() < PROVABLE || !self.may_be_told(core, now, datagram.from) {
             return;
         }
         core.statistics_mut().proofs_asked += 1;
         let proof = core.seal().proof(now, datagram.from, &proved_of(datagram.socket)).letters();
         let route = Route::back(datagram);
         self.send(core, route, |bytes| Prove { token: &proof }.write(bytes));
+    }
+
+    /// Whether a line may go to an address that is not a member.
+    fn may_be_told(&mut self, core: &mut Core, now: Instant, to: SocketAddr) -> bool {
+        let counted_as = core.config().sources.counted_as(to.ip());
+        let may = self.strangers.take(now, to, counted_as);
+        core.statistics_mut().lines_withheld += u64::from(!may);
+        may
     }
 
     /// Somebody sends back what it was asked to prove itself with.
@@ -405,11 +473,10 @@ impl Plain {
         if !core.seal().proofs(now, datagram.from, &about).any(is_proof) {
             return Err(Dropped::BadProof);
         }
-        let slot = match member {
-            Some(slot) => slot,
-            None => self.join(core, now, datagram)?,
-        };
-        self.members.touch(slot, now, datagram.local);
+        match member {
+            Some(slot) => self.members.touch(slot, now, datagram.local),
+            None => drop(self.join(core, now, datagram)?),
+        }
         Ok(())
     }
 
@@ -421,28 +488,54 @@ impl Plain {
         datagram: &Received<'_>,
     ) -> Result<Slot, Dropped> {
         let (from, origin) = (datagram.from, core.config().sources.origin(datagram.from.ip()));
+        if !self.strangers.may_come(now, from) {
+            return Err(Dropped::RateLimited);
+        }
         let outcome = match self.members.can_answer_from(datagram.local) {
             true => {
                 let cx = self.context_at(now, datagram.socket);
                 let source = Source { ip: from.ip(), origin };
-                core.join(&cx, LinkId::PLAIN, source, &|| Label::from(from))
+                core.join(&cx, LinkId::PLAIN, source, &|| label_of(from))
             }
             false => Err(Dropped::LocalsFull),
         };
-        let slot = outcome.inspect_err(|&reason| self.refuse(core, now, datagram, reason))?.slot();
-        self.members.insert(slot, datagram.socket, from, now);
-        match origin {
-            Origin::Loopback => {}
-            Origin::Open => self.members.set(slot, Flag::Open, true),
-            Origin::Beyond => self.members.set(slot, Flag::Beyond, true),
+        if let Err(reason) = outcome
+            && (reason != Dropped::HubFull || self.gives_way(core, origin).is_none())
+        {
+            self.refuse(core, now, datagram, reason);
         }
-        self.members.touch(slot, now, datagram.local);
+        let slot = outcome?.slot();
+        self.members.insert(slot, (datagram.socket, from), origin, now);
+        self.members.speaks_to(slot, datagram.local);
+        self.members.set_charset(slot, core.config().charset(self.members.format(slot)));
         Ok(slot)
+    }
+
+    /// Removes the member that gives way to a newcomer from there, which was refused because the hub
+    /// is full. False if there is none. The core's outputs must be taken before the newcomer tries
+    /// again, because it may get the same slot.
+    pub(crate) fn displace(&mut self, core: &mut Core, now: Instant, origin: Origin) -> bool {
+        let Some(slot) = self.gives_way(core, origin) else { return false };
+        core.leave(&self.context_at(now, self.members.socket(slot)), slot, Left::Displaced);
+        true
+    }
+
+    /// Who that is: the member that waits longest of those that were heard once. It may be forged, and
+    /// if not, its next datagram makes it a member again.
+    fn gives_way(&self, core: &Core, newcomer: Origin) -> Option<Slot> {
+        let (near, beyond) = (|| self.members.heard_once(false), || self.members.heard_once(true));
+        match newcomer {
+            _ if !core.is_full_for(newcomer) => None,
+            // Where those from beyond are at their bound, only one of them makes a place.
+            Origin::Beyond => beyond().or_else(|| near().filter(|_| !core.is_at_bound_beyond())),
+            Origin::Loopback | Origin::Open => near().or_else(beyond),
+        }
     }
 
     /// Says to a sender why it is not a member: in one line never longer than what it sent.
     fn refuse(&mut self, core: &mut Core, now: Instant, datagram: &Received<'_>, reason: Dropped) {
         let why = match reason {
+            Dropped::Kicked => Reason::Kicked,
             Dropped::HubFull => Reason::HubFull,
             Dropped::RoomFull => Reason::RoomFull,
             Dropped::LocalsFull => Reason::TooManyAddresses,
@@ -453,14 +546,70 @@ impl Plain {
         let line = match Incoming::parse(format, datagram.payload) {
             Incoming::Heartbeat { padded: true } => notice.to_bytes(),
             _ => match lines::line(&notice, core.config().language, format) {
-                Some(line) => line.into_bytes(),
+                Some(line) => self.in_own_encoding(core, &line, format),
                 None => return,
             },
         };
-        if line.len() <= datagram.payload.len() {
+        if line.len() <= datagram.payload.len() && self.may_be_told(core, now, datagram.from) {
             // Two full hubs would refuse each other's refusals for ever.
             let route = Route::back(datagram);
             self.delivery.send_line(core.statistics_mut(), now, route, &line);
+        }
+    }
+
+    /// A line in what those read here who have chosen nothing.
+    fn in_own_encoding(&self, core: &Core, line: &str, format: Format) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let encoding = written(core.config().charset(format));
+        render::encode(encoding, line, core.config().language, &mut bytes);
+        bytes
+    }
+
+    // Encodings.
+
+    /// Whether a member may read and write this in the room that it is in.
+    fn may_read(&self, core: &Core, slot: Slot, charset: Charset) -> bool {
+        let room = core.room_of(slot).map(Room::id);
+        room.is_none_or(|room| self.has_encoding(core, room, written(charset)))
+    }
+
+    /// Whether a room takes a reader of this encoding.
+    fn has_encoding(&self, core: &Core, room: RoomId, encoding: Encoding) -> bool {
+        self.delivery.takes_encoding(room, encoding, written(core.config().encoding))
+    }
+
+    /// A member whose encoding is found out has used this one, and gets it from now on.
+    fn write_in(&mut self, core: &Core, slot: Slot, used: Encoding) {
+        if self.members.charset(slot) == Charset::Auto && self.members.encoding(slot) != used {
+            let before = self.members.style(slot);
+            self.members.set_used(slot, used);
+            self.change(core, slot, before);
+        }
+    }
+
+    /// A member comes to a room. Where the room takes no further encoding, it reads what the hub
+    /// does from now on, and is told.
+    fn enter(&mut self, core: &mut Core, now: Instant, slot: Slot, room: RoomId) {
+        if !self.has_encoding(core, room, self.members.encoding(slot)) {
+            let own = core.config().charset(self.members.format(slot));
+            self.members.set_charset(slot, own);
+            let what = Subject::Command(Verb::Encoding);
+            let refused = Refusal::new(what, Reason::TooManyEncodings);
+            self.tell(core, now, slot, &Notice::Refused(refused));
+            self.tell(core, now, slot, &Notice::Set(Setting::Encoding(own)));
+            core.statistics_mut().count_dropped(Dropped::EncodingsFull);
+        }
+        self.delivery.enter(room, core.id(slot), self.members.style(slot));
+    }
+
+    /// Says to a member once that what it sends is not UTF-8, if that is what it is read in.
+    fn hint(&mut self, core: &mut Core, slot: Slot, payload: &[u8]) {
+        let concerns = self.members.format(slot) != Format::Raw
+            && self.members.charset(slot) == Charset::default()
+            && !self.members.has(slot, Flag::Hinted);
+        if concerns && std::str::from_utf8(payload).is_err() {
+            self.members.set(slot, Flag::Hinted, true);
+            core.reply(core.id(slot), Notice::NotUtf8);
         }
     }
 
@@ -534,7 +683,7 @@ impl Plain {
         match output {
             Output::Joined { member, room } => {
                 if let (Some(slot), Some(room)) = (self.own(core, *member), *room) {
-                    self.delivery.enter(room, *member, self.members.style(slot));
+                    self.enter(core, now, slot, room);
                 }
             }
             Output::Moved { member, from, to } => {
@@ -544,7 +693,7 @@ impl Plain {
                     self.delivery.deliver_now(core, &self.members, from, *member);
                     self.delivery.exit(from, style);
                 }
-                self.delivery.enter(*to, *member, style);
+                self.enter(core, now, slot, *to);
             }
             Output::Left { member, language, room, reason, .. } => {
                 let slot = member.slot();
@@ -559,14 +708,18 @@ impl Plain {
                 if let Some(room) = *room {
                     self.delivery.exit(room, self.members.style(slot));
                 }
+                let (place, owed) = (self.members.address(slot), self.members.owed(slot));
+                self.strangers.leaves(self.members.heard(slot), place, owed);
                 self.members.remove(slot);
             }
             Output::Renamed { .. } => {}
             Output::Message { room, number } => self.delivery.push(core, *room, *number),
             Output::Reply { to, notice } => {
                 let Some(slot) = self.own(core, *to) else { return };
-                if let Notice::Set(Setting::Encoding(encoding)) = notice {
-                    self.read(core, slot, *encoding);
+                if let Notice::Set(Setting::Encoding(charset)) = notice {
+                    let before = self.members.style(slot);
+                    self.members.set_charset(slot, *charset);
+                    self.change(core, slot, before);
                 }
                 self.tell(core, now, slot, notice);
             }
@@ -581,10 +734,8 @@ impl Plain {
         core.find_id(member).filter(|&slot| self.members.has_slot(slot))
     }
 
-    /// A member reads another encoding from now on.
-    fn read(&mut self, core: &Core, slot: Slot, encoding: Encoding) {
-        let before = self.members.style(slot);
-        self.members.set_encoding(slot, encoding);
+    /// A member reads another style than before.
+    fn change(&mut self, core: &Core, slot: Slot, before: Style) {
         if let Some(room) = core.room_of(slot).map(Room::id) {
             self.delivery.change(room, before, self.members.style(slot));
         }
@@ -617,16 +768,23 @@ impl Plain {
     /// Takes a question for hubs, to be answered a little later.
     fn discover(
         &mut self,
-        core: &Core,
+        core: &mut Core,
         now: Instant,
         datagram: &Received<'_>,
+        member: Option<Slot>,
         nonce: Nonce<'_>,
     ) -> Result<(), Dropped> {
         if core.config().discovery.is_none() {
             return Ok(());
         }
+        let question = Question::new(datagram, nonce.as_str());
+        self.discovery.check(&question)?;
+        if member.is_none() && !self.may_be_told(core, now, datagram.from) {
+            return Err(Dropped::QuestionsFull);
+        }
         let chance = core.seal().code(CHANCE, nonce.as_str().as_bytes()).number();
-        self.discovery.ask(now, chance, Question::new(datagram, nonce.as_str()))
+        self.discovery.ask(now, chance, question);
+        Ok(())
     }
 
     /// Answers the questions that have waited long enough.
@@ -648,12 +806,8 @@ impl Plain {
     /// Drops those who were silent for too long, and answers questions that are due.
     pub(crate) fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
         let timeout = core.config().timeout;
-        let mut next = self.members.oldest();
-        for _ in 0..MAX_TIMEOUTS_A_CALL {
-            let Some(slot) = next.filter(|&slot| self.members.heard(slot) + timeout <= now) else {
-                break;
-            };
-            next = self.members.newer(slot);
+        let is_late = |slot: &Slot| self.members.heard(*slot) + timeout <= now;
+        for slot in self.members.iter().take_while(is_late).take(MAX_TIMEOUTS_A_CALL) {
             let cx = self.context_at(now, self.members.socket(slot));
             core.leave(&cx, slot, Left::TimedOut);
         }
@@ -685,6 +839,28 @@ impl Plain {
     }
 }
 
+/// What this link calls a member at an address.
+fn label_of(address: SocketAddr) -> Label {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => Label::from(SocketAddr::from((v4, address.port()))),
+        IpAddr::V6(_) => Label::from(address),
+    }
+}
+
+/// Whether a text is too long for a message in any encoding: it may shrink by half in UTF-8, from the
+/// four bytes of a character in GB18030.
+fn is_too_long(payload: &[u8], most: usize) -> bool {
+    payload.len() / 2 > most && payload.trim_ascii().len() / 2 > most
+}
+
+/// What those are written in at first who read this.
+fn written(charset: Charset) -> Encoding {
+    match charset {
+        Charset::Auto => Encoding::UTF_8,
+        Charset::Fixed(encoding) => encoding,
+    }
+}
+
 /// What a proof is about besides the address: the door, of which each has members of its own.
 fn proved_of(socket: SocketId) -> [u8; 2] {
     socket.number().to_be_bytes()
@@ -696,4 +872,52 @@ fn proved_of(socket: SocketId) -> [u8; 2] {
 fn is_farewell(format: Format, payload: &[u8]) -> bool {
     let text = payload.trim_ascii();
     text.eq_ignore_ascii_case(BYE) || (format != Format::Raw && text.starts_with(b"* "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// What costs the hub more than a copy is decoding, and no datagram makes it decode more than a
+    /// message may hold.
+    #[test]
+    fn what_is_refused_for_its_length_is_not_decoded() {
+        for label in ["gbk", "shift_jis", "latin1", "auto"] {
+            let mut core = Core::new(Config {
+                encoding: Charset::for_label(label).unwrap(),
+                rate: Default::default(),
+                ..Config::default()
+            });
+            let (mut plain, mut events) = (Plain::new(&mut core), Events::default());
+            let mut decoded = |payload: &[u8]| {
+                plain.decoded.clear();
+                let received = Received::new("127.0.0.1:7".parse().unwrap(), payload);
+                // Refused or not.
+                let _ = plain.receive(&mut core, &mut events, Instant::ORIGIN, &received);
+                while let Some(output) = core.poll_output() {
+                    plain.take(&mut core, Instant::ORIGIN, &output);
+                }
+                plain.decoded.len()
+            };
+            decoded(b"^hb^");
+            for fill in [b'\xff', b'\x81', b'x', b'\x01'] {
+                let filled = |prefix: &str, length: usize| {
+                    let mut bytes = prefix.as_bytes().to_vec();
+                    bytes.resize(length, fill);
+                    bytes
+                };
+                for prefix in ["", "/", "//", "/msg ", "/msg 127.0.0.1:7 ", "/nick ", "/encoding "]
+                {
+                    assert_eq!(decoded(&filled(prefix, 65_507)), 0, "{label} {prefix} {fill:x}");
+                }
+                for prefix in ["/", "/nick ", "/join ", "/pass ", "/resume ", "/encoding "] {
+                    assert_eq!(decoded(&filled(prefix, 8_000)), 0, "{label} {prefix} {fill:x}");
+                }
+                // Nor is padding, which may be as long as a datagram.
+                let padded = [&filled("", 9)[..], &[b' '; 16_000]].concat();
+                assert!(decoded(&padded) <= 9 * 4, "{label} {fill:x}");
+            }
+        }
+    }
 }

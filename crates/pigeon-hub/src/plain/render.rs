@@ -59,21 +59,18 @@ pub(super) fn most(text: &[u8], format: Format) -> usize {
     }
 }
 
-/// Appends a line in an encoding. One that grows beyond a datagram is neither cut nor lost without a
-/// word.
+/// Appends a line in an encoding, so that no terminal takes its bytes for controls. One that grows
+/// beyond a datagram is neither cut nor lost without a word.
 pub(super) fn encode(encoding: Encoding, line: &str, language: Language, out: &mut Vec<u8>) {
     let start = out.len();
-    match encoding {
-        Encoding::UTF_8 => out.extend_from_slice(line.as_bytes()),
-        other => other.encode_lossy(line, out),
-    }
-    bound(start, language, out);
+    encoding.encode_for_display(line, out);
+    bound(start, encoding, language, out);
 }
 
 /// Replaces what was appended since `start` if no datagram holds it.
-pub(super) fn bound(start: usize, language: Language, out: &mut Vec<u8>) {
+pub(super) fn bound(start: usize, encoding: Encoding, language: Language, out: &mut Vec<u8>) {
     if out.len() - start > MAX_PAYLOAD_V4 {
         out.truncate(start);
-        out.extend_from_slice(sentence::left_out(language).as_bytes());
+        encoding.encode_for_display(sentence::left_out(language), out);
     }
 }

@@ -54,7 +54,7 @@ impl Render for Renderer<'_> {
             if is_first {
                 self.echoes.sent(self.now, target, message.except, &out[start..]);
             }
-            return render::bound(start, language, out);
+            return render::bound(start, Encoding::UTF_8, language, out);
         }
         let line = self.scratch.line(&entry, style);
         if is_first {
@@ -91,7 +91,7 @@ impl Scratch {
             self.line.clear();
             render::encode(encoding, &self.text, language, &mut self.line);
         }
-        render::bound(0, language, &mut self.line);
+        render::bound(0, encoding, language, &mut self.line);
         &self.line
     }
 }

@@ -3,14 +3,18 @@
 use std::collections::VecDeque;
 
 use pigeon_datagram::Outbox;
+use pigeon_text::Encoding;
 
 use super::run::{Audience, Render, Run, Style, Train, Waiting};
 use crate::core::id::{MemberId, RoomId, Slot};
 
+/// The most encodings in which one room's messages are written: each is a rendering of its own.
+const MAX_ENCODINGS: usize = 8;
+
 /// The plain side of one room.
 struct RoomRun {
     room: RoomId,
-    /// How many members read each style. A handful of styles at the most.
+    /// How many members read each style: [`MAX_ENCODINGS`] for each format.
     styles: Vec<(Style, u32)>,
     run: Run,
 }
@@ -32,6 +36,23 @@ impl Runs {
     /// Whether messages of so many bytes more stay below `most` in all styles of a room.
     pub(super) fn fits(&self, room: RoomId, more: usize, most: usize) -> bool {
         self.get(room).is_none_or(|room| room.run.fits(more, room.styles.len(), most))
+    }
+
+    /// Whether a room takes a reader of this encoding. UTF-8, what the hub is read in, and what `auto`
+    /// may find out have places of their own, so that nobody can take them.
+    pub(super) fn take_encoding(&self, room: RoomId, encoding: Encoding, own: Encoding) -> bool {
+        let mut always = vec![Encoding::UTF_8, Encoding::GB18030];
+        if !always.contains(&own) {
+            always.push(own);
+        }
+        let mut others: Vec<Encoding> = Vec::new();
+        for (style, _) in self.get(room).iter().flat_map(|room| &room.styles) {
+            if ![&always, &others].iter().any(|known| known.contains(&style.encoding)) {
+                others.push(style.encoding);
+            }
+        }
+        let is_known = [&always, &others].iter().any(|known| known.contains(&encoding));
+        is_known || always.len() + others.len() < MAX_ENCODINGS
     }
 
     /// Appends a message that may come to so many bytes to a room's batch.

@@ -235,6 +235,7 @@ fn a_proved_member_is_served_in_full() {
     let mut h = Harness::chat();
     h.join(&[local(5001)]);
     h.prove(beyond(7));
+    h.from(beyond(7), "^hb^");
     assert_eq!(got(&h.wait(2 * SECOND), local(5001)), ["* 203.0.113.5:7 joined\n"]);
     // Short datagrams too, and answers longer than the question.
     assert_eq!(told(&h.from(beyond(7), "/help"), beyond(7)).len(), 1);
@@ -350,7 +351,7 @@ fn a_proof_of_one_who_finds_no_room_gets_no_more_than_it_sent() {
         ];
         for config in configs {
             let mut h = Harness::new(config);
-            h.from(local(5001), "^hb^");
+            h.join(&[local(5001)]);
             let proof = token(&mut h, beyond(7));
             let sent = h.from(beyond(7), &proof);
             assert!(sent.len() <= 1 && sent.iter().all(|(_, bytes)| bytes.len() <= proof.len()));

@@ -1,10 +1,10 @@
 //! What one sender, one address and one batch may cost, and that it is counted.
 
 use pigeon_datagram::Machine;
-use pigeon_hub::{Config, Dropped, Event, Left, Message};
+use pigeon_hub::{Config, Dropped, Event, Left, Message, PerOrigin};
 use pigeon_proto::Format::{Chat, Classic, Raw};
 
-use pigeon_proto::Label;
+use pigeon_proto::{Label, RoomName};
 
 use crate::harness::{FORMATS, Harness, SECOND, Sent, address, bytes_got, got, heartbeat, local};
 
@@ -122,6 +122,7 @@ fn those_refused_for_their_address_never_get_more_than_they_sent() {
         let sent = h.from(address("10.0.2.1:5002"), vec![b'x'; length]);
         assert_no_more_than(&sent, length);
     }
+    h.now = h.now + SECOND;
     let told = got(&h.from(address("10.0.2.1:5002"), [b'x'; 200]), address("10.0.2.1:5002"));
     assert!(told.concat().starts_with("* "), "{told:?}");
 }
@@ -239,7 +240,8 @@ fn events_that_nobody_collects_are_bounded_and_counted() {
     h.hear(local(5002), "^hb^");
     h.transmits();
     let member = h.hub.members().next().unwrap().id;
-    let joined = Event::Joined { member, label: Label::from(local(5002)) };
+    let room = Some(RoomName::lobby());
+    let joined = Event::Joined { member, label: Label::from(local(5002)), room };
     assert_eq!(h.events(), [joined]);
 }
 
@@ -315,6 +317,9 @@ fn everything_is_counted() {
     h.from(address("10.0.2.1:1000"), "hi");
     h.from(address("10.0.2.1:1001"), "hi");
     h.from(local(5003), "");
+    h.from(local(5003), "");
+    h.from(address("10.0.2.1:1000"), "");
+    h.from(local(5002), "");
     h.from(local(5004), "");
     h.from(local(0), "hi");
     h.from(local(5001), "eleven byte");
@@ -324,7 +329,7 @@ fn everything_is_counted() {
     h.from(local(5002), "quit");
     h.kick("127.0.0.1:5003");
     let statistics = h.hub.statistics();
-    assert_eq!(statistics.received, 13);
+    assert_eq!(statistics.received, 16);
     assert_eq!(statistics.heartbeats, 2);
     assert_eq!(statistics.messages, 2);
     assert_eq!(statistics.commands, 1);
@@ -364,6 +369,7 @@ fn classic_refuses_without_a_newline_and_raw_only_those_who_read_control_lines()
         h.join(&[local(5001)]);
         let told = got(&h.from(local(5002), "x".repeat(200)), local(5002)).concat();
         assert_eq!(told, if format == Raw { "" } else { "* the hub is full" });
+        h.now = h.now + SECOND;
         let told = got(&h.from(local(5002), heartbeat(64)), local(5002)).concat();
         assert_eq!(told, "^hb^ refused member hub-full");
     }
@@ -377,9 +383,11 @@ fn raw_text_is_as_long_as_a_datagram_holds() {
 
 #[test]
 fn answers_of_a_batch_that_nobody_drains_are_bounded_too() {
-    let mut h = Harness::with_members(Chat, &[local(5001)]);
+    let rate = PerOrigin::default();
+    let mut h = Harness::new(Config { rate, ..Config::default() });
+    h.join(&[local(5001)]);
     for _ in 0..100_000 {
-        h.hear(local(5001), heartbeat(64));
+        h.hear(local(5001), "/language en");
     }
     assert!(h.hub.outbox().len() < 3_000_000, "{} bytes", h.hub.outbox().len());
     assert_eq!(h.hub.statistics().dropped(Dropped::AnswersFull), 100_000 - 65_536);

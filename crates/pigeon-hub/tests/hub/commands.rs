@@ -66,6 +66,7 @@ fn names_that_could_mislead_are_refused_with_a_reason() {
     let too_long = [format!("/nick {long}").into_bytes(), format!("/nick {wide}").into_bytes()];
     for nick in bad.into_iter().chain(too_long.iter().map(|nick| &nick[..])) {
         let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        h.from(local(5001), b"\xff");
         let sent = h.from(local(5001), nick);
         let shown = nick.escape_ascii();
         let answer = answer(&sent, local(5001));
@@ -158,7 +159,8 @@ fn a_member_that_comes_back_starts_without_a_name() {
 
 #[test]
 fn who_counts_and_names_the_members() {
-    let mut h = Harness::with_members(Chat, &[local(5001), local(5002), address("[::1]:7")]);
+    let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+    h.from(address("[::1]:7"), "");
     h.from(local(5002), "/nick 狗哥");
     let answer = answer(&h.from(local(5001), "/who"), local(5001));
     assert!(answer.starts_with("* 2 people, 1 sender in lobby"), "{answer:?}");
@@ -222,6 +224,8 @@ fn an_unknown_command_gets_one_line_saying_so() {
     ];
     for command in unknown {
         let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        // That it is not UTF-8 has been said.
+        h.from(local(5001), b"\xff");
         let answer = answer(&h.from(local(5001), command), local(5001));
         assert!(answer.ends_with('\n') && answer.len() < 300, "{answer:?}");
         assert!(!answer.starts_with("* you are"), "{answer:?}");
@@ -239,7 +243,8 @@ fn an_unknown_command_of_any_length_gets_a_short_line() {
 
 #[test]
 fn classic_answers_commands_without_a_newline() {
-    let mut h = Harness::with_members(Classic, &[local(5001), local(5002)]);
+    let mut h = Harness::with_members(Classic, &[local(5001)]);
+    h.from(local(5002), "");
     assert_named(&answer(&h.from(local(5001), "/nick dog"), local(5001)), "dog");
     for command in ["/who", "/help", "/nonsense", "/nick a:b"] {
         let answer = answer(&h.from(local(5001), command), local(5001));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use pigeon_hub::{Config, Door, PerOrigin, Rate};
 use pigeon_proto::Format::{self, Chat, Classic, Raw};
@@ -10,7 +11,7 @@ use pigeon_proto::{
     Answer, Change, Detail, Gone, Label, Language, Name, NameError, News, Notice, Reason, Refusal,
     RoomName, Roster, Setting, Subject, Text, Verb, heartbeat,
 };
-use pigeon_text::Encoding;
+use pigeon_text::{Charset, Encoding};
 
 use crate::harness::{
     FORMATS, Harness, SECOND, Sent, address, beyond, bytes_got, got, heartbeat as padded_to, local,
@@ -20,6 +21,9 @@ const DOG: u16 = 5001;
 const CAT: u16 = 5002;
 
 const NOTHING: [Notice; 0] = [];
+
+/// As often a heartbeat of a member is answered.
+const BETWEEN_ANSWERS: Duration = Duration::from_millis(125);
 
 /// What a member got, which is all of the hub's own and in control lines.
 fn notices(sent: &[Sent], by: SocketAddr) -> Vec<Notice> {
@@ -32,6 +36,7 @@ fn notices(sent: &[Sent], by: SocketAddr) -> Vec<Notice> {
 
 /// Sends a padded heartbeat, for which there is one answer.
 fn pad(h: &mut Harness, member: SocketAddr) -> Answer {
+    h.now = h.now + BETWEEN_ANSWERS;
     let sent = h.from(member, heartbeat::PADDED);
     let answers = bytes_got(&sent, member);
     assert_eq!(answers.len(), 1, "{answers:?}");
@@ -41,7 +46,10 @@ fn pad(h: &mut Harness, member: SocketAddr) -> Answer {
 /// A hub with these members, all of whom read control lines, and no news left to tell.
 fn with_programs(config: Config, members: &[SocketAddr]) -> Harness {
     let mut h = Harness::new(config);
-    members.iter().for_each(|&member| drop(h.from(member, heartbeat::PADDED)));
+    for &member in members {
+        h.from(member, heartbeat::PADDED);
+        h.from(member, heartbeat::PADDED);
+    }
     h.wait(2 * SECOND);
     h
 }
@@ -91,7 +99,7 @@ fn for_each_reader(mut check: impl FnMut(&mut Harness, SocketAddr, Encoding)) {
             let mut h = with_programs(Config::of(format), &[member, local(CAT)]);
             let encoding_of = Encoding::for_label(encoding).unwrap();
             let set = notices(&h.from(member, format!("/encoding {encoding}")), member);
-            assert_eq!(set, [Notice::Set(Setting::Encoding(encoding_of))]);
+            assert_eq!(set, [Notice::Set(Setting::Encoding(Charset::Fixed(encoding_of)))]);
             check(&mut h, member, encoding_of);
         }
     }
@@ -172,6 +180,7 @@ fn every_wrong_command_is_refused_by_one_control_line() {
             let answer = ask(command);
             assert!(answer == expected || answer == nobody, "{command}: {answer:?}");
         }
+        let in_use = |holder: &str| Reason::InUse(Name::parse(holder.as_bytes()).unwrap());
         let reasons = [
             (Verb::Nick, "/nick a:b", Reason::Name(NameError::Reserved(':'))),
             (Verb::Nick, "/nick a b", Reason::Name(NameError::Reserved(' '))),
@@ -179,8 +188,10 @@ fn every_wrong_command_is_refused_by_one_control_line() {
             (Verb::Nick, "/nick -", Reason::Name(NameError::Dash)),
             (Verb::Nick, "/nick \x1b", Reason::Name(NameError::Unprintable)),
             (Verb::Nick, &format!("/nick {}", "x".repeat(33)), Reason::Name(NameError::TooLong)),
-            (Verb::Nick, "/nick CAT", Reason::InUse),
-            (Verb::Nick, "/nick hub", Reason::InUse),
+            (Verb::Nick, "/nick CAT", in_use("cat")),
+            (Verb::Nick, "/nick HUB", in_use("hub")),
+            (Verb::Nick, "/nick a@b", Reason::Name(NameError::Reserved('@'))),
+            (Verb::Nick, "/nick 10.0.0.1", Reason::Name(NameError::Address)),
             (Verb::Nick, &format!("/nick {long}"), length(Verb::Nick)),
             (Verb::Join, "/join a:b", Reason::Name(NameError::Reserved(':'))),
             (Verb::Join, &format!("/join {long}"), length(Verb::Join)),
@@ -591,6 +602,7 @@ fn an_answer_ends_before_the_first_word_that_does_not_fit() {
     let whole = String::from_utf8(whole).unwrap();
     assert_eq!(Answer::parse(whole.as_bytes()).unwrap().last, Some(0), "all of it fits 336 bytes");
     for length in 64..=350 {
+        h.now = h.now + BETWEEN_ANSWERS;
         let answer = h.from(dog, padded_to(length)).remove(0).1;
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.len() <= length, "{length}");
@@ -667,6 +679,17 @@ fn the_version_grows_with_every_change_of_the_roster_and_with_nothing_else() {
     h.wait(10 * SECOND);
     assert!(!h.is_member(local(5021)));
     assert!(pad(&mut h, reader).version.unwrap() > before);
+}
+
+#[test]
+fn the_answer_to_a_first_heartbeat_is_of_the_roster_that_it_made() {
+    let dog = local(DOG);
+    for before in [None, Some(""), Some("hello")] {
+        let mut h = Harness::chat();
+        before.map(|payload| h.from(dog, payload));
+        let (first, second) = (pad(&mut h, dog), pad(&mut h, dog));
+        assert_eq!(first.version, second.version, "after {before:?}");
+    }
 }
 
 #[test]
@@ -811,8 +834,9 @@ fn a_hub_speaks_its_own_language_until_a_member_chooses() {
     let config = || Config { language: Language::Chinese, ..Config::default() };
     let (dog, cat) = (local(DOG), local(CAT));
     let mut h = Harness::new(Config { max_members: 2, ..config() });
-    h.from(dog, "^hb^");
-    h.from(cat, "^hb^");
+    for member in [dog, cat, dog, cat] {
+        h.from(member, "^hb^");
+    }
     assert!(is_chinese(&got(&h.wait(2 * SECOND), dog).concat()), "notices");
     assert!(is_chinese(&got(&h.from(dog, "/nick dog"), dog).concat()), "answers");
     let newcomer = local(5003);

@@ -261,7 +261,7 @@ fn the_answer_leaves_from_the_address_that_was_asked() {
 fn a_padded_heartbeat_is_no_question() {
     let mut h = discoverable(Format::Chat);
     let answer = got(&h.from(local(7), heartbeat(200)), local(7));
-    assert_eq!(answer, ["^hb^ pigeon/1 1 0 chat - lobby 1 0"]);
+    assert_eq!(answer, ["^hb^ pigeon/1 1 0 chat - lobby 2 0"]);
 }
 
 #[test]

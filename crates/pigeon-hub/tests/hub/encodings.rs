@@ -60,6 +60,7 @@ fn what_an_encoding_cannot_show_is_replaced_visibly_and_others_get_it_whole() {
 #[test]
 fn what_does_not_decode_is_shown_and_never_lost() {
     let mut h = mixed(Chat);
+    h.from(local(UTF_8), b"that it is not UTF-8 is said once: \xff");
     let shown = [b"a\\xffb".as_slice(); 4];
     assert_all_get(&mut h, GBK, b"a\xffb", shown);
     assert_all_get(&mut h, UTF_8, b"a\xffb", shown);
@@ -280,4 +281,192 @@ fn a_private_line_that_grows_too_long_does_no_harm() {
     h.join(&[local(5001), local(5002)]);
     h.from(local(5002), "/encoding gb2312");
     h.from(local(5001), format!("/msg 127.0.0.1:5002 {}", "ñ".repeat(15_000)));
+}
+
+/// `›` is 0x9b in most Windows code pages, where a terminal that reads 8-bit controls begins a
+/// sequence; 0xc29b is a character of GBK, and that control in UTF-8.
+#[test]
+fn no_line_of_any_kind_holds_a_control_in_the_encoding_that_is_read() {
+    for label in ["latin1", "windows-1251", "windows-874", "ibm866", "macintosh", "koi8-r", "gbk"] {
+        let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
+        h.from(local(5002), format!("/encoding {label}"));
+        let encoding = pigeon_text::Encoding::for_label(label).unwrap();
+        // Whatever this encoding has at 0x9b, and what makes a control of UTF-8 in GBK.
+        let byte = encoding.decode(b"\x9b").into_owned();
+        let tricky = ["›", "聸", &byte].concat();
+        let mut sent = h.from(local(5001), format!("{tricky}31mRED"));
+        sent.extend(h.from(local(5001), format!("/nick {tricky}31m")));
+        sent.extend(h.wait(2 * SECOND));
+        sent.extend(h.from(local(5001), "named"));
+        sent.extend(h.from(local(5001), format!("/msg 127.0.0.1:5002 {tricky}")));
+        sent.extend(h.from(local(5002), "/who"));
+        sent.extend(h.from(local(5002), format!("/join {tricky}")));
+        sent.extend(h.from(local(5002), format!("/nonsense{tricky}")));
+        let lines = bytes_got(&sent, local(5002));
+        assert!(lines.len() >= 6, "{label}: {}", lines.len());
+        for line in lines {
+            let text = line.strip_suffix(b"\n").expect("a line");
+            let shown = || format!("{label}: {}", line.escape_ascii());
+            assert!(!text.iter().any(u8::is_ascii_control), "{}", shown());
+            let is_c1 = |byte: &u8| (0x80..0xa0).contains(byte);
+            assert!(label == "gbk" || !text.iter().any(is_c1), "{}", shown());
+            assert!(!String::from_utf8_lossy(text).contains(char::is_control), "{}", shown());
+        }
+        let red = bytes_got(&sent, local(5002))[0].to_vec();
+        assert!(red.ends_with(b"31mRED\n") && red.contains(&b'\\'), "{}", red.escape_ascii());
+    }
+}
+
+#[test]
+fn what_is_said_of_a_message_left_out_is_in_the_readers_encoding() {
+    let language = pigeon_proto::Language::Chinese;
+    let mut h = Harness::new(Config { max_text: Some(65_507), language, ..Config::default() });
+    h.join(&[local(UTF_8), local(GBK)]);
+    h.from(local(GBK), "/encoding gbk");
+    let sent = h.from(local(UTF_8), "\u{1f600}".repeat(10_000));
+    let note = bytes_got(&sent, local(GBK)).concat();
+    let text = pigeon_text::Encoding::for_label("gbk").unwrap().decode(&note).into_owned();
+    assert_eq!(text, pigeon_proto::sentence::left_out(language));
+}
+
+// Eight encodings a room.
+
+const LABELS: [&str; 9] =
+    ["gbk", "big5", "shift_jis", "euc-jp", "euc-kr", "latin1", "koi8-r", "windows-1251", "gb2312"];
+
+/// The encoding that a member is told it reads, or nothing where that was refused.
+fn choose(h: &mut Harness, port: u16, label: &str) -> Option<String> {
+    let answer = told(&h.from(local(port), format!("/encoding {label}")), local(port)).concat();
+    let refused = answer.contains("too many encodings");
+    assert!(refused || answer.contains("you read and write") || label == "auto", "{answer:?}");
+    (!refused).then_some(answer)
+}
+
+#[test]
+fn a_room_takes_eight_encodings_and_those_of_everybody_always() {
+    let mut h = Harness::chat();
+    let chosen: Vec<bool> = (5001..)
+        .zip(LABELS)
+        .map(|(port, label)| {
+            h.from(local(port), "^hb^");
+            choose(&mut h, port, label).is_some()
+        })
+        .collect();
+    // Two places are those of UTF-8 and GB18030.
+    assert_eq!(chosen, [true, true, true, true, true, true, false, false, false]);
+    assert_eq!(h.dropped(Dropped::EncodingsFull), 3);
+    // One more reader of a known one is no further encoding.
+    for label in ["gbk", "utf-8", "gb18030", "auto", "big5"] {
+        assert!(choose(&mut h, 5100, label).is_some(), "{label}");
+    }
+    // In another room there is a place, and a place that becomes free is for anybody.
+    h.from(local(5007), "/join tea");
+    assert!(choose(&mut h, 5007, "koi8-r").is_some());
+    h.from(local(5001), "quit");
+    assert!(choose(&mut h, 5008, "windows-1251").is_some());
+    let expected: [&[u8]; 2] = [b"127.0.0.1:5100: \\u{436}\n", b"127.0.0.1:5100: \xe6\n"];
+    let sent = h.from(local(5100), "\u{436}".as_bytes());
+    let _ = choose(&mut h, 5100, "utf-8");
+    let sent = [sent, h.from(local(5100), "ж")].concat();
+    assert_eq!(*bytes_got(&sent, local(5008)).last().unwrap(), expected[1]);
+    assert_eq!(*bytes_got(&sent, local(5006)).last().unwrap(), expected[0]);
+}
+
+#[test]
+fn who_comes_to_a_room_that_takes_no_further_encoding_reads_the_hubs() {
+    let mut h = Harness::chat();
+    for (port, label) in (5001..).zip(&LABELS[..6]) {
+        choose(&mut h, port, label).unwrap();
+    }
+    h.from(local(5007), "/join tea");
+    choose(&mut h, 5007, "koi8-r").unwrap();
+    let answers = told(&h.from(local(5007), "/leave"), local(5007));
+    assert_eq!(h.room_of(local(5007)).as_deref(), Some("lobby"));
+    assert!(answers[0].contains("too many encodings"), "{answers:?}");
+    assert!(answers[1].contains("you read and write utf-8"), "{answers:?}");
+    let sent = h.from(local(5001), b"\xc4\xe3");
+    assert_eq!(got(&sent, local(5007)), ["127.0.0.1:5001: 你\n"]);
+}
+
+#[test]
+fn what_members_read_at_first_is_a_setting() {
+    let of = |label: &str| Config {
+        encoding: pigeon_text::Charset::for_label(label).unwrap(),
+        max_members: 2,
+        language: pigeon_proto::Language::Chinese,
+        ..Config::default()
+    };
+    let mut h = Harness::new(of("gbk"));
+    h.join(&[local(GBK), local(UTF_8)]);
+    let sent = h.from(local(GBK), b"\xc4\xe3");
+    assert_eq!(bytes_got(&sent, local(UTF_8)), [line(GBK, b"\xc4\xe3")]);
+    // Also for those who are refused.
+    let refused = h.from(local(BIG5), "x".repeat(100));
+    let encoding = pigeon_text::Encoding::for_label("gbk").unwrap();
+    let text = encoding.decode(&bytes_got(&refused, local(BIG5)).concat()).into_owned();
+    assert_eq!(text, "* hub 的成员已满\n");
+    h.from(local(UTF_8), "/encoding utf-8");
+    assert_eq!(got(&h.from(local(GBK), b"\xc4\xe3"), local(UTF_8)), ["127.0.0.1:5002: 你\n"]);
+    // A room keeps a place for it.
+    h.from(local(UTF_8), "/encoding gbk");
+    assert_eq!(bytes_got(&h.from(local(GBK), b"\xba\xc3"), local(UTF_8)), [line(GBK, b"\xba\xc3")]);
+    // Raw data has no encoding.
+    let mut h = Harness::new(Config {
+        encoding: of("gbk").encoding,
+        ..Config::of(pigeon_proto::Format::Raw)
+    });
+    h.join(&[local(5001), local(5002)]);
+    assert_eq!(bytes_got(&h.from(local(5001), b"\xff\x80"), local(5002)), [b"\xff\x80"]);
+}
+
+#[test]
+fn auto_reads_both_and_answers_in_kind() {
+    for by_default in [false, true] {
+        let encoding = if by_default { pigeon_text::Charset::Auto } else { Default::default() };
+        let mut h = Harness::new(Config { encoding, ..Config::default() });
+        h.join(&[local(UTF_8), local(GBK)]);
+        h.from(local(UTF_8), "/encoding utf-8");
+        if !by_default {
+            h.from(local(GBK), "/encoding auto");
+        }
+        let ni = |sent: &[Sent]| bytes_got(sent, local(GBK)).concat();
+        assert!(ni(&h.from(local(UTF_8), "你")).ends_with("你\n".as_bytes()));
+        // What it says comes back as it was said, in the batch in which it begins, too.
+        let sent = h.from(local(GBK), b"\xc4\xe3");
+        assert!(ni(&sent).ends_with(b"\xc4\xe3\n"), "{}", ni(&sent).escape_ascii());
+        assert_eq!(got(&sent, local(UTF_8)), ["127.0.0.1:5002: 你\n"]);
+        // ASCII and what is no text tell nothing.
+        for text in [&b"ok"[..], b"\xff"] {
+            h.from(local(GBK), text);
+            assert!(ni(&h.from(local(UTF_8), "好")).ends_with(b"\xba\xc3\n"));
+        }
+        assert_eq!(got(&h.from(local(GBK), b"a\xff"), local(UTF_8)), ["127.0.0.1:5002: a\\xff\n"]);
+        h.from(local(GBK), b"/nick \xb9\xb7");
+        assert_eq!(h.name_of(local(GBK)).as_deref(), Some("狗"));
+        h.from(local(GBK), "好");
+        assert!(ni(&h.from(local(UTF_8), "好")).ends_with("好\n".as_bytes()));
+    }
+}
+
+#[test]
+fn bytes_that_are_not_utf_8_get_one_hint() {
+    for (format, count) in [(Chat, 1), (Classic, 1), (pigeon_proto::Format::Raw, 0)] {
+        let mut h = Harness::with_members(format, &[local(5001), local(5002)]);
+        let mut hints = 0;
+        for text in [&b"fine"[..], "你".as_bytes(), b"\xc4\xe3", b"\xba\xc3", b"/nick \xc4\xe3"] {
+            let sent = h.from(local(5001), text);
+            let is_hint = |line: &&String| line.contains("/encoding gbk");
+            hints += told(&sent, local(5001)).iter().filter(is_hint).count();
+            assert_eq!(told(&sent, local(5002)), [""; 0]);
+        }
+        assert_eq!(hints, count, "{format:?}");
+        h.from(local(5001), heartbeat(64));
+        h.from(local(5002), heartbeat(64));
+        let sent = h.from(local(5002), b"\xc4\xe3");
+        let hints = got(&sent, local(5002)).iter().filter(|l| *l == "^hb^ hint not-utf-8").count();
+        assert_eq!(hints, count);
+        // Who said what it writes needs no hint.
+        h.from(local(5003), "/encoding gbk");
+        assert_eq!(told(&h.from(local(5003), b"\xff"), local(5003)), [""; 0]);
+    }
 }

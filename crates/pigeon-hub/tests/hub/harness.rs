@@ -19,6 +19,9 @@ pub(crate) const FORMATS: [Format; 3] = [Format::Chat, Format::Classic, Format::
 /// One datagram that the hub sent: to whom, and its bytes.
 pub(crate) type Sent = (SocketAddr, Vec<u8>);
 
+/// The same, and by which door it left.
+pub(crate) type SentAt = (u16, SocketAddr, Vec<u8>);
+
 pub(crate) struct Harness {
     pub(crate) now: Instant,
     pub(crate) hub: Hub,
@@ -45,10 +48,12 @@ impl Harness {
         h
     }
 
-    /// Lets `members` join and waits until that is no news any more.
+    /// Lets `members` join and waits until that is no news any more. They are heard twice, and so give
+    /// way to nobody.
     pub(crate) fn join(&mut self, members: &[SocketAddr]) {
         for &member in members {
-            self.hear(member, "");
+            self.hear(member, "^hb^");
+            self.hear(member, "^hb^");
         }
         self.drain();
         self.wait(2 * SECOND);
@@ -80,13 +85,19 @@ impl Harness {
 
     /// Lets time pass as a driver does, waking at each deadline; returns what the hub sends.
     pub(crate) fn wait(&mut self, time: Duration) -> Vec<Sent> {
+        self.wait_at(time).into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
+    }
+
+    /// The same, and by which door it leaves.
+    pub(crate) fn wait_at(&mut self, time: Duration) -> Vec<SentAt> {
         let end = self.now + time;
         let mut sent = Vec::new();
         for _ in 0..1_000_000 {
             match self.hub.poll_timeout() {
                 Some(deadline) if deadline <= end => {
                     self.now = self.now.max(deadline);
-                    sent.extend(self.timeout());
+                    self.hub.handle_timeout(self.now);
+                    sent.extend(self.drain_at());
                 }
                 _ => {
                     self.now = end;
@@ -112,13 +123,31 @@ impl Harness {
         self.drain()
     }
 
+    /// Hands the hub a datagram at a door; returns all that it sends because of it.
+    pub(crate) fn at(
+        &mut self,
+        door: u16,
+        from: SocketAddr,
+        bytes: impl AsRef<[u8]>,
+    ) -> Vec<SentAt> {
+        self.hear_at(door, from, bytes);
+        self.drain_at()
+    }
+
     /// All that waits to be sent, datagram by datagram. Events are thrown away.
     pub(crate) fn drain(&mut self) -> Vec<Sent> {
+        self.drain_at().into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
+    }
+
+    /// The same, and by which door it leaves.
+    pub(crate) fn drain_at(&mut self) -> Vec<SentAt> {
         let transmits = self.transmits();
         while self.hub.poll_event().is_some() {}
         let outbox = self.hub.outbox();
-        let sent = |t: &Transmit| t.datagrams(outbox).map(|d| (t.to, d.to_vec())).collect();
-        transmits.iter().flat_map(|t| -> Vec<Sent> { sent(t) }).collect()
+        let sent = |t: &Transmit| -> Vec<SentAt> {
+            t.datagrams(outbox).map(|d| (t.socket.number(), t.to, d.to_vec())).collect()
+        };
+        transmits.iter().flat_map(sent).collect()
     }
 
     /// All that waits to be sent, trains in one piece.

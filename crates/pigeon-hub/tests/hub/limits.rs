@@ -112,18 +112,16 @@ fn bytes_of_all_together_are_limited_too() {
 
 #[test]
 fn answers_cost_as_much_as_messages() {
-    for command in
-        [b"/who".to_vec(), b"/nonsense".to_vec(), heartbeat(64), b"/msg 127.0.0.1:5001 x".to_vec()]
-    {
+    for command in ["/who", "/nonsense", "/msg 127.0.0.1:5001 x"] {
         let mut h = Harness::new(limited(messages(10), Rate::UNLIMITED));
         h.join(&[local(5001)]);
         let mut answered = 0;
         for _ in 0..100 {
-            let sent = h.from(local(5001), &command);
+            let sent = h.from(local(5001), command);
             answered += usize::from(!sent.is_empty());
         }
         // The warning is one line more.
-        assert!((10..=11).contains(&answered), "{}: {answered}", command.escape_ascii());
+        assert!((10..=11).contains(&answered), "{command}: {answered}");
     }
 }
 
@@ -217,29 +215,102 @@ fn warnings_come_no_faster_than_one_a_second() {
 }
 
 #[test]
-fn by_default_this_machine_is_unlimited() {
+fn by_default_a_program_on_this_machine_says_fifty_thousand_a_second_and_all_are_unlimited() {
     let mut h = Harness::chat();
     h.join(&[local(5001)]);
-    assert_eq!(flood(&mut h, local(5001), 100_000, Duration::ZERO, "fast"), 100_000);
+    assert_eq!(flood(&mut h, local(5001), 60_000, Duration::ZERO, "fast"), 50_000);
+    assert_eq!(flood(&mut h, local(5002), 60_000, Duration::ZERO, "fast"), 50_000);
+    assert_eq!(h.dropped(Dropped::RateLimited), 20_000);
+    assert_eq!(h.dropped(Dropped::HubRateLimited), 0);
+    let rate = Config::default().rate.loopback;
+    assert_eq!((rate.messages, rate.bytes), (Some(50_000), Some(256 << 20)));
 }
 
 #[test]
-fn by_default_open_networks_say_fifty_thousand_a_second() {
+fn by_default_a_member_of_an_open_network_says_five_thousand_a_second() {
     let mut h = Harness::chat();
     h.join(&[open(7)]);
-    assert_eq!(flood(&mut h, open(7), 60_000, Duration::ZERO, "fast"), 50_000);
-    assert_eq!(h.dropped(Dropped::RateLimited), 10_000);
+    assert_eq!(flood(&mut h, open(7), 6_000, Duration::ZERO, "fast"), 5_000);
+    assert_eq!(h.dropped(Dropped::RateLimited), 1_000);
+    h.now = h.now + 2 * SECOND;
+    // 8 MiB of datagrams of 8 KiB, but for the longest that fit.
+    let passed = flood(&mut h, open(7), 1_100, Duration::ZERO, &"x".repeat(8_000));
+    assert_eq!(passed, (8 << 20) / (8_000 + 9));
 }
 
 #[test]
 fn by_default_all_open_networks_together_say_fifty_thousand_a_second() {
     let mut h = Harness::chat();
     let mut passed = 0;
-    for port in 0..4 {
-        passed += flood(&mut h, open(7 + port), 15_000, Duration::ZERO, "fast");
+    for port in 0..12 {
+        passed += flood(&mut h, open(7 + port), 5_000, Duration::ZERO, "fast");
     }
     assert_eq!(passed, 50_000);
     assert_eq!(h.dropped(Dropped::HubRateLimited), 10_000);
+}
+
+#[test]
+fn by_default_fifty_beyond_may_speak_at_their_full_rate() {
+    let mut h = Harness::chat();
+    let speakers: Vec<SocketAddr> =
+        (0..60).map(|n| SocketAddr::from(([203, 0, 113, n], 7))).collect();
+    speakers.iter().for_each(|&speaker| h.prove(speaker));
+    h.now = h.now + 2 * SECOND;
+    let say = |speaker: &SocketAddr| flood(&mut h, *speaker, 30, Duration::ZERO, "all at once");
+    assert_eq!(speakers.iter().map(say).sum::<u64>(), 50 * 20);
+    assert_eq!(h.dropped(Dropped::HubRateLimited), 10 * 30);
+}
+
+#[test]
+fn idle_clients_cost_those_who_speak_nothing() {
+    for format in FORMATS {
+        let mut h = Harness::format(format);
+        let clients: Vec<SocketAddr> =
+            (0..250).map(|n| SocketAddr::from(([203, 0, 113, n], 7))).collect();
+        clients.iter().for_each(|&client| h.prove(client));
+        h.wait(2 * SECOND);
+        let mut got = 0;
+        for second in 0..13 {
+            // Each sends a heartbeat every ten seconds, and all of them in the same one.
+            let asks = second % 10 == 0;
+            let answered = clients.iter().filter(|&&client| {
+                asks && bytes_got(&h.from(client, heartbeat(336)), client).len() == 1
+            });
+            assert_eq!(answered.count(), if asks { 250 } else { 0 });
+            got += bytes_got(&h.from(clients[0], format!("at {second}")), clients[1]).len();
+            h.wait(SECOND);
+        }
+        assert_eq!(got, 13, "{format:?}");
+        assert_eq!(h.dropped(Dropped::HubRateLimited), 0);
+    }
+}
+
+#[test]
+fn heartbeats_are_not_messages_and_their_answers_are_bounded() {
+    for format in FORMATS {
+        let rate = limited(messages(2), messages(2));
+        let mut h = Harness::new(Config { doors: vec![Door::of(format)], ..rate });
+        h.join(&[local(5001), local(5002)]);
+        let ask =
+            |h: &mut Harness| bytes_got(&h.from(local(5001), heartbeat(64)), local(5001)).len();
+        assert_eq!((0..1_000).map(|_| ask(&mut h)).sum::<usize>(), 8);
+        assert_eq!(h.dropped(Dropped::HeartbeatUnanswered), 992);
+        // It may still say what it could have said before.
+        assert_eq!(flood(&mut h, local(5001), 5, Duration::ZERO, "said"), 2);
+        h.now = h.now + 2 * SECOND;
+        assert_eq!(flood(&mut h, local(5001), 5, Duration::ZERO, "again"), 2);
+        assert_eq!(
+            (0..10_000)
+                .map(|_| {
+                    h.now = h.now + MILLISECOND;
+                    ask(&mut h)
+                })
+                .sum::<usize>(),
+            88
+        );
+        assert!(h.is_member(local(5001)));
+        assert_eq!(h.dropped(Dropped::RateLimited), 6);
+    }
 }
 
 #[test]
@@ -250,6 +321,31 @@ fn by_default_those_beyond_say_twenty_a_second() {
     assert_eq!(flood(&mut h, beyond(7), 100, Duration::ZERO, "fast"), 20);
     h.now = h.now + 2 * SECOND;
     assert_eq!(flood(&mut h, beyond(7), 400, 50 * MILLISECOND, "steady"), 400);
+}
+
+#[test]
+fn leaving_and_coming_again_is_no_way_around_the_rate() {
+    for format in FORMATS {
+        let rate = limited(messages(20), Rate::UNLIMITED);
+        let mut h = Harness::new(Config { doors: vec![Door::of(format)], ..rate });
+        h.join(&[local(5001)]);
+        let before = h.hub.statistics().messages;
+        for n in 0..10_000 {
+            h.from(local(5002), format!("message {n}"));
+            if n % 15 == 14 {
+                h.from(local(5002), "quit");
+            }
+            h.now = h.now + MILLISECOND;
+        }
+        // Ten seconds of the rate, and two bursts.
+        let passed = h.hub.statistics().messages - before;
+        assert!((200..=240).contains(&passed), "{format:?}: {passed}");
+        // Who quits after a few words may come again at once.
+        h.from(local(5003), "a few words");
+        h.from(local(5003), "quit");
+        h.from(local(5003), "and a few more");
+        assert!(h.is_member(local(5003)));
+    }
 }
 
 // What costs nothing.

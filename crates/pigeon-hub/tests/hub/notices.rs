@@ -20,6 +20,38 @@ fn a_join_is_told_after_a_second() {
 }
 
 #[test]
+fn programs_that_only_send_come_and_go_without_notices() {
+    let reader = local(5001);
+    let mut h = Harness::with_members(Chat, &[reader]);
+    for (first, port) in [("21.5", 5002), ("", 5003)] {
+        let sensor = local(port);
+        h.from(sensor, first);
+        assert_eq!(h.wait(2 * SECOND), [], "{first:?}: it came");
+        h.from(sensor, "quit");
+        assert_eq!(h.wait(2 * SECOND), [], "{first:?}: it left");
+        h.from(sensor, first);
+        h.keep(&[reader], 25 * SECOND);
+        assert!(!got(&h.wait(10 * SECOND), reader).concat().contains(&port.to_string()));
+        h.from(reader, "^hb^");
+        h.from(sensor, first);
+        h.kick(&sensor.to_string());
+        assert_eq!(h.wait(2 * SECOND), [], "{first:?}: removed");
+    }
+    let sensor = local(5004);
+    // It joins when it first shows that somebody may be reading.
+    for shows in ["^hb^", "/who", "/nick dog", "/dance"] {
+        h.from(sensor, "21.5");
+        h.wait(2 * SECOND);
+        h.from(reader, "^hb^");
+        h.from(sensor, shows);
+        let called = if shows == "/nick dog" { "dog" } else { "127.0.0.1:5004" };
+        assert_eq!(got(&h.wait(2 * SECOND), reader), [format!("* {called} joined\n")]);
+        h.from(sensor, "quit");
+        assert_eq!(got(&h.wait(2 * SECOND), reader), [format!("* {called} left\n")]);
+    }
+}
+
+#[test]
 fn joins_within_a_second_are_one_line() {
     let mut h = Harness::with_members(Chat, &[local(5001)]);
     h.from(local(5002), "^hb^");

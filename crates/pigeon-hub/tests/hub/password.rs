@@ -274,6 +274,8 @@ fn the_porch_can_be_kicked_and_counts_as_a_member() {
         ..Config::default()
     });
     h.from(local(5001), "/pass s");
+    h.from(local(5001), "^hb^");
+    h.from(local(5002), "^hb^");
     h.from(local(5002), "^hb^");
     h.from(local(5003), "^hb^");
     assert!(!h.is_member(local(5003)));

@@ -279,6 +279,9 @@ proptest! {
         batch in prop::collection::vec((0..people().len(), bytes()), 0..80),
     ) {
         let people = people();
+        // A line that is quoted before it was sent is no echo, and afterwards it is one.
+        let quotes = |bytes: &[u8]| bytes.windows(2).any(|pair| pair == b": ");
+        let batch: Vec<_> = batch.into_iter().filter(|(_, bytes)| !quotes(bytes)).collect();
         let mut together = Harness::new(config(format));
         let mut each = Harness::new(config(format));
         let first = [local(5001), local(5002), address("[::1]:5001")];

@@ -97,6 +97,7 @@ fn room_names_follow_the_rules_of_names() {
     ];
     for room in bad {
         let mut h = Harness::with_members(Chat, &[local(5001)]);
+        h.from(local(5001), b"\xff");
         let answer = told(&h.from(local(5001), [b"/join ", room].concat()), local(5001));
         assert_eq!(answer.len(), 1, "{answer:?}");
         assert!(answer[0].contains("not a room's name") && answer[0].len() < 300, "{answer:?}");
@@ -164,7 +165,7 @@ fn who_and_rooms_count_what_is_there() {
     );
     assert!(!who.contains("5002"), "{who:?}");
     let who = told(&h.from(local(5002), "/who"), local(5002)).concat();
-    assert!(who.starts_with("* 1 person, 1 sender") && who.contains("5003"), "{who:?}");
+    assert!(who.starts_with("* 2 people in") && who.contains("5003"), "{who:?}");
     assert!(!who.contains("dog"), "{who:?}");
     let rooms = told(&h.from(local(5002), "/rooms"), local(5002)).concat();
     assert!(rooms.contains("lobby (2)") && rooms.contains("ops (1)"), "{rooms:?}");

@@ -53,6 +53,8 @@ impl Clients {
         self.by_address.len()
     }
 
+    /// The client at an address, unless one of our sockets has the address now: the system may give
+    /// it the port of a program that ended and still stands here.
     pub(super) fn find(&mut self, address: SocketAddr) -> Option<ClientId> {
         if let Some((last, id)) = self.last
             && last == address
@@ -60,6 +62,9 @@ impl Clients {
             return Some(id);
         }
         let id = *self.by_address.get(&address)?;
+        if self.own.contains(&address) {
+            return None;
+        }
         self.last = Some((address, id));
         Some(id)
     }
@@ -135,6 +140,8 @@ impl Clients {
             self.own.remove(&before);
         }
         self.own.insert(local);
+        // It may stand for this very address: see `find`.
+        self.last = None;
     }
 
     /// Whether the socket of a slot's client is open; `None` where the slot has no client.

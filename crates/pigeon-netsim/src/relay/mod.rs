@@ -18,9 +18,10 @@
 mod clients;
 mod outgoing;
 mod report;
+mod senders;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
 use clients::{ClientId, Clients};
 use outgoing::Outgoing;
+use senders::{NotClient, Senders};
 
 pub use report::{Event, Statistics};
 
@@ -50,6 +52,11 @@ const MOST_EVENTS: usize = 1_024;
 pub struct Config {
     /// Where everything goes.
     pub target: SocketAddr,
+    /// The address of the socket that clients send to; the unspecified one stands for every address
+    /// of this host.
+    pub listen: SocketAddr,
+    /// The addresses of this host beside loopback. A target on this host may answer from any of them.
+    pub local: Vec<IpAddr>,
     /// The most clients at once, 65,535 at the most. Further ones are turned away until another
     /// falls idle.
     pub max_clients: NonZeroUsize,
@@ -103,6 +110,7 @@ pub struct Step {
 /// The state machine.
 pub struct Relay {
     target: SocketAddr,
+    senders: Senders,
     max_clients: usize,
     idle: Duration,
     clients: Clients,
@@ -121,6 +129,7 @@ pub struct Relay {
 struct Told {
     full: bool,
     looped: bool,
+    from_target: bool,
     refused: bool,
     too_large: [bool; 2],
 }
@@ -151,6 +160,7 @@ impl Relay {
         let paths = [Path::new(config.up, &mut rng)?, Path::new(config.down, &mut rng)?];
         Ok(Relay {
             target: config.target,
+            senders: Senders::new(config.target, config.listen, config.local),
             max_clients: config.max_clients.get().min(usize::from(u16::MAX)),
             idle: config.idle,
             clients: Clients::default(),
@@ -254,16 +264,9 @@ impl Relay {
         if let Some(client) = self.clients.find(from) {
             return Some(client);
         }
-        if self.clients.is_own(from) {
-            self.counts.looped += count;
-            if !std::mem::replace(&mut self.told.looped, true) {
-                self.tell(Event::Loop(from));
-            }
-            return None;
-        }
-        // Port 0 is nobody's (RFC 768): no answer could go there.
-        if from.port() == 0 {
-            self.counts.turned_away += count;
+        let own = self.clients.is_own(from).then_some(NotClient::Relay);
+        if let Some(reason) = own.or_else(|| self.senders.check(from)) {
+            self.turn_away(from, reason, count);
             return None;
         }
         if self.clients.len() >= self.max_clients {
@@ -278,6 +281,21 @@ impl Relay {
         self.events.push_back(Event::Open(socket_of(client.slot())));
         self.tell(Event::Joined(from));
         Some(client)
+    }
+
+    /// Counts what comes from a sender that is not a client, and reports the first.
+    fn turn_away(&mut self, from: SocketAddr, reason: NotClient, count: u64) {
+        let (counter, told, event) = match reason {
+            NotClient::Nobody => return self.counts.turned_away += count,
+            NotClient::Target => {
+                (&mut self.counts.from_target, &mut self.told.from_target, Event::FromTarget(from))
+            }
+            NotClient::Relay => (&mut self.counts.looped, &mut self.told.looped, Event::Loop(from)),
+        };
+        *counter += count;
+        if !std::mem::replace(told, true) {
+            self.tell(event);
+        }
     }
 
     /// Hands a payload to the path.

@@ -26,6 +26,8 @@ pub enum Event {
     Full(SocketAddr),
     /// The relay hears its own sockets; told once.
     Loop(SocketAddr),
+    /// The target sent to the listening socket, which takes nothing from it; told once.
+    FromTarget(SocketAddr),
     /// The target does not listen; told once until it does.
     Refused,
     /// A datagram exceeded the MTU; told once a direction until conditions change.
@@ -55,8 +57,10 @@ pub struct Statistics {
     pub idle: u64,
     /// From addresses that were no client: there was no room for them, or they have port 0.
     pub turned_away: u64,
-    /// From the relay's own sockets: the target leads back here.
+    /// From the relay's own sockets, or in their name: the target leads back here.
     pub looped: u64,
+    /// From the target to the listening socket, or in its name: it is not a client.
+    pub from_target: u64,
     /// For which no socket to the target could be opened.
     pub no_socket: u64,
     /// Delivered when their client had gone.

@@ -1,5 +1,7 @@
 //! English sentences.
 
+use pigeon_text::Charset;
+
 use super::{Marks, Sentences, list};
 use crate::command::Verb;
 use crate::language::Language;
@@ -35,9 +37,13 @@ impl Sentences for English {
                 let more = u64::from(*total).saturating_sub(u64::from(*from) + names.len() as u64);
                 format!("{}: {}", count(u64::from(*total), "room"), list(self, &names, more))
             }
-            Notice::Set(Setting::Encoding(encoding)) => {
-                format!("you read and write {}", encoding.name())
+            Notice::Set(Setting::Encoding(Charset::Auto)) => {
+                "the hub reads UTF-8 or GB18030 from you and writes what you used last".to_string()
             }
+            Notice::Set(Setting::Encoding(charset)) => format!("you read and write {charset}"),
+            Notice::NotUtf8 => "what you send is not UTF-8, so others see \\xNN in it; /encoding \
+                                gbk (or another label) says what you write"
+                .to_string(),
             Notice::Set(Setting::Language(Language::English)) => {
                 "the hub speaks English to you".to_string()
             }
@@ -85,6 +91,10 @@ impl Sentences for English {
             NameError::Reserved(c) => format!("a name must not contain '{c}'"),
             NameError::Begins(c) => format!("a name must not begin with '{c}'"),
             NameError::Unprintable => "it holds characters that do not display".to_string(),
+            NameError::Invisible(c) => {
+                format!("it holds U+{:04X}, a character that nobody sees", u32::from(c))
+            }
+            NameError::Address => "it looks like an address".to_string(),
             NameError::Dash => "'-' alone is not a name".to_string(),
         }
     }
@@ -139,7 +149,9 @@ impl English {
                 format!("that is not a room's name: {}", self.name_error(*error))
             }
             Reason::Name(error) => format!("you keep your name: {}", self.name_error(*error)),
-            Reason::InUse => "you keep your name: that one is in use".to_string(),
+            Reason::InUse(holder) => format!(
+                "you keep your name: {holder} is in use, and that one is the same or looks like it"
+            ),
             Reason::Unknown(word) => format!("there is no /{word}; /help lists the commands"),
             Reason::Nobody(name) => format!("nobody here is called {name}; /who lists who is here"),
             Reason::NoEncoding(label) => format!(
@@ -148,6 +160,9 @@ impl English {
             ),
             Reason::NotAscii(label) => {
                 format!("you keep your encoding: {label} does not contain ASCII")
+            }
+            Reason::TooManyEncodings => {
+                "too many encodings are read in this room; /encoding utf-8 always works".to_string()
             }
             Reason::Password if what == Subject::Member => {
                 "this hub asks for a password: /pass SECRET".to_string()
@@ -177,11 +192,18 @@ impl English {
             Reason::TooManyRooms => {
                 "you stay where you are: there are too many rooms to make another".to_string()
             }
+            Reason::RawRoom if what == Subject::Command(Verb::Msg) => {
+                "not sent: that member receives raw data and nothing else".to_string()
+            }
             Reason::RawRoom => "you stay where you are: that room carries raw data".to_string(),
             Reason::TooManyAddresses => {
                 "too many of the hub's addresses are in use; speak to another".to_string()
             }
             Reason::AddressFull => "too many members from your address".to_string(),
+            Reason::Banned => "the operator has banned your network".to_string(),
+            Reason::Kicked => {
+                "the operator removed you; you may come back after ten minutes".to_string()
+            }
             Reason::NoHistory => "this hub keeps no history".to_string(),
         }
     }
@@ -199,7 +221,7 @@ fn usage(what: Subject) -> &'static str {
         Verb::Rooms => "/rooms, or /rooms FROM with a number",
         Verb::Msg => "/msg NAME TEXT",
         Verb::History => "/history",
-        Verb::Encoding => "/encoding LABEL, such as /encoding gbk",
+        Verb::Encoding => "/encoding LABEL, such as /encoding gbk, or /encoding auto",
         Verb::Language => "/language en or /language zh",
         Verb::Quiet => "/quiet on or /quiet off",
         Verb::Help => "/help",

@@ -1,5 +1,7 @@
 //! Chinese sentences.
 
+use pigeon_text::Charset;
+
 use super::{Marks, Sentences, list};
 use crate::command::Verb;
 use crate::language::Language;
@@ -39,9 +41,13 @@ impl Sentences for Chinese {
                     more => format!("共 {total} 个房间：{listed}，还有 {more} 个"),
                 }
             }
-            Notice::Set(Setting::Encoding(encoding)) => {
-                format!("你的收发编码是 {}", encoding.name())
+            Notice::Set(Setting::Encoding(Charset::Auto)) => {
+                "自动识别你发来的 UTF-8 或 GB18030，并用你最近用过的编码发给你".to_string()
             }
+            Notice::Set(Setting::Encoding(charset)) => format!("你的收发编码是 {charset}"),
+            Notice::NotUtf8 => "你发来的内容不是 UTF-8，别人会看到 \\xNN；用 /encoding gbk（或别的\
+                                编码）说明你用的编码"
+                .to_string(),
             Notice::Set(Setting::Language(Language::English)) => "以后用英文提示你".to_string(),
             Notice::Set(Setting::Language(Language::Chinese)) => "以后用中文提示你".to_string(),
             Notice::Set(Setting::Quiet(true)) => "不再提示谁进来、谁离开".to_string(),
@@ -82,6 +88,8 @@ impl Sentences for Chinese {
             NameError::Reserved(c) => format!("名字里不能有“{c}”"),
             NameError::Begins(c) => format!("名字不能以“{c}”开头"),
             NameError::Unprintable => "里面有无法显示的字符".to_string(),
+            NameError::Invisible(c) => format!("里面有看不见的字符 U+{:04X}", u32::from(c)),
+            NameError::Address => "看上去像一个地址".to_string(),
             NameError::Dash => "单独一个“-”不能作名字".to_string(),
         }
     }
@@ -134,7 +142,9 @@ impl Chinese {
                 format!("房间名不对：{}", self.name_error(*error))
             }
             Reason::Name(error) => format!("名字没有改：{}", self.name_error(*error)),
-            Reason::InUse => "名字没有改：这个名字有人在用".to_string(),
+            Reason::InUse(holder) => {
+                format!("名字没有改：{holder} 有人在用，你要的名字与它相同或看上去一样")
+            }
             Reason::Unknown(word) => format!("没有 /{word} 这个命令；/help 列出所有命令"),
             Reason::Nobody(name) => format!("这里没有人叫 {name}；/who 查看谁在这里"),
             Reason::NoEncoding(label) => format!(
@@ -142,6 +152,9 @@ impl Chinese {
                  shift_jis、euc-kr、latin1 等"
             ),
             Reason::NotAscii(label) => format!("编码没有改：{label} 不含 ASCII，命令无法识别"),
+            Reason::TooManyEncodings => {
+                "这个房间里用的编码太多；/encoding utf-8 总是可用".to_string()
+            }
             Reason::Password if what == Subject::Member => {
                 "需要密码才能加入：/pass 密码".to_string()
             }
@@ -164,9 +177,14 @@ impl Chinese {
             Reason::RoomFull if what == Subject::Member => "大厅已满".to_string(),
             Reason::RoomFull => "你还在原来的房间：那个房间已满".to_string(),
             Reason::TooManyRooms => "你还在原来的房间：房间太多，不能再开新的".to_string(),
+            Reason::RawRoom if what == Subject::Command(Verb::Msg) => {
+                "没有发出：对方只接收原始数据".to_string()
+            }
             Reason::RawRoom => "你还在原来的房间：那个房间传的是原始数据".to_string(),
             Reason::TooManyAddresses => "hub 用到的本机地址太多；请换一个地址连接".to_string(),
             Reason::AddressFull => "来自你这个地址的成员太多".to_string(),
+            Reason::Banned => "你所在的网络已被管理员封禁".to_string(),
+            Reason::Kicked => "你被管理员移出，十分钟后才能再加入".to_string(),
             Reason::NoHistory => "这个 hub 不保存历史消息".to_string(),
         }
     }
@@ -184,7 +202,7 @@ fn usage(what: Subject) -> &'static str {
         Verb::Rooms => "/rooms，或 /rooms 起始序号",
         Verb::Msg => "/msg 名字 内容",
         Verb::History => "/history",
-        Verb::Encoding => "/encoding 编码，例如 /encoding gbk",
+        Verb::Encoding => "/encoding 编码，例如 /encoding gbk，或 /encoding auto",
         Verb::Language => "/language zh 或 /language en",
         Verb::Quiet => "/quiet on 或 /quiet off",
         Verb::Help => "/help",

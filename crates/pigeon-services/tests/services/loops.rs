@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use pigeon_netsim::path::Conditions;
 use pigeon_netsim::simulation::{Network, Node, Peer};
-use pigeon_services::{Event, Ignored, Kind, Service};
+use pigeon_services::{Config, Event, Ignored, Kind, Service};
 
 use crate::harness::{address, config, service, sntp_request};
 
 const A: &str = "10.0.0.1:7000";
 const B: &str = "10.0.0.2:7000";
+
+/// On one machine, where there is no network to protect.
+const A_HERE: &str = "127.0.0.1:7000";
+const B_HERE: &str = "127.0.0.1:7001";
 
 /// How long each pair is watched.
 const WATCH: Duration = Duration::from_secs(5);
@@ -52,10 +56,16 @@ fn replies(network: &Network, node: Node<Service>) -> u64 {
 
 /// How often each answers after one datagram to `a` in the name of `b`.
 fn pair(a: Kind, b: Kind, lure: &[u8]) -> (u64, u64, Vec<Event>) {
+    pair_at([A, B], [a, b], lure)
+}
+
+fn pair_at(at: [&str; 2], [a, b]: [Kind; 2], lure: &[u8]) -> (u64, u64, Vec<Event>) {
     let mut network = network();
-    forge(&mut network, B, A, lure, 1);
-    let a = network.add(address(A), service(a, config()));
-    let b = network.add(address(B), service(b, config()));
+    forge(&mut network, at[1], at[0], lure, 1);
+    let a = network.add(address(at[0]), service(a, config()));
+    // Its own text, so that neither knows the other's for its own.
+    let other = Config { reply: b"So it is.".to_vec(), ..config() };
+    let b = network.add(address(at[1]), service(b, other));
     network.run_for(WATCH);
     let told = [a, b].into_iter().flat_map(|node| network.take_events(node));
     let told = told.map(|(_, event)| event).collect();
@@ -63,7 +73,23 @@ fn pair(a: Kind, b: Kind, lure: &[u8]) -> (u64, u64, Vec<Event>) {
 }
 
 fn is_untyped(kind: Kind) -> bool {
-    matches!(kind, Kind::Echo | Kind::Upper)
+    matches!(kind, Kind::Echo | Kind::Upper | Kind::Fixed)
+}
+
+/// Every pair, on a network and on one machine: a loop between two whose replies are requests turns
+/// faster than the rate, and the first datagram over it ends the loop.
+#[test]
+fn one_forged_datagram_draws_a_bounded_number_from_every_pair() {
+    for at in [[A, B], [A_HERE, B_HERE]] {
+        for (a, b) in all().flat_map(|a| all().map(move |b| (a, b))) {
+            for lure in lures(a) {
+                let (from_a, from_b, _) = pair_at(at, [a, b], &lure);
+                let most = if is_untyped(a) && is_untyped(b) { 4_000 } else { 2 };
+                let what = format!("{a} and {b} at {at:?} after {}", lure.escape_ascii());
+                assert!(from_a <= most && from_b <= most, "{what}: {from_a} and {from_b} replies");
+            }
+        }
+    }
 }
 
 #[test]
@@ -160,7 +186,7 @@ fn a_strangers_echo_starts_nothing_that_lasts() {
                 let most = match kind {
                     // inetd's own services stand below 1024.
                     _ if is_low && kind != Kind::Sntp => 0,
-                    Kind::Echo | Kind::Upper => 1_000 * (WATCH.as_secs() + 1),
+                    _ if is_untyped(kind) => 1_000 * (WATCH.as_secs() + 1),
                     _ => 1,
                 };
                 let replies = replies(&network, node);

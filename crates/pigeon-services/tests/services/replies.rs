@@ -174,11 +174,14 @@ fn a_fixed_reply_answers_all_but_replies() {
 
 #[test]
 fn a_loop_that_no_rate_bounds_is_reported() {
-    let mut service = service(Kind::Echo, config());
-    for _ in 0..10_000 {
-        assert_eq!(ask(&mut service, "127.0.0.1:7007", b"hello"), Some(b"hello".to_vec()));
+    let unlimited = Config { per_source: None, ..config() };
+    for (kind, config) in [(Kind::Echo, unlimited), (Kind::Size, config())] {
+        let mut service = service(kind, config);
+        for _ in 0..10_000 {
+            assert!(ask(&mut service, "127.0.0.1:7007", b"hello").is_some());
+        }
+        let told: Vec<Event> = std::iter::from_fn(|| service.poll_event()).collect();
+        let [Event::Repeating { source, length: 5, .. }] = told[..] else { panic!("{told:?}") };
+        assert_eq!(source, address("127.0.0.1:7007"));
     }
-    let told: Vec<Event> = std::iter::from_fn(|| service.poll_event()).collect();
-    let [Event::Repeating { source, length: 5, .. }] = told[..] else { panic!("{told:?}") };
-    assert_eq!(source, address("127.0.0.1:7007"));
 }

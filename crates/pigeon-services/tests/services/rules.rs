@@ -105,14 +105,20 @@ fn one_source_has_its_rate_and_the_operator_is_told() {
     };
     assert!(told.iter().skip(1).all(|event| limited(event) == 4_000), "{told:?}");
 
-    // Another source is not concerned; loopback is unlimited.
+    // Another source is not concerned. On loopback the rate is the same, but not for services whose
+    // replies can be recognised.
     let now = at(10_000);
     echo.handle_datagram(now, &Received::new(address("10.0.0.2:5000"), b"x"));
     assert_eq!(drain(&mut echo).len(), 1);
     for _ in 0..5_000 {
         echo.handle_datagram(now, &Received::new(address("127.0.0.1:5000"), b"x"));
     }
-    assert_eq!(drain(&mut echo).len(), 5_000);
+    assert_eq!(drain(&mut echo).len(), 1_000);
+    let mut size = service(Kind::Size, config());
+    for _ in 0..5_000 {
+        size.handle_datagram(now, &Received::new(address("127.0.0.1:5000"), b"x"));
+    }
+    assert_eq!(drain(&mut size).len(), 5_000);
 }
 
 #[test]
@@ -133,7 +139,8 @@ fn a_flood_from_forged_sources_meets_the_bound_in_all() {
 
 #[test]
 fn a_batch_that_is_never_drained_is_bounded() {
-    let mut echo = service(Kind::Echo, config());
+    let unlimited = Config { per_source: None, ..config() };
+    let mut echo = service(Kind::Echo, unlimited);
     let request = Received::new(address("127.0.0.1:5000"), &[0; 60_000]);
     for _ in 0..1_000 {
         echo.handle_datagram(Instant::ORIGIN, &request);

@@ -30,6 +30,14 @@ impl Charset {
             label => Encoding::for_label(label).map(Charset::Fixed),
         }
     }
+
+    /// Whether ASCII is the same bytes, as [`Encoding::is_ascii_compatible`] says it.
+    pub fn is_ascii_compatible(self) -> bool {
+        match self {
+            Charset::Auto => true,
+            Charset::Fixed(encoding) => encoding.is_ascii_compatible(),
+        }
+    }
 }
 
 impl Default for Charset {

@@ -4,11 +4,11 @@
 //! the encoding would let a sender choose it.
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use encoding_rs::DecoderResult;
 
 use super::Encoding;
+use crate::escape::write_byte;
 
 impl Encoding {
     /// The text in `bytes`. What does not decode appears as [`escape()`](crate::escape()) spells
@@ -22,12 +22,12 @@ impl Encoding {
         })
     }
 
-    /// Appends the text in `bytes` to `text`, as [`decode`](Encoding::decode) reads it.
-    pub fn decode_to(self, bytes: &[u8], text: &mut String) {
-        if self == Encoding::UTF_8 {
-            decode_utf8(bytes, text);
-        } else {
-            decode_with(self.coder().new_decoder_without_bom_handling(), bytes, text);
+    /// Appends the text in `bytes` to `text`, as [`decode`](Encoding::decode) reads it. Returns
+    /// whether all of them decode.
+    pub fn decode_to(self, bytes: &[u8], text: &mut String) -> bool {
+        match self {
+            Encoding::UTF_8 => decode_utf8(bytes, text),
+            _ => decode_with(self.coder().new_decoder_without_bom_handling(), bytes, text),
         }
     }
 
@@ -41,16 +41,20 @@ impl Encoding {
 }
 
 /// By the same division into chunks as `escape`, so that both show the same.
-fn decode_utf8(bytes: &[u8], text: &mut String) {
+fn decode_utf8(bytes: &[u8], text: &mut String) -> bool {
+    let mut all = true;
     for chunk in bytes.utf8_chunks() {
+        all &= chunk.invalid().is_empty();
         text.push_str(chunk.valid());
         push_escapes(text, chunk.invalid());
     }
+    all
 }
 
 /// By way of a small buffer: `decode_to_string_without_replacement` walks over all the spare room
 /// of its string at every call, and where every byte is bad there is one call for each.
-fn decode_with(mut decoder: encoding_rs::Decoder, bytes: &[u8], text: &mut String) {
+fn decode_with(mut decoder: encoding_rs::Decoder, bytes: &[u8], text: &mut String) -> bool {
+    let mut all = true;
     let mut buffer = [0; 256];
     let mut read = 0;
     loop {
@@ -59,10 +63,11 @@ fn decode_with(mut decoder: encoding_rs::Decoder, bytes: &[u8], text: &mut Strin
         text.push_str(&String::from_utf8_lossy(&buffer[..written]));
         read += more;
         match result {
-            DecoderResult::InputEmpty => return,
+            DecoderResult::InputEmpty => return all,
             DecoderResult::OutputFull => {}
             // `after` are bytes behind the bad ones, which the decoder keeps and will yet deliver.
             DecoderResult::Malformed(length, after) => {
+                all = false;
                 let end = read - usize::from(after);
                 push_escapes(text, &bytes[end - usize::from(length)..end]);
             }
@@ -71,9 +76,9 @@ fn decode_with(mut decoder: encoding_rs::Decoder, bytes: &[u8], text: &mut Strin
 }
 
 fn push_escapes(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
+    for &byte in bytes {
         // Writing to a string cannot fail.
-        let _ = write!(text, "\\x{byte:02x}");
+        let _ = write_byte(text, byte);
     }
 }
 
@@ -109,7 +114,8 @@ mod tests {
         for encoding in Encoding::all() {
             for bytes in [&b"a\xc4\xe3\xff"[..], b"", b"hello", "你好".as_bytes()] {
                 let mut text = "before ".to_string();
-                encoding.decode_to(bytes, &mut text);
+                let all = encoding.decode_to(bytes, &mut text);
+                assert_eq!(all, encoding.decode_strict(bytes).is_some(), "{encoding}");
                 assert_eq!(text, format!("before {}", encoding.decode(bytes)), "{encoding}");
             }
         }

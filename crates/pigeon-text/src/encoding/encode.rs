@@ -47,9 +47,96 @@ impl Encoding {
         }
     }
 
+    /// Appends displayable text as bytes that no terminal takes for controls: as
+    /// [`encode_lossy`](Encoding::encode_lossy) does, and a character whose bytes a terminal might
+    /// act on as its escape too. `text` has been escaped before.
+    ///
+    /// A character can be displayable and its bytes not: `›` is 0x9b in windows-1252, which starts a
+    /// control sequence on a terminal that reads 8-bit controls (C1). The rules:
+    ///
+    /// - **No character leaves as one byte of 0x80 to 0x9f.** So single-byte encodings lose what
+    ///   they hold there, also letters (А to Я in IBM866): the Linux console acts on 0x9b whatever
+    ///   its font shows. GBK loses `€`, which is 0x80 alone.
+    /// - **0xc2 is never followed by 0x80 to 0x9f.** The two are a C1 control in UTF-8, which is what
+    ///   a terminal reads whose user has not chosen an encoding yet.
+    /// - Inside characters of several bytes 0x80 to 0x9f stay otherwise. A terminal that shows such an
+    ///   encoding reads whole characters, and without these bytes Shift_JIS would lose most kanji
+    ///   and GBK most traditional ones.
+    ///
+    /// Big5, GB2312 and EUC-KR's KS X 1001 use none of these bytes. Encodings without ASCII are for
+    /// files and pipes: they are written as by `encode_lossy`.
+    pub fn encode_for_display(self, text: &str, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.encode_lossy(text, out);
+        if self.is_ascii_compatible()
+            && self != Encoding::UTF_8
+            && !self.is_surely_harmless(text, &out[start..])
+        {
+            out.truncate(start);
+            self.encode_each(text, out);
+        }
+    }
+
+    /// Whether no terminal acts on `bytes`, which are `text` in this encoding. False where it takes
+    /// a look at each character.
+    fn is_surely_harmless(self, text: &str, bytes: &[u8]) -> bool {
+        match self.coder().is_single_byte() {
+            true => !bytes.iter().any(is_c1),
+            false => {
+                let is_pair = |pair: &[u8]| pair[0] == UTF_8_C1 && is_c1(&pair[1]);
+                !text.contains('€') && !bytes.windows(2).any(is_pair)
+            }
+        }
+    }
+
+    /// Writes character by character, so that each can be judged by its bytes.
+    fn encode_each(self, text: &str, out: &mut Vec<u8>) {
+        let mut encoder = Encoder::new(self);
+        let mut one = [0; 4];
+        let mut rest = text;
+        loop {
+            // Escapes, of which there may be many, are ASCII.
+            let ascii = rest.bytes().take_while(u8::is_ascii).count();
+            out.extend_from_slice(&rest.as_bytes()[..ascii]);
+            let mut chars = rest[ascii..].chars();
+            let Some(c) = chars.next() else { return };
+            rest = chars.as_str();
+            let (start, before) = (out.len(), out.last().copied().unwrap_or_default());
+            let lacks = encoder.append(c.encode_utf8(&mut one), false, out).is_some();
+            let pair = |(before, byte): (&u8, &u8)| *before == UTF_8_C1 && is_c1(byte);
+            let is_harmful = match &out[start..] {
+                [byte] => is_c1(byte),
+                bytes => [before].iter().chain(bytes).zip(bytes).any(pair),
+            };
+            if lacks || is_harmful {
+                out.truncate(start);
+                // Writing to a vector cannot fail, and ASCII is the same bytes here.
+                let _ = write_escape(&mut Ascii(out), c);
+            }
+        }
+    }
+
     /// Whether `text` is the same bytes in this encoding as in UTF-8.
     fn is_utf8(self, text: &str) -> bool {
         self == Encoding::UTF_8 || self.is_ascii_compatible() && text.is_ascii()
+    }
+}
+
+/// The first byte of C1 controls in UTF-8.
+const UTF_8_C1: u8 = 0xc2;
+
+/// Whether a terminal that reads 8-bit controls takes this byte for one.
+fn is_c1(byte: &u8) -> bool {
+    matches!(byte, 0x80..=0x9f)
+}
+
+/// Writes ASCII to a vector.
+struct Ascii<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Ascii<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.0.extend_from_slice(s.as_bytes());
+        Ok(())
     }
 }
 
@@ -230,5 +317,65 @@ mod tests {
         assert!(matches!(encoding("gb2312").encode("hello"), Ok(Cow::Borrowed(b"hello"))));
         assert!(matches!(encoding("utf-8").encode("你好"), Ok(Cow::Borrowed(_))));
         assert!(matches!(encoding("utf-16le").encode("a"), Ok(Cow::Owned(_))));
+    }
+
+    fn displayed(encoding: Encoding, text: &str) -> Vec<u8> {
+        let mut out = b"> ".to_vec();
+        encoding.encode_for_display(text, &mut out);
+        out.split_off(2)
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_shown_in_its_place() {
+        for (label, text, bytes) in [
+            ("latin1", "›31mRED", &b"\\u{203a}31mRED"[..]),
+            ("latin1", "é€Â›", b"\xe9\\u{20ac}\xc2\\u{203a}"),
+            ("windows-1256", "a\u{200d}", b"a\\u{200d}"),
+            ("koi8-r", "Жё█", b"\xf6\xa3\\u{2588}"),
+            ("ibm866", "Ыы", b"\\u{42b}\xeb"),
+            ("gbk", "5€", b"5\\u{20ac}"),
+            ("gb18030", "5€", b"5\xa2\xe3"),
+            // 0xc29b is a character of GBK, and a control in UTF-8; 0x9bc2 is only the former.
+            ("gbk", "聸", b"\\u{8078}"),
+            ("gbk", "浡", b"\x9b\xc2"),
+            ("gbk", "浡浡", b"\x9b\xc2\\u{6d61}"),
+            ("shift_jis", "一日", b"\x88\xea\x93\xfa"),
+            ("shift_jis", "ﾂ一", b"\xc2\\u{4e00}"),
+            ("euc-kr", "한국😀", b"\xc7\xd1\xb1\xb9\\u{1f600}"),
+            ("utf-8", "›é", "›é".as_bytes()),
+        ] {
+            let shown = displayed(encoding(label), text);
+            assert_eq!(shown, bytes, "{label} {text}: {}", shown.escape_ascii());
+        }
+    }
+
+    /// Every character that `escape` leaves as it is, next to others that may make up a control.
+    #[test]
+    fn no_character_of_any_encoding_leaves_as_a_control() {
+        let chars = || (' '..=char::MAX).filter(|&c| is_displayable(c));
+        for encoding in Encoding::all().filter(|e| e.is_ascii_compatible() && *e != Encoding::UTF_8)
+        {
+            let is_single = encoding.coder().is_single_byte();
+            let bytes_of = |c: char| encoding.encode(c.encode_utf8(&mut [0; 4])).map(Vec::from);
+            // Of what the encoding lacks a sample: all of it leaves as escapes.
+            let tried: Vec<char> = chars()
+                .filter(|&c| u32::from(c) % 97 == 0 || c < '\u{10000}' && bytes_of(c).is_ok())
+                .filter(|&c| !c.is_ascii())
+                .collect();
+            let ends = |c: &&char| bytes_of(**c).is_ok_and(|bytes| bytes.ends_with(&[0xc2]));
+            let mut befores: Vec<char> = tried.iter().filter(ends).take(1).copied().collect();
+            befores.push('x');
+            for (c, before) in tried.iter().flat_map(|&c| befores.iter().map(move |&b| (c, b))) {
+                let text: String = [before, c, '3', '1', 'm'].iter().collect();
+                let bytes = displayed(encoding, &text);
+                let shown = || format!("{encoding} {text} {}", bytes.escape_ascii());
+                let back = encoding.decode(&bytes);
+                assert_eq!(crate::escape(back.as_bytes()).to_string(), back, "{}", shown());
+                assert!(!bytes.iter().any(|b| *b < 0x20 || *b == 0x7f), "{}", shown());
+                assert!(!is_single || !bytes.iter().any(is_c1), "{}", shown());
+                let as_utf_8 = String::from_utf8_lossy(&bytes).into_owned();
+                assert!(!as_utf_8.contains(char::is_control), "{}", shown());
+            }
+        }
     }
 }

@@ -11,11 +11,24 @@ use super::status::UsageError;
 
 /// Binds where the command was told to listen.
 pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Result<Socket> {
-    let bound = match listen.host {
+    try_bind(listen, options).map_err(explain)
+}
+
+/// The same with the system's own error, for a command that can do something about it.
+pub(crate) fn try_bind(
+    listen: ListenAddress,
+    options: &SocketOptions,
+) -> Result<Socket, OpenError> {
+    match listen.host {
         ListenHost::Ip(ip) => Socket::bind((ip, listen.port).into(), options),
         ListenHost::Every | ListenHost::Unsaid => Socket::bind_any(listen.port, options),
-    };
-    bound.map_err(explain)
+    }
+}
+
+/// Whether this host does not have the address, or does not have it yet.
+pub(crate) fn is_address_missing(error: &OpenError) -> bool {
+    error.operation == Operation::Bind
+        && error.source.kind() == std::io::ErrorKind::AddrNotAvailable
 }
 
 /// Refuses a broadcast address where a command speaks to one host. The system would, but what it says

@@ -1,5 +1,6 @@
-//! The person's language, from the environment.
+//! The person's language: from a flag, else from the environment.
 
+use clap_complete::CompletionCandidate;
 use pigeon_proto::Language;
 
 /// What the locale asks for: `LC_ALL`, else `LC_MESSAGES`, else `LANG` (locale(7)).
@@ -11,5 +12,10 @@ pub(crate) fn language() -> Language {
 
 /// Reads a language as an argument.
 pub(crate) fn parse(word: &str) -> Result<Language, String> {
-    Language::parse(word).ok_or_else(|| "one of zh, en".to_string())
+    Language::parse(word).ok_or_else(|| "a language is zh or en".to_string())
+}
+
+/// The languages, for the shell to complete.
+pub(crate) fn candidates() -> Vec<CompletionCandidate> {
+    Language::ALL.map(|language| CompletionCandidate::new(language.word())).into()
 }

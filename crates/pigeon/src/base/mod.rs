@@ -7,7 +7,8 @@
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
-//! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language.
+//! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
+//!   word to a mistyped one.
 
 pub(crate) mod bind;
 pub(crate) mod count;
@@ -15,6 +16,7 @@ pub(crate) mod endpoint;
 pub(crate) mod length;
 pub(crate) mod locale;
 pub(crate) mod multicast;
+pub(crate) mod nearest;
 pub(crate) mod networks;
 pub(crate) mod payload;
 pub(crate) mod place;

@@ -113,6 +113,14 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| "a size is a number of bytes, e.g. 8192, 64KiB, 1MB".to_string())
 }
 
+/// Reads a size that is not zero.
+pub(crate) fn length(text: &str) -> Result<usize, String> {
+    match size(text)? {
+        0 => Err("must be longer than 0".to_string()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// `830 ms`, `12 s`, `3 min`, `2 h`: as long as it takes to be understood, no longer.
 pub(crate) fn roughly(duration: Duration) -> String {
     match duration.as_secs() {

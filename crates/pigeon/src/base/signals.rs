@@ -1,5 +1,7 @@
 //! SIGINT, SIGTERM and SIGHUP as a message to a loop, instead of the end of the process.
 
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
@@ -28,22 +30,62 @@ impl Stop {
     }
 }
 
+/// Set when the process was asked to read its settings again.
+#[derive(Clone, Default)]
+pub(crate) struct Reload(Arc<AtomicBool>);
+
+impl Reload {
+    /// Whether it was asked since this was last called.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
 /// Catches SIGINT, SIGTERM and SIGHUP (a terminal that was closed; not under nohup): the first sets
 /// the flag and calls `wake`, a second one ends the process on the spot, for whoever is tired of
 /// waiting.
-#[cfg(unix)]
 pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> {
+    let (stop, _) = on_signals(wake, || false)?;
+    Ok(stop)
+}
+
+/// The same, but SIGHUP asks to read the settings again, as it does for a service. It stops the
+/// process where it means that its terminal was closed.
+pub(crate) fn on_stop_or_reload(
+    wake: impl Fn() + Send + 'static,
+) -> anyhow::Result<(Stop, Reload)> {
+    let had_terminal = has_terminal() && !hangup_is_ignored();
+    // A terminal that was closed is none any more.
+    on_signals(wake, move || !had_terminal || has_terminal())
+}
+
+/// Whether one of the standard streams is a terminal.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
+}
+
+#[cfg(unix)]
+fn on_signals(
+    wake: impl Fn() + Send + 'static,
+    hangup_reloads: impl Fn() -> bool + Send + 'static,
+) -> anyhow::Result<(Stop, Reload)> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-    let stop = Stop::default();
-    let flag = stop.clone();
+    let (stop, reload) = (Stop::default(), Reload::default());
+    let (flag, asked) = (stop.clone(), reload.clone());
     let wanted = [SIGINT, SIGTERM, SIGHUP].into_iter();
-    let wanted = wanted.filter(|&signal| signal != SIGHUP || !hangup_is_ignored());
+    let wanted =
+        wanted.filter(|&signal| signal != SIGHUP || hangup_reloads() || !hangup_is_ignored());
     let mut signals =
         signal_hook::iterator::Signals::new(wanted).context("cannot catch signals")?;
     super::thread::spawn("signals", move || {
         for signal in signals.forever() {
             let status = match signal {
+                SIGHUP if hangup_reloads() => {
+                    asked.0.store(true, Ordering::Relaxed);
+                    wake();
+                    continue;
+                }
                 SIGHUP => Status::HungUp,
                 SIGTERM => Status::Terminated,
                 _ => Status::Interrupted,
@@ -55,7 +97,7 @@ pub(crate) fn on_stop(wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> 
             wake();
         }
     })?;
-    Ok(stop)
+    Ok((stop, reload))
 }
 
 /// Whether this process was started to outlive its terminal.
@@ -66,13 +108,16 @@ fn hangup_is_ignored() -> bool {
     status.is_ok_and(|status| status.sigign & 1 != 0)
 }
 
-#[cfg(all(unix, not(target_os = "linux")))]
+#[cfg(not(target_os = "linux"))]
 fn hangup_is_ignored() -> bool {
     false
 }
 
 /// Elsewhere Ctrl-C ends the process as the system does it.
 #[cfg(not(unix))]
-pub(crate) fn on_stop(_wake: impl Fn() + Send + 'static) -> anyhow::Result<Stop> {
-    Ok(Stop::default())
+fn on_signals(
+    _wake: impl Fn() + Send + 'static,
+    _hangup_reloads: impl Fn() -> bool + Send + 'static,
+) -> anyhow::Result<(Stop, Reload)> {
+    Ok((Stop::default(), Reload::default()))
 }

@@ -60,10 +60,34 @@ fn a_flag_stands_over_the_file_and_the_file_over_the_default() {
 #[test]
 fn what_is_wrong_with_a_file_is_told_with_its_place() {
     assert!(error("timeout = \"30s\"\nformat = chat").starts_with("line 2, column 10: "));
-    assert!(
-        error("# a slip\ntimeuot = \"3s\"")
-            .starts_with("line 2, column 1: there is no setting timeuot; there are listen,")
-    );
+    for (text, expected) in [
+        (
+            "# a slip\ntimeuot = \"3s\"",
+            "line 2, column 1: there is no setting timeuot; is timeout meant?",
+        ),
+        (
+            "max_members = 3",
+            "line 1, column 1: there is no setting max_members; is max-members meant?",
+        ),
+        (
+            "history = 3",
+            "line 1, column 1: there is no setting history; `pigeon hub --help` lists them",
+        ),
+        (
+            "config = \"x\"",
+            "line 1, column 1: there is no setting config; `pigeon hub --help` lists them",
+        ),
+    ] {
+        assert_eq!(error(text), expected);
+    }
+    for empty in ["password = \"\"", "password = \"  \"", "password = []"] {
+        assert!(
+            error(empty).contains("an empty password would let everyone in"),
+            "{}",
+            error(empty)
+        );
+    }
+    assert!(error("max-text = 0").ends_with("must be longer than 0"));
     assert_eq!(
         error("timeout = 30"),
         "line 1, column 11: invalid value '30' for '--timeout <DURATION>': a duration is a number \

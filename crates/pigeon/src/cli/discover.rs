@@ -15,10 +15,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use base64::Engine;
@@ -53,6 +54,9 @@ const HUB_GROUPS: [IpAddr; 2] = [
 
 /// The group of every IPv6 host of a link: what broadcast is to IPv4.
 const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+
+/// Answers within this time of each other count as arriving together.
+const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// Find hubs, or whatever answers at a port, on every network this host is in
 #[derive(clap::Args)]
@@ -333,6 +337,18 @@ impl Host<Discover> for Around<'_> {
     }
 }
 
+/// What arrives next, with what arrives at about the same time: a hub answers on all of its addresses
+/// at once, and IPv4 addresses, which people can type, go first.
+fn batch(arriving: &Receiver<(usize, News)>) -> Option<Vec<(usize, News)>> {
+    let mut batch = vec![arriving.recv().ok()?];
+    let end = Instant::now() + AT_ONCE;
+    while let Ok(next) = arriving.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        batch.push(next);
+    }
+    batch.sort_by_key(|(_, news)| matches!(news, News::Found(found) if found.from.is_ipv6()));
+    Some(batch)
+}
+
 /// Prints who was found, each address once however many searches found it, and each hub once
 /// however many addresses it has.
 struct Printer {
@@ -354,7 +370,8 @@ impl Printer {
         arriving: &Receiver<(usize, News)>,
         places: &mut [Place],
     ) -> anyhow::Result<()> {
-        for (index, news) in arriving {
+        let batches = iter::from_fn(|| batch(arriving));
+        for (index, news) in batches.flatten() {
             let Some(place) = places.get_mut(index) else { continue };
             match news {
                 News::Ended(failure) => place.failure = failure,

@@ -6,6 +6,7 @@ mod bench;
 mod chat;
 mod contacts;
 mod discover;
+mod environment;
 mod generate;
 mod hub;
 mod join;
@@ -89,19 +90,36 @@ pub(crate) fn main() -> i32 {
 
 /// Reads the arguments; if they name a configuration file, once more over its settings.
 fn parse() -> anyhow::Result<Cli> {
-    let matches = Cli::command().try_get_matches()?;
+    let parsed = |command: clap::Command| {
+        command.clone().try_get_matches().map_err(|error| environment::blame(error, &command))
+    };
+    let matches = parsed(Cli::command())?;
     let matches = match matches.subcommand() {
         Some((name, arguments)) => match config_file(arguments) {
             Some(path) => {
                 let command = config::apply(Cli::command(), name, &path)
                     .map_err(|error| UsageError(format!("{error:#}")))?;
-                command.try_get_matches()?
+                parsed(command)?
             }
             None => matches,
         },
         None => matches,
     };
-    Ok(Cli::from_arg_matches(&matches)?)
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    if let (Command::Hub(args), Some(matches)) =
+        (&mut cli.command, matches.subcommand_matches("hub"))
+    {
+        args.note_origins(matches);
+    }
+    Ok(cli)
+}
+
+/// Reads the hub's settings again: what its file says may have changed.
+fn reread_hub() -> anyhow::Result<hub::Args> {
+    match parse()?.command {
+        Command::Hub(args) => Ok(*args),
+        _ => Err(anyhow::anyhow!("these are the arguments of another command")),
+    }
 }
 
 /// The file that `--config` names, if the command knows that flag.
@@ -111,7 +129,14 @@ fn config_file(arguments: &ArgMatches) -> Option<PathBuf> {
 
 fn run(cli: Cli) -> anyhow::Result<Status> {
     match cli.command {
-        Command::Hub(args) => hub::run(*args, cli.color),
+        Command::Hub(args) => {
+            let hub = Cli::command();
+            let unknown = hub
+                .find_subcommand("hub")
+                .map(|hub| environment::unknown(hub, "PIGEON_HUB_"))
+                .unwrap_or_default();
+            hub::run(*args, cli.color, &unknown, reread_hub)
+        }
         Command::Join(args) => join::run(args, cli.color),
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),

@@ -9,8 +9,8 @@ use pigeon_text::escape;
 /// A contact's name: what the hub takes for a name, in any script, and nothing that could be read
 /// as an endpoint or a flag.
 ///
-/// Two names that differ only in capitals are one. Nothing else is folded: é written as one
-/// character and as two are two names, as they are two spellings in the file.
+/// Two names that differ only in capitals, or in whether é is written as one character or as two, are
+/// one: they look the same to whoever types one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContactName(Name);
 

@@ -53,25 +53,30 @@ mod by_a_program {
     }
 }
 
+/// Ignored unless asked for: on most machines each of these tests boots a kernel.
 mod by_netem {
     use super::*;
 
     #[test]
+    #[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
     fn ask() {
         on_netem(ask, || ask_repeats_itself(&mut Netem::new(&BAD)));
     }
 
     #[test]
+    #[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
     fn membership() {
         on_netem(membership, || a_member_stays_one(&mut Netem::new(&BAD)));
     }
 
     #[test]
+    #[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
     fn outage() {
         on_netem(outage, || a_member_comes_back(&mut Netem::new(&BAD)));
     }
 
     #[test]
+    #[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
     fn discover() {
         on_netem(discover, || discover_finds_the_hub(&mut Netem::new(&BAD)));
     }

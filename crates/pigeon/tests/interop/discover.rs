@@ -66,7 +66,10 @@ fn a_hub_on_this_very_host_is_found() {
     let _hub = networks.hub("a", &[]);
     let (status, lines, notes) = networks.discover(&[]);
     assert_eq!(status, 0, "{notes:?}");
-    assert!(lines.iter().any(|line| line.starts_with("10.77.1.1:9999 on leg1, ")), "{lines:?}");
+    // It answers on both of its networks, and is one hub all the same: the first answer counts.
+    let [line] = &lines[..] else { panic!("one hub in {lines:?}") };
+    let first = ["10.77.1.1:9999 on leg1, ", "10.77.2.1:9999 on leg2, "];
+    assert!(first.iter().any(|place| line.starts_with(place)), "{line:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
-//! - `operator`: whoever runs a hub: its console and its settings.
+//! - `operator`: whoever runs a hub: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
 //!   hosts, at some pace; `capture`: kept for Wireshark.
@@ -21,6 +21,8 @@
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
+//!
+//! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
 //!
 //! A peer that is not installed is left out and said to be `SKIPPED`; where `PIGEON_REQUIRE_PEERS`
 //! is set it fails the test instead, so that a machine that should have them cannot skip in silence.
@@ -53,6 +55,7 @@ mod groups;
 mod join;
 mod judges;
 mod membership;
+mod memory;
 mod operator;
 mod pause;
 mod refusals;
@@ -64,6 +67,7 @@ mod room;
 mod screen;
 mod send_listen;
 mod serve;
+mod service;
 mod sockets;
 mod time;
 mod tutorial_server;

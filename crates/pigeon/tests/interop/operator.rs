@@ -66,7 +66,7 @@ fn what_the_operator_says_everyone_hears() {
 }
 
 #[test]
-fn who_is_kicked_is_told_and_may_come_back() {
+fn who_is_kicked_is_told_and_stays_away() {
     if !installed("nc") {
         return;
     }
@@ -77,8 +77,9 @@ fn who_is_kicked_is_told_and_may_come_back() {
     assert_eq!(ask(&mut hub, "kick sensor", |_| true), ["sensor is removed"]);
     sensor.expect_line(|line| line.starts_with("* ") && line.contains("removed"), SOON);
     hub.expect_members(2);
-    sensor.say("20.5");
-    dog.expect_line(|line| line.ends_with(": 20.5"), SOON);
+    sensor.say(&format!("20.5 degrees {}", ".".repeat(80)));
+    sensor.expect_line(|line| line.starts_with("* ") && line.contains("ten minutes"), SOON);
+    hub.expect_members(2);
     let nobody = ask(&mut hub, "kick sensro", |_| true);
     assert_eq!(nobody, ["nobody here is called sensro; `members` lists them"]);
 }
@@ -163,35 +164,156 @@ fn flag_over_environment_over_file_over_default() {
     }
 }
 
-// As a service.
+/// A hub on a port of its own with these variables and flags, whatever the locale of the tests.
+fn hub_with(environment: &[(&str, &str)], flags: &[&str]) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+    command.args(["hub", "127.0.0.1:0"]).args(flags).env("LC_ALL", "C");
+    Process::spawn("hub", command.envs(environment.iter().copied()))
+}
 
-/// What the units of `docs` stand upon in a system that boots.
-const TARGETS: [&str; 5] = ["sysinit", "basic", "shutdown", "sockets", "network-online"];
+/// What a hub says that does not start with these settings.
+#[track_caller]
+fn refused(environment: &[(&str, &str)], flags: &[&str]) -> String {
+    let mut hub = hub_with(environment, flags);
+    assert_eq!(hub.expect_end(SOON).code(), Some(2), "{environment:?} {flags:?}");
+    hub.lines(Voice::Err).remove(0)
+}
+
+fn file(name: &str, text: &str) -> String {
+    let name = format!("operator-{name}-{}", std::process::id());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_string()
+}
 
 #[test]
-fn systemd_understands_the_units() {
-    if !installed("systemd-analyze") {
-        return;
+fn an_empty_password_is_refused_wherever_it_stands() {
+    let why = "an empty password would let everyone in";
+    let (empty, config) = (file("empty", "\n"), file("empty.toml", "password = \"\"\n"));
+    for (environment, flags) in [
+        (&[("PIGEON_HUB_PASSWORD", "")][..], &[][..]),
+        (&[("PIGEON_HUB_PASSWORD", " ")], &[]),
+        (&[("PIGEON_HUB_PASSWORD_FILE", empty.as_str())], &[]),
+        (&[], &["--password", ""]),
+        (&[], &["--password="]),
+        (&[], &["--password-file", &empty]),
+        (&[], &["--config", &config]),
+    ] {
+        let said = refused(environment, flags);
+        assert!(said.contains(why), "{environment:?} {flags:?}: {said}");
     }
-    let name = format!("units-{}", std::process::id());
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let [units, bin] = ["etc/systemd/system", "usr/local/bin"].map(|folder| root.join(folder));
-    std::fs::create_dir_all(&units).unwrap();
-    std::fs::create_dir_all(&bin).unwrap();
-    // Not a symbolic link: it would point out of the root.
-    std::fs::hard_link(env!("CARGO_BIN_EXE_pigeon"), bin.join("pigeon")).unwrap();
-    for target in TARGETS {
-        std::fs::write(units.join(format!("{target}.target")), "[Unit]\n").unwrap();
+    for path in [empty, config] {
+        std::fs::remove_file(path).unwrap();
     }
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let ours = ["pigeon-hub.service", "pigeon-hub.socket"];
-    for unit in ours {
-        std::fs::copy(docs.join(unit), units.join(unit)).unwrap();
+}
+
+#[test]
+fn a_bad_value_is_blamed_on_where_it_stands() {
+    for (environment, flags, expected) in [
+        (("PIGEON_HUB_TIMEOUT", "30x"), &[][..], "'30x' for 'PIGEON_HUB_TIMEOUT'"),
+        (("PIGEON_HUB_FORMAT", "tree"), &[], "'tree' for 'PIGEON_HUB_FORMAT'"),
+        (("PIGEON_HUB_TIMEOUT", "30x"), &["--timeout", "3z"], "'3z' for '--timeout <DURATION>'"),
+        (("PIGEON_HUB_MAX_TEXT", "0"), &[], "'0' for 'PIGEON_HUB_MAX_TEXT'"),
+        (("PIGEON_HUB_RATE", "9/s"), &["--max-text", "0"], "'0' for '--max-text <SIZE>'"),
+    ] {
+        let said = refused(&[environment], flags);
+        assert!(said.contains(expected), "{environment:?} {flags:?}: {said}");
     }
-    let mut command = Command::new("systemd-analyze");
-    let output = command.arg("verify").arg("--root").arg(&root).args(ours).output().unwrap();
-    std::fs::remove_dir_all(&root).unwrap();
-    // It complains of an unknown setting and exits with 0.
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+}
+
+#[test]
+fn a_mistyped_variable_is_warned_of_with_the_one_that_was_meant() {
+    let hub = hub_with(&[("PIGEON_HUB_PASWORD", "x"), ("PIGEON_HUB_HISTORY", "off")], &[]);
+    for expected in [
+        "PIGEON_HUB_PASWORD is not a setting and is ignored; is PIGEON_HUB_PASSWORD meant?",
+        "PIGEON_HUB_HISTORY is not a setting and is ignored; `pigeon hub --help` lists them",
+    ] {
+        hub.expect_status(|line| line.contains(" WARN ") && line.ends_with(expected), SOON);
+    }
+    hub.expect_status(|line| line.ends_with("no password is asked"), SOON);
+}
+
+#[test]
+fn a_password_that_others_can_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path = file("password", "open sesame\n");
+    let mode =
+        |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    let warnings = |environment: &[(&str, &str)], flags: &[&str]| {
+        let hub = hub_with(environment, flags);
+        hub.expect_status(|line| line.contains("a password is asked"), SOON);
+        let lines = hub.lines(Voice::Err).into_iter();
+        lines.filter(|line| line.contains(" WARN ")).collect::<Vec<String>>()
+    };
+    mode(0o600);
+    assert!(warnings(&[], &["--password-file", &path]).is_empty());
+    assert!(warnings(&[("PIGEON_HUB_PASSWORD_FILE", &path)], &[]).is_empty());
+    assert!(warnings(&[("PIGEON_HUB_PASSWORD", "open sesame")], &[]).is_empty());
+    mode(0o644);
+    let said = warnings(&[], &["--password-file", &path]);
+    assert!(said.len() == 1 && said[0].contains("every user of this machine can read"), "{said:?}");
+    let said = warnings(&[], &["--password", "open sesame"]);
+    assert!(said.len() == 1 && said[0].contains("--password-file"), "{said:?}");
+    std::fs::remove_file(&path).unwrap();
+    // A configuration file is such a file, too.
+    let path = file("password.toml", "password = \"open sesame\"\n");
+    for (mode, count) in [(0o600, 0), (0o644, 1)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(warnings(&[], &["--config", &path]).len(), count, "{mode:o}");
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn the_password_of_a_file_is_the_one_that_is_asked() {
+    let path = file("asked", "open sesame\n");
+    let hub = hub(&["--password-file", &path]);
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let answered = |text: &str, expected: &str| {
+        socket.send_to(text.as_bytes(), hub.address).unwrap();
+        wait_until(expected, || {
+            let mut buffer = [0; 2_048];
+            let length = socket.recv(&mut buffer).ok()?;
+            String::from_utf8_lossy(&buffer[..length]).contains(expected).then_some(())
+        });
+    };
+    answered("hello", "password");
+    answered("/pass open sesame", "lobby");
+    std::fs::remove_file(&path).unwrap();
+}
+
+// How others join.
+
+#[test]
+fn the_hub_says_how_others_join() {
+    let hub = hub_with(&[], &[]);
+    let line = hub.expect_status(|line| line.contains("only this machine can join"), SOON);
+    assert!(line.contains("pigeon join 127.0.0.1:") && line.contains("pigeon hub '*:"), "{line}");
+    let hub = hub_with(&[("LC_ALL", "zh_CN.UTF-8")], &[]);
+    hub.expect_status(|line| line.contains("只有本机可以加入：pigeon join 127.0.0.1:"), SOON);
+    let hub = hub_with(&[("LC_ALL", "zh_CN.UTF-8")], &["--log", "json"]);
+    let line = hub.expect_status(|line| line.contains("only this machine can join"), SOON);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "INFO");
+    let Some([near, _far]) = Namespace::pair() else { return };
+    let hub = near.pigeon("hub", &["hub", "*:9999", "raw@*:9998=video", "--language", "en"]);
+    for expected in [
+        " on this network: pigeon join 10.77.1.1, or nc -u 10.77.1.1 9999",
+        " raw, room video: on this network: pigeon join 10.77.1.1:9998, or nc -u 10.77.1.1 9998",
+    ] {
+        hub.expect_status(|line| line.contains(expected), SOON);
+    }
+    hub.expect_status(|line| line.ends_with("no password is asked"), SOON);
+}
+
+#[test]
+fn the_log_level_says_how_much_is_logged() {
+    let environment = [("PIGEON_HUB_PASWORD", "x")];
+    let mut hub = hub_with(&environment, &["--log-level", "warn"]);
+    hub.expect_status(|line| line.contains("PIGEON_HUB_PASWORD"), SOON);
+    hub.say("quit");
+    assert_eq!(hub.expect_end(SOON).code(), Some(0));
+    assert_eq!(hub.lines(Voice::Err).len(), 1);
 }

@@ -43,6 +43,7 @@ impl Terminal {
     /// The same where TERM is something else.
     pub(crate) fn start_as(name: &str, size: (u16, u16), args: &[&str], term: &str) -> Terminal {
         let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
+        let command = command.env("PIGEON_STATE", "");
         Terminal::run(name, size, command)
     }
 
@@ -50,6 +51,7 @@ impl Terminal {
     pub(crate) fn start_with(book: &Book, name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
         let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
         let command = command.env("TERM", "xterm-256color").env("PIGEON_CONTACTS", book.path());
+        let command = command.env("PIGEON_STATE", "");
         Terminal::run(name, size, command)
     }
 

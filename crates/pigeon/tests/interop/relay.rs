@@ -7,9 +7,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::namespace::Namespace;
 use crate::peers::{address_of, client, installed, python, tools};
-use crate::pigeon::{Serving, pigeon, relay};
-use crate::process::{SOON, Voice, wait_until};
+use crate::pigeon::{Serving, address_in, pigeon, relay};
+use crate::process::{Process, SOON, Voice, wait_until};
+use crate::services::Services;
 
 /// A socket of the test's own that waits for what must come.
 fn socket() -> UdpSocket {
@@ -312,6 +314,79 @@ fn a_circle_of_relays_ends() {
         std::thread::sleep(Duration::from_millis(1_100));
         (count(&near, "up_received")? == before && before > 0).then_some(())
     });
+}
+
+/// A relay in a namespace of its own, where senders can be forged.
+fn relay_in(host: &Namespace, listen: &str, target: SocketAddr) -> (Process, SocketAddr) {
+    let relay = host.pigeon("relay", &["relay", listen, &target.to_string(), "--json"]);
+    let at = address_in(&relay.expect_status(|line| line.contains("listening on "), SOON));
+    (relay, SocketAddr::new([127, 0, 0, 1].into(), at.port()))
+}
+
+/// One datagram to `to` that seems to come from `from`, both on 127.0.0.1.
+#[track_caller]
+fn forge(host: &Namespace, from: SocketAddr, to: SocketAddr) {
+    let (from, to) = (from.port().to_string(), to.port().to_string());
+    let mut forger = host.python("forge.py", &[&from, &to, "round and round"]);
+    assert!(forger.expect_end(SOON).success());
+}
+
+/// Stops a relay, and returns some of its counts.
+#[track_caller]
+fn counts<const N: usize>(mut relay: Process, fields: [&str; N]) -> [u64; N] {
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+    let line = relay.lines(Voice::Out).pop().unwrap();
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    fields.map(|field| line[field].as_u64().unwrap())
+}
+
+#[test]
+fn one_forged_datagram_does_not_make_the_target_talk_to_itself() {
+    if !installed("python3") {
+        return;
+    }
+    let Some(host) = Namespace::new() else { return };
+    // No rate of its own ends the circle.
+    let args = ["serve", "echo:0", "--per-source", "unlimited"];
+    for listen in ["127.0.0.1:0", "*:0"] {
+        let echo = Services::new(host.pigeon("echo", &args), &["echo:0"]);
+        let (relay, at) = relay_in(&host, listen, echo.at("echo"));
+        forge(&host, echo.at("echo"), at);
+        let told = relay.expect_status(|line| line.contains("it is the target"), SOON);
+        assert!(told.contains(&echo.at("echo").to_string()), "{told}");
+        forge(&host, at, at);
+        relay.expect_status(|line| line.contains("it comes from this relay"), SOON);
+        let fields = ["from_target", "looped", "joined", "up_received", "down_received"];
+        assert_eq!(counts(relay, fields), [1, 1, 0, 0, 0], "{listen}");
+    }
+}
+
+/// A hub that has the relay as a member sends it whatever is said; the relay takes none of it.
+#[test]
+fn a_hub_that_has_the_relay_as_a_member_gets_nothing_back() {
+    if !installed("python3") {
+        return;
+    }
+    let Some(host) = Namespace::new() else { return };
+    let hub = host.pigeon("hub", &["hub", "raw@127.0.0.1:0"]);
+    let at_hub = address_in(&hub.expect_status(|line| line.contains("listening on "), SOON));
+    let (relay, at) = relay_in(&host, "127.0.0.1:0", at_hub);
+    // Somebody who came through the relay, and then the relay itself.
+    let mut member = host.pigeon("join", &["join", &at.to_string()]);
+    member.expect_status(|line| line.contains("joined "), SOON);
+    forge(&host, at, at_hub);
+    member.expect_output("round and round", SOON);
+    member.say("hello");
+    relay.expect_status(|line| line.contains("it is the target"), SOON);
+    member.signal("TERM");
+    member.expect_end(SOON);
+    let [from_target, up, joined] = counts(relay, ["from_target", "up_received", "joined"]);
+    // Heartbeats, the line, `quit`; and of the hub's own a probe or two.
+    assert!(
+        (1..=4).contains(&from_target) && up < 20 && joined == 1,
+        "{from_target} {up} {joined}"
+    );
 }
 
 #[test]

@@ -260,11 +260,26 @@ fn two_echoes_set_upon_each_other_stay_within_the_rate_and_the_operator_is_told(
     }
 }
 
-/// On this machine no rate is set unless it is asked for, but a loop does not go on unseen.
+/// On this machine too: the first datagram over the rate ends the loop.
+#[test]
+fn one_forged_datagram_between_two_echoes_dies_at_the_rate() {
+    let Some(host) = forging() else { return };
+    for (first, second) in [("echo", "echo"), ("echo", "upper"), ("upper", "upper")] {
+        let [one, other] = [first, second].map(|name| served(&host, &[&format!("{name}:0")]));
+        forge(&host, one.at(first), other.at(second), "round");
+        wait_for_either(&one, &other, "asks too much");
+        let [(_, (_, one)), (_, (_, other))] = [stopped(one, first), stopped(other, second)];
+        assert!((1_000..5_000).contains(&one), "{first} and {second}: {one} and {other}");
+        assert!(one.abs_diff(other) <= 1, "{first} and {second}: {one} and {other}");
+    }
+}
+
+/// Where the operator lifts the rate, a loop does not go on unseen.
 #[test]
 fn two_echoes_that_no_rate_bounds_are_told() {
     let Some(host) = forging() else { return };
-    let (one, other) = (served(&host, &["echo:0"]), served(&host, &["echo:0"]));
+    let args = ["echo:0", "--per-source", "unlimited"];
+    let (one, other) = (served(&host, &args), served(&host, &args));
     forge(&host, one.at("echo"), other.at("echo"), "round");
     wait_for_either(&one, &other, "sends the same 5 bytes");
     let [(_, (requests, _)), (_, (_, replies))] = [stopped(one, "echo"), stopped(other, "echo")];

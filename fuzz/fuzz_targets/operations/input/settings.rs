@@ -2,7 +2,8 @@
 
 use arbitrary::Arbitrary;
 use pigeon_fuzz::addresses;
-use pigeon_hub::{Config, Format, PerOrigin, Rate, SourceRules};
+use pigeon_hub::{Config, Discovery, Door, PerOrigin, Rate, SourceRules};
+use pigeon_proto::{Format, RoomName};
 
 /// What a hub with a password wants to hear.
 pub const PASSWORD: &str = "secret";
@@ -10,6 +11,8 @@ pub const PASSWORD: &str = "secret";
 #[derive(Arbitrary, Debug)]
 pub struct Settings {
     format: FormatChoice,
+    /// A second door, where some of the people come in.
+    second: Option<FormatChoice>,
     password: bool,
     closed: bool,
     few_members: bool,
@@ -36,21 +39,39 @@ enum TextLimit {
     Datagram,
 }
 
+impl FormatChoice {
+    fn format(self) -> Format {
+        match self {
+            FormatChoice::Chat => Format::Chat,
+            FormatChoice::Classic => Format::Classic,
+            FormatChoice::Raw => Format::Raw,
+        }
+    }
+}
+
 impl Settings {
+    /// The doors: both lead to the lobby where their members can read one another.
+    fn doors(&self) -> Vec<Door> {
+        let first = Door::of(self.format.format());
+        let second = self.second.map(|second| {
+            let is_raw = |format: Format| format == Format::Raw;
+            let (format, lobby) = (second.format(), RoomName::lobby());
+            let room = if is_raw(format) == is_raw(first.format) { lobby } else { ops() };
+            Door { format, room }
+        });
+        [first].into_iter().chain(second).collect()
+    }
+
     pub fn config(&self) -> Config {
         let mut config = Config {
-            format: match self.format {
-                FormatChoice::Chat => Format::Chat,
-                FormatChoice::Classic => Format::Classic,
-                FormatChoice::Raw => Format::Raw,
-            },
+            doors: self.doors(),
             password: self.password.then(|| PASSWORD.into()),
             max_members: if self.few_members { 4 } else { 100 },
             max_per_address: self.few_per_address.then_some(2),
             loopback_counts: self.few_per_address,
             max_per_room: self.few_per_room.then_some(3),
             notices_up_to: if self.no_notices { 2 } else { 100 },
-            discoverable: self.discoverable,
+            discovery: self.discoverable.then_some(Discovery { id: 7, port: 9_999 }),
             report_messages: self.report_messages,
             max_text: match self.text {
                 TextLimit::Usual => None,
@@ -72,4 +93,9 @@ impl Settings {
         }
         config
     }
+}
+
+/// A room that members also go to by themselves.
+fn ops() -> RoomName {
+    RoomName::parse(b"ops").expect("a room's name")
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use pigeon_datagram::{MAX_PAYLOAD_V4, Machine, Received};
 use pigeon_fuzz::addresses::is_bad;
-use pigeon_hub::Format;
+use pigeon_proto::Format;
 
 use super::Model;
 use super::payload::Numbered;
@@ -17,6 +17,9 @@ impl Model {
         let (mut payload, message) = self.payload(from, what);
         // Without its end a message has no number.
         let message = message.filter(|_| payload.len() <= MAX_PAYLOAD_V4);
+        // Nor can be told whom a name means in another encoding.
+        let is_clear = self.heard.writes_utf8(from) || !matches!(what, Payload::Whisper { .. });
+        let message = message.filter(|_| is_clear);
         payload.truncate(MAX_PAYLOAD_V4);
         self.sends(from, what, &payload, message.is_some());
         self.begin(payload.len());
@@ -24,9 +27,11 @@ impl Model {
         let was_banned = self.hub.bans().any(|net| net.contains(&from.ip()));
         let echo = self.is_echo(from, what);
         self.received += 1;
-        self.hub.handle_datagram(self.now, &Received::new(from, &payload));
+        let datagram = Received { socket: self.door(from), ..Received::new(from, &payload) };
+        self.hub.handle_datagram(self.now, &datagram);
         assert_eq!(self.hub.statistics().received, self.received);
         self.look();
+        self.words.heard(from, &payload, &self.places);
         if is_bad(from) || was_banned {
             assert!(!self.places.contains_key(&from), "{from} is a member");
         }
@@ -62,7 +67,7 @@ impl Model {
     fn is_echo(&self, from: SocketAddr, what: &Payload) -> bool {
         let Payload::Echo { before } = what else { return false };
         let place = self.places.get(&from);
-        self.format() != Format::Raw && self.heard.is_echo(from, *before, self.now, place)
+        self.format(from) != Format::Raw && self.heard.is_echo(from, *before, self.now, place)
     }
 
     /// Notes a message that the hub has taken, and who must get it.
@@ -76,7 +81,7 @@ impl Model {
                 here.map(|(address, _)| *address).collect()
             }
         };
-        if self.format() == Format::Raw {
+        if self.format(from) == Format::Raw {
             due.remove(&from);
         }
         match message.to {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::Instant;
+use pigeon_proto::Notice;
 
 /// How long a line can come back as an echo.
 const ECHO_MEMORY: Duration = Duration::from_secs(2);
@@ -46,16 +47,28 @@ impl Heard {
         let word = find(bytes, b"; /resume ").map(|at| &bytes[at + 10..]);
         if let Some(word) = word.filter(|_| bytes.starts_with(b"* you are ")) {
             let end = word.iter().position(|byte| *byte == b' ').unwrap_or(word.len());
-            if self.words.len() < MAX_WORDS {
-                self.words.push(word[..end].to_vec());
-            }
+            self.keep(&word[..end]);
+        }
+        if let Some(Notice::Name { word: Some(word), .. }) = Notice::parse(bytes) {
+            self.keep(word.as_bytes());
         }
         self.last.insert(to, Line { bytes: bytes.to_vec(), since, room });
+    }
+
+    fn keep(&mut self, word: &[u8]) {
+        if self.words.len() < MAX_WORDS {
+            self.words.push(word.to_vec());
+        }
     }
 
     /// An address may read another encoding from now on.
     pub(super) fn is_foreign(&mut self, address: SocketAddr) {
         self.foreign.insert(address);
+    }
+
+    /// Whether an address has written nothing but UTF-8.
+    pub(super) fn writes_utf8(&self, address: SocketAddr) -> bool {
+        !self.foreign.contains(&address)
     }
 
     /// The last line this address got, or nothing.
@@ -86,7 +99,7 @@ impl Heard {
     ) -> bool {
         let Some(line) = self.last.get(&from) else { return false };
         (!before || line.bytes != b"Bye!")
-            && !self.foreign.contains(&from)
+            && self.writes_utf8(from)
             && line.bytes.trim_ascii().len() >= 8
             && now - line.since <= ECHO_MEMORY
             && place.is_some_and(|room| *room == line.room)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use pigeon_fuzz::drain::Sent;
+use pigeon_fuzz::shown::is_control_line;
 
 use super::places::Places;
 
@@ -98,6 +99,9 @@ impl Messages {
         for (to, bytes) in sent {
             for number in numbers(bytes) {
                 heard.entry(number).or_default().push(*to);
+                let message = self.on_their_way.get(&number);
+                let in_room = message.is_some_and(|m| !m.blurred && !m.whispered);
+                assert!(!in_room || !is_control_line(bytes), "#{number}# is a control line");
             }
         }
         for (number, message) in std::mem::take(&mut self.on_their_way) {

@@ -13,6 +13,7 @@
 //! - [`messages`]: each message reaches whom it must, once, and nobody else.
 //! - [`strangers`]: who has not proved its address gets no more than it sent.
 //! - [`heard`]: what was heard may come back, and goes no further.
+//! - [`words`]: who gets control lines, who sentences, and who nothing of the hub's own.
 //!
 //! The rest stands here: bans hold, nobody is spoken to who was silent, the outbox is bounded,
 //! statistics count what was sent, and lines of chat can be shown.
@@ -25,21 +26,24 @@ mod payload;
 mod places;
 mod strangers;
 mod time;
+mod words;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Instant, Machine};
-use pigeon_fuzz::addresses::{is_beyond, person};
-use pigeon_fuzz::drain::drain;
+use pigeon_datagram::{Instant, Machine, SocketId};
+use pigeon_fuzz::addresses::{self, is_beyond, person};
+use pigeon_fuzz::drain::{Sent, drain_at};
 use pigeon_fuzz::shown::Readers;
-use pigeon_hub::{Event, Format, Hub};
+use pigeon_hub::{Event, Hub};
+use pigeon_proto::Format;
 
 use self::heard::Heard;
 use self::messages::Messages;
 use self::places::Places;
 use self::strangers::Strangers;
+use self::words::Words;
 use crate::input::{Operation, Settings};
 
 /// The hub and what is known of it from outside.
@@ -51,11 +55,13 @@ pub struct Model {
     strangers: Strangers,
     heard: Heard,
     readers: Readers,
+    words: Words,
     spoke: BTreeSet<SocketAddr>,
     /// Who has been banned since before this batch.
     banned: BTreeSet<SocketAddr>,
     /// When the current batch began.
     batch: Instant,
+    has_drained: bool,
     /// Bytes that the current batch may at most come to.
     outbox_limit: usize,
     received: u64,
@@ -74,9 +80,11 @@ impl Model {
             strangers: Strangers::default(),
             heard: Heard::default(),
             readers: Readers::default(),
+            words: Words::default(),
             spoke: BTreeSet::new(),
             banned: BTreeSet::new(),
             batch: now,
+            has_drained: false,
             outbox_limit: 0,
             received: 0,
             sent: 0,
@@ -106,7 +114,7 @@ impl Model {
 
     /// The batch leaves.
     pub fn drain(&mut self) {
-        let sent = drain(&mut self.hub);
+        let sent = self.transmits();
         self.sent += sent.len() as u64;
         assert_eq!(self.hub.statistics().sent, self.sent);
         self.drain_events();
@@ -115,10 +123,12 @@ impl Model {
         }
         let closed = self.hub.config().sources.open.is_empty();
         self.strangers.weigh(&sent, |to| closed || is_beyond(to));
-        if self.format() == Format::Chat {
-            self.readers.check(&sent);
-        }
+        let in_chat = |(to, _): &&Sent| self.format(*to) == Format::Chat;
+        let lines: Vec<Sent> = sent.iter().filter(in_chat).cloned().collect();
+        self.readers.check(&lines);
         self.messages.arrive(&sent);
+        self.words.begin();
+        self.has_drained = true;
         let bans: Vec<_> = self.hub.bans().collect();
         let is_banned = |who: &&SocketAddr| bans.iter().any(|net| net.contains(&who.ip()));
         self.banned = self.spoke.iter().filter(is_banned).copied().collect();
@@ -126,18 +136,37 @@ impl Model {
         self.strangers.begin(self.places.keys());
     }
 
-    fn format(&self) -> Format {
-        self.hub.config().format
+    /// Everything that waits, each datagram at the door where its receiver speaks.
+    fn transmits(&mut self) -> Vec<Sent> {
+        let sent = drain_at(&mut self.hub);
+        let check = |(socket, to, bytes)| {
+            assert_eq!(socket, self.door(to), "the door that {to} is answered by");
+            (to, bytes)
+        };
+        sent.into_iter().map(check).collect()
+    }
+
+    /// The door at which an address speaks.
+    fn door(&self, address: SocketAddr) -> SocketId {
+        let has_one = self.hub.config().doors.len() == 1;
+        if has_one { SocketId::FIRST } else { addresses::door(address) }
+    }
+
+    /// How that door writes messages.
+    fn format(&self, address: SocketAddr) -> Format {
+        self.hub.config().doors[self.door(address).index()].format
     }
 
     /// Before the hub is called: a new batch begins if the last one has been drained.
     fn begin(&mut self, bytes: usize) {
-        if self.hub.outbox().is_empty() {
+        // Messages wait outside of the outbox until they leave, or their reader leaves the room.
+        if std::mem::take(&mut self.has_drained) {
             self.outbox_limit = 0;
         }
-        // Each byte shows as up to four, a room hears it in up to seven encodings, and each member
-        // may be told something.
-        self.outbox_limit += 40 * bytes + 4_096 * (self.places.len() + 2);
+        // Each byte shows as up to four, a room hears it in up to seven encodings and in the format
+        // of each door, and each member may be told something.
+        let doors = self.hub.config().doors.len();
+        self.outbox_limit += 40 * bytes * doors + 4_096 * (self.places.len() + 2);
     }
 
     /// After the hub was called: compares what can be seen of it with itself and with what was seen
@@ -147,6 +176,7 @@ impl Model {
         self.messages.follow(&self.places, &places);
         self.strangers.are_members(self.places.keys().chain(places.keys()));
         self.places = places;
+        self.words.are_members(&self.places);
         let outbox = self.hub.outbox().len();
         assert!(outbox <= self.outbox_limit.max(1 << 16), "an outbox of {outbox} bytes");
     }
@@ -154,10 +184,13 @@ impl Model {
     fn drain_events(&mut self) {
         while let Some(event) = self.hub.poll_event() {
             match event {
-                Event::Message { range, .. } => assert!(range.end <= self.hub.outbox().len()),
+                Event::Message(message) => {
+                    assert!(self.hub.config().report_messages);
+                    assert!(message.speaker.is_some() || &*message.label == "hub");
+                }
                 // A member for part of the batch only.
-                Event::Joined { address } | Event::Left { address, .. } => {
-                    self.strangers.are_members([&address]);
+                Event::Joined { label, .. } | Event::Left { label, .. } => {
+                    self.strangers.are_members([&addresses::parse(label.as_str())]);
                 }
                 _ => {}
             }
@@ -168,6 +201,7 @@ impl Model {
     fn receives(&mut self, to: SocketAddr, bytes: &[u8]) {
         assert!(self.spoke.contains(&to), "{to} sent nothing, and gets {bytes:?}");
         assert!(!self.banned.contains(&to), "{to} is banned, and gets {bytes:?}");
+        self.words.check(to, self.format(to), bytes);
         let room = self.places.get(&to).cloned().flatten();
         self.heard.learn(to, bytes, self.batch, room);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use pigeon_fuzz::addresses;
-use pigeon_fuzz::drain::drain;
+use pigeon_proto::Format;
 
 use super::Model;
 use crate::input::{Net, Text, Word};
@@ -15,6 +15,7 @@ impl Model {
         let (text, number) = self.text(text);
         self.begin(text.len());
         let text = String::from_utf8_lossy(&text).into_owned();
+        self.words.says(text.trim());
         let before = self.hub.statistics().messages;
         let said = self.hub.say(&text);
         self.look();
@@ -39,7 +40,8 @@ impl Model {
         let before = self.places.len();
         let kicked = self.hub.kick(self.now, name.spelled());
         self.look();
-        assert_eq!(before - self.places.len(), usize::from(kicked));
+        // The name of somebody who is gone is freed.
+        assert!(before - self.places.len() <= usize::from(kicked));
     }
 
     pub(super) fn ban(&mut self, who: &str) {
@@ -62,11 +64,16 @@ impl Model {
         self.drain();
         self.begin(0);
         self.hub.stop();
-        let sent = drain(&mut self.hub);
+        let sent = self.transmits();
         let told: BTreeSet<SocketAddr> = sent.iter().map(|(to, _)| *to).collect();
         assert_eq!(sent.len(), told.len(), "somebody is told twice");
-        assert!(sent.iter().all(|(_, bytes)| bytes == b"Bye!"));
-        assert_eq!(told, self.places.keys().copied().collect());
+        for (to, bytes) in &sent {
+            let bye: &[u8] =
+                if self.words.is_program(*to) { b"^hb^ gone stopped" } else { b"Bye!" };
+            assert_eq!(bytes, bye, "the goodbye to {to}");
+        }
+        let hears = |to: &SocketAddr| self.format(*to) != Format::Raw || self.words.is_program(*to);
+        assert_eq!(told, self.places.keys().copied().filter(hears).collect());
         self.stopped = true;
     }
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use pigeon_fuzz::addresses::person;
-use pigeon_hub::Format;
+use pigeon_proto::Format;
 
 use super::Model;
 use super::places::holder;
@@ -31,14 +31,14 @@ impl Model {
             }
             Payload::Whisper { to, text } => {
                 let (text, number) = self.text(text);
-                let message = self.whisper(number, holder(&self.hub, to.spelled()));
+                let message = self.whisper(number, from, holder(&self.hub, to.spelled()));
                 let bytes = [b"/msg ", to.spelled().as_bytes(), b" ", &text[..]].concat();
                 return (bytes, Some(message));
             }
             Payload::WhisperTo(to) => {
                 let number = self.messages.next_number();
                 let to = person(*to);
-                let message = self.whisper(number, Some(to));
+                let message = self.whisper(number, from, Some(to));
                 return (format!("/msg {to} #{number}#").into(), Some(message));
             }
             Payload::Echo { before } => {
@@ -75,9 +75,9 @@ impl Model {
         (text.into_bytes(), None)
     }
 
-    fn whisper(&self, number: u32, to: Option<SocketAddr>) -> Numbered {
+    fn whisper(&self, number: u32, from: SocketAddr, to: Option<SocketAddr>) -> Numbered {
         // In a format without commands this is a message like others.
-        Numbered { number, to: to.filter(|_| self.format() != Format::Raw) }
+        Numbered { number, to: to.filter(|_| self.format(from) != Format::Raw) }
     }
 
     /// Text that ends in a number of its own.

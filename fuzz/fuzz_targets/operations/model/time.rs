@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use pigeon_datagram::Machine;
+use pigeon_datagram::{Instant, Machine};
 
 use super::Model;
 use crate::input::Wait;
@@ -44,7 +44,8 @@ impl Model {
             assert!(deadline > self.now, "the timer has been handled, and is due again at once");
         }
         let timeout = self.hub.config().timeout;
-        let late = self.hub.members().find(|member| member.heard + timeout <= self.now);
+        let is_late = |heard: Instant| heard + timeout <= self.now;
+        let late = self.hub.members().find(|member| member.heard.is_some_and(is_late));
         assert!(late.is_none(), "{late:?} has been silent for too long");
     }
 

@@ -144,6 +144,7 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
     row("messages", counted.messages);
     row("commands", counted.commands);
     row("proofs asked", counted.proofs_asked);
+    row("lines withheld from strangers", counted.lines_withheld);
     for reason in Dropped::ALL.into_iter().filter(|&reason| counted.dropped(reason) > 0) {
         row(&format!("dropped: {}", reason.describe()), counted.dropped(reason));
     }
@@ -155,6 +156,8 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
     }
     row("echoes forgotten early", counted.echoes_forgotten);
     row("names given up early", counted.names_given_up);
+    row("names kept no longer", counted.names_freed);
+    row("kicks forgotten early", counted.kicks_forgotten);
     row("events not logged in time", counted.events_lost);
     align(&rows)
 }

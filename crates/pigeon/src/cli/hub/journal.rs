@@ -5,7 +5,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 use pigeon_datagram::Instant;
 use pigeon_hub::{Event, Statistics};
+use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 use crate::output::{Color, Spool};
 
@@ -21,16 +25,61 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What is logged: events of this level and of those above it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Only what ends the hub
+    Error,
+    /// And what the operator should look at
+    Warn,
+    /// And who joins and leaves
+    Info,
+    /// And what the hub does by itself
+    Debug,
+    /// Everything
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> LevelFilter {
+        match level {
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+/// Changes the level of a log that runs.
+pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
+
+impl Level {
+    pub(crate) fn set(&self, level: LogLevel) {
+        // Fails only where the log has ended, and then nobody reads it.
+        let _ = self.0.reload(LevelFilter::from(level));
+    }
+}
+
 /// Sends the log of this process to `out`.
-pub(crate) fn start(format: LogFormat, color: Color, out: Spool<Vec<u8>>) {
-    let builder = tracing_subscriber::fmt()
+pub(crate) fn start(
+    format: LogFormat,
+    level: LogLevel,
+    color: Color,
+    out: Spool<Vec<u8>>,
+) -> Level {
+    let (filter, handle) = reload::Layer::new(LevelFilter::from(level));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || out.clone())
         .with_target(false)
         .with_ansi(color.enabled(&std::io::stderr()));
+    let registry = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => registry.with(lines).init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).init(),
     }
+    Level(handle)
 }
 
 /// Notes what members do, no more than so many lines a second.
@@ -64,7 +113,11 @@ impl Journal {
                 warn!(address = %label, "an echo: it sent back what it was sent, which was not relayed");
             }
             // What members say and hear is not the log's.
-            Event::Message(_) | Event::Reply { .. } | Event::News { .. } => {}
+            Event::Message(_)
+            | Event::Reply { .. }
+            | Event::News { .. }
+            | Event::Moved { .. }
+            | Event::Stopped => {}
         }
     }
 }

@@ -2,34 +2,42 @@
 
 mod console;
 mod door;
+mod invitation;
 mod journal;
+mod password;
+mod service;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use clap::ValueEnum;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, ValueEnum};
 use pigeon_datagram as datagram;
 use pigeon_hub::{Config, Discovery, Door, Event, Hub, PerOrigin, Rate};
 use pigeon_net::{
-    Clock, Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, local_addresses,
+    Clock, Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, Waker, local_addresses,
 };
 use pigeon_proto::{Format, Language, Name};
-use tracing::{debug, info};
+use pigeon_text::Charset;
+use tracing::{debug, error, info, warn};
 
 use self::console::Command;
 use self::door::DoorArg;
-use self::journal::{Journal, LogFormat};
-use crate::base::bind::bind;
+use self::journal::{Journal, Level, LogFormat, LogLevel};
+use self::password::{Given, Password};
+use self::service::{State, Watchdog, notify};
+use crate::base::bind::{explain, is_address_missing, try_bind};
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::quantity::{self, BytesPerSecond, PerSecond};
 use crate::base::random;
 use crate::base::services::wall;
-use crate::base::signals::{Stop, on_stop};
+use crate::base::signals::{Reload, Stop, on_stop_or_reload};
 use crate::base::status::Status;
 use crate::base::switch::Switch;
 use crate::output::Color;
@@ -39,6 +47,11 @@ use crate::ui::lines::{self, Printer};
 /// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
 /// the most, a stop takes less than a second.
 const LAST_WORDS: Duration = Duration::from_millis(150);
+
+/// How often an address that this host does not have yet is tried, and how long the service manager is
+/// asked to wait meanwhile.
+const RETRY: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often the wall clock is read: it may be set while the hub runs.
 const WALL_EVERY: Duration = Duration::from_secs(10);
@@ -90,6 +103,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LANGUAGE", env = "PIGEON_HUB_LANGUAGE", value_parser = locale::parse)]
     language: Option<Language>,
 
+    /// What plain members read and write until they say otherwise with /encoding: a label such as
+    /// gbk, or auto, which finds out UTF-8 and GB18030 and answers in kind
+    #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_ENCODING", default_value = "utf-8", value_parser = charset)]
+    encoding: Charset,
+
     /// The hub's name: its operator speaks under it, and those who look for hubs see it
     #[arg(long, env = "PIGEON_HUB_NAME", default_value = "hub", value_parser = name)]
     name: Name,
@@ -102,9 +120,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NETS", env = "PIGEON_HUB_OPEN", default_value_t = Nets::default())]
     open: Nets,
 
-    /// What everyone must give with /pass before taking part
-    #[arg(long, value_name = "SECRET", env = "PIGEON_HUB_PASSWORD", hide_env_values = true)]
-    password: Option<Box<str>>,
+    /// What everyone must give with /pass before taking part. Other users of this machine can see it
+    /// here; --password-file keeps it from them
+    #[arg(long, value_name = "SECRET", env = "PIGEON_HUB_PASSWORD", hide_env_values = true, value_parser = Password::parse)]
+    password: Option<Password>,
+
+    /// A file with the password in its only line, for nobody else to read
+    #[arg(long, value_name = "FILE", env = "PIGEON_HUB_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+
+    /// Where the password and its file come from.
+    #[arg(skip)]
+    password_origins: [Option<ValueSource>; 2],
 
     /// Whether `pigeon discover` is answered, where the hub listens beyond this machine
     #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_DISCOVERABLE", default_value_t = Switch::On)]
@@ -123,25 +150,26 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", env = "PIGEON_HUB_MAX_PER_ADDRESS", value_parser = quantity::whole(1_u32..))]
     max_per_address: Option<u32>,
 
-    /// Messages a second from one member [default: unlimited from this machine, 50k/s from open
-    /// networks, 20/s from elsewhere]
+    /// Messages a second from one member [default: 50k/s from this machine, 5k/s from open networks,
+    /// 20/s from elsewhere]
     #[arg(long, value_name = "N/s", env = "PIGEON_HUB_RATE", value_parser = quantity::per_second)]
     rate: Option<PerSecond>,
 
-    /// Bytes a second from one member [default: unlimited, 64MiB/s, 64KiB/s]
+    /// Bytes a second from one member [default: 256MiB/s, 8MiB/s, 64KiB/s]
     #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second)]
     rate_bytes: Option<BytesPerSecond>,
 
-    /// Messages a second from all together [default: as --rate]
+    /// Messages a second from all together [default: unlimited from this machine, 50k/s from open
+    /// networks, 1k/s from elsewhere]
     #[arg(long, value_name = "N/s", env = "PIGEON_HUB_HUB_RATE", value_parser = quantity::per_second)]
     hub_rate: Option<PerSecond>,
 
-    /// Bytes a second from all together [default: as --rate-bytes]
+    /// Bytes a second from all together [default: unlimited, 64MiB/s, 3200KiB/s]
     #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second)]
     hub_rate_bytes: Option<BytesPerSecond>,
 
     /// The most bytes of text in a message [default: 8KiB; raw: what a datagram holds]
-    #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_MAX_TEXT", value_parser = quantity::size)]
+    #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_MAX_TEXT", value_parser = quantity::length)]
     max_text: Option<usize>,
 
     /// Rooms with more members get no notices of who comes and goes
@@ -160,6 +188,14 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", env = "PIGEON_HUB_LOG", default_value_t = LogFormat::Text)]
     log: LogFormat,
 
+    /// How much is logged: events of this level and above it
+    #[arg(long, value_enum, value_name = "LEVEL", env = "PIGEON_HUB_LOG_LEVEL", default_value_t = LogLevel::Info)]
+    log_level: LogLevel,
+
+    /// Whether an address that this host does not have yet is waited for; off: exit 1
+    #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_WAIT_FOR_ADDRESS", default_value_t = Switch::On)]
+    wait_for_address: Switch,
+
     /// Whether the kernel's trains of datagrams (GSO, GRO) are used
     #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_OFFLOAD", default_value_t = Switch::On)]
     offload: Switch,
@@ -173,6 +209,14 @@ enum FormatArg {
     Classic,
     /// The payload untouched, to everyone but its sender
     Raw,
+}
+
+fn charset(label: &str) -> Result<Charset, String> {
+    let charset = Charset::for_label(label).map_err(|error| error.to_string())?;
+    match charset.is_ascii_compatible() {
+        true => Ok(charset),
+        false => Err(format!("{charset} does not contain ASCII, so commands could not be read")),
+    }
 }
 
 fn name(text: &str) -> Result<Name, String> {
@@ -189,20 +233,61 @@ impl From<FormatArg> for Format {
     }
 }
 
-/// Runs the hub until it is told to stop.
-pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
-    let doors = if args.doors.is_empty() { &args.listen } else { &args.doors };
-    door::check(doors, args.format.into())?;
-    let (reader, printer) = lines::open("hub> ")?;
-    journal::start(args.log, color, printer.notes.clone());
+impl Args {
+    /// Remembers where the password came from: on a command line others can read it.
+    pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
+        self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
+    }
 
+    fn doors(&self) -> &[DoorArg] {
+        if self.doors.is_empty() { &self.listen } else { &self.doors }
+    }
+
+    fn password(&self) -> anyhow::Result<(Option<Password>, Vec<String>)> {
+        let given = Given {
+            password: self.password.as_ref(),
+            file: self.password_file.as_deref(),
+            origins: self.password_origins,
+            config: self.config.as_deref(),
+        };
+        given.choose()
+    }
+
+    fn language(&self) -> Language {
+        self.language.unwrap_or_else(locale::language)
+    }
+}
+
+/// Runs the hub until it is told to stop. `unknown` is what is wrong with the environment; `reread`
+/// reads the settings again.
+pub(crate) fn run(
+    args: Args,
+    color: Color,
+    unknown: &[String],
+    reread: fn() -> anyhow::Result<Args>,
+) -> anyhow::Result<Status> {
+    let doors = args.doors();
+    door::check(doors, args.format.into())?;
+    let (password, warnings) = args.password()?;
+    let (reader, printer) = lines::open("hub> ")?;
+    let level = journal::start(args.log, args.log_level, color, printer.notes.clone());
+    unknown.iter().chain(&warnings).for_each(|warning| warn!("{warning}"));
+
+    // Signals before sockets: a hub that waits for its address can be stopped, too.
+    let waker: Arc<OnceLock<Waker>> = Arc::default();
+    let (stop, reload) = on_stop_or_reload({
+        let waker = Arc::clone(&waker);
+        move || waker.get().into_iter().for_each(Waker::wake)
+    })?;
     let path = if args.offload == Switch::On { IoPath::Best } else { IoPath::NoOffload };
     let options = SocketOptions { path, timestamps: false, ..SocketOptions::default() };
-    let bound = doors.iter().map(|door| bind(door.listen, &options));
-    let sockets = bound.collect::<anyhow::Result<Vec<Socket>>>()?;
+    let Some(sockets) = open(doors, &options, args.wait_for_address, &stop)? else {
+        info!("stopped before it could listen");
+        return Ok(Status::Done);
+    };
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
-    let doors = doors.iter().map(|door| door.door(args.format.into())).collect();
-    let config = config(&args, doors, &sockets, &interfaces, printer.interactive)?;
+    let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
+    let config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
     if config.discovery.is_some()
         && let Some(first) = sockets.first()
     {
@@ -213,19 +298,38 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
     let mut hub = Hub::new(config);
     announce(&hub, &sockets);
+    // The JSON log is for programs.
+    let language = match args.log {
+        LogFormat::Text => args.language(),
+        LogFormat::Json => Language::English,
+    };
+    invite(&hub, &sockets, &interfaces, language);
 
     let clock = Clock::start();
     hub.set_wall(wall(clock.now()));
     let driver = Driver::over(hub, sockets).context("cannot watch the sockets")?;
     let mut driver = driver.with_clock(clock);
-    let waker = driver.waker();
+    // Set once, here.
+    let _ = waker.set(driver.waker());
     let wanted = args.console == Switch::On;
-    let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
-    let stop = on_stop(move || waker.wake())?;
+    let commands = ui::console::start(reader, &printer, driver.waker(), wanted)?;
+    // What came before the waker was there.
+    driver.waker().wake();
+    notify(&[State::Ready, State::Status("serving")]);
 
-    let (journal, next_tick) = (Journal::default(), clock.now() + WALL_EVERY);
-    let mut operator = Operator { commands, stop, printer: printer.clone(), journal, next_tick };
+    let mut operator = Operator {
+        commands,
+        stop,
+        reload,
+        reread,
+        level,
+        printer: printer.clone(),
+        journal: Journal::default(),
+        next_wall: clock.now() + WALL_EVERY,
+        watchdog: Watchdog::start(clock.now()),
+    };
     let outcome = driver.run(&mut operator);
+    notify(&[State::Stopping]);
     let unprinted = printer.data.dropped() + printer.notes.dropped();
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
     // The hub has done its work, whoever listened to its console.
@@ -234,9 +338,49 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
+/// Opens a socket for each door. `None` if the hub is stopped while it waits for an address.
+fn open(
+    doors: &[DoorArg],
+    options: &SocketOptions,
+    wait: Switch,
+    stop: &Stop,
+) -> anyhow::Result<Option<Vec<Socket>>> {
+    let mut sockets = Vec::new();
+    let mut warned = false;
+    while let Some(door) = doors.get(sockets.len()) {
+        match try_bind(door.listen, options) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if !is_address_missing(&error) => return Err(explain(error)),
+            Err(error) if wait == Switch::Off => {
+                // Nothing is wrong with the settings: the address may come, and then it works.
+                return Err(anyhow::anyhow!("{:#}", explain(error)));
+            }
+            Err(_) => {
+                if !std::mem::replace(&mut warned, true) {
+                    warn!(
+                        "waiting for the address of {door}, which this host does not have yet; \
+                         --wait-for-address off ends the hub instead"
+                    );
+                }
+                let status = format!("waiting for the address of {door}");
+                notify(&[State::Starting(PATIENCE), State::Status(&status)]);
+                let until = Instant::now() + RETRY;
+                while Instant::now() < until {
+                    if stop.is_set() {
+                        return Ok(None);
+                    }
+                    std::thread::sleep(RETRY / 20);
+                }
+            }
+        }
+    }
+    Ok(Some(sockets))
+}
+
 fn config(
     args: &Args,
     doors: Vec<Door>,
+    password: Option<Password>,
     sockets: &[Socket],
     interfaces: &Interfaces,
     interactive: bool,
@@ -253,7 +397,7 @@ fn config(
         doors,
         timeout: args.timeout,
         sources: source_rules(&args.open, bound(), interfaces),
-        password: args.password.clone(),
+        password: password.map(Password::into_inner),
         max_members: args.max_members as usize,
         max_per_room: args.max_per_room.map(|n| n as usize),
         max_per_address: args.max_per_address.map(|n| n as usize).or(defaults.max_per_address),
@@ -263,7 +407,8 @@ fn config(
         max_text: args.max_text,
         notices_up_to: args.notices_up_to,
         name: args.name.clone(),
-        language: args.language.unwrap_or_else(locale::language),
+        language: args.language(),
+        encoding: args.encoding,
         discovery,
         hash_keys: random::hash_keys()?,
         secret: random::bytes()?,
@@ -307,18 +452,55 @@ fn announce(hub: &Hub, sockets: &[Socket]) {
     }
 }
 
-/// The operator: the console, the log, a signal to stop.
+/// Says how others join.
+fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Language) {
+    let config = hub.config();
+    let doors = config.doors.iter().cloned();
+    let doors: Vec<_> = doors.zip(sockets.iter().map(Socket::local_addr)).collect();
+    let lines = invitation::lines(language, &doors, interfaces, config.password.is_some());
+    lines.into_iter().for_each(|line| info!("{line}"));
+}
+
+/// The operator: the console, the log, signals, the service manager.
 struct Operator {
     commands: Receiver<Command>,
     stop: Stop,
+    reload: Reload,
+    reread: fn() -> anyhow::Result<Args>,
+    level: Level,
     printer: Printer,
     journal: Journal,
     /// When the wall clock is read again.
-    next_tick: datagram::Instant,
+    next_wall: datagram::Instant,
+    watchdog: Watchdog,
+}
+
+impl Operator {
+    /// Reads the settings again and applies what can change while the hub runs. A mistake in them
+    /// changes nothing.
+    fn reload(&mut self) {
+        notify(&[State::Reloading]);
+        match (self.reread)() {
+            Ok(args) => {
+                self.level.set(args.log_level);
+                let level = args.log_level.to_possible_value();
+                let level = level.as_ref().map_or("", |level| level.get_name());
+                info!(
+                    log_level = level,
+                    "settings read again: the log level is in force; all others after a restart"
+                );
+            }
+            Err(error) => error!("settings not read again, nothing changed: {error:#}"),
+        }
+        notify(&[State::Ready]);
+    }
 }
 
 impl Host<Hub> for Operator {
     fn woken(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
+        if self.reload.take() {
+            self.reload();
+        }
         let mut quit = self.stop.is_set();
         for command in self.commands.try_iter().take(ui::console::WAITING) {
             quit |= command == Command::Quit;
@@ -345,12 +527,16 @@ impl Host<Hub> for Operator {
     }
 
     fn deadline(&self) -> Option<datagram::Instant> {
-        Some(self.next_tick)
+        let next = self.watchdog.next();
+        Some(next.map_or(self.next_wall, |next| next.min(self.next_wall)))
     }
 
     fn tick(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
-        self.next_tick = io.now + WALL_EVERY;
-        hub.set_wall(wall(io.now));
+        self.watchdog.feed(io.now);
+        if self.next_wall <= io.now {
+            self.next_wall = io.now + WALL_EVERY;
+            hub.set_wall(wall(io.now));
+        }
         ControlFlow::Continue(())
     }
 }

@@ -1,11 +1,13 @@
 //! The arguments of `pigeon join`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap_complete::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::ArgValueCandidates;
 use pigeon_proto::Language;
 
 use crate::base::endpoint::Family;
+use crate::base::locale;
 use crate::base::quantity;
 use crate::contacts::peer;
 
@@ -25,12 +27,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     pub(super) nick: Option<String>,
 
+    /// The file that holds the hub's password, given whenever the hub asks for it (PIGEON_PASSWORD in
+    /// the environment holds the password itself)
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+
     /// Speak plain datagrams as any program does, and expect no answers to heartbeats
     #[arg(long)]
     pub(super) plain: bool,
 
     /// The language of the hub's notices: zh or en [default: from LC_ALL, LC_MESSAGES or LANG]
-    #[arg(long, value_name = "LANGUAGE", value_parser = language, add = ArgValueCandidates::new(languages))]
+    #[arg(long, value_name = "LANGUAGE", value_parser = locale::parse, add = ArgValueCandidates::new(locale::candidates))]
     pub(super) language: Option<Language>,
 
     /// The time between heartbeats (each is up to a fifth earlier)
@@ -82,22 +89,9 @@ they are in its control lines (docs/protocol.md):
   again     hub, after (seconds): the hub is back
   unheard   hub: nothing was heard so far";
 
-fn language(word: &str) -> Result<Language, String> {
-    Language::parse(word).ok_or_else(|| "a language is zh or en".to_string())
-}
-
-fn languages() -> Vec<CompletionCandidate> {
-    Language::ALL.map(|language| CompletionCandidate::new(language.word())).into()
-}
-
 impl Args {
     /// The language asked for, or the locale's.
     pub(super) fn language(&self) -> Language {
-        self.language.unwrap_or_else(|| {
-            let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
-                .into_iter()
-                .find_map(|name| std::env::var(name).ok().filter(|locale| !locale.is_empty()));
-            Language::of_locale(&locale.unwrap_or_default())
-        })
+        self.language.unwrap_or_else(locale::language)
     }
 }

@@ -9,6 +9,7 @@ use pigeon_net::{Host, Io};
 use pigeon_proto::{Name, Notice, Reason, Refusal, Subject, Verb};
 use rand_pcg::Pcg64;
 
+use super::memory::Memory;
 use super::note::Note;
 use super::view::View;
 use crate::base::signals::Stop;
@@ -23,6 +24,7 @@ pub(super) struct JoinHost {
     stop: Stop,
     nick: Option<Name>,
     plain: bool,
+    memory: Option<Memory>,
     /// Whether anything ever came from the hub.
     met: bool,
     status: Status,
@@ -37,7 +39,21 @@ impl JoinHost {
         nick: Option<Name>,
         plain: bool,
     ) -> Self {
-        JoinHost { view, typed, stop, nick, plain, met: false, status: Status::Done }
+        JoinHost { view, typed, stop, nick, plain, memory: None, met: false, status: Status::Done }
+    }
+
+    /// With what is kept for the next session.
+    pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
+        JoinHost { memory, ..self }
+    }
+
+    /// Keeps where the session would leave off.
+    fn remember(&mut self, session: &Session<Pcg64>) {
+        if let (Some(memory), Some(left_off)) = (&mut self.memory, session.left_off())
+            && let Err(error) = memory.keep(&left_off)
+        {
+            self.note(Note::NotKept { error: error.to_string() });
+        }
     }
 
     /// What it shows, and how it ended.
@@ -45,7 +61,8 @@ impl JoinHost {
         (self.view, self.status)
     }
 
-    fn note(&mut self, note: Note) {
+    /// Shows news of the session.
+    pub(super) fn note(&mut self, note: Note) {
         self.view.note(&note);
     }
 
@@ -152,8 +169,11 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.met = true;
                 self.view.received(session, &payload);
             }
-            Event::Notice(notice) => self.notice(session, &notice),
-            Event::Answered(_) | Event::Background(_) => {}
+            Event::Notice(notice) => {
+                self.notice(session, &notice);
+                self.remember(session);
+            }
+            Event::Answered(_) | Event::Background(_) => self.remember(session),
             Event::Joined(answer) => {
                 self.met = true;
                 let (members, format) = (answer.members, answer.format);

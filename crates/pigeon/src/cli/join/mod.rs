@@ -3,6 +3,7 @@
 //! - here: [`run`], which puts the parts together. [`args`]: the command line.
 //! - [`host`]: what stands around the session: typed lines in, events out.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
+//! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
 //! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
@@ -10,10 +11,13 @@ mod connection;
 mod full;
 mod host;
 mod lines;
+mod memory;
 mod note;
+mod password;
 mod record;
 mod view;
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -33,6 +37,8 @@ use connection::Connection;
 use full::Full;
 use host::JoinHost;
 use lines::Lines;
+use memory::Memory;
+use note::Note;
 use view::View;
 
 pub(crate) use args::Args;
@@ -43,6 +49,11 @@ const DEFAULT_PORT: u16 = 9999;
 /// How long output may still be written after the session is over.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// Whether a person types and reads.
+fn is_at_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
 /// Joins and stays until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let language = args.language();
@@ -52,11 +63,20 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     })?;
     let hub = peer::resolve(&args.hub, DEFAULT_PORT, args.family)?;
     one_host(hub)?;
+    let password = password::read(args.password_file.as_deref())?;
+    let full = !args.line && !args.json && terminal::can_be_full();
+    // A script that wants a name says so; a person is who it was.
+    let remembers = !args.plain && (full || nick.is_some() || is_at_terminal());
+    let (memory, forgetful) = match remembers.then(|| Memory::open(hub)).transpose() {
+        Ok(memory) => (memory.flatten(), None),
+        Err(error) => (None, Some(error)),
+    };
+    let left_off = memory.as_ref().and_then(|memory| memory.left_off().cloned());
     let socket = Socket::connect(hub, None, &SocketOptions::default())?;
     let clock = Clock::start();
     let seed = random::u64()?;
-    let config =
-        SessionConfig { hub, nick: nick.clone(), heartbeat: args.heartbeat, plain: args.plain };
+    let (heartbeat, plain) = (args.heartbeat, args.plain);
+    let config = SessionConfig { hub, nick: nick.clone(), left_off, password, heartbeat, plain };
     let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
     let local = socket.local_addr();
     let mut driver =
@@ -66,7 +86,6 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     // Before the terminal is taken, so that no signal leaves it behind.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
-    let full = !args.line && !args.json && terminal::can_be_full();
     let (view, typed) = match full {
         true => {
             let (full, typed) = Full::open(connection, color)?;
@@ -78,7 +97,10 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         }
     };
 
-    let mut host = JoinHost::new(view, typed, stop, nick, args.plain);
+    let mut host = JoinHost::new(view, typed, stop, nick, args.plain).with_memory(memory);
+    if let Some(error) = forgetful {
+        host.note(Note::NotKept { error: format!("{error:#}") });
+    }
     let outcome = driver.run(&mut host);
     let (view, status) = host.finish();
     let failed = status == Status::Failed || outcome.is_err();

@@ -38,6 +38,8 @@ pub(super) enum Note {
     IntoSilence,
     /// A line was not sent.
     NotSent(LineError),
+    /// The name and its word cannot be kept for the next session.
+    NotKept { error: String },
     /// A line was sent, and its copy did not come back.
     NoCopy { said: String, may_be_raw: bool },
 }
@@ -110,6 +112,9 @@ impl Note {
                 "the hub is away; that line was sent, but is probably lost".to_string()
             }
             Note::NotSent(error) => error.to_string(),
+            Note::NotKept { error } => {
+                format!("the name will not come back by itself the next time: {error}")
+            }
             Note::NoCopy { said, may_be_raw: false } => {
                 format!("sent, but no copy came back: {said}")
             }
@@ -171,6 +176,7 @@ impl Note {
             Note::NotSent(LineError::Raw(verb)) => {
                 format!("没有发出：在 raw 格式里，/{} 会作为数据发给所有人", verb.word())
             }
+            Note::NotKept { error } => format!("下次不能自动取回名字：{error}"),
             Note::NoCopy { said, may_be_raw: false } => format!("已发出，但没有收到回送：{said}"),
             Note::NoCopy { said, may_be_raw: true } => {
                 format!("已发出，但没有收到回送：{said}（服务器可能不回送给发言者）")
@@ -208,6 +214,7 @@ mod tests {
             Note::NotSent(LineError::Control),
             Note::NotSent(LineError::Raw(Verb::Nick)),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },
+            Note::NotKept { error: "disk full".into() },
         ];
         notes.extend(Gone::ALL.map(Note::Gone));
         for note in notes {

@@ -143,6 +143,7 @@ pub(super) fn notice(time: &Zoned, room: Option<&RoomName>, notice: &Notice) -> 
             ]);
         }
         Notice::Gone(_) => fields.push(("reason", word())),
+        Notice::NotUtf8 => fields.push(("hint", word())),
         Notice::Help | Notice::Probe(_) => {}
     }
     json::counts(&fields)
@@ -159,6 +160,7 @@ fn kind(notice: &Notice) -> &'static str {
         Notice::MsgFrom { .. } | Notice::MsgTo { .. } => "private",
         Notice::Said { .. } => "said",
         Notice::Gone(_) => "gone",
+        Notice::NotUtf8 => "hint",
         Notice::Help => "help",
         Notice::Probe(_) => "probe",
     }
@@ -204,9 +206,11 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         Note::NotAdmitted(refusal) => {
             return Some(notice(time, None, &Notice::Refused(refusal.clone())));
         }
-        Note::NameKept { .. } | Note::IntoSilence | Note::NotSent(_) | Note::NoCopy { .. } => {
-            return None;
-        }
+        Note::NameKept { .. }
+        | Note::IntoSilence
+        | Note::NotSent(_)
+        | Note::NotKept { .. }
+        | Note::NoCopy { .. } => return None,
     };
     Some(json::counts(&fields))
 }
@@ -243,7 +247,10 @@ mod tests {
                 "refused say rate 20 65536",
                 r#"{"kind":"refused","what":"say","reason":"rate","detail":"20 65536"}"#,
             ),
-            ("refused nick in-use", r#"{"kind":"refused","what":"nick","reason":"in-use"}"#),
+            (
+                "refused nick in-use 狗哥",
+                r#"{"kind":"refused","what":"nick","reason":"in-use","detail":"狗哥"}"#,
+            ),
             (
                 "roster lobby 7 1 1 0 dog 127.0.0.1:9",
                 r#"{"kind":"roster","room":"lobby","version":7,"people":1,"senders":1,"offset":0,"names":["dog","127.0.0.1:9"]}"#,

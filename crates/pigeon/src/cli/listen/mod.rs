@@ -77,7 +77,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     reply: Option<String>,
 
-    /// Replies a second to one source [default: 1k/s, this machine unlimited]
+    /// Replies a second to one source [default: 1k/s]
     #[arg(long, value_name = "N/s", requires = "reply", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 

@@ -126,6 +126,10 @@ impl RelayHost {
                     "what {from} sends is dropped: it comes from this relay; the target leads back here"
                 )
             }
+            Event::FromTarget(from) => format!(
+                "what {from} sends is dropped: it is the target, or another address of its host, \
+                 and no client; a forged sender?"
+            ),
             Event::Refused => "the target refuses: nobody listens there".to_string(),
             Event::TooLarge { way, length, mtu } => {
                 let way = if way == Way::Up { "up" } else { "down" };

@@ -8,14 +8,14 @@ mod report;
 mod scenario;
 
 use std::io::{self, IsTerminal};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap_complete::ArgValueCandidates;
-use pigeon_net::{Clock, Driver, SocketOptions, Timing, local_addresses};
+use pigeon_net::{Clock, Driver, Interfaces, SocketOptions, Timing, local_addresses};
 use pigeon_netsim::relay::{Config, Relay, Way};
 use pigeon_text::escape;
 
@@ -209,7 +209,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &options)?;
     let bound = socket.local_addr();
-    refuse_own_address(bound, target)?;
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    refuse_own_address(bound, target, &interfaces)?;
     let recorder = args.record.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
         let capture =
@@ -219,7 +220,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let recorder = recorder.transpose()?;
 
     let clock = Clock::start();
-    let relay = relay(&args, &shapes, target, seed)?;
+    let relay = relay(&args, &shapes, [bound, target], &interfaces, seed)?;
     let relay = match &scenario {
         Some(scenario) => relay.with_timeline(scenario.timeline(clock.now())?),
         None => relay,
@@ -269,9 +270,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-fn relay(args: &Args, shapes: &Shapes, target: SocketAddr, seed: u64) -> anyhow::Result<Relay> {
+fn relay(
+    args: &Args,
+    shapes: &Shapes,
+    [listen, target]: [SocketAddr; 2],
+    interfaces: &Interfaces,
+    seed: u64,
+) -> anyhow::Result<Relay> {
     Ok(Relay::new(Config {
         target,
+        listen,
+        local: interfaces.iter().map(|local| local.address).collect(),
         max_clients: NonZeroUsize::new(args.max_clients as usize).unwrap_or(NonZeroUsize::MIN),
         idle: args.idle,
         up: shapes.up.conditions()?,
@@ -281,19 +290,18 @@ fn relay(args: &Args, shapes: &Shapes, target: SocketAddr, seed: u64) -> anyhow:
 }
 
 /// A relay whose target is its own listening socket would send everything round in circles.
-fn refuse_own_address(bound: SocketAddr, target: SocketAddr) -> anyhow::Result<()> {
-    let own = |ip: IpAddr| -> anyhow::Result<bool> {
-        if !bound.ip().is_unspecified() || bound.ip() == ip || ip.is_unspecified() {
-            // The unspecified address as a destination is this host.
-            return Ok(bound.ip() == ip || ip.is_unspecified());
-        }
-        let interfaces = local_addresses().context("cannot list this host's addresses")?;
-        Ok(ip.is_loopback() || interfaces.iter().any(|local| local.address == ip))
-    };
-    if bound.port() == target.port() && own(target.ip())? {
-        return Err(
-            UsageError(format!("{target} is this relay itself; name another target")).into()
-        );
+fn refuse_own_address(
+    bound: SocketAddr,
+    target: SocketAddr,
+    interfaces: &Interfaces,
+) -> Result<(), UsageError> {
+    let (ip, target_ip) = (bound.ip(), target.ip());
+    // The unspecified address as a destination is this host.
+    let is_own = ip == target_ip
+        || target_ip.is_unspecified()
+        || ip.is_unspecified() && interfaces.is_own(target_ip);
+    if bound.port() == target.port() && is_own {
+        return Err(UsageError(format!("{target} is this relay itself; name another target")));
     }
     Ok(())
 }

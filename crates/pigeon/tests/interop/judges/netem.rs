@@ -1,5 +1,7 @@
 //! By the kernel's netem: what chance makes of its knobs, and the number it dropped. Beside `bench`
 //! iperf3, for the figures it reports, and our relay.
+//!
+//! These tests are ignored unless they are asked for: on most machines each boots a kernel.
 
 use serde_json::Value;
 
@@ -12,31 +14,37 @@ use crate::bad_path::{BadPath, Netem, on_netem};
 use crate::bench::count;
 
 #[test]
+#[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
 fn loss_of_one_percent() {
     on_netem(loss_of_one_percent, || judged(&LOSS_1));
 }
 
 #[test]
+#[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
 fn loss_of_ten_percent() {
     on_netem(loss_of_ten_percent, || judged(&LOSS_10));
 }
 
 #[test]
+#[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
 fn delay() {
     on_netem(delay, || judged(&DELAY_50));
 }
 
 #[test]
+#[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
 fn reordering() {
     on_netem(reordering, || judged(&REORDER_5));
 }
 
 #[test]
+#[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
 fn duplicates() {
     on_netem(duplicates, || judged(&DUPLICATE_1));
 }
 
 #[test]
+#[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
 fn a_relays_loss() {
     on_netem(a_relays_loss, || {
         for case in [LOSS_1, LOSS_10] {
@@ -46,6 +54,7 @@ fn a_relays_loss() {
 }
 
 #[test]
+#[ignore = "may boot a kernel; CONTRIBUTING.md has the command"]
 fn a_relays_delay() {
     on_netem(a_relays_delay, || {
         relay::expect_the_same(&DELAY_50, &measured(&mut Netem::new(&DELAY_50.way), &DELAY_50));

@@ -1,0 +1,68 @@
+//! Packets of a pcap file (draft-ietf-opsawg-pcap): a header of 24 bytes, then records, each with a
+//! header of 16 bytes before the packet's.
+
+use std::io::Read;
+use std::time::Duration;
+
+use crate::input::{ByteOrder, append, fill, fill_unless_at_end};
+use crate::{Packet, ReadError};
+
+/// A file, read from front to back.
+pub(crate) struct Pcap<R> {
+    input: R,
+    variant: Variant,
+    /// The link type of all its packets.
+    link: u32,
+}
+
+/// What the first four bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variant {
+    order: ByteOrder,
+    /// The unit of the fraction of a second in a packet's time, in nanoseconds.
+    unit: u64,
+}
+
+impl Variant {
+    /// `None` if a pcap file does not begin so.
+    pub(crate) fn of(magic: [u8; 4]) -> Option<Variant> {
+        let (order, unit) = match magic {
+            [0xa1, 0xb2, 0xc3, 0xd4] => (ByteOrder::Big, 1_000),
+            [0xd4, 0xc3, 0xb2, 0xa1] => (ByteOrder::Little, 1_000),
+            [0xa1, 0xb2, 0x3c, 0x4d] => (ByteOrder::Big, 1),
+            [0x4d, 0x3c, 0xb2, 0xa1] => (ByteOrder::Little, 1),
+            _ => return None,
+        };
+        Some(Variant { order, unit })
+    }
+}
+
+impl<R: Read> Pcap<R> {
+    /// A file whose first four bytes have been read. Reads the rest of its header.
+    pub(crate) fn new(variant: Variant, mut input: R) -> Result<Self, ReadError> {
+        // Version, two fields that are unused, snaplen, link type.
+        let mut rest = [0; 20];
+        fill(&mut input, &mut rest)?;
+        let [.., a, b, c, d] = rest;
+        // The rest of the field says whether there are checksums behind the packets.
+        let link = variant.order.u32([a, b, c, d]) & 0xffff;
+        Ok(Pcap { input, variant, link })
+    }
+
+    /// The next packet; `None` at the end.
+    pub(crate) fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
+        let mut header = [0; 16];
+        if !fill_unless_at_end(&mut self.input, &mut header)? {
+            return Ok(None);
+        }
+        let (words, _) = header.as_chunks::<4>();
+        let number = |at: usize| self.variant.order.u32(words[at]);
+        // The fourth is how long the packet was before it was cut.
+        let [seconds, fraction, kept] = [number(0), number(1), number(2)];
+        let fraction = Duration::from_nanos(u64::from(fraction) * self.variant.unit);
+        let mut data = Vec::new();
+        append(&mut self.input, kept, &mut data)?;
+        let time = Duration::from_secs(seconds.into()) + fraction;
+        Ok(Some(Packet { time, link: self.link, data }))
+    }
+}

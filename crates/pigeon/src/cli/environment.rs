@@ -1,0 +1,73 @@
+//! Settings from the environment: errors that name the variable, and variables that are mistyped.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Error};
+
+use crate::base::nearest::nearest;
+
+/// Names the environment variable in an error about its value. clap names the flag, which nobody
+/// wrote.
+pub(super) fn blame(mut error: Error, command: &Command) -> Error {
+    if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
+        return error;
+    }
+    let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    // As clap shows it: `--timeout <DURATION>`.
+    let flag = shown.split([' ', '=']).next().unwrap_or(shown).to_string();
+    let value = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => value.clone(),
+        _ => return error,
+    };
+    let arguments = command.get_subcommands().flat_map(Command::get_arguments);
+    let variable = arguments
+        .filter(|arg| arg.get_long().is_some() && arg.get_long() == flag.strip_prefix("--"))
+        .filter_map(|arg| arg.get_env())
+        .find(|variable| std::env::var_os(variable).is_some_and(|set| holds(&set, &value)));
+    if let Some(variable) = variable
+        && !is_given(&flag)
+    {
+        let variable = variable.to_string_lossy().into_owned();
+        error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
+    error
+}
+
+/// Whether a variable holds a value, perhaps as one of a list.
+fn holds(variable: &std::ffi::OsStr, value: &str) -> bool {
+    let text = variable.to_string_lossy();
+    text == value || text.split(',').any(|one| one == value)
+}
+
+/// Whether a flag stands on the command line.
+fn is_given(flag: &str) -> bool {
+    std::env::args_os().any(|word| {
+        let word = word.to_string_lossy();
+        word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
+}
+
+/// A line for each variable that begins as the settings of a command do and is not one of them.
+pub(super) fn unknown(command: &Command, prefix: &str) -> Vec<String> {
+    let known = || command.get_arguments().filter_map(|arg| arg.get_env()?.to_str());
+    let mut lines: Vec<String> = std::env::vars_os()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with(prefix) && !known().any(|known| known == name))
+        .map(|name| {
+            let shown = pigeon_text::escape(&name).to_string();
+            let rest = name.strip_prefix(prefix).unwrap_or_default();
+            match nearest(rest, known().filter_map(|known| known.strip_prefix(prefix))) {
+                Some(meant) => {
+                    format!("{shown} is not a setting and is ignored; is {prefix}{meant} meant?")
+                }
+                None => format!(
+                    "{shown} is not a setting and is ignored; `pigeon {} --help` lists them",
+                    command.get_name()
+                ),
+            }
+        })
+        .collect();
+    lines.sort();
+    lines
+}

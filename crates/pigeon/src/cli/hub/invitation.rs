@@ -1,0 +1,233 @@
+//! What the hub says at its start: how others join. In the operator's language, where the log is for
+//! people.
+
+use std::net::{IpAddr, SocketAddr};
+
+use pigeon_hub::Door;
+use pigeon_net::Interfaces;
+use pigeon_proto::{Format, Language};
+
+/// The port that `pigeon join` takes where none is given.
+const USUAL_PORT: u16 = 9_999;
+
+/// The most addresses that are named. A host with containers has many, and nobody reads them all.
+const MAX_ADDRESSES: usize = 6;
+
+/// One line that an operator reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sentence {
+    /// This machine's programs join like this; nobody else can.
+    OnlyHere { join: String, opened: String },
+    /// Programs of this machine and of the network join like this.
+    OnNetwork { joins: Vec<String>, more: usize },
+    /// The door is open, and this host has no address that others could write to.
+    NoNetwork,
+    /// A door with a format or room of its own begins its sentence like this.
+    Door { format: Format, room: String, rest: Box<Sentence> },
+    /// Members must give a password.
+    Password,
+    /// Anyone whom the network reaches may join.
+    NoPassword,
+}
+
+/// The lines for these doors, which are bound to these addresses.
+pub(super) fn lines(
+    language: Language,
+    doors: &[(Door, SocketAddr)],
+    interfaces: &Interfaces,
+    has_password: bool,
+) -> Vec<String> {
+    let first = doors.first().map(|(door, _)| door);
+    let mut sentences = Vec::new();
+    for (door, bound) in doors {
+        let sentence = way_in(*bound, interfaces);
+        let is_special = door.format != Format::Chat || first.is_some_and(|f| f.room != door.room);
+        sentences.push(match is_special {
+            true => Sentence::Door {
+                format: door.format,
+                room: door.room.to_string(),
+                rest: Box::new(sentence),
+            },
+            false => sentence,
+        });
+    }
+    sentences.push(if has_password { Sentence::Password } else { Sentence::NoPassword });
+    sentences.iter().map(|sentence| sentence.in_language(language)).collect()
+}
+
+/// How others come in by a door.
+fn way_in(bound: SocketAddr, interfaces: &Interfaces) -> Sentence {
+    let (ip, port) = (bound.ip(), bound.port());
+    if ip.is_loopback() {
+        let opened = format!("pigeon hub '*:{port}'");
+        return Sentence::OnlyHere { join: join(ip, port), opened };
+    }
+    let reached: Vec<IpAddr> = match ip.is_unspecified() {
+        true => interfaces
+            .iter()
+            .map(|local| local.address)
+            .filter(|address| ip.is_ipv6() || address.is_ipv4())
+            .filter(is_for_others)
+            .collect(),
+        false => vec![ip],
+    };
+    if reached.is_empty() {
+        return Sentence::NoNetwork;
+    }
+    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = reached.iter().partition(|ip| ip.is_ipv4());
+    let joins: Vec<String> =
+        v4.into_iter().chain(v6).map(|ip| join(ip, port)).take(MAX_ADDRESSES).collect();
+    Sentence::OnNetwork { more: reached.len() - joins.len(), joins }
+}
+
+/// Whether others can write to it as it stands: a link-local address needs their interface's name.
+fn is_for_others(ip: &IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+    }
+}
+
+/// `pigeon join 192.168.1.20` and `nc -u 192.168.1.20 9999`, as one types them.
+fn join(ip: IpAddr, port: u16) -> String {
+    let hub = match (ip, port) {
+        (ip, port) if ip.is_loopback() && ip.is_ipv4() && port == USUAL_PORT => String::new(),
+        (IpAddr::V4(ip), USUAL_PORT) => format!(" {ip}"),
+        (IpAddr::V6(ip), USUAL_PORT) => format!(" '[{ip}]'"),
+        (IpAddr::V4(ip), port) => format!(" {ip}:{port}"),
+        (IpAddr::V6(ip), port) => format!(" '[{ip}]:{port}'"),
+    };
+    format!("pigeon join{hub}|nc -u {ip} {port}")
+}
+
+impl Sentence {
+    fn in_language(&self, language: Language) -> String {
+        let is_chinese = language == Language::Chinese;
+        let or = |pair: &String| pair.replace('|', if is_chinese { " 或 " } else { ", or " });
+        match (self, is_chinese) {
+            (Sentence::OnlyHere { join, opened }, false) => {
+                let join = or(join);
+                format!("only this machine can join: {join}; {opened} opens it to the network")
+            }
+            (Sentence::OnlyHere { join, opened }, true) => {
+                format!("只有本机可以加入：{}；要向网络开放：{opened}", or(join))
+            }
+            (Sentence::OnNetwork { joins, more }, _) => {
+                let joins: Vec<String> = joins.iter().map(or).collect();
+                let (start, between) = if is_chinese {
+                    ("局域网内加入：", "；")
+                } else {
+                    ("on this network: ", "; ")
+                };
+                let rest = match (*more, is_chinese) {
+                    (0, _) => String::new(),
+                    (more, false) => format!("; and {more} more addresses"),
+                    (more, true) => format!("；另有 {more} 个地址"),
+                };
+                format!("{start}{}{rest}", joins.join(between))
+            }
+            (Sentence::NoNetwork, false) => {
+                "this host has no address on a network yet, so only this machine can join".into()
+            }
+            (Sentence::NoNetwork, true) => "本机还没有网络地址，只有本机可以加入".into(),
+            (Sentence::Door { format, room, rest }, false) => {
+                format!("{format}, room {room}: {}", rest.in_language(language))
+            }
+            (Sentence::Door { format, room, rest }, true) => {
+                format!("{format} 格式，房间 {room}：{}", rest.in_language(language))
+            }
+            (Sentence::Password, false) => "a password is asked: members give it by /pass".into(),
+            (Sentence::Password, true) => "需要密码：成员用 /pass 输入".into(),
+            (Sentence::NoPassword, false) => "no password is asked".into(),
+            (Sentence::NoPassword, true) => "不需要密码".into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pigeon_proto::RoomName;
+
+    use super::*;
+
+    fn bound(address: &str) -> SocketAddr {
+        address.parse().unwrap()
+    }
+
+    fn chat(address: &str) -> (Door, SocketAddr) {
+        (Door::of(Format::Chat), bound(address))
+    }
+
+    fn said(language: Language, doors: &[(Door, SocketAddr)], password: bool) -> Vec<String> {
+        lines(language, doors, &Interfaces::default(), password)
+    }
+
+    #[test]
+    fn a_door_says_how_others_come_in() {
+        for (address, expected) in [
+            (
+                "127.0.0.1:9999",
+                "only this machine can join: pigeon join, or nc -u 127.0.0.1 9999; pigeon hub \
+                 '*:9999' opens it to the network",
+            ),
+            (
+                "127.0.0.1:7000",
+                "only this machine can join: pigeon join 127.0.0.1:7000, or nc -u 127.0.0.1 7000; \
+                 pigeon hub '*:7000' opens it to the network",
+            ),
+            (
+                "192.168.1.20:9999",
+                "on this network: pigeon join 192.168.1.20, or nc -u 192.168.1.20 9999",
+            ),
+            (
+                "[2001:db8::1]:9998",
+                "on this network: pigeon join '[2001:db8::1]:9998', or nc -u 2001:db8::1 9998",
+            ),
+            (
+                "0.0.0.0:9999",
+                "this host has no address on a network yet, so only this machine can join",
+            ),
+        ] {
+            let lines = said(Language::English, &[chat(address)], false);
+            assert_eq!(lines, [expected, "no password is asked"]);
+        }
+    }
+
+    #[test]
+    fn each_door_is_named_in_the_operators_language() {
+        let raw = Door { format: Format::Raw, room: RoomName::parse(b"video").unwrap() };
+        let doors = [chat("192.168.1.20:9999"), (raw, bound("192.168.1.20:9998"))];
+        assert_eq!(
+            said(Language::English, &doors, true),
+            [
+                "on this network: pigeon join 192.168.1.20, or nc -u 192.168.1.20 9999",
+                "raw, room video: on this network: pigeon join 192.168.1.20:9998, or nc -u \
+                 192.168.1.20 9998",
+                "a password is asked: members give it by /pass",
+            ]
+        );
+        assert_eq!(
+            said(Language::Chinese, &doors, true),
+            [
+                "局域网内加入：pigeon join 192.168.1.20 或 nc -u 192.168.1.20 9999",
+                "raw 格式，房间 video：局域网内加入：pigeon join 192.168.1.20:9998 或 nc -u \
+                 192.168.1.20 9998",
+                "需要密码：成员用 /pass 输入",
+            ]
+        );
+        assert!(said(Language::Chinese, &[chat("127.0.0.1:9999")], false)[0].contains("只有本机"));
+    }
+
+    #[test]
+    fn addresses_that_others_cannot_use_are_left_out() {
+        for (address, is_ours) in [
+            ("127.0.0.1", false),
+            ("::1", false),
+            ("fe80::1", false),
+            ("10.0.0.1", true),
+            ("fd00::1", true),
+        ] {
+            assert_eq!(is_for_others(&address.parse().unwrap()), is_ours, "{address}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The hub's password: where it comes from, and warnings about places where others can read it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use clap::parser::ValueSource;
+use pigeon_text::escape;
+
+use crate::base::status::UsageError;
+
+/// The longest password: with `/pass ` before it, it fits a command.
+const MAX_BYTES: usize = 1_000;
+
+/// A password that a member can give.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Password(Box<str>);
+
+impl Password {
+    /// Reads a password. An empty one is refused: every member would give it.
+    pub(super) fn parse(text: &str) -> Result<Password, String> {
+        let reason = match text {
+            text if text.trim().is_empty() => {
+                "an empty password would let everyone in; leave the setting out if none is to be asked"
+            }
+            text if text.trim_ascii() != text => {
+                "a password begins and ends with something else than white space: members cannot \
+                 give it otherwise"
+            }
+            text if text.contains(['\r', '\n']) => "a password has one line",
+            text if text.len() > MAX_BYTES => "a password has at most 1,000 bytes",
+            text => return Ok(Password(text.into())),
+        };
+        Err(reason.to_string())
+    }
+
+    /// Reads the first and only line of a file.
+    fn read(path: &Path) -> anyhow::Result<Password> {
+        let shown = shown(path);
+        let cannot = || UsageError(format!("cannot read the password from {shown}"));
+        let mut text = String::new();
+        let file = File::open(path).with_context(cannot)?;
+        file.take(MAX_BYTES as u64 + 3).read_to_string(&mut text).with_context(cannot)?;
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        Ok(Password::parse(line).map_err(|reason| UsageError(format!("{shown}: {reason}")))?)
+    }
+
+    pub(super) fn into_inner(self) -> Box<str> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    /// A password is never written to a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// The flags that say a password, and where each value came from.
+pub(super) struct Given<'a> {
+    pub(super) password: Option<&'a Password>,
+    pub(super) file: Option<&'a Path>,
+    pub(super) origins: [Option<ValueSource>; 2],
+    /// The configuration file.
+    pub(super) config: Option<&'a Path>,
+}
+
+impl Given<'_> {
+    /// The password, and warnings for the operator. A flag takes precedence over the environment, and
+    /// the environment over the configuration file.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds no password, or when two settings contradict each other.
+    pub(super) fn choose(&self) -> anyhow::Result<(Option<Password>, Vec<String>)> {
+        let [password, file] = self.origins;
+        match (self.password, self.file) {
+            (None, None) => Ok((None, vec![])),
+            (Some(_), Some(_)) if password == file => {
+                let both = "--password and --password-file are both given; leave one out";
+                Err(UsageError(both.to_string()).into())
+            }
+            (Some(chosen), other) if other.is_none() || password > file => {
+                Ok((Some(chosen.clone()), self.warning().into_iter().collect()))
+            }
+            (_, Some(path)) => {
+                Ok((Some(Password::read(path)?), readable_by_all(path).into_iter().collect()))
+            }
+            (Some(chosen), None) => Ok((Some(chosen.clone()), vec![])),
+        }
+    }
+
+    /// A warning about a password that stands where others can read it.
+    fn warning(&self) -> Option<String> {
+        match self.origins[0] {
+            Some(ValueSource::CommandLine) => Some(
+                "other users of this machine can read the password on the command line; put it into \
+                 a file of mode 600 and name that with --password-file"
+                    .to_string(),
+            ),
+            // From the configuration file: it is the default of the flag.
+            Some(ValueSource::DefaultValue) => self.config.and_then(readable_by_all),
+            _ => None,
+        }
+    }
+}
+
+/// A warning about a file with a password that everyone on this machine can read.
+#[cfg(unix)]
+fn readable_by_all(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    let shown = shown(path);
+    (mode & 0o004 != 0).then(|| {
+        format!("every user of this machine can read the password in {shown}; chmod 600 {shown}")
+    })
+}
+
+#[cfg(not(unix))]
+fn readable_by_all(_: &Path) -> Option<String> {
+    None
+}
+
+fn shown(path: &Path) -> String {
+    escape(&path.to_string_lossy().into_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_what_a_member_can_give() {
+        assert_eq!(Password::parse("open sesame").unwrap().into_inner(), "open sesame".into());
+        assert_eq!(Password::parse("芝麻开门").unwrap().into_inner(), "芝麻开门".into());
+        assert!(Password::parse(&"x".repeat(1_000)).is_ok());
+        for (text, reason) in [
+            ("", "an empty password"),
+            (" \t", "an empty password"),
+            ("\u{3000}", "an empty password"),
+            (" x", "begins and ends"),
+            ("x\n", "begins and ends"),
+            ("a\nb", "one line"),
+            (&"x".repeat(1_001), "at most"),
+        ] {
+            let error = Password::parse(text).unwrap_err();
+            assert!(error.contains(reason), "{text:?}: {error}");
+        }
+        assert_eq!(format!("{:?}", Password::parse("secret").unwrap()), "Password");
+    }
+
+    #[test]
+    fn the_higher_setting_stands_and_two_of_one_rank_are_refused() {
+        let path = std::env::temp_dir().join(format!("pigeon-password-{}", std::process::id()));
+        std::fs::write(&path, "in the file\n").unwrap();
+        let password = Password::parse("said").unwrap();
+        let chosen = |password_from: Option<ValueSource>, file_from: Option<ValueSource>| {
+            let given = Given {
+                password: password_from.map(|_| &password),
+                file: file_from.map(|_| path.as_path()),
+                origins: [password_from, file_from],
+                config: None,
+            };
+            let chosen = given.choose().map_err(|error| error.to_string())?.0;
+            Ok::<_, String>(chosen.map(|password| password.into_inner().to_string()))
+        };
+        let [flag, environment, file] =
+            [ValueSource::CommandLine, ValueSource::EnvVariable, ValueSource::DefaultValue];
+        let said = Ok(Some("said".to_string()));
+        let in_file = Ok(Some("in the file".to_string()));
+        assert_eq!(chosen(None, None), Ok(None));
+        assert_eq!(chosen(Some(environment), None), said);
+        assert_eq!(chosen(None, Some(file)), in_file);
+        assert_eq!(chosen(Some(flag), Some(environment)), said);
+        assert_eq!(chosen(Some(file), Some(environment)), in_file);
+        assert!(chosen(Some(flag), Some(flag)).unwrap_err().contains("both given"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(chosen(None, Some(flag)).unwrap_err().contains("cannot read the password"));
+    }
+}
