@@ -62,6 +62,7 @@ impl Queue {
     }
 
     /// Queues a message, or hands it back. A message numbered by the hub is counted as lost then.
+    #[expect(clippy::result_large_err, reason = "the message is handed back, not boxed for it")]
     pub(crate) fn push(&self, append: Append) -> Result<Ticket, (PushError, Append)> {
         let mut inner = self.lock();
         match self.room_for(&inner, append.weight()) {

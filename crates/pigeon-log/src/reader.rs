@@ -328,7 +328,6 @@ impl Reader {
     }
 
     /// The room's row: `None` where there is no such room, `Some(None)` where all are meant.
-    #[expect(clippy::type_complexity, reason = "the two options say different things")]
     fn room(&self, room: Option<&RoomName>) -> Result<Option<Option<(i64, RoomName)>>, RowError> {
         let Some(room) = room else { return Ok(Some(None)) };
         Ok(find_room(&self.connection, room)?.map(Some))

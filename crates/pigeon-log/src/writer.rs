@@ -24,9 +24,11 @@ use crate::{Entry, Numbering, Options, Outcome, Position, Report, Ticket, Troubl
 pub(crate) enum Job {
     /// Answered when everything queued before is settled.
     Flush(Sender<()>),
-    Forget(Forget, Sender<Result<Forgotten, ForgetError>>),
+    Forget(Forget, ForgetReply),
     NewEpoch(Sender<Result<u64, Trouble>>),
 }
+
+type ForgetReply = Sender<Result<Forgotten, ForgetError>>;
 
 /// Messages of a slice of the index, and of a slice that is deleted. 256 take about 5 ms.
 const SLICE: usize = 256;
@@ -59,7 +61,7 @@ pub(crate) struct Writer {
     backlog: usize,
     /// Messages indexed since the last checkpoint in a pause.
     unmoved: usize,
-    forgetting: Vec<(Forgetting, Option<Sender<Result<Forgotten, ForgetError>>>)>,
+    forgetting: Vec<(Forgetting, Option<ForgetReply>)>,
     retention: Retention,
 }
 

@@ -111,7 +111,7 @@ fn every_substring_is_found_and_nothing_else() {
     let fixture = Fixture::with(Options { index_lag: 512, ..Options::default() });
     let message = |n: usize| -> Append {
         let mut message = plain(n as u64 + 1, &lines[n]);
-        message.room = room(ROOMS[if n % 50 == 0 { 2 } else { n % 2 }]);
+        message.room = room(ROOMS[if n.is_multiple_of(50) { 2 } else { n % 2 }]);
         message
     };
     fixture.append((0..LINES - 300).map(message));
