@@ -20,8 +20,6 @@
 //! SQLite's own `trigram` tokenizer finds nothing for Chinese words of two characters. Its
 //! `unicode61` would fold and split by tables of an older Unicode; `ascii` takes grams as they are.
 
-use pigeon_proto::fold;
-
 /// Makes one table of the index: contentless, so that no text is stored twice. `room` holds one
 /// gram, the room's id. Sizes of columns are for ranking, and results are ordered by position.
 pub(crate) fn create_table(name: &str) -> String {
@@ -33,6 +31,9 @@ pub(crate) fn create_table(name: &str) -> String {
 }
 
 /// A text as it is compared.
+///
+/// Not by the rules for names, which may become stricter: the index holds texts as they were folded
+/// when it was made.
 pub(crate) fn folded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     if text.is_ascii() {
@@ -40,10 +41,7 @@ pub(crate) fn folded(text: &str) -> String {
         out.make_ascii_lowercase();
         return out;
     }
-    out.push_str(&fold(text));
-    if out.contains(|c| ('\u{ff01}'..='\u{ff5e}').contains(&c) || c == '\u{3000}') {
-        return out.chars().map(half_width).collect();
-    }
+    out.extend(text.chars().flat_map(char::to_lowercase).map(half_width));
     out
 }
 

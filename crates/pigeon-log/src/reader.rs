@@ -129,14 +129,21 @@ impl Reader {
             {
                 return Ok(entries);
             }
-            match room {
+            let entries = match room {
                 None => self.entries(
                     "",
                     "m.position > ?1 ORDER BY m.position LIMIT ?2",
                     params![position.sql(), limit as i64],
-                ),
-                Some((room, _)) => self.after_in(room, position, limit),
+                )?,
+                Some((room, _)) => self.after_in(room, position, limit)?,
+            };
+            // In a damaged file rows stand out of order, and who reads on from the last one would
+            // read in a circle.
+            let positions = [position].into_iter().chain(entries.iter().map(Entry::position));
+            if !positions.is_sorted_by(|a, b| a < b) {
+                return Err(Nonsense(format!("what follows {position} is out of order")).into());
             }
+            Ok(entries)
         })
     }
 

@@ -150,7 +150,14 @@ fn every_substring_is_found_and_nothing_else() {
                 _ => break,
             }
         }
-        assert_eq!(found, expected, "{text:?} in {name:?}");
+        if found != expected {
+            let differs =
+                |position: &&Position| found.contains(position) != expected.contains(position);
+            for position in found.iter().chain(&expected).filter(differs) {
+                eprintln!("{position}: {:?}", compared[position]);
+            }
+            panic!("{text:?} {} in {name:?}: {query:?}", text.escape_unicode());
+        }
         hits += found.len();
     }
     assert!(hits > 10_000, "the queries find something: {hits}");
