@@ -153,7 +153,7 @@ fn a_full_disk_refuses_and_heals() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_read_only_folder_is_refused_with_a_reason_and_a_running_log_heals() {
+fn a_read_only_folder_is_refused_with_a_reason_and_opens_once_writable() {
     let Some(disk) = on_a_small_disk() else { return };
     let folder = disk.folder.path().join("log");
     let remount = |mode: &str| {
