@@ -1,0 +1,154 @@
+//! Deleting for good.
+//!
+//! 1. The request is stored, so that it is carried on after a crash.
+//! 2. Messages are deleted in slices. SQLite zeroes the bytes of deleted rows (`secure_delete`).
+//! 3. Partitions of the index that held them are built anew, and the old ones dropped.
+//! 4. Free pages, which still hold old content, are cut off the file.
+//! 5. The write-ahead log is moved into the file and truncated.
+
+use pigeon_proto::{RoomName, fold};
+use rusqlite::{Connection, params};
+use thiserror::Error;
+
+use crate::retention::{Doomed, SCAN};
+use crate::store::{bytes_of, find_room};
+use crate::{Position, Trouble};
+
+/// What is to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// All that was said in a room.
+    Room(RoomName),
+    /// All that was said under a name, in every room, whatever its capitals.
+    Speaker(Box<str>),
+}
+
+/// What was forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// What was asked for.
+    pub what: Forget,
+    /// Only messages up to here were forgotten.
+    pub up_to: Position,
+    /// How many there were.
+    pub messages: u64,
+}
+
+/// Why something was not forgotten.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ForgetError {
+    /// The log is closed. A request that was stored is carried on at the next start.
+    #[error("cannot forget: the log is closed")]
+    Closed,
+    /// The log cannot be written at present. Nothing was deleted.
+    #[error("cannot forget, and nothing was deleted: {0}")]
+    Unable(Trouble),
+}
+
+/// A request under way.
+pub(crate) struct Forgetting {
+    pub(crate) id: i64,
+    pub(crate) what: Forget,
+    pub(crate) up_to: Position,
+    pub(crate) cursor: Position,
+    pub(crate) deleted: u64,
+    pub(crate) step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Delete,
+    Rebuild,
+    CutOff,
+    Truncate,
+}
+
+impl Forgetting {
+    /// Stores a request.
+    pub(crate) fn begin(
+        connection: &Connection,
+        what: Forget,
+        up_to: Position,
+    ) -> rusqlite::Result<Forgetting> {
+        let (room, speaker) = match &what {
+            Forget::Room(room) => (Some(room.as_str()), None),
+            Forget::Speaker(speaker) => (None, Some(&**speaker)),
+        };
+        connection
+            .prepare_cached("INSERT INTO forgetting (room, speaker, up_to) VALUES (?1, ?2, ?3)")?
+            .execute(params![room, speaker, up_to.sql()])?;
+        Ok(Forgetting::new(connection.last_insert_rowid(), what, up_to))
+    }
+
+    /// Requests that a crash interrupted.
+    pub(crate) fn unfinished(connection: &Connection) -> rusqlite::Result<Vec<Forgetting>> {
+        let mut statement =
+            connection.prepare("SELECT id, room, speaker, up_to FROM forgetting ORDER BY id")?;
+        let mut rows = statement.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let room = crate::store::room_of(row.get_ref(1)?);
+            let what = match (room, row.get::<_, Option<Box<str>>>(2)?) {
+                (Some(room), _) => Forget::Room(room),
+                (None, Some(speaker)) => Forget::Speaker(speaker),
+                (None, None) => continue,
+            };
+            found.push(Forgetting::new(row.get(0)?, what, Position::from_sql(row.get(3)?)));
+        }
+        Ok(found)
+    }
+
+    fn new(id: i64, what: Forget, up_to: Position) -> Forgetting {
+        Forgetting { id, what, up_to, cursor: Position::START, deleted: 0, step: Step::Delete }
+    }
+
+    pub(crate) fn done(&self) -> Forgotten {
+        Forgotten { what: self.what.clone(), up_to: self.up_to, messages: self.deleted }
+    }
+
+    /// The next messages to delete, and the position up to which was looked. `None` at the end.
+    pub(crate) fn next(
+        &self,
+        connection: &Connection,
+        limit: usize,
+    ) -> rusqlite::Result<Option<(Vec<Doomed>, Position)>> {
+        let room = match &self.what {
+            Forget::Room(room) => match find_room(connection, room)? {
+                Some((room, _)) => Some(room),
+                None => return Ok(None),
+            },
+            Forget::Speaker(_) => None,
+        };
+        let speaker = match &self.what {
+            Forget::Speaker(speaker) => Some(fold(speaker)),
+            Forget::Room(_) => None,
+        };
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {} FROM messages m WHERE position > ?1 AND position <= ?2
+             ORDER BY position LIMIT ?3",
+            Doomed::COLUMNS
+        ))?;
+        let mut rows =
+            statement.query(params![self.cursor.sql(), self.up_to.sql(), SCAN as i64])?;
+        let mut found = Vec::new();
+        let mut last = None;
+        while let Some(row) = rows.next()? {
+            last = Some(Position::from_sql(row.get(0)?));
+            let of_room = room.is_none() || room == Some(row.get(1)?);
+            let matches = of_room
+                && match &speaker {
+                    Some(folded) => bytes_of(row.get_ref(2)?)
+                        .and_then(|bytes| std::str::from_utf8(bytes).ok())
+                        .is_some_and(|label| fold(label) == *folded),
+                    None => true,
+                };
+            if matches {
+                found.push(Doomed::of_row(row)?);
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(last.map(|last| (found, last)))
+    }
+}

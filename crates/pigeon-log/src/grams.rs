@@ -1,0 +1,223 @@
+//! Search for substrings with a full-text index: texts and queries as short pieces of text.
+//!
+//! A word found only as a whole is of no use in Chinese, where words have no boundaries, and of
+//! little use for numbers and addresses. So every substring is found, in any script. Texts are
+//! compared folded: without the difference of capitals, and full-width forms as ASCII.
+//!
+//! The index holds *grams*: one for each character of a text, of the character and those after it.
+//! Two characters are selective where an alphabet is large, as in Chinese. Elsewhere three are
+//! taken, because pairs of Latin letters stand in most messages and an index of them finds nothing
+//! quickly. At the end of a run grams get shorter:
+//!
+//! ```text
+//! 温度ok21   →   温度 度ok ok2 k21 21 1
+//! ```
+//!
+//! A query is cut in the same way. Its last grams may be shorter than those of the text, since the
+//! text goes on; a query that has only such grams asks for a prefix. The index yields candidates, and
+//! [`Query::matches`] decides, so a gram may find too much but never too little.
+//!
+//! SQLite's own `trigram` tokenizer finds nothing for Chinese words of two characters. Its
+//! `unicode61` would fold and split by tables of an older Unicode; `ascii` takes grams as they are.
+
+/// Makes one table of the index: contentless, so that no text is stored twice. `room` holds one
+/// gram, the room's id. Sizes of columns are for ranking, and results are ordered by position.
+pub(crate) fn create_table(name: &str) -> String {
+    format!(
+        r##"CREATE VIRTUAL TABLE {name} USING fts5(
+            body, room, content = '', columnsize = 0,
+            tokenize = "ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\]^_`{{|}}~'")"##
+    )
+}
+
+/// A text as it is compared.
+///
+/// Not by the rules for names, which may become stricter: the index holds texts as they were folded
+/// when it was made.
+pub(crate) fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    if text.is_ascii() {
+        out.push_str(text);
+        out.make_ascii_lowercase();
+        return out;
+    }
+    out.extend(text.chars().flat_map(char::to_lowercase).map(half_width));
+    out
+}
+
+fn half_width(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        _ => c,
+    }
+}
+
+/// Appends the grams of a folded text, each behind a space.
+pub(crate) fn push_grams(folded: &str, out: &mut String) {
+    for run in runs(folded) {
+        // The three characters that begin here, as byte offsets.
+        let mut ahead = run.char_indices().map(|(at, c)| (at, wide(c))).peekable();
+        while let Some((at, first_wide)) = ahead.next() {
+            let mut after = ahead.clone();
+            let second = after.next();
+            let third = after.next();
+            let end = |character: Option<(usize, bool)>| character.map_or(run.len(), |(at, _)| at);
+            let end = match second {
+                None => run.len(),
+                Some((_, true)) if first_wide => end(third),
+                Some(_) if third.is_some() => after.next().map_or(run.len(), |(at, _)| at),
+                Some(_) => run.len(),
+            };
+            out.push(' ');
+            out.push_str(&run[at..end]);
+        }
+    }
+}
+
+/// The gram that stands for a room.
+pub(crate) fn room_gram(room: i64) -> String {
+    format!("r{room}")
+}
+
+/// Words to search for. A text matches that contains each of them, in any order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    words: Vec<Box<str>>,
+}
+
+/// The most words of a query; more are passed over.
+const MAX_WORDS: usize = 16;
+
+impl Query {
+    /// Reads words, separated by white space. `None` where there are none.
+    ///
+    /// A single character is a word too. In Chinese it may be one, and in other scripts it finds
+    /// much and costs little, since the newest are found first.
+    pub fn parse(text: &str) -> Option<Query> {
+        let words: Vec<Box<str>> =
+            folded(text).split_whitespace().take(MAX_WORDS).map(Into::into).collect();
+        (!words.is_empty()).then_some(Query { words })
+    }
+
+    /// Whether a text contains every word.
+    pub fn matches(&self, text: &str) -> bool {
+        let text = folded(text);
+        self.words.iter().all(|word| text.contains(&**word))
+    }
+
+    /// The query for the index. `None` where the index cannot help: for words of nothing but
+    /// control characters.
+    ///
+    /// Every gram stands in quotes, so that nothing in a query is taken for an operator.
+    pub(crate) fn expression(&self, room: Option<i64>) -> Option<String> {
+        let mut parts: Vec<String> =
+            self.words.iter().flat_map(|word| runs(word)).map(phrase).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        if let Some(room) = room {
+            parts.push(format!("room : \"{}\"", room_gram(room)));
+        }
+        Some(parts.join(" AND "))
+    }
+}
+
+/// The grams that any text with this run has in a row.
+fn phrase(run: &str) -> String {
+    let characters: Vec<char> = run.chars().collect();
+    let mut phrase = String::from("body : \"");
+    let mut whole = 0;
+    for at in 0..characters.len() {
+        let rest = &characters[at..];
+        let length = if let [first, second, ..] = rest
+            && wide(*first)
+            && wide(*second)
+        {
+            2
+        } else {
+            3
+        };
+        let Some(gram) = rest.get(..length) else { break };
+        push_quoted(gram, &mut phrase, whole > 0);
+        whole += 1;
+    }
+    if whole == 0 {
+        push_quoted(&characters, &mut phrase, false);
+    }
+    phrase.push('"');
+    if whole == 0 {
+        phrase.push_str(" *");
+    }
+    phrase
+}
+
+fn push_quoted(gram: &[char], out: &mut String, space: bool) {
+    if space {
+        out.push(' ');
+    }
+    for c in gram {
+        if *c == '"' {
+            out.push('"');
+        }
+        out.push(*c);
+    }
+}
+
+/// What grams do not cross. No separator may be inside a gram: a C string would end at NUL, and the
+/// tokenizer splits at control characters.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|run| !run.is_empty())
+}
+
+/// Whether the character is of a large alphabet: Chinese, Japanese and Korean.
+fn wide(c: char) -> bool {
+    matches!(u32::from(c),
+        0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7af | 0xf900..=0xfaff
+        | 0x20000..=0x3ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grams(text: &str) -> String {
+        let mut out = String::new();
+        push_grams(&folded(text), &mut out);
+        out.trim_start().to_string()
+    }
+
+    #[test]
+    fn a_gram_begins_at_every_character() {
+        assert_eq!(grams("温度ok21"), "温度 度ok ok2 k21 21 1");
+        assert_eq!(grams("吃饭了吗"), "吃饭 饭了 了吗 吗");
+        assert_eq!(grams("a bc\u{0}def"), "a bc c def ef f");
+        assert_eq!(grams("Ｏｋ　温"), "ok k 温");
+        assert_eq!(grams(""), "");
+    }
+
+    #[test]
+    fn a_query_is_a_phrase_of_whole_grams_or_one_prefix() {
+        let of = |text: &str| Query::parse(text).unwrap().expression(None).unwrap();
+        assert_eq!(of("温度"), "body : \"温度\"");
+        assert_eq!(of("传感器"), "body : \"传感 感器\"");
+        assert_eq!(of("Sensor"), "body : \"sen ens nso sor\"");
+        assert_eq!(of("ok"), "body : \"ok\" *");
+        assert_eq!(of("度ok"), "body : \"度ok\"");
+        assert_eq!(of("温度o"), "body : \"温度\"");
+        assert_eq!(of("\" OR"), "body : \"\"\"\" * AND body : \"or\" *");
+        assert_eq!(
+            Query::parse("温度").unwrap().expression(Some(7)).unwrap(),
+            "body : \"温度\" AND room : \"r7\""
+        );
+    }
+
+    #[test]
+    fn words_match_in_any_order_without_regard_to_capitals_and_width() {
+        let query = Query::parse("  SENSOR　温度 ").unwrap();
+        assert!(query.matches("温度：ｓｅｎｓｏｒ-7"));
+        assert!(!query.matches("温 度 sensor"));
+        assert_eq!(Query::parse(" \u{3000}\n"), None);
+        assert_eq!(Query::parse("\u{1}").unwrap().expression(None), None);
+    }
+}

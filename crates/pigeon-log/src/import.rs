@@ -1,0 +1,196 @@
+//! Import of JSON lines, as [`export`](crate::Reader::export) writes them.
+//!
+//! A message keeps its identity, so importing twice changes nothing. It gets a new position and the
+//! link [`LinkKind::Import`]: nobody has checked who said it.
+
+use std::io::{self, BufRead, Read};
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pigeon_proto::{LinkKind, RoomName};
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::queue::Queue;
+use crate::{Append, Identity, Numbering, Outcome, Trouble};
+
+/// What became of the lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Entries stored.
+    pub stored: u64,
+    /// Entries that were there already.
+    pub known: u64,
+    /// Messages whose identity belongs to another message. They were not stored.
+    pub conflicts: u64,
+    /// Lines that are not entries. They were passed over.
+    pub bad: u64,
+    /// The first of these, by line number, and what is wrong with them.
+    pub bad_lines: Vec<(u64, String)>,
+}
+
+/// Why an import ended early. What was stored before stays; importing again goes on.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The lines could not be read.
+    #[error("cannot read line {line}: {source}")]
+    Read {
+        /// Which line.
+        line: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log cannot be written at present.
+    #[error("cannot store what is before line {line}: {trouble}")]
+    Unable {
+        /// The next line.
+        line: u64,
+        /// Why.
+        trouble: Trouble,
+    },
+    /// The log is closed.
+    #[error("cannot store what is before line {line}: the log is closed")]
+    Closed {
+        /// The next line.
+        line: u64,
+    },
+}
+
+/// Entries of an import, for one transaction.
+pub(crate) struct Chunk {
+    pub(crate) items: Vec<ChunkItem>,
+    pub(crate) reply: Sender<Result<Vec<Outcome>, Trouble>>,
+}
+
+pub(crate) enum ChunkItem {
+    Message(Append),
+    Gap(ImportedGap),
+}
+
+pub(crate) struct ImportedGap {
+    pub(crate) room: RoomName,
+    pub(crate) count: u64,
+    pub(crate) wall: Duration,
+}
+
+/// Lines of one transaction: the hub's messages wait so long at most.
+const CHUNK: usize = 256;
+const CHUNK_BYTES: usize = 1 << 20;
+/// The longest line read. Longer ones are bad.
+const MAX_LINE: usize = 1 << 20;
+/// The most bad lines told apart.
+const MAX_BAD_LINES: usize = 100;
+
+/// Reads all lines and waits until they are stored.
+pub(crate) fn import(queue: &Queue, mut lines: impl BufRead) -> Result<Imported, ImportError> {
+    let mut imported = Imported::default();
+    let (mut items, mut bytes, mut line) = (Vec::new(), 0, 0);
+    let mut buffer = Vec::new();
+    loop {
+        line += 1;
+        buffer.clear();
+        let read = (&mut lines).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut buffer);
+        let read = read.map_err(|source| ImportError::Read { line, source })?;
+        if read > MAX_LINE {
+            skip_line(&mut lines).map_err(|source| ImportError::Read { line, source })?;
+            imported.note_bad(line, format!("it is longer than {MAX_LINE} bytes"));
+        } else if !buffer.trim_ascii().is_empty() {
+            match parse(buffer.trim_ascii()) {
+                Ok(item) => items.push(item),
+                Err(what) => imported.note_bad(line, what),
+            }
+            bytes += read;
+        }
+        if items.len() >= CHUNK || bytes >= CHUNK_BYTES || (read == 0 && !items.is_empty()) {
+            imported.store(queue, std::mem::take(&mut items), line)?;
+            bytes = 0;
+        }
+        if read == 0 {
+            return Ok(imported);
+        }
+    }
+}
+
+impl Imported {
+    fn note_bad(&mut self, line: u64, what: String) {
+        self.bad += 1;
+        if self.bad_lines.len() < MAX_BAD_LINES {
+            self.bad_lines.push((line, what));
+        }
+    }
+
+    fn store(
+        &mut self,
+        queue: &Queue,
+        items: Vec<ChunkItem>,
+        line: u64,
+    ) -> Result<(), ImportError> {
+        let (reply, answer) = mpsc::channel();
+        if !queue.push_chunk(Chunk { items, reply }) {
+            return Err(ImportError::Closed { line });
+        }
+        let outcomes = answer.recv().map_err(|_| ImportError::Closed { line })?;
+        for outcome in outcomes.map_err(|trouble| ImportError::Unable { line, trouble })? {
+            match outcome {
+                Outcome::Stored { .. } => self.stored += 1,
+                Outcome::Again { .. } => self.known += 1,
+                _ => self.conflicts += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn skip_line(lines: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = lines.fill_buf()?;
+        let (skip, done) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        lines.consume(skip);
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+fn parse(line: &[u8]) -> Result<ChunkItem, String> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let field = |name: &str| value.get(name);
+    let text = |name: &str| {
+        field(name).and_then(Value::as_str).ok_or_else(|| format!("`{name}` is not a text"))
+    };
+    let number = |name: &str| {
+        field(name).and_then(Value::as_u64).ok_or_else(|| format!("`{name}` is not a number"))
+    };
+    let room = RoomName::parse(text("room")?.as_bytes()).map_err(|e| format!("`room`: {e}"))?;
+    let wall = Duration::from_millis(number("unix_ms")?);
+    if field("missing").is_some() {
+        let count = number("missing")?;
+        return Ok(ChunkItem::Gap(ImportedGap { room, count, wall }));
+    }
+    let said = match field("base64") {
+        Some(_) => STANDARD.decode(text("base64")?).map_err(|e| format!("`base64`: {e}"))?,
+        None => text("text")?.as_bytes().to_vec(),
+    };
+    let hex = |name: &str| {
+        u128::from_str_radix(text(name)?, 16).map_err(|_| format!("`{name}` is not hexadecimal"))
+    };
+    let outbox = u64::try_from(hex("outbox")?).map_err(|_| "`outbox` is too large".to_owned())?;
+    let number = number("number")?;
+    if number == 0 || i64::try_from(number).is_err() {
+        return Err("`number` is out of range".into());
+    }
+    Ok(ChunkItem::Message(Append {
+        room,
+        speaker: text("from")?.into(),
+        link: LinkKind::Import,
+        wall,
+        text: said.into(),
+        identity: Identity { author: hex("author")?, outbox, number },
+        numbering: Numbering::ByHub,
+    }))
+}

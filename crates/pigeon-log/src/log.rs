@@ -1,0 +1,312 @@
+//! A log that is open for writing: the hub's handle.
+
+use std::fmt;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use thiserror::Error;
+
+use crate::folder::{self, FILE, Lock, LockError, SameFile};
+use crate::import::{ImportError, Imported};
+use crate::queue::{PushError, Queue};
+use crate::state::{Change, Fact, Key, State};
+use crate::store::{self, Positions};
+use crate::tail::Tail;
+use crate::writer::{Job, Writer};
+use crate::{
+    Append, Forget, ForgetError, Forgotten, OpenError, Position, Reader, Report, Ticket, Trouble,
+};
+use crate::{schema, state};
+
+/// How a log is kept.
+#[derive(Clone)]
+pub struct Options {
+    /// The most bytes waiting for the writer.
+    pub queue_bytes: usize,
+    /// The most bytes of newest messages kept in memory for followers.
+    pub tail_bytes: usize,
+    /// How long messages are kept, by the age of the log. `None`: for ever.
+    pub keep: Option<Duration>,
+    /// How large the file may get. `None`: without a bound.
+    pub keep_size: Option<u64>,
+    /// How many stored messages may wait for the index while the writer has no pause. A search reads
+    /// through them.
+    pub index_lag: usize,
+    /// Whether to read through the whole file at the start and look for damage.
+    pub quick_check: bool,
+    /// The monotonic clock, from any beginning. It is what a wall clock that jumps is compared with.
+    pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
+
+impl Default for Options {
+    /// 90 days and 1 GiB, with queue and tail of 16 MiB each.
+    fn default() -> Options {
+        let start = Instant::now();
+        Options {
+            queue_bytes: 16 << 20,
+            tail_bytes: 16 << 20,
+            keep: Some(Duration::from_secs(90 * 86_400)),
+            keep_size: Some(1 << 30),
+            index_lag: 50_000,
+            quick_check: true,
+            clock: Arc::new(move || start.elapsed()),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("queue_bytes", &self.queue_bytes)
+            .field("tail_bytes", &self.tail_bytes)
+            .field("keep", &self.keep)
+            .field("keep_size", &self.keep_size)
+            .field("index_lag", &self.index_lag)
+            .field("quick_check", &self.quick_check)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A log that is open for writing, by one process at a time.
+///
+/// Dropping it stores what is queued and ends the writer.
+pub struct Log {
+    folder: PathBuf,
+    shared: Arc<Shared>,
+    state: State,
+    writer: Option<JoinHandle<()>>,
+    /// Released after the writer has ended.
+    _lock: Lock,
+}
+
+/// What the handle, the writer and the readers share.
+pub(crate) struct Shared {
+    pub(crate) queue: Queue,
+    pub(crate) tail: Tail,
+    durable: AtomicU64,
+    indexed: AtomicU64,
+}
+
+/// Why something was not queued. Nothing was stored.
+#[derive(Debug, Error)]
+pub enum AppendError<T> {
+    /// Too much is waiting. A message numbered by the hub counts as lost; another one may come again.
+    #[error("the log's queue is full")]
+    Full(T),
+    /// The log is closed.
+    #[error("the log is closed")]
+    Closed(T),
+}
+
+/// The answer to a request that takes its time.
+#[derive(Debug)]
+pub struct Pending<T> {
+    answer: Receiver<T>,
+    closed: T,
+}
+
+impl<T> Pending<T> {
+    /// Waits for the answer.
+    pub fn wait(self) -> T {
+        self.answer.recv().unwrap_or(self.closed)
+    }
+
+    /// The answer, if it is there. It is given once.
+    pub fn poll(&self) -> Option<T> {
+        self.answer.try_recv().ok()
+    }
+}
+
+impl Log {
+    /// Opens the log of a folder, which is created if need be.
+    ///
+    /// `report` runs on the writer's thread and must not wait: it puts the report into a queue of its
+    /// own and wakes the loop that reads it.
+    pub fn open(
+        folder: &Path,
+        options: Options,
+        report: impl FnMut(Report) + Send + 'static,
+    ) -> Result<Log, OpenError> {
+        let refused = |doing| {
+            let path = folder.to_owned();
+            move |source| OpenError::Folder { doing, path, source }
+        };
+        folder::create(folder).map_err(refused("create the folder"))?;
+        let lock = Lock::take(folder).map_err(|error| match error {
+            LockError::Held(by) => OpenError::InUse { folder: folder.to_owned(), by },
+            LockError::Io(source) => refused("lock the folder")(source),
+        })?;
+        let connection = schema::open_for_writing(folder, options.quick_check)?;
+        let file = folder.join(FILE);
+        let failed = |doing| {
+            let file = file.clone();
+            move |source| OpenError::Sqlite { doing, file, source }
+        };
+        let (positions, newest) =
+            positions(&connection).map_err(failed("read the positions of"))?;
+        let state = state::load(&connection).map_err(failed("read the state of"))?;
+        let shared = Arc::new(Shared {
+            queue: Queue::new(options.queue_bytes),
+            tail: Tail::new(newest, options.tail_bytes),
+            durable: AtomicU64::new(newest.get()),
+            indexed: AtomicU64::new(0),
+        });
+        // The write-ahead log exists from the first transaction on.
+        let files = [file.clone(), folder.join(format!("{FILE}-wal"))];
+        let files = files.iter().map(|file| SameFile::of(file)).collect::<Result<_, _>>();
+        let files = files.map_err(refused("find the files of"))?;
+        let writer = Writer::new(
+            connection,
+            files,
+            Arc::clone(&shared),
+            options,
+            Box::new(report),
+            positions,
+        );
+        let writer = writer.map_err(failed("read"))?;
+        let writer = std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || writer.run())
+            .map_err(refused("start a thread for"))?;
+        Ok(Log { folder: folder.to_owned(), shared, state, writer: Some(writer), _lock: lock })
+    }
+
+    /// Queues a message, and never waits. Its outcome is reported.
+    pub fn try_append(&self, append: Append) -> Result<Ticket, AppendError<Append>> {
+        self.shared.queue.push(append).map_err(|(why, append)| why.with(append))
+    }
+
+    /// Queues a fact to be kept in place of the one with the same key, and never waits.
+    pub fn try_set(&self, fact: &Fact) -> Result<Ticket, AppendError<()>> {
+        self.shared.queue.push_change(Change::set(fact)).map_err(|why| why.with(()))
+    }
+
+    /// Queues the removal of a fact, and never waits.
+    pub fn try_remove(&self, key: &Key) -> Result<Ticket, AppendError<()>> {
+        self.shared.queue.push_change(Change::remove(key)).map_err(|why| why.with(()))
+    }
+
+    /// The facts as they were when the log was opened.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Everything up to this position is on the disk.
+    pub fn durable(&self) -> Position {
+        self.shared.durable()
+    }
+
+    /// Everything up to this position is in the index.
+    pub fn indexed(&self) -> Position {
+        Position::from_sql(self.shared.indexed.load(Ordering::Acquire) as i64)
+    }
+
+    /// A reader with a connection of its own, for one thread.
+    pub fn reader(&self) -> Result<Reader, OpenError> {
+        Reader::beside(&self.folder, Arc::clone(&self.shared))
+    }
+
+    /// Deletes for good. The answer comes when nothing is left in any file; messages are stored
+    /// meanwhile.
+    pub fn forget(&self, what: Forget) -> Pending<Result<Forgotten, ForgetError>> {
+        self.job(|reply| Job::Forget(what, reply), Err(ForgetError::Closed))
+    }
+
+    /// Waits until everything queued before has its outcome.
+    pub fn flush(&self) -> Pending<()> {
+        self.job(Job::Flush, ())
+    }
+
+    /// Begins a new epoch, since earlier positions may have been used elsewhere. Answers its number.
+    pub fn begin_epoch(&self) -> Pending<Result<u64, Trouble>> {
+        self.job(Job::NewEpoch, Err(Trouble::Other))
+    }
+
+    /// Reads JSON lines, as [`Reader::export`] writes them. What is there already is passed over.
+    pub fn import(&self, lines: impl BufRead) -> Result<Imported, ImportError> {
+        crate::import::import(&self.shared.queue, lines)
+    }
+
+    /// Stores what is queued and ends the writer.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // A panic of `report` is not passed on: the log is closed all the same.
+            let _ = writer.join();
+        }
+    }
+
+    fn job<T>(&self, job: impl FnOnce(mpsc::Sender<T>) -> Job, closed: T) -> Pending<T> {
+        let (reply, answer) = mpsc::channel();
+        // Where the queue is closed the sender is dropped, which `wait` notices.
+        let _ = self.shared.queue.push_job(job(reply));
+        Pending { answer, closed }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn durable(&self) -> Position {
+        Position::from_sql(self.durable.load(Ordering::Acquire) as i64)
+    }
+
+    pub(crate) fn set_durable(&self, position: Position) {
+        self.durable.store(position.get(), Ordering::Release);
+    }
+
+    pub(crate) fn set_indexed(&self, position: Position) {
+        self.indexed.store(position.get(), Ordering::Release);
+    }
+}
+
+impl PushError {
+    fn with<T>(self, value: T) -> AppendError<T> {
+        match self {
+            PushError::Full => AppendError::Full(value),
+            PushError::Closed => AppendError::Closed(value),
+        }
+    }
+}
+
+/// Where positions go on, and the newest stored one. A restored backup goes on in a new epoch: the
+/// log it was taken from has used the positions that follow.
+fn positions(connection: &Connection) -> rusqlite::Result<(Positions, Position)> {
+    let newest = connection
+        .query_row("SELECT max(position) FROM messages", [], |row| row.get::<_, Option<i64>>(0))?
+        .map_or(Position::START, Position::from_sql);
+    let reserved = Position::from_sql(store::get(connection, "reserved")?.unwrap_or(0));
+    let mut last = reserved.max(newest);
+    if store::get(connection, "restored")?.is_some() {
+        last = Position::at(last.epoch() + 1, 0).unwrap_or(last);
+        connection.execute_batch(&format!(
+            "BEGIN IMMEDIATE;
+             INSERT INTO settings (name, value) VALUES ('reserved', {0})
+                 ON CONFLICT DO UPDATE SET value = {0};
+             DELETE FROM settings WHERE name = 'restored';
+             COMMIT;",
+            last.sql()
+        ))?;
+    }
+    Ok((Positions { last, reserved: last }, newest))
+}

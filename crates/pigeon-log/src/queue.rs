@@ -1,0 +1,195 @@
+//! What waits for the writer, bounded in bytes. The hub's data loop puts messages here and never
+//! waits: the lock is held for some instructions at either end.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::import::Chunk;
+use crate::lost::Lost;
+use crate::state::Change;
+use crate::writer::Job;
+use crate::{Append, Numbering, Ticket};
+
+/// Something to be stored.
+pub(crate) enum Item {
+    Message(Append),
+    Change(Change),
+}
+
+/// What the writer takes at once.
+#[derive(Default)]
+pub(crate) struct Taken {
+    pub(crate) items: Vec<(Ticket, Item)>,
+    /// Messages that found the queue full, after the items.
+    pub(crate) lost: Lost,
+    pub(crate) chunk: Option<Chunk>,
+    pub(crate) jobs: Vec<Job>,
+    pub(crate) closed: bool,
+}
+
+/// The most items of one transaction, so that the first of them does not wait for long.
+const MAX_GROUP: usize = 8_192;
+
+pub(crate) struct Queue {
+    inner: Mutex<Inner>,
+    work: Condvar,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct Inner {
+    items: VecDeque<(Ticket, Item)>,
+    bytes: usize,
+    lost: Lost,
+    chunks: VecDeque<Chunk>,
+    jobs: Vec<Job>,
+    tickets: u64,
+    closed: bool,
+    waiting: bool,
+}
+
+/// Why something was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PushError {
+    Full,
+    Closed,
+}
+
+impl Queue {
+    pub(crate) fn new(max_bytes: usize) -> Queue {
+        Queue { inner: Mutex::default(), work: Condvar::new(), max_bytes }
+    }
+
+    /// Queues a message, or hands it back. A message numbered by the hub is counted as lost then.
+    #[expect(clippy::result_large_err, reason = "the message is handed back, not boxed for it")]
+    pub(crate) fn push(&self, append: Append) -> Result<Ticket, (PushError, Append)> {
+        let mut inner = self.lock();
+        match self.room_for(&inner, append.weight()) {
+            Ok(()) => Ok(self.add(&mut inner, append.weight(), Item::Message(append))),
+            Err(why) => {
+                if append.numbering == Numbering::ByHub {
+                    inner.lost.add(&append.room, append.wall);
+                }
+                Err((why, append))
+            }
+        }
+    }
+
+    pub(crate) fn push_change(&self, change: Change) -> Result<Ticket, PushError> {
+        let mut inner = self.lock();
+        self.room_for(&inner, change.weight())?;
+        Ok(self.add(&mut inner, change.weight(), Item::Change(change)))
+    }
+
+    /// Queues a job. False where the queue is closed.
+    pub(crate) fn push_job(&self, job: Job) -> bool {
+        let mut inner = self.lock();
+        if inner.closed {
+            return false;
+        }
+        inner.jobs.push(job);
+        self.wake(&mut inner);
+        true
+    }
+
+    /// Queues a part of an import. False where the queue is closed.
+    pub(crate) fn push_chunk(&self, chunk: Chunk) -> bool {
+        let mut inner = self.lock();
+        if inner.closed {
+            return false;
+        }
+        inner.chunks.push_back(chunk);
+        self.wake(&mut inner);
+        true
+    }
+
+    /// Accepts nothing from now on. What is queued already will be taken.
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        self.wake(&mut inner);
+    }
+
+    /// Takes what is queued; where nothing is, waits for it for so long at most. `None` waits for
+    /// ever.
+    pub(crate) fn take(&self, patience: Option<Duration>) -> Taken {
+        let mut inner = self.lock();
+        if inner.is_idle() && patience != Some(Duration::ZERO) {
+            inner.waiting = true;
+            inner = match patience {
+                Some(patience) => {
+                    let waited = self.work.wait_timeout_while(inner, patience, |it| it.is_idle());
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    let waited = self.work.wait_while(inner, |it| it.is_idle());
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+            inner.waiting = false;
+        }
+        let group = inner.items.len().min(MAX_GROUP);
+        let items: Vec<_> = inner.items.drain(..group).collect();
+        let freed: usize = items.iter().map(|(_, item)| item.weight()).sum();
+        inner.bytes -= freed;
+        let all = inner.items.is_empty();
+        Taken {
+            items,
+            // They came after everything that was queued.
+            lost: if all { std::mem::take(&mut inner.lost) } else { Lost::default() },
+            chunk: inner.chunks.pop_front(),
+            // A flush waits for everything before it.
+            jobs: if all { std::mem::take(&mut inner.jobs) } else { Vec::new() },
+            closed: inner.closed && all && inner.chunks.is_empty(),
+        }
+    }
+
+    fn room_for(&self, inner: &Inner, bytes: usize) -> Result<(), PushError> {
+        if inner.closed {
+            return Err(PushError::Closed);
+        }
+        // A message larger than the queue is accepted by an empty one.
+        let fits = inner.bytes == 0 || inner.bytes + bytes <= self.max_bytes;
+        if fits { Ok(()) } else { Err(PushError::Full) }
+    }
+
+    fn add(&self, inner: &mut Inner, bytes: usize, item: Item) -> Ticket {
+        inner.tickets += 1;
+        inner.bytes += bytes;
+        let ticket = Ticket(inner.tickets);
+        inner.items.push_back((ticket, item));
+        self.wake(inner);
+        ticket
+    }
+
+    /// Spares the system call while the writer is busy.
+    fn wake(&self, inner: &mut Inner) {
+        if std::mem::take(&mut inner.waiting) {
+            self.work.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn is_idle(&self) -> bool {
+        self.items.is_empty()
+            && self.lost.is_empty()
+            && self.chunks.is_empty()
+            && self.jobs.is_empty()
+            && !self.closed
+    }
+}
+
+impl Item {
+    fn weight(&self) -> usize {
+        match self {
+            Item::Message(append) => append.weight(),
+            Item::Change(change) => change.weight(),
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! Reading beside the writer. Readers see whole transactions, wait for nobody, and make nobody wait.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pigeon_proto::RoomName;
+use rusqlite::{Connection, Row, params};
+use thiserror::Error;
+
+use crate::entry::{link_of, wall_of};
+use crate::folder::FILE;
+use crate::log::Shared;
+use crate::store::{bytes_of, find_room, room_of};
+use crate::{Entry, Gap, Identity, Message, OpenError, Position, Query, index, schema};
+
+/// A reader with a connection of its own, for one thread.
+pub struct Reader {
+    pub(crate) connection: Connection,
+    file: PathBuf,
+    /// What the writer in the same process holds in memory.
+    shared: Option<Arc<Shared>>,
+}
+
+/// The last message that a follower has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it stands.
+    pub position: Position,
+    /// Which message it is.
+    pub identity: Identity,
+}
+
+/// Where a follower goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// After this position: the log holds the message that was seen there.
+    From(Position),
+    /// The log does not hold that message there: it was deleted, or this is another log, such as a
+    /// restored backup.
+    Reset {
+        /// The newest message that the log holds at or before that position. `None`: the follower
+        /// begins anew. It finds by identity what it has already.
+        last_common: Option<Seen>,
+    },
+}
+
+/// Why something was not read. Reading changes nothing.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The file is damaged where it was read.
+    #[error("cannot {doing} {}: the file is damaged ({what}); restore a backup", file.display())]
+    Damaged {
+        /// What was attempted.
+        doing: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// SQLite failed for another reason.
+    #[error("cannot {doing} {}: {source}", file.display())]
+    Sqlite {
+        /// What was attempted.
+        doing: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+/// A row of [`SELECT`] that makes no sense.
+struct Nonsense(String);
+
+enum RowError {
+    Sqlite(rusqlite::Error),
+    Nonsense(String),
+}
+
+impl From<rusqlite::Error> for RowError {
+    fn from(error: rusqlite::Error) -> RowError {
+        RowError::Sqlite(error)
+    }
+}
+
+impl From<Nonsense> for RowError {
+    fn from(Nonsense(what): Nonsense) -> RowError {
+        RowError::Nonsense(what)
+    }
+}
+
+const SELECT: &str = "SELECT m.position, r.name, m.speaker, m.link, m.wall, m.text,
+     o.author, o.outbox, m.number, g.after, g.count FROM";
+const BY_ROOM: &str = "by_room b CROSS JOIN";
+const JOINS: &str = "messages m LEFT JOIN rooms r ON r.id = m.room
+     LEFT JOIN outboxes o ON o.id = m.outbox LEFT JOIN gaps g ON g.position = m.position";
+
+/// Rows that a search looks at before it asks the index. What stands in most messages is found among
+/// the newest of them, and the index would be slowest for it.
+const SCAN: usize = 1_024;
+
+impl Reader {
+    /// Opens the log of a folder for reading, beside a hub or without one.
+    pub fn open(folder: &Path) -> Result<Reader, OpenError> {
+        Reader::new(folder, None)
+    }
+
+    pub(crate) fn beside(folder: &Path, shared: Arc<Shared>) -> Result<Reader, OpenError> {
+        Reader::new(folder, Some(shared))
+    }
+
+    fn new(folder: &Path, shared: Option<Arc<Shared>>) -> Result<Reader, OpenError> {
+        let connection = schema::open_for_reading(folder)?;
+        Ok(Reader { connection, file: folder.join(FILE), shared })
+    }
+
+    /// The next entries after a position, of one room or of all.
+    pub fn after(
+        &self,
+        position: Position,
+        room: Option<&RoomName>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        self.reading("read", || {
+            let Some(room) = self.room(room)? else { return Ok(Vec::new()) };
+            let name = room.as_ref().map(|(_, name)| name);
+            if let Some(shared) = &self.shared
+                && let Some(entries) = shared.tail.after(position, name, limit)
+            {
+                return Ok(entries);
+            }
+            let entries = match room {
+                None => self.entries(
+                    "",
+                    "m.position > ?1 ORDER BY m.position LIMIT ?2",
+                    params![position.sql(), limit as i64],
+                )?,
+                Some((room, _)) => self.after_in(room, position, limit)?,
+            };
+            // In a damaged file rows stand out of order, and who reads on from the last one would
+            // read in a circle.
+            let positions = [position].into_iter().chain(entries.iter().map(Entry::position));
+            if !positions.is_sorted_by(|a, b| a < b) {
+                return Err(Nonsense(format!("what follows {position} is out of order")).into());
+            }
+            Ok(entries)
+        })
+    }
+
+    /// The last entries before a position, the oldest of them first. [`Position::END`] is after all.
+    pub fn before(
+        &self,
+        position: Position,
+        room: Option<&RoomName>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, ReadError> {
+        self.reading("read", || {
+            let mut entries = match self.room(room)? {
+                None => return Ok(Vec::new()),
+                Some(None) => self.entries(
+                    "",
+                    "m.position < ?1 ORDER BY m.position DESC LIMIT ?2",
+                    params![position.sql(), limit as i64],
+                )?,
+                Some(Some((room, _))) => self.before_in(room, position, limit)?,
+            };
+            entries.reverse();
+            Ok(entries)
+        })
+    }
+
+    /// The newest messages before a position that contain every word, the newest first. For more,
+    /// ask again before the last one.
+    pub fn search(
+        &self,
+        query: &Query,
+        room: Option<&RoomName>,
+        limit: usize,
+        before: Position,
+    ) -> Result<Vec<Arc<Message>>, ReadError> {
+        self.reading("search", || {
+            let Some(room) = self.room(room)? else { return Ok(Vec::new()) };
+            let room = room.map(|(room, _)| room);
+            // One snapshot, or the index could move on between two statements.
+            let transaction = self.connection.unchecked_transaction()?;
+            let mut found = Vec::new();
+            let indexed = index::indexed(&transaction)?;
+            let reached = self.scan(query, room, limit, before, indexed, &mut found)?;
+            if let Some(reached) = reached {
+                self.ask_index(query, room, limit, reached, &mut found)?;
+            }
+            let mut messages = Vec::with_capacity(found.len());
+            for position in found {
+                if let Some(Entry::Message(message)) = self.entry(position)? {
+                    messages.push(message);
+                }
+            }
+            Ok(messages)
+        })
+    }
+
+    /// Where a follower goes on that has seen this message last.
+    pub fn follow(&self, seen: Option<Seen>) -> Result<Follow, ReadError> {
+        self.reading("follow", || {
+            let Some(seen) = seen else { return Ok(Follow::From(Position::START)) };
+            let held = self.entry(seen.position.sql())?;
+            if held.as_ref().and_then(Entry::message).map(|held| held.identity)
+                == Some(seen.identity)
+            {
+                return Ok(Follow::From(seen.position));
+            }
+            let common = self.entries(
+                "",
+                "m.position < ?1 AND m.link > 0 ORDER BY m.position DESC LIMIT 1",
+                params![seen.position.sql()],
+            )?;
+            let last_common = common
+                .first()
+                .and_then(Entry::message)
+                .map(|message| Seen { position: message.position, identity: message.identity });
+            Ok(Follow::Reset { last_common })
+        })
+    }
+
+    /// The position of the newest entry, of one room or of all.
+    pub fn newest(&self, room: Option<&RoomName>) -> Result<Position, ReadError> {
+        let newest = self.before(Position::END, room, 1)?;
+        Ok(newest.first().map_or(Position::START, Entry::position))
+    }
+
+    /// Rooms that hold something, by name.
+    pub fn rooms(&self) -> Result<Vec<RoomName>, ReadError> {
+        self.reading("list the rooms of", || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT name FROM rooms r
+                 WHERE EXISTS (SELECT 1 FROM by_room b WHERE b.room = r.id)
+                 OR id IN (SELECT room FROM messages WHERE position > ?1) ORDER BY folded",
+            )?;
+            let mut rows = statement.query([index::indexed(&self.connection)?.sql()])?;
+            let mut names = Vec::new();
+            while let Some(row) = rows.next()? {
+                names.extend(room_of(row.get_ref(0)?));
+            }
+            Ok(names)
+        })
+    }
+
+    /// Looks at the newest rows: those that are not indexed, and some more. Returns where it
+    /// stopped, or `None` where nothing is left to look at.
+    fn scan(
+        &self,
+        query: &Query,
+        room: Option<i64>,
+        limit: usize,
+        before: Position,
+        indexed: Position,
+        found: &mut Vec<i64>,
+    ) -> Result<Option<i64>, RowError> {
+        let all = query.expression(None).is_none();
+        let mut looked = 0;
+        let mut look = |rows: &mut rusqlite::Rows<'_>| -> Result<Option<i64>, RowError> {
+            while found.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                let position: i64 = row.get(0)?;
+                if looked >= SCAN && position <= indexed.sql() && !all {
+                    return Ok(Some(position + 1));
+                }
+                looked += 1;
+                if row.get_ref(1)?.as_str().is_ok_and(|text| query.matches(text)) {
+                    found.push(position);
+                }
+            }
+            Ok(None)
+        };
+        let Some(room) = room else {
+            let mut newest = self.connection.prepare_cached(
+                "SELECT position, text FROM messages WHERE position < ?1 ORDER BY position DESC",
+            )?;
+            return look(&mut newest.query([before.sql()])?);
+        };
+        let mut behind = self.connection.prepare_cached(
+            "SELECT position, text FROM messages WHERE position < ?1 AND position > ?3 AND room = ?2
+             ORDER BY position DESC",
+        )?;
+        look(&mut behind.query(params![before.sql(), room, indexed.sql()])?)?;
+        let mut of_room = self.connection.prepare_cached(
+            "SELECT m.position, text FROM by_room b CROSS JOIN messages m ON m.position = b.position
+             WHERE b.room = ?2 AND b.position < ?1 ORDER BY b.position DESC",
+        )?;
+        look(&mut of_room.query(params![before.sql(), room])?)
+    }
+
+    /// Takes candidates from the index, newest first, and keeps those that match.
+    fn ask_index(
+        &self,
+        query: &Query,
+        room: Option<i64>,
+        limit: usize,
+        before: i64,
+        found: &mut Vec<i64>,
+    ) -> Result<(), RowError> {
+        let Some(expression) = query.expression(room) else { return Ok(()) };
+        let of_room = if room.is_some() { "room = ?2" } else { "?2 IS NULL" };
+        let mut text = self.connection.prepare_cached(&format!(
+            "SELECT text FROM messages WHERE position = ?1 AND {of_room}"
+        ))?;
+        for (partition, first, last) in index::partitions(&self.connection)? {
+            let last = last.min(before - 1);
+            if first > last {
+                continue;
+            }
+            let table = index::table(partition);
+            let mut candidates = self.connection.prepare_cached(&format!(
+                "SELECT rowid FROM {table} WHERE {table} MATCH ?1 AND rowid >= ?2 AND rowid <= ?3
+                 ORDER BY rowid DESC"
+            ))?;
+            let mut rows = candidates.query(params![expression, first, last])?;
+            while found.len() < limit
+                && let Some(row) = rows.next()?
+            {
+                let position: i64 = row.get(0)?;
+                // Deleted messages stay in the index for a while.
+                let mut texts = text.query(params![position, room])?;
+                let Some(row) = texts.next()? else { continue };
+                if row.get_ref(0)?.as_str().is_ok_and(|text| query.matches(text)) {
+                    found.push(position);
+                }
+            }
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The room's row: `None` where there is no such room, `Some(None)` where all are meant.
+    fn room(&self, room: Option<&RoomName>) -> Result<Option<Option<(i64, RoomName)>>, RowError> {
+        let Some(room) = room else { return Ok(Some(None)) };
+        Ok(find_room(&self.connection, room)?.map(Some))
+    }
+
+    fn entry(&self, position: i64) -> Result<Option<Entry>, RowError> {
+        Ok(self.entries("", "m.position = ?1", params![position])?.pop())
+    }
+
+    /// The next entries of a room: those that the index knows, then those behind it.
+    fn after_in(
+        &self,
+        room: i64,
+        position: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>, RowError> {
+        // One snapshot, or the index could move on between two statements.
+        let transaction = self.connection.unchecked_transaction()?;
+        let indexed = index::indexed(&transaction)?;
+        let mut entries = self.entries(
+            BY_ROOM,
+            "m.position = b.position AND b.room = ?3 AND b.position > ?1 ORDER BY b.position LIMIT ?2",
+            params![position.sql(), limit as i64, room],
+        )?;
+        let rest = limit - entries.len();
+        if rest > 0 {
+            entries.extend(self.entries(
+                "",
+                "m.position > ?1 AND m.room = ?3 ORDER BY m.position LIMIT ?2",
+                params![position.max(indexed).sql(), rest as i64, room],
+            )?);
+        }
+        Ok(entries)
+    }
+
+    /// The last entries of a room, newest first.
+    fn before_in(
+        &self,
+        room: i64,
+        position: Position,
+        limit: usize,
+    ) -> Result<Vec<Entry>, RowError> {
+        let transaction = self.connection.unchecked_transaction()?;
+        let indexed = index::indexed(&transaction)?;
+        let mut entries = self.entries(
+            "",
+            "m.position < ?1 AND m.position > ?4 AND m.room = ?3 ORDER BY m.position DESC LIMIT ?2",
+            params![position.sql(), limit as i64, room, indexed.sql()],
+        )?;
+        let rest = limit - entries.len();
+        if rest > 0 {
+            entries.extend(self.entries(
+                BY_ROOM,
+                "m.position = b.position AND b.room = ?3 AND b.position < ?1 ORDER BY b.position DESC LIMIT ?2",
+                params![position.sql(), rest as i64, room],
+            )?);
+        }
+        Ok(entries)
+    }
+
+    fn entries(
+        &self,
+        from: &str,
+        condition: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<Vec<Entry>, RowError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("{SELECT} {from} {JOINS} WHERE {condition}"))?;
+        let mut rows = statement.query(parameters)?;
+        let mut entries = Vec::new();
+        while let Some(row) = rows.next()? {
+            entries.push(entry_of(row)?);
+        }
+        Ok(entries)
+    }
+
+    fn reading<T>(
+        &self,
+        doing: &'static str,
+        read: impl FnOnce() -> Result<T, RowError>,
+    ) -> Result<T, ReadError> {
+        read().map_err(|error| {
+            let file = self.file.clone();
+            match error {
+                RowError::Nonsense(what) => ReadError::Damaged { doing, file, what },
+                RowError::Sqlite(source) => ReadError::of(doing, &file, source),
+            }
+        })
+    }
+}
+
+impl ReadError {
+    pub(crate) fn of(doing: &'static str, file: &Path, source: rusqlite::Error) -> ReadError {
+        let file = file.to_owned();
+        match crate::Trouble::of(&source) {
+            crate::Trouble::Damaged => ReadError::Damaged { doing, file, what: source.to_string() },
+            _ => ReadError::Sqlite { doing, file, source },
+        }
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+fn entry_of(row: &Row<'_>) -> Result<Entry, RowError> {
+    let number = |at| row.get_ref(at).ok().and_then(|value| value.as_i64().ok());
+    let position = Position::from_sql(number(0).unwrap_or(0));
+    let nonsense = |what| Nonsense(format!("message {position} has {what}"));
+    let room = room_of(row.get_ref(1)?).ok_or_else(|| nonsense("no room"))?;
+    let link = number(3).ok_or_else(|| nonsense("no link"))?;
+    let wall = wall_of(number(4).unwrap_or(0));
+    if link == 0 {
+        let after = Position::from_sql(number(9).unwrap_or(0));
+        let count = number(10).unwrap_or(0).unsigned_abs();
+        return Ok(Entry::Gap(Gap { position, room, after, count, wall }));
+    }
+    let author = bytes_of(row.get_ref(6)?).and_then(|bytes| bytes.try_into().ok());
+    let author = u128::from_be_bytes(author.ok_or_else(|| nonsense("no author"))?);
+    let (outbox, sent) = (number(7), number(8));
+    let outbox = outbox.ok_or_else(|| nonsense("no outbox"))? as u64;
+    let speaker = bytes_of(row.get_ref(2)?).unwrap_or_default();
+    Ok(Entry::Message(Arc::new(Message {
+        position,
+        room,
+        speaker: String::from_utf8_lossy(speaker).into(),
+        link: link_of(link).ok_or_else(|| nonsense("an unknown link"))?,
+        wall,
+        text: bytes_of(row.get_ref(5)?).unwrap_or_default().into(),
+        identity: Identity {
+            author,
+            outbox,
+            number: sent.ok_or_else(|| nonsense("no number"))?.unsigned_abs(),
+        },
+    })))
+}

@@ -1,0 +1,189 @@
+//! What a hub keeps besides messages: names, its secret, bans, mutes and the settings of rooms.
+//!
+//! Each is a [`Fact`] under a [`Key`]. The hub reads all of them when it starts, keeps them in memory
+//! and writes each change through the log's writer. How many there may be is the hub's to bound.
+
+use std::time::Duration;
+
+use pigeon_proto::{Name, RoomName};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::entry::millis;
+
+/// One thing the hub keeps. Times are since the Unix epoch, in whole milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The secret from which resume words are made.
+    ResumeSecret([u8; 16]),
+    /// A name that is kept for its holder.
+    Grant {
+        /// The name.
+        name: Name,
+        /// What its holder shows to get it back, as the hub compares it.
+        word: Box<str>,
+        /// Until when. `None`: for ever.
+        until: Option<Duration>,
+    },
+    /// Somebody who may not join.
+    Ban {
+        /// A name or a network, as the hub writes it.
+        target: Box<str>,
+        /// Until when. `None`: for ever.
+        until: Option<Duration>,
+    },
+    /// A name that may not speak.
+    Mute {
+        /// The name.
+        name: Name,
+    },
+    /// How a room is set.
+    Room {
+        /// The room.
+        room: RoomName,
+        /// Its settings.
+        settings: RoomSettings,
+    },
+}
+
+/// The settings of a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoomSettings {
+    /// The least time between two messages of one member.
+    pub slow: Option<Duration>,
+}
+
+/// Which fact it is. A fact replaces the one with the same key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// The resume secret.
+    ResumeSecret,
+    /// The grant of a name, whatever its capitals.
+    Grant(Name),
+    /// The ban of a name or network.
+    Ban(Box<str>),
+    /// The mute of a name, whatever its capitals.
+    Mute(Name),
+    /// The settings of a room, whatever its capitals.
+    Room(RoomName),
+}
+
+/// Everything that was kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// In the order of their keys.
+    pub facts: Vec<Fact>,
+    /// Facts that this program does not understand: of a newer one, or damaged. They stay stored.
+    pub unknown: usize,
+}
+
+impl State {
+    /// The resume secret.
+    pub fn resume_secret(&self) -> Option<[u8; 16]> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::ResumeSecret(secret) => Some(*secret),
+            _ => None,
+        })
+    }
+}
+
+/// A row to be written, or to be removed where there is no value.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) kind: &'static str,
+    pub(crate) key: Box<str>,
+    pub(crate) value: Option<String>,
+}
+
+impl Change {
+    pub(crate) fn set(fact: &Fact) -> Change {
+        let (kind, key) = row_key(&fact.key());
+        Change { kind, key, value: Some(value_of(fact).to_string()) }
+    }
+
+    pub(crate) fn remove(key: &Key) -> Change {
+        let (kind, key) = row_key(key);
+        Change { kind, key, value: None }
+    }
+
+    pub(crate) fn weight(&self) -> usize {
+        crate::entry::OVERHEAD + self.key.len() + self.value.as_ref().map_or(0, String::len)
+    }
+}
+
+impl Fact {
+    /// The key under which it is kept.
+    pub fn key(&self) -> Key {
+        match self {
+            Fact::ResumeSecret(_) => Key::ResumeSecret,
+            Fact::Grant { name, .. } => Key::Grant(name.clone()),
+            Fact::Ban { target, .. } => Key::Ban(target.clone()),
+            Fact::Mute { name } => Key::Mute(name.clone()),
+            Fact::Room { room, .. } => Key::Room(room.clone()),
+        }
+    }
+}
+
+/// Reads everything.
+pub(crate) fn load(connection: &Connection) -> rusqlite::Result<State> {
+    let mut state = State::default();
+    let mut statement =
+        connection.prepare_cached("SELECT kind, value FROM facts ORDER BY kind, key")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |at| row.get_ref(at).ok().and_then(|value| value.as_str().ok()).unwrap_or("");
+        match fact_of(text(0), text(1)) {
+            Some(fact) => state.facts.push(fact),
+            None => state.unknown += 1,
+        }
+    }
+    Ok(state)
+}
+
+fn row_key(key: &Key) -> (&'static str, Box<str>) {
+    match key {
+        Key::ResumeSecret => ("resume-secret", "".into()),
+        Key::Grant(name) => ("grant", name.folded()),
+        Key::Ban(target) => ("ban", pigeon_proto::fold(target)),
+        Key::Mute(name) => ("mute", name.folded()),
+        Key::Room(room) => ("room", room.folded()),
+    }
+}
+
+/// JSON, so that a fact can gain a field without a new version of the file.
+fn value_of(fact: &Fact) -> Value {
+    match fact {
+        Fact::ResumeSecret(secret) => {
+            json!({ "secret": format!("{:032x}", u128::from_be_bytes(*secret)) })
+        }
+        Fact::Grant { name, word, until } => {
+            json!({ "name": name.as_str(), "word": word, "until": until.map(millis) })
+        }
+        Fact::Ban { target, until } => json!({ "target": target, "until": until.map(millis) }),
+        Fact::Mute { name } => json!({ "name": name.as_str() }),
+        Fact::Room { room, settings } => {
+            json!({ "room": room.as_str(), "slow_ms": settings.slow.map(millis) })
+        }
+    }
+}
+
+fn fact_of(kind: &str, value: &str) -> Option<Fact> {
+    let value: Value = serde_json::from_str(value).ok()?;
+    let text = |field: &str| value.get(field).and_then(Value::as_str);
+    let time = |field: &str| value.get(field).and_then(Value::as_u64).map(Duration::from_millis);
+    let name = || Name::parse(text("name")?.as_bytes()).ok();
+    Some(match kind {
+        "resume-secret" => {
+            let secret = u128::from_str_radix(text("secret")?, 16).ok()?;
+            Fact::ResumeSecret(secret.to_be_bytes())
+        }
+        "grant" => Fact::Grant { name: name()?, word: text("word")?.into(), until: time("until") },
+        "ban" => Fact::Ban { target: text("target")?.into(), until: time("until") },
+        "mute" => Fact::Mute { name: name()? },
+        "room" => Fact::Room {
+            room: RoomName::parse(text("room")?.as_bytes()).ok()?,
+            settings: RoomSettings { slow: time("slow_ms") },
+        },
+        _ => return None,
+    })
+}

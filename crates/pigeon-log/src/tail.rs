@@ -1,0 +1,106 @@
+//! The newest entries, in memory and bounded in bytes. Followers that are up to date read from here
+//! and cost the disk nothing.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pigeon_proto::RoomName;
+
+use crate::entry::OVERHEAD;
+use crate::{Entry, Position};
+
+/// Every stored entry after a certain position.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    inner: Mutex<Inner>,
+    max_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Every stored entry after this position is here.
+    floor: Position,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+/// The most entries looked at while the lock is held, so that a reader never makes the writer wait
+/// for more than some microseconds.
+const STRIDE: usize = 256;
+
+impl Tail {
+    pub(crate) fn new(floor: Position, max_bytes: usize) -> Tail {
+        let inner = Inner { floor, entries: VecDeque::new(), bytes: 0 };
+        Tail { inner: Mutex::new(inner), max_bytes }
+    }
+
+    /// Adds entries that have just been stored.
+    pub(crate) fn push(&self, entries: impl IntoIterator<Item = Entry>) {
+        let mut inner = self.lock();
+        for entry in entries {
+            inner.bytes += weight(&entry);
+            inner.entries.push_back(entry);
+        }
+        while inner.bytes > self.max_bytes
+            && let Some(oldest) = inner.entries.pop_front()
+        {
+            inner.bytes -= weight(&oldest);
+            inner.floor = oldest.position();
+        }
+    }
+
+    /// Entries after a position. `None` where some of them are no longer here.
+    pub(crate) fn after(
+        &self,
+        mut position: Position,
+        room: Option<&RoomName>,
+        limit: usize,
+    ) -> Option<Vec<Entry>> {
+        let mut found = Vec::new();
+        loop {
+            let stride = self.stride(position)?;
+            let Some(last) = stride.last() else { return Some(found) };
+            position = last.position();
+            let of_room = |entry: &Entry| room.is_none_or(|room| entry.room() == room);
+            found.extend(stride.into_iter().filter(of_room).take(limit - found.len()));
+            if found.len() >= limit {
+                return Some(found);
+            }
+        }
+    }
+
+    fn stride(&self, after: Position) -> Option<Vec<Entry>> {
+        let inner = self.lock();
+        if after < inner.floor {
+            return None;
+        }
+        let start = inner.entries.partition_point(|entry| entry.position() <= after);
+        Some(inner.entries.range(start..).take(STRIDE).cloned().collect())
+    }
+
+    /// Removes entries that were deleted. The positions are sorted.
+    pub(crate) fn remove(&self, positions: &[Position]) {
+        let mut inner = self.lock();
+        if positions.last().is_none_or(|last| *last <= inner.floor) {
+            return;
+        }
+        let mut freed = 0;
+        inner.entries.retain(|entry| {
+            let deleted = positions.binary_search(&entry.position()).is_ok();
+            freed += if deleted { weight(entry) } else { 0 };
+            !deleted
+        });
+        inner.bytes -= freed;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn weight(entry: &Entry) -> usize {
+    match entry {
+        Entry::Message(message) => message.weight(),
+        Entry::Gap(gap) => OVERHEAD + gap.room.as_str().len(),
+    }
+}

@@ -1,0 +1,61 @@
+//! Why SQLite could not do what was asked.
+
+use std::fmt;
+
+use rusqlite::ErrorCode;
+
+/// Why the log cannot store at present, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No space is left.
+    Full,
+    /// The file or its folder cannot be written.
+    ReadOnly,
+    /// The disk failed to read or write.
+    Io,
+    /// The files are no longer where they were opened. What SQLite writes now would go into files
+    /// without a name, and nobody would find it again.
+    Gone,
+    /// Another program holds the file's lock.
+    Busy,
+    /// The file is damaged. The log stops writing to it.
+    Damaged,
+    /// The epoch has no positions left.
+    NoPositions,
+    /// Something else.
+    Other,
+}
+
+impl Trouble {
+    /// What kind of trouble an error of SQLite is.
+    pub(crate) fn of(error: &rusqlite::Error) -> Trouble {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Trouble::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Trouble::ReadOnly,
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => Trouble::Io,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Trouble::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Trouble::Damaged,
+            _ => Trouble::Other,
+        }
+    }
+
+    /// Whether the log tries again by itself.
+    pub fn heals(&self) -> bool {
+        !matches!(self, Trouble::Damaged | Trouble::NoPositions)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Trouble::Full => "the disk is full; free some space",
+            Trouble::ReadOnly => "the folder or file is read-only; make it writable",
+            Trouble::Io => "the disk fails to read or write; look into the system's log",
+            Trouble::Gone => "the log's files were moved or removed; put them back, or restart",
+            Trouble::Busy => "another program holds the log's lock; end it",
+            Trouble::Damaged => "the log is damaged; stop the hub and restore a backup",
+            Trouble::NoPositions => "the epoch has no positions left; begin a new epoch",
+            Trouble::Other => "SQLite reports an error",
+        })
+    }
+}

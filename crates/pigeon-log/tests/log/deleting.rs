@@ -1,0 +1,190 @@
+//! Retention and forgetting.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pigeon_log::{Append, Entry, Forget, Options, Outcome, Position, Query, Report};
+
+use crate::support::{Fixture, keyed, plain, room, text, wait_until};
+
+const DAY: u64 = 86_400;
+
+/// Options with a monotonic clock that the test sets, in days.
+fn with_clock(options: Options) -> (Options, Arc<AtomicU64>) {
+    let day = Arc::new(AtomicU64::new(0));
+    let read = Arc::clone(&day);
+    let clock = Arc::new(move || Duration::from_secs(read.load(Ordering::Relaxed) * DAY));
+    (Options { clock, ..options }, day)
+}
+
+fn on_day(day: u64, mut message: Append) -> Append {
+    message.wall = Duration::from_secs((20_000 + day) * DAY);
+    message
+}
+
+#[test]
+fn messages_older_than_what_is_kept_are_deleted() {
+    let keep = Some(Duration::from_secs(90 * DAY));
+    let (options, today) = with_clock(Options { keep, ..Options::default() });
+    let mut fixture = Fixture::with(options.clone());
+    for day in 0..=100 {
+        today.store(day, Ordering::Relaxed);
+        fixture.append_one(on_day(day, plain(day + 1, &format!("day {day}"))));
+    }
+    wait_until("retention", || fixture.texts().len() <= 90);
+    assert_eq!(fixture.texts().first().unwrap(), "day 11");
+    // Nothing is deleted while nothing is said, and by no clock that jumps.
+    today.store(100, Ordering::Relaxed);
+    fixture.append_one(on_day(5_000, plain(200, "ten years ahead")));
+    fixture.append_one(on_day(0, plain(201, "and back")));
+    fixture.open(options).unwrap();
+    today.store(400, Ordering::Relaxed);
+    std::thread::sleep(Duration::from_millis(1_300));
+    assert_eq!(fixture.texts().len(), 92);
+    // The member that said the first of them is still known.
+    assert_eq!(fixture.append_one(on_day(0, plain(1, "day 0"))), Outcome::Again { position: None });
+}
+
+#[test]
+fn over_size_the_room_and_speaker_that_hold_most_lose_first() {
+    let options = Options { keep_size: Some(1_500_000), index_lag: 1_000, ..Options::default() };
+    let fixture = Fixture::with(options);
+    let mut number = 0;
+    let mut say = |place: &str, who: &str, text: &str| {
+        number += 1;
+        let mut message = plain(number, text);
+        (message.room, message.speaker) = (room(place), who.into());
+        message
+    };
+    fixture.append((0..50).map(|n| say("lobby", "faithful", &format!("quiet {n}"))));
+    fixture.append((0..50).map(|n| say("flooded", "guest", &format!("guest {n}"))));
+    for n in 0..6_000 {
+        let flood = say("flooded", "loud", &format!("flood {n} {}", "喧".repeat(100)));
+        while fixture.log().try_append(flood.clone()).is_err() {
+            std::thread::yield_now();
+        }
+    }
+    fixture.log().flush().wait();
+    let file = fixture.path().join("log.sqlite");
+    let size = || std::fs::metadata(&file).unwrap().len();
+    wait_until("retention", || {
+        let left = fixture.texts().len();
+        left < 5_000 && size() < 7_000_000
+    });
+    std::thread::sleep(Duration::from_millis(2_500));
+    let texts = fixture.texts();
+    let count = |word: &str| texts.iter().filter(|text| text.starts_with(word)).count();
+    assert_eq!((count("quiet"), count("guest")), (50, 50));
+    let flood = count("flood");
+    assert!(flood > 200 && texts.iter().any(|text| text.starts_with("flood 5999")), "{flood} left");
+    let used: u64 = rusqlite::Connection::open(&file)
+        .unwrap()
+        .query_row(
+            "SELECT ((SELECT page_count FROM pragma_page_count)
+             - (SELECT freelist_count FROM pragma_freelist_count)) * 4096",
+            [],
+            |row| row.get::<_, i64>(0),
+        )
+        .unwrap() as u64;
+    assert!(used < 1_600_000, "{used} bytes are in use");
+    // The index agrees.
+    let reader = fixture.log().reader().unwrap();
+    let found = |words: &str| {
+        reader.search(&Query::parse(words).unwrap(), None, 10_000, Position::END).unwrap().len()
+    };
+    assert_eq!((found("喧喧"), found("uiet"), found("guest")), (flood, 50, 50));
+}
+
+/// What a file or its write-ahead log holds of a text, in UTF-8.
+fn traces(fixture: &Fixture, text: &str) -> usize {
+    let mut count = 0;
+    for name in ["log.sqlite", "log.sqlite-wal"] {
+        let bytes = std::fs::read(fixture.path().join(name)).unwrap_or_default();
+        count += bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count();
+    }
+    count
+}
+
+#[test]
+fn what_is_forgotten_is_in_no_file() {
+    let fixture = Fixture::new();
+    let secret = "龘靐齉爩";
+    fixture.append((1..=3_000).map(|n| {
+        let mut message = plain(n, &format!("ordinary {n} {}", "平常话".repeat(n as usize % 30)));
+        if n % 7 == 0 {
+            message =
+                plain(n, &format!("{secret} {n} zebraquagga {}", "马".repeat(n as usize % 50)));
+            message.speaker = if n % 2 == 0 { "Secretive" } else { "SECRETIVE" }.into();
+        }
+        if n % 5 == 0 {
+            message.room = room("厨房");
+        }
+        message
+    }));
+    fixture.wait_indexed();
+    assert!(traces(&fixture, secret) > 0 && traces(&fixture, "龘靐") > 0);
+    let forgotten = fixture.log().forget(Forget::Speaker("secretive".into())).wait().unwrap();
+    assert_eq!(forgotten.messages, 3_000 / 7);
+    for trace in [secret, "龘靐", "靐齉", "zebra", "zeb", "gga", "ecretive", "ECRETIVE"] {
+        assert_eq!(traces(&fixture, trace), 0, "{trace}");
+    }
+    let told = fixture.wait_for(|report| match report {
+        Report::Forgotten(forgotten) => Some(forgotten.clone()),
+        _ => None,
+    });
+    assert_eq!(told, forgotten);
+    assert!(fixture.texts().iter().all(|text| text.starts_with("ordinary")));
+    let reader = fixture.log().reader().unwrap();
+    let search = |words: &str| {
+        reader.search(&Query::parse(words).unwrap(), None, 5_000, Position::END).unwrap().len()
+    };
+    assert_eq!(search("齉爩"), 0);
+    assert_eq!(search("ordinary"), 3_000 - 3_000 / 7);
+    // A room, with its name.
+    assert!(traces(&fixture, "厨房") > 0);
+    let forgotten = fixture.log().forget(Forget::Room(room("厨房"))).wait().unwrap();
+    assert!(forgotten.messages > 400);
+    assert_eq!(traces(&fixture, "厨房"), 0);
+    assert_eq!(search("ordinary"), fixture.all().len());
+    // Positions go on: the newest ones may have been forgotten.
+    let newest = fixture.log().durable();
+    fixture.log().forget(Forget::Room(room("lobby"))).wait().unwrap();
+    let Outcome::Stored { position } = fixture.append_one(plain(9_000, "new")) else { panic!() };
+    assert!(position > newest);
+}
+
+#[test]
+fn messages_are_stored_while_others_are_forgotten() {
+    let fixture = Fixture::new();
+    fixture.append((1..=4_000).map(|n| plain(n, &format!("ancient {n}"))));
+    fixture.wait_indexed();
+    let pending = fixture.log().forget(Forget::Room(room("lobby")));
+    let mut number = 0;
+    let forgotten = loop {
+        number += 1;
+        let mut message = keyed(5, number, "new");
+        message.room = room("kitchen");
+        assert!(matches!(fixture.append_one(message), Outcome::Stored { .. }));
+        if let Some(answer) = pending.poll() {
+            break answer.unwrap();
+        }
+    };
+    assert_eq!(forgotten.messages, 4_000);
+    assert!(number > 3, "the writer was never held up: {number}");
+    assert!(fixture.all().iter().filter_map(Entry::message).all(|m| &*m.text == b"new"));
+    let reader = fixture.log().reader().unwrap();
+    assert_eq!(reader.after(Position::START, None, 9).unwrap().len().min(3), 3);
+}
+
+#[test]
+fn forgetting_goes_on_after_a_restart() {
+    let mut fixture = Fixture::new();
+    fixture.append((1..=2_000).map(|n| plain(n, &format!("ancient {n}"))));
+    fixture.wait_indexed();
+    let _unanswered = fixture.log().forget(Forget::Speaker("狗哥".into()));
+    fixture.open(Options::default()).unwrap();
+    wait_until("the rest", || fixture.all().is_empty());
+    wait_until("the file", || traces(&fixture, "ancient") == 0);
+    assert_eq!(fixture.all().iter().map(text).count(), 0);
+}

@@ -1,0 +1,195 @@
+//! Search against brute force: whatever is cut out of a line finds exactly the lines that contain it.
+
+use std::collections::HashMap;
+
+use pigeon_log::{Append, Entry, Options, Position, Query};
+
+use crate::support::{Fixture, Random, plain, room};
+
+const LINES: usize = 10_000;
+const ROOMS: [&str; 3] = ["lobby", "厨房", "rare"];
+
+fn line(random: &mut Random) -> String {
+    const WORDS: [&str; 46] = [
+        "温度",
+        "传感器",
+        "吃饭",
+        "了吗",
+        "今天",
+        "天气",
+        "不错",
+        "下班",
+        "开会",
+        "三点",
+        "会议室",
+        "的",
+        "了",
+        "我们",
+        "他们",
+        "明天",
+        "版本",
+        "发布",
+        "服务器",
+        "重启",
+        "磁盘",
+        "满了",
+        "狗哥",
+        "老王",
+        "カメラ",
+        "ひらがな",
+        "서버",
+        "sensor",
+        "Sensor-7",
+        "OK",
+        "hub",
+        "udp",
+        "release",
+        "21.5",
+        "192.168.1.20:9999",
+        "https://example.org/a?b=c",
+        "e\u{301}tude",
+        "Straße",
+        "ΑΣ",
+        "ＦＵＬＬ",
+        "１２３",
+        "🐶",
+        "👍👍",
+        "👨\u{200d}👩\u{200d}👧",
+        "\"quoted\"",
+        "AND",
+    ];
+    const BETWEEN: [&str; 9] = ["", "", "", "", " ", "，", "。", "\u{3000}", "! "];
+    let mut line = String::new();
+    for _ in 0..1 + random.below(14) {
+        if random.chance(6) {
+            let rare = 0x4e00 + random.below(3_000) as u32;
+            line.extend(char::from_u32(rare));
+        } else {
+            line.push_str(WORDS[random.below(WORDS.len())]);
+        }
+        line.push_str(BETWEEN[random.below(BETWEEN.len())]);
+    }
+    line
+}
+
+fn queries(random: &mut Random, lines: &[String]) -> Vec<String> {
+    let cut = |random: &mut Random, longest: usize| {
+        let characters: Vec<char> = lines[random.below(lines.len())].chars().collect();
+        let start = random.below(characters.len());
+        let end = (start + 1 + random.below(longest)).min(characters.len());
+        characters[start..end].iter().collect::<String>()
+    };
+    let mut queries: Vec<String> =
+        ["器", "o", "\"", "* OR body:", "没有这个", "NOT", "-", "r1", "'"]
+            .map(str::to_owned)
+            .to_vec();
+    for _ in 0..100 {
+        queries.push(cut(random, 2));
+        queries.push(cut(random, 8));
+        queries.push(cut(random, 4).to_uppercase());
+        queries.push(format!("{} {}", cut(random, 3), cut(random, 3)));
+    }
+    queries
+}
+
+/// What the documentation says of comparing, said again.
+fn compared(text: &str) -> String {
+    text.chars()
+        .flat_map(char::to_lowercase)
+        .map(|c| match u32::from(c) {
+            wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap(),
+            0x3000 => ' ',
+            _ => c,
+        })
+        .collect()
+}
+
+#[test]
+fn every_substring_is_found_and_nothing_else() {
+    let mut random = Random(11);
+    let lines: Vec<String> = (0..LINES).map(|_| line(&mut random)).collect();
+    let fixture = Fixture::with(Options { index_lag: 512, ..Options::default() });
+    let message = |n: usize| -> Append {
+        let mut message = plain(n as u64 + 1, &lines[n]);
+        message.room = room(ROOMS[if n.is_multiple_of(50) { 2 } else { n % 2 }]);
+        message
+    };
+    fixture.append((0..LINES - 300).map(message));
+    fixture.wait_indexed();
+    // Some that are not indexed yet, most likely.
+    fixture.append((LINES - 300..LINES).map(message));
+    let all = fixture.all();
+    let compared: HashMap<Position, String> = all
+        .iter()
+        .filter_map(Entry::message)
+        .map(|m| (m.position, compared(std::str::from_utf8(&m.text).unwrap())))
+        .collect();
+    let reader = fixture.log().reader().unwrap();
+    let mut hits = 0;
+    for text in queries(&mut random, &lines) {
+        let Some(query) = Query::parse(&text) else { continue };
+        let folded = self::compared(&text);
+        let words: Vec<&str> = folded.split_whitespace().collect();
+        let name = (!random.chance(2)).then(|| room(ROOMS[random.below(3)]));
+        let expected: Vec<Position> = all
+            .iter()
+            .rev()
+            .filter_map(Entry::message)
+            .filter(|m| name.as_ref().is_none_or(|name| m.room == *name))
+            .filter(|m| words.iter().all(|word| compared[&m.position].contains(word)))
+            .map(|m| m.position)
+            .collect();
+        // In pages of random size, so that every one of them is seen once.
+        let (mut found, mut before) = (Vec::new(), Position::END);
+        loop {
+            let limit = 1 + random.below(4_000);
+            let page = reader.search(&query, name.as_ref(), limit, before).unwrap();
+            found.extend(page.iter().map(|message| message.position));
+            match page.last() {
+                Some(last) if page.len() == limit => before = last.position,
+                _ => break,
+            }
+        }
+        if found != expected {
+            let differs =
+                |position: &&Position| found.contains(position) != expected.contains(position);
+            for position in found.iter().chain(&expected).filter(differs) {
+                eprintln!("{position}: {:?}", compared[position]);
+            }
+            panic!("{text:?} {} in {name:?}: {query:?}", text.escape_unicode());
+        }
+        hits += found.len();
+    }
+    assert!(hits > 10_000, "the queries find something: {hits}");
+}
+
+#[test]
+fn matching_is_plain_containment() {
+    let matches = |query: &str, text: &str| Query::parse(query).unwrap().matches(text);
+    assert!(matches("感器", "传感器"));
+    assert!(!matches("传器", "传感器"));
+    assert!(matches("ens", "SENSOR"));
+    assert!(matches("full 123", "ＦＵＬＬ，１２３"));
+    assert!(matches("👩\u{200d}👧", "👨\u{200d}👩\u{200d}👧"));
+    assert!(matches("a b", "ba"), "each word is looked for by itself");
+    assert!(!matches("a b", "a"));
+    assert!(matches("b a", "a b"));
+}
+
+#[test]
+fn what_is_not_indexed_is_found_and_what_is_deleted_is_not() {
+    let mut fixture = Fixture::new();
+    fixture.append([plain(1, "独角兽飞行器"), plain(2, "独角兽")]);
+    let reader = fixture.log().reader().unwrap();
+    let query = Query::parse("角兽").unwrap();
+    let found =
+        |reader: &pigeon_log::Reader| reader.search(&query, None, 9, Position::END).unwrap().len();
+    assert_eq!(found(&reader), 2);
+    fixture.wait_indexed();
+    assert_eq!(found(&reader), 2);
+    fixture.log().forget(pigeon_log::Forget::Room(room("lobby"))).wait().unwrap();
+    assert_eq!(found(&reader), 0);
+    drop(reader);
+    fixture.open(Options::default()).unwrap();
+    assert_eq!(found(&fixture.log().reader().unwrap()), 0);
+}
