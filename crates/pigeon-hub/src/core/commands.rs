@@ -82,10 +82,12 @@ fn answer(
         }
         Command::Nick(Some(name)) => {
             let grant = core.rename(cx, slot, name)?;
+            core.greet(cx.now, slot);
             who_you_are(core, slot, Some(grant))
         }
         Command::Resume(word) => {
             core.resume(cx, slot, word.as_str())?;
+            core.greet(cx.now, slot);
             let grant = core.named(slot).map(|named| named.grant);
             who_you_are(core, slot, grant)
         }
@@ -148,6 +150,9 @@ fn whisper(
     to: Word<'_>,
     text: &[u8],
 ) -> Result<Notice, Reason> {
+    if core.has(slot, Trait::Muted) {
+        return Err(Reason::Muted);
+    }
     let most = core.config().most_text(cx.format) as u64;
     if text.len() as u64 > most {
         return Err(Reason::TooLong { length: text.len() as u64, most });

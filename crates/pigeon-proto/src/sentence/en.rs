@@ -57,6 +57,17 @@ impl Sentences for English {
             Notice::Said { link, name, text, .. } => {
                 format!("{name} ({}): {}", link_name(*link), text.as_str())
             }
+            Notice::Set(Setting::History(true)) => "what is said is kept again".to_string(),
+            Notice::Set(Setting::History(false)) => {
+                "what is said now is not kept: the hub cannot write its history".to_string()
+            }
+            Notice::Missing { count: 1, .. } => "a message of this time was not kept".to_string(),
+            Notice::Missing { count, .. } => {
+                format!("{count} messages of this time were not kept")
+            }
+            Notice::Earlier { position } => {
+                format!("/history 20 {position} shows what was said before this")
+            }
             Notice::Gone(Gone::Kicked) => "you were removed by the operator".to_string(),
             Notice::Gone(Gone::Banned) => "you were banned by the operator".to_string(),
             Notice::Gone(Gone::Moved) => {
@@ -205,6 +216,14 @@ impl English {
                 "the operator removed you; you may come back after ten minutes".to_string()
             }
             Reason::NoHistory => "this hub keeps no history".to_string(),
+            Reason::NothingFound => "nothing was found".to_string(),
+            Reason::Wait { seconds } => {
+                format!("you have had much history just now; ask again in {seconds} s")
+            }
+            Reason::Muted => "the operator has muted you".to_string(),
+            Reason::Slow { seconds } => {
+                format!("this room takes one message of each member in {seconds} s")
+            }
         }
     }
 }
