@@ -146,6 +146,8 @@ pub enum Reason {
     Kicked,
     /// This hub keeps no history.
     NoHistory,
+    /// Nothing was said there, or nothing that contains the words.
+    NothingSaid,
 }
 
 /// Something that was not done, and why. Nothing has changed by it.
@@ -221,6 +223,7 @@ impl Reason {
             Reason::Banned => word("banned"),
             Reason::Kicked => word("kicked"),
             Reason::NoHistory => word("no-history"),
+            Reason::NothingSaid => word("nothing-said"),
         }
     }
 
@@ -269,6 +272,7 @@ impl Reason {
             "banned" => Reason::Banned,
             "kicked" => Reason::Kicked,
             "no-history" => Reason::NoHistory,
+            "nothing-said" => Reason::NothingSaid,
             _ => return None,
         })
     }

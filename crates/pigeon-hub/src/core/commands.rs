@@ -100,7 +100,7 @@ fn answer(
         Command::Who { from } => roster(core, cx, slot, from),
         Command::Rooms { from } => Ok(rooms(core, from)),
         Command::Msg { to, text } => whisper(core, cx, slot, to, text.as_bytes()),
-        Command::History => Err(Reason::NoHistory),
+        Command::History { .. } | Command::Search(_) => Err(Reason::NoHistory),
         Command::Encoding(encoding) => Ok(Notice::Set(Setting::Encoding(encoding))),
         Command::Quiet(on) => {
             core.choose(slot, Trait::Quiet, on);

@@ -205,6 +205,10 @@ impl English {
                 "the operator removed you; you may come back after ten minutes".to_string()
             }
             Reason::NoHistory => "this hub keeps no history".to_string(),
+            Reason::NothingSaid if what == Subject::Command(Verb::Search) => {
+                "no message in this room contains that".to_string()
+            }
+            Reason::NothingSaid => "nothing was said in this room before that".to_string(),
         }
     }
 }
@@ -220,7 +224,8 @@ fn usage(what: Subject) -> &'static str {
         Verb::Who => "/who, or /who FROM with a number",
         Verb::Rooms => "/rooms, or /rooms FROM with a number",
         Verb::Msg => "/msg NAME TEXT",
-        Verb::History => "/history",
+        Verb::History => "/history, or /history N",
+        Verb::Search => "/search WORDS",
         Verb::Encoding => "/encoding LABEL, such as /encoding gbk, or /encoding auto",
         Verb::Language => "/language en or /language zh",
         Verb::Quiet => "/quiet on or /quiet off",

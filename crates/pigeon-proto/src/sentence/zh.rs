@@ -186,6 +186,10 @@ impl Chinese {
             Reason::Banned => "你所在的网络已被管理员封禁".to_string(),
             Reason::Kicked => "你被管理员移出，十分钟后才能再加入".to_string(),
             Reason::NoHistory => "这个 hub 不保存历史消息".to_string(),
+            Reason::NothingSaid if what == Subject::Command(Verb::Search) => {
+                "这个房间里没有含这些字的消息".to_string()
+            }
+            Reason::NothingSaid => "在那之前，这个房间里没有消息".to_string(),
         }
     }
 }
@@ -201,7 +205,8 @@ fn usage(what: Subject) -> &'static str {
         Verb::Who => "/who，或 /who 起始序号",
         Verb::Rooms => "/rooms，或 /rooms 起始序号",
         Verb::Msg => "/msg 名字 内容",
-        Verb::History => "/history",
+        Verb::History => "/history，或 /history 条数",
+        Verb::Search => "/search 要找的字",
         Verb::Encoding => "/encoding 编码，例如 /encoding gbk，或 /encoding auto",
         Verb::Language => "/language zh 或 /language en",
         Verb::Quiet => "/quiet on 或 /quiet off",
