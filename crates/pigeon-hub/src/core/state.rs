@@ -818,7 +818,7 @@ impl Core {
         let is_found = found.is_some();
         let cut = self.askers.answer(slot, found.unwrap_or_default());
         if let (Some(verb), true) = (verb, cut.lines.is_empty()) {
-            let why = if is_found { Reason::NothingFound } else { Reason::Overloaded };
+            let why = if is_found { Reason::NothingSaid } else { Reason::Overloaded };
             self.refuse(member, Subject::Command(verb), why);
         }
         if let Some(position) = cut.earlier {

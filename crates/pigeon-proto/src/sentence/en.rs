@@ -13,7 +13,7 @@ pub(super) struct English;
 
 const HELP: &str = "/nick NAME · /who · /join ROOM · /leave (back to the lobby) · /rooms · \
                     /msg NAME TEXT (to one member) · /encoding LABEL · /language en|zh · \
-                    /quiet on|off (notices) · /resume WORD · /history · quit · //… says a text \
+                    /quiet on|off (notices) · /resume WORD · /history N · /search WORDS · quit · //… says a text \
                     that begins with / · anything else goes to the room";
 
 impl Sentences for English {
@@ -216,7 +216,6 @@ impl English {
                 "the operator removed you; you may come back after ten minutes".to_string()
             }
             Reason::NoHistory => "this hub keeps no history".to_string(),
-            Reason::NothingFound => "nothing was found".to_string(),
             Reason::Wait { seconds } => {
                 format!("you have had much history just now; ask again in {seconds} s")
             }
@@ -224,6 +223,10 @@ impl English {
             Reason::Slow { seconds } => {
                 format!("this room takes one message of each member in {seconds} s")
             }
+            Reason::NothingSaid if what == Subject::Command(Verb::Search) => {
+                "no message in this room contains that".to_string()
+            }
+            Reason::NothingSaid => "nothing was said in this room before that".to_string(),
         }
     }
 }
@@ -239,7 +242,8 @@ fn usage(what: Subject) -> &'static str {
         Verb::Who => "/who, or /who FROM with a number",
         Verb::Rooms => "/rooms, or /rooms FROM with a number",
         Verb::Msg => "/msg NAME TEXT",
-        Verb::History => "/history",
+        Verb::History => "/history, or /history N",
+        Verb::Search => "/search WORDS",
         Verb::Encoding => "/encoding LABEL, such as /encoding gbk, or /encoding auto",
         Verb::Language => "/language en or /language zh",
         Verb::Quiet => "/quiet on or /quiet off",
