@@ -278,6 +278,7 @@ impl Writer {
         let Some(last) = entries.last().map(Entry::position) else { return };
         self.backlog += entries.len();
         self.retention.due = true;
+        self.shared.note_newest(&entries);
         self.shared.tail.push(entries);
         self.shared.set_durable(last);
     }

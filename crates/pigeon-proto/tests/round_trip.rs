@@ -153,8 +153,11 @@ fn notice() -> impl Strategy<Value = Notice> {
                 text
             }
         ),
-        any::<(u64, u64, u64)>()
-            .prop_map(|(position, time, count)| Notice::Missing { position, time, count }),
+        any::<(u64, u64, u64)>().prop_map(|(position, time, count)| Notice::Missing {
+            position,
+            time,
+            count
+        }),
         any::<u64>().prop_map(|position| Notice::Earlier { position }),
         prop::sample::select(Gone::ALL.to_vec()).prop_map(Notice::Gone),
         Just(Notice::NotUtf8),

@@ -3,9 +3,7 @@
 //! To add a command: a value in `pigeon_proto::Command` with its word, its notice and its sentences
 //! there; an arm here; and in [`Core`] whatever it changes.
 
-use pigeon_proto::{
-    Command, Language, Notice, Reason, Roster, Setting, Subject, Text, Verb, Word,
-};
+use pigeon_proto::{Command, Language, Notice, Reason, Roster, Setting, Subject, Text, Verb, Word};
 
 use super::history::{MOST_LINES, USUAL_LINES, Wanted};
 use super::id::Slot;

@@ -884,7 +884,10 @@ impl Core {
     pub(crate) fn restore(&mut self, now: Instant, kept: Keep) {
         match kept {
             Keep::Name(kept) => self.restore_name(now, kept),
-            Keep::Grants(reserved) => self.grants.go_on_after(reserved),
+            Keep::Grants(last) => {
+                let reserved = self.grants.go_on_after(last);
+                self.keep(|| Keep::Grants(reserved));
+            }
             Keep::Ban(net) => drop(self.bans.add(net)),
             Keep::Mute(name) => drop(self.mutes.mute(name)),
             Keep::Slow(room, time) => {

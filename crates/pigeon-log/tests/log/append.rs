@@ -185,8 +185,15 @@ fn facts_are_kept_replaced_and_removed() {
     let minute = std::time::Duration::from_secs(60);
     let facts = [
         Fact::ResumeSecret([7; 16]),
-        Fact::Grant { name: name("狗哥"), word: "word".into(), until: Some(minute) },
-        Fact::Ban { target: "10.0.0.0/8".into(), until: None },
+        Fact::Grant {
+            grant: 7,
+            name: name("狗哥"),
+            room: room("Kitchen"),
+            ip: "fe80::1".parse().unwrap(),
+            resumes: true,
+        },
+        Fact::Grants(65_536),
+        Fact::Ban("10.0.0.0/8".into()),
         Fact::Mute { name: name("Loud") },
         Fact::Room { room: room("Kitchen"), settings: RoomSettings { slow: Some(minute) } },
     ];
