@@ -222,3 +222,50 @@ fn several_folders_are_listed_and_none_or_a_damaged_one_is_said() {
     let error = none.refused(&[]);
     assert!(error.contains("--data") && !Path::new(&none.state).exists(), "{error}");
 }
+
+#[test]
+fn a_check_examines_settings_and_data_and_changes_nothing() {
+    let mut kept = Kept::new("check");
+    let check = |kept: &Kept, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+        command.args(["hub", "--check"]).args(args).env("PIGEON_STATE", &kept.state);
+        let mut process = Process::spawn("pigeon hub --check", &mut command);
+        let code = process.expect_end(SOON).code();
+        (code, process.lines(Voice::Out).join("\n"), process.lines(Voice::Err).join("\n"))
+    };
+    // Beside the hub that has it, and without one.
+    for _ in 0..2 {
+        let (code, good, bad) = check(&kept, &[]);
+        assert_eq!((code, &*bad), (Some(0), ""));
+        assert!(good.contains("hub-127.0.0.1_9999 is whole"), "{good}");
+        kept.log = None;
+    }
+    let names = || {
+        let files = std::fs::read_dir(kept.folder()).unwrap().flatten();
+        let mut names: Vec<_> = files.map(|file| file.file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let (code, good, _) = check(&kept, &["--listen", "9998"]);
+    assert!(code == Some(0) && good.contains("no log is in"), "{good}");
+    assert!(!kept.state.join("hub-127.0.0.1_9998").exists());
+    assert_eq!(names(), before);
+    // What is wrong is said, each on a line, and the rest is examined all the same.
+    let config = kept.file("hub.toml");
+    std::fs::write(&config, "timeout = \"3 parsecs\"").unwrap();
+    let (code, _, bad) = check(&kept, &["--config", &config]);
+    assert!(code == Some(2) && bad.contains("timeout"), "{bad}");
+    std::fs::write(&config, "timeout = \"3s\"\npassword-file = \"/nowhere\"").unwrap();
+    let file = kept.folder().join("log.sqlite");
+    let mut damaged = std::fs::read(&file).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[4_096..middle].fill(0x55);
+    std::fs::write(&file, &damaged).unwrap();
+    let (code, good, bad) = check(&kept, &["--config", &config]);
+    assert_eq!((code, bad.lines().count()), (Some(2), 2), "{bad}");
+    assert!(good.contains("hub.toml is good") && good.contains("127.0.0.1:9999"), "{good}");
+    assert!(bad.contains("/nowhere") && bad.contains("is damaged"), "{bad}");
+    assert!(bad.contains("put a backup in its place"), "{bad}");
+    assert_eq!(std::fs::read(&file).unwrap(), damaged);
+}
