@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
 
+use super::status::UsageError;
+
 /// Names the state directory. Empty: nothing is kept.
 const STATE: &str = "PIGEON_STATE";
 
@@ -38,6 +40,44 @@ pub(crate) fn state() -> Option<PathBuf> {
 pub(crate) fn folder(given: Option<&Path>, first_listen: &str) -> anyhow::Result<PathBuf> {
     choose(given, std::env::var_os(SERVICE).as_deref(), state(), first_listen)
         .context("no folder for the hub's data; name one with --data")
+}
+
+/// The folder of data that is there: the one given, or that of the hub that listens there, or the
+/// only one.
+///
+/// # Errors
+/// There is none, or there are several: which must be said.
+pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result<PathBuf> {
+    if given.is_some() || listen.is_some() || std::env::var_os(SERVICE).is_some() {
+        return folder(given, listen.unwrap_or_default());
+    }
+    let state = state();
+    let found = state.as_deref().map(hubs).unwrap_or_default();
+    let show = |folder: &Path| pigeon_text::escape(&*folder.to_string_lossy()).to_string();
+    let error = match found.as_slice() {
+        [only] => return Ok(only.clone()),
+        [] => {
+            let place = state.map_or(String::new(), |state| format!(" in {}", show(&state)));
+            format!("no hub has kept anything{place}; name its folder with --data")
+        }
+        several => {
+            let list: String = several.iter().map(|it| format!("\n  {}", show(it))).collect();
+            format!("several hubs have kept something; choose one with --data:{list}")
+        }
+    };
+    Err(UsageError(error).into())
+}
+
+/// The folders of hubs in the state directory, by name.
+fn hubs(state: &Path) -> Vec<PathBuf> {
+    let is_hub = |folder: &PathBuf| {
+        let name = folder.file_name().map(|name| name.to_string_lossy().starts_with(PREFIX));
+        name == Some(true) && folder.is_dir()
+    };
+    let entries = std::fs::read_dir(state).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_hub).collect();
+    folders.sort();
+    folders
 }
 
 fn choose(

@@ -1,6 +1,7 @@
 //! `pigeon hub`: serves group chat on one UDP port or several.
 
 mod archive;
+mod check;
 mod console;
 mod door;
 mod invitation;
@@ -85,6 +86,10 @@ pub(crate) struct Args {
     /// A TOML file with settings named like these flags; flags and environment stand over it
     #[arg(long, value_name = "FILE", env = "PIGEON_HUB_CONFIG")]
     config: Option<PathBuf>,
+
+    /// Examine the settings and the data, change nothing, and end: exit 0 if all is good
+    #[arg(long)]
+    check: bool,
 
     /// Where to listen, as --listen says it
     #[arg(value_name = "[ADDR:]PORT", id = "port")]
@@ -348,6 +353,9 @@ pub(crate) fn run(
     unknown: &[String],
     reread: fn() -> anyhow::Result<Args>,
 ) -> anyhow::Result<Status> {
+    if args.check {
+        return check::run(&args, unknown);
+    }
     let doors = args.doors();
     door::check(doors, args.format.into())?;
     let (password, warnings) = args.password()?;
