@@ -3,11 +3,13 @@
 //! - here: [`run`], which puts the parts together. [`args`]: the command line.
 //! - [`host`]: what stands around the session: typed lines in, events out.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
+//! - [`copies`]: whether what was said has come back.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
 //! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
 mod connection;
+mod copies;
 mod full;
 mod host;
 mod lines;
