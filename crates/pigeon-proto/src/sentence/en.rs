@@ -163,7 +163,9 @@ impl English {
             Reason::InUse(holder) => format!(
                 "you keep your name: {holder} is in use, and that one is the same or looks like it"
             ),
-            Reason::Unknown(word) => format!("there is no /{word}; /help lists the commands"),
+            Reason::Unknown(word) => format!(
+                "there is no /{word}; /help lists the commands, and // begins a text with /"
+            ),
             Reason::Nobody(name) => format!("nobody here is called {name}; /who lists who is here"),
             Reason::NoEncoding(label) => format!(
                 "you keep your encoding: {label} is not an encoding's label; there are utf-8, \

@@ -151,7 +151,9 @@ impl Chinese {
             Reason::InUse(holder) => {
                 format!("名字没有改：{holder} 有人在用，你要的名字与它相同或看上去一样")
             }
-            Reason::Unknown(word) => format!("没有 /{word} 这个命令；/help 列出所有命令"),
+            Reason::Unknown(word) => format!(
+                "没有 /{word} 这个命令；/help 列出所有命令，以 // 开头可发送以 / 开头的文字"
+            ),
             Reason::Nobody(name) => format!("这里没有人叫 {name}；/who 查看谁在这里"),
             Reason::NoEncoding(label) => format!(
                 "编码没有改：没有叫 {label} 的编码；可用 utf-8、gb2312、gbk、gb18030、big5、\

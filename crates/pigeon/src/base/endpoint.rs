@@ -115,7 +115,8 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    fn has(self, ip: IpAddr) -> bool {
+    /// Whether an address is of this family.
+    pub(crate) fn has(self, ip: IpAddr) -> bool {
         !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
     }
 
