@@ -56,6 +56,7 @@ mod groups;
 mod history;
 mod join;
 mod judges;
+mod kept;
 mod membership;
 mod memory;
 mod operator;

@@ -189,7 +189,8 @@ pub(crate) struct Args {
     notices_up_to: usize,
 
     /// Whether what is said is kept, for /history, /search and `pigeon history` [default: on, but off
-    /// for raw rooms and where the first port is 0]. Off: names, bans and mutes are kept all the same
+    /// for raw rooms, and where the first port is 0 and no --data is given]. Off: names, bans and mutes
+    /// are kept all the same
     #[arg(long, value_enum, env = "PIGEON_HUB_HISTORY")]
     history: Option<Switch>,
 
@@ -306,7 +307,7 @@ impl Args {
         let has_lines =
             doors.iter().any(|door| door.door(self.format.into()).format != Format::Raw);
         let wanted = match self.history {
-            None => is_fixed && has_lines,
+            None => (is_fixed || self.data.is_some()) && has_lines,
             Some(switch) => switch == Switch::On,
         };
         // Raw data is kept only where somebody says so: it may be a video.
