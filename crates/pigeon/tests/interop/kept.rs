@@ -2,11 +2,12 @@
 //! said meanwhile and nothing else.
 
 use std::fs;
+use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::peers::{client, installed};
-use crate::pigeon::{Serving, hub, pigeon};
+use crate::pigeon::{Serving, address_in, hub, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
 /// A folder of its own for what a hub keeps.
@@ -151,4 +152,68 @@ fn nothing_is_kept_where_the_system_chooses_the_port() {
     join.say("/history");
     join.expect_line(|line| line.contains("keeps no history"), SOON);
     assert!(hub.lines(Voice::Err).iter().all(|line| !line.contains("kept in")));
+}
+
+/// 40 members at two doors say 2,000 lines. Exported, read into an empty log and exported again, the hour
+/// is the same.
+#[test]
+fn the_hour_of_a_class_is_exported_and_imported_without_a_loss() {
+    const MEMBERS: usize = 40;
+    const LINES: usize = 2_000;
+    let (first, second) = (folder("hour"), folder("hour-again"));
+    let data = first.to_str().unwrap();
+    let doors = ["--listen", "127.0.0.1:0", "--listen", "classic@127.0.0.1:0=实验"];
+    let hub =
+        pigeon("hub", &[&["hub", "--data", data, "--notices-up-to", "0"], &doors[..]].concat());
+    hub.expect_status(|line| line.contains("is kept in"), SOON);
+    let lines = hub.lines(Voice::Err);
+    let doors: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains("listening on "))
+        .map(|line| address_in(line))
+        .collect();
+    let members: Vec<UdpSocket> = (0..MEMBERS)
+        .map(|n| {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.connect(doors[n % 2]).unwrap();
+            socket.set_read_timeout(Some(SOON)).unwrap();
+            socket.send(format!("/nick 同学{n}").as_bytes()).unwrap();
+            let mut answer = [0; 512];
+            socket.recv(&mut answer).unwrap();
+            socket
+        })
+        .collect();
+    let mut buffer = [0; 2_048];
+    for line in 0..LINES {
+        let speaker = &members[line * 7 % MEMBERS];
+        let text = format!("第 {line} 行 🐶 “quoted” \\ \t {}", "温度 21.5 ".repeat(line % 9));
+        speaker.send(text.trim().as_bytes()).unwrap();
+        // Its copy is the acknowledgement; those of the others' lines come before it.
+        let own = format!("第 {line} 行");
+        loop {
+            let length = speaker.recv(&mut buffer).unwrap();
+            if String::from_utf8_lossy(&buffer[..length]).contains(&own) {
+                break;
+            }
+        }
+    }
+    let history = |folder: &PathBuf, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
+        command.args(["history", "--data", folder.to_str().unwrap()]).args(args);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let exported = wait_until("all is kept", || {
+        Some(history(&first, &["--export", "-"])).filter(|text| text.lines().count() >= LINES)
+    });
+    assert_eq!(exported.lines().count(), LINES);
+    let file = folder("hour.jsonl");
+    // Of an earlier run, if it is there at all.
+    let _ = fs::remove_file(&file);
+    fs::write(&file, &exported).unwrap();
+    history(&second, &["--import", file.to_str().unwrap()]);
+    // Nobody has checked who wrote the file, so these came by `import`; all else is the same.
+    let expected = exported.replace(r#","link":"plain","#, r#","link":"import","#);
+    assert!(history(&second, &["--export", "-"]) == expected, "the second export differs");
 }
