@@ -129,7 +129,7 @@ pub enum OpenError {
         found: i64,
     },
     /// SQLite failed for a reason other than damage.
-    #[error("cannot {doing} {}: {source}", file.display())]
+    #[error("cannot {doing} {}: {}", file.display(), in_a_line(source))]
     Sqlite {
         /// What was attempted.
         doing: &'static str,
@@ -138,6 +138,14 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+}
+
+/// What SQLite said, without the statement that it said it of.
+pub(crate) fn in_a_line(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn process(id: Option<u32>) -> String {
@@ -170,7 +178,10 @@ pub(crate) fn open_for_reading(folder: &Path) -> Result<Connection, OpenError> {
     check_header(&file)?;
     let connection = open_read_only(&file)?;
     match version(&connection).map_err(|e| sqlite_error("read", &file, e))? {
-        VERSION => Ok(connection),
+        VERSION => {
+            check_schema(&connection, &file, VERSION)?;
+            Ok(connection)
+        }
         found if found < VERSION => Err(OpenError::Older { file, found }),
         found => Err(OpenError::Newer { file, found }),
     }
@@ -190,6 +201,7 @@ pub(crate) fn examine(file: &Path, thorough: bool) -> Result<(), OpenError> {
     if found < 1 {
         return Err(damaged(format!("it has version {found}")));
     }
+    check_schema(&connection, file, found)?;
     if thorough {
         let verdict: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
@@ -205,6 +217,37 @@ pub(crate) fn examine(file: &Path, thorough: bool) -> Result<(), OpenError> {
             OpenError::Sqlite { source, .. } => damaged(source.to_string()),
             other => other,
         }),
+    }
+}
+
+/// Compares the tables with those that a new file of this version has. SQLite's own examination does
+/// not read the text that defines them, and errors of statements would be the first to show it.
+fn check_schema(connection: &Connection, file: &Path, version: i64) -> Result<(), OpenError> {
+    let failed = |source| sqlite_error("read", file, source);
+    let differs = || -> rusqlite::Result<Option<String>> {
+        let model = Connection::open_in_memory()?;
+        for step in STEPS.iter().take(usize::try_from(version).unwrap_or(0)) {
+            model.execute_batch(step)?;
+        }
+        let mut expected =
+            model.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+        let mut found = connection.prepare("SELECT sql = ?2 FROM sqlite_schema WHERE name = ?1")?;
+        let mut rows = expected.query([])?;
+        while let Some(row) = rows.next()? {
+            let (name, sql): (String, String) = (row.get(0)?, row.get(1)?);
+            let is_same = found.query([&name, &sql])?.next()?.map(|row| row.get(0)).transpose()?;
+            if is_same != Some(true) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    };
+    match differs().map_err(failed)? {
+        None => Ok(()),
+        Some(name) => {
+            let what = format!("the definition of {name} is not what it was");
+            Err(OpenError::Damaged { file: file.to_owned(), what })
+        }
     }
 }
 
