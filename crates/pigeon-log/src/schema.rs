@@ -229,12 +229,14 @@ fn check_schema(connection: &Connection, file: &Path, version: i64) -> Result<()
         }
         let mut expected =
             model.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
-        let mut found = connection.prepare("SELECT sql = ?2 FROM sqlite_schema WHERE name = ?1")?;
+        let mut found = connection.prepare("SELECT sql FROM sqlite_schema WHERE name = ?1")?;
+        let words = |sql: &str| sql.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let mut rows = expected.query([])?;
         while let Some(row) = rows.next()? {
             let (name, sql): (String, String) = (row.get(0)?, row.get(1)?);
-            let is_same = found.query([&name, &sql])?.next()?.map(|row| row.get(0)).transpose()?;
-            if is_same != Some(true) {
+            let found: Option<Option<String>> =
+                found.query([&name])?.next()?.map(|row| row.get(0)).transpose()?;
+            if found.flatten().is_none_or(|found| words(&found) != words(&sql)) {
                 return Ok(Some(name));
             }
         }
