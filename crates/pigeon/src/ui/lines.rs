@@ -75,13 +75,13 @@ pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
         let spool = Spool::lines(Above(above))?;
         let notes = match io::stderr().is_terminal() {
             true => spool.clone(),
-            false => Spool::lines(io::stderr())?,
+            false => Spool::log(io::stderr())?,
         };
         let printer = Printer { data: spool, notes, interactive: true };
         return Ok((Reader::Editor { editor: Box::new(editor), prompt }, printer));
     }
     let data = Spool::lines(io::stdout())?;
-    let notes = Spool::lines(io::stderr())?;
+    let notes = Spool::log(io::stderr())?;
     let printer = Printer { data, notes, interactive: false };
     let is_terminal = io::stdin().is_terminal();
     Ok((Reader::Pipe { stdin: io::BufReader::new(io::stdin()), is_terminal }, printer))

@@ -12,6 +12,7 @@ use pigeon_text::{escape, pad, width};
 use super::archive::{self, Archive};
 use super::password::Password;
 use crate::base::count::count;
+use crate::base::nearest::nearest;
 use crate::base::quantity::{self, roughly};
 use crate::ui::console;
 
@@ -195,9 +196,7 @@ impl Console<'_> {
             Command::Quit | Command::Reload => return vec![],
             Command::Help(about) => return help(&about),
             Command::Misused(usage) => format!("usage: {usage}"),
-            Command::Unknown(line) => {
-                format!("there is no command {}; `help` lists them", escape(cut(&line).0))
-            }
+            Command::Unknown(line) => unknown(cut(&line).0),
         };
         vec![one]
     }
@@ -207,6 +206,12 @@ fn nobody(who: &str) -> String {
     format!("nobody here is called {}; `members` lists them", escape(who))
 }
 
+fn unknown(word: &str) -> String {
+    let meant = nearest(word, COMMANDS.iter().map(|(usage, _)| cut(usage).0));
+    let meant = meant.map_or_else(String::new, |meant| format!("is {meant} meant? "));
+    format!("there is no command {}; {meant}`help` lists them all", escape(word))
+}
+
 fn help(about: &str) -> Vec<String> {
     let rows: Vec<[String; 2]> = COMMANDS
         .iter()
@@ -214,7 +219,7 @@ fn help(about: &str) -> Vec<String> {
         .map(|(usage, does)| [usage.to_string(), does.to_string()])
         .collect();
     match rows.is_empty() {
-        true => vec![format!("there is no command {}; `help` lists them", escape(about))],
+        true => vec![unknown(about)],
         false => align(&rows),
     }
 }
@@ -395,7 +400,7 @@ mod tests {
             assert!(!matches!(parsed, Some(Command::Unknown(_)) | None), "{word}");
             assert_eq!(help(word).len(), 1);
         }
-        assert_eq!(help("dance"), ["there is no command dance; `help` lists them"]);
+        assert_eq!(help("dance"), ["there is no command dance; `help` lists them all"]);
     }
 
     #[test]
