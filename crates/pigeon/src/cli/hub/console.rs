@@ -15,6 +15,7 @@ use crate::base::count::count;
 use crate::base::nearest::nearest;
 use crate::base::quantity::{self, roughly};
 use crate::ui::console;
+use crate::ui::suggestions::Suggestions;
 
 /// The most members listed at once: more scroll away unread.
 const MAX_LISTED: usize = 1_000;
@@ -110,6 +111,19 @@ impl console::Command for Command {
             },
         })
     }
+}
+
+/// What Tab completes: commands, and then names.
+pub(super) fn suggestions() -> Suggestions {
+    let words = COMMANDS.iter().map(|(usage, _)| cut(usage).0);
+    Suggestions::new(words.filter(|word| *word != "?"))
+}
+
+/// The names that commands take: of members, and of rooms.
+pub(super) fn names(hub: &Hub) -> Vec<Box<str>> {
+    let members = hub.names().map(|name| name.as_str().into());
+    let rooms = hub.rooms().map(|room| room.name.as_str().into());
+    members.take(MAX_LISTED).chain(rooms.take(MAX_LISTED)).collect()
 }
 
 /// The first word, and the rest.
