@@ -53,9 +53,22 @@ pub struct Config {
     /// The author of messages from members without a key of their own: drawn at each start, so that
     /// no message of another run has the same identity.
     pub run: u128,
-    /// Whether messages are also reported as [`Event`](crate::Event)s, for a console or a log. They
-    /// are reported to other links in any case.
+    /// Whether messages are also reported as [`Event`](crate::Event)s for a console. They are
+    /// reported to other links, and for the history, in any case.
     pub report_messages: bool,
+    /// What is kept of messages. `None`: nothing.
+    pub history: Option<History>,
+    /// Whether changes of what outlives a restart are reported as [`Event`](crate::Event)s.
+    pub keeps: bool,
+}
+
+/// What is kept of messages, and who is shown it unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// How many messages a newcomer is shown who takes a name.
+    pub backlog: u16,
+    /// Whether the messages of raw rooms are kept too.
+    pub keeps_raw: bool,
 }
 
 /// A socket for plain datagrams.
@@ -198,6 +211,8 @@ impl Default for Config {
             secret: [0; 16],
             run: 0,
             report_messages: false,
+            history: None,
+            keeps: false,
         }
     }
 }

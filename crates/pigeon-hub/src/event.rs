@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use pigeon_proto::{Label, Name, News, Notice, RoomName};
 
+use crate::core::history::Lookup;
 use crate::core::id::MemberId;
+use crate::core::kept::Keep;
 use crate::core::message::Message;
 use crate::statistics::Left;
 
@@ -55,8 +57,9 @@ pub enum Event {
         /// The address.
         label: Label,
     },
-    /// Somebody spoke. Only with [`Config::report_messages`](crate::Config::report_messages), or
-    /// where there are links other than the plain one.
+    /// Somebody spoke. Only with [`Config::report_messages`](crate::Config::report_messages) or
+    /// [`Config::history`](crate::Config::history), or where there are links other than the plain
+    /// one.
     Message(Message),
     /// The hub says something to one member of a link other than the plain one.
     Reply {
@@ -65,6 +68,12 @@ pub enum Event {
         /// The notice.
         notice: Notice,
     },
+    /// A member wants to hear what was said before: to be answered by
+    /// [`Hub::found`](crate::Hub::found). Only with [`Config::history`](crate::Config::history).
+    Lookup(Lookup),
+    /// Something has changed that outlives a restart. Only with
+    /// [`Config::keeps`](crate::Config::keeps).
+    Keep(Keep),
     /// News of a room, where there are links other than the plain one.
     News {
         /// The room.

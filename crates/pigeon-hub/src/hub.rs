@@ -1,16 +1,21 @@
 //! The hub: the core, and the doors by which plain datagrams come in, as one machine.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
 use pigeon_guard::Origin;
-use pigeon_proto::{Format, Label, LinkKind, Notice, Reason, Refusal, Subject};
+use pigeon_proto::{
+    Format, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
+};
 
 use crate::config::{Config, Door};
 use crate::core;
+use crate::core::history::{Found, Lookup};
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Input, Source};
+use crate::core::kept::Keep;
 use crate::core::message::Caller;
 use crate::core::output::Output;
 use crate::core::rooms::Room;
@@ -99,6 +104,13 @@ impl Hub {
                 let is_plain = self.core.link(slot) == LinkId::PLAIN;
                 (!is_plain).then_some(Event::Reply { to, notice })?
             }
+            Output::Said { to, notice, .. } => {
+                let slot = self.core.find_id(to)?;
+                let is_plain = self.core.link(slot) == LinkId::PLAIN;
+                (!is_plain).then_some(Event::Reply { to, notice })?
+            }
+            Output::Lookup(lookup) => Event::Lookup(lookup),
+            Output::Keep(change) => Event::Keep(change),
             Output::News { room, gathered } if self.has_links => {
                 let here = self.core.room(room)?;
                 let (name, version) = (here.name().clone(), here.version());
@@ -151,6 +163,16 @@ impl Hub {
     /// Every banned network.
     pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
         self.core.bans()
+    }
+
+    /// Every muted name.
+    pub fn mutes(&self) -> impl Iterator<Item = &Name> {
+        self.core.mutes().names()
+    }
+
+    /// Every slow room, and how long one must wait in it.
+    pub fn slow_rooms(&self) -> impl Iterator<Item = (&RoomName, Duration)> {
+        self.core.mutes().rooms()
     }
 
     /// What has been counted so far.
@@ -229,6 +251,8 @@ impl Hub {
                 Dropped::NoPassword => Reason::Password,
                 Dropped::TextTooLong => Reason::TooLong { length, most },
                 Dropped::Reply => Reason::Usage,
+                Dropped::Muted => Reason::Muted,
+                Dropped::TooSoon => self.core.wait_of(member),
                 _ => Reason::Overloaded,
             };
             if is_message {
@@ -251,12 +275,26 @@ impl Hub {
     /// # Errors
     /// Why a room did not get it.
     pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
+        let rooms = self.core.rooms().map(Room::id).collect();
+        self.say_to(rooms, text)
+    }
+
+    /// Speaks to one room as the operator; nobody hears it where that room is not open.
+    ///
+    /// # Errors
+    /// Why the room did not get it.
+    pub fn say_in(&mut self, room: &RoomName, text: &str) -> Result<(), Dropped> {
+        let rooms = self.core.rooms().filter(|open| open.name().folded() == room.folded());
+        let rooms = rooms.map(Room::id).collect();
+        self.say_to(rooms, text)
+    }
+
+    fn say_to(&mut self, rooms: Vec<RoomId>, text: &str) -> Result<(), Dropped> {
         self.begin(self.now);
         let mut outcome = Ok(());
-        let rooms: Vec<(RoomId, bool)> =
-            self.core.rooms().map(|room| (room.id(), room.is_raw())).collect();
-        for (room, is_raw) in rooms {
+        for room in rooms {
             let mut cx = self.doors.context(self.now);
+            let is_raw = self.core.room(room).is_some_and(Room::is_raw);
             cx.format = if is_raw { Format::Raw } else { Format::Chat };
             let speaker = (None, Caller::Name);
             let said = self.core.say(&cx, speaker, room, text.trim().as_bytes(), None);
@@ -306,7 +344,55 @@ impl Hub {
 
     /// Lifts a ban. False if there was none.
     pub fn unban(&mut self, net: &str) -> bool {
-        parse_net(net).is_some_and(|net| self.core.unban(net))
+        self.begin(self.now);
+        let was_banned = parse_net(net).is_some_and(|net| self.core.unban(net));
+        self.deliver();
+        was_banned
+    }
+
+    /// Whispers to a member as the operator, by its name or its `IP:PORT`. False if there is none, or
+    /// it reads no lines.
+    pub fn msg(&mut self, who: &str, text: &str) -> bool {
+        self.begin(self.now);
+        let cx = self.doors.context(self.now);
+        let to = self.core.find(&cx, who).filter(|&slot| self.core.can_be_told(&cx, slot));
+        let text = Text::of(text.trim().as_bytes());
+        let (Some(slot), Some(text)) = (to, text) else { return false };
+        let name = Label::from(&self.core.config().name);
+        self.core.reply(self.core.id(slot), Notice::MsgFrom { name, text });
+        self.deliver();
+        true
+    }
+
+    /// Lets nobody speak who has this name. False if too many names are muted.
+    pub fn mute(&mut self, name: Name) -> bool {
+        self.begin(self.now);
+        let is_muted = self.core.mute(name);
+        self.deliver();
+        is_muted
+    }
+
+    /// Lets a muted name speak again, and a muted member by its present name. False if it was not
+    /// muted.
+    pub fn unmute(&mut self, name: &Name) -> bool {
+        self.begin(self.now);
+        let was_muted = self.core.unmute(name);
+        self.deliver();
+        was_muted
+    }
+
+    /// Makes everybody in a room wait so long between two messages, whether it is open or not. Zero
+    /// lifts it. False if too many rooms are slow.
+    pub fn slow(&mut self, room: RoomName, time: Duration) -> bool {
+        self.begin(self.now);
+        let is_slow = self.core.slow(room, time);
+        self.deliver();
+        is_slow
+    }
+
+    /// Asks for another password from now on, or for none. Members stay.
+    pub fn set_password(&mut self, password: Option<Box<str>>) {
+        self.core.set_password(password);
     }
 
     /// Says goodbye to everyone. Nothing more is to be handed to the hub afterwards.
@@ -314,6 +400,35 @@ impl Hub {
         self.begin(self.now);
         self.doors.say_bye();
         self.events.report(Event::Stopped);
+    }
+}
+
+/// What the driver's log does.
+impl Hub {
+    /// Takes back what was kept before a restart. To be called before the first datagram.
+    pub fn restore(&mut self, now: Instant, kept: impl IntoIterator<Item = Keep>) {
+        self.begin(now);
+        kept.into_iter().for_each(|kept| self.core.restore(self.now, kept));
+        self.deliver();
+    }
+
+    /// Answers an [`Event::Lookup`]. `None`: it could not be looked for.
+    pub fn found(&mut self, now: Instant, lookup: Lookup, found: Option<Found>) {
+        self.begin(now);
+        self.core.found(lookup, found);
+        self.deliver();
+    }
+
+    /// Everything that was said in a room up to this position is stored.
+    pub fn set_newest(&mut self, room: &RoomName, position: u64) {
+        self.core.set_newest(room, position);
+    }
+
+    /// Says to everybody that what is said now is kept again, or is not.
+    pub fn announce_history(&mut self, now: Instant, is_kept: bool) {
+        self.begin(now);
+        self.core.announce_history(is_kept);
+        self.deliver();
     }
 }
 

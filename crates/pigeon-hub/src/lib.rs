@@ -27,10 +27,12 @@ mod plain;
 mod statistics;
 mod view;
 
+pub use self::core::history::{Found, FoundLine, Lookup, Wanted};
 pub use self::core::id::{LinkId, MemberId};
 pub use self::core::input::{Input, Source};
+pub use self::core::kept::{Keep, KeptName};
 pub use self::core::message::{Identity, Message};
-pub use config::{Config, Discovery, Door, PerOrigin, Rate};
+pub use config::{Config, Discovery, Door, History, PerOrigin, Rate};
 pub use event::Event;
 pub use hub::Hub;
 pub use pigeon_guard::{Origin, SourceRules};

@@ -96,6 +96,10 @@ pub enum Dropped {
     NoPassword,
     /// A password that came after too many wrong ones.
     GuessLimited,
+    /// The operator has muted the member.
+    Muted,
+    /// The operator has slowed the room down, and the member spoke a moment ago.
+    TooSoon,
     /// The member says more than its rate allows.
     RateLimited,
     /// All members together say more than the hub's rate allows.
@@ -121,7 +125,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 26] = [
+    pub const ALL: [Dropped; 28] = [
         Dropped::BadSource,
         Dropped::Banned,
         Dropped::Kicked,
@@ -138,6 +142,8 @@ impl Dropped {
         Dropped::RawRoom,
         Dropped::NoPassword,
         Dropped::GuessLimited,
+        Dropped::Muted,
+        Dropped::TooSoon,
         Dropped::RateLimited,
         Dropped::HubRateLimited,
         Dropped::HeartbeatUnanswered,
@@ -169,6 +175,8 @@ impl Dropped {
             Dropped::RawRoom => "raw room",
             Dropped::NoPassword => "no password",
             Dropped::GuessLimited => "too many guesses",
+            Dropped::Muted => "muted",
+            Dropped::TooSoon => "slow room",
             Dropped::RateLimited => "member's rate",
             Dropped::HubRateLimited => "hub's rate",
             Dropped::HeartbeatUnanswered => "heartbeat not answered",

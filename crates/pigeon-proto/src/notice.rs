@@ -14,6 +14,8 @@
 //!   ^hb^ set SETTING VALUE                            what you chose
 //!   ^hb^ msg from|to NAME TEXT                        what was said to one member
 //!   ^hb^ said POSITION UNIXTIME LINK NAME TEXT        what was said before
+//!   ^hb^ missing POSITION UNIXTIME COUNT              what was said before and could not be kept
+//!   ^hb^ earlier POSITION                             more was said before this position
 //!   ^hb^ gone kicked|banned|moved|timed-out|stopped   you are no member any more
 //!   ^hb^ hint not-utf-8                               what you send is in another encoding
 //!   ^hb^ help                                         the commands, in words of the reader's own
@@ -128,7 +130,7 @@ pub struct News {
     pub more: u32,
 }
 
-/// A setting of one member, and what it is now.
+/// A setting that concerns a member, and what it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// What it reads and writes.
@@ -137,6 +139,8 @@ pub enum Setting {
     Language(Language),
     /// Whether it gets no notices.
     Quiet(bool),
+    /// Whether what is said is kept. This one is the hub's: it changes when its disk fails.
+    History(bool),
 }
 
 /// Why somebody is a member no more.
@@ -258,6 +262,21 @@ pub enum Notice {
         /// What.
         text: Text,
     },
+    /// Messages of before that the hub relayed and could not keep.
+    Missing {
+        /// Where they would stand in the hub's order.
+        position: u64,
+        /// When the first of them was said, in seconds since the Unix epoch.
+        time: u64,
+        /// How many there were.
+        count: u64,
+    },
+    /// Not everything of before was sent: the rest stands before this position, which is what
+    /// `/history` takes.
+    Earlier {
+        /// The position of the oldest message that was sent.
+        position: u64,
+    },
     /// The reader is a member no more.
     Gone(Gone),
     /// What the reader sent is not UTF-8, which is what it is read in: others see escapes. Said
@@ -348,11 +367,16 @@ impl Notice {
             Notice::Set(Setting::Encoding(charset)) => format!("set encoding {charset}"),
             Notice::Set(Setting::Language(language)) => format!("set language {}", language.word()),
             Notice::Set(Setting::Quiet(on)) => format!("set quiet {}", on_off(*on)),
+            Notice::Set(Setting::History(on)) => format!("set history {}", on_off(*on)),
             Notice::MsgFrom { name, text } => format!("msg from {name} {}", text.as_str()),
             Notice::MsgTo { name, text } => format!("msg to {name} {}", text.as_str()),
             Notice::Said { position, time, link, name, text } => {
                 format!("said {position} {time} {} {name} {}", link.word(), text.as_str())
             }
+            Notice::Missing { position, time, count } => {
+                format!("missing {position} {time} {count}")
+            }
+            Notice::Earlier { position } => format!("earlier {position}"),
             Notice::Gone(gone) => format!("gone {}", gone.word()),
             Notice::NotUtf8 => "hint not-utf-8".to_string(),
             Notice::Help => "help".to_string(),
@@ -401,6 +425,8 @@ impl Notice {
                 ("language", word) => Setting::Language(Language::parse(word)?),
                 ("quiet", "on") => Setting::Quiet(true),
                 ("quiet", "off") => Setting::Quiet(false),
+                ("history", "on") => Setting::History(true),
+                ("history", "off") => Setting::History(false),
                 _ => return None,
             }),
             "msg" => match (words.word()?, Label::parse(words.word()?)?) {
@@ -415,6 +441,12 @@ impl Notice {
                 name: Label::parse(words.word()?)?,
                 text: text_of(words)?,
             },
+            "missing" => Notice::Missing {
+                position: words.number()?,
+                time: words.number()?,
+                count: words.number()?,
+            },
+            "earlier" => Notice::Earlier { position: words.number()? },
             "gone" => Notice::Gone(word_of(Gone::ALL, Gone::word, words.word()?)?),
             "hint" => match words.word()? {
                 "not-utf-8" => Notice::NotUtf8,

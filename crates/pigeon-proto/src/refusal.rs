@@ -146,6 +146,18 @@ pub enum Reason {
     Kicked,
     /// This hub keeps no history.
     NoHistory,
+    /// As much history was sent lately as one member may get.
+    Wait {
+        /// In how many seconds more may be asked for.
+        seconds: u64,
+    },
+    /// The operator has muted the member.
+    Muted,
+    /// The operator has slowed the room down.
+    Slow {
+        /// The seconds between two messages of one member.
+        seconds: u64,
+    },
     /// Nothing was said there, or nothing that contains the words.
     NothingSaid,
 }
@@ -223,6 +235,9 @@ impl Reason {
             Reason::Banned => word("banned"),
             Reason::Kicked => word("kicked"),
             Reason::NoHistory => word("no-history"),
+            Reason::Wait { seconds } => ("wait", seconds.to_string()),
+            Reason::Muted => word("muted"),
+            Reason::Slow { seconds } => ("slow", seconds.to_string()),
             Reason::NothingSaid => word("nothing-said"),
         }
     }
@@ -272,6 +287,9 @@ impl Reason {
             "banned" => Reason::Banned,
             "kicked" => Reason::Kicked,
             "no-history" => Reason::NoHistory,
+            "wait" => Reason::Wait { seconds: words.number()? },
+            "muted" => Reason::Muted,
+            "slow" => Reason::Slow { seconds: words.number()? },
             "nothing-said" => Reason::NothingSaid,
             _ => return None,
         })

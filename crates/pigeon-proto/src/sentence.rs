@@ -67,6 +67,11 @@ pub fn line(notice: &Notice, language: Language) -> String {
     }
 }
 
+/// The line that a plain member gets of what was said at a time, without its end.
+pub fn said(when: &str, notice: &Notice, language: Language) -> String {
+    format!("* {when} {}", of(notice, language))
+}
+
 /// Why a text is not a name.
 pub fn name_error(error: NameError, language: Language) -> String {
     match language {

@@ -71,6 +71,8 @@ fn reason() -> impl Strategy<Value = Reason> {
         any::<(Option<u64>, Option<u64>)>()
             .prop_map(|(messages, bytes)| Reason::Rate { messages, bytes }),
         any::<(u64, u64)>().prop_map(|(length, most)| Reason::TooLong { length, most }),
+        any::<u64>().prop_map(|seconds| Reason::Wait { seconds }),
+        any::<u64>().prop_map(|seconds| Reason::Slow { seconds }),
         prop::sample::select(vec![
             Reason::Usage,
             Reason::TooManyEncodings,
@@ -91,6 +93,7 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::Banned,
             Reason::Kicked,
             Reason::NoHistory,
+            Reason::Muted,
             Reason::NothingSaid,
         ]),
     ]
@@ -129,6 +132,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         charset().prop_map(Setting::Encoding),
         prop::sample::select(Language::ALL.to_vec()).prop_map(Setting::Language),
         any::<bool>().prop_map(Setting::Quiet),
+        any::<bool>().prop_map(Setting::History),
     ];
     let link = prop::sample::select(LinkKind::ALL.to_vec());
     prop_oneof![
@@ -149,6 +153,12 @@ fn notice() -> impl Strategy<Value = Notice> {
                 text
             }
         ),
+        any::<(u64, u64, u64)>().prop_map(|(position, time, count)| Notice::Missing {
+            position,
+            time,
+            count
+        }),
+        any::<u64>().prop_map(|position| Notice::Earlier { position }),
         prop::sample::select(Gone::ALL.to_vec()).prop_map(Notice::Gone),
         Just(Notice::NotUtf8),
         Just(Notice::Help),

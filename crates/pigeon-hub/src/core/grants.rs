@@ -23,6 +23,9 @@ const MAX_WAITING: usize = 10_000;
 /// larger; the names of the others still come back by their words, unless somebody took them.
 const MAX_KEPT_PER_ADDRESS: usize = 8;
 
+/// How many numbers are written down as given out at once.
+const RESERVED: u32 = 65_536;
+
 /// The first byte under the code of a resume word.
 const GRANT: u8 = 2;
 
@@ -93,6 +96,8 @@ pub(crate) struct Grants {
     /// How many names wait for each address.
     fullest: BTreeSet<(usize, IpAddr)>,
     next: u32,
+    /// Numbers up to here are written down as given out.
+    reserved: u32,
     /// Names given up before their time, because too many waited.
     pub(crate) given_up: u64,
     /// Names that anybody may take before their time, because too many were kept for one address.
@@ -109,16 +114,32 @@ impl Grants {
             by_address: HashMap::with_hasher(hasher),
             fullest: BTreeSet::new(),
             next: 0,
+            reserved: 0,
             given_up: 0,
             freed: 0,
         }
     }
 
-    /// Makes a grant for a member. Numbers begin again after four billion.
-    pub(crate) fn make(&mut self, slot: Slot) -> u32 {
+    /// Makes a grant for a member. Numbers begin again after four billion. The second number, where
+    /// there is one, is to be written down: those up to it are never given out again after a restart,
+    /// or a word of before would speak for somebody else's name. It is far ahead, so that it is on the
+    /// disk long before the numbers are used.
+    pub(crate) fn make(&mut self, slot: Slot) -> (u32, Option<u32>) {
         self.next = self.next.wrapping_add(1);
         self.take(self.next, slot);
-        self.next
+        let is_near = self.reserved.wrapping_sub(self.next) < RESERVED / 2;
+        let reserve = is_near || self.next > self.reserved;
+        if reserve {
+            self.reserved = self.next.wrapping_add(RESERVED);
+        }
+        (self.next, reserve.then_some(self.reserved))
+    }
+
+    /// Numbers up to this one were given out before a restart. Returns up to which they may be given
+    /// out now, which is to be written down before any is.
+    pub(crate) fn go_on_after(&mut self, last: u32) -> u32 {
+        (self.next, self.reserved) = (last, last.wrapping_add(RESERVED));
+        self.reserved
     }
 
     /// Who has a grant's name, or lately had it.

@@ -20,6 +20,10 @@ pub(crate) enum Trait {
     Quiet = 8,
     /// It wants Chinese sentences.
     Chinese = 16,
+    /// The operator has muted it.
+    Muted = 32,
+    /// It has been shown what was said before it came.
+    Greeted = 64,
 }
 
 /// Where a member sits that is in no room.

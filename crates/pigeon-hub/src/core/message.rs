@@ -52,7 +52,6 @@ pub(crate) struct Speech<'a> {
     pub(crate) room: RoomId,
     pub(crate) text: &'a [u8],
     pub(crate) identity: Identity,
-    pub(crate) position: u64,
     pub(crate) wall: Duration,
 }
 
@@ -82,8 +81,8 @@ pub struct Message {
     pub text: Box<[u8]>,
     /// Which message it is.
     pub identity: Identity,
-    /// Its place in the hub's order, which strictly grows.
-    pub position: u64,
+    /// Whether the room carries raw data.
+    pub is_raw: bool,
 }
 
 /// The messages between two drains, one behind the other.

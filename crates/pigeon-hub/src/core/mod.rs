@@ -8,8 +8,9 @@
 //!
 //! - [`state`]: [`Core`] and what can happen to it. Its parts own what they hold: [`members`],
 //!   [`names`], [`grants`] (how a name comes back), [`rooms`], [`presence`] (who came and went,
-//!   gathered), [`bans`], [`kicks`], [`capacity`] (counted by [`per_address`]), [`guesses`] at the
-//!   password, [`rates`] of all together.
+//!   gathered), [`bans`], [`kicks`], [`mutes`], [`capacity`] (counted by [`per_address`]),
+//!   [`guesses`] at the password, [`rates`] of all together, [`history`] (who may hear how much of
+//!   what was said). [`kept`]: what outlives a restart.
 //! - [`commands`]: what a member may ask for.
 //! - [`message`]: a message as data, and the batch between two drains.
 //! - [`input`] and [`output`]: what comes from links and what goes to them. [`id`]: who and where.
@@ -19,11 +20,14 @@ pub(crate) mod capacity;
 mod commands;
 mod grants;
 mod guesses;
+pub(crate) mod history;
 pub(crate) mod id;
 pub(crate) mod input;
+pub(crate) mod kept;
 mod kicks;
 pub(crate) mod members;
 pub(crate) mod message;
+mod mutes;
 mod names;
 pub(crate) mod output;
 mod per_address;

@@ -2,7 +2,9 @@
 
 use pigeon_proto::{Label, Language, Name, Notice};
 
+use super::history::Lookup;
 use super::id::{MemberId, RoomId};
+use super::kept::Keep;
 use super::presence::Gathered;
 use crate::statistics::Left;
 
@@ -29,6 +31,12 @@ pub(crate) enum Output {
     Message { room: RoomId, number: u32 },
     /// The hub says something to one member.
     Reply { to: MemberId, notice: Notice },
+    /// One member hears again what was said at a time, which stands in words in `when`.
+    Said { to: MemberId, notice: Notice, when: Box<str> },
+    /// A member wants to hear what was said before.
+    Lookup(Lookup),
+    /// Something has changed that outlives a restart.
+    Keep(Keep),
     /// Members of a room came, went or took other names.
     News { room: RoomId, gathered: Gathered },
 }

@@ -3,6 +3,7 @@
 //! A room is open for as long as somebody is in it. The rooms that doors lead to are always open.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ahash::RandomState;
 use hashbrown::HashMap;
@@ -26,6 +27,10 @@ pub(crate) struct Room {
     version: u64,
     is_permanent: bool,
     is_raw: bool,
+    /// The position of the newest message that was stored, or 0.
+    pub(crate) newest: u64,
+    /// How long a member must wait between two messages.
+    pub(crate) wait: Duration,
     /// News that its members have not got yet.
     pub(crate) presence: Presence,
 }
@@ -174,6 +179,8 @@ impl Rooms {
             version: self.versions,
             is_permanent: false,
             is_raw: false,
+            newest: 0,
+            wait: Duration::ZERO,
             presence: Presence::default(),
         });
         self.by_name.insert(folded, index);

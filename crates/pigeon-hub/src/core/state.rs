@@ -13,7 +13,8 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, WallClock};
 use pigeon_guard::{Origin, Seal};
 use pigeon_proto::{
-    Change, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject,
+    Change, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
+    Verb,
 };
 use subtle::ConstantTimeEq;
 
@@ -21,15 +22,18 @@ use super::bans::Bans;
 use super::capacity::Capacity;
 use super::grants::{self, Gone, Grants, Holder};
 use super::guesses::Guesses;
+use super::history::{Askers, Found, Lookup, Wanted};
 use super::id::{LinkId, MemberId, RoomId, Slot};
 use super::input::{Context, Source};
+use super::kept::{Keep, KeptName};
 use super::kicks::Kicks;
 use super::members::{Members, Trait};
 use super::message::{Batch, Caller, Identity, Message, Speaker, Speech};
+use super::mutes::Mutes;
 use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;
 use super::rates::Buckets;
-use super::rooms::{Room, Rooms};
+use super::rooms::{MAX_ROOMS, Room, Rooms};
 use crate::config::{Config, PerOrigin};
 use crate::statistics::{Dropped, Left, Statistics};
 
@@ -57,6 +61,10 @@ pub(crate) struct Core {
     bans: Bans,
     kicks: Kicks,
     guesses: Guesses,
+    mutes: Mutes,
+    askers: Askers,
+    /// The newest stored position of rooms, by their folded names.
+    newest: HashMap<Box<str>, u64, RandomState>,
     /// What is left of the hub's own rates.
     rates: PerOrigin<Buckets>,
     guests: HashMap<Slot, Guest, RandomState>,
@@ -90,6 +98,9 @@ impl Core {
             bans: Bans::default(),
             kicks: Kicks::new(keys),
             guesses: Guesses::new(keys),
+            mutes: Mutes::new(keys),
+            askers: Askers::new(keys),
+            newest: HashMap::with_hasher(RandomState::with_seeds(b, a, d, c)),
             rates: PerOrigin::default(),
             guests: HashMap::with_hasher(RandomState::with_seeds(b, c, d, a)),
             links: vec![LinkKind::Plain],
@@ -235,7 +246,18 @@ impl Core {
 
     /// Opens the room of a door.
     pub(crate) fn open_door(&mut self, room: &RoomName, is_raw: bool) -> Option<RoomId> {
-        self.rooms.open_for_door(room.clone(), is_raw)
+        let id = self.rooms.open_for_door(room.clone(), is_raw);
+        self.settle_room(room);
+        id
+    }
+
+    /// Gives an open room what was known of it before it was opened.
+    fn settle_room(&mut self, name: &RoomName) {
+        let newest = self.newest.get(&name.folded()).copied().unwrap_or(0);
+        let wait = self.mutes.wait_in(name);
+        if let Some(room) = self.rooms.find(name).and_then(|id| self.rooms.get_mut(id)) {
+            (room.newest, room.wait) = (newest, wait);
+        }
     }
 
     /// Adds a link besides the plain one. There are 255 at the most.
@@ -299,6 +321,8 @@ impl Core {
         self.rooms.exit(&mut self.members, slot);
         let named = self.names.remove(slot);
         self.guests.remove(&slot);
+        self.mutes.forget(slot);
+        self.askers.forget(slot);
         self.members.remove(slot);
         self.capacity.remove(&self.config, source);
         self.statistics.count_left(reason);
@@ -320,7 +344,7 @@ impl Core {
     fn part(&mut self, gone: Gone, reason: Left) {
         let (now, keys, grant) = (gone.since, gone.named.keys, gone.named.grant);
         if matches!(reason, Left::Kicked | Left::Moved) {
-            self.grants.forget(grant);
+            self.forget_grant(grant);
             return;
         }
         if gone.is_kept {
@@ -336,6 +360,7 @@ impl Core {
     fn give_up_names(&mut self, now: Instant) {
         while let Some(gone) = self.grants.give_up(now) {
             self.names.release(gone.named.keys, gone.named.grant);
+            self.keep(|| Keep::NameGone(gone.named.grant));
         }
         self.statistics.names_given_up = self.grants.given_up;
         self.statistics.names_freed = self.grants.freed;
@@ -343,9 +368,15 @@ impl Core {
 
     /// Takes the name of a grant from its absent member.
     fn take_from_absent(&mut self, grant: u32) -> Option<Gone> {
-        let gone = self.grants.forget(grant)?;
+        let gone = self.forget_grant(grant)?;
         self.names.release(gone.named.keys, grant);
         Some(gone)
+    }
+
+    /// The word of a grant takes nothing back any more.
+    fn forget_grant(&mut self, grant: u32) -> Option<Gone> {
+        self.keep(|| Keep::NameGone(grant));
+        self.grants.forget(grant)
     }
 
     /// Whether a member's client keeps its resume word and brings it: pigeon's own, which pads its
@@ -414,6 +445,7 @@ impl Core {
         let member = self.members.id(slot);
         self.outputs.push_back(Output::Moved { member, from, to });
         self.note_joined(cx, slot, to);
+        self.keep_name(cx, slot);
         Ok(())
     }
 
@@ -429,7 +461,11 @@ impl Core {
     ) -> Result<(), Dropped> {
         let room = match self.rooms.find(&name) {
             Some(room) => room,
-            None => self.rooms.open(name).ok_or(Dropped::TooManyRooms)?,
+            None => {
+                let room = self.rooms.open(name.clone()).ok_or(Dropped::TooManyRooms)?;
+                self.settle_room(&name);
+                room
+            }
         };
         let is_raw = self.rooms.get(room).is_some_and(Room::is_raw);
         // What a raw room carries is not for a line of chat.
@@ -482,10 +518,13 @@ impl Core {
             Some(Owner::Absent(grant)) => drop(self.take_from_absent(grant)),
             Some(Owner::Hub(_)) | None => {}
         }
-        if let Some(named) = self.names.get(slot) {
-            self.grants.forget(named.grant);
+        if let Some(before) = self.names.get(slot).map(|named| named.grant) {
+            self.forget_grant(before);
         }
-        let grant = self.grants.make(slot);
+        let (grant, reserved) = self.grants.make(slot);
+        if let Some(reserved) = reserved {
+            self.keep(|| Keep::Grants(reserved));
+        }
         self.take_name(cx, slot, Named { name, keys, grant, since });
         Ok(grant)
     }
@@ -558,7 +597,7 @@ impl Core {
             return Err(Reason::Taken(named.name));
         }
         if let Some(before) = self.names.get(slot).map(|named| named.grant) {
-            self.grants.forget(before);
+            self.forget_grant(before);
         }
         self.take_name(cx, slot, named);
         self.grants.take(grant, slot);
@@ -574,6 +613,10 @@ impl Core {
         self.names.set(slot, named);
         self.members.set(slot, Trait::Named, true);
         let member = self.members.id(slot);
+        if self.mutes.is_muted(&name) {
+            self.members.set(slot, Trait::Muted, true);
+        }
+        self.keep_name(cx, slot);
         if before.as_str() == name.as_str() {
             return;
         }
@@ -653,12 +696,15 @@ impl Core {
         if is_raw && pigeon_proto::is_control_line(text) {
             return Err(Dropped::Reply);
         }
+        if let Some(slot) = slot {
+            self.may_speak(cx.now, slot, room)?;
+        }
         let mut batch = std::mem::take(&mut self.batch);
         let speaker = self.speaker(slot, caller);
-        let (position, identity) = (self.messages + 1, identity.unwrap_or(self.next_identity()));
+        let identity = identity.unwrap_or(self.next_identity());
         let wall = self.wall.read(cx.now);
-        let speech = Speech { speaker, room, text, identity, position, wall };
-        let report = self.wants_messages().then(|| self.message(cx, &speech));
+        let speech = Speech { speaker, room, text, identity, wall };
+        let report = self.wants_messages(is_raw).then(|| self.message(cx, &speech, is_raw));
         // The batch is taken out meanwhile: the name in `speech` is the tables' own.
         let number = batch.push(&speech);
         self.batch = batch;
@@ -666,6 +712,18 @@ impl Core {
         self.messages += 1;
         self.statistics.messages += 1;
         self.outputs.push_back(Output::Message { room, number });
+        Ok(())
+    }
+
+    /// Whether the operator lets a member speak in a room.
+    fn may_speak(&mut self, now: Instant, slot: Slot, room: RoomId) -> Result<(), Dropped> {
+        if self.members.has(slot, Trait::Muted) {
+            return Err(Dropped::Muted);
+        }
+        let wait = self.rooms.get(room).map_or(Duration::ZERO, |room| room.wait);
+        if !wait.is_zero() && !self.mutes.speaks(now, slot, wait) {
+            return Err(Dropped::TooSoon);
+        }
         Ok(())
     }
 
@@ -690,13 +748,18 @@ impl Core {
         Identity { author: self.config.run, outbox: 0, number: self.messages + 1 }
     }
 
-    fn wants_messages(&self) -> bool {
-        self.config.report_messages || self.links.len() > 1
+    fn wants_messages(&self, is_raw: bool) -> bool {
+        self.config.report_messages || self.links.len() > 1 || self.keeps_messages(is_raw)
+    }
+
+    /// Whether what is said in such a room is kept.
+    fn keeps_messages(&self, is_raw: bool) -> bool {
+        self.config.history.is_some_and(|history| history.keeps_raw || !is_raw)
     }
 
     /// A message for those outside.
-    fn message(&self, cx: &Context<'_>, speech: &Speech<'_>) -> Option<Message> {
-        let Speech { ref speaker, room, text, identity, position, wall } = *speech;
+    fn message(&self, cx: &Context<'_>, speech: &Speech<'_>, is_raw: bool) -> Option<Message> {
+        let Speech { ref speaker, room, text, identity, wall } = *speech;
         let label = match (speaker.name, speaker.member) {
             ("", Some(member)) => self.label(cx, member.slot()).to_string().into(),
             (name, _) => name.into(),
@@ -709,8 +772,196 @@ impl Core {
             wall,
             text: text.into(),
             identity,
-            position,
+            is_raw,
         })
+    }
+
+    // What was said before.
+
+    /// A member asks for what was said before in its room. It is found later.
+    ///
+    /// # Errors
+    /// Nothing is kept there, or the member has had as much as it may get for now.
+    pub(crate) fn look_up(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        verb: Option<Verb>,
+        (wanted, most): (Wanted, u16),
+    ) -> Result<(), Reason> {
+        let room = self.room_of(slot).ok_or(Reason::Password)?;
+        if !self.keeps_messages(room.is_raw()) {
+            return Err(Reason::NoHistory);
+        }
+        let room = room.name().clone();
+        self.askers.ask(now, slot)?;
+        let member = self.members.id(slot);
+        self.outputs.push_back(Output::Lookup(Lookup { member, room, wanted, most, verb }));
+        Ok(())
+    }
+
+    /// Shows a member that has taken a name what was said before it came, once.
+    pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
+        let most = self.config.history.map_or(0, |history| history.backlog);
+        if most > 0 && !self.members.has(slot, Trait::Greeted) {
+            self.members.set(slot, Trait::Greeted, true);
+            // It has asked for more than this lately, or its room keeps nothing: no loss.
+            let _ = self.look_up(now, slot, None, (Wanted::Before(None), most));
+        }
+    }
+
+    /// Passes on what was found, as much of it as its reader may get now. `None`: it could not be
+    /// looked for.
+    pub(crate) fn found(&mut self, lookup: Lookup, found: Option<Found>) {
+        let Lookup { member, verb, .. } = lookup;
+        let Some(slot) = self.members.find(member) else { return };
+        let is_found = found.is_some();
+        let cut = self.askers.answer(slot, found.unwrap_or_default());
+        if let (Some(verb), true) = (verb, cut.lines.is_empty()) {
+            let why = if is_found { Reason::NothingSaid } else { Reason::Overloaded };
+            self.refuse(member, Subject::Command(verb), why);
+        }
+        if let Some(position) = cut.earlier {
+            self.reply(member, Notice::Earlier { position });
+        }
+        for line in cut.lines {
+            let (notice, when) = (line.notice, line.when);
+            self.outputs.push_back(Output::Said { to: member, notice, when });
+        }
+    }
+
+    /// Everything said in a room up to this position is stored. Of rooms that are not open, only so
+    /// many are remembered; the others seem to hold nothing until somebody speaks there again.
+    pub(crate) fn set_newest(&mut self, name: &RoomName, position: u64) {
+        let folded = name.folded();
+        if let Some(room) = self.rooms.find(name).and_then(|id| self.rooms.get_mut(id)) {
+            room.newest = position;
+        }
+        if self.newest.len() < MAX_ROOMS || self.newest.contains_key(&folded) {
+            self.newest.insert(folded, position);
+        }
+    }
+
+    /// Says to everybody whether what is said now is kept.
+    pub(crate) fn announce_history(&mut self, is_kept: bool) {
+        let keeps = |room: &&Room| {
+            self.keeps_messages(room.is_raw()) && room.len() <= self.config.notices_up_to
+        };
+        let readers: Vec<Slot> =
+            self.rooms.iter().filter(keeps).flat_map(Room::roster).copied().collect();
+        for slot in readers {
+            let member = self.members.id(slot);
+            self.reply(member, Notice::Set(Setting::History(is_kept)));
+        }
+    }
+
+    // What outlives a restart.
+
+    fn keep(&mut self, change: impl FnOnce() -> Keep) {
+        if self.config.keeps {
+            self.outputs.push_back(Output::Keep(change()));
+        }
+    }
+
+    /// Keeps a member's name and place, if it has a name.
+    fn keep_name(&mut self, cx: &Context<'_>, slot: Slot) {
+        if !self.config.keeps {
+            return;
+        }
+        let (Some(named), Some(room)) = (self.names.get(slot), self.room_of(slot)) else { return };
+        let kept = KeptName {
+            grant: named.grant,
+            name: named.name.clone(),
+            room: room.name().clone(),
+            ip: self.source(cx, slot).ip.to_canonical(),
+            resumes: self.resumes(cx, slot),
+        };
+        self.outputs.push_back(Output::Keep(Keep::Name(kept)));
+    }
+
+    /// Takes back what was kept before a restart. A name waits for its word as if its holder had
+    /// just timed out.
+    pub(crate) fn restore(&mut self, now: Instant, kept: Keep) {
+        match kept {
+            Keep::Name(kept) => self.restore_name(now, kept),
+            Keep::Grants(last) => {
+                let reserved = self.grants.go_on_after(last);
+                self.keep(|| Keep::Grants(reserved));
+            }
+            Keep::Ban(net) => drop(self.bans.add(net)),
+            Keep::Mute(name) => drop(self.mutes.mute(name)),
+            Keep::Slow(room, time) => {
+                self.mutes.slow(room.clone(), time);
+                self.settle_room(&room);
+            }
+            Keep::NameGone(_) | Keep::BanGone(_) | Keep::MuteGone(_) | Keep::SlowGone(_) => {}
+        }
+    }
+
+    fn restore_name(&mut self, now: Instant, kept: KeptName) {
+        let KeptName { grant, name, room, ip, resumes } = kept;
+        let (keys, label) = (self.names.keys(&name), Label::from(&name));
+        if self.names.owners(keys).next().is_some() {
+            return;
+        }
+        let named = Named { name, keys, grant, since: now };
+        let counted = self.config.sources.counted_as(ip);
+        let gone = Gone { named, room, since: now, ip, counted, label, resumes, is_kept: true };
+        self.part(gone, Left::TimedOut);
+    }
+
+    /// Mutes a name, and the member that has it. False if too many are muted.
+    pub(crate) fn mute(&mut self, name: Name) -> bool {
+        if !self.mutes.mute(name.clone()) {
+            return false;
+        }
+        if let Some(slot) = self.names.find(name.as_str()) {
+            self.members.set(slot, Trait::Muted, true);
+        }
+        self.keep(|| Keep::Mute(name));
+        true
+    }
+
+    /// Lets a name speak again, and the member that has it. False if neither was muted.
+    pub(crate) fn unmute(&mut self, name: &Name) -> bool {
+        let slot = self.names.find(name.as_str());
+        let is_muted = slot.is_some_and(|slot| self.members.has(slot, Trait::Muted));
+        slot.into_iter().for_each(|slot| self.members.set(slot, Trait::Muted, false));
+        let unmuted = self.mutes.unmute(&name.folded());
+        if let Some(name) = unmuted.clone() {
+            self.keep(|| Keep::MuteGone(name));
+        }
+        is_muted || unmuted.is_some()
+    }
+
+    pub(crate) fn mutes(&self) -> &Mutes {
+        &self.mutes
+    }
+
+    /// How long a member must wait between two messages in its room.
+    pub(crate) fn wait_of(&self, member: MemberId) -> Reason {
+        let room = self.members.find(member).and_then(|slot| self.room_of(slot));
+        let wait = room.map_or(Duration::ZERO, |room| room.wait);
+        Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
+    }
+
+    /// Asks newcomers for another password from now on, or for none.
+    pub(crate) fn set_password(&mut self, password: Option<Box<str>>) {
+        self.config.password = password;
+    }
+
+    /// Makes members of a room wait so long between two messages; zero lifts it. False if too many
+    /// rooms are slow.
+    pub(crate) fn slow(&mut self, room: RoomName, time: Duration) -> bool {
+        if !self.mutes.slow(room.clone(), time) {
+            return false;
+        }
+        self.settle_room(&room);
+        self.keep(|| match time.is_zero() {
+            true => Keep::SlowGone(room),
+            false => Keep::Slow(room, time),
+        });
+        true
     }
 
     // What goes out.
@@ -768,12 +1019,20 @@ impl Core {
 
     /// Bans a network. False if there are too many bans.
     pub(crate) fn ban(&mut self, net: IpNet) -> bool {
-        self.bans.add(net)
+        let is_banned = self.bans.add(net);
+        if is_banned {
+            self.keep(|| Keep::Ban(net));
+        }
+        is_banned
     }
 
     /// Lifts a ban. False if there was none.
     pub(crate) fn unban(&mut self, net: IpNet) -> bool {
-        self.bans.remove(net)
+        let was_banned = self.bans.remove(net);
+        if was_banned {
+            self.keep(|| Keep::BanGone(net));
+        }
+        was_banned
     }
 
     /// News of a room. Programs that only send come and go without.

@@ -173,6 +173,23 @@ impl Delivery {
         }
     }
 
+    /// Says to one member what was said at a time.
+    pub(super) fn tell_said(
+        &mut self,
+        core: &mut Core,
+        members: &Members,
+        now: Instant,
+        to: (Slot, Language),
+        (notice, when): (&Notice, &str),
+    ) {
+        let format = members.format(to.0);
+        if members.has(to.0, Flag::Padded) || format == Format::Raw {
+            return self.tell(core, members, now, to, notice);
+        }
+        let line = lines::said(when, notice, to.1, format);
+        self.tell_line(core, members, now, to, &line);
+    }
+
     /// A line to one member, in the encoding that it reads. What comes back of it is an echo.
     fn tell_line(
         &mut self,

@@ -129,6 +129,8 @@ impl Plain {
             }
             Dropped::TextTooLong => Reason::Wrapped,
             Dropped::NoPassword => Reason::Password,
+            Dropped::Muted => Reason::Muted,
+            Dropped::TooSoon => core.wait_of(core.id(slot)),
             _ => Reason::Overloaded,
         };
         core.refuse(core.id(slot), Subject::Say, why);

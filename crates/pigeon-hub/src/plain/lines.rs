@@ -15,6 +15,12 @@ pub(super) fn line(notice: &Notice, language: Language, format: Format) -> Optio
     })
 }
 
+/// What was said at a time, as a line of this format.
+pub(super) fn said(when: &str, notice: &Notice, language: Language, format: Format) -> String {
+    let line = sentence::said(when, notice, language);
+    if format == Format::Chat { line + "\n" } else { line }
+}
+
 /// The news of a room as a line of chat, the one format with news.
 pub(super) fn news(news: &[News], language: Language) -> String {
     format!("* {}\n", sentence::news(news, language))

@@ -423,6 +423,12 @@ impl Plain {
                 }
                 self.tell(core, now, slot, notice);
             }
+            Output::Said { to, notice, when } => {
+                let Some(slot) = self.own(core, *to) else { return };
+                let to = (slot, core.language(slot));
+                self.delivery.tell_said(core, &self.members, now, to, (notice, when));
+            }
+            Output::Lookup(_) | Output::Keep(_) => {}
             Output::News { room, gathered } => {
                 self.delivery.tell_news(core, &self.members, now, *room, gathered);
             }
@@ -454,7 +460,7 @@ impl Plain {
             format: Some(format),
             you: Some((core.name(slot), room.map(Room::name))),
             version: Some(room.map_or(0, Room::version)),
-            last: Some(0),
+            last: Some(room.map_or(0, |room| room.newest)),
         };
         // The words are the core's, and so is the count of what could not be sent.
         self.answer.clear();

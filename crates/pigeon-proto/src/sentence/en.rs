@@ -13,7 +13,7 @@ pub(super) struct English;
 
 const HELP: &str = "/nick NAME · /who · /join ROOM · /leave (back to the lobby) · /rooms · \
                     /msg NAME TEXT (to one member) · /encoding LABEL · /language en|zh · \
-                    /quiet on|off (notices) · /resume WORD · /history · quit · //… says a text \
+                    /quiet on|off (notices) · /resume WORD · /history N · /search WORDS · quit · //… says a text \
                     that begins with / · anything else goes to the room";
 
 impl Sentences for English {
@@ -56,6 +56,17 @@ impl Sentences for English {
             Notice::MsgTo { name, text } => format!("you (to {name}): {}", text.as_str()),
             Notice::Said { link, name, text, .. } => {
                 format!("{name} ({}): {}", link_name(*link), text.as_str())
+            }
+            Notice::Set(Setting::History(true)) => "what is said is kept again".to_string(),
+            Notice::Set(Setting::History(false)) => {
+                "what is said now is not kept: the hub cannot write its history".to_string()
+            }
+            Notice::Missing { count: 1, .. } => "a message of this time was not kept".to_string(),
+            Notice::Missing { count, .. } => {
+                format!("{count} messages of this time were not kept")
+            }
+            Notice::Earlier { position } => {
+                format!("/history 20 {position} shows what was said before this")
             }
             Notice::Gone(Gone::Kicked) => "you were removed by the operator".to_string(),
             Notice::Gone(Gone::Banned) => "you were banned by the operator".to_string(),
@@ -207,6 +218,13 @@ impl English {
                 "the operator removed you; you may come back after ten minutes".to_string()
             }
             Reason::NoHistory => "this hub keeps no history".to_string(),
+            Reason::Wait { seconds } => {
+                format!("you have had much history just now; ask again in {seconds} s")
+            }
+            Reason::Muted => "the operator has muted you".to_string(),
+            Reason::Slow { seconds } => {
+                format!("this room takes one message of each member in {seconds} s")
+            }
             Reason::NothingSaid if what == Subject::Command(Verb::Search) => {
                 "no message in this room contains that".to_string()
             }

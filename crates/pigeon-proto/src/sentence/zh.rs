@@ -13,7 +13,7 @@ pub(super) struct Chinese;
 
 const HELP: &str = "/nick 名字 · /who 查看成员 · /join 房间 · /leave 回到大厅 · /rooms 查看房间 · \
                     /msg 名字 内容（私聊）· /encoding 编码 · /language zh|en · \
-                    /quiet on|off（关闭或打开进出提示）· /resume 口令 · /history · quit 退出 · \
+                    /quiet on|off（关闭或打开进出提示）· /resume 口令 · /history 条数 · /search 要找的字 · quit 退出 · \
                     以 // 开头可发送以 / 开头的文字 · 其他内容都发到当前房间";
 
 impl Sentences for Chinese {
@@ -58,6 +58,12 @@ impl Sentences for Chinese {
             Notice::Said { link, name, text, .. } => {
                 format!("{name} ({}): {}", link_name(*link), text.as_str())
             }
+            Notice::Set(Setting::History(true)) => "聊天记录恢复保存".to_string(),
+            Notice::Set(Setting::History(false)) => {
+                "现在说的话不会保存：hub 写不进聊天记录".to_string()
+            }
+            Notice::Missing { count, .. } => format!("这段时间有 {count} 条消息没有保存"),
+            Notice::Earlier { position } => format!("用 /history 20 {position} 查看更早的消息"),
             Notice::Gone(Gone::Kicked) => "你被管理员移出".to_string(),
             Notice::Gone(Gone::Banned) => "你被管理员封禁".to_string(),
             Notice::Gone(Gone::Moved) => "你的名字已被另一个地址取回".to_string(),
@@ -188,6 +194,9 @@ impl Chinese {
             Reason::Banned => "你所在的网络已被管理员封禁".to_string(),
             Reason::Kicked => "你被管理员移出，十分钟后才能再加入".to_string(),
             Reason::NoHistory => "这个 hub 不保存历史消息".to_string(),
+            Reason::Wait { seconds } => format!("刚才取了很多历史消息，请过 {seconds} 秒再试"),
+            Reason::Muted => "你已被管理员禁言".to_string(),
+            Reason::Slow { seconds } => format!("这个房间里每人每 {seconds} 秒只能发一条"),
             Reason::NothingSaid if what == Subject::Command(Verb::Search) => {
                 "这个房间里没有含这些字的消息".to_string()
             }

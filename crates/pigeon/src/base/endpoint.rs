@@ -184,6 +184,11 @@ impl ListenAddress {
         }
     }
 
+    /// On this machine alone where no host was named.
+    pub(crate) fn or_this_machine(self) -> ListenAddress {
+        self.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()))
+    }
+
     /// Whether the system would not give both, each with a host, to sockets.
     pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
         let hosts = match (self.host, other.host) {

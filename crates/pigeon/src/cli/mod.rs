@@ -8,6 +8,7 @@ mod contacts;
 mod discover;
 mod environment;
 mod generate;
+mod history;
 mod hub;
 mod join;
 mod listen;
@@ -51,6 +52,7 @@ struct Cli {
 enum Command {
     Hub(Box<hub::Args>),
     Join(join::Args),
+    History(history::Args),
     Send(send::Args),
     Ask(ask::Args),
     Serve(serve::Args),
@@ -69,6 +71,7 @@ enum Command {
 
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
+    crate::base::signals::survive_file_size_limit();
     generate::complete(Cli::command);
     match parse().and_then(run) {
         Ok(status) => status as i32,
@@ -138,6 +141,7 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
             hub::run(*args, cli.color, &unknown, reread_hub)
         }
         Command::Join(args) => join::run(args, cli.color),
+        Command::History(args) => history::run(args),
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),

@@ -49,6 +49,8 @@ pub(super) struct Full {
     /// Why the hub does not let us in, until it does.
     not_admitted: Option<Note>,
     kept: Kept,
+    /// Until when the hub sends no more of what it keeps, and its words for that.
+    wait: Option<(Instant, String)>,
     /// The name that the screen has.
     me: Option<Name>,
     last_note: String,
@@ -94,6 +96,7 @@ impl Full {
             copies: Copies::default(),
             not_admitted: None,
             kept: Kept::default(),
+            wait: None,
             me: None,
             last_note: String::new(),
             clock: WallClock::default(),
@@ -114,7 +117,7 @@ impl Full {
             Event::Background(Notice::Refused(refusal)) => self.reach_the_oldest(refusal),
             Event::Joined(answer) | Event::Answered(answer) => {
                 self.not_admitted = None;
-                if self.kept.answered(answer) {
+                if self.kept.answered(now, answer) {
                     self.screen.tell(Update::Keeps(self.kept.keeps()));
                 }
             }
@@ -179,16 +182,37 @@ impl Full {
                     text: text.as_str().into(),
                     position: Some(*position),
                 };
-                self.screen.tell(match self.kept.said(now, name.as_str(), text.as_str()) {
-                    true => Update::Hit(line),
-                    false => Update::Kept(self.here(), line),
-                });
+                self.wait = None;
+                self.screen.tell(
+                    match self.kept.said(now, *position, name.as_str(), text.as_str()) {
+                        true => Update::Hit(line),
+                        false => Update::Kept(self.here(), line),
+                    },
+                );
             }
             Notice::Refused(refusal)
                 if refusal.what == Subject::Command(Verb::Search) && self.kept.refused() =>
             {
                 let sentence = sentence::of(notice, self.language);
                 self.screen.tell(Update::NoHits(sentence.into()));
+            }
+            Notice::Missing { position, time, .. } => {
+                let sentence = sentence::of(notice, self.language);
+                let time = WallClock::at(i64::try_from(*time).unwrap_or(i64::MAX));
+                let kind = Kind::Notice;
+                let (sender, text) = ("".into(), sentence.into());
+                let line = Line { time, kind, sender, text, position: Some(*position) };
+                self.screen.tell(Update::Kept(self.here(), line));
+            }
+            // Reading back asks for it.
+            Notice::Earlier { .. } => {}
+            Notice::Refused(Refusal {
+                what: Subject::Command(Verb::History),
+                why: Reason::Wait { seconds },
+            }) => {
+                // Who reads back does not see the newest lines.
+                let until = now + Duration::from_secs(*seconds);
+                self.wait = Some((until, sentence::of(notice, self.language)));
             }
             Notice::Refused(refusal) if is_at_the_oldest(refusal) => self.reach_the_oldest(refusal),
             Notice::News(_) => {
@@ -296,9 +320,11 @@ impl Full {
             self.note(&Note::NoCopy { said, may_be_raw });
         }
         self.screen.tell(Update::Missed(stats.kernel_drops + session.events_lost()));
-        let (text, alarm) = match &self.not_admitted {
-            Some(note) => (note.words(self.hub, self.language), true),
-            None => status(session, now, self.language),
+        self.wait.take_if(|(until, _)| *until <= now);
+        let (text, alarm) = match (&self.not_admitted, &self.wait) {
+            (Some(note), _) => (note.words(self.hub, self.language), true),
+            (None, Some((_, sentence))) => (sentence.clone(), false),
+            (None, None) => status(session, now, self.language),
         };
         self.screen.tell(Update::Status { text, alarm });
     }

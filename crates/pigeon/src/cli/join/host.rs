@@ -69,7 +69,7 @@ impl JoinHost {
         let Some(memory) = &mut self.memory else { return };
         if self.reads.as_ref() != Some(room) {
             self.reads = Some(room.clone());
-            if let Some(seen) = memory.seen(room).filter(|seen| *seen < last) {
+            if let Some(seen) = memory.seen(room) {
                 self.view.seen(room, seen);
             }
         }

@@ -24,6 +24,11 @@ pub(super) struct Kept {
     keeps: bool,
     /// When to ask for the end of the room.
     ask_at: Option<Instant>,
+    /// When to compare what came with what there is: what was said just before we came was perhaps
+    /// not stored yet.
+    compare_at: Option<Instant>,
+    /// The newest position that came of the room.
+    newest: u64,
     search: Option<Search>,
 }
 
@@ -40,7 +45,10 @@ impl Kept {
     }
 
     /// The answer to a heartbeat. Returns whether it says something new.
-    pub(super) fn answered(&mut self, answer: &Answer) -> bool {
+    pub(super) fn answered(&mut self, now: Instant, answer: &Answer) -> bool {
+        if self.compare_at.take_if(|at| *at <= now).is_some() && answer.last > Some(self.newest) {
+            self.ask_at = Some(now);
+        }
         let keeps = self.keeps || answer.last.is_some_and(|last| last > 0);
         std::mem::replace(&mut self.keeps, keeps) != keeps
     }
@@ -52,7 +60,8 @@ impl Kept {
 
     /// A room was entered.
     pub(super) fn entered(&mut self, now: Instant) {
-        self.ask_at = Some(now + UNASKED_WITHIN);
+        let at = Some(now + UNASKED_WITHIN);
+        (self.ask_at, self.compare_at, self.newest) = (at, at, 0);
     }
 
     /// Asks for the end of the room if the hub has not sent it. `ask` returns false where the hub
@@ -81,7 +90,7 @@ impl Kept {
     }
 
     /// A line that the hub keeps. Returns whether it belongs to the search.
-    pub(super) fn said(&mut self, now: Instant, name: &str, text: &str) -> bool {
+    pub(super) fn said(&mut self, now: Instant, position: u64, name: &str, text: &str) -> bool {
         let search = self.search.as_mut().filter(|search| now < search.until);
         let (name, text) = (fold(name), fold(text));
         let holds = |word: &String| text.contains(&**word) || name.contains(&**word);
@@ -92,6 +101,7 @@ impl Kept {
             }
             None => {
                 self.ask_at = None;
+                self.newest = self.newest.max(position);
                 false
             }
         }
@@ -106,12 +116,15 @@ mod tests {
         Instant::ORIGIN + Duration::from_secs(seconds)
     }
 
+    fn answer(last: u64) -> Answer {
+        Answer::parse(format!("^hb^ pigeon/1 3 0 chat - lobby 7 {last}").as_bytes()).unwrap()
+    }
+
     fn keeping() -> Kept {
         let mut kept = Kept::default();
-        let answer = |line: &str| Answer::parse(line.as_bytes()).unwrap();
-        assert!(!kept.answered(&answer("^hb^ pigeon/1 3 0 chat - lobby 7 0")));
-        assert!(kept.answered(&answer("^hb^ pigeon/1 3 0 chat - lobby 7 12")));
-        assert!(!kept.answered(&answer("^hb^ pigeon/1 3 0 chat - empty 1 0")));
+        for (last, is_news) in [(0, false), (12, true), (0, false)] {
+            assert_eq!(kept.answered(at(0), &answer(last)), is_news);
+        }
         kept
     }
 
@@ -130,8 +143,19 @@ mod tests {
         }
         assert_eq!(asked, [b"/history 20"]);
         kept.entered(at(3));
-        kept.said(at(3), "dog", "hi");
+        kept.said(at(3), 12, "dog", "hi");
         kept.questions(at(9), |_| panic!("it came"));
+        kept.answered(at(10), &answer(12));
+        kept.questions(at(10), |_| panic!("all of it came"));
+        // What was said last was not stored yet when the rest came.
+        kept.entered(at(20));
+        kept.said(at(20), 12, "dog", "hi");
+        kept.answered(at(20), &answer(13));
+        kept.questions(at(21), |_| panic!("too early"));
+        kept.answered(at(21), &answer(13));
+        kept.questions(at(21), |_| true);
+        kept.answered(at(30), &answer(14));
+        kept.questions(at(30), |_| panic!("that came live"));
         let mut nothing = Kept::default();
         nothing.entered(at(0));
         nothing.questions(at(9), |_| panic!("nothing is kept"));
@@ -143,11 +167,11 @@ mod tests {
         assert_eq!(kept.typed(at(0), "/searching x"), None);
         assert_eq!(kept.typed(at(0), "/search "), None);
         assert_eq!(kept.typed(at(0), "／search  Tea 狗哥 "), Some("Tea 狗哥"));
-        assert!(kept.said(at(7), "狗哥", "green TEA"));
-        assert!(!kept.said(at(7), "猴哥", "green tea"));
-        assert!(kept.said(at(14), "狗哥", "tea"));
-        assert!(!kept.said(at(30), "狗哥", "tea"));
+        assert!(kept.said(at(7), 7, "狗哥", "green TEA"));
+        assert!(!kept.said(at(7), 7, "猴哥", "green tea"));
+        assert!(kept.said(at(14), 7, "狗哥", "tea"));
+        assert!(!kept.said(at(30), 7, "狗哥", "tea"));
         assert!(kept.refused() && !kept.refused());
-        assert!(!kept.said(at(30), "狗哥", "tea"));
+        assert!(!kept.said(at(30), 7, "狗哥", "tea"));
     }
 }

@@ -107,13 +107,11 @@ impl Entry {
     /// Whether this line is one that the hub keeps: it has the same position, or came live, at about
     /// that time and with the same words.
     fn is_same(&self, kept: &Entry) -> bool {
-        let is_speech = |kind| matches!(kind, Kind::Said | Kind::Mine);
-        is_speech(self.kind)
-            && is_speech(kept.kind)
-            && match self.position {
-                Some(_) => self.position == kept.position,
-                None => (self.time.0 - kept.time.0).abs() <= SKEW && self.shown == kept.shown,
-            }
+        if self.position.is_some() || kept.is_mark() {
+            return self.position == kept.position && self.is_mark() == kept.is_mark();
+        }
+        let is_speech = matches!(self.kind, Kind::Said | Kind::Mine);
+        is_speech && (self.time.0 - kept.time.0).abs() <= SKEW && self.shown == kept.shown
     }
 
     /// Whether it was never said, at no time.
@@ -197,12 +195,20 @@ impl Log {
             known.position = Some(position);
             return;
         }
-        let is_later = |other: &Entry| match other.position {
+        let is_behind = |other: &Entry| match other.position {
             Some(known) if other.kind == Kind::Mark => known >= position,
-            Some(known) => known > position,
-            None => other.time > entry.time,
+            known => known.is_some_and(|known| known > position),
         };
-        let at = self.entries.iter().rposition(|other| !is_later(other)).map_or(0, |at| at + 1);
+        // Before the next position, and before what came live since.
+        let len = self.entries.len();
+        let mut at = self.entries.iter().position(is_behind).unwrap_or(len);
+        while at
+            .checked_sub(1)
+            .and_then(|before| self.entries.get(before))
+            .is_some_and(|before| before.position.is_none() && before.time >= entry.time)
+        {
+            at -= 1;
+        }
         if at == 0 && self.entries.len() >= MAX_LINES {
             return;
         }

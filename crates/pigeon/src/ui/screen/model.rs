@@ -26,8 +26,9 @@ pub(crate) type Commands = fn(Language) -> &'static [(&'static str, &'static str
 /// The most names that are ignored.
 const MAX_IGNORED: usize = 1_000;
 
-/// How many seconds the hub may take to send older lines before they are asked for again.
-const OLDER_WITHIN: i64 = 3;
+/// How many seconds pass before the same older lines are asked for again. The loop repeats what gets no
+/// answer; the hub may also have said that it has no time for them just now.
+const OLDER_WITHIN: i64 = 1;
 
 /// One conversation.
 #[derive(Debug)]
@@ -329,7 +330,9 @@ impl Model {
                 let place = &mut self.places[at];
                 place.whole = true;
                 let end = note(self.time, self.words.nothing_older());
-                place.log.insert(&Line { kind: Kind::End, position: Some(0), ..end }, None);
+                // Before all, whatever the clocks say.
+                let time = WallTime(i64::MIN);
+                place.log.insert(&Line { kind: Kind::End, position: Some(0), time, ..end }, None);
             }
             Update::Seen(id, position) => {
                 let at = self.place_or_new(id);

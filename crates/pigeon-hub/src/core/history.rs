@@ -1,0 +1,229 @@
+//! What members ask to hear again, and how much of it each may get.
+//!
+//! The core does not hold what was said. It hands a [`Lookup`] to the driver, whose readers answer
+//! later, so that the data loop never waits for a disk.
+
+use std::time::Duration;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use pigeon_datagram::Instant;
+use pigeon_proto::{Notice, Reason, RoomName, Verb};
+
+use super::id::{MemberId, Slot};
+
+/// How much one member gets in how long.
+const MOST_BYTES: usize = 8 * 1_024;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// The most messages of one answer.
+pub(crate) const MOST_LINES: u16 = 100;
+
+/// How many messages an answer has that was asked for without a number.
+pub(crate) const USUAL_LINES: u16 = 20;
+
+/// What a member wants to hear again. The driver finds it and calls [`Hub::found`](crate::Hub::found).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Who asks.
+    pub member: MemberId,
+    /// What was said in this room.
+    pub room: RoomName,
+    /// Which part of it.
+    pub wanted: Wanted,
+    /// The most messages.
+    pub most: u16,
+    /// The command that asked. `None`: the hub shows it to a newcomer unasked.
+    pub verb: Option<Verb>,
+}
+
+/// Which messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// The last ones before a position, or of all.
+    Before(Option<u64>),
+    /// The newest ones with all of these words.
+    Matching(Box<str>),
+}
+
+/// What was found, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Each as its own line.
+    pub lines: Vec<FoundLine>,
+    /// Whether there is more before the first.
+    pub has_earlier: bool,
+}
+
+/// One line of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundLine {
+    /// [`Notice::Said`] or [`Notice::Missing`].
+    pub notice: Notice,
+    /// The time of day, in words for sentences: the core knows no time zone.
+    pub when: Box<str>,
+}
+
+impl FoundLine {
+    fn position(&self) -> u64 {
+        match self.notice {
+            Notice::Said { position, .. } | Notice::Missing { position, .. } => position,
+            _ => 0,
+        }
+    }
+}
+
+/// A part of an answer that its reader may get now.
+pub(crate) struct Cut {
+    pub(crate) lines: Vec<FoundLine>,
+    /// What to ask for next. `None`: this was all.
+    pub(crate) earlier: Option<u64>,
+    bytes: usize,
+}
+
+impl Cut {
+    /// The newest lines that fit so many bytes; one at least, or a long message could never be read.
+    pub(crate) fn of(found: Found, most: usize) -> Cut {
+        let Found { mut lines, has_earlier } = found;
+        let mut bytes = 0;
+        let fits = |line: &&FoundLine| {
+            let length = line.notice.to_bytes().len();
+            let fits = bytes == 0 || bytes + length <= most;
+            bytes += if fits { length } else { 0 };
+            fits
+        };
+        let kept = lines.iter().rev().take_while(fits).count();
+        let left_out = lines.len() - kept;
+        lines.drain(..left_out);
+        let is_cut = has_earlier || left_out > 0;
+        let earlier = lines.first().map(FoundLine::position).filter(|_| is_cut);
+        Cut { lines, earlier, bytes }
+    }
+}
+
+/// Members that asked lately.
+pub(crate) struct Askers {
+    by_slot: HashMap<Slot, Asker, RandomState>,
+}
+
+#[derive(Clone, Copy)]
+struct Asker {
+    /// When it got the first of `bytes`.
+    since: Instant,
+    bytes: usize,
+    /// Whether an answer is on its way.
+    is_waiting: bool,
+}
+
+impl Asker {
+    fn is_over(&self, now: Instant) -> bool {
+        !self.is_waiting && now - self.since >= WINDOW
+    }
+}
+
+/// Askers are looked through for those that may be forgotten when there are this many more.
+const TIDY_AT: usize = 1_024;
+
+impl Askers {
+    pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
+        let [a, b, c, d] = hash_keys;
+        Askers { by_slot: HashMap::with_hasher(RandomState::with_seeds(d, b, c, a)) }
+    }
+
+    /// Takes a question, one at a time from each member.
+    ///
+    /// # Errors
+    /// It has had all it may get for now.
+    pub(crate) fn ask(&mut self, now: Instant, slot: Slot) -> Result<(), Reason> {
+        if self.by_slot.len() % TIDY_AT == TIDY_AT - 1 {
+            self.by_slot.retain(|_, asker| !asker.is_over(now));
+        }
+        let fresh = Asker { since: now, bytes: 0, is_waiting: false };
+        let asker = self.by_slot.entry(slot).or_insert(fresh);
+        if asker.is_over(now) {
+            *asker = fresh;
+        }
+        if asker.is_waiting || asker.bytes >= MOST_BYTES {
+            let left = asker.since + WINDOW - now;
+            return Err(Reason::Wait { seconds: left.as_secs() + 1 });
+        }
+        asker.is_waiting = true;
+        Ok(())
+    }
+
+    /// Cuts the answer to what its member may get, and charges it.
+    pub(crate) fn answer(&mut self, slot: Slot, found: Found) -> Cut {
+        let Some(asker) = self.by_slot.get_mut(&slot) else { return Cut::of(found, MOST_BYTES) };
+        asker.is_waiting = false;
+        let cut = Cut::of(found, MOST_BYTES.saturating_sub(asker.bytes));
+        asker.bytes += cut.bytes;
+        cut
+    }
+
+    /// A member has gone.
+    pub(crate) fn forget(&mut self, slot: Slot) {
+        self.by_slot.remove(&slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pigeon_proto::{Label, LinkKind, Text};
+
+    use super::*;
+
+    fn line(position: u64, length: usize) -> FoundLine {
+        let (name, text) = (Label::parse("dog").unwrap(), Text::of(&vec![b'x'; length]).unwrap());
+        let notice = Notice::Said { position, time: 1, link: LinkKind::Plain, name, text };
+        FoundLine { notice, when: "2026-11-20 21:04".into() }
+    }
+
+    fn found(lines: impl IntoIterator<Item = FoundLine>) -> Found {
+        Found { lines: lines.into_iter().collect(), has_earlier: false }
+    }
+
+    #[test]
+    fn the_newest_lines_are_sent_and_the_reader_learns_where_the_rest_begins() {
+        let cut = Cut::of(found((1..=100).map(|n| line(n, 200))), MOST_BYTES);
+        let positions: Vec<u64> = cut.lines.iter().map(FoundLine::position).collect();
+        let first = positions[0];
+        assert_eq!(positions, (first..=100).collect::<Vec<u64>>());
+        assert_eq!(cut.earlier, Some(first));
+        assert!(cut.bytes <= MOST_BYTES && cut.bytes > MOST_BYTES - 300);
+        let all = Cut::of(found((1..=3).map(|n| line(n, 10))), MOST_BYTES);
+        assert_eq!((all.lines.len(), all.earlier), (3, None));
+        let long = Cut::of(found([line(7, 20_000)]), 10);
+        assert_eq!((long.lines.len(), long.earlier), (1, None));
+    }
+
+    #[test]
+    fn a_member_gets_so_many_bytes_in_ten_seconds_and_asks_once_at_a_time() {
+        let at = |seconds| Instant::ORIGIN + Duration::from_secs(seconds);
+        let (mut askers, slot) = (Askers::new([0; 4]), Slot::new(1));
+        assert_eq!(askers.ask(at(5), slot), Ok(()));
+        assert_eq!(askers.ask(at(6), slot), Err(Reason::Wait { seconds: 10 }));
+        assert_eq!(askers.answer(slot, found([line(1, 5_000)])).lines.len(), 1);
+        assert_eq!(askers.ask(at(8), slot), Ok(()));
+        let cut = askers.answer(slot, found((1..=100).map(|n| line(n, 200))));
+        let lengths = cut.lines.iter().map(|line| line.notice.to_bytes().len());
+        let total = line(1, 5_000).notice.to_bytes().len() + lengths.sum::<usize>();
+        assert!(total <= MOST_BYTES && total > MOST_BYTES - 300);
+        // What is left is less than this, and one line is sent all the same.
+        askers.ask(at(9), slot).unwrap();
+        askers.answer(slot, found([line(1, 500)]));
+        assert_eq!(askers.ask(at(12), slot), Err(Reason::Wait { seconds: 4 }));
+        assert_eq!(askers.ask(at(12), Slot::new(2)), Ok(()));
+        assert_eq!(askers.ask(at(15), slot), Ok(()));
+    }
+
+    #[test]
+    fn those_that_asked_long_ago_are_forgotten() {
+        let mut askers = Askers::new([0; 4]);
+        for n in 0..100_000 {
+            let now = Instant::ORIGIN + Duration::from_millis(20) * n;
+            askers.ask(now, Slot::new(n)).unwrap();
+            askers.answer(Slot::new(n), Found::default());
+        }
+        assert!(askers.by_slot.len() < 2 * TIDY_AT, "{}", askers.by_slot.len());
+    }
+}
