@@ -47,6 +47,7 @@ mod bench;
 mod capture;
 mod chat;
 mod chat_screen;
+mod classroom;
 mod completions;
 mod contacts;
 mod discover;

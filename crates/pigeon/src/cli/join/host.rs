@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use pigeon_client::{Event, Said, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io};
-use pigeon_proto::{Name, Notice, Reason, Refusal, Subject, Verb};
+use pigeon_proto::{Answer, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
 use rand_pcg::Pcg64;
 
 use super::memory::Memory;
@@ -29,6 +29,8 @@ pub(super) struct JoinHost {
     met: bool,
     /// Whether a name is asked for that no script typed.
     asks_name: bool,
+    /// The room that is read.
+    reads: Option<RoomName>,
     status: Status,
 }
 
@@ -42,8 +44,8 @@ impl JoinHost {
         plain: bool,
     ) -> Self {
         let asks_name = nick.is_some();
-        let (memory, status) = (None, Status::Done);
-        JoinHost { view, typed, stop, nick, plain, memory, met: false, asks_name, status }
+        let (memory, reads, status) = (None, None, Status::Done);
+        JoinHost { view, typed, stop, nick, plain, memory, met: false, asks_name, reads, status }
     }
 
     /// With what is kept for the next session.
@@ -60,8 +62,27 @@ impl JoinHost {
         }
     }
 
+    /// Keeps how far the room is read. Of a room that was read before, the view marks what is new.
+    fn see(&mut self, now: Instant, answer: &Answer) {
+        let room = answer.you.as_ref().and_then(|you| you.room.as_ref());
+        let (Some(room), Some(last @ 1..)) = (room, answer.last) else { return };
+        let Some(memory) = &mut self.memory else { return };
+        if self.reads.as_ref() != Some(room) {
+            self.reads = Some(room.clone());
+            if let Some(seen) = memory.seen(room) {
+                self.view.seen(room, seen);
+            }
+        }
+        if let Err(error) = memory.see(now, room, last) {
+            self.note(Note::NotKept { error: error.to_string() });
+        }
+    }
+
     /// What it shows, and how it ended.
-    pub(super) fn finish(self) -> (View, Status) {
+    pub(super) fn finish(mut self) -> (View, Status) {
+        if let Some(Err(error)) = self.memory.as_mut().map(Memory::finish) {
+            self.note(Note::NotKept { error: error.to_string() });
+        }
         (self.view, self.status)
     }
 
@@ -110,7 +131,7 @@ impl JoinHost {
         }
     }
 
-    fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
+    fn notice(&mut self, session: &Session<Pcg64>, now: Instant, notice: &Notice) {
         self.met = true;
         match notice {
             Notice::Gone(gone) => self.note(Note::Gone(*gone)),
@@ -122,14 +143,14 @@ impl JoinHost {
                 }
             }
             Notice::Refused(refusal) => {
-                self.view.notice(session, notice);
+                self.view.notice(session, now, notice);
                 // A script that asks for a name speaks under another where that is taken.
                 let is_typed = !(self.asks_name && is_about_name(refusal));
                 if is_typed {
                     self.fail_script();
                 }
             }
-            notice => self.view.notice(session, notice),
+            notice => self.view.notice(session, now, notice),
         }
     }
 }
@@ -177,12 +198,17 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.view.received(session, &payload);
             }
             Event::Notice(notice) => {
-                self.notice(session, &notice);
+                self.notice(session, now, &notice);
                 self.remember(session);
             }
-            Event::Answered(_) | Event::Background(_) => self.remember(session),
+            Event::Answered(answer) => {
+                self.remember(session);
+                self.see(now, &answer);
+            }
+            Event::Background(_) => self.remember(session),
             Event::Joined(answer) => {
                 self.met = true;
+                self.see(now, &answer);
                 let (members, format) = (answer.members, answer.format);
                 self.note(Note::Joined { members, format, secure_port: answer.secure_port });
                 self.explain_name(session);

@@ -4,16 +4,19 @@
 //! - [`find`]: which hub is meant.
 //! - [`host`]: what stands around the session: typed lines in, events out.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
-//! - [`copies`]: whether what was said has come back.
+//! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
+//!   [`commands`]: what the screen explains.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
 //! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
+mod commands;
 mod connection;
 mod copies;
 mod find;
 mod full;
 mod host;
+mod kept;
 mod lines;
 mod memory;
 mod note;
@@ -34,6 +37,7 @@ use crate::base::bind::one_host;
 use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
+use crate::base::switch::Switch;
 use crate::base::terminal;
 use crate::output::Color;
 use connection::Connection;
@@ -91,7 +95,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let stop = on_stop(move || waker.wake())?;
     let (view, typed) = match full {
         true => {
-            let (full, typed) = Full::open(connection, color)?;
+            let (full, typed) = Full::open(connection, color, args.bell == Switch::On)?;
             (View::Full(Box::new(full)), typed)
         }
         false => {
