@@ -321,28 +321,30 @@ impl Args {
 
     /// Opens what outlives a restart. `None`: nothing does, since a port that the system chooses
     /// names no folder, or since there is none to be had and nobody asked for one.
-    fn archive(&self, waker: &Arc<OnceLock<Waker>>) -> anyhow::Result<Option<(Archive, [u8; 16])>> {
+    ///
+    /// Otherwise the error says why there is no folder.
+    fn archive(
+        &self,
+        waker: &Arc<OnceLock<Waker>>,
+    ) -> anyhow::Result<Result<(Archive, [u8; 16]), String>> {
         let first = self.doors().first().map(|door| door.listen);
         let is_asked = self.data.is_some() || self.history == Some(Switch::On);
         let is_fixed = first.is_some_and(|first| first.port != 0);
         if !is_asked && !is_fixed {
-            return Ok(None);
+            return Ok(Err("the system chose the port".to_string()));
         }
         let first = first.map_or_else(String::new, |first| first.to_string());
         let folder = match data::folder(self.data.as_deref(), &first) {
             Ok(folder) => folder,
             Err(error) if is_asked => return Err(error),
-            Err(error) => {
-                warn!("nothing is kept: {error:#}");
-                return Ok(None);
-            }
+            Err(error) => return Ok(Err(error.root_cause().to_string())),
         };
         let options = Options {
             keep: self.keep.0,
             keep_size: Some(self.keep_size as u64),
             ..Options::default()
         };
-        Archive::open(&folder, options, waker).map(Some)
+        Archive::open(&folder, options, waker).map(Ok)
     }
 
     fn language(&self) -> Language {
@@ -386,7 +388,10 @@ pub(crate) fn run(
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
-    let (archive, secret) = archive.unzip();
+    let (archive, secret, why_not) = match archive {
+        Ok((archive, secret)) => (Some(archive), Some(secret), String::new()),
+        Err(why_not) => (None, None, why_not),
+    };
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
@@ -415,7 +420,12 @@ pub(crate) fn run(
         LogFormat::Text => args.language(),
         LogFormat::Json => Language::English,
     };
-    invite(&hub, &sockets, &interfaces, language, archive.as_ref());
+    let kept = match (hub.config().history, &archive) {
+        (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
+        (None, Some(archive)) => Kept::Names(archive.folder().to_owned()),
+        (_, None) => Kept::Nothing { why: why_not },
+    };
+    invite(&hub, &sockets, &interfaces, language, kept);
 
     hub.set_wall(wall(clock.now()));
     let shows_messages = hub.config().report_messages;
@@ -575,21 +585,10 @@ fn announce(hub: &Hub, sockets: &[Socket]) {
 }
 
 /// Says how others join.
-fn invite(
-    hub: &Hub,
-    sockets: &[Socket],
-    interfaces: &Interfaces,
-    language: Language,
-    archive: Option<&Archive>,
-) {
+fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Language, kept: Kept) {
     let config = hub.config();
     let doors = config.doors.iter().cloned();
     let doors: Vec<_> = doors.zip(sockets.iter().map(Socket::local_addr)).collect();
-    let kept = match (config.history, archive) {
-        (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
-        (None, Some(archive)) => Kept::Names(archive.folder().to_owned()),
-        (_, None) => Kept::Nothing,
-    };
     let lines = invitation::lines(language, &doors, interfaces, config.password.is_some(), kept);
     lines.into_iter().for_each(|line| info!("{line}"));
 }
