@@ -136,6 +136,11 @@ impl Hub {
         plain.iter().chain(others).map(|slot| self.view(slot))
     }
 
+    /// The names of those members that have one, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.core.names()
+    }
+
     /// A member, if it is still one.
     pub fn member(&self, id: MemberId) -> Option<MemberView> {
         self.core.find_id(id).map(|slot| self.view(slot))

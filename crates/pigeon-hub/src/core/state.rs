@@ -167,6 +167,10 @@ impl Core {
         named.flatten().map(|named| &named.name)
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.of_members()
+    }
+
     pub(crate) fn language(&self, slot: Slot) -> Language {
         match self.members.has(slot, Trait::Chinese) {
             true => Language::Chinese,

@@ -96,6 +96,41 @@ fn read_everything(reader: &Reader) {
     let _ = reader.rooms();
 }
 
+/// The text that defines the tables lies in the first page, where SQLite's examination does not read it.
+#[test]
+fn a_damaged_definition_of_a_table_is_refused_as_damage() {
+    let mut whole = Fixture::new();
+    whole.append((1..=20).map(|n| plain(n, "text")));
+    whole.wait_indexed();
+    whole.log = None;
+    let (_, bytes) = files(whole.path()).remove(0);
+    let mut refused = 0;
+    for at in (100..4_096).step_by(23) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut harmed = bytes.clone();
+        harmed[at] ^= 0x15;
+        std::fs::write(folder.path().join("log.sqlite"), &harmed).unwrap();
+        match Log::open(folder.path(), Options::default(), |_| ()) {
+            // A byte that nothing uses.
+            Ok(log) => {
+                let reader = log.reader().unwrap();
+                reader.rooms().unwrap();
+                assert_eq!(reader.after(Position::START, None, 100).unwrap().len(), 20, "{at}");
+            }
+            Err(error) => {
+                refused += 1;
+                let words = error.to_string();
+                assert!(
+                    words.contains("is damaged") || words.contains("is not a pigeon log"),
+                    "{words}"
+                );
+                assert!(!words.contains('\n'), "{words}");
+            }
+        }
+    }
+    assert!(refused > 25, "{refused}");
+}
+
 #[test]
 fn checking_changes_nothing() {
     let mut fixture = Fixture::new();

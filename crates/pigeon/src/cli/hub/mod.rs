@@ -50,6 +50,7 @@ use crate::base::switch::Switch;
 use crate::output::Color;
 use crate::ui;
 use crate::ui::lines::{self, Printer};
+use crate::ui::suggestions::Suggestions;
 
 /// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
 /// the most, a stop takes less than a second.
@@ -62,6 +63,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often the wall clock is read: it may be set while the hub runs.
 const WALL_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the names are brought up to date that Tab completes at the console.
+const NAMES_EVERY: Duration = Duration::from_secs(1);
 
 /// Where those who look for hubs ask: every hub's port, and these groups.
 const DISCOVERY_GROUPS: [IpAddr; 2] = [
@@ -360,7 +364,8 @@ pub(crate) fn run(
     let doors = args.doors();
     door::check(doors, args.format.into())?;
     let (password, warnings) = args.password()?;
-    let (reader, printer) = lines::open("hub> ")?;
+    let suggestions = console::suggestions();
+    let (reader, printer) = lines::open("hub> ", suggestions.clone())?;
     let level = journal::start(args.log, args.log_level, color, printer.notes.clone());
     unknown.iter().chain(&warnings).for_each(|warning| warn!("{warning}"));
 
@@ -436,6 +441,8 @@ pub(crate) fn run(
         watchdog: Watchdog::start(clock.now()),
         archive,
         shows_messages,
+        suggestions,
+        next_names: clock.now(),
     };
     let outcome = driver.run(&mut operator);
     notify(&[State::Stopping]);
@@ -609,6 +616,9 @@ struct Operator {
     archive: Option<Archive>,
     /// Whether messages are for stdout too.
     shows_messages: bool,
+    /// What Tab completes at the console, and when it is brought up to date.
+    suggestions: Suggestions,
+    next_names: datagram::Instant,
 }
 
 impl Operator {
@@ -687,13 +697,19 @@ impl Host<Hub> for Operator {
 
     fn deadline(&self) -> Option<datagram::Instant> {
         let archive = self.archive.as_ref().map(Archive::next);
-        [self.watchdog.next(), archive, Some(self.next_wall)].into_iter().flatten().min()
+        let names = self.printer.interactive.then_some(self.next_names);
+        let timers = [self.watchdog.next(), archive, names, Some(self.next_wall)];
+        timers.into_iter().flatten().min()
     }
 
     fn tick(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
         self.watchdog.feed(io.now);
         if let Some(archive) = &mut self.archive {
             archive.tick(hub, io.now);
+        }
+        if self.next_names <= io.now {
+            self.next_names = io.now + NAMES_EVERY;
+            self.suggestions.set_names(console::names(hub));
         }
         if self.next_wall <= io.now {
             self.next_wall = io.now + WALL_EVERY;
