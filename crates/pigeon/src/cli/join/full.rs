@@ -264,7 +264,14 @@ impl Full {
 
     /// Says something about the session itself.
     pub(super) fn note(&mut self, note: &Note) {
-        self.last_note = note.words(self.hub, self.language);
+        let uncounted = match note {
+            // The list beside it counts them, and goes on counting.
+            Note::Joined { format, secure_port, .. } => {
+                Some(Note::Joined { members: 0, format: *format, secure_port: *secure_port })
+            }
+            _ => None,
+        };
+        self.last_note = uncounted.as_ref().unwrap_or(note).words(self.hub, self.language);
         let line = self.clock.line(Kind::Note, "", &self.last_note);
         self.screen.tell(Update::Line(None, line));
     }

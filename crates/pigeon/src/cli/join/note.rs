@@ -12,7 +12,7 @@ use crate::base::quantity::roughly;
 /// Something to say about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// The server is a pigeon hub.
+    /// The server is a pigeon hub. `members` is 0 where they are counted beside it.
     Joined { members: u64, format: Option<Format>, secure_port: Option<u16> },
     /// The server was heard, and answers no heartbeats; as asked, or because it cannot.
     JoinedPlainly { asked: bool },
@@ -62,13 +62,16 @@ impl Note {
         let notice = |notice| sentence::of(&notice, Language::English);
         match self {
             Note::Joined { members, format, .. } => {
-                let members = count(*members, "member");
+                let members = match members {
+                    0 => String::new(),
+                    members => format!(", {}", count(*members, "member")),
+                };
                 let format = match format {
                     Some(Format::Raw) => ", raw: what is said is data",
                     Some(Format::Classic) => ", classic",
                     Some(Format::Chat) | None => "",
                 };
-                format!("joined {hub}: a pigeon hub, {members}{format}")
+                format!("joined {hub}: a pigeon hub{members}{format}")
             }
             Note::JoinedPlainly { asked: true } => format!("joined {hub} plainly, as asked"),
             Note::JoinedPlainly { asked: false } => format!(
@@ -133,7 +136,11 @@ impl Note {
                     Some(Format::Classic) => "，classic 格式",
                     Some(Format::Chat) | None => "",
                 };
-                format!("已加入 {hub}：pigeon hub，{members} 个成员{format}")
+                let members = match members {
+                    0 => String::new(),
+                    members => format!("，{members} 个成员"),
+                };
+                format!("已加入 {hub}：pigeon hub{members}{format}")
             }
             Note::JoinedPlainly { asked: true } => format!("已按要求以普通方式加入 {hub}"),
             Note::JoinedPlainly { asked: false } => format!(
