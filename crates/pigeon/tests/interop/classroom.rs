@@ -19,7 +19,9 @@ const WHEEL_DOWN: &str = "\x1b[<65;3;9M";
 fn member(hub: SocketAddr, lines: &[&str]) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(hub).unwrap();
-    lines.iter().for_each(|line| drop(socket.send(line.as_bytes()).unwrap()));
+    for line in lines {
+        socket.send(line.as_bytes()).unwrap();
+    }
     socket
 }
 
