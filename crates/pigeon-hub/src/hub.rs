@@ -395,6 +395,12 @@ impl Hub {
         is_slow
     }
 
+    /// Takes from other settings what can change while the hub runs: the password, open networks,
+    /// limits, rates, the time-out and the language. Members stay.
+    pub fn reconfigure(&mut self, config: &Config) {
+        self.core.reconfigure(config);
+    }
+
     /// Asks for another password from now on, or for none. Members stay.
     pub fn set_password(&mut self, password: Option<Box<str>>) {
         self.core.set_password(password);
