@@ -13,7 +13,7 @@ pub(super) struct English;
 
 const HELP: &str = "/nick NAME · /who · /join ROOM · /leave (back to the lobby) · /rooms · \
                     /msg NAME TEXT (to one member) · /encoding LABEL · /language en|zh · \
-                    /quiet on|off (notices) · /resume WORD · /history N · /search WORDS · quit · //… says a text \
+                    /quiet on|off (notices) · /resume WORD · /pass SECRET · /history N · /search WORDS · quit · //… says a text \
                     that begins with / · anything else goes to the room";
 
 impl Sentences for English {

@@ -325,3 +325,19 @@ fn without_a_host_one_joins_this_machines_hub_or_the_only_one_around() {
     unknown.expect_status(|line| line.contains("no hub named garden answers here"), SOON);
     assert_eq!(unknown.expect_end(SOON).code(), Some(1));
 }
+
+#[test]
+fn what_the_system_says_of_the_way_is_told() {
+    let Some(networks) = Networks::make() else { return };
+    let _hub = networks.hub("b", &[]);
+    let mut member = networks.pigeon("a", &["join", "10.77.1.2", "--heartbeat", "300ms"]);
+    member.expect_status(|line| line.starts_with("joined 10.77.1.2:9999"), SOON);
+    networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
+    let said = "nothing gets to 10.77.1.2:9999: Network is unreachable";
+    member.expect_status(|line| line.starts_with(said), SOON);
+    member.say("hello?");
+    member.end_stdin();
+    member.expect_end(SOON);
+    let lines = member.lines(Voice::Err);
+    assert_eq!(lines.iter().filter(|line| line.starts_with(said)).count(), 1, "{lines:?}");
+}

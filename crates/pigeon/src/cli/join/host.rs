@@ -11,6 +11,7 @@ use rand_pcg::Pcg64;
 
 use super::memory::Memory;
 use super::note::Note;
+use super::path::Path;
 use super::view::View;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
@@ -29,6 +30,7 @@ pub(super) struct JoinHost {
     met: bool,
     /// Whether a name is asked for that no script typed.
     asks_name: bool,
+    path: Path,
     /// The room that is read.
     reads: Option<RoomName>,
     status: Status,
@@ -42,10 +44,22 @@ impl JoinHost {
         stop: Stop,
         nick: Option<Name>,
         plain: bool,
+        now: Instant,
     ) -> Self {
         let asks_name = nick.is_some();
-        let (memory, reads, status) = (None, None, Status::Done);
-        JoinHost { view, typed, stop, nick, plain, memory, met: false, asks_name, reads, status }
+        JoinHost {
+            view,
+            typed,
+            stop,
+            nick,
+            plain,
+            memory: None,
+            met: false,
+            asks_name,
+            path: Path::new(now),
+            reads: None,
+            status: Status::Done,
+        }
     }
 
     /// With what is kept for the next session.
@@ -122,6 +136,13 @@ impl JoinHost {
         }
     }
 
+    /// Says what the system has said of the way to the hub.
+    fn look_at_path(&mut self, io: &mut Io<'_>) {
+        if let Some(error) = self.path.look(io.now, &io.stats()) {
+            self.note(Note::CutOff { error });
+        }
+    }
+
     /// Says, once, that nobody asks for the name.
     fn explain_name(&mut self, session: &Session<Pcg64>) {
         if session.keeps_name_to_itself()
@@ -160,6 +181,15 @@ fn is_about_name(refusal: &Refusal) -> bool {
 }
 
 impl Host<Session<Pcg64>> for JoinHost {
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.path.look_at())
+    }
+
+    fn tick(&mut self, _: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.look_at_path(io);
+        ControlFlow::Continue(())
+    }
+
     fn woken(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
         let now = io.now;
         if let Some(status) = self.stop.status() {
@@ -191,6 +221,10 @@ impl Host<Session<Pcg64>> for JoinHost {
         event: Event,
     ) -> ControlFlow<()> {
         let now = io.now;
+        match event {
+            Event::Left | Event::Unheard | Event::Silent { .. } => self.look_at_path(io),
+            _ => self.path.heard(),
+        }
         self.view.event(now, &event);
         match event {
             Event::Received(payload) => {

@@ -76,6 +76,13 @@ impl Lines {
             }
             _ => self.print(&sentence.to_string()),
         }
+        // What this program adds to the hub's commands.
+        if let Notice::Help = notice {
+            self.print(match self.language {
+                Language::English => "* /me TEXT says *TEXT*",
+                Language::Chinese => "* /me 动作 会发送 *动作*",
+            });
+        }
     }
 
     /// Says something about the session itself. A program reads it as data.

@@ -7,7 +7,7 @@
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
 //!   [`commands`]: what the screen explains.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
-//! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
+//! - [`path`]: what the system says of the way. [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
 mod commands;
@@ -21,6 +21,7 @@ mod lines;
 mod memory;
 mod note;
 mod password;
+mod path;
 mod record;
 mod view;
 
@@ -104,7 +105,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         }
     };
 
-    let mut host = JoinHost::new(view, typed, stop, nick, args.plain).with_memory(memory);
+    let mut host =
+        JoinHost::new(view, typed, stop, nick, args.plain, clock.now()).with_memory(memory);
     if let Some(error) = forgetful {
         host.note(Note::NotKept { error: format!("{error:#}") });
     }

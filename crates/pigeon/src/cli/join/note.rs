@@ -20,6 +20,8 @@ pub(super) enum Note {
     NameKept { name: Name, asked: bool },
     /// Nothing was heard so far.
     Unheard,
+    /// The system says that nothing gets there.
+    CutOff { error: String },
     /// Nobody listens at the hub's port, and never did.
     NobodyListens,
     /// The session ends, and nothing was heard.
@@ -85,6 +87,7 @@ impl Note {
                 format!("not asked for the name {name}: such a server would publish it")
             }
             Note::Unheard => format!("nothing heard from {hub} yet"),
+            Note::CutOff { error } => format!("nothing gets to {hub}: {error}"),
             Note::NobodyListens => {
                 format!("{hub} refused: nobody listens there. `pigeon hub` starts a hub")
             }
@@ -153,6 +156,7 @@ impl Note {
                 format!("没有要求使用名字 {name}：这样的服务器会把它发给所有人")
             }
             Note::Unheard => format!("还没有收到 {hub} 的任何消息"),
+            Note::CutOff { error } => format!("什么都到不了 {hub}：{error}"),
             Note::NobodyListens => {
                 format!("{hub} 拒绝：那里没有程序在监听。`pigeon hub` 可以启动一个 hub")
             }
@@ -214,6 +218,7 @@ mod tests {
             Note::NameKept { name: name(), asked: true },
             Note::NameKept { name: name(), asked: false },
             Note::Unheard,
+            Note::CutOff { error: "No route to host".into() },
             Note::NobodyListens,
             Note::NeverHeard,
             Note::Refused,
