@@ -30,7 +30,7 @@ enum Harm {
 }
 
 const NAMES: [&str; 2] = ["log.sqlite", "log.sqlite-wal"];
-const PAGE: usize = 4_096;
+const PAGE: usize = 8_192;
 
 /// Both files after a crash, and one after an orderly end.
 static WHOLE: LazyLock<[[Vec<u8>; 2]; 2]> = LazyLock::new(|| {

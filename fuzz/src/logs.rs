@@ -30,7 +30,7 @@ pub fn read(reader: &Reader) {
     let Ok(rooms) = reader.rooms() else { return };
     for room in rooms.iter().take(4).map(Some).chain([None]) {
         let mut position = Position::START;
-        while let Ok(entries) = reader.after(position, room, 64) {
+        while let Ok(entries) = reader.after(position, room, 256) {
             let Some(last) = entries.last() else { break };
             assert!(last.position() > position, "reading goes in a circle");
             position = last.position();
@@ -39,7 +39,7 @@ pub fn read(reader: &Reader) {
         for words in ["温度", "ess", "a", "7 温"] {
             let query = pigeon_log::Query::parse(words).expect("there are words");
             let mut before = Position::END;
-            while let Ok(found) = reader.search(&query, room, 16, before) {
+            while let Ok(found) = reader.search(&query, room, 256, before) {
                 let Some(more) = found.more else { break };
                 assert!(more < before, "a search goes in a circle");
                 before = more;

@@ -325,6 +325,9 @@ fn create(folder: &Path, file: &Path) -> Result<(), OpenError> {
 fn build(part: &Path) -> rusqlite::Result<()> {
     let mut connection =
         Connection::open_with_flags(part, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+    // A group is written in half as many pages as in SQLite's default of 4,096 bytes, each of which
+    // costs two calls. Larger ones make a single message dearer.
+    connection.pragma_update(None, "page_size", 8_192)?;
     // Retention gives space back in slices; a whole VACUUM would stall the writer.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -382,7 +385,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// One thread uses a connection, so SQLite's own mutexes are not needed.
 /// Why a file could not be examined. The statements are right, so it is damage where SQLite finds an
 /// error in one: a table is missing, or its definition cannot be read.
 fn reading_error(file: &Path, source: rusqlite::Error) -> OpenError {
@@ -396,6 +398,7 @@ fn reading_error(file: &Path, source: rusqlite::Error) -> OpenError {
     }
 }
 
+/// One thread uses a connection, so SQLite's own mutexes are not needed.
 fn flags(mode: OpenFlags) -> OpenFlags {
     mode | OpenFlags::SQLITE_OPEN_NO_MUTEX
 }

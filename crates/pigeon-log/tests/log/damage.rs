@@ -75,8 +75,8 @@ fn harm(bytes: &mut Vec<u8>, random: &mut Random) {
             bytes[at..end].fill(0);
         }
         2 => {
-            let (from, to) = (random.below(bytes.len() / 4_096), random.below(bytes.len() / 4_096));
-            bytes.copy_within(from * 4_096..from * 4_096 + 4_096, to * 4_096);
+            let (from, to) = (random.below(bytes.len() / 8_192), random.below(bytes.len() / 8_192));
+            bytes.copy_within(from * 8_192..from * 8_192 + 8_192, to * 8_192);
         }
         _ => {
             for _ in 0..1 + random.below(20) {
@@ -105,7 +105,7 @@ fn a_damaged_definition_of_a_table_is_refused_as_damage() {
     whole.log = None;
     let (_, bytes) = files(whole.path()).remove(0);
     let mut refused = 0;
-    for at in (100..4_096).step_by(23) {
+    for at in (100..8_192).step_by(46) {
         let folder = tempfile::tempdir().unwrap();
         let mut harmed = bytes.clone();
         harmed[at] ^= 0x15;

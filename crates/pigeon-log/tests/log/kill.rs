@@ -130,8 +130,7 @@ fn what_was_durable_survives_kills() {
     let (mut claims, mut last) = (BTreeMap::new(), 0);
     for round in 0..rounds("PIGEON_LOG_KILLS", 20) {
         // A long form does not grow for ever.
-        let fresh = (last > 60_000).then(|| tempfile::tempdir().unwrap());
-        if fresh.is_some() {
+        if last > 60_000 {
             std::fs::remove_dir_all(folder.path()).unwrap();
             (claims, last) = (BTreeMap::new(), 0);
         }
@@ -154,5 +153,5 @@ fn what_was_durable_survives_kills() {
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
         // The probe was stored too.
     }
-    assert!(claims.len() > 100, "the children were killed before they did anything");
+    assert!(last > 100, "the children were killed before they did anything");
 }

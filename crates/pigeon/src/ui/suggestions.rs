@@ -31,13 +31,13 @@ impl Suggestions {
             at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
         });
         let (before, word) = text.split_at(start);
-        let begins = |known: &&Box<str>| known.to_lowercase().starts_with(&word.to_lowercase());
+        let begun = |known: &[Box<str>]| {
+            let begins = |known: &str| known.to_lowercase().starts_with(&word.to_lowercase());
+            known.iter().filter(|known| begins(known)).map(|known| format!("{known} ")).collect()
+        };
         let words = match before.trim().is_empty() {
-            true => self.commands.iter().filter(begins).map(|word| format!("{word} ")).collect(),
-            false => {
-                let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-                names.iter().filter(begins).map(|name| format!("{name} ")).collect()
-            }
+            true => begun(&self.commands),
+            false => begun(&self.names.lock().unwrap_or_else(PoisonError::into_inner)),
         };
         (start, words)
     }

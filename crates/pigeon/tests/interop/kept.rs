@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::peers::{client, installed};
@@ -18,12 +18,12 @@ fn folder(test: &str) -> PathBuf {
     folder
 }
 
-fn keeping(folder: &PathBuf) -> Serving {
+fn keeping(folder: &Path) -> Serving {
     hub(&["--data", folder.to_str().unwrap()])
 }
 
 /// Waits until `pigeon history` shows so many messages.
-fn expect_kept(folder: &PathBuf, count: usize) -> Vec<String> {
+fn expect_kept(folder: &Path, count: usize) -> Vec<String> {
     wait_until(&format!("{count} messages are kept"), || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
         command.args(["history", "--data", folder.to_str().unwrap()]);
@@ -101,7 +101,7 @@ fn forgetting_leaves_no_trace() {
     hub.expect_line(|line| line.contains("forgetting what dog said"), SOON);
     hub.expect_status(|line| line.contains("forgotten: what dog said"), SOON);
     expect_kept(&folder, 0);
-    let holds_it = |folder: &PathBuf| {
+    let holds_it = |folder: &Path| {
         let files = fs::read_dir(folder).unwrap();
         files
             .map(|file| fs::read(file.unwrap().path()).unwrap())
@@ -197,7 +197,7 @@ fn the_hour_of_a_class_is_exported_and_imported_without_a_loss() {
             }
         }
     }
-    let history = |folder: &PathBuf, args: &[&str]| {
+    let history = |folder: &Path, args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
         command.args(["history", "--data", folder.to_str().unwrap()]).args(args);
         let output = command.output().unwrap();
