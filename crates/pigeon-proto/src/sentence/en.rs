@@ -261,7 +261,7 @@ fn rate(messages: Option<u64>, bytes: Option<u64>) -> String {
     }
 }
 
-fn link_name(link: LinkKind) -> &'static str {
+pub(super) fn link_name(link: LinkKind) -> &'static str {
     match link {
         LinkKind::Key => "key",
         LinkKind::Plain => "plain",

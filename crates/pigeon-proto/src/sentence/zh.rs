@@ -233,7 +233,7 @@ fn rate(messages: Option<u64>, bytes: Option<u64>) -> String {
     }
 }
 
-fn link_name(link: LinkKind) -> &'static str {
+pub(super) fn link_name(link: LinkKind) -> &'static str {
     match link {
         LinkKind::Key => "密钥",
         LinkKind::Plain => "明文",

@@ -78,6 +78,14 @@ impl Terminal {
         Terminal::run(name, size, command)
     }
 
+    /// The same in a network namespace.
+    pub(crate) fn start_in(namespace: &str, size: (u16, u16), args: &[&str]) -> Terminal {
+        let words = ["netns", "exec", namespace, env!("CARGO_BIN_EXE_pigeon")];
+        let command = Command::new("ip").args(words).args(args);
+        let command = command.env("TERM", "xterm-256color").env("PIGEON_STATE", "");
+        Terminal::run(namespace, size, command)
+    }
+
     /// The same with this contacts file.
     pub(crate) fn start_with(book: &Book, name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
         let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);

@@ -9,8 +9,8 @@ use pigeon_client::{Contact, Event, Roster, Session, Spoken, action};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
 use pigeon_proto::{
-    Command, Format, Label, Language, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
-    Verb, sentence,
+    Command, Format, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting,
+    Subject, Verb, sentence,
 };
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
@@ -173,7 +173,7 @@ impl Full {
                 let me = self.me();
                 self.show(person(name), Kind::Mine, &me, text.as_str());
             }
-            Notice::Said { position, time, name, text, .. } => {
+            Notice::Said { position, time, link, name, text } => {
                 let kind = if self.is_me(name.as_str()) { Kind::Mine } else { Kind::Said };
                 let line = Line {
                     time: WallClock::at(i64::try_from(*time).unwrap_or(i64::MAX)),
@@ -181,6 +181,7 @@ impl Full {
                     sender: name.as_str().into(),
                     text: text.as_str().into(),
                     position: Some(*position),
+                    link: (*link != LinkKind::Plain).then(|| sentence::link(*link, self.language)),
                 };
                 self.wait = None;
                 self.screen.tell(
@@ -201,7 +202,7 @@ impl Full {
                 let time = WallClock::at(i64::try_from(*time).unwrap_or(i64::MAX));
                 let kind = Kind::Notice;
                 let (sender, text) = ("".into(), sentence.into());
-                let line = Line { time, kind, sender, text, position: Some(*position) };
+                let line = Line { time, kind, sender, text, position: Some(*position), link: None };
                 self.screen.tell(Update::Kept(self.here(), line));
             }
             // Reading back asks for it.

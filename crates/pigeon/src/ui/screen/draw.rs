@@ -199,8 +199,9 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
 
 fn draw_messages(model: &Model, look: Look, areas: &Areas, area: Rect, buffer: &mut Buffer) {
     let (log, dated) = (model.shown(), model.is_dated());
-    let sought = match &model.mode {
-        Mode::Search(search) => fold(search.sought.text()),
+    let sought = match (&model.mode, &model.hits) {
+        (Mode::Search(search), _) => fold(search.sought.text()),
+        (Mode::Hits, Some(hits)) => fold(&hits.query),
         _ => Vec::new(),
     };
     let rows = log.rows(areas.text_columns(dated), area.height.into());

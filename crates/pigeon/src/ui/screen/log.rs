@@ -53,6 +53,8 @@ pub(crate) struct Line {
     pub(crate) text: Box<str>,
     /// Where it stands in what the hub keeps, if the hub has said so.
     pub(crate) position: Option<u64>,
+    /// By which link it came, where that is not plain datagrams.
+    pub(crate) link: Option<&'static str>,
 }
 
 impl Line {
@@ -70,8 +72,9 @@ pub(crate) struct Entry {
     position: Option<u64>,
     /// `SENDER: TEXT`, or a notice behind its mark; escaped.
     pub(crate) shown: Box<str>,
-    /// How many bytes of it are the sender's name.
+    /// How many bytes of it are the sender's name, and where the text begins.
     pub(crate) sender: usize,
+    text: usize,
     /// Whether there was nothing in it, and `shown` says so.
     pub(crate) empty: bool,
     /// Where it names the person who reads.
@@ -86,17 +89,19 @@ impl Entry {
         let sender = pigeon_text::escape(&*line.sender).to_string();
         let empty = line.text.is_empty() && matches!(line.kind, Kind::Said | Kind::Mine);
         let text = pigeon_text::escape(if empty { EMPTY } else { &*line.text });
-        let shown = match line.kind {
-            Kind::Notice => format!("* {text}"),
-            Kind::Note | Kind::Mark | Kind::End => format!("-- {text}"),
-            Kind::Said | Kind::Mine if sender.is_empty() => text.to_string(),
-            Kind::Said | Kind::Mine => format!("{sender}: {text}"),
+        let before = match (line.kind, line.link) {
+            (Kind::Notice, _) => "* ".to_string(),
+            (Kind::Note | Kind::Mark | Kind::End, _) => "-- ".to_string(),
+            (Kind::Said | Kind::Mine, _) if sender.is_empty() => String::new(),
+            (Kind::Said | Kind::Mine, None) => format!("{sender}: "),
+            (Kind::Said | Kind::Mine, Some(link)) => format!("{sender} ({link}): "),
         };
+        let (shown, text) = (format!("{before}{text}"), before.len());
         let rows = RefCell::new((0, Box::default()));
         let (time, kind, position, sender) = (line.time, line.kind, line.position, sender.len());
         let me = me.filter(|_| kind == Kind::Said);
-        let mention = me.and_then(|me| mention(&shown, sender, me));
-        Entry { time, kind, position, shown: shown.into(), sender, empty, mention, rows }
+        let mention = me.and_then(|me| mention(&shown, text, me));
+        Entry { time, kind, position, shown: shown.into(), sender, text, empty, mention, rows }
     }
 
     /// About how many bytes it takes, beside the beginnings of its rows if it was ever seen.
@@ -111,7 +116,11 @@ impl Entry {
             return self.position == kept.position && self.is_mark() == kept.is_mark();
         }
         let is_speech = matches!(self.kind, Kind::Said | Kind::Mine);
-        is_speech && (self.time.0 - kept.time.0).abs() <= SKEW && self.shown == kept.shown
+        // A line that came live does not say by which link.
+        is_speech
+            && (self.time.0 - kept.time.0).abs() <= SKEW
+            && self.shown[..self.sender] == kept.shown[..kept.sender]
+            && self.shown[self.text..] == kept.shown[kept.text..]
     }
 
     /// Whether it was never said, at no time.
@@ -500,7 +509,8 @@ mod tests {
 
     fn line(text: &str) -> Line {
         let (time, position) = (WallTime(0), None);
-        Line { time, kind: Kind::Said, sender: "狗哥".into(), text: text.into(), position }
+        let (sender, text, link) = ("狗哥".into(), text.into(), None);
+        Line { time, kind: Kind::Said, sender, text, position, link }
     }
 
     fn log(lines: usize) -> Log {
@@ -606,7 +616,7 @@ mod tests {
         assert_eq!(shown(&log, 20, 9), ["狗哥: five", "狗哥: six", "狗哥: seven", "狗哥: live"]);
         assert_eq!(log.oldest_position(), Some(5));
         // The line that came live is kept too; said again much later it is another.
-        log.insert(&kept(9, 1_003, "live"), None);
+        log.insert(&Line { link: Some("page"), ..kept(9, 1_003, "live") }, None);
         log.insert(&kept(10, 5_000, "live"), None);
         assert_eq!(log.len(), 5);
         assert_eq!(shown(&log, 20, 2), ["狗哥: live", "狗哥: live"]);

@@ -582,7 +582,8 @@ fn is_ignored(ignored: &[String], line: &Line) -> bool {
 }
 
 fn note(time: WallTime, text: &str) -> Line {
-    Line { time, kind: Kind::Note, sender: "".into(), text: text.into(), position: None }
+    let (sender, text, position, link) = ("".into(), text.into(), None, None);
+    Line { time, kind: Kind::Note, sender, text, position, link }
 }
 
 #[cfg(test)]
@@ -591,7 +592,8 @@ pub(crate) mod tests {
 
     pub(crate) fn said(sender: &str, text: &str) -> Line {
         let (time, position) = (WallTime(75_845), None);
-        Line { time, kind: Kind::Said, sender: sender.into(), text: text.into(), position }
+        let (sender, text, link) = (sender.into(), text.into(), None);
+        Line { time, kind: Kind::Said, sender, text, position, link }
     }
 
     pub(crate) fn room(name: &str) -> PlaceId {

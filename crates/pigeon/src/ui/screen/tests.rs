@@ -560,7 +560,8 @@ fn what_the_hub_finds_is_a_list_of_its_own() {
     model.apply(Update::Sought("作业".into()));
     for (position, day) in [(9, -3), (2, -400)] {
         let time = WallTime(day * 86_400 + 3_600);
-        let hit = Line { time, position: Some(position), ..said("老师", "交作业") };
+        let link = (position == 2).then_some("page");
+        let hit = Line { time, position: Some(position), link, ..said("老师", "交作业") };
         // A repeated question is answered twice.
         model.apply(Update::Hit(hit.clone()));
         model.apply(Update::Hit(hit));

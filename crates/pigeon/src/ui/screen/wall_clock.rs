@@ -72,8 +72,8 @@ impl WallClock {
 
     /// A line of now.
     pub(crate) fn line(&mut self, kind: Kind, sender: &str, text: &str) -> Line {
-        let (time, position) = (self.time(), None);
-        Line { time, kind, sender: sender.into(), text: text.into(), position }
+        let (time, sender, text) = (self.time(), sender.into(), text.into());
+        Line { time, kind, sender, text, position: None, link: None }
     }
 }
 
