@@ -74,8 +74,8 @@ pub enum Dropped {
     Truncated,
     /// Somebody's reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
     Reply,
-    /// What was sent there came back: relaying it would start a loop.
-    Echo,
+    /// From a member that is proved to answer by itself, within a second of what it said before.
+    AnswersByItself,
     /// From an address that has not proved that it receives there.
     Unproved,
     /// A proof that is not valid, or not valid any more.
@@ -131,7 +131,7 @@ impl Dropped {
         Dropped::Kicked,
         Dropped::Truncated,
         Dropped::Reply,
-        Dropped::Echo,
+        Dropped::AnswersByItself,
         Dropped::Unproved,
         Dropped::BadProof,
         Dropped::HubFull,
@@ -164,7 +164,7 @@ impl Dropped {
             Dropped::Kicked => "removed lately",
             Dropped::Truncated => "truncated",
             Dropped::Reply => "a reply",
-            Dropped::Echo => "an echo",
+            Dropped::AnswersByItself => "answers by itself",
             Dropped::Unproved => "address not proved",
             Dropped::BadProof => "bad proof",
             Dropped::HubFull => "hub full",
@@ -210,8 +210,12 @@ pub struct Statistics {
     pub proofs_asked: u64,
     /// Lines not sent to those who are not members, because they had one lately.
     pub lines_withheld: u64,
-    /// Times when lines were forgotten early, so that an echo of them would pass.
-    pub echoes_forgotten: u64,
+    /// Probes sent to find out who answers by itself.
+    pub probes: u64,
+    /// Times when a member was proved to answer by itself.
+    pub proved_to_answer: u64,
+    /// Trials put off because too many were going on.
+    pub trials_put_off: u64,
     /// Names of members that had gone, given up before their time because too many waited.
     pub names_given_up: u64,
     /// Names that were kept for members that timed out and that anybody may take before their time,

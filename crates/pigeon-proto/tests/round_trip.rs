@@ -81,6 +81,8 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::NotAWord,
             Reason::Expired,
             Reason::HubRate,
+            Reason::Work,
+            Reason::AnswersByItself,
             Reason::Wrapped,
             Reason::Overloaded,
             Reason::HubFull,
@@ -152,13 +154,17 @@ fn notice() -> impl Strategy<Value = Notice> {
                 text
             }
         ),
-        any::<(u64, u64, u64)>()
-            .prop_map(|(position, time, count)| Notice::Missing { position, time, count }),
+        any::<(u64, u64, u64)>().prop_map(|(position, time, count)| Notice::Missing {
+            position,
+            time,
+            count
+        }),
         any::<u64>().prop_map(|position| Notice::Earlier { position }),
         prop::sample::select(Gone::ALL.to_vec()).prop_map(Notice::Gone),
         Just(Notice::NotUtf8),
         Just(Notice::Help),
         "[a-zA-Z0-9]{1,32}".prop_map(|nonce| Notice::Probe(nonce.into())),
+        "[a-zA-Z0-9]{1,32}".prop_map(|nonce| Notice::Probed(nonce.into())),
     ]
 }
 

@@ -16,6 +16,8 @@ struct RoomRun {
     room: RoomId,
     /// How many members read each style: [`MAX_ENCODINGS`] for each format.
     styles: Vec<(Style, u32)>,
+    /// How many messages have been sent to it.
+    sent: u64,
     run: Run,
 }
 
@@ -98,6 +100,11 @@ impl Runs {
         }
     }
 
+    /// How many messages have been sent to a room.
+    pub(super) fn sent(&self, room: RoomId) -> u64 {
+        self.get(room).map_or(0, |room| room.sent)
+    }
+
     /// The messages of a room's current batch that a member gets.
     pub(super) fn messages_for(&self, room: RoomId, member: MemberId) -> Vec<Waiting> {
         self.get(room).map_or_else(Vec::new, |room| room.run.messages_for(member).collect())
@@ -118,7 +125,12 @@ impl Runs {
     ) -> Option<(Slot, Train)> {
         let polled = self.get_mut(room).and_then(|known| {
             let styles = known.styles.iter().map(|(style, _)| *style);
-            known.run.poll(audience, styles, render, outbox)
+            let messages = known.run.len() as u64;
+            let polled = known.run.poll(audience, styles, render, outbox);
+            if polled.is_none() {
+                known.sent += messages;
+            }
+            polled
         });
         if polled.is_none() {
             self.speaking.pop_front_if(|speaking| *speaking == room);
@@ -139,7 +151,7 @@ impl Runs {
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, || None);
         }
-        let fresh = || RoomRun { room, styles: Vec::new(), run: Run::default() };
+        let fresh = || RoomRun { room, styles: Vec::new(), sent: 0, run: Run::default() };
         let known = self.rooms[room.index()].get_or_insert_with(fresh);
         if known.room != room {
             *known = fresh();
