@@ -275,12 +275,26 @@ impl Hub {
     /// # Errors
     /// Why a room did not get it.
     pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
+        let rooms = self.core.rooms().map(Room::id).collect();
+        self.say_to(rooms, text)
+    }
+
+    /// Speaks to one room as the operator; nobody hears it where that room is not open.
+    ///
+    /// # Errors
+    /// Why the room did not get it.
+    pub fn say_in(&mut self, room: &RoomName, text: &str) -> Result<(), Dropped> {
+        let rooms = self.core.rooms().filter(|open| open.name().folded() == room.folded());
+        let rooms = rooms.map(Room::id).collect();
+        self.say_to(rooms, text)
+    }
+
+    fn say_to(&mut self, rooms: Vec<RoomId>, text: &str) -> Result<(), Dropped> {
         self.begin(self.now);
         let mut outcome = Ok(());
-        let rooms: Vec<(RoomId, bool)> =
-            self.core.rooms().map(|room| (room.id(), room.is_raw())).collect();
-        for (room, is_raw) in rooms {
+        for room in rooms {
             let mut cx = self.doors.context(self.now);
+            let is_raw = self.core.room(room).is_some_and(Room::is_raw);
             cx.format = if is_raw { Format::Raw } else { Format::Chat };
             let speaker = (None, Caller::Name);
             let said = self.core.say(&cx, speaker, room, text.trim().as_bytes(), None);

@@ -5,9 +5,13 @@
 //! 3. Partitions of the index that held them are built anew, and the old ones dropped.
 //! 4. Free pages, which still hold old content, are cut off the file.
 //! 5. The write-ahead log is moved into the file and truncated.
+//!
+//! Followers that are there remove their copies when it is reported. For those that are away it is
+//! noted from where to where messages were forgotten, but not which: a list of them would tell of what
+//! is to be forgotten.
 
 use pigeon_proto::{RoomName, fold};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
 use crate::retention::{Doomed, SCAN};
@@ -61,6 +65,49 @@ pub(crate) enum Step {
     Rebuild,
     CutOff,
     Truncate,
+}
+
+/// The most stretches that are noted. The oldest become one.
+const MAX_STRETCHES: i64 = 64;
+
+/// Notes that messages of a request were deleted, `first` among them the oldest.
+pub(crate) fn note_forgotten(
+    connection: &Connection,
+    up_to: Position,
+    first: Position,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO forgotten (up_to, first) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET first = min(first, excluded.first)",
+        )?
+        .execute(params![up_to.sql(), first.sql()])?;
+    let oldest: Option<(i64, i64)> = connection
+        .prepare_cached("SELECT up_to, first FROM forgotten ORDER BY up_to DESC LIMIT 1 OFFSET ?1")?
+        .query_row([MAX_STRETCHES], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    if let Some((oldest, first)) = oldest {
+        connection
+            .prepare_cached(
+                "UPDATE forgotten SET first = min(first, ?2)
+                 WHERE up_to = (SELECT min(up_to) FROM forgotten WHERE up_to > ?1)",
+            )?
+            .execute([oldest, first])?;
+        connection.prepare_cached("DELETE FROM forgotten WHERE up_to <= ?1")?.execute([oldest])?;
+    }
+    Ok(())
+}
+
+/// Where the first message stood that a follower may still have, of those forgotten after it saw its
+/// last one.
+pub(crate) fn first_forgotten(
+    connection: &Connection,
+    seen: Position,
+) -> rusqlite::Result<Option<Position>> {
+    let first: Option<i64> = connection
+        .prepare_cached("SELECT min(first) FROM forgotten WHERE up_to >= ?1 AND first <= ?1")?
+        .query_row([seen.sql()], |row| row.get(0))?;
+    Ok(first.map(Position::from_sql))
 }
 
 impl Forgetting {

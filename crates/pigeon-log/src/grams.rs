@@ -106,29 +106,55 @@ impl Query {
         self.words.iter().all(|word| text.contains(&**word))
     }
 
-    /// The query for the index. `None` where the index cannot help: for words of nothing but
-    /// control characters.
+    /// The query for the index, and how many grams it asks for. `None` where the index cannot help:
+    /// for words of nothing but control characters.
+    ///
+    /// It asks for so many grams at most, and for a prefix only where there is nothing better: for
+    /// each letter a prefix reads as much as many grams. What it leaves out, [`Query::matches`] sees.
     ///
     /// Every gram stands in quotes, so that nothing in a query is taken for an operator.
-    pub(crate) fn expression(&self, room: Option<i64>) -> Option<String> {
-        let mut parts: Vec<String> =
-            self.words.iter().flat_map(|word| runs(word)).map(phrase).collect();
-        if parts.is_empty() {
+    pub(crate) fn expression(&self, room: Option<i64>) -> Option<(String, usize)> {
+        let mut phrases = Vec::new();
+        let mut grams = 0;
+        let mut longest = "";
+        for run in self.words.iter().flat_map(|word| runs(word)) {
+            let (phrase, count) = phrase(run, MAX_GRAMS - grams);
+            if count > 0 {
+                phrases.push(phrase);
+                grams += count;
+            }
+            if run.len() > longest.len() {
+                longest = run;
+            }
+        }
+        if phrases.is_empty() && !longest.is_empty() {
+            phrases.push(prefix(longest));
+            grams = PREFIX_GRAMS;
+        }
+        if phrases.is_empty() {
             return None;
         }
         if let Some(room) = room {
-            parts.push(format!("room : \"{}\"", room_gram(room)));
+            phrases.push(format!("room : \"{}\"", room_gram(room)));
+            grams += 1;
         }
-        Some(parts.join(" AND "))
+        Some((phrases.join(" AND "), grams))
     }
 }
 
-/// The grams that any text with this run has in a row.
-fn phrase(run: &str) -> String {
+/// The most grams that the index is asked for at once.
+const MAX_GRAMS: usize = 16;
+
+/// How many grams a prefix counts for.
+const PREFIX_GRAMS: usize = 16;
+
+/// The grams that any text with this run has in a row, as far as they are whole and at most so many;
+/// and how many there are.
+fn phrase(run: &str, most: usize) -> (String, usize) {
     let characters: Vec<char> = run.chars().collect();
     let mut phrase = String::from("body : \"");
     let mut whole = 0;
-    for at in 0..characters.len() {
+    for at in 0..characters.len().min(most) {
         let rest = &characters[at..];
         let length = if let [first, second, ..] = rest
             && wide(*first)
@@ -139,28 +165,30 @@ fn phrase(run: &str) -> String {
             3
         };
         let Some(gram) = rest.get(..length) else { break };
-        push_quoted(gram, &mut phrase, whole > 0);
+        if whole > 0 {
+            phrase.push(' ');
+        }
+        push_quoted(gram.iter().copied(), &mut phrase);
         whole += 1;
     }
-    if whole == 0 {
-        push_quoted(&characters, &mut phrase, false);
-    }
     phrase.push('"');
-    if whole == 0 {
-        phrase.push_str(" *");
-    }
+    (phrase, whole)
+}
+
+/// The beginning of a gram that any text with this run has.
+fn prefix(run: &str) -> String {
+    let mut phrase = String::from("body : \"");
+    push_quoted(run.chars(), &mut phrase);
+    phrase.push_str("\" *");
     phrase
 }
 
-fn push_quoted(gram: &[char], out: &mut String, space: bool) {
-    if space {
-        out.push(' ');
-    }
+fn push_quoted(gram: impl Iterator<Item = char>, out: &mut String) {
     for c in gram {
-        if *c == '"' {
+        if c == '"' {
             out.push('"');
         }
-        out.push(*c);
+        out.push(c);
     }
 }
 
@@ -198,17 +226,21 @@ mod tests {
 
     #[test]
     fn a_query_is_a_phrase_of_whole_grams_or_one_prefix() {
-        let of = |text: &str| Query::parse(text).unwrap().expression(None).unwrap();
+        let of = |text: &str| Query::parse(text).unwrap().expression(None).unwrap().0;
         assert_eq!(of("温度"), "body : \"温度\"");
         assert_eq!(of("传感器"), "body : \"传感 感器\"");
         assert_eq!(of("Sensor"), "body : \"sen ens nso sor\"");
         assert_eq!(of("ok"), "body : \"ok\" *");
         assert_eq!(of("度ok"), "body : \"度ok\"");
         assert_eq!(of("温度o"), "body : \"温度\"");
-        assert_eq!(of("\" OR"), "body : \"\"\"\" * AND body : \"or\" *");
+        assert_eq!(of("\" OR"), "body : \"or\" *", "one prefix, the longest");
+        assert_eq!(of("ok 温度 \""), "body : \"温度\"", "and none beside a whole gram");
+        let long = of(&format!("{} {}", "长".repeat(30), "abc"));
+        assert_eq!(long.matches("长长").count(), MAX_GRAMS);
+        assert!(!long.contains("abc"));
         assert_eq!(
             Query::parse("温度").unwrap().expression(Some(7)).unwrap(),
-            "body : \"温度\" AND room : \"r7\""
+            ("body : \"温度\" AND room : \"r7\"".to_owned(), 2)
         );
     }
 

@@ -53,7 +53,7 @@ pub use grams::Query;
 pub use import::{ImportError, Imported};
 pub use log::{AppendError, Log, Options, Pending};
 pub use position::Position;
-pub use reader::{Follow, ReadError, Reader, Seen};
+pub use reader::{Follow, Found, ReadError, Reader, Seen};
 pub use report::{Outcome, Report, Ticket};
 pub use schema::{OpenError, check};
 pub use state::{Fact, Key, RoomSettings, State};

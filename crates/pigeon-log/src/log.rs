@@ -1,14 +1,16 @@
 //! A log that is open for writing: the hub's handle.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use pigeon_proto::RoomName;
 use rusqlite::Connection;
 use thiserror::Error;
 
@@ -20,9 +22,13 @@ use crate::store::{self, Positions};
 use crate::tail::Tail;
 use crate::writer::{Job, Writer};
 use crate::{
-    Append, Forget, ForgetError, Forgotten, OpenError, Position, Reader, Report, Ticket, Trouble,
+    Append, Entry, Forget, ForgetError, Forgotten, OpenError, Position, Reader, Report, Ticket,
+    Trouble,
 };
 use crate::{schema, state};
+
+/// The most rooms whose newest position waits for somebody who asks.
+const MAX_ROOMS: usize = 10_000;
 
 /// How a log is kept.
 #[derive(Clone)]
@@ -89,6 +95,8 @@ pub struct Log {
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) tail: Tail,
+    /// The newest position of rooms in which something was stored, until somebody asks.
+    newest: Mutex<BTreeMap<RoomName, Position>>,
     durable: AtomicU64,
     indexed: AtomicU64,
 }
@@ -154,6 +162,7 @@ impl Log {
         let shared = Arc::new(Shared {
             queue: Queue::new(options.queue_bytes),
             tail: Tail::new(newest, options.tail_bytes),
+            newest: Mutex::default(),
             durable: AtomicU64::new(newest.get()),
             indexed: AtomicU64::new(0),
         });
@@ -205,6 +214,12 @@ impl Log {
     /// Everything up to this position is in the index.
     pub fn indexed(&self) -> Position {
         Position::from_sql(self.shared.indexed.load(Ordering::Acquire) as i64)
+    }
+
+    /// Rooms in which something was stored since this was last called, and the newest position of
+    /// each.
+    pub fn take_newest(&self) -> BTreeMap<RoomName, Position> {
+        std::mem::take(&mut self.shared.newest())
     }
 
     /// A reader with a connection of its own, for one thread.
@@ -267,6 +282,30 @@ impl fmt::Debug for Log {
 }
 
 impl Shared {
+    /// Notes the newest position of rooms. So many are noted that nobody asks for; of those beyond,
+    /// the next message makes up for it.
+    pub(crate) fn note_newest(&self, entries: &[Entry]) {
+        let mut newest = self.newest();
+        let mut last: Option<&RoomName> = None;
+        // From the newest on: of most groups one look at each room is enough.
+        for entry in entries.iter().rev() {
+            let room = entry.room();
+            if last.is_some_and(|last| last == room) {
+                continue;
+            }
+            last = Some(room);
+            if let Some(position) = newest.get_mut(room) {
+                *position = (*position).max(entry.position());
+            } else if newest.len() < MAX_ROOMS {
+                newest.insert(room.clone(), entry.position());
+            }
+        }
+    }
+
+    fn newest(&self) -> MutexGuard<'_, BTreeMap<RoomName, Position>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn durable(&self) -> Position {
         Position::from_sql(self.durable.load(Ordering::Acquire) as i64)
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pigeon_proto::RoomName;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 use thiserror::Error;
 
@@ -11,7 +12,7 @@ use crate::entry::{link_of, wall_of};
 use crate::folder::FILE;
 use crate::log::Shared;
 use crate::store::{bytes_of, find_room, room_of};
-use crate::{Entry, Gap, Identity, Message, OpenError, Position, Query, index, schema};
+use crate::{Entry, Gap, Identity, Message, OpenError, Position, Query, forget, index, schema};
 
 /// A reader with a connection of its own, for one thread.
 pub struct Reader {
@@ -41,7 +42,20 @@ pub enum Follow {
         /// The newest message that the log holds at or before that position. `None`: the follower
         /// begins anew. It finds by identity what it has already.
         last_common: Option<Seen>,
+        /// Whether messages that the follower may have were forgotten. It removes its copies of all
+        /// that stands after `last_common`, and reads it again.
+        forgotten: bool,
     },
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The newest first.
+    pub messages: Vec<Arc<Message>>,
+    /// Search goes on before this position. `None`: everything was searched. Where fewer messages
+    /// were found than asked for, the search stopped because it had cost enough.
+    pub more: Option<Position>,
 }
 
 /// Why something was not read. Reading changes nothing.
@@ -99,6 +113,39 @@ const JOINS: &str = "messages m LEFT JOIN rooms r ON r.id = m.room
 /// the newest of them, and the index would be slowest for it.
 const SCAN: usize = 1_024;
 
+/// The bytes that one search looks at, about.
+const SEARCH_BYTES: usize = 4 << 20;
+/// The bytes of entries that are read at once, about.
+const READ_BYTES: usize = 4 << 20;
+/// What a row costs besides its text, in bytes that could be read instead.
+const ROW_COST: usize = 128;
+/// What it costs to ask a partition of the index for one gram.
+const GRAM_COST: usize = 16 << 10;
+
+/// What may still be spent. The last expense may be larger than what is left, so that every call
+/// makes some progress.
+struct Budget(usize);
+
+impl Budget {
+    fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn spend(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_sub(bytes);
+    }
+}
+
+/// How looking at the newest rows ended.
+enum Scan {
+    /// Nothing is left to look at.
+    End,
+    /// The index goes on before this position.
+    Index(i64),
+    /// Enough was found or spent. Search goes on before this position.
+    Stopped(i64),
+}
+
 impl Reader {
     /// Opens the log of a folder for reading, beside a hub or without one.
     pub fn open(folder: &Path) -> Result<Reader, OpenError> {
@@ -114,7 +161,8 @@ impl Reader {
         Ok(Reader { connection, file: folder.join(FILE), shared })
     }
 
-    /// The next entries after a position, of one room or of all.
+    /// The next entries after a position, of one room or of all. There are fewer than `limit` where
+    /// they are large; after the last one there are none.
     pub fn after(
         &self,
         position: Position,
@@ -134,6 +182,7 @@ impl Reader {
                     "",
                     "m.position > ?1 ORDER BY m.position LIMIT ?2",
                     params![position.sql(), limit as i64],
+                    &mut Budget(READ_BYTES),
                 )?,
                 Some((room, _)) => self.after_in(room, position, limit)?,
             };
@@ -148,6 +197,7 @@ impl Reader {
     }
 
     /// The last entries before a position, the oldest of them first. [`Position::END`] is after all.
+    /// There are fewer than `limit` where they are large; before the first one there are none.
     pub fn before(
         &self,
         position: Position,
@@ -161,6 +211,7 @@ impl Reader {
                     "",
                     "m.position < ?1 ORDER BY m.position DESC LIMIT ?2",
                     params![position.sql(), limit as i64],
+                    &mut Budget(READ_BYTES),
                 )?,
                 Some(Some((room, _))) => self.before_in(room, position, limit)?,
             };
@@ -170,24 +221,31 @@ impl Reader {
     }
 
     /// The newest messages before a position that contain every word, the newest first. For more,
-    /// ask again before the last one.
+    /// ask again before [`Found::more`]. One search costs some tens of milliseconds at most.
     pub fn search(
         &self,
         query: &Query,
         room: Option<&RoomName>,
         limit: usize,
         before: Position,
-    ) -> Result<Vec<Arc<Message>>, ReadError> {
+    ) -> Result<Found, ReadError> {
         self.reading("search", || {
-            let Some(room) = self.room(room)? else { return Ok(Vec::new()) };
+            let Some(room) = self.room(room)? else { return Ok(Found::default()) };
             let room = room.map(|(room, _)| room);
             // One snapshot, or the index could move on between two statements.
-            let transaction = self.connection.unchecked_transaction()?;
+            let _transaction = self.connection.unchecked_transaction()?;
+            let mut budget = Budget(SEARCH_BYTES);
             let mut found = Vec::new();
-            let indexed = index::indexed(&transaction)?;
-            let reached = self.scan(query, room, limit, before, indexed, &mut found)?;
-            if let Some(reached) = reached {
-                self.ask_index(query, room, limit, reached, &mut found)?;
+            let more = match self.scan(query, room, limit, before, &mut found, &mut budget)? {
+                Scan::End => None,
+                Scan::Stopped(at) => Some(at),
+                Scan::Index(at) => {
+                    self.ask_index(query, room, limit, at, &mut found, &mut budget)?
+                }
+            };
+            if more.is_some_and(|more| limit > 0 && more >= before.sql()) {
+                // Who went on there would search in a circle.
+                return Err(Nonsense(format!("what precedes {before} is out of order")).into());
             }
             let mut messages = Vec::with_capacity(found.len());
             for position in found {
@@ -195,7 +253,7 @@ impl Reader {
                     messages.push(message);
                 }
             }
-            Ok(messages)
+            Ok(Found { messages, more: more.map(Position::from_sql) })
         })
     }
 
@@ -203,22 +261,26 @@ impl Reader {
     pub fn follow(&self, seen: Option<Seen>) -> Result<Follow, ReadError> {
         self.reading("follow", || {
             let Some(seen) = seen else { return Ok(Follow::From(Position::START)) };
+            let _transaction = self.connection.unchecked_transaction()?;
+            let forgotten = forget::first_forgotten(&self.connection, seen.position)?;
             let held = self.entry(seen.position.sql())?;
-            if held.as_ref().and_then(Entry::message).map(|held| held.identity)
-                == Some(seen.identity)
-            {
+            let is_held = held.as_ref().and_then(Entry::message).map(|held| held.identity)
+                == Some(seen.identity);
+            if is_held && forgotten.is_none() {
                 return Ok(Follow::From(seen.position));
             }
+            let before = forgotten.unwrap_or(seen.position).min(seen.position);
             let common = self.entries(
                 "",
                 "m.position < ?1 AND m.link > 0 ORDER BY m.position DESC LIMIT 1",
-                params![seen.position.sql()],
+                params![before.sql()],
+                &mut Budget(READ_BYTES),
             )?;
             let last_common = common
                 .first()
                 .and_then(Entry::message)
                 .map(|message| Seen { position: message.position, identity: message.identity });
-            Ok(Follow::Reset { last_common })
+            Ok(Follow::Reset { last_common, forgotten: forgotten.is_some() })
         })
     }
 
@@ -245,33 +307,34 @@ impl Reader {
         })
     }
 
-    /// Looks at the newest rows: those that are not indexed, and some more. Returns where it
-    /// stopped, or `None` where nothing is left to look at.
+    /// Looks at the newest rows: those that are not indexed, and some more.
     fn scan(
         &self,
         query: &Query,
         room: Option<i64>,
         limit: usize,
         before: Position,
-        indexed: Position,
         found: &mut Vec<i64>,
-    ) -> Result<Option<i64>, RowError> {
-        let all = query.expression(None).is_none();
+        budget: &mut Budget,
+    ) -> Result<Scan, RowError> {
+        let indexed = index::indexed(&self.connection)?.sql();
+        let indexable = query.expression(None).is_some();
         let mut looked = 0;
-        let mut look = |rows: &mut rusqlite::Rows<'_>| -> Result<Option<i64>, RowError> {
-            while found.len() < limit
-                && let Some(row) = rows.next()?
-            {
+        let mut look = |rows: &mut rusqlite::Rows<'_>| -> Result<Scan, RowError> {
+            while let Some(row) = rows.next()? {
                 let position: i64 = row.get(0)?;
-                if looked >= SCAN && position <= indexed.sql() && !all {
-                    return Ok(Some(position + 1));
+                if found.len() >= limit || budget.is_spent() {
+                    return Ok(Scan::Stopped(position.saturating_add(1)));
+                }
+                if looked >= SCAN && position <= indexed && indexable {
+                    return Ok(Scan::Index(position.saturating_add(1)));
                 }
                 looked += 1;
-                if row.get_ref(1)?.as_str().is_ok_and(|text| query.matches(text)) {
+                if matches(query, row.get_ref(1)?, budget) {
                     found.push(position);
                 }
             }
-            Ok(None)
+            Ok(Scan::End)
         };
         let Some(room) = room else {
             let mut newest = self.connection.prepare_cached(
@@ -283,7 +346,9 @@ impl Reader {
             "SELECT position, text FROM messages WHERE position < ?1 AND position > ?3 AND room = ?2
              ORDER BY position DESC",
         )?;
-        look(&mut behind.query(params![before.sql(), room, indexed.sql()])?)?;
+        if let Scan::Stopped(at) = look(&mut behind.query(params![before.sql(), room, indexed])?)? {
+            return Ok(Scan::Stopped(at));
+        }
         let mut of_room = self.connection.prepare_cached(
             "SELECT m.position, text FROM by_room b CROSS JOIN messages m ON m.position = b.position
              WHERE b.room = ?2 AND b.position < ?1 ORDER BY b.position DESC",
@@ -291,7 +356,8 @@ impl Reader {
         look(&mut of_room.query(params![before.sql(), room])?)
     }
 
-    /// Takes candidates from the index, newest first, and keeps those that match.
+    /// Takes candidates from the index, newest first, and keeps those that match. Returns where it
+    /// stopped, or `None` at the end.
     fn ask_index(
         &self,
         query: &Query,
@@ -299,39 +365,47 @@ impl Reader {
         limit: usize,
         before: i64,
         found: &mut Vec<i64>,
-    ) -> Result<(), RowError> {
-        let Some(expression) = query.expression(room) else { return Ok(()) };
+        budget: &mut Budget,
+    ) -> Result<Option<i64>, RowError> {
+        let Some((expression, grams)) = query.expression(room) else { return Ok(None) };
         let of_room = if room.is_some() { "room = ?2" } else { "?2 IS NULL" };
         let mut text = self.connection.prepare_cached(&format!(
             "SELECT text FROM messages WHERE position = ?1 AND {of_room}"
         ))?;
         for (partition, first, last) in index::partitions(&self.connection)? {
-            let last = last.min(before - 1);
+            let last = last.min(before.saturating_sub(1));
             if first > last {
                 continue;
             }
+            if found.len() >= limit || budget.is_spent() {
+                return Ok(Some(last.saturating_add(1)));
+            }
+            budget.spend(grams * GRAM_COST);
             let table = index::table(partition);
             let mut candidates = self.connection.prepare_cached(&format!(
                 "SELECT rowid FROM {table} WHERE {table} MATCH ?1 AND rowid >= ?2 AND rowid <= ?3
                  ORDER BY rowid DESC"
             ))?;
             let mut rows = candidates.query(params![expression, first, last])?;
-            while found.len() < limit
-                && let Some(row) = rows.next()?
-            {
+            let mut looked = 0;
+            while let Some(row) = rows.next()? {
                 let position: i64 = row.get(0)?;
+                if found.len() >= limit || (budget.is_spent() && looked > 0) {
+                    return Ok(Some(position.saturating_add(1)));
+                }
+                looked += 1;
                 // Deleted messages stay in the index for a while.
                 let mut texts = text.query(params![position, room])?;
-                let Some(row) = texts.next()? else { continue };
-                if row.get_ref(0)?.as_str().is_ok_and(|text| query.matches(text)) {
+                let Some(row) = texts.next()? else {
+                    budget.spend(ROW_COST);
+                    continue;
+                };
+                if matches(query, row.get_ref(0)?, budget) {
                     found.push(position);
                 }
             }
-            if found.len() >= limit {
-                break;
-            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The room's row: `None` where there is no such room, `Some(None)` where all are meant.
@@ -341,7 +415,8 @@ impl Reader {
     }
 
     fn entry(&self, position: i64) -> Result<Option<Entry>, RowError> {
-        Ok(self.entries("", "m.position = ?1", params![position])?.pop())
+        let one = &mut Budget(READ_BYTES);
+        Ok(self.entries("", "m.position = ?1", params![position], one)?.pop())
     }
 
     /// The next entries of a room: those that the index knows, then those behind it.
@@ -354,17 +429,20 @@ impl Reader {
         // One snapshot, or the index could move on between two statements.
         let transaction = self.connection.unchecked_transaction()?;
         let indexed = index::indexed(&transaction)?;
+        let mut budget = Budget(READ_BYTES);
         let mut entries = self.entries(
             BY_ROOM,
             "m.position = b.position AND b.room = ?3 AND b.position > ?1 ORDER BY b.position LIMIT ?2",
             params![position.sql(), limit as i64, room],
+            &mut budget,
         )?;
         let rest = limit - entries.len();
-        if rest > 0 {
+        if rest > 0 && !budget.is_spent() {
             entries.extend(self.entries(
                 "",
                 "m.position > ?1 AND m.room = ?3 ORDER BY m.position LIMIT ?2",
                 params![position.max(indexed).sql(), rest as i64, room],
+                &mut budget,
             )?);
         }
         Ok(entries)
@@ -379,17 +457,20 @@ impl Reader {
     ) -> Result<Vec<Entry>, RowError> {
         let transaction = self.connection.unchecked_transaction()?;
         let indexed = index::indexed(&transaction)?;
+        let mut budget = Budget(READ_BYTES);
         let mut entries = self.entries(
             "",
             "m.position < ?1 AND m.position > ?4 AND m.room = ?3 ORDER BY m.position DESC LIMIT ?2",
             params![position.sql(), limit as i64, room, indexed.sql()],
+            &mut budget,
         )?;
         let rest = limit - entries.len();
-        if rest > 0 {
+        if rest > 0 && !budget.is_spent() {
             entries.extend(self.entries(
                 BY_ROOM,
                 "m.position = b.position AND b.room = ?3 AND b.position < ?1 ORDER BY b.position DESC LIMIT ?2",
                 params![position.sql(), rest as i64, room],
+                &mut budget,
             )?);
         }
         Ok(entries)
@@ -400,14 +481,19 @@ impl Reader {
         from: &str,
         condition: &str,
         parameters: impl rusqlite::Params,
+        budget: &mut Budget,
     ) -> Result<Vec<Entry>, RowError> {
         let mut statement = self
             .connection
             .prepare_cached(&format!("{SELECT} {from} {JOINS} WHERE {condition}"))?;
         let mut rows = statement.query(parameters)?;
         let mut entries = Vec::new();
-        while let Some(row) = rows.next()? {
-            entries.push(entry_of(row)?);
+        while !budget.is_spent()
+            && let Some(row) = rows.next()?
+        {
+            let entry = entry_of(row)?;
+            budget.spend(entry.message().map_or(ROW_COST, |message| message.weight()));
+            entries.push(entry);
         }
         Ok(entries)
     }
@@ -441,6 +527,13 @@ impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Reader").field("file", &self.file).finish_non_exhaustive()
     }
+}
+
+/// Whether a text contains every word. Payloads that are not text contain none.
+fn matches(query: &Query, text: ValueRef<'_>, budget: &mut Budget) -> bool {
+    let text = bytes_of(text).unwrap_or_default();
+    budget.spend(text.len() + ROW_COST);
+    std::str::from_utf8(text).is_ok_and(|text| query.matches(text))
 }
 
 fn entry_of(row: &Row<'_>) -> Result<Entry, RowError> {

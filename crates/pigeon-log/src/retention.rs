@@ -163,27 +163,46 @@ pub(crate) fn oldest(
         .collect()
 }
 
-/// Who holds most: the largest room, and in it the largest speaker. Not the largest speaker of all:
-/// somebody who floods one room under many names would stay, and a faithful one elsewhere would not.
-pub(crate) fn largest(connection: &Connection) -> rusqlite::Result<Option<(i64, Box<str>, i64)>> {
-    connection
-        .prepare_cached(
-            "SELECT room, speaker, bytes FROM usage
-             WHERE room = (SELECT room FROM usage GROUP BY room ORDER BY sum(bytes) DESC LIMIT 1)
-             ORDER BY bytes DESC LIMIT 1",
-        )?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()
+/// Whose messages are deleted for the size.
+pub(crate) struct Victim {
+    pub(crate) room: i64,
+    /// `None`: everybody's in the room.
+    pub(crate) speaker: Option<Box<str>>,
+    /// How far the room was looked through.
+    pub(crate) cursor: Position,
+    /// What may be deleted before it is decided again, in bytes.
+    pub(crate) quota: i64,
 }
 
-/// The oldest indexed messages of a speaker among the next ones of a room, and the position up to
-/// which was looked. `None` behind the room's end. It looks at so many messages at most, since a
-/// speaker may be found late.
+/// A speaker stands out with this share of a room.
+const ONE_OF: i64 = 16;
+
+/// Who holds most: the largest room, and in it the largest speaker. Not the largest speaker of all:
+/// somebody who floods one room under many names would stay, and a faithful one elsewhere would not.
+/// Where nobody stands out, as members without a name or with many do not, the room loses its oldest.
+pub(crate) fn largest(connection: &Connection) -> rusqlite::Result<Option<Victim>> {
+    let room: Option<(i64, i64)> = connection
+        .prepare_cached(
+            "SELECT room, sum(bytes) FROM usage GROUP BY room ORDER BY sum(bytes) DESC LIMIT 1",
+        )?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((room, held)) = room else { return Ok(None) };
+    let (speaker, bytes): (Box<str>, i64) = connection
+        .prepare_cached(
+            "SELECT speaker, bytes FROM usage WHERE room = ?1 ORDER BY bytes DESC LIMIT 1",
+        )?
+        .query_row([room], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let speaker = (bytes >= held / ONE_OF).then_some(speaker);
+    Ok(Some(Victim { room, speaker, cursor: Position::START, quota: 0 }))
+}
+
+/// The oldest indexed messages of a victim behind its cursor, and the position up to which was
+/// looked. `None` behind the room's end. It looks at so many messages at most, since a speaker may be
+/// found late.
 pub(crate) fn oldest_of(
     connection: &Connection,
-    room: i64,
-    speaker: &str,
-    after: Position,
+    victim: &Victim,
     indexed: Position,
     limit: usize,
 ) -> rusqlite::Result<Option<(Vec<Doomed>, Position)>> {
@@ -192,12 +211,14 @@ pub(crate) fn oldest_of(
          WHERE b.room = ?1 AND b.position > ?2 AND b.position <= ?3 ORDER BY b.position LIMIT ?4",
         Doomed::COLUMNS
     ))?;
-    let mut rows = statement.query(params![room, after.sql(), indexed.sql(), SCAN as i64])?;
+    let (after, scan) = (victim.cursor.sql(), SCAN as i64);
+    let mut rows = statement.query(params![victim.room, after, indexed.sql(), scan])?;
     let mut found = Vec::new();
     let mut last = None;
     while let Some(row) = rows.next()? {
         last = Some(Position::from_sql(row.get(0)?));
-        if bytes_of(row.get_ref(2)?) == Some(speaker.as_bytes()) {
+        let speaker = bytes_of(row.get_ref(2)?);
+        if victim.speaker.as_ref().is_none_or(|victim| speaker == Some(victim.as_bytes())) {
             found.push(Doomed::of_row(row)?);
         }
         if found.len() >= limit {

@@ -22,7 +22,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x7067_6c67;
 /// What each version adds. A new file takes all steps; an older one those it lacks.
 ///
 /// A step that was released is never edited: files in the field have taken it as it was.
-pub(crate) const STEPS: [&str; 2] = [
+pub(crate) const STEPS: [&str; 3] = [
     // 1: messages and what finds them. An identity is found through its outbox's row, which keeps 32 bytes out of every
     // message and its index.
     "CREATE TABLE rooms (
@@ -60,6 +60,9 @@ pub(crate) const STEPS: [&str; 2] = [
      CREATE TABLE ages (age INTEGER PRIMARY KEY, position INTEGER NOT NULL);
      CREATE TABLE forgetting (
          id INTEGER PRIMARY KEY, room TEXT, speaker TEXT, up_to INTEGER NOT NULL);",
+    // 3: where messages were forgotten, for followers that were away. It names nobody.
+    "CREATE TABLE forgotten (
+         up_to INTEGER PRIMARY KEY, first INTEGER NOT NULL) WITHOUT ROWID;",
 ];
 
 /// The version this program writes.

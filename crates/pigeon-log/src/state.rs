@@ -3,6 +3,7 @@
 //! Each is a [`Fact`] under a [`Key`]. The hub reads all of them when it starts, keeps them in memory
 //! and writes each change through the log's writer. How many there may be is the hub's to bound.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use pigeon_proto::{Name, RoomName};
@@ -11,27 +12,28 @@ use serde_json::{Value, json};
 
 use crate::entry::millis;
 
-/// One thing the hub keeps. Times are since the Unix epoch, in whole milliseconds.
+/// One thing the hub keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     /// The secret from which resume words are made.
     ResumeSecret([u8; 16]),
-    /// A name that is kept for its holder.
+    /// A name that somebody has, for the resume word that speaks for this number.
     Grant {
+        /// The number.
+        grant: u32,
         /// The name.
         name: Name,
-        /// What its holder shows to get it back, as the hub compares it.
-        word: Box<str>,
-        /// Until when. `None`: for ever.
-        until: Option<Duration>,
+        /// The room that its holder is in.
+        room: RoomName,
+        /// Its holder's address.
+        ip: IpAddr,
+        /// Whether its holder's client brings the word by itself.
+        resumes: bool,
     },
-    /// Somebody who may not join.
-    Ban {
-        /// A name or a network, as the hub writes it.
-        target: Box<str>,
-        /// Until when. `None`: for ever.
-        until: Option<Duration>,
-    },
+    /// Numbers of grants up to this one may have been used.
+    Grants(u32),
+    /// A network from which nobody may join, as the hub writes it.
+    Ban(Box<str>),
     /// A name that may not speak.
     Mute {
         /// The name.
@@ -58,9 +60,11 @@ pub struct RoomSettings {
 pub enum Key {
     /// The resume secret.
     ResumeSecret,
-    /// The grant of a name, whatever its capitals.
-    Grant(Name),
-    /// The ban of a name or network.
+    /// The grant of this number.
+    Grant(u32),
+    /// The last number of a grant.
+    Grants,
+    /// The ban of a network.
     Ban(Box<str>),
     /// The mute of a name, whatever its capitals.
     Mute(Name),
@@ -116,8 +120,9 @@ impl Fact {
     pub fn key(&self) -> Key {
         match self {
             Fact::ResumeSecret(_) => Key::ResumeSecret,
-            Fact::Grant { name, .. } => Key::Grant(name.clone()),
-            Fact::Ban { target, .. } => Key::Ban(target.clone()),
+            Fact::Grant { grant, .. } => Key::Grant(*grant),
+            Fact::Grants(_) => Key::Grants,
+            Fact::Ban(net) => Key::Ban(net.clone()),
             Fact::Mute { name } => Key::Mute(name.clone()),
             Fact::Room { room, .. } => Key::Room(room.clone()),
         }
@@ -143,8 +148,9 @@ pub(crate) fn load(connection: &Connection) -> rusqlite::Result<State> {
 fn row_key(key: &Key) -> (&'static str, Box<str>) {
     match key {
         Key::ResumeSecret => ("resume-secret", "".into()),
-        Key::Grant(name) => ("grant", name.folded()),
-        Key::Ban(target) => ("ban", pigeon_proto::fold(target)),
+        Key::Grant(grant) => ("grant", grant.to_string().into()),
+        Key::Grants => ("grants", "".into()),
+        Key::Ban(net) => ("ban", net.clone()),
         Key::Mute(name) => ("mute", name.folded()),
         Key::Room(room) => ("room", room.folded()),
     }
@@ -156,10 +162,15 @@ fn value_of(fact: &Fact) -> Value {
         Fact::ResumeSecret(secret) => {
             json!({ "secret": format!("{:032x}", u128::from_be_bytes(*secret)) })
         }
-        Fact::Grant { name, word, until } => {
-            json!({ "name": name.as_str(), "word": word, "until": until.map(millis) })
-        }
-        Fact::Ban { target, until } => json!({ "target": target, "until": until.map(millis) }),
+        Fact::Grant { grant, name, room, ip, resumes } => json!({
+            "grant": grant,
+            "name": name.as_str(),
+            "room": room.as_str(),
+            "ip": ip.to_string(),
+            "resumes": resumes,
+        }),
+        Fact::Grants(last) => json!({ "last": last }),
+        Fact::Ban(net) => json!({ "net": net }),
         Fact::Mute { name } => json!({ "name": name.as_str() }),
         Fact::Room { room, settings } => {
             json!({ "room": room.as_str(), "slow_ms": settings.slow.map(millis) })
@@ -171,19 +182,25 @@ fn fact_of(kind: &str, value: &str) -> Option<Fact> {
     let value: Value = serde_json::from_str(value).ok()?;
     let text = |field: &str| value.get(field).and_then(Value::as_str);
     let time = |field: &str| value.get(field).and_then(Value::as_u64).map(Duration::from_millis);
+    let number = |field: &str| value.get(field)?.as_u64()?.try_into().ok();
     let name = || Name::parse(text("name")?.as_bytes()).ok();
+    let room = || RoomName::parse(text("room")?.as_bytes()).ok();
     Some(match kind {
         "resume-secret" => {
             let secret = u128::from_str_radix(text("secret")?, 16).ok()?;
             Fact::ResumeSecret(secret.to_be_bytes())
         }
-        "grant" => Fact::Grant { name: name()?, word: text("word")?.into(), until: time("until") },
-        "ban" => Fact::Ban { target: text("target")?.into(), until: time("until") },
-        "mute" => Fact::Mute { name: name()? },
-        "room" => Fact::Room {
-            room: RoomName::parse(text("room")?.as_bytes()).ok()?,
-            settings: RoomSettings { slow: time("slow_ms") },
+        "grant" => Fact::Grant {
+            grant: number("grant")?,
+            name: name()?,
+            room: room()?,
+            ip: text("ip")?.parse().ok()?,
+            resumes: value.get("resumes")?.as_bool()?,
         },
+        "grants" => Fact::Grants(number("last")?),
+        "ban" => Fact::Ban(text("net")?.into()),
+        "mute" => Fact::Mute { name: name()? },
+        "room" => Fact::Room { room: room()?, settings: RoomSettings { slow: time("slow_ms") } },
         _ => return None,
     })
 }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::folder::SameFile;
-use crate::forget::{Forget, ForgetError, Forgetting, Forgotten, Step};
+use crate::forget::{Forget, ForgetError, Forgetting, Forgotten, Step, note_forgotten};
 use crate::import::{Chunk, ChunkItem};
 use crate::index;
 use crate::log::Shared;
 use crate::lost::Lost;
 use crate::queue::{Item, Taken};
-use crate::retention::{self, Age, Doomed};
+use crate::retention::{self, Age, Doomed, Victim};
 use crate::store::{self, Batch, Positions, Rooms, StoreError};
 use crate::{Entry, Numbering, Options, Outcome, Position, Report, Ticket, Trouble};
 
@@ -74,7 +74,7 @@ struct Retention {
     more: bool,
     /// Bytes of messages still to be deleted for the size.
     excess: u64,
-    victim: Option<(i64, Box<str>, Position)>,
+    victim: Option<Victim>,
     tidied: Duration,
 }
 
@@ -278,6 +278,7 @@ impl Writer {
         let Some(last) = entries.last().map(Entry::position) else { return };
         self.backlog += entries.len();
         self.retention.due = true;
+        self.shared.note_newest(&entries);
         self.shared.tail.push(entries);
         self.shared.set_durable(last);
     }
@@ -416,7 +417,8 @@ impl Writer {
                 let Some((doomed, looked)) = current.next(&self.connection, SLICE)? else {
                     return self.forgotten_rows();
                 };
-                self.delete(&doomed)?;
+                let up_to = current.up_to;
+                self.delete(&doomed, Some(up_to))?;
                 if let Some((current, _)) = self.forgetting.first_mut() {
                     current.cursor = looked;
                     current.deleted += doomed.len() as u64;
@@ -441,9 +443,15 @@ impl Writer {
         Ok(())
     }
 
-    fn delete(&mut self, doomed: &[Doomed]) -> Result<(), Failure> {
+    /// Deletes messages, which a request to forget up to a position asks for, or retention.
+    fn delete(&mut self, doomed: &[Doomed], forgotten: Option<Position>) -> Result<(), Failure> {
         let indexed = self.indexed;
-        self.unsynced(|c| retention::delete(c, doomed, indexed))?;
+        self.unsynced(|c| {
+            if let (Some(up_to), Some(first)) = (forgotten, doomed.first()) {
+                note_forgotten(c, up_to, first.position)?;
+            }
+            retention::delete(c, doomed, indexed)
+        })?;
         let positions: Vec<Position> = doomed.iter().map(|it| it.position).collect();
         self.shared.tail.remove(&positions);
         Ok(())
@@ -532,7 +540,7 @@ impl Writer {
             let up_to = retention::expired(&self.connection, &self.age, keep)?;
             let doomed = retention::oldest(&self.connection, up_to.min(self.indexed), SLICE)?;
             if !doomed.is_empty() {
-                self.delete(&doomed)?;
+                self.delete(&doomed, None)?;
                 return Ok(true);
             }
         }
@@ -564,29 +572,41 @@ impl Writer {
         Ok(true)
     }
 
+    /// Deletes a slice for the size. Who holds most is decided some times in a run and not for each
+    /// slice, since it takes a look at every speaker.
     fn shrink(&mut self) -> Result<(), Failure> {
-        let Some((room, speaker, _)) = retention::largest(&self.connection)? else {
-            self.retention.excess = 0;
-            return Ok(());
-        };
-        let after = match &self.retention.victim {
-            Some((of, who, after)) if (*of, who) == (room, &speaker) => *after,
-            _ => Position::START,
+        let before = self.retention.victim.take();
+        let mut victim = match before {
+            Some(before) if before.quota > 0 => before,
+            before => {
+                let Some(mut victim) = retention::largest(&self.connection)? else {
+                    self.retention.excess = 0;
+                    return Ok(());
+                };
+                if let Some(before) = before
+                    && (before.room, &before.speaker) == (victim.room, &victim.speaker)
+                {
+                    victim.cursor = before.cursor;
+                }
+                victim.quota = (self.retention.excess / 16).max(64 << 10).cast_signed();
+                victim
+            }
         };
         let indexed = self.indexed;
-        let found = retention::oldest_of(&self.connection, room, &speaker, after, indexed, SLICE)?;
+        let found = retention::oldest_of(&self.connection, &victim, indexed, SLICE)?;
         let Some((doomed, looked)) = found else {
-            if after == Position::START {
+            if victim.cursor == Position::START {
                 // Usage counts messages that are not there: nothing more can be deleted for it.
                 self.retention.excess = 0;
             }
-            self.retention.victim = None;
             return Ok(());
         };
         let freed: i64 = doomed.iter().map(|it| it.bytes).sum();
-        self.delete(&doomed)?;
+        self.delete(&doomed, None)?;
         self.retention.excess = self.retention.excess.saturating_sub(freed.unsigned_abs());
-        self.retention.victim = Some((room, speaker, looked));
+        victim.cursor = looked;
+        victim.quota -= freed;
+        self.retention.victim = Some(victim);
         Ok(())
     }
 

@@ -37,8 +37,10 @@ pub enum Verb {
     Rooms,
     /// `/msg NAME TEXT`: says something to one member.
     Msg,
-    /// `/history`: asks for what was said before.
+    /// `/history [N [BEFORE]]`: asks for the last N messages, or for the last N before a position.
     History,
+    /// `/search WORDS`: asks for the messages that contain the words.
+    Search,
     /// `/encoding LABEL|auto`: chooses what the member reads and writes.
     Encoding,
     /// `/language zh|en`: chooses the language of the hub's sentences.
@@ -51,7 +53,7 @@ pub enum Verb {
 
 impl Verb {
     /// Every command.
-    pub const ALL: [Verb; 13] = [
+    pub const ALL: [Verb; 14] = [
         Verb::Nick,
         Verb::Resume,
         Verb::Pass,
@@ -61,6 +63,7 @@ impl Verb {
         Verb::Rooms,
         Verb::Msg,
         Verb::History,
+        Verb::Search,
         Verb::Encoding,
         Verb::Language,
         Verb::Quiet,
@@ -79,6 +82,7 @@ impl Verb {
             Verb::Rooms => "rooms",
             Verb::Msg => "msg",
             Verb::History => "history",
+            Verb::Search => "search",
             Verb::Encoding => "encoding",
             Verb::Language => "language",
             Verb::Quiet => "quiet",
@@ -149,6 +153,23 @@ impl<'a> Whisper<'a> {
     }
 }
 
+/// What `/search` looks for: text without white space at either end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query<'a>(&'a str);
+
+impl<'a> Query<'a> {
+    /// White space at the ends is left out. `None` if nothing else is left.
+    pub fn new(text: &'a str) -> Option<Self> {
+        let text = text.trim();
+        (!text.is_empty()).then_some(Query(text))
+    }
+
+    /// The text.
+    pub fn as_str(self) -> &'a str {
+        self.0
+    }
+}
+
 /// A command with everything that belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
@@ -179,8 +200,15 @@ pub enum Command<'a> {
         /// What is said.
         text: Whisper<'a>,
     },
-    /// Asks for what was said before.
-    History,
+    /// Asks for what was said in the room before, the newest messages of it.
+    History {
+        /// How many messages. `None` leaves the number to the hub.
+        count: Option<u16>,
+        /// The position before which they stand. `None` is the end of the room.
+        before: Option<u64>,
+    },
+    /// Asks for the room's messages that contain this.
+    Search(Query<'a>),
     /// Reads and writes this encoding, which contains ASCII, or whichever the member uses.
     Encoding(Charset),
     /// Wants sentences in this language.
@@ -238,7 +266,11 @@ impl<'a> Command<'a> {
                     .ok_or_else(|| refuse(Reason::Nobody(Detail::of(to))))?;
                 Command::Msg { to, text }
             }
-            Verb::History => Command::History,
+            Verb::History => history(rest).ok_or_else(usage)?,
+            Verb::Search => {
+                let query = std::str::from_utf8(rest).ok().and_then(Query::new);
+                Command::Search(query.ok_or_else(usage)?)
+            }
             Verb::Encoding if rest.is_empty() => return Err(usage()),
             Verb::Encoding => {
                 let label = String::from_utf8_lossy(rest);
@@ -280,7 +312,8 @@ impl<'a> Command<'a> {
             Command::Who { .. } => Verb::Who,
             Command::Rooms { .. } => Verb::Rooms,
             Command::Msg { .. } => Verb::Msg,
-            Command::History => Verb::History,
+            Command::History { .. } => Verb::History,
+            Command::Search(_) => Verb::Search,
             Command::Encoding(_) => Verb::Encoding,
             Command::Language(_) => Verb::Language,
             Command::Quiet(_) => Verb::Quiet,
@@ -308,6 +341,13 @@ impl<'a> Command<'a> {
                 word(to.as_str().as_bytes());
                 word(text.as_bytes());
             }
+            Command::History { count: Some(count), before } => {
+                word(count.to_string().as_bytes());
+                if let Some(before) = before {
+                    word(before.to_string().as_bytes());
+                }
+            }
+            Command::Search(query) => word(query.as_str().as_bytes()),
             Command::Encoding(charset) => word(charset.to_string().as_bytes()),
             Command::Language(language) => word(language.word().as_bytes()),
             Command::Quiet(on) => word(if *on { b"on" } else { b"off" }),
@@ -315,7 +355,7 @@ impl<'a> Command<'a> {
             | Command::Leave
             | Command::Who { .. }
             | Command::Rooms { .. }
-            | Command::History
+            | Command::History { count: None, .. }
             | Command::Help => {}
         }
     }
@@ -341,6 +381,14 @@ fn from(rest: &[u8]) -> Option<u32> {
         }
         _ => None,
     }
+}
+
+/// `[N [BEFORE]]`.
+fn history<'a>(rest: &[u8]) -> Option<Command<'a>> {
+    let mut words = std::str::from_utf8(rest).ok()?.split_ascii_whitespace();
+    let count = words.next().map(str::parse).transpose().ok()?;
+    let before = words.next().map(str::parse).transpose().ok()?;
+    words.next().is_none().then_some(Command::History { count, before })
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ mod refusal;
 pub mod sentence;
 mod words;
 
-pub use command::{Command, Secret, Verb, Whisper, Word};
+pub use command::{Command, Query, Secret, Verb, Whisper, Word};
 pub use discovery::{Discover, Door, Here, Nonce, Prove};
 pub use format::Format;
 pub use heartbeat::{Answer, You};

@@ -150,8 +150,6 @@ pub enum Reason {
     Kicked,
     /// This hub keeps no history.
     NoHistory,
-    /// Nothing was said there, or nothing that was searched for.
-    NothingFound,
     /// As much history was sent lately as one member may get.
     Wait {
         /// In how many seconds more may be asked for.
@@ -164,6 +162,8 @@ pub enum Reason {
         /// The seconds between two messages of one member.
         seconds: u64,
     },
+    /// Nothing was said there, or nothing that contains the words.
+    NothingSaid,
 }
 
 /// Something that was not done, and why. Nothing has changed by it.
@@ -241,10 +241,10 @@ impl Reason {
             Reason::Banned => word("banned"),
             Reason::Kicked => word("kicked"),
             Reason::NoHistory => word("no-history"),
-            Reason::NothingFound => word("nothing-found"),
             Reason::Wait { seconds } => ("wait", seconds.to_string()),
             Reason::Muted => word("muted"),
             Reason::Slow { seconds } => ("slow", seconds.to_string()),
+            Reason::NothingSaid => word("nothing-said"),
         }
     }
 
@@ -295,10 +295,10 @@ impl Reason {
             "banned" => Reason::Banned,
             "kicked" => Reason::Kicked,
             "no-history" => Reason::NoHistory,
-            "nothing-found" => Reason::NothingFound,
             "wait" => Reason::Wait { seconds: words.number()? },
             "muted" => Reason::Muted,
             "slow" => Reason::Slow { seconds: words.number()? },
+            "nothing-said" => Reason::NothingSaid,
             _ => return None,
         })
     }

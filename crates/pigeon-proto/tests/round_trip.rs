@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 
 use pigeon_proto::{
     Answer, Change, Command, Detail, Discover, Door, Format, Gone, Here, Incoming, Label, Language,
-    LinkKind, MAX_LINE, Name, NameError, News, Nonce, Notice, Prove, Reason, Refusal, RoomName,
-    Roster, Secret, Setting, Subject, Text, Verb, Whisper, Word, You, heartbeat, sentence,
+    LinkKind, MAX_LINE, Name, NameError, News, Nonce, Notice, Prove, Query, Reason, Refusal,
+    RoomName, Roster, Secret, Setting, Subject, Text, Verb, Whisper, Word, You, heartbeat,
+    sentence,
 };
 use pigeon_text::{Charset, Encoding};
 use proptest::prelude::*;
@@ -94,8 +95,8 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::Banned,
             Reason::Kicked,
             Reason::NoHistory,
-            Reason::NothingFound,
             Reason::Muted,
+            Reason::NothingSaid,
         ]),
     ]
 }
@@ -231,6 +232,8 @@ proptest! {
         word in "[!-~狗]{1,40}",
         bytes in prop::collection::vec(any::<u8>(), 1..80),
         from in any::<u32>(),
+        (count, before) in any::<(u16, Option<u64>)>(),
+        text in ".{1,60}",
         (charset, on) in (charset(), any::<bool>()),
         language in prop::sample::select(Language::ALL.to_vec()),
     ) {
@@ -242,12 +245,14 @@ proptest! {
             Command::Leave,
             Command::Who { from },
             Command::Rooms { from },
-            Command::History,
+            Command::History { count: None, before: None },
+            Command::History { count: Some(count), before },
             Command::Language(language),
             Command::Quiet(on),
             Command::Help,
         ];
         commands.extend(Secret::new(&bytes).map(Command::Pass));
+        commands.extend(Query::new(&text).map(Command::Search));
         let to = Word::new(&word).unwrap();
         commands.extend(Whisper::new(&bytes).map(|text| Command::Msg { to, text }));
         commands.extend(charset.is_ascii_compatible().then_some(Command::Encoding(charset)));
@@ -354,6 +359,9 @@ fn commands_that_are_not_right_are_refused_with_the_reason() {
         ("join", "^hb^ refused join usage"),
         ("msg dog", "^hb^ refused msg usage"),
         ("quiet maybe", "^hb^ refused quiet usage"),
+        ("history many", "^hb^ refused history usage"),
+        ("history 1 2 3", "^hb^ refused history usage"),
+        ("search", "^hb^ refused search usage"),
         ("language fr", "^hb^ refused language usage"),
         ("who dog", "^hb^ refused who usage"),
         ("encoding klingon", "^hb^ refused encoding no-encoding klingon"),

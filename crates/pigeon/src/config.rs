@@ -57,8 +57,9 @@ pub(crate) fn apply_text(
 }
 
 fn check_name(known: &Command, name: &str) -> anyhow::Result<()> {
-    let names =
-        || known.get_arguments().filter_map(|arg| arg.get_long()).filter(|n| *n != "config");
+    // A flag without a value is something to do, and no setting.
+    let settings = || known.get_arguments().filter(|arg| arg.get_action().takes_values());
+    let names = || settings().filter_map(|arg| arg.get_long()).filter(|name| *name != "config");
     if names().any(|known| known == name) {
         return Ok(());
     }

@@ -71,6 +71,9 @@ pub enum LineError {
     Control,
     /// The hub's format is raw: members would receive the command as data.
     Raw(Verb),
+    /// It begins with `/` and a path, which is not a command. A second `/` before it makes it a
+    /// message.
+    Path,
 }
 
 impl fmt::Display for LineError {
@@ -86,6 +89,9 @@ impl fmt::Display for LineError {
                 f,
                 "not sent: in the raw format everyone would receive /{} as data",
                 verb.word()
+            ),
+            LineError::Path => f.write_str(
+                "not sent: a line that begins with / is a command; begin it with // to say it",
             ),
         }
     }

@@ -58,6 +58,13 @@ pub(super) fn verb(datagram: &[u8]) -> Option<Verb> {
     Verb::parse(std::str::from_utf8(line.get(..end)?).ok()?)
 }
 
+/// Whether a command's word holds a further slash, like `/dev/ttyUSB0`. No command does.
+pub(super) fn is_path(datagram: &[u8]) -> bool {
+    let text = datagram.trim_ascii();
+    let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    matches!(word, [b'/', rest @ ..] if !rest.starts_with(b"/") && rest.contains(&b'/'))
+}
+
 /// The line with one or two full-width slashes at its beginning replaced.
 fn with_ascii_slashes(typed: &[u8]) -> Cow<'_, [u8]> {
     let Some(rest) = typed.trim_ascii().strip_prefix(FULL_WIDTH_SLASH) else {
@@ -112,6 +119,10 @@ mod tests {
         assert_eq!(verb(b"/nick a:b"), Some(Verb::Nick));
         assert_eq!(verb(b"/join"), Some(Verb::Join));
         assert_eq!(verb(b"/dev/null"), None);
+        for (line, path) in [("/dev/null", true), (" /a/b c", true), ("//dev/null", false)] {
+            assert_eq!(is_path(line.as_bytes()), path, "{line}");
+        }
+        assert!(!is_path(b"/who a/b") && !is_path(b"/") && !is_path(b"a/b"));
         assert_eq!(command(b"/nick a:b"), None);
         assert_eq!(command(b" /who 7 "), Some(Command::Who { from: 7 }));
     }

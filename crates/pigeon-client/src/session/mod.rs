@@ -137,6 +137,11 @@ impl<R: Rng> Session<R> {
         self.identity.wants_name() && !self.hub.takes_commands()
     }
 
+    /// Whether lines wait for the hub's first answer, or for the hub to come back.
+    pub fn holds_lines(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     /// Events dropped because nobody collected them.
     pub fn events_lost(&self) -> u64 {
         self.events.lost
@@ -238,8 +243,12 @@ impl<R: Rng> Session<R> {
         }
     }
 
-    /// Refuses a command that a raw hub would send to everyone.
+    /// Refuses a command that a raw hub would send to everyone, and a path that a hub would take for
+    /// a command.
     fn check_command(&self, datagram: &[u8]) -> Result<(), LineError> {
+        if self.hub.takes_commands() && line::is_path(datagram) {
+            return Err(LineError::Path);
+        }
         if self.hub.format() != Some(Format::Raw) {
             return Ok(());
         }

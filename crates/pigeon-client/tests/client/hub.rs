@@ -326,7 +326,9 @@ impl Hub {
                 }
             }
             Command::Help => self.notify(from, &Notice::Help),
-            Command::History => self.refuse(from, what, Reason::NoHistory),
+            Command::History { .. } | Command::Search(_) => {
+                self.refuse(from, what, Reason::NoHistory)
+            }
             _ => self.name_notice(from),
         }
     }

@@ -89,6 +89,7 @@ fn every_reason() -> Vec<Reason> {
         Reason::TooManyAddresses,
         Reason::AddressFull,
         Reason::NoHistory,
+        Reason::NothingSaid,
     ]
 }
 

@@ -3,8 +3,9 @@
 //! To add a command: a value in `pigeon_proto::Command` with its word, its notice and its sentences
 //! there; an arm here; and in [`Core`] whatever it changes.
 
-use pigeon_proto::{Command, Language, Notice, Reason, Roster, Setting, Subject, Text, Word};
+use pigeon_proto::{Command, Language, Notice, Reason, Roster, Setting, Subject, Text, Verb, Word};
 
+use super::history::{MOST_LINES, USUAL_LINES, Wanted};
 use super::id::Slot;
 use super::input::Context;
 use super::members::Trait;
@@ -15,7 +16,7 @@ use crate::statistics::Dropped;
 /// What a private line may hold besides its text: the longest label, and words.
 const MAX_AROUND: usize = 512;
 
-/// Applies a command of a member, and answers it.
+/// Applies a command of a member, and answers it, or has it answered later.
 ///
 /// # Errors
 /// What statistics count, where the hub's limits refused it. The member has the refusal.
@@ -28,7 +29,7 @@ pub(super) fn apply(
     let (member, what) = (core.id(slot), Subject::Command(command.verb()));
     match answer(core, cx, slot, command) {
         Ok(notice) => {
-            core.reply(member, notice);
+            notice.into_iter().for_each(|notice| core.reply(member, notice));
             Ok(())
         }
         Err(reason) => {
@@ -53,29 +54,27 @@ fn dropped(reason: &Reason) -> Option<Dropped> {
     }
 }
 
+/// `None`: the answer comes later.
 fn answer(
     core: &mut Core,
     cx: &Context<'_>,
     slot: Slot,
     command: Command<'_>,
-) -> Result<Notice, Reason> {
+) -> Result<Option<Notice>, Reason> {
     let is_in = core.room_of(slot).is_some();
-    match command {
-        Command::Help => return Ok(Notice::Help),
+    let notice = match command {
+        Command::Help => Ok(Notice::Help),
         Command::Language(language) => {
             core.choose(slot, Trait::Chinese, language == Language::Chinese);
-            return Ok(Notice::Set(Setting::Language(language)));
+            Ok(Notice::Set(Setting::Language(language)))
         }
-        Command::Pass(_) if is_in => return who_you_are(core, slot, None),
+        Command::Pass(_) if is_in => who_you_are(core, slot, None),
         Command::Pass(secret) => {
             core.check_password(cx, slot, secret.as_bytes())?;
             core.move_to(cx, slot, cx.home).map_err(no_place)?;
-            return who_you_are(core, slot, None);
+            who_you_are(core, slot, None)
         }
-        _ if !is_in => return Err(Reason::Password),
-        _ => {}
-    }
-    match command {
+        _ if !is_in => Err(Reason::Password),
         Command::Nick(None) => {
             let grant = core.named(slot).map(|named| named.grant);
             who_you_are(core, slot, grant)
@@ -102,15 +101,22 @@ fn answer(
         Command::Who { from } => roster(core, cx, slot, from),
         Command::Rooms { from } => Ok(rooms(core, from)),
         Command::Msg { to, text } => whisper(core, cx, slot, to, text.as_bytes()),
-        Command::History => Err(Reason::NoHistory),
+        Command::History { count, before } => {
+            let most = count.unwrap_or(USUAL_LINES).clamp(1, MOST_LINES);
+            let wanted = (Wanted::Before(before), most);
+            return core.look_up(cx.now, slot, Some(Verb::History), wanted).map(|()| None);
+        }
+        Command::Search(query) => {
+            let wanted = (Wanted::Matching(query.as_str().into()), USUAL_LINES);
+            return core.look_up(cx.now, slot, Some(Verb::Search), wanted).map(|()| None);
+        }
         Command::Encoding(encoding) => Ok(Notice::Set(Setting::Encoding(encoding))),
         Command::Quiet(on) => {
             core.choose(slot, Trait::Quiet, on);
             Ok(Notice::Set(Setting::Quiet(on)))
         }
-        // Answered above.
-        Command::Help | Command::Language(_) | Command::Pass(_) => Err(Reason::Usage),
-    }
+    };
+    notice.map(Some)
 }
 
 fn no_place(reason: Dropped) -> Reason {

@@ -135,9 +135,11 @@ impl Grants {
         (self.next, reserve.then_some(self.reserved))
     }
 
-    /// Numbers up to this one were given out before a restart.
-    pub(crate) fn go_on_after(&mut self, reserved: u32) {
-        (self.next, self.reserved) = (reserved, reserved);
+    /// Numbers up to this one were given out before a restart. Returns up to which they may be given
+    /// out now, which is to be written down before any is.
+    pub(crate) fn go_on_after(&mut self, last: u32) -> u32 {
+        (self.next, self.reserved) = (last, last.wrapping_add(RESERVED));
+        self.reserved
     }
 
     /// Who has a grant's name, or lately had it.

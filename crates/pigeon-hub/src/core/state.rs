@@ -818,7 +818,7 @@ impl Core {
         let is_found = found.is_some();
         let cut = self.askers.answer(slot, found.unwrap_or_default());
         if let (Some(verb), true) = (verb, cut.lines.is_empty()) {
-            let why = if is_found { Reason::NothingFound } else { Reason::Overloaded };
+            let why = if is_found { Reason::NothingSaid } else { Reason::Overloaded };
             self.refuse(member, Subject::Command(verb), why);
         }
         if let Some(position) = cut.earlier {
@@ -884,7 +884,10 @@ impl Core {
     pub(crate) fn restore(&mut self, now: Instant, kept: Keep) {
         match kept {
             Keep::Name(kept) => self.restore_name(now, kept),
-            Keep::Grants(reserved) => self.grants.go_on_after(reserved),
+            Keep::Grants(last) => {
+                let reserved = self.grants.go_on_after(last);
+                self.keep(|| Keep::Grants(reserved));
+            }
             Keep::Ban(net) => drop(self.bans.add(net)),
             Keep::Mute(name) => drop(self.mutes.mute(name)),
             Keep::Slow(room, time) => {

@@ -18,6 +18,8 @@ mod encodings;
 mod forged;
 mod formats;
 mod harness;
+mod history;
+mod kept;
 mod kicks;
 mod limits;
 mod links;

@@ -144,7 +144,7 @@ fn search(report: &mut report::Report) {
             let start = Instant::now();
             let found = reader.search(&query, room, 20, Position::END).expect("a search");
             times.push(start.elapsed().as_secs_f64() * 1_000.0);
-            hits += found.len();
+            hits += found.messages.len();
         }
         all.extend_from_slice(&times);
         rows.push((kind.to_string(), search_row(times, hits)));

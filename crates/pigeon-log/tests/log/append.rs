@@ -137,12 +137,15 @@ fn a_follower_goes_on_where_it_was_or_learns_that_it_cannot() {
     assert_eq!(reader.follow(Some(seen(positions[1], 2))).unwrap(), Follow::From(positions[1]));
     let common = Some(seen(positions[0], 1));
     let other = reader.follow(Some(seen(positions[1], 7))).unwrap();
-    assert_eq!(other, Follow::Reset { last_common: common });
+    assert_eq!(other, Follow::Reset { last_common: common, forgotten: false });
     let ahead = Position::new(positions[2].get() + 50).unwrap();
     let last_common = Some(seen(positions[2], 3));
-    assert_eq!(reader.follow(Some(seen(ahead, 9))).unwrap(), Follow::Reset { last_common });
+    assert_eq!(
+        reader.follow(Some(seen(ahead, 9))).unwrap(),
+        Follow::Reset { last_common, forgotten: false }
+    );
     let nothing = reader.follow(Some(seen(Position::START, 9))).unwrap();
-    assert_eq!(nothing, Follow::Reset { last_common: None });
+    assert_eq!(nothing, Follow::Reset { last_common: None, forgotten: false });
 }
 
 #[test]
@@ -182,8 +185,15 @@ fn facts_are_kept_replaced_and_removed() {
     let minute = std::time::Duration::from_secs(60);
     let facts = [
         Fact::ResumeSecret([7; 16]),
-        Fact::Grant { name: name("狗哥"), word: "word".into(), until: Some(minute) },
-        Fact::Ban { target: "10.0.0.0/8".into(), until: None },
+        Fact::Grant {
+            grant: 7,
+            name: name("狗哥"),
+            room: room("Kitchen"),
+            ip: "fe80::1".parse().unwrap(),
+            resumes: true,
+        },
+        Fact::Grants(65_536),
+        Fact::Ban("10.0.0.0/8".into()),
         Fact::Mute { name: name("Loud") },
         Fact::Room { room: room("Kitchen"), settings: RoomSettings { slow: Some(minute) } },
     ];

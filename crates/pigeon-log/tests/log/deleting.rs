@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pigeon_log::{Append, Entry, Forget, Options, Outcome, Position, Query, Report};
+use pigeon_log::{Append, Entry, Follow, Forget, Options, Outcome, Position, Query, Report, Seen};
 
 use crate::support::{Fixture, keyed, plain, room, text, wait_until};
 
@@ -91,9 +91,91 @@ fn over_size_the_room_and_speaker_that_hold_most_lose_first() {
     // The index agrees.
     let reader = fixture.log().reader().unwrap();
     let found = |words: &str| {
-        reader.search(&Query::parse(words).unwrap(), None, 10_000, Position::END).unwrap().len()
+        reader
+            .search(&Query::parse(words).unwrap(), None, 10_000, Position::END)
+            .unwrap()
+            .messages
+            .len()
     };
     assert_eq!((found("喧喧"), found("uiet"), found("guest")), (flood, 50, 50));
+}
+
+#[test]
+fn a_room_flooded_under_many_names_loses_its_oldest() {
+    let options = Options { keep_size: Some(1_500_000), index_lag: 1_000, ..Options::default() };
+    let fixture = Fixture::with(options);
+    fixture.append((1..=50).map(|n| {
+        let mut message = plain(n, &format!("quiet {n}"));
+        message.room = room("kitchen");
+        message
+    }));
+    for n in 100..6_100 {
+        let mut flood = plain(n, &format!("flood {n} {}", "喧".repeat(100)));
+        flood.speaker = format!("192.0.2.{}:{n}", n % 250).into();
+        while fixture.log().try_append(flood.clone()).is_err() {
+            std::thread::yield_now();
+        }
+    }
+    fixture.log().flush().wait();
+    let count = || fixture.texts().iter().filter(|text| text.starts_with("flood")).count();
+    wait_until("retention", || count() < 3_500);
+    let texts = fixture.texts();
+    assert_eq!(texts.iter().filter(|text| text.starts_with("quiet")).count(), 50);
+    assert!(texts.iter().any(|text| text.starts_with("flood 6099")));
+    assert!(!texts.iter().any(|text| text.starts_with("flood 100 ")));
+}
+
+#[test]
+fn a_follower_that_was_away_learns_that_something_was_forgotten() {
+    let mut fixture = Fixture::new();
+    fixture.append((1..=30).map(|n| {
+        let mut message = plain(n, &format!("message {n}"));
+        message.speaker = if n == 11 || n == 21 { "Secretive" } else { "faithful" }.into();
+        message
+    }));
+    let seen: Vec<Seen> = fixture
+        .all()
+        .iter()
+        .filter_map(Entry::message)
+        .map(|m| Seen { position: m.position, identity: m.identity })
+        .collect();
+    let follow = |fixture: &Fixture, at: usize| {
+        fixture.log().reader().unwrap().follow(Some(seen[at])).unwrap()
+    };
+    assert_eq!(follow(&fixture, 29), Follow::From(seen[29].position));
+    fixture.log().forget(Forget::Speaker("secretive".into())).wait().unwrap();
+    let reset = Follow::Reset { last_common: Some(seen[9]), forgotten: true };
+    for round in 0..2 {
+        // It had the messages, or the last one it had is itself forgotten.
+        assert_eq!(follow(&fixture, 29), reset);
+        assert_eq!(follow(&fixture, 20), reset);
+        assert_eq!(follow(&fixture, 10), reset);
+        // It had none of them.
+        assert_eq!(follow(&fixture, 9), Follow::From(seen[9].position), "round {round}");
+        fixture.open(Options::default()).unwrap();
+    }
+    // Whoever follows what is said from then on has been told.
+    let Outcome::Stored { position } = fixture.append_one(plain(31, "later")) else { panic!() };
+    let later = Seen { position, identity: plain(31, "").identity };
+    let reader = fixture.log().reader().unwrap();
+    assert_eq!(reader.follow(Some(later)).unwrap(), Follow::From(position));
+    drop(reader);
+    // A hundred requests are noted in a bounded number of stretches: some are told too much, and
+    // nobody too little.
+    for n in 100..200 {
+        let mut message = plain(2 * n, "secret");
+        message.speaker = "Secretive".into();
+        fixture.append([message, plain(2 * n + 1, "ordinary")]);
+        fixture.log().forget(Forget::Speaker("secretive".into())).wait().unwrap();
+    }
+    assert_eq!(follow(&fixture, 29), reset);
+    let reader = fixture.log().reader().unwrap();
+    assert_eq!(reader.follow(Some(later)).unwrap(), reset);
+    let count: i64 = rusqlite::Connection::open(fixture.path().join("log.sqlite"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM forgotten", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(count, 64);
 }
 
 /// What a file or its write-ahead log holds of a text, in UTF-8.
@@ -137,7 +219,11 @@ fn what_is_forgotten_is_in_no_file() {
     assert!(fixture.texts().iter().all(|text| text.starts_with("ordinary")));
     let reader = fixture.log().reader().unwrap();
     let search = |words: &str| {
-        reader.search(&Query::parse(words).unwrap(), None, 5_000, Position::END).unwrap().len()
+        reader
+            .search(&Query::parse(words).unwrap(), None, 5_000, Position::END)
+            .unwrap()
+            .messages
+            .len()
     };
     assert_eq!(search("齉爩"), 0);
     assert_eq!(search("ordinary"), 3_000 - 3_000 / 7);

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pigeon_log::{AppendError, Log, Options, Outcome, Position, Report};
+use pigeon_log::{AppendError, Log, Options, Outcome, Report};
 
-use crate::support::{Random, keyed, rounds};
+use crate::support::{Random, everything, keyed, rounds};
 
 pub(crate) const AUTHOR: u128 = 5;
 
@@ -88,8 +88,7 @@ pub(crate) fn examine(folder: &Path, claims: &BTreeMap<u64, u64>) -> Result<u64,
     let log = Log::open(folder, Options::default(), move |report| drop(sender.send(report)))
         .map_err(|error| error.to_string())?;
     let reader = log.reader().map_err(|error| error.to_string())?;
-    let entries =
-        reader.after(Position::START, None, usize::MAX >> 1).map_err(|error| error.to_string())?;
+    let entries = everything(&reader).map_err(|error| error.to_string())?;
     let mut held = BTreeMap::new();
     for (index, entry) in entries.iter().enumerate() {
         let message = entry.message().ok_or("a gap")?;

@@ -144,11 +144,9 @@ fn every_substring_is_found_and_nothing_else() {
         loop {
             let limit = 1 + random.below(4_000);
             let page = reader.search(&query, name.as_ref(), limit, before).unwrap();
-            found.extend(page.iter().map(|message| message.position));
-            match page.last() {
-                Some(last) if page.len() == limit => before = last.position,
-                _ => break,
-            }
+            found.extend(page.messages.iter().map(|message| message.position));
+            let Some(more) = page.more else { break };
+            before = more;
         }
         if found != expected {
             let differs =
@@ -161,6 +159,58 @@ fn every_substring_is_found_and_nothing_else() {
         hits += found.len();
     }
     assert!(hits > 10_000, "the queries find something: {hits}");
+}
+
+#[test]
+fn a_search_stops_when_it_has_cost_enough_and_says_where() {
+    let fixture = Fixture::new();
+    let long = "很长的话 words ".repeat(1_500);
+    fixture.append((1..=400).map(|n| plain(n, &format!("{n} {long}"))));
+    fixture.append_one(plain(401, "x"));
+    for indexed in [false, true] {
+        let reader = fixture.log().reader().unwrap();
+        // Few match, all match, none does, and only the index can tell.
+        for (words, expected) in [("7 很长", 76), ("words", 400), ("o很", 0), ("x", 1)] {
+            let query = Query::parse(words).unwrap();
+            let (mut count, mut calls, mut before) = (0, 0, Position::END);
+            loop {
+                let found = reader.search(&query, None, 1_000, before).unwrap();
+                (count, calls) = (count + found.messages.len(), calls + 1);
+                let Some(more) = found.more else { break };
+                assert!(more < before);
+                before = more;
+            }
+            assert_eq!(count, expected, "{words}");
+            assert!((2..40).contains(&calls), "{words}: {calls} calls");
+        }
+        if !indexed {
+            fixture.wait_indexed();
+        }
+    }
+}
+
+#[test]
+fn large_entries_are_read_in_slices() {
+    let mut fixture = Fixture::new();
+    let long = "x".repeat(60_000);
+    fixture.append((1..=300).map(|n| plain(n, &format!("{n} {long}"))));
+    fixture.wait_indexed();
+    fixture.open(Options::default()).unwrap();
+    let reader = fixture.log().reader().unwrap();
+    for name in [None, Some(room("lobby"))] {
+        let (mut position, mut numbers, mut calls) = (Position::START, Vec::new(), 0);
+        loop {
+            let entries = reader.after(position, name.as_ref(), 1_000).unwrap();
+            let Some(last) = entries.last() else { break };
+            position = last.position();
+            numbers.extend(entries.iter().filter_map(Entry::message).map(|m| m.identity.number));
+            calls += 1;
+        }
+        assert!(numbers.into_iter().eq(1..=300) && calls > 3, "{calls} calls");
+        let last = reader.before(Position::END, name.as_ref(), 1_000).unwrap();
+        let first = last.first().and_then(Entry::message).unwrap().identity.number;
+        assert!(last.len() < 150 && first as usize == 301 - last.len());
+    }
 }
 
 #[test]
@@ -182,8 +232,7 @@ fn what_is_not_indexed_is_found_and_what_is_deleted_is_not() {
     fixture.append([plain(1, "独角兽飞行器"), plain(2, "独角兽")]);
     let reader = fixture.log().reader().unwrap();
     let query = Query::parse("角兽").unwrap();
-    let found =
-        |reader: &pigeon_log::Reader| reader.search(&query, None, 9, Position::END).unwrap().len();
+    let found = |reader: &pigeon_log::Reader| search(reader, &query);
     assert_eq!(found(&reader), 2);
     fixture.wait_indexed();
     assert_eq!(found(&reader), 2);
@@ -192,4 +241,8 @@ fn what_is_not_indexed_is_found_and_what_is_deleted_is_not() {
     drop(reader);
     fixture.open(Options::default()).unwrap();
     assert_eq!(found(&fixture.log().reader().unwrap()), 0);
+}
+
+fn search(reader: &pigeon_log::Reader, query: &Query) -> usize {
+    reader.search(query, None, 9, Position::END).unwrap().messages.len()
 }

@@ -5,7 +5,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use pigeon_log::{
-    Append, Entry, Identity, Log, Numbering, OpenError, Options, Outcome, Position, Report, Ticket,
+    Append, Entry, Identity, Log, Numbering, OpenError, Options, Outcome, Position, ReadError,
+    Reader, Report, Ticket,
 };
 use pigeon_proto::{LinkKind, RoomName};
 use tempfile::TempDir;
@@ -92,8 +93,7 @@ impl Fixture {
     }
 
     pub(crate) fn all(&self) -> Vec<Entry> {
-        let reader = self.log().reader().unwrap();
-        reader.after(Position::START, None, usize::MAX >> 1).unwrap()
+        everything(&self.log().reader().unwrap()).unwrap()
     }
 
     pub(crate) fn texts(&self) -> Vec<String> {
@@ -103,6 +103,19 @@ impl Fixture {
     /// Waits until everything is in the index.
     pub(crate) fn wait_indexed(&self) {
         wait_until("the index", || self.log().indexed() >= self.log().durable());
+    }
+}
+
+/// Reads a log from the beginning to its end.
+pub(crate) fn everything(reader: &Reader) -> Result<Vec<Entry>, ReadError> {
+    let mut all: Vec<Entry> = Vec::new();
+    loop {
+        let position = all.last().map_or(Position::START, Entry::position);
+        let entries = reader.after(position, None, 100_000)?;
+        if entries.is_empty() {
+            return Ok(all);
+        }
+        all.extend(entries);
     }
 }
 

@@ -114,7 +114,7 @@ fn a_backup_is_a_whole_log_that_begins_a_new_epoch() {
     if entries.len() < held.len() {
         let last = entries.last().unwrap().message().unwrap();
         let last = Seen { position: last.position, identity: last.identity };
-        assert_eq!(follow, Follow::Reset { last_common: Some(last) });
+        assert_eq!(follow, Follow::Reset { last_common: Some(last), forgotten: false });
     }
     restored.open(Options::default()).unwrap();
     assert_eq!(

@@ -53,7 +53,7 @@ fn a_file_of_version_1_is_upgraded_with_all_it_holds() {
     fixture.wait_indexed();
     let reader = fixture.log().reader().unwrap();
     let found = reader.search(&Query::parse("感器").unwrap(), None, 9, Position::END).unwrap();
-    assert_eq!(found[0].position.get(), 4);
+    assert_eq!(found.messages[0].position.get(), 4);
     let outcomes = fixture.append([keyed(5, 2, "传感器"), keyed(5, 3, "new")]);
     assert_eq!(outcomes[0], Outcome::Again { position: Position::new(4) });
     assert_eq!(outcomes[1], Outcome::Stored { position: Position::new(11).unwrap() });

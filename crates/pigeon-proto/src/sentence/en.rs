@@ -13,7 +13,7 @@ pub(super) struct English;
 
 const HELP: &str = "/nick NAME · /who · /join ROOM · /leave (back to the lobby) · /rooms · \
                     /msg NAME TEXT (to one member) · /encoding LABEL · /language en|zh · \
-                    /quiet on|off (notices) · /resume WORD · /history · quit · //… says a text \
+                    /quiet on|off (notices) · /resume WORD · /history N · /search WORDS · quit · //… says a text \
                     that begins with / · anything else goes to the room";
 
 impl Sentences for English {
@@ -164,7 +164,9 @@ impl English {
             Reason::InUse(holder) => format!(
                 "you keep your name: {holder} is in use, and that one is the same or looks like it"
             ),
-            Reason::Unknown(word) => format!("there is no /{word}; /help lists the commands"),
+            Reason::Unknown(word) => format!(
+                "there is no /{word}; /help lists the commands, and // begins a text with /"
+            ),
             Reason::Nobody(name) => format!("nobody here is called {name}; /who lists who is here"),
             Reason::NoEncoding(label) => format!(
                 "you keep your encoding: {label} is not an encoding's label; there are utf-8, \
@@ -221,7 +223,6 @@ impl English {
                 "the operator removed you; you may come back after ten minutes".to_string()
             }
             Reason::NoHistory => "this hub keeps no history".to_string(),
-            Reason::NothingFound => "nothing was found".to_string(),
             Reason::Wait { seconds } => {
                 format!("you have had much history just now; ask again in {seconds} s")
             }
@@ -229,6 +230,10 @@ impl English {
             Reason::Slow { seconds } => {
                 format!("this room takes one message of each member in {seconds} s")
             }
+            Reason::NothingSaid if what == Subject::Command(Verb::Search) => {
+                "no message in this room contains that".to_string()
+            }
+            Reason::NothingSaid => "nothing was said in this room before that".to_string(),
         }
     }
 }
@@ -244,7 +249,8 @@ fn usage(what: Subject) -> &'static str {
         Verb::Who => "/who, or /who FROM with a number",
         Verb::Rooms => "/rooms, or /rooms FROM with a number",
         Verb::Msg => "/msg NAME TEXT",
-        Verb::History => "/history",
+        Verb::History => "/history, or /history N",
+        Verb::Search => "/search WORDS",
         Verb::Encoding => "/encoding LABEL, such as /encoding gbk, or /encoding auto",
         Verb::Language => "/language en or /language zh",
         Verb::Quiet => "/quiet on or /quiet off",

@@ -13,7 +13,7 @@ pub(super) struct Chinese;
 
 const HELP: &str = "/nick 名字 · /who 查看成员 · /join 房间 · /leave 回到大厅 · /rooms 查看房间 · \
                     /msg 名字 内容（私聊）· /encoding 编码 · /language zh|en · \
-                    /quiet on|off（关闭或打开进出提示）· /resume 口令 · /history · quit 退出 · \
+                    /quiet on|off（关闭或打开进出提示）· /resume 口令 · /history 条数 · /search 要找的字 · quit 退出 · \
                     以 // 开头可发送以 / 开头的文字 · 其他内容都发到当前房间";
 
 impl Sentences for Chinese {
@@ -152,7 +152,9 @@ impl Chinese {
             Reason::InUse(holder) => {
                 format!("名字没有改：{holder} 有人在用，你要的名字与它相同或看上去一样")
             }
-            Reason::Unknown(word) => format!("没有 /{word} 这个命令；/help 列出所有命令"),
+            Reason::Unknown(word) => format!(
+                "没有 /{word} 这个命令；/help 列出所有命令，以 // 开头可发送以 / 开头的文字"
+            ),
             Reason::Nobody(name) => format!("这里没有人叫 {name}；/who 查看谁在这里"),
             Reason::NoEncoding(label) => format!(
                 "编码没有改：没有叫 {label} 的编码；可用 utf-8、gb2312、gbk、gb18030、big5、\
@@ -195,10 +197,13 @@ impl Chinese {
             Reason::Banned => "你所在的网络已被管理员封禁".to_string(),
             Reason::Kicked => "你被管理员移出，十分钟后才能再加入".to_string(),
             Reason::NoHistory => "这个 hub 不保存历史消息".to_string(),
-            Reason::NothingFound => "没有找到".to_string(),
             Reason::Wait { seconds } => format!("刚才取了很多历史消息，请过 {seconds} 秒再试"),
             Reason::Muted => "你已被管理员禁言".to_string(),
             Reason::Slow { seconds } => format!("这个房间里每人每 {seconds} 秒只能发一条"),
+            Reason::NothingSaid if what == Subject::Command(Verb::Search) => {
+                "这个房间里没有含这些字的消息".to_string()
+            }
+            Reason::NothingSaid => "在那之前，这个房间里没有消息".to_string(),
         }
     }
 }
@@ -214,7 +219,8 @@ fn usage(what: Subject) -> &'static str {
         Verb::Who => "/who，或 /who 起始序号",
         Verb::Rooms => "/rooms，或 /rooms 起始序号",
         Verb::Msg => "/msg 名字 内容",
-        Verb::History => "/history",
+        Verb::History => "/history，或 /history 条数",
+        Verb::Search => "/search 要找的字",
         Verb::Encoding => "/encoding 编码，例如 /encoding gbk，或 /encoding auto",
         Verb::Language => "/language zh 或 /language en",
         Verb::Quiet => "/quiet on 或 /quiet off",

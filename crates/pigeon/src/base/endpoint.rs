@@ -115,7 +115,8 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    fn has(self, ip: IpAddr) -> bool {
+    /// Whether an address is of this family.
+    pub(crate) fn has(self, ip: IpAddr) -> bool {
         !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
     }
 
@@ -181,6 +182,11 @@ impl ListenAddress {
             ListenHost::Unsaid => ListenAddress { host, ..self },
             _ => self,
         }
+    }
+
+    /// On this machine alone where no host was named.
+    pub(crate) fn or_this_machine(self) -> ListenAddress {
+        self.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()))
     }
 
     /// Whether the system would not give both, each with a host, to sockets.

@@ -5,6 +5,7 @@
 //!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings,
 //!   and the [`length`] of what they make.
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port.
+//! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
@@ -12,6 +13,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod count;
+pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod length;
 pub(crate) mod locale;

@@ -15,7 +15,7 @@ fn error(text: &str) -> String {
 fn the_sample_holds_every_setting_at_its_default() {
     let hub = Cli::command().find_subcommand("hub").unwrap().clone();
     let sample: toml::Table = SAMPLE.parse().unwrap();
-    for arg in hub.get_arguments() {
+    for arg in hub.get_arguments().filter(|arg| arg.get_action().takes_values()) {
         let Some(name) = arg.get_long().filter(|name| *name != "config") else { continue };
         let default = arg.get_default_values().first().map(|value| value.to_string_lossy());
         match (default, sample.get(name)) {

@@ -135,6 +135,49 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
 }
 
+/// A hub that answered a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FoundHub {
+    /// What it calls itself.
+    pub(crate) name: Name,
+    /// Where its first door is, at the address that answered first; IPv4 before IPv6.
+    pub(crate) address: SocketAddr,
+    /// How many members it has.
+    pub(crate) members: u64,
+}
+
+/// Asks everywhere for hubs, and returns each once, by name, at an address that is `wanted`.
+/// Interfaces that cannot be asked are passed over.
+pub(crate) fn find_hubs(
+    lasts: Duration,
+    wanted: impl Fn(IpAddr) -> bool,
+) -> anyhow::Result<Vec<FoundHub>> {
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let question = Question::Hubs(random::u64()?);
+    let (news, arriving) = channel();
+    for (index, place) in places(&interfaces, HUB_PORT, &HUB_GROUPS).iter().enumerate() {
+        let _ = place.search(index, &question, lasts, &news);
+    }
+    drop(news);
+    let (mut ids, mut found) = (HashSet::new(), Vec::new());
+    for (_, news) in iter::from_fn(|| batch(&arriving)).flatten() {
+        let News::Found(Discovered { from, hub: Some(hub), .. }) = news else { continue };
+        let address = door(from, &hub);
+        if !wanted(address.ip()) {
+            continue;
+        }
+        let is_new = match hub.door {
+            Some(door) => ids.insert(door.id),
+            None => found.iter().all(|other: &FoundHub| other.address != address),
+        };
+        if is_new {
+            found.push(FoundHub { name: hub.name, address, members: hub.members });
+        }
+    }
+    found.sort_by(|a, b| (a.name.as_str(), a.address).cmp(&(b.name.as_str(), b.address)));
+    Ok(found)
+}
+
 fn question(args: &Args, format: &mut PayloadFormat) -> anyhow::Result<Question> {
     if args.port.is_none() {
         let secret = random::u64()?;

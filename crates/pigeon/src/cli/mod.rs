@@ -8,6 +8,7 @@ mod contacts;
 mod discover;
 mod environment;
 mod generate;
+mod history;
 mod hub;
 mod join;
 mod listen;
@@ -51,6 +52,7 @@ struct Cli {
 enum Command {
     Hub(Box<hub::Args>),
     Join(join::Args),
+    History(history::Args),
     Send(send::Args),
     Ask(ask::Args),
     Serve(serve::Args),
@@ -138,6 +140,7 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
             hub::run(*args, cli.color, &unknown, reread_hub)
         }
         Command::Join(args) => join::run(args, cli.color),
+        Command::History(args) => history::run(args),
         Command::Send(args) => send::run(args),
         Command::Ask(args) => ask::run(args),
         Command::Serve(args) => serve::run(args),

@@ -84,7 +84,16 @@ pub(crate) fn parse_with_text<'a>(
     Ok((parse(first, None)?, rest))
 }
 
-fn may_be_contact(word: &str) -> bool {
+/// Whether a contact has this name.
+///
+/// # Errors
+/// The contacts cannot be read.
+pub(crate) fn is_contact(word: &str) -> anyhow::Result<bool> {
+    Ok(contact(word)?.is_some())
+}
+
+/// Whether a word can be a contact's name, and so a hub's.
+pub(crate) fn may_be_contact(word: &str) -> bool {
     !looks_like_endpoint(word) && ContactName::parse(word).is_ok()
 }
 

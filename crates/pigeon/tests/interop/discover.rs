@@ -287,3 +287,41 @@ fn ip(args: &[&str]) -> Result<(), String> {
     let said = || String::from_utf8_lossy(&output.stderr).trim().to_string();
     if output.status.success() { Ok(()) } else { Err(said()) }
 }
+
+#[test]
+fn without_a_host_one_joins_this_machines_hub_or_the_only_one_around() {
+    let Some(networks) = Networks::make() else { return };
+    let joins = |host: &str, args: &[&str], at: &str| {
+        let join = networks.pigeon(host, &[&["join", "--wait", "100ms"], args].concat());
+        join.expect_status(|line| line.starts_with(&format!("joined {at}: ")), SOON);
+        join
+    };
+    let mut nowhere = networks.pigeon("b", &["join"]);
+    nowhere.expect_status(|line| line.contains("none answered on the network"), SOON);
+    assert_eq!(nowhere.expect_end(SOON).code(), Some(1));
+
+    let _kitchen = networks.hub("c", &["--name", "kitchen"]);
+    let found = joins("a", &[], "10.77.2.2:9999");
+    found.expect_status(|line| line == "found kitchen at 10.77.2.2:9999", SOON);
+    joins("c", &[], "127.0.0.1:9999");
+    joins("a", &["10.77.2.2", "9999"], "10.77.2.2:9999");
+    // Not asked over IPv4: an address of the link.
+    if networks.has_ipv6() {
+        let v6 = networks.pigeon("a", &["join", "-6"]);
+        v6.expect_status(|line| line.starts_with("joined [fe80::"), SOON);
+    }
+
+    let _library = networks.hub("b", &["--name", "图书馆"]);
+    let mut several = networks.pigeon("a", &["join"]);
+    several.expect_status(|line| line.contains("several hubs answered"), SOON);
+    assert_eq!(several.expect_end(SOON).code(), Some(2));
+    let listed = several.lines(Voice::Err).join("\n");
+    for hub in ["kitchen  10.77.2.2:9999", "图书馆  10.77.1.2:9999"] {
+        assert!(listed.contains(hub), "{listed}");
+    }
+    joins("a", &["图书馆"], "10.77.1.2:9999");
+    joins("a", &["Kitchen"], "10.77.2.2:9999");
+    let mut unknown = networks.pigeon("a", &["join", "garden"]);
+    unknown.expect_status(|line| line.contains("no hub named garden answers here"), SOON);
+    assert_eq!(unknown.expect_end(SOON).code(), Some(1));
+}

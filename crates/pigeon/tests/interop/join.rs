@@ -63,6 +63,8 @@ fn a_script_is_told_that_its_line_was_refused() {
         (&["/pass sesame", "far too long a line"], 1),
         (&["/pass wrong", "short"], 1),
         (&["/pass sesame", "/nick"], 0),
+        (&["/pass sesame", "/nick a b", "short"], 1),
+        (&["/pass sesame", "/dance"], 1),
     ] {
         let mut script = join_with(&hub, &["--wait", "300ms"]);
         script.expect_status(|line| line.contains("joined "), SOON);
@@ -80,6 +82,41 @@ fn a_line_that_is_no_message_is_refused_here() {
     ada.expect_status(|line| line.starts_with("not sent: ^hb^ at the beginning"), SOON);
     ada.say("//dev/null");
     ada.expect_line(|line| line == "ada: /dev/null", SOON);
+    ada.say("/dev/ttyUSB0 打不开");
+    ada.expect_status(|line| line.ends_with("begin it with // to say it"), SOON);
+    ada.say("／／dev/ttyUSB0 打不开");
+    ada.expect_line(|line| line == "ada: /dev/ttyUSB0 打不开", SOON);
+    ada.say("/dance");
+    ada.expect_line(|line| line.ends_with("and // begins a text with /"), SOON);
     ada.end_stdin();
     assert_eq!(ada.expect_end(SOON).code(), Some(1));
+}
+
+/// A server that receives and never answers, like a host that drops everything.
+#[test]
+fn joined_means_heard() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    for args in [&["--nick", "小红"][..], &[]] {
+        let mut red = pigeon("join", &[&["join", &at, "--wait", "100ms"], args].concat());
+        red.expect_status(|line| line == format!("nothing heard from {at} yet"), SOON);
+        red.say("hello?");
+        red.end_stdin();
+        assert_eq!(red.expect_end(SOON).code(), Some(1), "{args:?}");
+        let output = red.output();
+        assert!(!output.contains("joined") && !output.contains("last heard"), "{output}");
+    }
+}
+
+#[test]
+fn a_line_said_while_the_hub_is_away_is_a_failure_of_the_script() {
+    let mut hub = hub(&[]);
+    let mut script = join_with(&hub, &["--wait", "100ms"]);
+    script.expect_status(|line| line.contains("joined "), SOON);
+    hub.say("quit");
+    script.expect_status(|line| line.contains("Bye!"), SOON);
+    script.say("is anybody there?");
+    script.expect_status(|line| line.contains("probably lost"), SOON);
+    script.end_stdin();
+    assert_eq!(script.expect_end(SOON).code(), Some(1));
 }

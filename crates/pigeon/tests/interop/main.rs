@@ -10,6 +10,7 @@
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
+//! - `history`: what was said, read beside the hub that keeps it.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
@@ -52,6 +53,7 @@ mod discover;
 mod encodings;
 mod escapes;
 mod groups;
+mod history;
 mod join;
 mod judges;
 mod membership;

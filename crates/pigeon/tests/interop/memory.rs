@@ -3,9 +3,15 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use crate::peers::{installed, python_to};
 use crate::pigeon::{Serving, hub, hub_at, pigeon};
 use crate::process::{Process, SOON, Voice};
+
+/// How long a member may wait for its name.
+const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// A folder of its own for what clients keep.
 struct State(PathBuf);
@@ -32,17 +38,62 @@ impl State {
 
 #[test]
 fn whoever_is_killed_has_its_name_and_room_back_at_once() {
-    let (hub, state) = (hub(&[]), State::new("killed"));
-    // The hub takes each for alive for 30 s, and would say that the name is in use.
-    for round in 0..5 {
+    killed_twenty_times("killed", Duration::ZERO);
+}
+
+/// The same at the pace of a person:
+/// `cargo test -p pigeon --test interop -- --ignored twenty_times_in_a_minute`.
+#[test]
+#[ignore = "takes a minute"]
+fn whoever_is_killed_twenty_times_in_a_minute_has_its_name_back_each_time() {
+    killed_twenty_times("minute", Duration::from_secs(3));
+}
+
+/// Kills the client twenty times, `every` so often. The hub takes each for alive for 30 s.
+fn killed_twenty_times(test: &str, every: Duration) {
+    let (hub, state) = (hub(&[]), State::new(test));
+    let began = Instant::now();
+    for round in 0..=20 {
         let mut red = state.join(&hub, &["--nick", "小红"]);
-        red.expect_line(|line| line.starts_with("* you are 小红, in "), SOON);
         if round == 0 {
             red.say("/join 茶");
         }
-        red.expect_line(|line| line.starts_with("* you are 小红, in 茶"), SOON);
+        red.expect_line(|line| line.starts_with("* you are 小红, in 茶"), BACK_WITHIN);
+        thread::sleep((every * round).saturating_sub(began.elapsed()));
         red.signal("KILL");
         red.expect_end(SOON);
+    }
+    hub.expect_members(1);
+}
+
+/// A script keeps no word. The hub gives it the name of a ghost at the same address that has missed
+/// a heartbeat.
+#[test]
+fn a_script_that_is_started_again_has_its_name_after_a_missed_heartbeat() {
+    if !installed("python3") {
+        return;
+    }
+    let hub = hub(&[]);
+    let script = || python_to("tutorial_client.py", hub.address, &["--heartbeat", "10"]);
+    let mut first = script();
+    first.say("/nick 小明");
+    first.expect_output("you are 小明", SOON);
+    first.signal("KILL");
+    first.expect_end(SOON);
+    let killed = Instant::now();
+    // Started again every second, as a person does who sees that the name is in use.
+    let is_named = |script: &Process| script.output().contains("you are 小明");
+    loop {
+        let mut again = script();
+        again.say("/nick 小明");
+        again.expect_output("小明", SOON);
+        if is_named(&again) {
+            break;
+        }
+        again.say("quit");
+        again.expect_end(SOON);
+        thread::sleep(Duration::from_millis(500));
+        assert!(killed.elapsed() < Duration::from_secs(12), "{}", again.output());
     }
 }
 

@@ -44,7 +44,7 @@ fn two_people_and_a_program_talk_in_chinese() {
     // Who is here stands on the left, and the status line shows what was measured.
     dog.expect("members and status", |screen| {
         let left = |name| screen.lines().any(|line| line.starts_with(&format!("  {name}")));
-        left("狗哥") && left("猴哥") && screen.contains("round trip") && screen.contains("members")
+        left("狗哥") && left("猴哥") && screen.contains("round trip")
     });
 
     let before = ape.expect("all that was said", |screen| screen.contains("狗哥: 你好，猴哥"));
@@ -264,4 +264,50 @@ fn a_flood_is_scrolled_through_while_it_comes() {
     let screen = dog.expect_text("> typed meanwhile");
     assert!(screen.contains("messages below"), "{screen}");
     assert!(!screen.contains("messages lost"), "{screen}");
+}
+
+#[test]
+fn of_a_host_that_was_never_heard_nothing_else_is_said() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = silent.local_addr().unwrap().to_string();
+    let dog = Terminal::start("dog", SIZE, &["join", &at, "--nick", "dog"]);
+    dog.expect_text(&format!("-- nothing heard from {at} yet"));
+    dog.press("hello\r");
+    let screen = dog.expect_text("sent, but no copy came back: hello");
+    assert!(!screen.contains("joined") && !screen.contains("last heard"), "{screen}");
+    assert!(screen.matches("nothing heard from").count() >= 2, "{screen}");
+}
+
+#[test]
+fn what_the_hub_refused_is_not_missed_too() {
+    let hub = hub(&["--max-text", "10"]);
+    let dog = join(hub.address, "dog");
+    dog.press("short\r");
+    dog.expect_text("dog: short");
+    dog.press("far too long a line\r");
+    dog.expect_text("* not sent: 19 bytes");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let screen = dog.screen();
+    assert!(!screen.contains("no copy came back"), "{screen}");
+}
+
+#[test]
+fn nobody_leaves_a_count_behind() {
+    let hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    let counts = |room: &str, count: &str| {
+        let (room, count) = (room.to_string(), count.to_string());
+        move |screen: &str| {
+            let mut side = screen.lines().filter_map(|line| line.split_once('│'));
+            side.any(|(side, _)| {
+                side.starts_with(&format!("# {room} ")) && side.trim_end().ends_with(&count)
+            })
+        }
+    };
+    dog.expect("one in the lobby", counts("lobby", "1"));
+    dog.press("／join 7b\r");
+    dog.expect("one in the room", counts("7b", "1"));
+    dog.press("/leave\r");
+    let screen = dog.expect("one in the lobby again", counts("lobby", "1"));
+    assert!(!screen.contains("lobby     0"), "{screen}");
 }

@@ -1,20 +1,45 @@
 //! What can be typed at a running hub's terminal, and what it answers.
 
+use std::time::Duration;
+
 use pigeon_datagram::Instant;
 use pigeon_hub::{Dropped, Hub, Left};
+use pigeon_log::Forget;
 use pigeon_net::Stats;
-use pigeon_proto::Format;
+use pigeon_proto::{Format, Name, RoomName};
 use pigeon_text::{escape, pad, width};
 
+use super::archive::{self, Archive};
+use super::password::Password;
 use crate::base::count::count;
-use crate::base::quantity::roughly;
+use crate::base::quantity::{self, roughly};
 use crate::ui::console;
 
 /// The most members listed at once: more scroll away unread.
 const MAX_LISTED: usize = 1_000;
 
-const HELP: &str =
-    "members, rooms, stats, say TEXT, kick NAME, ban NAME|NET, unban NET, bans, quit";
+/// Every command, with what it takes and what it does.
+const COMMANDS: [(&str, &str); 19] = [
+    ("members", "who is here: name, address, room, when last heard"),
+    ("rooms", "which rooms are open"),
+    ("stats", "what has been counted since the start"),
+    ("say [ROOM] TEXT", "speaks as the operator, to one room or to all"),
+    ("msg NAME TEXT", "speaks as the operator to one member"),
+    ("kick NAME", "removes a member for ten minutes"),
+    ("ban NAME|NET", "neither hears nor answers a network any more, or the address of a member"),
+    ("unban NET", "lifts a ban"),
+    ("bans", "which networks are banned"),
+    ("mute NAME", "lets nobody speak under this name, nor the member that has it"),
+    ("unmute NAME", "lets it speak again"),
+    ("mutes", "which names are muted, and which rooms are slow"),
+    ("slow ROOM TIME", "one message of each member in this time: slow lobby 2s; 0s lifts it"),
+    ("forget ROOM|NAME", "deletes for good what was said in a room, or under a name"),
+    ("password SECRET", "asks newcomers for another password until the hub stops; off: for none"),
+    ("reload", "reads the settings again, as SIGHUP does"),
+    ("quit", "says goodbye to everybody and stops the hub"),
+    ("help [COMMAND]", "explains a command, or all"),
+    ("?", "the same"),
+];
 
 /// A command of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +47,24 @@ pub(crate) enum Command {
     Members,
     Stats,
     Say(String),
+    Msg(String, String),
     Kick(String),
     Rooms,
     Ban(String),
     Unban(String),
     Bans,
+    Mute(String),
+    Unmute(String),
+    Mutes,
+    Slow(String, Duration),
+    Forget(String),
+    /// `None`: from now on nobody is asked.
+    Password(Option<Password>),
+    Reload,
     Quit,
-    Help,
+    Help(String),
+    /// The first word is a command, and what follows is not right: with its usage.
+    Misused(&'static str),
     Unknown(String),
 }
 
@@ -38,62 +74,203 @@ impl console::Command for Command {
 
     fn parse(line: &str) -> Option<Command> {
         let line = line.trim();
-        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        let rest = rest.trim();
-        Some(match (word, rest) {
-            ("", _) => return None,
-            ("members", "") => Command::Members,
-            ("stats", "") => Command::Stats,
-            ("say", text) if !text.is_empty() => Command::Say(text.to_string()),
-            ("kick", who) if !who.is_empty() => Command::Kick(who.to_string()),
-            ("rooms", "") => Command::Rooms,
-            ("ban", who) if !who.is_empty() => Command::Ban(who.to_string()),
-            ("unban", net) if !net.is_empty() => Command::Unban(net.to_string()),
-            ("bans", "") => Command::Bans,
-            ("quit", "") => Command::Quit,
-            ("help" | "?", _) => Command::Help,
-            _ => Command::Unknown(line.to_string()),
+        let (word, rest) = cut(line);
+        let (first, text) = cut(rest);
+        let owned = str::to_string;
+        let known = COMMANDS.iter().find(|(usage, _)| cut(usage).0 == word);
+        Some(match (word, first, text) {
+            ("", ..) => return None,
+            ("members", "", _) => Command::Members,
+            ("stats", "", _) => Command::Stats,
+            ("rooms", "", _) => Command::Rooms,
+            ("bans", "", _) => Command::Bans,
+            ("mutes", "", _) => Command::Mutes,
+            ("reload", "", _) => Command::Reload,
+            ("quit", "", _) => Command::Quit,
+            ("help" | "?", about, "") => Command::Help(owned(about)),
+            ("say", _, _) if !rest.is_empty() => Command::Say(owned(rest)),
+            ("msg", who, text) if !text.is_empty() => Command::Msg(owned(who), owned(text)),
+            ("kick", who, "") if !who.is_empty() => Command::Kick(owned(who)),
+            ("ban", who, "") if !who.is_empty() => Command::Ban(owned(who)),
+            ("unban", net, "") if !net.is_empty() => Command::Unban(owned(net)),
+            ("mute", who, "") if !who.is_empty() => Command::Mute(owned(who)),
+            ("unmute", who, "") if !who.is_empty() => Command::Unmute(owned(who)),
+            ("slow", room, time) if let Ok(time) = quantity::duration(time) => {
+                Command::Slow(owned(room), time)
+            }
+            ("forget", _, _) if !rest.is_empty() => Command::Forget(owned(rest)),
+            ("password", "off", "") => Command::Password(None),
+            ("password", _, _) if let Ok(password) = Password::parse(rest) => {
+                Command::Password(Some(password))
+            }
+            _ => match known {
+                Some((usage, _)) => Command::Misused(usage),
+                None => Command::Unknown(owned(line)),
+            },
         })
     }
 }
 
-/// Does what was asked, and says what came of it, line by line. `quit` is the caller's.
-pub(crate) fn answer(command: Command, hub: &mut Hub, now: Instant, stats: &Stats) -> Vec<String> {
-    match command {
-        Command::Members => members(hub, now),
-        Command::Stats => statistics(hub, stats),
-        Command::Say(text) => match hub.say(&text) {
-            Ok(()) => vec![],
-            Err(Dropped::TextTooLong) => {
-                let most = hub.config().most_text(Format::Chat);
-                vec![format!("not sent: at most {most} bytes of text")]
+/// The first word, and the rest.
+fn cut(text: &str) -> (&str, &str) {
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim())
+}
+
+/// What the operator's commands are applied to.
+pub(super) struct Console<'a> {
+    pub(super) hub: &'a mut Hub,
+    pub(super) now: Instant,
+    pub(super) stats: &'a Stats,
+    pub(super) archive: Option<&'a mut Archive>,
+}
+
+impl Console<'_> {
+    /// Does what was asked, and says what came of it, line by line. `quit` and `reload` are the
+    /// caller's.
+    pub(super) fn answer(self, command: Command) -> Vec<String> {
+        let Console { hub, now, stats, archive } = self;
+        let one = match command {
+            Command::Members => return members(hub, now),
+            Command::Stats => return statistics(hub, stats, archive),
+            Command::Rooms => return rooms(hub),
+            Command::Say(text) => return say(hub, &text),
+            Command::Msg(who, text) => match hub.msg(&who, &text) {
+                true => return vec![],
+                false => nobody(&who),
+            },
+            Command::Kick(who) => match hub.kick(now, &who) {
+                true => format!("{} is removed for ten minutes", escape(&who)),
+                false => nobody(&who),
+            },
+            Command::Ban(who) => match hub.ban(now, &who) {
+                Ok(net) => format!("{net} is banned; `unban {net}` lifts it"),
+                Err(error) => format!("{} is not banned: {error}", escape(&who)),
+            },
+            Command::Unban(net) => match hub.unban(&net) {
+                true => format!("{} is not banned any more", escape(&net)),
+                false => format!("{} is not banned; `bans` lists what is", escape(&net)),
+            },
+            Command::Bans => {
+                let mut lines: Vec<String> = hub.bans().map(|net| net.to_string()).collect();
+                lines.push(format!("{} banned", lines.len()));
+                return lines;
             }
-            Err(reason) => vec![format!("not sent: {}", reason.describe())],
-        },
-        Command::Kick(who) => match hub.kick(now, &who) {
-            true => vec![format!("{} is removed", escape(&who))],
-            false => vec![format!("nobody here is called {}; `members` lists them", escape(&who))],
-        },
-        Command::Rooms => rooms(hub),
-        Command::Ban(who) => match hub.ban(now, &who) {
-            Ok(net) => vec![format!("{net} is banned; `unban {net}` lifts it")],
-            Err(error) => vec![format!("{} is not banned: {error}", escape(&who))],
-        },
-        Command::Unban(net) => match hub.unban(&net) {
-            true => vec![format!("{} is banned no more", escape(&net))],
-            false => vec![format!("{} is not banned; `bans` lists what is", escape(&net))],
-        },
-        Command::Bans => {
-            let mut lines: Vec<String> = hub.bans().map(|net| net.to_string()).collect();
-            lines.push(format!("{} banned", lines.len()));
-            lines
-        }
-        Command::Quit => vec![],
-        Command::Help => vec![HELP.to_string()],
-        Command::Unknown(line) => {
-            vec![format!("cannot {}; there are: {HELP}", escape(&line))]
-        }
+            Command::Mute(who) => match Name::parse(who.as_bytes()) {
+                Ok(name) if hub.mute(name.clone()) => {
+                    format!("{name} is muted; `unmute {name}` lifts it")
+                }
+                Ok(name) => format!("{name} is not muted: too many names are"),
+                Err(error) => format!("{} is not muted: {error}", escape(&who)),
+            },
+            Command::Unmute(who) => match Name::parse(who.as_bytes()) {
+                Ok(name) if hub.unmute(&name) => format!("{name} may speak again"),
+                _ => format!("{} is not muted; `mutes` lists who is", escape(&who)),
+            },
+            Command::Mutes => {
+                let mut lines: Vec<String> =
+                    hub.mutes().map(|name| format!("{name} muted")).collect();
+                let slow = hub.slow_rooms();
+                lines.extend(slow.map(|(room, time)| format!("{room} slow: {time:?}")));
+                lines.push(format!("{} in all", lines.len()));
+                return lines;
+            }
+            Command::Slow(room, time) => match RoomName::parse(room.as_bytes()) {
+                Ok(room) if !hub.slow(room.clone(), time) => {
+                    format!("{room} is as it was: too many rooms are slow")
+                }
+                Ok(room) if time.is_zero() => format!("{room} is not slow any more"),
+                Ok(room) => format!("{room} takes one message of each member in {time:?}"),
+                Err(error) => format!("{} is not a room's name: {error}", escape(&room)),
+            },
+            Command::Forget(what) => forget(hub, archive, &what),
+            Command::Password(password) => {
+                let is_asked = password.is_some();
+                hub.set_password(password.map(Password::into_inner));
+                match is_asked {
+                    true => "newcomers are asked for this password until the hub stops".to_string(),
+                    false => "nobody is asked for a password until the hub stops".to_string(),
+                }
+            }
+            Command::Quit | Command::Reload => return vec![],
+            Command::Help(about) => return help(&about),
+            Command::Misused(usage) => format!("usage: {usage}"),
+            Command::Unknown(line) => {
+                format!("there is no command {}; `help` lists them", escape(cut(&line).0))
+            }
+        };
+        vec![one]
     }
+}
+
+fn nobody(who: &str) -> String {
+    format!("nobody here is called {}; `members` lists them", escape(who))
+}
+
+fn help(about: &str) -> Vec<String> {
+    let rows: Vec<[String; 2]> = COMMANDS
+        .iter()
+        .filter(|(usage, _)| about.is_empty() || cut(usage).0 == about)
+        .map(|(usage, does)| [usage.to_string(), does.to_string()])
+        .collect();
+    match rows.is_empty() {
+        true => vec![format!("there is no command {}; `help` lists them", escape(about))],
+        false => align(&rows),
+    }
+}
+
+/// Speaks to the room that the first word names, if one does, or to all.
+fn say(hub: &mut Hub, text: &str) -> Vec<String> {
+    let (first, rest) = cut(text);
+    let room = RoomName::parse(first.as_bytes()).ok();
+    let room = room.filter(|room| {
+        !rest.is_empty() && hub.rooms().any(|open| open.name.folded() == room.folded())
+    });
+    let outcome = match &room {
+        Some(room) => hub.say_in(room, rest),
+        None => hub.say(text),
+    };
+    match (outcome, room) {
+        (Ok(()), None) => vec![],
+        (Ok(()), Some(room)) => vec![format!("said in {room} alone")],
+        (Err(Dropped::TextTooLong), _) => {
+            let most = hub.config().most_text(Format::Chat);
+            vec![format!("not sent: at most {most} bytes of text")]
+        }
+        (Err(reason), _) => vec![format!("not sent: {}", reason.describe())],
+    }
+}
+
+/// Forgets what was said in a room or under a name. Where both hold something, the operator has to
+/// say which is meant: it cannot be taken back.
+fn forget(hub: &Hub, archive: Option<&mut Archive>, what: &str) -> String {
+    let Some(archive) = archive else { return "this hub keeps nothing".to_string() };
+    let (room, name) = match cut(what) {
+        ("room", room) if !room.is_empty() => (Some(room), None),
+        ("name", name) if !name.is_empty() => (None, Some(name)),
+        _ => (Some(what), Some(what)),
+    };
+    let room = room.and_then(|room| RoomName::parse(room.as_bytes()).ok());
+    let holds = room.as_ref().map_or(Ok(false), |room| archive.holds_room(room));
+    let is_member = |name: &str| {
+        let folded = pigeon_proto::fold(name);
+        hub.members().any(|member| member.name.is_some_and(|name| name.folded() == folded))
+    };
+    let forgotten = match (holds, room, name) {
+        (Err(error), ..) => return format!("nothing is forgotten: {error:#}"),
+        (Ok(true), Some(room), Some(name)) if is_member(name) => {
+            return format!(
+                "a room and a member are called {room}: `forget room {room}` or `forget name {room}`"
+            );
+        }
+        (Ok(true), Some(room), _) => Forget::Room(room),
+        (Ok(false), Some(room), None) => return format!("nothing is kept of {room}"),
+        (_, _, Some(name)) => Forget::Speaker(name.into()),
+        (_, None, None) => return format!("{} is not a room's name", escape(what)),
+    };
+    let line = format!("forgetting {}; the log says when it is done", archive::said_of(&forgotten));
+    archive.forget(forgotten);
+    line
 }
 
 fn members(hub: &Hub, now: Instant) -> Vec<String> {
@@ -129,7 +306,7 @@ fn rooms(hub: &Hub) -> Vec<String> {
     lines
 }
 
-fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
+fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<String> {
     let counted = hub.statistics();
     let mut rows = Vec::new();
     let mut row = |name: &str, count: u64| rows.push([name.to_string(), count.to_string()]);
@@ -161,6 +338,9 @@ fn statistics(hub: &Hub, stats: &Stats) -> Vec<String> {
     row("names kept no longer", counted.names_freed);
     row("kicks forgotten early", counted.kicks_forgotten);
     row("events not logged in time", counted.events_lost);
+    if let Some(archive) = archive {
+        rows.extend(archive.statistics().map(|(name, value)| [name.to_string(), value]));
+    }
     align(&rows)
 }
 
@@ -187,9 +367,37 @@ mod tests {
         assert_eq!(Command::parse("kick 狗哥"), Some(Command::Kick("狗哥".into())));
         assert_eq!(Command::parse("quit"), Some(Command::Quit));
         assert_eq!(Command::parse(""), None);
-        for unknown in ["say", "kick", "quit now", "nonsense"] {
-            assert_eq!(Command::parse(unknown), Some(Command::Unknown(unknown.into())));
+        assert_eq!(Command::parse("slow lobby 2s"), {
+            Some(Command::Slow("lobby".into(), Duration::from_secs(2)))
+        });
+        assert_eq!(Command::parse("msg dog  hi there"), {
+            Some(Command::Msg("dog".into(), "hi there".into()))
+        });
+        assert_eq!(Command::parse("forget room lobby"), Some(Command::Forget("room lobby".into())));
+        assert_eq!(Command::parse("password off"), Some(Command::Password(None)));
+        for (line, usage) in [
+            ("say", "say [ROOM] TEXT"),
+            ("kick", "kick NAME"),
+            ("quit now", "quit"),
+            ("slow lobby soon", "slow ROOM TIME"),
+            ("password", "password SECRET"),
+        ] {
+            assert_eq!(Command::parse(line), Some(Command::Misused(usage)));
         }
+        assert_eq!(Command::parse("nonsense"), Some(Command::Unknown("nonsense".into())));
+    }
+
+    #[test]
+    fn every_command_is_explained() {
+        let lines = help("");
+        assert_eq!(lines.len(), COMMANDS.len());
+        for (usage, _) in COMMANDS {
+            let word = cut(usage).0;
+            let parsed = Command::parse(word);
+            assert!(!matches!(parsed, Some(Command::Unknown(_)) | None), "{word}");
+            assert_eq!(help(word).len(), 1);
+        }
+        assert_eq!(help("dance"), ["there is no command dance; `help` lists them"]);
     }
 
     #[test]

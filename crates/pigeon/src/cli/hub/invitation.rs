@@ -1,11 +1,13 @@
-//! What the hub says at its start: how others join. In the operator's language, where the log is for
+//! What the hub says at its start: how others join, and what is kept. In the operator's language, where the log is for
 //! people.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use pigeon_hub::Door;
 use pigeon_net::Interfaces;
 use pigeon_proto::{Format, Language};
+use pigeon_text::escape;
 
 /// The port that `pigeon join` takes where none is given.
 const USUAL_PORT: u16 = 9_999;
@@ -28,6 +30,18 @@ enum Sentence {
     Password,
     /// Anyone that the network reaches may join.
     NoPassword,
+    /// What is kept for later.
+    Kept(Kept),
+}
+
+/// What outlives the moment, and in which folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// What is said, and names, bans and mutes.
+    All(PathBuf),
+    /// Names, bans and mutes.
+    Names(PathBuf),
+    Nothing,
 }
 
 /// The lines for these doors, which are bound to these addresses.
@@ -36,6 +50,7 @@ pub(super) fn lines(
     doors: &[(Door, SocketAddr)],
     interfaces: &Interfaces,
     has_password: bool,
+    kept: Kept,
 ) -> Vec<String> {
     let first = doors.first().map(|(door, _)| door);
     let mut sentences = Vec::new();
@@ -52,6 +67,7 @@ pub(super) fn lines(
         });
     }
     sentences.push(if has_password { Sentence::Password } else { Sentence::NoPassword });
+    sentences.push(Sentence::Kept(kept));
     sentences.iter().map(|sentence| sentence.in_language(language)).collect()
 }
 
@@ -140,6 +156,26 @@ impl Sentence {
             (Sentence::Password, true) => "需要密码：成员用 /pass 输入".into(),
             (Sentence::NoPassword, false) => "no password is asked".into(),
             (Sentence::NoPassword, true) => "不需要密码".into(),
+            (Sentence::Kept(kept), false) => match kept {
+                Kept::All(folder) => {
+                    format!("what is said is kept in {}", escape(&*folder.to_string_lossy()))
+                }
+                Kept::Names(folder) => format!(
+                    "what is said is not kept; names and bans are, in {}",
+                    escape(&*folder.to_string_lossy())
+                ),
+                Kept::Nothing => "nothing is kept: names and bans end with the hub".into(),
+            },
+            (Sentence::Kept(kept), true) => match kept {
+                Kept::All(folder) => {
+                    format!("聊天记录保存在 {}", escape(&*folder.to_string_lossy()))
+                }
+                Kept::Names(folder) => format!(
+                    "不保存聊天记录；名字和封禁保存在 {}",
+                    escape(&*folder.to_string_lossy())
+                ),
+                Kept::Nothing => "什么都不保存：名字和封禁随 hub 结束".into(),
+            },
         }
     }
 }
@@ -159,7 +195,11 @@ mod tests {
     }
 
     fn said(language: Language, doors: &[(Door, SocketAddr)], password: bool) -> Vec<String> {
-        lines(language, doors, &Interfaces::default(), password)
+        let mut lines = lines(language, doors, &Interfaces::default(), password, Kept::Nothing);
+        assert!(
+            lines.pop().is_some_and(|last| last.contains("nothing") || last.contains("不保存"))
+        );
+        lines
     }
 
     #[test]

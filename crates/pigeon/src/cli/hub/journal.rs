@@ -116,6 +116,8 @@ impl Journal {
             // What members say and hear is not the log's.
             Event::Message(_)
             | Event::Reply { .. }
+            | Event::Lookup(_)
+            | Event::Keep(_)
             | Event::News { .. }
             | Event::Moved { .. }
             | Event::Stopped => {}

@@ -1,5 +1,7 @@
 //! `pigeon hub`: serves group chat on one UDP port or several.
 
+mod archive;
+mod check;
 mod console;
 mod door;
 mod invitation;
@@ -18,7 +20,9 @@ use anyhow::Context;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueEnum};
 use pigeon_datagram as datagram;
-use pigeon_hub::{Config, Discovery, Door, Event, Hub, PerOrigin, Rate};
+use pigeon_datagram::Machine;
+use pigeon_hub::{Config, Discovery, Door, Event, History, Hub, PerOrigin, Rate};
+use pigeon_log::Options;
 use pigeon_net::{
     Clock, Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, Waker, local_addresses,
 };
@@ -26,12 +30,15 @@ use pigeon_proto::{Format, Language, Name};
 use pigeon_text::Charset;
 use tracing::{debug, error, info, warn};
 
+use self::archive::Archive;
 use self::console::Command;
 use self::door::DoorArg;
+use self::invitation::Kept;
 use self::journal::{Journal, Level, LogFormat, LogLevel};
 use self::password::{Given, Password};
 use self::service::{State, Watchdog, notify};
 use crate::base::bind::{explain, is_address_missing, try_bind};
+use crate::base::data;
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::quantity::{self, BytesPerSecond, PerSecond};
@@ -72,12 +79,17 @@ Examples:
   pigeon hub --config hub.toml              with a file for what flags say
   echo 'hello' | nc -u -w1 127.0.0.1 9999   is already a member
 
-At its terminal: members, rooms, stats, say TEXT, kick NAME, ban NAME|NET, unban NET, bans, quit.
+At its terminal: members, rooms, stats, say, msg, kick, ban, unban, bans, mute, unmute, mutes, slow,
+forget, password, reload, quit; help explains each.
 Every flag can be set as PIGEON_HUB_FLAG too, and in the file by its name: docs/hub.toml.")]
 pub(crate) struct Args {
     /// A TOML file with settings named like these flags; flags and environment stand over it
     #[arg(long, value_name = "FILE", env = "PIGEON_HUB_CONFIG")]
     config: Option<PathBuf>,
+
+    /// Examine the settings and the data, change nothing, and end: exit 0 if all is good
+    #[arg(long)]
+    check: bool,
 
     /// Where to listen, as --listen says it
     #[arg(value_name = "[ADDR:]PORT", id = "port")]
@@ -176,6 +188,29 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", env = "PIGEON_HUB_NOTICES_UP_TO", default_value_t = 100, value_parser = quantity::whole(0_usize..))]
     notices_up_to: usize,
 
+    /// Whether what is said is kept, for /history, /search and `pigeon history` [default: on, but off
+    /// for raw rooms and where the first port is 0]. Off: names, bans and mutes are kept all the same
+    #[arg(long, value_enum, env = "PIGEON_HUB_HISTORY")]
+    history: Option<Switch>,
+
+    /// The folder where names, bans and what is said are kept, for this hub alone [default: one in the
+    /// state directory for the first --listen]
+    #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA")]
+    data: Option<PathBuf>,
+
+    /// How long messages are kept, counted back from the newest one: 90d, 12h, or forever
+    #[arg(long, value_name = "DURATION|forever", env = "PIGEON_HUB_KEEP", default_value = "90d", value_parser = keep)]
+    keep: Keep,
+
+    /// How large what is kept may grow. Beyond, the room and speaker with the most lose their oldest
+    /// messages
+    #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_KEEP_SIZE", default_value = "1GiB", value_parser = quantity::size)]
+    keep_size: usize,
+
+    /// How many messages a newcomer is shown who takes a name; 0: none
+    #[arg(long, value_name = "N", env = "PIGEON_HUB_BACKLOG", default_value_t = 20, value_parser = quantity::whole(0_u16..=100))]
+    backlog: u16,
+
     /// Whether commands are taken from stdin; its end does not stop the hub
     #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
     console: Switch,
@@ -219,6 +254,17 @@ fn charset(label: &str) -> Result<Charset, String> {
     }
 }
 
+/// How long messages are kept; `None` is for ever.
+#[derive(Clone, Copy, Debug)]
+struct Keep(Option<Duration>);
+
+fn keep(text: &str) -> Result<Keep, String> {
+    match text {
+        "forever" => Ok(Keep(None)),
+        text => quantity::interval(text).map(Some).map(Keep),
+    }
+}
+
 fn name(text: &str) -> Result<Name, String> {
     Name::parse(text.as_bytes()).map_err(|error| error.to_string())
 }
@@ -253,6 +299,47 @@ impl Args {
         given.choose()
     }
 
+    /// Whether messages are kept, and which.
+    fn history(&self) -> Option<History> {
+        let doors = self.doors();
+        let is_fixed = doors.first().is_some_and(|door| door.listen.port != 0);
+        let has_lines =
+            doors.iter().any(|door| door.door(self.format.into()).format != Format::Raw);
+        let wanted = match self.history {
+            None => is_fixed && has_lines,
+            Some(switch) => switch == Switch::On,
+        };
+        // Raw data is kept only where somebody says so: it may be a video.
+        let keeps_raw = self.history.is_some();
+        wanted.then_some(History { backlog: self.backlog, keeps_raw })
+    }
+
+    /// Opens what outlives a restart. `None`: nothing does, since a port that the system chooses
+    /// names no folder, or since there is none to be had and nobody asked for one.
+    fn archive(&self, waker: &Arc<OnceLock<Waker>>) -> anyhow::Result<Option<(Archive, [u8; 16])>> {
+        let first = self.doors().first().map(|door| door.listen);
+        let is_asked = self.data.is_some() || self.history == Some(Switch::On);
+        let is_fixed = first.is_some_and(|first| first.port != 0);
+        if !is_asked && !is_fixed {
+            return Ok(None);
+        }
+        let first = first.map_or_else(String::new, |first| first.to_string());
+        let folder = match data::folder(self.data.as_deref(), &first) {
+            Ok(folder) => folder,
+            Err(error) if is_asked => return Err(error),
+            Err(error) => {
+                warn!("nothing is kept: {error:#}");
+                return Ok(None);
+            }
+        };
+        let options = Options {
+            keep: self.keep.0,
+            keep_size: Some(self.keep_size as u64),
+            ..Options::default()
+        };
+        Archive::open(&folder, options, waker).map(Some)
+    }
+
     fn language(&self) -> Language {
         self.language.unwrap_or_else(locale::language)
     }
@@ -266,6 +353,9 @@ pub(crate) fn run(
     unknown: &[String],
     reread: fn() -> anyhow::Result<Args>,
 ) -> anyhow::Result<Status> {
+    if args.check {
+        return check::run(&args, unknown);
+    }
     let doors = args.doors();
     door::check(doors, args.format.into())?;
     let (password, warnings) = args.password()?;
@@ -281,13 +371,19 @@ pub(crate) fn run(
     })?;
     let path = if args.offload == Switch::On { IoPath::Best } else { IoPath::NoOffload };
     let options = SocketOptions { path, timestamps: false, ..SocketOptions::default() };
+    // Before the sockets: a hub that cannot have its folder must not seem to be there.
+    let archive = args.archive(&waker)?;
     let Some(sockets) = open(doors, &options, args.wait_for_address, &stop)? else {
         info!("stopped before it could listen");
         return Ok(Status::Done);
     };
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
-    let config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
+    let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
+    let (archive, secret) = archive.unzip();
+    config.secret = secret.map_or_else(random::bytes, Ok)?;
+    config.history = args.history().filter(|_| archive.is_some());
+    config.keeps = archive.is_some();
     if config.discovery.is_some()
         && let Some(first) = sockets.first()
     {
@@ -296,17 +392,27 @@ pub(crate) fn run(
             debug!(%group, interfaces = joined, "listening for those who look for hubs");
         }
     }
+    let clock = Clock::start();
     let mut hub = Hub::new(config);
+    if let Some(archive) = &archive {
+        archive.restore(&mut hub, clock.now())?;
+        while let Some(event) = hub.poll_event() {
+            if let Event::Keep(keep) = event {
+                archive.keep(keep);
+            }
+        }
+        archive.settle();
+    }
     announce(&hub, &sockets);
     // The JSON log is for programs.
     let language = match args.log {
         LogFormat::Text => args.language(),
         LogFormat::Json => Language::English,
     };
-    invite(&hub, &sockets, &interfaces, language);
+    invite(&hub, &sockets, &interfaces, language, archive.as_ref());
 
-    let clock = Clock::start();
     hub.set_wall(wall(clock.now()));
+    let shows_messages = hub.config().report_messages;
     let driver = Driver::over(hub, sockets).context("cannot watch the sockets")?;
     let mut driver = driver.with_clock(clock);
     // Set once, here.
@@ -327,9 +433,14 @@ pub(crate) fn run(
         journal: Journal::default(),
         next_wall: clock.now() + WALL_EVERY,
         watchdog: Watchdog::start(clock.now()),
+        archive,
+        shows_messages,
     };
     let outcome = driver.run(&mut operator);
     notify(&[State::Stopping]);
+    if let Some(archive) = operator.archive.take() {
+        archive.close();
+    }
     let unprinted = printer.data.dropped() + printer.notes.dropped();
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
     // The hub has done its work, even if nobody reads its console.
@@ -411,8 +522,11 @@ fn config(
         encoding: args.encoding,
         discovery,
         hash_keys: random::hash_keys()?,
-        secret: random::bytes()?,
+        // Set by the caller, who may have one that outlived a restart.
+        secret: [0; 16],
         run: u128::from_be_bytes(random::bytes()?),
+        history: None,
+        keeps: false,
         report_messages: args.messages.map_or(interactive, |switch| switch == Switch::On),
     })
 }
@@ -453,12 +567,30 @@ fn announce(hub: &Hub, sockets: &[Socket]) {
 }
 
 /// Says how others join.
-fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Language) {
+fn invite(
+    hub: &Hub,
+    sockets: &[Socket],
+    interfaces: &Interfaces,
+    language: Language,
+    archive: Option<&Archive>,
+) {
     let config = hub.config();
     let doors = config.doors.iter().cloned();
     let doors: Vec<_> = doors.zip(sockets.iter().map(Socket::local_addr)).collect();
-    let lines = invitation::lines(language, &doors, interfaces, config.password.is_some());
+    let kept = match (config.history, archive) {
+        (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
+        (None, Some(archive)) => Kept::Names(archive.folder().to_owned()),
+        (_, None) => Kept::Nothing,
+    };
+    let lines = invitation::lines(language, &doors, interfaces, config.password.is_some(), kept);
     lines.into_iter().for_each(|line| info!("{line}"));
+}
+
+/// A message as the console shows it: `21:04 lobby 狗哥: 你好`.
+fn shown(message: &pigeon_hub::Message) -> String {
+    let time = crate::output::wall::local(Some(message.wall)).strftime("%H:%M").to_string();
+    let (room, text) = (&message.room, pigeon_text::escape(&message.text));
+    format!("{time} {room} {}: {text}", message.label)
 }
 
 /// The operator: the console, the log, signals, the service manager.
@@ -473,6 +605,9 @@ struct Operator {
     /// When the wall clock is read again.
     next_wall: datagram::Instant,
     watchdog: Watchdog,
+    archive: Option<Archive>,
+    /// Whether messages are for stdout too.
+    shows_messages: bool,
 }
 
 impl Operator {
@@ -501,10 +636,24 @@ impl Host<Hub> for Operator {
         if self.reload.take() {
             self.reload();
         }
+        if let Some(archive) = &mut self.archive {
+            archive.woken(hub, io.now);
+        }
         let mut quit = self.stop.is_set();
-        for command in self.commands.try_iter().take(ui::console::WAITING) {
+        let commands: Vec<Command> = self.commands.try_iter().take(ui::console::WAITING).collect();
+        for command in commands {
             quit |= command == Command::Quit;
-            for line in console::answer(command, hub, io.now, &io.stats()) {
+            if command == Command::Reload {
+                self.reload();
+            }
+            let stats = io.stats();
+            let console = console::Console {
+                hub,
+                now: io.now,
+                stats: &stats,
+                archive: self.archive.as_mut(),
+            };
+            for line in console.answer(command) {
                 self.printer.data.line(line);
             }
         }
@@ -515,24 +664,36 @@ impl Host<Hub> for Operator {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, _: &mut Hub, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
-        match event {
-            Event::Message(message) => {
-                let text = pigeon_text::escape(&message.text);
-                self.printer.data.line(format!("{}: {text}", message.label));
+    fn event(&mut self, hub: &mut Hub, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+        match (event, &self.archive) {
+            (Event::Message(message), archive) => {
+                if self.shows_messages {
+                    self.printer.data.line(shown(&message));
+                }
+                let history = hub.config().history;
+                if let Some(archive) = archive
+                    && history.is_some_and(|history| history.keeps_raw || !message.is_raw)
+                {
+                    archive.message(message);
+                }
             }
-            event => self.journal.note(io.now, &event),
+            (Event::Keep(keep), Some(archive)) => archive.keep(keep),
+            (Event::Lookup(lookup), Some(archive)) => archive.look_up(hub, io.now, lookup),
+            (event, _) => self.journal.note(io.now, &event),
         }
         ControlFlow::Continue(())
     }
 
     fn deadline(&self) -> Option<datagram::Instant> {
-        let next = self.watchdog.next();
-        Some(next.map_or(self.next_wall, |next| next.min(self.next_wall)))
+        let archive = self.archive.as_ref().map(Archive::next);
+        [self.watchdog.next(), archive, Some(self.next_wall)].into_iter().flatten().min()
     }
 
     fn tick(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
         self.watchdog.feed(io.now);
+        if let Some(archive) = &mut self.archive {
+            archive.tick(hub, io.now);
+        }
         if self.next_wall <= io.now {
             self.next_wall = io.now + WALL_EVERY;
             hub.set_wall(wall(io.now));

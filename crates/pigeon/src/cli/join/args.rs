@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap_complete::ArgValueCandidates;
 use pigeon_proto::Language;
 
-use crate::base::endpoint::Family;
+use crate::base::endpoint::{Family, peer_port};
 use crate::base::locale;
 use crate::base::quantity;
 use crate::contacts::peer;
@@ -16,9 +16,14 @@ use crate::contacts::peer;
 #[command(after_help = EXAMPLES)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{JSON}"))]
 pub(crate) struct Args {
-    /// The hub: HOST[:PORT], port 9999 where none is given, or a contact's name
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:9999", add = ArgValueCandidates::new(peer::candidates))]
-    pub(super) hub: String,
+    /// The hub: HOST[:PORT], port 9999 where none is given, a contact, or the name of a hub on the
+    /// network [default: this machine's hub, else the one that `pigeon discover` finds]
+    #[arg(value_name = "HOST[:PORT]", add = ArgValueCandidates::new(peer::candidates))]
+    pub(super) hub: Option<String>,
+
+    /// The port, where it is a word of its own
+    #[arg(value_name = "PORT", value_parser = peer_port)]
+    pub(super) port: Option<u16>,
 
     #[command(flatten)]
     pub(super) family: Family,
@@ -60,8 +65,9 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  pigeon join                           the hub on this machine
+  pigeon join                           the hub on this machine, or the only one on the network
   pigeon join 192.168.1.20 --nick 狗哥  a hub on the network, under a name
+  pigeon join library                   a hub by its own name
   echo hello | pigeon join              say a line, print what comes for 2 s, leave
 
 On a terminal it takes the whole screen; ? on an empty line or F1 shows the keys. --line prints

@@ -1,6 +1,5 @@
 //! A session on a full screen: messages and notices, sorted into rooms and people.
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -9,13 +8,13 @@ use std::time::Duration;
 use pigeon_client::{Contact, Event, Roster, Session, Spoken};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
-use pigeon_proto::{Format, Label, Language, Notice, Setting, sentence};
+use pigeon_proto::{Format, Label, Language, Notice, Setting, Subject, sentence};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
 use super::connection::Connection;
+use super::copies::{Copies, Missing};
 use super::note::Note;
-use crate::base::count::count;
 use crate::base::payload::without_end;
 use crate::base::quantity::in_seconds;
 use crate::output::{Color, wall};
@@ -44,22 +43,6 @@ const COMMANDS: &[(&str, &str)] = &[
 /// How many lines may wait for the loop; then typing waits.
 const WAITING: usize = 64;
 
-/// How long a line of ours may take to come back before it is shown as sent into the dark.
-const COPY_WITHIN: Duration = Duration::from_secs(2);
-
-/// The most lines of ours that are waited for.
-const MAX_AWAITED: usize = 64;
-
-/// Whether a server sends us what we say, as far as we have seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Copies {
-    Unknown,
-    Come,
-    /// The first that was waited for never came. It may have been lost, but a hub in the raw format
-    /// sends none at all.
-    Missing,
-}
-
 /// The screen, and the state from which it is updated.
 pub(super) struct Full {
     screen: Screen,
@@ -71,9 +54,9 @@ pub(super) struct Full {
     hub: SocketAddr,
     local: SocketAddr,
     language: Language,
-    /// What was said to the room and has not come back, and when.
-    awaited: VecDeque<(Instant, String)>,
     copies: Copies,
+    /// Why the hub does not let us in, until it does.
+    not_admitted: Option<Note>,
     last_note: String,
     midnight: Midnight,
 }
@@ -107,8 +90,8 @@ impl Full {
             hub,
             local,
             language,
-            awaited: VecDeque::new(),
-            copies: Copies::Unknown,
+            copies: Copies::default(),
+            not_admitted: None,
             last_note: String::new(),
             midnight: Midnight::default(),
         };
@@ -118,6 +101,16 @@ impl Full {
     /// Takes in what the session reports, for the lists.
     pub(super) fn event(&mut self, now: Instant, event: &Event) {
         self.roster.hear(now, event);
+        match event {
+            Event::Notice(Notice::Refused(refusal)) => {
+                self.copies.refused(now, refusal);
+                if refusal.what == Subject::Member {
+                    self.not_admitted = Some(Note::NotAdmitted(refusal.clone()));
+                }
+            }
+            Event::Joined(_) | Event::Answered(_) | Event::Again { .. } => self.not_admitted = None,
+            _ => {}
+        }
         if let Some(room) = self.roster.room().filter(|room| self.entered != room.as_str()) {
             self.entered = room.to_string();
             self.screen.tell(Update::Enter(room.as_str().into()));
@@ -141,15 +134,7 @@ impl Full {
             Spoken::Other(text) => (Kind::Said, "", text),
         };
         self.show(Some(self.here()), kind, sender, text);
-        if !self.awaited.is_empty() {
-            // A tutorial's server sends it back in capitals.
-            let came = text.to_lowercase();
-            let is_in = |said: &String| came.contains(&said.to_lowercase());
-            if let Some(copy) = self.awaited.iter().position(|(_, said)| is_in(said)) {
-                self.awaited.remove(copy);
-                self.copies = Copies::Come;
-            }
-        }
+        self.copies.came(text);
     }
 
     /// Shows what the hub says of its own: private messages as conversations, news in the room,
@@ -208,19 +193,25 @@ impl Full {
         self.screen.tell(Update::Line(None, line));
     }
 
-    /// Remembers what was sent: its copy is the acknowledgement.
-    pub(super) fn typed(&mut self, session: &Session<Pcg64>, now: Instant, line: &[u8]) {
+    /// Remembers what was sent: its copy is the acknowledgement. Nothing acknowledges what `is_lost`.
+    pub(super) fn typed(
+        &mut self,
+        session: &Session<Pcg64>,
+        now: Instant,
+        line: &[u8],
+        is_lost: bool,
+    ) {
         let line = String::from_utf8_lossy(line);
         let Some(said) = said(line.trim(), session.format()) else { return };
         if session.format() == Some(Format::Raw) {
-            self.copies = Copies::Missing;
+            self.copies.expect_none();
         }
-        if self.copies == Copies::Missing {
+        if !self.copies.are_sent() {
             let (here, me) = (self.here(), self.me());
             self.show(Some(here), Kind::Mine, &me, &said);
         }
-        if self.awaited.len() < MAX_AWAITED {
-            self.awaited.push_back((now, escape(&said).to_string()));
+        if !is_lost {
+            self.copies.wait_for(now, &said);
         }
     }
 
@@ -237,21 +228,17 @@ impl Full {
             // Behind the rooms: how many are here is known better than how many were counted.
             self.screen.tell(Update::Members(members, self.roster.more()));
         }
-        while let Some((_, said)) =
-            self.awaited.pop_front_if(|(sent, _)| now - *sent >= COPY_WITHIN)
-        {
-            let may_be_raw = match self.copies {
-                Copies::Missing => continue,
-                Copies::Come => false,
-                Copies::Unknown => {
-                    self.copies = Copies::Missing;
-                    true
-                }
-            };
+        if session.holds_lines() || session.contact() == Contact::Asking {
+            self.copies.wait_longer(now);
+        }
+        while let Some(Missing { said, may_be_raw }) = self.copies.missing(now) {
             self.note(&Note::NoCopy { said, may_be_raw });
         }
         self.screen.tell(Update::Missed(stats.kernel_drops + session.events_lost()));
-        let (text, alarm) = status(session, now, self.language);
+        let (text, alarm) = match &self.not_admitted {
+            Some(note) => (note.words(self.hub, self.language), true),
+            None => status(session, now, self.language),
+        };
         self.screen.tell(Update::Status { text, alarm });
     }
 
@@ -304,9 +291,9 @@ fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String
     match session.contact() {
         Contact::Asking if chinese => ("正在询问它是不是 pigeon hub".to_string(), false),
         Contact::Asking => ("asking whether it is a pigeon hub".to_string(), false),
-        Contact::Unheard => (Note::Unheard.words(hub, language), true),
-        Contact::Plain if chinese => (format!("{heard}；它不回答心跳"), false),
-        Contact::Plain => (format!("{heard}; it answers no heartbeats"), false),
+        _ if session.last_heard().is_none() => (Note::Unheard.words(hub, language), true),
+        Contact::Plain | Contact::Unheard if chinese => (format!("{heard}；它不回答心跳"), false),
+        Contact::Plain | Contact::Unheard => (format!("{heard}; it answers no heartbeats"), false),
         Contact::Silent if chinese => (format!("已有 {ago} 没有回答"), true),
         Contact::Silent => (format!("not answering since {ago}"), true),
         Contact::Removed if chinese => (format!("已被 hub 移出；{heard}"), true),
@@ -316,11 +303,6 @@ fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String
             if let Some(time) = session.round_trip() {
                 let (comma, name) = if chinese { ("，", "往返") } else { (", ", "round trip") };
                 text.push_str(&format!("{comma}{name} {}", in_millis(time)));
-            }
-            match session.members() {
-                Some(members) if chinese => text.push_str(&format!("，{members} 个成员")),
-                Some(members) => text.push_str(&format!(", {}", count(members, "member"))),
-                None => {}
             }
             (text, false)
         }

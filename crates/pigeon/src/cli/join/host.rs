@@ -27,6 +27,8 @@ pub(super) struct JoinHost {
     memory: Option<Memory>,
     /// Whether anything ever came from the hub.
     met: bool,
+    /// Whether a name is asked for that no script typed.
+    asks_name: bool,
     status: Status,
 }
 
@@ -39,7 +41,9 @@ impl JoinHost {
         nick: Option<Name>,
         plain: bool,
     ) -> Self {
-        JoinHost { view, typed, stop, nick, plain, memory: None, met: false, status: Status::Done }
+        let asks_name = nick.is_some();
+        let (memory, status) = (None, Status::Done);
+        JoinHost { view, typed, stop, nick, plain, memory, met: false, asks_name, status }
     }
 
     /// With what is kept for the next session.
@@ -82,9 +86,11 @@ impl JoinHost {
     fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
         match session.handle_line(now, line) {
             Ok(said @ (Said::Sent | Said::IntoSilence)) => {
-                self.view.typed(session, now, line);
-                if said == Said::IntoSilence {
+                let is_lost = said == Said::IntoSilence;
+                self.view.typed(session, now, line, is_lost);
+                if is_lost {
                     self.note(Note::IntoSilence);
+                    self.fail_script();
                 }
             }
             Ok(Said::Nothing | Said::Answered | Said::Quit) => {}
@@ -117,7 +123,9 @@ impl JoinHost {
             }
             Notice::Refused(refusal) => {
                 self.view.notice(session, notice);
-                if is_about_words(refusal) {
+                // A script that asks for a name speaks under another where that is taken.
+                let is_typed = !(self.asks_name && is_about_name(refusal));
+                if is_typed {
                     self.fail_script();
                 }
             }
@@ -126,9 +134,8 @@ impl JoinHost {
     }
 }
 
-/// Whether a refusal means that something said reached nobody.
-fn is_about_words(refusal: &Refusal) -> bool {
-    matches!(refusal.what, Subject::Say | Subject::Unknown | Subject::Command(Verb::Msg))
+fn is_about_name(refusal: &Refusal) -> bool {
+    matches!(refusal.what, Subject::Command(Verb::Nick | Verb::Resume))
 }
 
 impl Host<Session<Pcg64>> for JoinHost {

@@ -1,9 +1,9 @@
 //! What is kept between two sessions with one hub: the name, the room, and the word that takes both
 //! back. So a client comes back as who it was after it was killed, or its machine was.
 //!
-//! `$PIGEON_STATE`, or else `pigeon` in the user's state directory (`$XDG_STATE_HOME`, or
-//! `~/.local/state`), holds a file `hubs/ADDRESS.json` for each hub, mode 600, and beside it a lock. A
-//! second client at the same hub does not get the lock: it goes by another name and keeps nothing.
+//! The state directory ([`data::state`]) holds a file `hubs/ADDRESS.json` for each hub, mode 600, and
+//! beside it a lock. A second client at the same hub does not get the lock: it goes by another name and
+//! keeps nothing.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -11,13 +11,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use etcetera::BaseStrategy;
 use pigeon_client::LeftOff;
 use pigeon_proto::{Name, RoomName};
 use serde_json::{Value, json};
 
-/// Names the folder in place of the one in the state directory. Empty: nothing is kept.
-const OVERRIDE: &str = "PIGEON_STATE";
+use crate::base::data;
 
 /// The largest file that is read. A name, a room and a word are far shorter.
 const MAX_BYTES: u64 = 4_096;
@@ -37,10 +35,10 @@ impl Memory {
     /// # Errors
     /// The folder or the file cannot be used. The session goes on without.
     pub(super) fn open(hub: SocketAddr) -> anyhow::Result<Option<Memory>> {
-        let Some(folder) = folder() else { return Ok(None) };
+        let Some(folder) = data::state().map(|state| state.join("hubs")) else { return Ok(None) };
         let open = |folder: &Path| -> io::Result<Option<Memory>> {
             make_private(folder)?;
-            let path = folder.join(format!("{}.json", file_name(hub)));
+            let path = folder.join(format!("{}.json", data::file_name(&hub.to_string())));
             let lock = private().open(path.with_extension("lock"))?;
             match lock.try_lock() {
                 Ok(()) => {}
@@ -90,24 +88,6 @@ impl Memory {
     }
 }
 
-fn folder() -> Option<PathBuf> {
-    let base = match std::env::var_os(OVERRIDE) {
-        Some(folder) if folder.is_empty() => return None,
-        Some(folder) => PathBuf::from(folder),
-        None => {
-            let home = etcetera::choose_base_strategy().ok()?;
-            home.state_dir().unwrap_or_else(|| home.data_dir()).join("pigeon")
-        }
-    };
-    Some(base.join("hubs"))
-}
-
-/// The address as a file's name on any system.
-fn file_name(hub: SocketAddr) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '_' };
-    hub.to_string().chars().map(plain).collect()
-}
-
 fn read(text: &str) -> Option<LeftOff> {
     // A file that is damaged costs the name, as a lost one does.
     let value: Value = serde_json::from_str(text).ok()?;
@@ -151,16 +131,6 @@ mod tests {
         }
         for text in [r#"{"name":"a b","word":"1-a"}"#, r#"{"name":"dog"}"#, "[]", "7"] {
             assert_eq!(read(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn hubs_have_files_of_their_own() {
-        let names = ["127.0.0.1:9999", "[::1]:9999", "[fe80::1%3]:9999", "127.0.0.1:9998"]
-            .map(|hub| file_name(hub.parse().unwrap()));
-        assert_eq!(names[0], "127.0.0.1_9999");
-        for (at, name) in names.iter().enumerate() {
-            assert!(!names[..at].contains(name) && !name.contains([':', '[', '%', '/']));
         }
     }
 }

@@ -1,13 +1,17 @@
 //! `pigeon join`: a member of a hub, at the terminal or in a pipe.
 //!
 //! - here: [`run`], which puts the parts together. [`args`]: the command line.
+//! - [`find`]: which hub is meant.
 //! - [`host`]: what stands around the session: typed lines in, events out.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
+//! - [`copies`]: whether what was said has come back.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
 //! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
 mod connection;
+mod copies;
+mod find;
 mod full;
 mod host;
 mod lines;
@@ -31,7 +35,6 @@ use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::terminal;
-use crate::contacts::peer;
 use crate::output::Color;
 use connection::Connection;
 use full::Full;
@@ -61,7 +64,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let nick = nick.map_err(|error| {
         UsageError(format!("bad --nick: {}", sentence::name_error(error, language)))
     })?;
-    let hub = peer::resolve(&args.hub, DEFAULT_PORT, args.family)?;
+    let hub = find::find(args.hub.as_deref(), args.port, args.family, language)?;
     one_host(hub)?;
     let password = password::read(args.password_file.as_deref())?;
     let full = !args.line && !args.json && terminal::can_be_full();

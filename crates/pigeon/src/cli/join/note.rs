@@ -176,6 +176,9 @@ impl Note {
             Note::NotSent(LineError::Raw(verb)) => {
                 format!("没有发出：在 raw 格式里，/{} 会作为数据发给所有人", verb.word())
             }
+            Note::NotSent(LineError::Path) => {
+                "没有发出：以 / 开头的是命令；要说这句话，请以 // 开头".to_string()
+            }
             Note::NotKept { error } => format!("下次不能自动取回名字：{error}"),
             Note::NoCopy { said, may_be_raw: false } => format!("已发出，但没有收到回送：{said}"),
             Note::NoCopy { said, may_be_raw: true } => {
@@ -213,6 +216,7 @@ mod tests {
             Note::IntoSilence,
             Note::NotSent(LineError::Control),
             Note::NotSent(LineError::Raw(Verb::Nick)),
+            Note::NotSent(LineError::Path),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },
             Note::NotKept { error: "disk full".into() },
         ];

@@ -142,6 +142,15 @@ pub(super) fn notice(time: &Zoned, room: Option<&RoomName>, notice: &Notice) -> 
                 ("text", text.as_str().into()),
             ]);
         }
+        Notice::Missing { position, time, count } => {
+            fields.extend(room());
+            fields.extend([
+                ("position", (*position).into()),
+                ("sent", (*time).into()),
+                ("count", (*count).into()),
+            ]);
+        }
+        Notice::Earlier { position } => fields.push(("position", (*position).into())),
         Notice::Gone(_) => fields.push(("reason", word())),
         Notice::NotUtf8 => fields.push(("hint", word())),
         Notice::Help | Notice::Probe(_) | Notice::Probed(_) => {}
@@ -159,6 +168,8 @@ fn kind(notice: &Notice) -> &'static str {
         Notice::Set(_) => "set",
         Notice::MsgFrom { .. } | Notice::MsgTo { .. } => "private",
         Notice::Said { .. } => "said",
+        Notice::Missing { .. } => "missing",
+        Notice::Earlier { .. } => "earlier",
         Notice::Gone(_) => "gone",
         Notice::NotUtf8 => "hint",
         Notice::Help => "help",

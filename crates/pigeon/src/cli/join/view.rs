@@ -51,11 +51,17 @@ impl View {
         }
     }
 
-    /// A line that the person typed is on its way.
-    pub(super) fn typed(&mut self, session: &Session<Pcg64>, now: Instant, line: &[u8]) {
+    /// A line that the person typed is on its way, though it may be lost.
+    pub(super) fn typed(
+        &mut self,
+        session: &Session<Pcg64>,
+        now: Instant,
+        line: &[u8],
+        is_lost: bool,
+    ) {
         match self {
             View::Lines(_) => {}
-            View::Full(full) => full.typed(session, now, line),
+            View::Full(full) => full.typed(session, now, line, is_lost),
         }
     }
 

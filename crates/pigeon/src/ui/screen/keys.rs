@@ -214,7 +214,10 @@ fn send(model: &mut Model) -> Option<Action> {
 
 /// Lines for the place that is shown, if one can speak there.
 fn say(model: &mut Model, lines: Vec<String>) -> Option<Action> {
-    let command = lines.first().is_some_and(|line| line.starts_with('/') || line.trim() == "quit");
+    let command = lines.first().is_some_and(|line| {
+        let line = line.trim();
+        line.starts_with(['/', '／']) || line == "quit"
+    });
     if !model.is_here() && !command {
         let room = model.place().id.name().to_string();
         let here = model.here.as_deref().unwrap_or_default().to_string();

@@ -238,7 +238,12 @@ impl Model {
             return;
         }
         let was_shown = self.is_here() && matches!(self.place().id, PlaceId::Room(_));
+        // Both had us counted otherwise.
+        let left = self.here.take().map(PlaceId::Room);
         let at = self.place_or_new(PlaceId::Room(room.clone()));
+        for at in left.and_then(|left| self.find(&left)).into_iter().chain([at]) {
+            self.places[at].count = None;
+        }
         self.here = Some(room);
         (self.members, self.more_members) = (Vec::new(), 0);
         // Who looks at a conversation meanwhile is left with it.
@@ -252,7 +257,8 @@ impl Model {
         (self.members, self.more_members) = (members, more);
         let here = self.here.clone().map(PlaceId::Room);
         if let Some(at) = here.and_then(|here| self.find(&here)) {
-            self.places[at].count = Some(count);
+            // We are in it: an empty list is one that has not come yet.
+            self.places[at].count = Some(count).filter(|&count| count > 0);
         }
     }
 
@@ -262,8 +268,12 @@ impl Model {
         }
         for (room, count) in rooms.iter().take(MAX_PLACES / 2) {
             let at = self.place_or_new(PlaceId::Room(room.as_str().into()));
-            self.places[at].count = Some(*count);
+            // Who is here is known better than how many were when the rooms were counted.
+            let is_here = self.here.as_deref() == Some(room);
+            self.places[at].count = Some(*count).filter(|_| !is_here);
         }
+        let (members, more) = (std::mem::take(&mut self.members), self.more_members);
+        self.list_members(members, more);
         // Rooms that no longer exist, and have no lines to read.
         let mut at = 0;
         while let Some(place) = self.places.get(at) {
@@ -396,6 +406,14 @@ pub(crate) mod tests {
         listed.apply(Update::Rooms(vec![("lobby".into(), 3)]));
         listed.apply(Update::Enter("lobby".into()));
         assert_eq!((listed.places.len(), listed.place().count), (1, Some(3)));
+        listed.apply(Update::Enter("7b".into()));
+        listed.apply(Update::Members(vec!["狗哥".into()], 0));
+        // Back in a room that was empty when the rooms were counted.
+        listed.apply(Update::Rooms(vec![("lobby".into(), 0), ("7b".into(), 1)]));
+        listed.apply(Update::Enter("lobby".into()));
+        assert_eq!(listed.places.iter().map(|place| place.count).collect::<Vec<_>>(), [None; 2]);
+        listed.apply(Update::Members(vec!["狗哥".into()], 0));
+        assert_eq!(listed.place().count, Some(1));
         model.apply(Update::Enter("7b".into()));
         assert_eq!(model.place().id, room("7b"));
         let at = model.place_or_new(person("狗哥"));

@@ -1,0 +1,517 @@
+//! The hub's log, as the loop uses it: what is said and what outlives a restart is queued for the
+//! writer, and what members ask for is found by readers on threads of their own. The loop waits for
+//! neither.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use pigeon_datagram::Instant;
+use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, Lookup, Message, Wanted};
+use pigeon_log::{
+    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Identity, Key, Log,
+    Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
+    Ticket, Trouble,
+};
+use pigeon_net::Waker;
+use pigeon_proto::{Label, Name, Notice, RoomName, Text};
+use tracing::{error, info, warn};
+
+use crate::base::random;
+use crate::base::thread;
+use crate::output::wall;
+
+/// How many questions wait for each reader. Each member has one at the most; further ones are told
+/// that the hub is busy.
+const QUESTIONS: usize = 256;
+
+/// The most changes that are remembered for when the log can be written again.
+const MAX_OWED: usize = 10_000;
+
+/// How often the hub learns which rooms have something new stored.
+const NEWEST_EVERY: Duration = Duration::from_secs(1);
+
+/// How often in a row a search goes on that has found too little. Each part costs some milliseconds.
+const SEARCHES: usize = 8;
+
+/// How long the writer may take for what is queued when the hub ends.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// A hub's log.
+pub(super) struct Archive {
+    log: Log,
+    folder: PathBuf,
+    shared: Arc<Shared>,
+    history: SyncSender<Lookup>,
+    searches: SyncSender<Lookup>,
+    forgetting: Vec<Pending<Result<Forgotten, ForgetError>>>,
+    /// When the hub learns again what is stored.
+    next_newest: Instant,
+    /// Messages that were relayed and not kept.
+    lost: u64,
+    trouble: Option<Trouble>,
+}
+
+/// What the threads of the log hand to the loop.
+struct Shared {
+    inner: Mutex<Inner>,
+    waker: Arc<OnceLock<Waker>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    reports: Vec<Report>,
+    answers: Vec<(Lookup, Option<Found>)>,
+    /// Changes that the writer has not settled.
+    pending: BTreeMap<Ticket, Keep>,
+    /// Changes that could not be written, for when the log can be written again.
+    owed: VecDeque<Keep>,
+    /// How many were too many even for that.
+    forgone: u64,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        self.waker.get().into_iter().for_each(Waker::wake);
+    }
+
+    /// Takes a report, on the writer's thread. What only says that messages are stored wakes nobody.
+    fn report(&self, report: Report) {
+        let mut inner = self.lock();
+        let Report::Settled { outcomes, .. } = &report else {
+            inner.reports.push(report);
+            drop(inner);
+            return self.wake();
+        };
+        if inner.pending.is_empty() {
+            return;
+        }
+        for (ticket, outcome) in outcomes {
+            if let Some(keep) = inner.pending.remove(ticket)
+                && *outcome == Outcome::NotStored
+            {
+                inner.owe(keep);
+            }
+        }
+    }
+
+    fn answer(&self, lookup: Lookup, found: Option<Found>) {
+        self.lock().answers.push((lookup, found));
+        self.wake();
+    }
+}
+
+impl Inner {
+    fn owe(&mut self, keep: Keep) {
+        match self.owed.len() < MAX_OWED {
+            true => self.owed.push_back(keep),
+            false => self.forgone += 1,
+        }
+    }
+}
+
+impl Archive {
+    /// Opens the log of a folder, and gives the secret from which its hub makes resume words.
+    pub(super) fn open(
+        folder: &Path,
+        options: Options,
+        waker: &Arc<OnceLock<Waker>>,
+    ) -> anyhow::Result<(Archive, [u8; 16])> {
+        let shared = Arc::new(Shared { inner: Mutex::default(), waker: Arc::clone(waker) });
+        let report = {
+            let shared = Arc::clone(&shared);
+            move |report| shared.report(report)
+        };
+        let log = Log::open(folder, options, report)?;
+        let secret = match log.state().resume_secret() {
+            Some(secret) => secret,
+            None => {
+                let secret = random::bytes()?;
+                log.try_set(&Fact::ResumeSecret(secret)).ok().context("cannot write the log")?;
+                secret
+            }
+        };
+        let [history, searches] = [("history", &shared), ("search", &shared)]
+            .map(|(name, shared)| read_on_a_thread(name, &log, Arc::clone(shared)));
+        let archive = Archive {
+            folder: folder.to_owned(),
+            shared,
+            history: history?,
+            searches: searches?,
+            forgetting: Vec::new(),
+            next_newest: Instant::ORIGIN,
+            lost: 0,
+            trouble: None,
+            log,
+        };
+        Ok((archive, secret))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Gives a new hub back what outlived the last one, and waits until what that changes is on the
+    /// disk: a number given out twice would make an old resume word speak for somebody else.
+    pub(super) fn restore(&self, hub: &mut Hub, now: Instant) -> anyhow::Result<()> {
+        let state = self.log.state();
+        if state.unknown > 0 {
+            warn!(
+                facts = state.unknown,
+                "some of what the log keeps besides messages is of a newer version, or damaged: left \
+                 alone"
+            );
+        }
+        let mut kept: Vec<Keep> = state.facts.iter().filter_map(keep_of).collect();
+        // Numbers first: names are given back under numbers below.
+        kept.sort_by_key(|kept| !matches!(kept, Keep::Grants(_)));
+        if !matches!(kept.first(), Some(Keep::Grants(_))) {
+            kept.insert(0, Keep::Grants(0));
+        }
+        hub.restore(now, kept);
+        let reader = self.log.reader().context("cannot read the log")?;
+        for room in reader.rooms()? {
+            hub.set_newest(&room, reader.newest(Some(&room))?.get());
+        }
+        Ok(())
+    }
+
+    /// Waits until everything queued is on the disk. For the start, before anybody is served.
+    pub(super) fn settle(&self) {
+        self.log.flush().wait();
+    }
+
+    /// Keeps a message. Where the queue is full the log counts it, and marks the gap.
+    pub(super) fn message(&self, message: Message) {
+        let Message { room, label, link, wall, text, identity, .. } = message;
+        let pigeon_hub::Identity { author, outbox, number } = identity;
+        let identity = Identity { author, outbox, number };
+        let numbering = Numbering::ByHub;
+        let append = Append { room, speaker: label, link, wall, text, identity, numbering };
+        let _ = self.log.try_append(append);
+    }
+
+    /// Keeps a change of what outlives a restart.
+    pub(super) fn keep(&self, keep: Keep) {
+        // Held meanwhile, or the writer could settle it before it is pending.
+        let mut inner = self.shared.lock();
+        match change(&self.log, &keep) {
+            Ok(ticket) => drop(inner.pending.insert(ticket, keep)),
+            Err(_) => inner.owe(keep),
+        }
+    }
+
+    /// Finds what a member asked for, later.
+    pub(super) fn look_up(&self, hub: &mut Hub, now: Instant, lookup: Lookup) {
+        let queue = match lookup.wanted {
+            Wanted::Before(_) => &self.history,
+            Wanted::Matching(_) => &self.searches,
+        };
+        if let Err(TrySendError::Full(lookup) | TrySendError::Disconnected(lookup)) =
+            queue.try_send(lookup)
+        {
+            hub.found(now, lookup, None);
+        }
+    }
+
+    /// Deletes for good. What came of it is logged.
+    pub(super) fn forget(&mut self, what: Forget) {
+        self.forgetting.push(self.log.forget(what));
+    }
+
+    /// Whether something was said in a room of this name, or under this name.
+    pub(super) fn holds_room(&self, name: &RoomName) -> anyhow::Result<bool> {
+        let reader = self.log.reader()?;
+        Ok(reader.newest(Some(name))? > Position::START)
+    }
+
+    /// Takes what the threads of the log have ready.
+    pub(super) fn woken(&mut self, hub: &mut Hub, now: Instant) {
+        let (reports, answers) = {
+            let mut inner = self.shared.lock();
+            (std::mem::take(&mut inner.reports), std::mem::take(&mut inner.answers))
+        };
+        reports.into_iter().for_each(|report| self.note(hub, now, report));
+        answers.into_iter().for_each(|(lookup, found)| hub.found(now, lookup, found));
+    }
+
+    fn note(&mut self, hub: &mut Hub, now: Instant, report: Report) {
+        match report {
+            Report::Unable { trouble, error } => {
+                error!(%error, "what is said is not kept: {trouble}");
+                if self.trouble.replace(trouble).is_none() {
+                    hub.announce_history(now, false);
+                }
+            }
+            Report::Healed { lost } => {
+                self.lost += lost;
+                if self.trouble.take().is_some() {
+                    info!(lost, "what is said is kept again; the history marks what is missing");
+                    hub.announce_history(now, true);
+                } else if lost > 0 {
+                    warn!(
+                        lost,
+                        "the disk was too slow for all that was said; the history marks it"
+                    );
+                }
+                let (owed, forgone) = {
+                    let mut inner = self.shared.lock();
+                    (std::mem::take(&mut inner.owed), std::mem::take(&mut inner.forgone))
+                };
+                if forgone > 0 {
+                    warn!(changes = forgone, "names, bans or mutes have changed and are not kept");
+                }
+                owed.into_iter().for_each(|keep| self.keep(keep));
+            }
+            Report::Forgotten(Forgotten { what, messages, .. }) => {
+                info!(messages, "forgotten: {}", said_of(&what));
+            }
+            Report::Settled { .. } => {}
+        }
+    }
+
+    /// When [`tick`](Archive::tick) is due.
+    pub(super) fn next(&self) -> Instant {
+        self.next_newest
+    }
+
+    /// Tells the hub what has been stored, and the operator what could not be forgotten.
+    pub(super) fn tick(&mut self, hub: &mut Hub, now: Instant) {
+        if now < self.next_newest {
+            return;
+        }
+        self.next_newest = now + NEWEST_EVERY;
+        for (room, position) in self.log.take_newest() {
+            hub.set_newest(&room, position.get());
+        }
+        self.forgetting.retain(|pending| match pending.poll() {
+            None => true,
+            Some(Ok(_)) => false,
+            Some(Err(error)) => {
+                error!("{error}");
+                false
+            }
+        });
+    }
+
+    /// What the console shows.
+    pub(super) fn statistics(&self) -> [(&'static str, String); 3] {
+        let state = match &self.trouble {
+            Some(trouble) => trouble.to_string(),
+            None => "well".to_string(),
+        };
+        [
+            ("history", state),
+            ("newest stored position", self.log.durable().to_string()),
+            ("messages not kept", self.lost.to_string()),
+        ]
+    }
+
+    /// Stores what is queued, and says so if that takes too long: it may hang where the disk does.
+    pub(super) fn close(self) {
+        let (done, ended) = sync_channel::<()>(0);
+        let log = self.log;
+        let closing = thread::spawn("close log", move || {
+            log.close();
+            drop(done);
+        });
+        if closing.is_ok() && ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            error!("the disk is too slow: the last messages may not be kept");
+        }
+    }
+}
+
+/// What was or is to be forgotten, in words.
+pub(super) fn said_of(what: &Forget) -> String {
+    match what {
+        Forget::Room(room) => format!("what was said in {room}"),
+        Forget::Speaker(name) => format!("what {} said", pigeon_text::escape(&**name)),
+    }
+}
+
+/// Starts a thread that answers questions.
+fn read_on_a_thread(
+    name: &str,
+    log: &Log,
+    shared: Arc<Shared>,
+) -> anyhow::Result<SyncSender<Lookup>> {
+    let reader = log.reader().context("cannot read the log")?;
+    let (sender, questions): (_, Receiver<Lookup>) = sync_channel(QUESTIONS);
+    thread::spawn(name, move || {
+        for lookup in questions {
+            let found = find(&reader, &lookup);
+            if let Err(error) = &found {
+                warn!("{error}");
+            }
+            shared.answer(lookup, found.ok().flatten());
+        }
+    })?;
+    Ok(sender)
+}
+
+/// Finds what was asked for. `None`: it would take too long.
+fn find(reader: &Reader, lookup: &Lookup) -> Result<Option<Found>, ReadError> {
+    let most = usize::from(lookup.most);
+    let (mut entries, has_earlier) = match &lookup.wanted {
+        Wanted::Before(position) => {
+            let before = position.and_then(Position::new).unwrap_or(Position::END);
+            // One more shows whether there is more.
+            let mut entries = reader.before(before, Some(&lookup.room), most + 1)?;
+            let has_earlier = entries.len() > most;
+            entries.drain(..entries.len().saturating_sub(most));
+            (entries, has_earlier)
+        }
+        Wanted::Matching(words) => {
+            let Some(query) = Query::parse(words) else { return Ok(Some(Found::default())) };
+            let (mut messages, mut before) = (Vec::new(), Some(Position::END));
+            for _ in 0..SEARCHES {
+                let Some(position) = before.filter(|_| messages.len() < most) else { break };
+                let left = most - messages.len();
+                let found = reader.search(&query, Some(&lookup.room), left, position)?;
+                messages.extend(found.messages);
+                before = found.more;
+            }
+            if messages.is_empty() && before.is_some() {
+                return Ok(None);
+            }
+            let entries = messages.into_iter().rev().map(Entry::Message).collect();
+            // Where hits go on, positions say nothing about how to ask for them.
+            (entries, false)
+        }
+    };
+    Ok(Some(Found { lines: entries.drain(..).filter_map(|it| line(&it)).collect(), has_earlier }))
+}
+
+/// An entry as members get it. `None` for one without a text, which only an import could bring.
+fn line(entry: &Entry) -> Option<FoundLine> {
+    let (notice, wall) = match entry {
+        Entry::Message(message) => {
+            let unknown = || Label::parse("?");
+            let notice = Notice::Said {
+                position: message.position.get(),
+                time: message.wall.as_secs(),
+                link: message.link,
+                name: Label::parse(&message.speaker).or_else(unknown)?,
+                text: Text::of(&message.text)?,
+            };
+            (notice, message.wall)
+        }
+        Entry::Gap(gap) => {
+            let (position, time) = (gap.position.get(), gap.wall.as_secs());
+            (Notice::Missing { position, time, count: gap.count }, gap.wall)
+        }
+    };
+    let when = wall::local(Some(wall)).strftime("%Y-%m-%d %H:%M").to_string();
+    Some(FoundLine { notice, when: when.into() })
+}
+
+/// Queues a change for the writer.
+fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
+    let room =
+        |room: &RoomName, slow| Fact::Room { room: room.clone(), settings: RoomSettings { slow } };
+    match keep {
+        Keep::Name(KeptName { grant, name, room, ip, resumes }) => log.try_set(&Fact::Grant {
+            grant: *grant,
+            name: name.clone(),
+            room: room.clone(),
+            ip: *ip,
+            resumes: *resumes,
+        }),
+        Keep::NameGone(grant) => log.try_remove(&Key::Grant(*grant)),
+        Keep::Grants(last) => log.try_set(&Fact::Grants(*last)),
+        Keep::Ban(net) => log.try_set(&Fact::Ban(net.to_string().into())),
+        Keep::BanGone(net) => log.try_remove(&Key::Ban(net.to_string().into())),
+        Keep::Mute(name) => log.try_set(&Fact::Mute { name: name.clone() }),
+        Keep::MuteGone(name) => log.try_remove(&Key::Mute(name.clone())),
+        Keep::Slow(name, time) => log.try_set(&room(name, Some(*time))),
+        Keep::SlowGone(name) => log.try_remove(&Key::Room(name.clone())),
+    }
+}
+
+/// What a fact means for a hub. `None` for what is not the hub's.
+fn keep_of(fact: &Fact) -> Option<Keep> {
+    Some(match fact {
+        Fact::ResumeSecret(_) => return None,
+        Fact::Grant { grant, name, room, ip, resumes } => Keep::Name(KeptName {
+            grant: *grant,
+            name: name.clone(),
+            room: room.clone(),
+            ip: *ip,
+            resumes: *resumes,
+        }),
+        Fact::Grants(last) => Keep::Grants(*last),
+        Fact::Ban(net) => Keep::Ban(net.parse().ok()?),
+        Fact::Mute { name } => Keep::Mute(Name::clone(name)),
+        Fact::Room { room, settings } => Keep::Slow(room.clone(), settings.slow?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes() -> Vec<Keep> {
+        let name = |text: &str| Name::parse(text.as_bytes()).unwrap();
+        let room = |text: &str| RoomName::parse(text.as_bytes()).unwrap();
+        let kept = KeptName {
+            grant: 9,
+            name: name("狗哥"),
+            room: room("Ops"),
+            ip: "fe80::1".parse().unwrap(),
+            resumes: true,
+        };
+        vec![
+            Keep::Grants(65_536),
+            Keep::Name(kept),
+            Keep::Ban("10.0.0.0/8".parse().unwrap()),
+            Keep::Mute(name("loud")),
+            Keep::Slow(room("Ops"), Duration::from_secs(2)),
+        ]
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Archive::open(folder.path(), Options::default(), &Arc::default()).unwrap();
+        let (archive, secret) = open();
+        changes().into_iter().for_each(|keep| archive.keep(keep));
+        archive.keep(Keep::Name(KeptName { grant: 10, ..kept(&changes()[1]) }));
+        archive.keep(Keep::NameGone(10));
+        archive.settle();
+        archive.close();
+        let (archive, again) = open();
+        assert_eq!(again, secret);
+        let mut back: Vec<Keep> = archive.log.state().facts.iter().filter_map(keep_of).collect();
+        let mut expected = changes();
+        back.sort_by_key(|keep| format!("{keep:?}"));
+        expected.sort_by_key(|keep| format!("{keep:?}"));
+        assert_eq!(back, expected);
+        for gone in [
+            Keep::NameGone(9),
+            Keep::BanGone("10.0.0.0/8".parse().unwrap()),
+            Keep::MuteGone(Name::parse("LOUD".as_bytes()).unwrap()),
+            Keep::SlowGone(RoomName::parse(b"ops").unwrap()),
+        ] {
+            archive.keep(gone);
+        }
+        archive.settle();
+        archive.close();
+        let (archive, _) = open();
+        let left: Vec<Keep> = archive.log.state().facts.iter().filter_map(keep_of).collect();
+        assert_eq!(left, [Keep::Grants(65_536)]);
+    }
+
+    fn kept(keep: &Keep) -> KeptName {
+        match keep {
+            Keep::Name(kept) => kept.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}

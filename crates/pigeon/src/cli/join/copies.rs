@@ -1,0 +1,182 @@
+//! Copies of our own lines: a server that passes on what we say also sends it to us.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+use pigeon_proto::{Reason, Refusal, Subject};
+use pigeon_text::escape;
+
+/// How long a copy may take before the line is reported as sent into the dark.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// How long after a refusal no copies are expected: a hub reports a limit once, however many
+/// lines run into it.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+
+/// The most lines of ours that are waited for.
+const MAX_AWAITED: usize = 64;
+
+/// Whether a server sends us what we say, as far as is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Habit {
+    #[default]
+    Unknown,
+    Sends,
+    /// The first copy that was waited for never came. It may have been lost, but a hub in the raw
+    /// format sends none at all.
+    SendsNone,
+}
+
+/// A line whose copy did not come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) said: String,
+    /// Whether the server may never send copies.
+    pub(super) may_be_raw: bool,
+}
+
+/// What was said to the room and has not come back.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    habit: Habit,
+    /// When each line was sent, and how its copy is shown.
+    awaited: VecDeque<(Instant, String)>,
+    refused_until: Option<Instant>,
+}
+
+impl Copies {
+    /// Whether the server is believed to send copies.
+    pub(super) fn are_sent(&self) -> bool {
+        self.habit != Habit::SendsNone
+    }
+
+    /// The server sends none.
+    pub(super) fn expect_none(&mut self) {
+        self.habit = Habit::SendsNone;
+    }
+
+    /// A line was sent.
+    pub(super) fn wait_for(&mut self, now: Instant, said: &str) {
+        let is_refused = self.refused_until.is_some_and(|until| now < until);
+        if self.awaited.len() < MAX_AWAITED && !is_refused && self.are_sent() {
+            self.awaited.push_back((now, escape(said).to_string()));
+        }
+    }
+
+    /// The lines are not on their way yet.
+    pub(super) fn wait_longer(&mut self, now: Instant) {
+        self.awaited.iter_mut().for_each(|(sent, _)| *sent = now);
+    }
+
+    /// A message came.
+    pub(super) fn came(&mut self, text: &str) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        // A tutorial's server sends it back in capitals.
+        let came = text.to_lowercase();
+        let is_in = |said: &String| came.contains(&said.to_lowercase());
+        if let Some(copy) = self.awaited.iter().position(|(_, said)| is_in(said)) {
+            self.awaited.remove(copy);
+            self.habit = Habit::Sends;
+            self.refused_until = None;
+        }
+    }
+
+    /// The hub refuses something. It does not name the line.
+    pub(super) fn refused(&mut self, now: Instant, refusal: &Refusal) {
+        match (refusal.what, &refusal.why) {
+            (Subject::Say, Reason::TooLong { .. } | Reason::Wrapped) => {
+                let longest = self.awaited.iter().map(|(_, said)| said.len()).max();
+                let at = self.awaited.iter().position(|(_, said)| Some(said.len()) == longest);
+                at.and_then(|at| self.awaited.remove(at));
+            }
+            (Subject::Say | Subject::Member, _) => {
+                self.awaited.clear();
+                self.refused_until = Some(now + REFUSED_FOR);
+            }
+            _ => {}
+        }
+    }
+
+    /// The next line whose copy is late.
+    pub(super) fn missing(&mut self, now: Instant) -> Option<Missing> {
+        let (_, said) = self.awaited.pop_front_if(|(sent, _)| now - *sent >= WITHIN)?;
+        let may_be_raw = self.habit == Habit::Unknown;
+        if may_be_raw {
+            self.expect_none();
+            self.awaited.clear();
+        }
+        Some(Missing { said, may_be_raw })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(seconds)
+    }
+
+    fn refused(why: Reason) -> Refusal {
+        Refusal::new(Subject::Say, why)
+    }
+
+    /// Copies of a server that has sent one.
+    fn copies() -> Copies {
+        let mut copies = Copies::default();
+        copies.wait_for(at(0), "hi");
+        copies.came("dog: HI");
+        assert_eq!(copies.missing(at(9)), None);
+        copies
+    }
+
+    #[test]
+    fn a_line_without_a_copy_is_missing_after_two_seconds() {
+        let mut copies = copies();
+        copies.wait_for(at(0), "where?");
+        assert_eq!(copies.missing(at(1)), None);
+        copies.wait_longer(at(2));
+        assert_eq!(copies.missing(at(3)), None);
+        let missing = Missing { said: "where?".into(), may_be_raw: false };
+        assert_eq!((copies.missing(at(4)), copies.missing(at(4))), (Some(missing), None));
+    }
+
+    #[test]
+    fn of_a_server_that_sends_none_one_line_is_missing() {
+        let mut copies = Copies::default();
+        for line in ["one", "two"] {
+            copies.wait_for(at(0), line);
+        }
+        let missing = Missing { said: "one".into(), may_be_raw: true };
+        assert_eq!((copies.missing(at(2)), copies.missing(at(2))), (Some(missing), None));
+        assert!(!copies.are_sent());
+        copies.wait_for(at(3), "three");
+        assert_eq!(copies.missing(at(9)), None);
+    }
+
+    #[test]
+    fn what_was_refused_is_not_missing_too() {
+        let mut limited = copies();
+        for line in ["one", "two"] {
+            limited.wait_for(at(0), line);
+        }
+        limited.refused(at(1), &refused(Reason::Rate { messages: Some(20), bytes: None }));
+        // The hub says it once; this line runs into the same limit.
+        limited.wait_for(at(2), "three");
+        assert_eq!(limited.missing(at(9)), None);
+        assert!(limited.are_sent());
+        limited.wait_for(at(12), "four");
+        assert!(limited.missing(at(14)).is_some());
+
+        let mut long = copies();
+        for line in ["short", "far too long"] {
+            long.wait_for(at(0), line);
+        }
+        long.refused(at(1), &refused(Reason::TooLong { length: 12, most: 6 }));
+        assert_eq!(long.missing(at(2)).map(|missing| missing.said).as_deref(), Some("short"));
+        assert_eq!(long.missing(at(2)), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! Which hub to join: the one that is named, this machine's, or one that answers on the network.
+//!
+//! ```text
+//!   no HOST ──▶ a socket here has port 9999 ──▶ this machine
+//!          └──▶ hubs that answer `discover` ──▶ the only one, or the one that the person picks
+//!   NAME    ──▶ a contact ──▶ a host in DNS ──▶ a hub of that name that answers `discover`
+//! ```
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use pigeon_proto::{Language, fold};
+use pigeon_text::escape;
+
+use super::{DEFAULT_PORT, is_at_terminal};
+use crate::base::count::count;
+use crate::base::endpoint::Family;
+use crate::base::status::UsageError;
+use crate::cli::discover::{FoundHub, find_hubs};
+use crate::contacts::peer;
+
+/// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// Finds the hub that the words of the command line mean.
+///
+/// # Errors
+/// There is none, or there are several and nobody to ask.
+pub(super) fn find(
+    host: Option<&str>,
+    port: Option<u16>,
+    family: Family,
+    language: Language,
+) -> anyhow::Result<SocketAddr> {
+    match (host, port) {
+        (None, _) => unnamed(family, language),
+        (Some(host), None) => named(host, family, language),
+        (Some(host), Some(port)) => {
+            let words = [port.to_string()];
+            let (peer, rest) = peer::parse_with_text(host, &words)?;
+            match rest {
+                [] => peer.endpoint.resolve_in(family),
+                _ => Err(UsageError(format!(
+                    "{} already says which port: {} is one word too many",
+                    escape(host),
+                    port
+                ))
+                .into()),
+            }
+        }
+    }
+}
+
+/// The hub that NAME means.
+fn named(name: &str, family: Family, language: Language) -> anyhow::Result<SocketAddr> {
+    let may_be_hub = peer::may_be_contact(name);
+    // No host has such a name, and to ask DNS for it may take long.
+    let is_host = name.is_ascii() || peer::is_contact(name)?;
+    let error = match is_host || !may_be_hub {
+        true => match peer::resolve(name, DEFAULT_PORT, family) {
+            Err(error) if may_be_hub => error,
+            resolved => return resolved,
+        },
+        false => anyhow!("{} is not a contact", escape(name)),
+    };
+    say(match language {
+        Language::English => format!("looking for a hub named {} on the network", escape(name)),
+        Language::Chinese => format!("正在局域网里寻找名为 {} 的 hub", escape(name)),
+    });
+    let mut hubs = around(family)?;
+    hubs.retain(|hub| fold(hub.name.as_str()) == fold(name));
+    match hubs.len() {
+        0 => Err(error.context(match language {
+            Language::English => format!("no hub named {} answers here", escape(name)),
+            Language::Chinese => format!("这里没有名为 {} 的 hub 回答", escape(name)),
+        })),
+        _ => pick(&hubs, language),
+    }
+}
+
+/// The hub of somebody who names none.
+fn unnamed(family: Family, language: Language) -> anyhow::Result<SocketAddr> {
+    let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), {
+        SocketAddr::from((Ipv6Addr::LOCALHOST, DEFAULT_PORT))
+    }];
+    if let Some(hub) = here.into_iter().find(|&hub| family.has(hub.ip()) && is_taken(hub)) {
+        return Ok(hub);
+    }
+    say(match language {
+        Language::English => "no hub on this machine; looking on the network".into(),
+        Language::Chinese => "本机没有 hub；正在局域网里寻找".into(),
+    });
+    let hubs = around(family)?;
+    if hubs.is_empty() {
+        return Err(anyhow!(match language {
+            Language::English =>
+                "no hub on this machine, and none answered on the network. `pigeon join HOST` goes \
+                 to one whose address you know; `pigeon discover` shows where it was looked for; \
+                 `pigeon hub` starts one here",
+            Language::Chinese =>
+                "本机没有 hub，局域网里也没有 hub 回答。知道地址时用 `pigeon join 地址`；\
+                 `pigeon discover` 说明找过哪里；`pigeon hub` 在本机启动一个",
+        }));
+    }
+    pick(&hubs, language)
+}
+
+/// Whether a socket of this machine has the address: then binding it fails.
+fn is_taken(address: SocketAddr) -> bool {
+    UdpSocket::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+}
+
+fn around(family: Family) -> anyhow::Result<Vec<FoundHub>> {
+    find_hubs(ANSWER_WITHIN, |ip| family.has(ip))
+}
+
+/// The only one, or the one that the person picks.
+fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<SocketAddr> {
+    if let [hub] = hubs {
+        say(match language {
+            Language::English => format!("found {} at {}", hub.name, hub.address),
+            Language::Chinese => format!("找到 {}，地址 {}", hub.name, hub.address),
+        });
+        return Ok(hub.address);
+    }
+    for (number, hub) in (1..).zip(hubs) {
+        let members = match language {
+            Language::English => count(hub.members, "member").to_string(),
+            Language::Chinese => format!("{} 个成员", hub.members),
+        };
+        say(format!("{number:>3}  {}  {}  {members}", hub.name, hub.address));
+    }
+    if !is_at_terminal() {
+        return Err(UsageError(match language {
+            Language::English => "several hubs answered; name the one to join".into(),
+            Language::Chinese => "有几个 hub 回答；请写明要加入哪一个".into(),
+        })
+        .into());
+    }
+    loop {
+        let question = match language {
+            Language::English => format!("Which one? (1 to {}) ", hubs.len()),
+            Language::Chinese => format!("加入哪一个？（1 到 {}）", hubs.len()),
+        };
+        let mut stderr = io::stderr();
+        let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
+        let mut answer = String::new();
+        if io::stdin().read_line(&mut answer).context("cannot read the answer")? == 0 {
+            return Err(UsageError("no hub was chosen".into()).into());
+        }
+        if let Some(hub) = chosen(hubs, answer.trim()) {
+            return Ok(hub.address);
+        }
+    }
+}
+
+/// The hub of a number or a name.
+fn chosen<'a>(hubs: &'a [FoundHub], answer: &str) -> Option<&'a FoundHub> {
+    let number = answer.parse().ok().and_then(|number: usize| number.checked_sub(1));
+    let mut named = hubs.iter().filter(|hub| fold(hub.name.as_str()) == fold(answer));
+    match number {
+        Some(at) => hubs.get(at),
+        None => named.next().filter(|_| named.next().is_none()),
+    }
+}
+
+/// On stderr, before the screen is taken.
+fn say(line: String) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use pigeon_proto::Name;
+
+    use super::*;
+
+    #[test]
+    fn a_hub_is_chosen_by_its_number_or_its_name() {
+        let hub = |name: &str, port| FoundHub {
+            name: Name::parse(name.as_bytes()).unwrap(),
+            address: SocketAddr::from(([10, 0, 0, 1], port)),
+            members: 1,
+        };
+        let hubs = [hub("图书馆", 1), hub("library", 2), hub("twice", 3), hub("TWICE", 4)];
+        let port = |answer| chosen(&hubs, answer).map(|hub| hub.address.port());
+        for (answer, expected) in
+            [("1", Some(1)), ("4", Some(4)), ("Library", Some(2)), ("图书馆", Some(1))]
+        {
+            assert_eq!(port(answer), expected, "{answer}");
+        }
+        for answer in ["", "0", "5", "nobody", "twice", "-1"] {
+            assert_eq!(port(answer), None, "{answer}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_a_socket_has_is_taken() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        assert!(is_taken(address));
+        drop(socket);
+        assert!(!is_taken(address));
+    }
+}
