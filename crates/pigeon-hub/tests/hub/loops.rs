@@ -311,6 +311,7 @@ fn what_drops_a_part_of_what_it_hears_is_proved_all_the_same() {
     let conditions =
         Conditions { loss: Loss::Random(Probability::new(0.1).unwrap()), ..Conditions::default() };
     world.network.set_conditions(service, Direction::Up, conditions).unwrap();
+    world.network.act(service, |peer, _| peer.send(hub_at(), b"^hb^"));
     for n in 0..120 {
         let text = format!("sentence {n}");
         world.network.act(speaker, |peer, _| peer.send(hub_at(), text.as_bytes()));
