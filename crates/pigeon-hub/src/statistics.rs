@@ -104,6 +104,8 @@ pub enum Dropped {
     RateLimited,
     /// All members together say more than the hub's rate allows.
     HubRateLimited,
+    /// The hub works on as much from that address as it may while others wait.
+    WorkLimited,
     /// A heartbeat of a member that asks for answers more often than it gets them.
     HeartbeatUnanswered,
     /// The room has reached its limit of encodings.
@@ -125,7 +127,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 28] = [
+    pub const ALL: [Dropped; 29] = [
         Dropped::BadSource,
         Dropped::Banned,
         Dropped::Kicked,
@@ -146,6 +148,7 @@ impl Dropped {
         Dropped::TooSoon,
         Dropped::RateLimited,
         Dropped::HubRateLimited,
+        Dropped::WorkLimited,
         Dropped::HeartbeatUnanswered,
         Dropped::EncodingsFull,
         Dropped::TextTooLong,
@@ -179,6 +182,7 @@ impl Dropped {
             Dropped::TooSoon => "slow room",
             Dropped::RateLimited => "member's rate",
             Dropped::HubRateLimited => "hub's rate",
+            Dropped::WorkLimited => "hub's work",
             Dropped::HeartbeatUnanswered => "heartbeat not answered",
             Dropped::EncodingsFull => "room's encodings full",
             Dropped::TextTooLong => "text too long",

@@ -40,6 +40,11 @@ impl Delivery {
         self.outgoing.bytes()
     }
 
+    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
+        self.runs.renderings(room, is_plain)
+    }
+
     /// How many messages have been sent to a room.
     pub(super) fn sent(&self, room: RoomId) -> u64 {
         self.runs.sent(room)

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use pigeon_datagram::Outbox;
 use pigeon_text::Encoding;
 
+use super::render;
 use super::run::{Audience, Render, Run, Style, Train, Waiting};
 use crate::core::id::{MemberId, RoomId, Slot};
 
@@ -98,6 +99,12 @@ impl Runs {
             Some((_, count)) => *count += 1,
             None => known.styles.push((to, 1)),
         }
+    }
+
+    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
+        let styles = self.get(room).map_or(&[][..], |room| &room.styles);
+        styles.iter().map(|(style, _)| render::weight(*style, is_plain)).sum()
     }
 
     /// How many messages have been sent to a room.
