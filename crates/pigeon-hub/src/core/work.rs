@@ -3,8 +3,9 @@
 //!
 //! Work is remembered for about [`MEMORY`]. All together may take their budget; one address may take
 //! half of what the others leave, so that something is left for whoever comes next: of *n* that want
-//! all they can get, each gets about one share in *n* + 1, and nobody less than [`ASSURED`] says. Who has had next to nothing lately gets one
-//! thing done whatever the others do, and pays for it afterwards. So the quiet go first.
+//! all they can get, each gets about one share in *n* + 1. Whoever had less than [`GRACE`] in about a
+//! second gets it whatever the others do, and at once, as for a page that somebody pastes. Whoever has
+//! paid for what it had gets one thing more, however much it costs. So the quiet go first.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,16 +15,19 @@ use pigeon_datagram::Instant;
 
 /// After this time about a third of what was done still counts. It bounds bursts: others wait for
 /// no more than half the budget of this time.
-const MEMORY: Duration = Duration::from_millis(20);
+const MEMORY: Duration = Duration::from_millis(10);
+
+/// The same for grace.
+const LONG_MEMORY: Duration = Duration::from_secs(1);
+
+/// How much of [`LONG_MEMORY`] nobody can take from an address, in nanoseconds: hardly a hundredth.
+const GRACE: f64 = 8e6;
 
 /// How many addresses are remembered. Where more come, those that had least are forgotten.
 const ENTRIES: usize = 4_096;
 
 /// How many of them may share one place.
 const WAYS: usize = 4;
-
-/// What part of the budget nobody can take from an address.
-const ASSURED: f64 = 32.0;
 
 /// Next to nothing, in nanoseconds.
 const NOTHING: f64 = 1_000.0;
@@ -36,13 +40,13 @@ struct Lately {
 }
 
 impl Lately {
-    fn read(self, now: Instant) -> f64 {
-        let ages = (now - self.at).as_secs_f64() / MEMORY.as_secs_f64();
+    fn read(self, now: Instant, memory: Duration) -> f64 {
+        let ages = (now - self.at).as_secs_f64() / memory.as_secs_f64();
         self.nanos * (-ages).exp()
     }
 
-    fn add(&mut self, now: Instant, nanos: f64) {
-        *self = Lately { nanos: self.read(now) + nanos, at: self.at.max(now) };
+    fn add(&mut self, now: Instant, memory: Duration, nanos: f64) {
+        *self = Lately { nanos: self.read(now, memory) + nanos, at: self.at.max(now) };
     }
 }
 
@@ -50,6 +54,7 @@ impl Lately {
 struct Entry {
     tag: u64,
     done: Lately,
+    long: Lately,
 }
 
 /// What has been worked for all and for each address.
@@ -71,7 +76,7 @@ impl Work {
     pub(crate) fn is_rested(&self, now: Instant, ip: IpAddr) -> bool {
         let (set, tag) = self.place(ip);
         let entries = self.entries.get(set..set + WAYS).unwrap_or_default();
-        entries.iter().all(|entry| entry.tag != tag || entry.done.read(now) < NOTHING)
+        entries.iter().all(|entry| entry.tag != tag || entry.done.read(now, MEMORY) < NOTHING)
     }
 
     /// Counts work of so many nanoseconds for an address, or refuses it: where all together may take
@@ -89,25 +94,28 @@ impl Work {
         let entries = &mut self.entries[set..set + WAYS];
         let known = entries.iter().position(|entry| entry.tag == tag);
         let least = || {
-            let done = |way: &usize| entries[*way].done.read(now);
+            let done = |way: &usize| entries[*way].long.read(now, LONG_MEMORY);
             (0..WAYS).min_by(|a, b| done(a).total_cmp(&done(b)))
         };
         let way = known.or_else(least).unwrap_or(0);
         let entry = &mut entries[way];
         if entry.tag != tag {
-            *entry = Entry { tag, done: Lately::default() };
+            *entry = Entry { tag, ..Entry::default() };
         }
-        let (cost, own, all) = (nanos as f64, entry.done.read(now), self.all.read(now));
+        let (cost, own, all) =
+            (nanos as f64, entry.done.read(now, MEMORY), self.all.read(now, MEMORY));
         let most = budget.as_nanos() as f64 * MEMORY.as_secs_f64();
-        let left = ((most - (all - own).max(0.0)) / 2.0).max(most / ASSURED);
-        let is_quiet = own <= (left / 8.0).max(NOTHING);
+        let left = (most - (all - own).max(0.0)) / 2.0;
+        let long = entry.long.read(now, LONG_MEMORY);
+        let is_quiet = own <= NOTHING || long + cost <= GRACE;
         if !alone && !is_quiet && own + cost > left {
             return false;
         }
         // What costs more than a burst counts as one, for the longer.
         let counted = cost.min(most / 2.0);
-        entry.done.add(now, counted);
-        self.all.add(now, counted);
+        entry.done.add(now, MEMORY, counted);
+        entry.long.add(now, LONG_MEMORY, cost);
+        self.all.add(now, MEMORY, counted);
         if !alone && cost > counted {
             let rest = (cost - counted) * 2.0 / budget.as_secs_f64().max(f64::EPSILON);
             entry.done.at = entry.done.at + Duration::from_nanos(rest as u64);
@@ -157,7 +165,7 @@ mod tests {
         assert!((0.22..0.27).contains(&one), "{one}");
         for share in shares([(100_000, 100), (1_000_000, 1_000), (30_000, 25)]) {
             // Small things find a place more easily than large ones.
-            assert!((0.06..0.25).contains(&share), "{share}");
+            assert!((0.008..0.25).contains(&share), "{share}");
         }
     }
 

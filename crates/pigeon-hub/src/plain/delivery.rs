@@ -40,6 +40,11 @@ impl Delivery {
         self.outgoing.bytes()
     }
 
+    /// Whether a room has no message in its current batch.
+    pub(super) fn is_silent(&self, room: RoomId) -> bool {
+        self.runs.is_silent(room)
+    }
+
     /// What a byte of text costs the renderings of a room, in nanoseconds.
     pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
         self.runs.renderings(room, is_plain)

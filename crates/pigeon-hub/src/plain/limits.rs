@@ -20,8 +20,14 @@ const BASE: usize = 2_000;
 /// What a byte costs that is looked at.
 const READ: usize = 2;
 
-/// What one more copy costs that leaves in a train.
-const READER: usize = 40;
+/// What the first message of a batch costs for each reader, and one more that leaves in a train: most of
+/// it is the kernel's.
+const READER: [usize; 2] = [1_700, 500];
+
+/// What others may well wait for. What takes longer costs more, by the square of how many times as long
+/// it takes: those who wait do so for a whole datagram, so that a few long ones hold them up more than
+/// many short ones.
+const PATIENCE: usize = 400_000;
 
 impl Plain {
     /// Rejects over-limit datagrams before they are decoded or compared with what was sent.
@@ -75,13 +81,16 @@ impl Plain {
         let (mut renderings, mut readers) = (0, 0);
         if let Some(room) = core.room_of(slot) {
             renderings = self.delivery.renderings(room.id(), is_plain);
-            readers = room.len();
+            let [first, more] = READER;
+            let each = if self.delivery.is_silent(room.id()) { first } else { more };
+            readers = room.len() * each + room.len() * payload.len() / 8;
         }
         // What is too long is trimmed and refused.
         let text = payload.len().min(most);
         let each = render::weight(own, is_plain) + renderings;
-        let sent = readers * (READER + text / 64);
-        (BASE + READ * payload.len() + each * text + sent) as u64
+        let nanos = BASE + READ * payload.len() + each * text + readers;
+        let times = (nanos / (PATIENCE / 10)).max(10) as u64;
+        nanos as u64 * times * times / 100
     }
 
     /// Whether a text fits a datagram once it is wrapped, and the batch.

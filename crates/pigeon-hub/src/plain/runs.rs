@@ -101,6 +101,11 @@ impl Runs {
         }
     }
 
+    /// Whether a room has no message in its current batch.
+    pub(super) fn is_silent(&self, room: RoomId) -> bool {
+        self.get(room).is_none_or(|room| room.run.is_empty())
+    }
+
     /// What a byte of text costs the renderings of a room, in nanoseconds.
     pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
         let styles = self.get(room).map_or(&[][..], |room| &room.styles);

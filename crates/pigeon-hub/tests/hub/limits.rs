@@ -468,8 +468,8 @@ fn costly_messages_of_one_address_are_bounded_and_others_lose_nothing() {
         h.now = h.now + MILLISECOND;
     }
     assert_eq!(others, 10);
-    // Two milliseconds each, of a quarter of a second.
-    assert!((15..50).contains(&relayed), "{relayed}");
+    // Two or three milliseconds each, for which nobody likes to wait.
+    assert!((1..10).contains(&relayed), "{relayed}");
     assert_eq!(h.dropped(Dropped::WorkLimited), 300 - relayed as u64);
 }
 
