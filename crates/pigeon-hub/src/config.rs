@@ -32,6 +32,9 @@ pub struct Config {
     pub rate: PerOrigin<Rate>,
     /// What all members of one origin together may say in a second.
     pub hub_rate: PerOrigin<Rate>,
+    /// How much of a second the hub may work for all members together that are not on its own host.
+    /// What a datagram costs is estimated, never measured.
+    pub work: Duration,
     /// The most bytes of text in one message, before escaping. `None`: 8 KiB, or in the raw format
     /// what a datagram holds over IPv4 as well as IPv6.
     pub max_text: Option<usize>,
@@ -201,6 +204,7 @@ impl Default for Config {
             loopback_counts: false,
             rate: DEFAULT_RATE,
             hub_rate: DEFAULT_HUB_RATE,
+            work: Duration::from_millis(500),
             max_text: None,
             notices_up_to: 100,
             name: Name::operator(),

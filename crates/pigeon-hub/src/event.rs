@@ -52,10 +52,12 @@ pub enum Event {
         /// Its name from now on.
         name: Name,
     },
-    /// What was sent to this address came back: something there answers automatically.
-    Echo {
+    /// A member is proved to answer by itself. It may say one message a second for a minute.
+    AnswersByItself {
         /// The address.
         label: Label,
+        /// Its name, if it has one.
+        name: Option<Name>,
     },
     /// Somebody spoke. Only with [`Config::report_messages`](crate::Config::report_messages) or
     /// [`Config::history`](crate::Config::history), or where there are links other than the plain

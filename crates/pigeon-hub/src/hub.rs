@@ -74,7 +74,7 @@ impl Hub {
     /// Hands every output of the core to the doors and to those outside.
     fn deliver(&mut self) {
         while let Some(output) = self.core.poll_output() {
-            self.doors.take(&mut self.core, self.now, &output);
+            self.doors.take(&mut self.core, &output);
             if let Some(event) = self.event(output) {
                 self.events.report(event);
             }
@@ -409,7 +409,7 @@ impl Hub {
     /// Says goodbye to everyone. Nothing more is to be handed to the hub afterwards.
     pub fn stop(&mut self) {
         self.begin(self.now);
-        self.doors.say_bye();
+        self.doors.say_bye(&mut self.core);
         self.events.report(Event::Stopped);
     }
 }
@@ -463,14 +463,14 @@ impl Machine for Hub {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.begin(now);
-        self.doors.handle_timeout(&mut self.core, self.now);
+        self.doors.handle_timeout(&mut self.core, &mut self.events, self.now);
         self.deliver();
         while self.core.send_news(&self.doors.context(self.now)) {}
         self.deliver();
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.doors.poll_transmit(&mut self.core, self.now)
+        self.doors.poll_transmit(&mut self.core)
     }
 
     fn outbox(&self) -> &[u8] {
@@ -481,8 +481,8 @@ impl Machine for Hub {
         self.events.poll()
     }
 
-    /// The earliest of three timers: the longest-silent member's time-out, the gathered notices,
-    /// and the answers to those who look for hubs.
+    /// The earliest of four timers: the longest-silent member's time-out, the gathered notices, the
+    /// answers to those who look for hubs, and the trials of those who may answer by themselves.
     fn poll_timeout(&self) -> Option<Instant> {
         let timers = [self.doors.poll_timeout(&self.core), self.core.news_due()];
         timers.into_iter().flatten().min()

@@ -74,8 +74,8 @@ pub enum Dropped {
     Truncated,
     /// Somebody's reply (`^hb^ …`, `/here …`): answering or relaying it could start a loop.
     Reply,
-    /// What was sent there came back: relaying it would start a loop.
-    Echo,
+    /// From a member that is proved to answer by itself, within a second of what it said before.
+    AnswersByItself,
     /// From an address that has not proved that it receives there.
     Unproved,
     /// A proof that is not valid, or not valid any more.
@@ -104,6 +104,8 @@ pub enum Dropped {
     RateLimited,
     /// All members together say more than the hub's rate allows.
     HubRateLimited,
+    /// The hub works on as much from that address as it may while others wait.
+    WorkLimited,
     /// A heartbeat of a member that asks for answers more often than it gets them.
     HeartbeatUnanswered,
     /// The room has reached its limit of encodings.
@@ -125,13 +127,13 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 28] = [
+    pub const ALL: [Dropped; 29] = [
         Dropped::BadSource,
         Dropped::Banned,
         Dropped::Kicked,
         Dropped::Truncated,
         Dropped::Reply,
-        Dropped::Echo,
+        Dropped::AnswersByItself,
         Dropped::Unproved,
         Dropped::BadProof,
         Dropped::HubFull,
@@ -146,6 +148,7 @@ impl Dropped {
         Dropped::TooSoon,
         Dropped::RateLimited,
         Dropped::HubRateLimited,
+        Dropped::WorkLimited,
         Dropped::HeartbeatUnanswered,
         Dropped::EncodingsFull,
         Dropped::TextTooLong,
@@ -164,7 +167,7 @@ impl Dropped {
             Dropped::Kicked => "removed lately",
             Dropped::Truncated => "truncated",
             Dropped::Reply => "a reply",
-            Dropped::Echo => "an echo",
+            Dropped::AnswersByItself => "answers by itself",
             Dropped::Unproved => "address not proved",
             Dropped::BadProof => "bad proof",
             Dropped::HubFull => "hub full",
@@ -179,6 +182,7 @@ impl Dropped {
             Dropped::TooSoon => "slow room",
             Dropped::RateLimited => "member's rate",
             Dropped::HubRateLimited => "hub's rate",
+            Dropped::WorkLimited => "hub's work",
             Dropped::HeartbeatUnanswered => "heartbeat not answered",
             Dropped::EncodingsFull => "room's encodings full",
             Dropped::TextTooLong => "text too long",
@@ -210,8 +214,12 @@ pub struct Statistics {
     pub proofs_asked: u64,
     /// Lines not sent to those who are not members, because they had one lately.
     pub lines_withheld: u64,
-    /// Times when lines were forgotten early, so that an echo of them would pass.
-    pub echoes_forgotten: u64,
+    /// Probes sent to find out who answers by itself.
+    pub probes: u64,
+    /// Times when a member was proved to answer by itself.
+    pub proved_to_answer: u64,
+    /// Trials put off because too many were going on.
+    pub trials_put_off: u64,
     /// Names of members that had gone, given up before their time because too many waited.
     pub names_given_up: u64,
     /// Names that were kept for members that timed out and that anybody may take before their time,

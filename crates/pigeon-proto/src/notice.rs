@@ -20,6 +20,7 @@
 //!   ^hb^ hint not-utf-8                               what you send is in another encoding
 //!   ^hb^ help                                         the commands, in words of the reader's own
 //!   ^hb^ probe NONCE                                  a question to programs that echo
+//!   ^hb^ probed NONCE                                 a hub's answer to it
 //! ```
 
 use pigeon_text::{Charset, escape};
@@ -284,8 +285,10 @@ pub enum Notice {
     NotUtf8,
     /// The reader asked for help.
     Help,
-    /// A question that programs answer which send back what they get. Nobody else answers it.
+    /// A question that programs answer which send back what they get. No client answers it.
     Probe(Box<str>),
+    /// The answer of a hub that was asked such a question by one of its members. Nothing answers it.
+    Probed(Box<str>),
 }
 
 impl Roster {
@@ -381,6 +384,7 @@ impl Notice {
             Notice::NotUtf8 => "hint not-utf-8".to_string(),
             Notice::Help => "help".to_string(),
             Notice::Probe(nonce) => format!("probe {nonce}"),
+            Notice::Probed(nonce) => format!("probed {nonce}"),
         };
         out.extend_from_slice(PREFIX.as_bytes());
         out.extend_from_slice(line.as_bytes());
@@ -456,6 +460,10 @@ impl Notice {
             "probe" => {
                 let nonce = Nonce::new(words.word()?.as_bytes())?;
                 Notice::Probe(nonce.as_str().into())
+            }
+            "probed" => {
+                let nonce = Nonce::new(words.word()?.as_bytes())?;
+                Notice::Probed(nonce.as_str().into())
             }
             _ => return None,
         })

@@ -116,6 +116,10 @@ pub enum Reason {
     },
     /// More than all members together may say.
     HubRate,
+    /// The hub works on as much from the sender's address as it may while others wait.
+    Work,
+    /// The sender is proved to answer by itself: it may say one message a second for a minute.
+    AnswersByItself,
     /// The text is too long, in bytes.
     TooLong {
         /// How long it is.
@@ -223,6 +227,8 @@ impl Reason {
                 ("rate", format!("{} {}", or_none(*messages), or_none(*bytes)))
             }
             Reason::HubRate => word("hub-rate"),
+            Reason::Work => word("work"),
+            Reason::AnswersByItself => word("answers-by-itself"),
             Reason::TooLong { length, most } => ("too-long", format!("{length} {most}")),
             Reason::Wrapped => word("wrapped"),
             Reason::Overloaded => word("overloaded"),
@@ -275,6 +281,8 @@ impl Reason {
             "taken" => Reason::Taken(Name::parse(words.word()?.as_bytes()).ok()?),
             "rate" => Reason::Rate { messages: limit(words)?, bytes: limit(words)? },
             "hub-rate" => Reason::HubRate,
+            "work" => Reason::Work,
+            "answers-by-itself" => Reason::AnswersByItself,
             "too-long" => Reason::TooLong { length: words.number()?, most: words.number()? },
             "wrapped" => Reason::Wrapped,
             "overloaded" => Reason::Overloaded,

@@ -82,6 +82,8 @@ fn reason() -> impl Strategy<Value = Reason> {
             Reason::NotAWord,
             Reason::Expired,
             Reason::HubRate,
+            Reason::Work,
+            Reason::AnswersByItself,
             Reason::Wrapped,
             Reason::Overloaded,
             Reason::HubFull,
@@ -163,6 +165,7 @@ fn notice() -> impl Strategy<Value = Notice> {
         Just(Notice::NotUtf8),
         Just(Notice::Help),
         "[a-zA-Z0-9]{1,32}".prop_map(|nonce| Notice::Probe(nonce.into())),
+        "[a-zA-Z0-9]{1,32}".prop_map(|nonce| Notice::Probed(nonce.into())),
     ]
 }
 

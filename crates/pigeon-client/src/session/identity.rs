@@ -179,8 +179,10 @@ impl Identity {
     ) -> bool {
         let Subject::Command(verb) = refusal.what else { return true };
         // The hub asks for the password first, or has no time: the wish still stands.
-        let is_for_now =
-            matches!(refusal.why, Reason::Password | Reason::HubRate | Reason::Overloaded);
+        let is_for_now = matches!(
+            refusal.why,
+            Reason::Password | Reason::HubRate | Reason::Work | Reason::Overloaded
+        );
         let typed = answered.is_none_or(|answered| answered.asker == Asker::Person);
         match verb {
             Verb::Nick => {

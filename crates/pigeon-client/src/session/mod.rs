@@ -390,7 +390,7 @@ impl<R: Rng> Session<R> {
             self.config.password = None;
         }
         let is_shown = match &notice {
-            Notice::Probe(_) => return,
+            Notice::Probe(_) | Notice::Probed(_) => return,
             Notice::Roster(_) | Notice::Rooms { .. } => is_typed,
             Notice::Name { name, room, word } => {
                 self.identity.named(name.as_ref(), room, word.as_deref(), answered) || is_typed
@@ -487,7 +487,7 @@ impl<R: Rng> Session<R> {
     /// A control line from a server that has not shown that it is a pigeon hub.
     fn handle_unproven(&mut self, now: Instant, payload: &[u8]) {
         match Notice::parse(payload) {
-            Some(Notice::Probe(_)) => {}
+            Some(Notice::Probe(_) | Notice::Probed(_)) => {}
             // A full hub says so before it answers anything.
             Some(notice @ Notice::Refused(_)) if is_about_membership(&notice) => {
                 self.events.report(Event::Notice(notice));

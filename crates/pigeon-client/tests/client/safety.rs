@@ -78,6 +78,8 @@ fn every_reason() -> Vec<Reason> {
         Reason::Taken(Name::parse(b"dog").unwrap()),
         Reason::Rate { messages: Some(20), bytes: Some(65_536) },
         Reason::HubRate,
+        Reason::Work,
+        Reason::AnswersByItself,
         Reason::TooLong { length: 9, most: 8 },
         Reason::Wrapped,
         Reason::Overloaded,

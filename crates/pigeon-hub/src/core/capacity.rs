@@ -55,6 +55,12 @@ impl Capacity {
         }
     }
 
+    /// Whether all members come from the address of this one.
+    pub(crate) fn is_alone(&self, config: &Config, source: Source) -> bool {
+        let here = counted_as(config, source.ip).map_or(1, |ip| self.by_address.at(ip));
+        self.total <= here
+    }
+
     /// Counts a new member.
     pub(crate) fn add(&mut self, config: &Config, source: Source) {
         self.total += 1;

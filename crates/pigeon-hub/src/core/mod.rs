@@ -35,6 +35,7 @@ pub(crate) mod presence;
 mod rates;
 pub(crate) mod rooms;
 pub(crate) mod state;
+mod work;
 
 use self::id::Slot;
 use self::input::{Context, Input};

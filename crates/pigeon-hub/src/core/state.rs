@@ -34,6 +34,7 @@ use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;
 use super::rates::Buckets;
 use super::rooms::{MAX_ROOMS, Room, Rooms};
+use super::work::Work;
 use crate::config::{Config, PerOrigin};
 use crate::statistics::{Dropped, Left, Statistics};
 
@@ -70,6 +71,7 @@ pub(crate) struct Core {
     newest: HashMap<Box<str>, u64, RandomState>,
     /// What is left of the hub's own rates.
     rates: PerOrigin<Buckets>,
+    work: Work,
     guests: HashMap<Slot, Guest, RandomState>,
     /// The links' kinds, by their numbers.
     links: Vec<LinkKind>,
@@ -104,6 +106,7 @@ impl Core {
             askers: Askers::new(keys),
             newest: HashMap::with_hasher(RandomState::with_seeds(b, a, d, c)),
             rates: PerOrigin::default(),
+            work: Work::new(keys),
             guests: HashMap::with_hasher(RandomState::with_seeds(b, c, d, a)),
             links: vec![LinkKind::Plain],
             seal,
@@ -677,6 +680,20 @@ impl Core {
     /// Whether all of an origin have said nothing for so long that a whole burst is free again.
     pub(crate) fn is_rate_full(&self, now: Instant, origin: Origin) -> bool {
         self.rates.get(origin).are_full(now)
+    }
+
+    /// Counts work of so many nanoseconds for a member's address, or refuses it. This host's own
+    /// programs are exempt, and whoever has the hub for himself.
+    pub(crate) fn take_work(&mut self, now: Instant, source: Source, nanos: u64) -> bool {
+        let Core { config, capacity, work, .. } = self;
+        let ip = config.sources.counted_as(source.ip);
+        source.origin == Origin::Loopback
+            || work.take(now, ip, nanos, config.work, capacity.is_alone(config, source))
+    }
+
+    /// Whether the hub has done next to nothing for an address lately.
+    pub(crate) fn is_work_rested(&self, now: Instant, source: Source) -> bool {
+        self.work.is_rested(now, self.config.sources.counted_as(source.ip))
     }
 
     /// A member, or the operator (`None`), says something to a room.

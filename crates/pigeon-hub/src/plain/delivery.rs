@@ -1,11 +1,10 @@
-//! What goes out: rooms' messages, what the hub says of its own, and the memory of both against
-//! echoes.
+//! What goes out: rooms' messages, and what the hub says of its own. The lines of a member on trial
+//! wait here.
 
 use pigeon_datagram::{Instant, Transmit};
 use pigeon_proto::{Format, Language, Notice};
 use pigeon_text::Encoding;
 
-use super::echo::{Echoes, Suspect, Target};
 use super::farewell::Farewell;
 use super::lines;
 use super::members::{Flag, Members};
@@ -14,6 +13,7 @@ use super::render;
 use super::renderer::{Readers, Renderer, Scratch};
 use super::run::{Style, Waiting};
 use super::runs::Runs;
+use super::trial::{Lines, Trials};
 use crate::core::id::{MemberId, RoomId, Slot};
 use crate::core::members::Trait;
 use crate::core::message::{Entry, MAX_BATCH_BYTES};
@@ -23,25 +23,16 @@ use crate::core::state::Core;
 use crate::statistics::Statistics;
 
 /// Everything on its way to plain members.
+#[derive(Default)]
 pub(super) struct Delivery {
-    echoes: Echoes,
     runs: Runs,
     outgoing: Outgoing,
     farewell: Option<Farewell>,
     scratch: Scratch,
+    trials: Trials,
 }
 
 impl Delivery {
-    pub(super) fn new(hash_keys: [u64; 4]) -> Self {
-        Delivery {
-            echoes: Echoes::new(hash_keys),
-            runs: Runs::default(),
-            outgoing: Outgoing::default(),
-            farewell: None,
-            scratch: Scratch::default(),
-        }
-    }
-
     // What can be seen.
 
     /// The bytes that transmits point into.
@@ -49,14 +40,29 @@ impl Delivery {
         self.outgoing.bytes()
     }
 
-    /// Whether a datagram is an echo of what its sender was sent.
-    pub(super) fn is_echo(&self, now: Instant, from: Suspect, payload: &[u8]) -> bool {
-        self.echoes.is_echo(now, from, payload)
+    /// Whether a room has no message in its current batch.
+    pub(super) fn is_silent(&self, room: RoomId) -> bool {
+        self.runs.is_silent(room)
     }
 
-    /// How often lines were forgotten before their time.
-    pub(super) fn forgotten(&self) -> u64 {
-        self.echoes.forgotten
+    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
+        self.runs.renderings(room, is_plain)
+    }
+
+    /// How many messages have been sent to a room.
+    pub(super) fn sent(&self, room: RoomId) -> u64 {
+        self.runs.sent(room)
+    }
+
+    /// The trials of those who may be answering by themselves.
+    pub(super) fn trials(&mut self) -> &mut Trials {
+        &mut self.trials
+    }
+
+    /// When a trial goes on.
+    pub(super) fn trial_due(&self) -> Option<Instant> {
+        self.trials.due()
     }
 
     /// How long a message is as members of its style get it, in bytes before it is encoded.
@@ -119,14 +125,12 @@ impl Delivery {
         member: MemberId,
     ) {
         let slot = member.slot();
-        let (style, route) = (members.style(slot), members.route(slot));
-        let language = core.config().language;
+        let (style, language) = (members.style(slot), core.config().language);
         for waiting in self.runs.messages_for(room, member) {
             let Some(entry) = core.batch().get(waiting.number) else { continue };
             self.scratch.line(&entry, style);
-            let line = self.scratch.encode(style.encoding, language);
-            let write = |bytes: &mut Vec<u8>| bytes.extend_from_slice(line);
-            self.outgoing.send(core.statistics_mut(), route, write);
+            let line = self.scratch.encode(style.encoding, language).to_vec();
+            self.send_to(core, members, slot, |bytes| bytes.extend_from_slice(&line));
         }
     }
 
@@ -142,16 +146,41 @@ impl Delivery {
         self.outgoing.send(statistics, route, write);
     }
 
-    /// Sends a line to an address. What comes back of it is an echo.
-    pub(super) fn send_line(
+    /// Sends bytes to a member, or keeps them for it while it is on trial.
+    fn send_to(
         &mut self,
-        statistics: &mut Statistics,
-        now: Instant,
-        route: Route,
-        line: &[u8],
+        core: &mut Core,
+        members: &Members,
+        slot: Slot,
+        write: impl FnOnce(&mut Vec<u8>),
     ) {
-        self.echoes.sent(now, Target::Address(route.to), None, line);
-        self.send(statistics, route, |bytes| bytes.extend_from_slice(line));
+        let route = members.route(slot);
+        if !members.has(slot, Flag::OnTrial) {
+            return self.send(core.statistics_mut(), route, write);
+        }
+        let mut line = Vec::new();
+        write(&mut line);
+        if !self.keep(core, members, slot, &line) {
+            self.send(core.statistics_mut(), route, |bytes| bytes.extend_from_slice(&line));
+        }
+    }
+
+    /// Keeps a line for a member on trial. If it may wait no longer, neither may those before it.
+    fn keep(&mut self, core: &mut Core, members: &Members, slot: Slot, line: &[u8]) -> bool {
+        let member = core.id(slot);
+        let is_kept = self.trials.keep(member, line);
+        if !is_kept {
+            let lines = self.trials.take_lines(member);
+            self.send_lines(core.statistics_mut(), members.route(slot), &lines);
+        }
+        is_kept
+    }
+
+    /// Sends lines that have waited.
+    pub(super) fn send_lines(&mut self, statistics: &mut Statistics, route: Route, lines: &Lines) {
+        for line in lines.iter() {
+            self.send(statistics, route, |bytes| bytes.extend_from_slice(line));
+        }
     }
 
     /// Says something to one member, in its language: as a control line to those who sent a padded heartbeat, else in
@@ -160,16 +189,14 @@ impl Delivery {
         &mut self,
         core: &mut Core,
         members: &Members,
-        now: Instant,
         (slot, language): (Slot, Language),
         notice: &Notice,
     ) {
         if members.has(slot, Flag::Padded) {
-            let route = members.route(slot);
-            return self.send(core.statistics_mut(), route, |bytes| notice.write(bytes));
+            return self.send_to(core, members, slot, |bytes| notice.write(bytes));
         }
         if let Some(line) = lines::line(notice, language, members.format(slot)) {
-            self.tell_line(core, members, now, (slot, language), &line);
+            self.tell_line(core, members, (slot, language), &line);
         }
     }
 
@@ -178,31 +205,28 @@ impl Delivery {
         &mut self,
         core: &mut Core,
         members: &Members,
-        now: Instant,
         to: (Slot, Language),
         (notice, when): (&Notice, &str),
     ) {
         let format = members.format(to.0);
         if members.has(to.0, Flag::Padded) || format == Format::Raw {
-            return self.tell(core, members, now, to, notice);
+            return self.tell(core, members, to, notice);
         }
         let line = lines::said(when, notice, to.1, format);
-        self.tell_line(core, members, now, to, &line);
+        self.tell_line(core, members, to, &line);
     }
 
-    /// A line to one member, in the encoding that it reads. What comes back of it is an echo.
+    /// A line to one member, in the encoding that it reads.
     fn tell_line(
         &mut self,
         core: &mut Core,
         members: &Members,
-        now: Instant,
         (slot, language): (Slot, Language),
         line: &str,
     ) {
-        let (route, encoding) = (members.route(slot), members.encoding(slot));
-        self.echoes.sent(now, Target::Address(route.to), None, line.as_bytes());
+        let encoding = members.encoding(slot);
         let write = |bytes: &mut Vec<u8>| render::encode(encoding, line, language, bytes);
-        self.send(core.statistics_mut(), route, write);
+        self.send_to(core, members, slot, write);
     }
 
     /// Sends the news of a room: one sentence for everyone, and one of its own to each member that
@@ -211,7 +235,6 @@ impl Delivery {
         &mut self,
         core: &mut Core,
         members: &Members,
-        now: Instant,
         room: RoomId,
         gathered: &Gathered,
     ) {
@@ -229,14 +252,14 @@ impl Delivery {
             if members.has(slot, Flag::Padded) {
                 for news in news {
                     let notice = Notice::News(news.clone());
-                    self.tell(core, members, now, (slot, language), &notice);
+                    self.tell(core, members, (slot, language), &notice);
                 }
             } else if members.format(slot) == Format::Chat && !news.is_empty() {
                 let sentence = match own {
                     Some(own) => &lines::news(&own, language),
                     None => &sentences[language as usize],
                 };
-                self.tell_line(core, members, now, (slot, language), sentence);
+                self.tell_line(core, members, (slot, language), sentence);
             }
         }
     }
@@ -249,25 +272,28 @@ impl Delivery {
     // Sending.
 
     /// The next thing to send: lines to single addresses, then rooms' messages, then a goodbye.
-    pub(super) fn poll_transmit(
-        &mut self,
-        core: &mut Core,
-        members: &Members,
-        now: Instant,
-    ) -> Option<Transmit> {
-        if let Some(transmit) = self.outgoing.poll() {
-            core.statistics_mut().sent += 1;
-            return Some(transmit);
-        }
-        while let Some(room) = self.runs.next() {
-            let Delivery { echoes, runs, outgoing, scratch, .. } = self;
+    pub(super) fn poll_transmit(&mut self, core: &mut Core, members: &Members) -> Option<Transmit> {
+        loop {
+            if let Some(transmit) = self.outgoing.poll() {
+                core.statistics_mut().sent += 1;
+                return Some(transmit);
+            }
+            let Some(room) = self.runs.next() else { break };
+            let Delivery { runs, outgoing, scratch, .. } = self;
             let readers = Readers::of(core, room, members);
-            let mut renderer = Renderer { core, now, room, echoes, scratch };
+            let mut renderer = Renderer { core, scratch };
             let polled = runs.poll(room, &readers, &mut renderer, outgoing.outbox());
-            if let Some((slot, train)) = polled {
+            let Some((slot, train)) = polled else { continue };
+            let transmit = members.route(slot).transmit(train.range);
+            let transmit = Transmit { segment: train.segment, ..transmit };
+            if !members.has(slot, Flag::OnTrial) {
                 core.statistics_mut().sent += train.datagrams as u64;
-                let transmit = members.route(slot).transmit(train.range);
-                return Some(Transmit { segment: train.segment, ..transmit });
+                return Some(transmit);
+            }
+            let outbox = self.outgoing.bytes();
+            let datagrams: Vec<Vec<u8>> = transmit.datagrams(outbox).map(<[u8]>::to_vec).collect();
+            for line in datagrams {
+                self.send_to(core, members, slot, |bytes| bytes.extend_from_slice(&line));
             }
         }
         let transmit = self.farewell.as_mut()?.poll(members);

@@ -1,6 +1,5 @@
 //! Which encoding a member reads and writes, and what a room takes.
 
-use pigeon_datagram::Instant;
 use pigeon_proto::{Format, Notice, Reason, Refusal, Setting, Subject, Verb};
 use pigeon_text::{Charset, Encoding};
 
@@ -34,15 +33,15 @@ impl Plain {
 
     /// A member enters a room. Where the room takes no further encoding, the member gets the hub's own,
     /// and a line that says so.
-    pub(super) fn enter(&mut self, core: &mut Core, now: Instant, member: MemberId, room: RoomId) {
+    pub(super) fn enter(&mut self, core: &mut Core, member: MemberId, room: RoomId) {
         let slot = member.slot();
         if !self.has_encoding(core, room, self.members.encoding(slot)) {
             let own = core.config().charset(self.members.format(slot));
             self.members.set_charset(slot, own);
             let what = Subject::Command(Verb::Encoding);
             let refused = Refusal::new(what, Reason::TooManyEncodings);
-            self.tell(core, now, slot, &Notice::Refused(refused));
-            self.tell(core, now, slot, &Notice::Set(Setting::Encoding(own)));
+            self.tell(core, slot, &Notice::Refused(refused));
+            self.tell(core, slot, &Notice::Set(Setting::Encoding(own)));
             core.statistics_mut().count_dropped(Dropped::EncodingsFull);
         }
         self.delivery.enter(room, member, self.members.style(slot));

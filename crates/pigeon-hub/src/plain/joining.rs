@@ -152,9 +152,8 @@ impl Plain {
             },
         };
         if line.len() <= datagram.payload.len() && self.may_be_told(core, now, datagram.from) {
-            // Two full hubs would refuse each other's refusals for ever.
             let route = Route::back(datagram);
-            self.delivery.send_line(core.statistics_mut(), now, route, &line);
+            self.send(core, route, |bytes| bytes.extend_from_slice(&line));
         }
     }
 }

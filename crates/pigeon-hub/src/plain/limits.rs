@@ -9,9 +9,25 @@ use super::members::Flag;
 use super::run::Style;
 use super::{Plain, render};
 use crate::core::id::{RoomId, Slot};
+use crate::core::input::Source;
 use crate::core::message::{Caller, Entry};
 use crate::core::state::Core;
 use crate::statistics::Dropped;
+
+/// What any datagram costs, in nanoseconds.
+const BASE: usize = 2_000;
+
+/// What a byte costs that is looked at.
+const READ: usize = 2;
+
+/// What the first message of a batch costs for each reader, and one more that leaves in a train: most of
+/// it is the kernel's.
+const READER: [usize; 2] = [1_700, 500];
+
+/// What others may well wait for. What takes longer costs more, by the square of how many times as long
+/// it takes: those who wait do so for a whole datagram, so that a few long ones hold them up more than
+/// many short ones.
+const PATIENCE: usize = 400_000;
 
 impl Plain {
     /// Rejects over-limit datagrams before they are decoded or compared with what was sent.
@@ -25,23 +41,56 @@ impl Plain {
         let Some(slot) = member else {
             return self.may_join(core, now, datagram);
         };
-        let length = datagram.payload.len();
-        let rate = *core.config().rate.get(self.members.origin(slot));
-        if !self.members.may_spend(slot, now, rate, length) {
-            self.members.touch(slot, now, datagram.local);
+        self.members.touch(slot, now, datagram.local);
+        let (length, origin) = (datagram.payload.len(), self.members.origin(slot));
+        let source = Source { ip: datagram.from.ip(), origin };
+        // Without the password it has its line, and heartbeats do not make the hub forget that.
+        if self.members.has(slot, Flag::Warned)
+            && core.room_of(slot).is_some()
+            && self.members.is_rested(slot)
+            && core.is_rate_full(now, origin)
+            && core.is_work_rested(now, source)
+        {
+            self.members.set(slot, Flag::Warned, false);
+        }
+        if !self.members.may_spend(slot, now, *core.config().rate.get(origin), length) {
             return Err(self.warn(core, slot, Dropped::RateLimited));
+        }
+        let nanos = self.work(core, slot, datagram.payload);
+        if !core.take_work(now, source, nanos) {
+            return Err(self.warn(core, slot, Dropped::WorkLimited));
         }
         if self.members.charset(slot) == Charset::default() {
             return Ok(());
         }
         if render::is_too_long(datagram.payload, core.config().most_text(self.members.format(slot)))
         {
-            self.members.touch(slot, now, datagram.local);
             self.spend(core, slot, now, length)?;
             let text = datagram.payload.trim_ascii().len();
             return Err(self.not_sent(core, slot, Dropped::TextTooLong, text));
         }
         Ok(())
+    }
+
+    /// What a message or a command costs the hub at the most, in nanoseconds: to read it, to write it
+    /// in every style that its room reads, and to send it to everybody there.
+    fn work(&self, core: &Core, slot: Slot, payload: &[u8]) -> u64 {
+        let most = core.config().most_text(self.members.format(slot));
+        let own = self.members.style(slot);
+        let is_plain = render::is_plain(payload);
+        let (mut renderings, mut readers) = (0, 0);
+        if let Some(room) = core.room_of(slot) {
+            renderings = self.delivery.renderings(room.id(), is_plain);
+            let [first, more] = READER;
+            let each = if self.delivery.is_silent(room.id()) { first } else { more };
+            readers = room.len() * each + room.len() * payload.len() / 8;
+        }
+        // What is too long is trimmed and refused.
+        let text = payload.len().min(most);
+        let each = render::weight(own, is_plain) + renderings;
+        let nanos = BASE + READ * payload.len() + each * text + readers;
+        let times = (nanos / (PATIENCE / 10)).max(10) as u64;
+        nanos as u64 * times * times / 100
     }
 
     /// Whether a text fits a datagram once it is wrapped, and the batch.
@@ -82,11 +131,6 @@ impl Plain {
         if rate.is_unlimited() && hub_rate.is_unlimited() {
             return Ok(());
         }
-        // Without the password it has its line, and heartbeats do not make the hub forget that.
-        let is_in = core.room_of(slot).is_some();
-        if is_in && self.members.is_rested(slot) && core.is_rate_full(now, origin) {
-            self.members.set(slot, Flag::Warned, false);
-        }
         if !self.members.may_spend(slot, now, rate, bytes) {
             return Err(self.warn(core, slot, Dropped::RateLimited));
         }
@@ -107,6 +151,7 @@ impl Plain {
                 Dropped::RateLimited => {
                     Reason::Rate { messages: rate.messages.map(u64::from), bytes: rate.bytes }
                 }
+                Dropped::WorkLimited => Reason::Work,
                 _ => Reason::HubRate,
             };
             core.refuse(core.id(slot), Subject::Say, why);

@@ -55,7 +55,7 @@ struct Record {
     local: Local,
     /// Which door it came in by.
     door: u16,
-    /// A bit for each [`Flag`], and above them how many echoes in a row it sent, in the raw format.
+    /// A bit for each [`Flag`].
     flags: u8,
     /// The index of the encoding that it is written in, and [`AUTO`].
     encoding: u8,
@@ -91,16 +91,12 @@ pub(crate) enum Flag {
     Hinted = 16,
     /// It was heard again after it had joined.
     Again = 32,
+    /// It is found out whether it answers by itself.
+    OnTrial = 64,
 }
 
 /// The bit of a member's encoding that says that it is found out from what the member sends.
 const AUTO: u8 = 0x80;
-
-/// Where the flags end and the count of echoes begins.
-const ECHOES_SHIFT: u32 = 6;
-
-/// The most echoes in a row that are counted.
-const MAX_ECHOES: u8 = u8::MAX >> ECHOES_SHIFT;
 
 /// A door and an address in 24 bytes: IPv4 as IPv4-mapped IPv6. The flow label is left out, since it
 /// says nothing about who somebody is.
@@ -408,15 +404,6 @@ impl Members {
         self.record_mut(slot).encoding = encoding.index() | AUTO;
     }
 
-    /// Counts echoes in a row; anything else ends the row.
-    pub(crate) fn count_echo(&mut self, slot: Slot, is_echo: bool) -> u8 {
-        let flags = &mut self.record_mut(slot).flags;
-        let before = *flags >> ECHOES_SHIFT;
-        let echoes = if is_echo { (before + 1).min(MAX_ECHOES) } else { 0 };
-        *flags = *flags & !(MAX_ECHOES << ECHOES_SHIFT) | echoes << ECHOES_SHIFT;
-        echoes
-    }
-
     // The parts.
 
     fn record(&self, slot: Slot) -> &Record {
@@ -632,21 +619,5 @@ mod tests {
             assert_eq!(members.find(DOOR, address(n)).is_some(), n % 7 >= 4);
         }
         assert_eq!(members.iter().count(), 42);
-    }
-
-    #[test]
-    fn a_row_of_echoes_ends_with_anything_else() {
-        let mut members = members();
-        let slot = join(&mut members, 1, at(0));
-        assert_eq!(
-            [true, true, false, true].map(|echo| members.count_echo(slot, echo)),
-            [1, 2, 0, 1]
-        );
-        members.set(slot, Flag::Hinted, true);
-        assert!((0..300).map(|_| members.count_echo(slot, true)).max() == Some(MAX_ECHOES));
-        assert!(members.has(slot, Flag::Hinted) && members.count_echo(slot, true) >= 3);
-        assert!(!members.has(slot, Flag::Padded) && !members.has(slot, Flag::Again));
-        assert_eq!(members.count_echo(slot, false), 0);
-        assert!(members.has(slot, Flag::Hinted));
     }
 }

@@ -3,15 +3,16 @@
 //! [`Plain::receive`] is the main flow, from a datagram to what it brings about:
 //!
 //! ```text
-//!   datagram ─▶ banned? own? ─▶ Incoming::parse ─▶ within the rate? ─▶ an echo? ─▶ a member?
-//!                                                                                     │
-//!   trains ◀─ runs ◀─ take(Output::Message) ◀─────────────── core::handle(Input) ◀────┘
+//!   datagram ─▶ banned? own? ─▶ Incoming::parse ─▶ held? ─▶ within the rate? ─▶ a member?
+//!                                                                                   │
+//!   trains ◀─ runs ◀─ take(Output::Message) ◀───────────── core::handle(Input) ◀────┘
 //! ```
 //!
 //! - `doors`: the sockets, each with a format and a room.
 //! - [`members`]: who is where; `locals`: to which of the hub's addresses they speak; `debt`: what
 //!   they have said lately.
-//! - `echo`: the guard against loops.
+//! - `responders`: the guard against loops. `watch` says who is suspect and who is held, `trial` finds
+//!   out who answers by itself.
 //! - `delivery`: everything on its way out. In it `runs` and `run`: the messages of one batch and
 //!   the trains that carry them; `render` and `renderer`: what they look like; `lines` and
 //!   `outgoing`: what the hub says of its own; `farewell`: its goodbye.
@@ -23,7 +24,6 @@ mod debt;
 mod delivery;
 mod discovery;
 mod doors;
-mod echo;
 mod encodings;
 mod farewell;
 mod joining;
@@ -34,27 +34,28 @@ pub(crate) mod members;
 mod outgoing;
 mod render;
 mod renderer;
+mod responders;
 mod run;
 mod runs;
 mod strangers;
-
-use std::net::SocketAddr;
+mod trial;
+mod watch;
 
 use pigeon_datagram::{Instant, Received, SocketId, Transmit};
 use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
-    Command, Format, Incoming, Label, Nonce, Notice, Reason, Secret, Setting, Subject, Verb,
+    Command, Format, Incoming, Nonce, Notice, Reason, Secret, Setting, Subject, Verb,
 };
 use pigeon_text::{Charset, Encoding};
 
 use self::delivery::Delivery;
 use self::discovery::{Discovery, Question};
 use self::doors::Doors;
-use self::echo::Suspect;
 use self::members::{Flag, Members};
 use self::outgoing::Route;
 use self::run::Style;
 use self::strangers::Strangers;
+use self::watch::Watches;
 use crate::core;
 use crate::core::id::{MemberId, Slot};
 use crate::core::input::{Context, Input};
@@ -62,15 +63,12 @@ use crate::core::message::Caller;
 use crate::core::output::Output;
 use crate::core::rooms::Room;
 use crate::core::state::Core;
-use crate::event::{Event, Events};
+use crate::event::Events;
 use crate::statistics::{Dropped, Left};
 
 /// The most members timed out in one call; the next call follows at once. So a hundred thousand
 /// that fall silent together do not hold up the datagrams of those who live.
 const MAX_TIMEOUTS_A_CALL: usize = 1_024;
-
-/// In the raw format data may repeat by itself: only the third echo in a row is one.
-const RAW_ECHOES: u8 = 3;
 
 /// The first byte under the code that a nonce is turned into.
 const CHANCE: u8 = 3;
@@ -81,6 +79,9 @@ pub(crate) struct Plain {
     delivery: Delivery,
     discovery: Discovery,
     strangers: Strangers,
+    watches: Watches,
+    /// How many times trials have drawn by chance.
+    drawn: u64,
     /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
     decoded: String,
     /// The answer to a heartbeat, likewise.
@@ -90,11 +91,8 @@ pub(crate) struct Plain {
 /// A datagram on its way, and what it may touch.
 struct Datagram<'a, 'b> {
     core: &'a mut Core,
-    events: &'a mut Events,
     now: Instant,
     datagram: &'a Received<'b>,
-    /// Of the door it came in by.
-    format: Format,
     /// In which encoding it shows its sender to write, where that is found out.
     used: Option<Encoding>,
 }
@@ -105,9 +103,11 @@ impl Plain {
         let (doors, keys) = (Doors::open(core), core.config().hash_keys);
         Plain {
             members: Members::new(keys, doors),
-            delivery: Delivery::new(keys),
+            delivery: Delivery::default(),
             discovery: Discovery::default(),
             strangers: Strangers::new(keys),
+            watches: Watches::default(),
+            drawn: 0,
             decoded: String::new(),
             answer: Vec::new(),
         }
@@ -132,11 +132,6 @@ impl Plain {
     fn context_at(&self, now: Instant, socket: SocketId) -> Context<'_> {
         let door = self.members.doors().at(socket);
         Context { now, home: door.home, format: door.format, plain: &self.members }
-    }
-
-    fn suspect(&self, core: &Core, from: SocketAddr, member: Option<Slot>) -> Suspect {
-        let room = member.and_then(|slot| core.room_of(slot)).map(Room::id);
-        Suspect { address: from, member: member.map(|slot| core.id(slot)), room }
     }
 
     // The life of a datagram.
@@ -172,13 +167,21 @@ impl Plain {
             return Err(Dropped::Reply);
         }
         match incoming {
-            Incoming::Reply => return Err(Dropped::Reply),
+            Incoming::Reply => {
+                if let Some(slot) = member {
+                    self.hear_control_line(core, events, now, slot, datagram.payload);
+                }
+                return Err(Dropped::Reply);
+            }
             Incoming::Prove(prove) => return self.prove(core, now, datagram, member, prove),
             Incoming::Discover(discover) => {
                 return self.discover(core, now, datagram, member, discover.nonce);
             }
             Incoming::Quit if member.is_none() => return Err(Dropped::NotMember),
             Incoming::Message(_) | Incoming::Command(_) => {
+                if let Some(slot) = member {
+                    self.watch(core, events, now, slot, datagram)?;
+                }
                 self.refuse_unread(core, now, datagram, member)?;
             }
             Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
@@ -200,7 +203,7 @@ impl Plain {
         // ASCII is the same in both.
         let tells = charset == Charset::Auto && !datagram.payload.is_ascii();
         let used = tells.then_some(encoding);
-        let mut cx = Datagram { core, events, now, datagram, format, used };
+        let mut cx = Datagram { core, now, datagram, used };
         if encoding == Encoding::UTF_8 {
             return self.apply(&mut cx, member, datagram.payload, incoming);
         }
@@ -229,9 +232,6 @@ impl Plain {
         incoming: Incoming<'_>,
     ) -> Result<(), Dropped> {
         let now = cx.now;
-        if matches!(incoming, Incoming::Message(_) | Incoming::Command(_)) {
-            self.stop_echo(cx, member, payload)?;
-        }
         let slot = match member {
             Some(slot) => {
                 self.members.touch(slot, now, cx.datagram.local);
@@ -351,36 +351,16 @@ impl Plain {
         outcome.map_err(|reason| self.not_sent(core, slot, reason, text.len()))
     }
 
-    /// Stops what comes back as it was sent.
-    fn stop_echo(
-        &mut self,
-        cx: &mut Datagram<'_, '_>,
-        member: Option<Slot>,
-        payload: &[u8],
-    ) -> Result<(), Dropped> {
-        let from = cx.datagram.from;
-        let suspect = self.suspect(cx.core, from, member);
-        let mut is_echo = self.delivery.is_echo(cx.now, suspect, payload);
-        if let Some(slot) = member.filter(|_| cx.format == Format::Raw) {
-            is_echo = self.members.count_echo(slot, is_echo) >= RAW_ECHOES;
-        }
-        if is_echo {
-            cx.events.report(Event::Echo { label: Label::from(from) });
-            return Err(Dropped::Echo);
-        }
-        Ok(())
-    }
-
     // Outputs of the core.
 
     /// Does the plain link's part of an output.
-    pub(crate) fn take(&mut self, core: &mut Core, now: Instant, output: &Output) {
+    pub(crate) fn take(&mut self, core: &mut Core, output: &Output) {
         match output {
             Output::Joined { member, room } => {
                 // It may be gone already, as a kicked member is that brings its word: `Left` follows,
                 // and must find it in the room.
                 if let Some(room) = room.filter(|_| self.members.has_slot(member.slot())) {
-                    self.enter(core, now, *member, room);
+                    self.enter(core, *member, room);
                 }
             }
             Output::Moved { member, from, to } => {
@@ -393,23 +373,26 @@ impl Plain {
                     self.delivery.deliver_now(core, &self.members, from, *member);
                     self.delivery.exit(from, style);
                 }
-                self.enter(core, now, *member, *to);
+                self.enter(core, *member, *to);
             }
             Output::Left { member, language, room, reason, .. } => {
                 let slot = member.slot();
                 if !self.members.has_slot(slot) {
                     return;
                 }
+                self.end_trial(core, slot);
                 if let Some(gone) = reason.gone() {
                     // The core has forgotten which language that was.
                     let to = (slot, *language);
-                    self.delivery.tell(core, &self.members, now, to, &Notice::Gone(gone));
+                    self.delivery.tell(core, &self.members, to, &Notice::Gone(gone));
                 }
                 if let Some(room) = *room {
                     self.delivery.exit(room, self.members.style(slot));
                 }
-                let (place, owed) = (self.members.address(slot), self.members.owed(slot));
-                self.strangers.leaves(self.members.heard(slot), place, owed);
+                let (place, heard) = (self.members.address(slot), self.members.heard(slot));
+                let held = self.watches.held_until(*member).unwrap_or(heard);
+                let owed = self.members.owed(slot).max(held - heard);
+                self.strangers.leaves(heard, place, owed);
                 self.members.remove(slot);
             }
             Output::Renamed { .. } => {}
@@ -421,16 +404,16 @@ impl Plain {
                     self.members.set_charset(slot, *charset);
                     self.change(core, slot, before);
                 }
-                self.tell(core, now, slot, notice);
+                self.tell(core, slot, notice);
             }
             Output::Said { to, notice, when } => {
                 let Some(slot) = self.own(core, *to) else { return };
                 let to = (slot, core.language(slot));
-                self.delivery.tell_said(core, &self.members, now, to, (notice, when));
+                self.delivery.tell_said(core, &self.members, to, (notice, when));
             }
             Output::Lookup(_) | Output::Keep(_) => {}
             Output::News { room, gathered } => {
-                self.delivery.tell_news(core, &self.members, now, *room, gathered);
+                self.delivery.tell_news(core, &self.members, *room, gathered);
             }
         }
     }
@@ -447,9 +430,9 @@ impl Plain {
         }
     }
 
-    fn tell(&mut self, core: &mut Core, now: Instant, slot: Slot, notice: &Notice) {
+    fn tell(&mut self, core: &mut Core, slot: Slot, notice: &Notice) {
         let language = core.language(slot);
-        self.delivery.tell(core, &self.members, now, (slot, language), notice);
+        self.delivery.tell(core, &self.members, (slot, language), notice);
     }
 
     /// Answers a padded heartbeat of so many bytes.
@@ -509,8 +492,9 @@ impl Plain {
 
     // Timers and the end.
 
-    /// Drops those who were silent for too long, and answers questions that are due.
-    pub(crate) fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
+    /// Drops those who were silent for too long, answers questions that are due, and goes on with
+    /// trials.
+    pub(crate) fn handle_timeout(&mut self, core: &mut Core, events: &mut Events, now: Instant) {
         let timeout = core.config().timeout;
         let is_late = |slot: &Slot| self.members.heard(*slot) + timeout <= now;
         for slot in self.members.iter().take_while(is_late).take(MAX_TIMEOUTS_A_CALL) {
@@ -518,26 +502,27 @@ impl Plain {
             core.leave(&cx, slot, Left::TimedOut);
         }
         self.answer_questions(core, now);
-        core.statistics_mut().echoes_forgotten = self.delivery.forgotten();
+        self.go_on_with_trials(core, events, now);
     }
 
     /// When the next of these is due.
     pub(crate) fn poll_timeout(&self, core: &Core) -> Option<Instant> {
         let timeout = core.config().timeout;
         let expiry = self.members.oldest().map(|slot| self.members.heard(slot) + timeout);
-        [expiry, self.discovery.due()].into_iter().flatten().min()
+        [expiry, self.discovery.due(), self.delivery.trial_due()].into_iter().flatten().min()
     }
 
     /// Begins to say goodbye to everybody.
-    pub(crate) fn say_bye(&mut self) {
+    pub(crate) fn say_bye(&mut self, core: &mut Core) {
+        self.end_trials(core);
         self.delivery.say_bye(&self.members);
     }
 
     // Sending.
 
     /// The next thing to send.
-    pub(crate) fn poll_transmit(&mut self, core: &mut Core, now: Instant) -> Option<Transmit> {
-        self.delivery.poll_transmit(core, &self.members, now)
+    pub(crate) fn poll_transmit(&mut self, core: &mut Core) -> Option<Transmit> {
+        self.delivery.poll_transmit(core, &self.members)
     }
 
     fn send(&mut self, core: &mut Core, route: Route, write: impl FnOnce(&mut Vec<u8>)) {
@@ -567,7 +552,7 @@ mod tests {
                 // Refused or not.
                 let _ = plain.receive(&mut core, &mut events, Instant::ORIGIN, &received);
                 while let Some(output) = core.poll_output() {
-                    plain.take(&mut core, Instant::ORIGIN, &output);
+                    plain.take(&mut core, &output);
                 }
                 plain.decoded.len()
             };

@@ -6,6 +6,7 @@ use pigeon_datagram::MAX_PAYLOAD_V4;
 use pigeon_proto::{Format, Language, sentence};
 use pigeon_text::{Encoding, escape_to};
 
+use super::run::Style;
 use crate::core::message::{Caller, Entry};
 
 /// What a byte of text may grow to when it is escaped: `\xff` of one, `\u{200b}` of three.
@@ -49,10 +50,36 @@ pub(super) fn fits(text: &[u8], format: Format) -> bool {
     }
 }
 
+/// Whether a text is printable ASCII, as most is: it looks the same in all encodings, and nothing of
+/// it is escaped.
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
+/// What a byte of text costs in a style, in nanoseconds: measured with the costliest text found, by
+/// `cargo run --release -p pigeon-hub --example costs`.
+pub(super) fn weight(style: Style, is_plain: bool) -> usize {
+    match style {
+        Style { format: Format::Raw, .. } => 1,
+        Style { encoding: Encoding::UTF_8, .. } => {
+            if is_plain {
+                2
+            } else {
+                16
+            }
+        }
+        _ => {
+            if is_plain {
+                4
+            } else {
+                52
+            }
+        }
+    }
+}
+
 /// The most bytes that a text may come to in this format.
 pub(super) fn most(text: &[u8], format: Format) -> usize {
-    // Most of what people say is of one of these two kinds.
-    let is_plain = |text: &[u8]| text.iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic());
     match format {
         Format::Chat if !is_plain(text) => text.len() * MAX_GROWTH + MAX_AROUND,
         _ => text.len() + MAX_AROUND,

@@ -1,10 +1,8 @@
 //! What ties a room's run to the core's messages and to the members that read them.
 
-use pigeon_datagram::Instant;
 use pigeon_proto::Language;
 use pigeon_text::Encoding;
 
-use super::echo::{Echoes, Target};
 use super::members::Members;
 use super::render;
 use super::run::{Audience, Render, Style, Waiting};
@@ -35,31 +33,21 @@ impl Audience for Readers<'_> {
     }
 }
 
-/// Makes lines of the core's messages, and remembers them against echoes.
+/// Makes lines of the core's messages.
 pub(super) struct Renderer<'a> {
     pub(super) core: &'a Core,
-    pub(super) now: Instant,
-    pub(super) room: RoomId,
-    pub(super) echoes: &'a mut Echoes,
     pub(super) scratch: &'a mut Scratch,
 }
 
 impl Render for Renderer<'_> {
-    fn render(&mut self, message: Waiting, style: Style, is_first: bool, out: &mut Vec<u8>) {
+    fn render(&mut self, message: Waiting, style: Style, out: &mut Vec<u8>) {
         let Some(entry) = self.core.batch().get(message.number) else { return };
         let (start, language) = (out.len(), self.core.config().language);
-        let target = Target::Room(self.room);
         if style.encoding == Encoding::UTF_8 {
             render::line(&entry, style.format, out);
-            if is_first {
-                self.echoes.sent(self.now, target, message.except, &out[start..]);
-            }
             return render::bound(start, Encoding::UTF_8, language, out);
         }
-        let line = self.scratch.line(&entry, style);
-        if is_first {
-            self.echoes.sent(self.now, target, message.except, line);
-        }
+        self.scratch.line(&entry, style);
         out.extend_from_slice(self.scratch.encode(style.encoding, language));
     }
 

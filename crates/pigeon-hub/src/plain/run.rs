@@ -85,8 +85,8 @@ pub(super) trait Audience {
 
 /// What makes lines of messages.
 pub(super) trait Render {
-    /// Appends a message in this style. `is_first` for the first style of its format.
-    fn render(&mut self, message: Waiting, style: Style, is_first: bool, out: &mut Vec<u8>);
+    /// Appends a message in this style.
+    fn render(&mut self, message: Waiting, style: Style, out: &mut Vec<u8>);
     /// The slot of a member that is still one.
     fn find(&self, member: MemberId) -> Option<Slot>;
 }
@@ -94,6 +94,11 @@ pub(super) trait Render {
 impl Run {
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
+    }
+
+    /// How many messages wait.
+    pub(super) fn len(&self) -> usize {
+        self.messages.len()
     }
 
     /// Whether messages of so many bytes more stay below `most` in each of `styles` styles.
@@ -194,11 +199,9 @@ impl Run {
                     renderings.swap(count, last);
                 }
             }
-            let (before, rest) = renderings.split_at_mut(count);
-            let is_first = before.iter().all(|other| other.style.format != style.format);
-            let Rendering { entries, trains, .. } = &mut rest[0];
+            let Rendering { entries, trains, .. } = &mut renderings[count];
             for &message in messages.iter() {
-                let range = outbox.append(|out| render.render(message, style, is_first, out));
+                let range = outbox.append(|out| render.render(message, style, out));
                 let except = message.except.and_then(|member| render.find(member));
                 entries.push(Entry { range, except });
             }
@@ -298,7 +301,7 @@ mod tests {
     struct Sizes<'a>(&'a [usize]);
 
     impl Render for Sizes<'_> {
-        fn render(&mut self, message: Waiting, _: Style, _: bool, out: &mut Vec<u8>) {
+        fn render(&mut self, message: Waiting, _: Style, out: &mut Vec<u8>) {
             out.resize(out.len() + self.0[message.number as usize], b'x');
         }
 
@@ -401,10 +404,9 @@ mod tests {
                 [Some(CHAT), Some(GBK), None][slot.index()]
             }
         }
-        struct Named(usize);
+        struct Named;
         impl Render for Named {
-            fn render(&mut self, message: Waiting, style: Style, first: bool, out: &mut Vec<u8>) {
-                self.0 += usize::from(first);
+            fn render(&mut self, message: Waiting, style: Style, out: &mut Vec<u8>) {
                 let name = if style == CHAT { b'c' } else { b'g' };
                 out.extend([name, b'0' + message.number as u8]);
             }
@@ -412,7 +414,7 @@ mod tests {
                 Some(member.slot())
             }
         }
-        let (mut run, mut outbox, mut named) = (run(2), Outbox::new(), Named(0));
+        let (mut run, mut outbox, mut named) = (run(2), Outbox::new(), Named);
         let to = Two((0..3).map(Slot::new).collect());
         let mut sent = Vec::new();
         while let Some((slot, train)) =
@@ -421,7 +423,6 @@ mod tests {
             sent.push((slot.number(), outbox.bytes()[train.range].to_vec()));
         }
         assert_eq!(sent, [(0, b"c0c1".to_vec()), (1, b"g0g1".to_vec())]);
-        assert_eq!(named.0, 4, "both formats are new to each message");
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use pigeon_datagram::Outbox;
 use pigeon_text::Encoding;
 
+use super::render;
 use super::run::{Audience, Render, Run, Style, Train, Waiting};
 use crate::core::id::{MemberId, RoomId, Slot};
 
@@ -16,6 +17,8 @@ struct RoomRun {
     room: RoomId,
     /// How many members read each style: [`MAX_ENCODINGS`] for each format.
     styles: Vec<(Style, u32)>,
+    /// How many messages have been sent to it.
+    sent: u64,
     run: Run,
 }
 
@@ -98,6 +101,22 @@ impl Runs {
         }
     }
 
+    /// Whether a room has no message in its current batch.
+    pub(super) fn is_silent(&self, room: RoomId) -> bool {
+        self.get(room).is_none_or(|room| room.run.is_empty())
+    }
+
+    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
+        let styles = self.get(room).map_or(&[][..], |room| &room.styles);
+        styles.iter().map(|(style, _)| render::weight(*style, is_plain)).sum()
+    }
+
+    /// How many messages have been sent to a room.
+    pub(super) fn sent(&self, room: RoomId) -> u64 {
+        self.get(room).map_or(0, |room| room.sent)
+    }
+
     /// The messages of a room's current batch that a member gets.
     pub(super) fn messages_for(&self, room: RoomId, member: MemberId) -> Vec<Waiting> {
         self.get(room).map_or_else(Vec::new, |room| room.run.messages_for(member).collect())
@@ -118,7 +137,12 @@ impl Runs {
     ) -> Option<(Slot, Train)> {
         let polled = self.get_mut(room).and_then(|known| {
             let styles = known.styles.iter().map(|(style, _)| *style);
-            known.run.poll(audience, styles, render, outbox)
+            let messages = known.run.len() as u64;
+            let polled = known.run.poll(audience, styles, render, outbox);
+            if polled.is_none() {
+                known.sent += messages;
+            }
+            polled
         });
         if polled.is_none() {
             self.speaking.pop_front_if(|speaking| *speaking == room);
@@ -139,7 +163,7 @@ impl Runs {
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, || None);
         }
-        let fresh = || RoomRun { room, styles: Vec::new(), run: Run::default() };
+        let fresh = || RoomRun { room, styles: Vec::new(), sent: 0, run: Run::default() };
         let known = self.rooms[room.index()].get_or_insert_with(fresh);
         if known.room != room {
             *known = fresh();

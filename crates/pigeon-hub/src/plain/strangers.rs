@@ -34,8 +34,8 @@ impl Strangers {
         }
     }
 
-    /// A member leaves that owes so much time for what it said. Its debt is not forgotten: otherwise
-    /// `quit` would be a way around its rate.
+    /// A member leaves that owes so much time for what it said, or because it answers by itself. Its debt
+    /// is not forgotten: otherwise `quit` would be a way around its rate.
     pub(super) fn leaves(&mut self, now: Instant, place: SocketAddr, owed: Duration) {
         if owed > Duration::ZERO {
             self.owed.take_cost(now, &(place.ip(), place.port()), owed);

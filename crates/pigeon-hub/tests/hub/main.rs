@@ -32,3 +32,4 @@ mod random;
 mod resume;
 mod rooms;
 mod scale;
+mod silencing;

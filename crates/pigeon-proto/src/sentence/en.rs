@@ -81,6 +81,7 @@ impl Sentences for English {
             Notice::Gone(Gone::Stopped) => "Bye!".to_string(),
             Notice::Help => HELP.to_string(),
             Notice::Probe(nonce) => format!("a question to programs: {nonce}"),
+            Notice::Probed(nonce) => format!("a program's answer: {nonce}"),
             // `notice_in` sees to these two.
             Notice::Refused(_) | Notice::News(_) => String::new(),
         }
@@ -196,6 +197,10 @@ impl English {
                 format!("more than {} a second", rate(*messages, *bytes))
             }
             Reason::HubRate => "all together say more than the hub relays".to_string(),
+            Reason::Work => "what your address sends keeps the hub too busy".to_string(),
+            Reason::AnswersByItself => {
+                "this address answers by itself; one message a second for a minute".to_string()
+            }
             Reason::TooLong { length, most } => format!("{length} bytes of text, at most {most}"),
             Reason::Wrapped => "too long for a datagram once it is wrapped".to_string(),
             Reason::Overloaded => "the hub is overloaded".to_string(),

@@ -73,6 +73,7 @@ impl Sentences for Chinese {
             Notice::Gone(Gone::Stopped) => "Bye!".to_string(),
             Notice::Help => HELP.to_string(),
             Notice::Probe(nonce) => format!("给程序的探测：{nonce}"),
+            Notice::Probed(nonce) => format!("程序的回答：{nonce}"),
             // `notice_in` sees to these two.
             Notice::Refused(_) | Notice::News(_) => String::new(),
         }
@@ -176,6 +177,8 @@ impl Chinese {
                 format!("超过了每秒 {} 的上限", rate(*messages, *bytes))
             }
             Reason::HubRate => "所有成员发送的总量超过了 hub 能转发的上限".to_string(),
+            Reason::Work => "来自你的地址的内容让 hub 忙不过来".to_string(),
+            Reason::AnswersByItself => "这个地址在自动应答，一分钟内每秒只转发一条".to_string(),
             Reason::TooLong { length, most } => {
                 format!("内容有 {length} 字节，最多 {most} 字节")
             }

@@ -350,7 +350,9 @@ fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<St
     for (reason, count) in stats.sent.dropped.iter().filter(|&(_, count)| count > 0) {
         row(&format!("not sent: {reason}"), count);
     }
-    row("echoes forgotten early", counted.echoes_forgotten);
+    row("probes", counted.probes);
+    row("proved to answer by themselves", counted.proved_to_answer);
+    row("trials put off", counted.trials_put_off);
     row("names given up early", counted.names_given_up);
     row("names kept no longer", counted.names_freed);
     row("kicks forgotten early", counted.kicks_forgotten);

@@ -121,8 +121,9 @@ impl Journal {
                 info!(address = %label, name, "{}", reason.describe());
             }
             Event::Renamed { label, name, .. } => info!(address = %label, %name, "renamed"),
-            Event::Echo { label } => {
-                warn!(address = %label, "an echo: it sent back what it was sent, which was not relayed");
+            Event::AnswersByItself { label, name } => {
+                let name = name.as_ref().map(tracing::field::display);
+                warn!(address = %label, name, "answers by itself: held to one message a second for a minute");
             }
             // What members say and hear is not the log's.
             Event::Message(_)

@@ -184,6 +184,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE/s", env = "PIGEON_HUB_HUB_RATE_BYTES", value_parser = quantity::bytes_per_second)]
     hub_rate_bytes: Option<BytesPerSecond>,
 
+    /// How much of a second the hub may work for all members together that are not on this machine;
+    /// one address gets half of what the others leave, and who is alone as much as it wants
+    #[arg(long, value_name = "DURATION", env = "PIGEON_HUB_WORK", default_value = "500ms", value_parser = quantity::duration)]
+    work: Duration,
+
     /// The most bytes of text in a message [default: 8KiB; raw: what a datagram holds]
     #[arg(long, value_name = "SIZE", env = "PIGEON_HUB_MAX_TEXT", value_parser = quantity::length)]
     max_text: Option<usize>,
@@ -548,6 +553,7 @@ fn limit(args: &Args, password: Option<Password>, config: &mut Config) {
     config.loopback_counts = args.max_per_address.is_some();
     config.rate = rates(defaults.rate, args.rate, args.rate_bytes);
     config.hub_rate = rates(defaults.hub_rate, args.hub_rate, args.hub_rate_bytes);
+    config.work = args.work;
     config.max_text = args.max_text;
     config.notices_up_to = args.notices_up_to;
     config.language = args.language();

@@ -153,7 +153,7 @@ pub(super) fn notice(time: &Zoned, room: Option<&RoomName>, notice: &Notice) -> 
         Notice::Earlier { position } => fields.push(("position", (*position).into())),
         Notice::Gone(_) => fields.push(("reason", word())),
         Notice::NotUtf8 => fields.push(("hint", word())),
-        Notice::Help | Notice::Probe(_) => {}
+        Notice::Help | Notice::Probe(_) | Notice::Probed(_) => {}
     }
     json::counts(&fields)
 }
@@ -174,6 +174,7 @@ fn kind(notice: &Notice) -> &'static str {
         Notice::NotUtf8 => "hint",
         Notice::Help => "help",
         Notice::Probe(_) => "probe",
+        Notice::Probed(_) => "probed",
     }
 }
 

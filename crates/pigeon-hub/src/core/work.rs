@@ -1,0 +1,211 @@
+//! What the hub has worked lately, for all and for each address: in nanoseconds as they are estimated,
+//! never measured, so that the same datagrams always have the same fate.
+//!
+//! Work is remembered for about [`MEMORY`]. All together may take their budget; one address may take
+//! half of what the others leave, so that something is left for whoever comes next: of *n* that want
+//! all they can get, each gets about one share in *n* + 1. Whoever had less than [`GRACE`] in about a
+//! second gets it whatever the others do, and at once, as for a page that somebody pastes. Whoever has
+//! paid for what it had gets one thing more, however much it costs. So the quiet go first.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ahash::RandomState;
+use pigeon_datagram::Instant;
+
+/// After this time about a third of what was done still counts. It bounds bursts: others wait for
+/// no more than half the budget of this time.
+const MEMORY: Duration = Duration::from_millis(10);
+
+/// The same for grace.
+const LONG_MEMORY: Duration = Duration::from_secs(1);
+
+/// How much of [`LONG_MEMORY`] nobody can take from an address, in nanoseconds: hardly a hundredth.
+const GRACE: f64 = 8e6;
+
+/// How many addresses are remembered. Where more come, those that had least are forgotten.
+const ENTRIES: usize = 4_096;
+
+/// How many of them may share one place.
+const WAYS: usize = 4;
+
+/// Next to nothing, in nanoseconds.
+const NOTHING: f64 = 1_000.0;
+
+/// Work done lately.
+#[derive(Clone, Copy, Default)]
+struct Lately {
+    nanos: f64,
+    at: Instant,
+}
+
+impl Lately {
+    fn read(self, now: Instant, memory: Duration) -> f64 {
+        let ages = (now - self.at).as_secs_f64() / memory.as_secs_f64();
+        self.nanos * (-ages).exp()
+    }
+
+    fn add(&mut self, now: Instant, memory: Duration, nanos: f64) {
+        *self = Lately { nanos: self.read(now, memory) + nanos, at: self.at.max(now) };
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    tag: u64,
+    done: Lately,
+    long: Lately,
+}
+
+/// What has been worked for all and for each address.
+pub(crate) struct Work {
+    hasher: RandomState,
+    all: Lately,
+    /// Empty until somebody is counted.
+    entries: Vec<Entry>,
+}
+
+impl Work {
+    pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
+        let [a, b, c, d] = hash_keys;
+        let hasher = RandomState::with_seeds(b, a, d, c);
+        Work { hasher, all: Lately::default(), entries: Vec::new() }
+    }
+
+    /// Whether an address had next to nothing done lately.
+    pub(crate) fn is_rested(&self, now: Instant, ip: IpAddr) -> bool {
+        let (set, tag) = self.place(ip);
+        let entries = self.entries.get(set..set + WAYS).unwrap_or_default();
+        entries.iter().all(|entry| entry.tag != tag || entry.done.read(now, MEMORY) < NOTHING)
+    }
+
+    /// Counts work of so many nanoseconds for an address, or refuses it: where all together may take
+    /// `budget` of a second, unless the address is `alone`.
+    pub(crate) fn take(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        nanos: u64,
+        budget: Duration,
+        alone: bool,
+    ) -> bool {
+        self.entries.resize(ENTRIES, Entry::default());
+        let (set, tag) = self.place(ip);
+        let entries = &mut self.entries[set..set + WAYS];
+        let known = entries.iter().position(|entry| entry.tag == tag);
+        let least = || {
+            let done = |way: &usize| entries[*way].long.read(now, LONG_MEMORY);
+            (0..WAYS).min_by(|a, b| done(a).total_cmp(&done(b)))
+        };
+        let way = known.or_else(least).unwrap_or(0);
+        let entry = &mut entries[way];
+        if entry.tag != tag {
+            *entry = Entry { tag, ..Entry::default() };
+        }
+        let (cost, own, all) =
+            (nanos as f64, entry.done.read(now, MEMORY), self.all.read(now, MEMORY));
+        let most = budget.as_nanos() as f64 * MEMORY.as_secs_f64();
+        let left = (most - (all - own).max(0.0)) / 2.0;
+        let long = entry.long.read(now, LONG_MEMORY);
+        let is_quiet = own <= NOTHING || long + cost <= GRACE;
+        if !alone && !is_quiet && own + cost > left {
+            return false;
+        }
+        // What costs more than a burst counts as one, for the longer.
+        let counted = cost.min(most / 2.0);
+        entry.done.add(now, MEMORY, counted);
+        entry.long.add(now, LONG_MEMORY, cost);
+        self.all.add(now, MEMORY, counted);
+        if !alone && cost > counted {
+            let rest = (cost - counted) * 2.0 / budget.as_secs_f64().max(f64::EPSILON);
+            entry.done.at = entry.done.at + Duration::from_nanos(rest as u64);
+        }
+        true
+    }
+
+    /// The first entry of an address's set, and its tag, which is never that of an empty entry.
+    fn place(&self, ip: IpAddr) -> (usize, u64) {
+        let hash = self.hasher.hash_one(ip);
+        (hash as usize % (ENTRIES / WAYS) * WAYS, hash | 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_millis(500);
+
+    fn ip(n: u32) -> IpAddr {
+        IpAddr::from((0x0a00_0000 + n).to_be_bytes())
+    }
+
+    fn work() -> Work {
+        Work::new([1, 2, 3, 4])
+    }
+
+    /// Each address wants something of this cost every so many microseconds, for ten seconds. The share
+    /// of a core that each gets.
+    fn shares<const N: usize>(wants: [(u64, u64); N]) -> [f64; N] {
+        let (mut work, mut got) = (work(), [0; N]);
+        for micros in 0..10_000_000_u64 {
+            let now = Instant::from_nanos(micros * 1_000);
+            for (n, (nanos, every)) in wants.into_iter().enumerate() {
+                if micros % every == 0 && work.take(now, ip(n as u32), nanos, BUDGET, false) {
+                    got[n] += nanos;
+                }
+            }
+        }
+        got.map(|nanos| nanos as f64 / 1e10)
+    }
+
+    #[test]
+    fn one_address_gets_half_of_what_there_is_and_more_share_alike() {
+        let [one] = shares([(100_000, 100)]);
+        assert!((0.22..0.27).contains(&one), "{one}");
+        for share in shares([(100_000, 100), (1_000_000, 1_000), (30_000, 25)]) {
+            // Small things find a place more easily than large ones.
+            assert!((0.008..0.25).contains(&share), "{share}");
+        }
+    }
+
+    #[test]
+    fn the_quiet_get_all_they_want_whatever_the_others_do() {
+        let [.., cheap, dear] = shares([
+            (100_000, 50),
+            (2_900_000, 1_000),
+            (50_000, 20),
+            (5_000, 1_000),
+            (2_900_000, 1_000_000),
+        ]);
+        assert_eq!((cheap, dear), (0.005, 0.0029));
+    }
+
+    #[test]
+    fn what_costs_more_than_a_burst_is_done_and_paid_for() {
+        let [dear] = shares([(100_000_000, 1_000)]);
+        assert!((0.2..0.27).contains(&dear), "{dear}");
+    }
+
+    #[test]
+    fn who_is_alone_is_refused_nothing() {
+        let mut work = work();
+        assert!((0..1_000).all(|_| work.take(Instant::ORIGIN, ip(1), u64::MAX, BUDGET, true)));
+        assert!(!work.take(Instant::ORIGIN, ip(1), 1, BUDGET, false));
+        assert!(work.take(Instant::ORIGIN, ip(2), 1, BUDGET, false), "another does not pay for it");
+    }
+
+    #[test]
+    fn a_flood_of_addresses_fills_no_memory() {
+        let mut work = work();
+        assert!(work.is_rested(Instant::ORIGIN, ip(1)));
+        for n in 0..100_000 {
+            work.take(Instant::ORIGIN, ip(n), 50_000, BUDGET, false);
+        }
+        assert_eq!(work.entries.len(), ENTRIES);
+        let next = Instant::ORIGIN + Duration::from_secs(1);
+        assert!(work.is_rested(next, ip(1)) && work.take(next, ip(1), 50_000, BUDGET, false));
+        assert!(!work.is_rested(next, ip(1)));
+        assert!(work.take(next, ip(7), 1, Duration::ZERO, false), "extremes do no harm");
+    }
+}

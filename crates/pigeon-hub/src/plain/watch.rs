@@ -1,0 +1,225 @@
+//! Which members may be answering by themselves, and which are proved to.
+//!
+//! Suspect is a member 16 of whose texts followed one line each within 15 s, so more than the one a
+//! second to which it would be held, while its room had no more than four lines for each of them. What
+//! they say does not matter. Texts that come together, before anything is sent, follow no line: whoever
+//! pastes a page is no suspect.
+//!
+//! A table of fixed size, by slots: silent members cost nothing. Members that share a place take turns;
+//! one that rests after a trial, or is held, keeps its place until that is over.
+
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+
+use crate::core::id::{MemberId, Slot};
+
+/// How many members are watched at once.
+const PLACES: usize = 4_096;
+
+/// How many texts are looked at together.
+const TEXTS: u8 = 16;
+
+/// How many lines for each of them a room may have had. A member that hears more than that does not
+/// answer all of it.
+const MOST_LINES: u64 = 4;
+
+/// In what time they are suspicious. A member that says one thing a second is never suspect.
+const WITHIN: Duration = Duration::from_secs(TEXTS as u64 - 1);
+
+/// How long a member has peace after a trial, and how long one that is proved is held.
+const REST: Duration = Duration::from_secs(60);
+
+/// One text in this time is all that a member may say that answers by itself.
+const HELD_TO: Duration = Duration::from_secs(1);
+
+/// What is to be done with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It goes its way.
+    Fine,
+    /// It goes its way, and its sender is suspect: sixteen texts took it so long.
+    Suspect(Duration),
+    /// Its sender is held, and has said something within a second.
+    Held,
+}
+
+#[derive(Clone, Copy)]
+struct Watch {
+    member: MemberId,
+    /// When the first of these texts came, and how many lines its room had had.
+    since: Instant,
+    lines: u64,
+    /// How many texts there were, and how many of them followed a line.
+    own: u64,
+    texts: u8,
+    /// Until when it rests or is held.
+    until: Instant,
+    /// When a member that is held may speak again.
+    speaks: Option<Instant>,
+}
+
+impl Watch {
+    /// Whether the next text is looked at together with those before.
+    fn is_open(&self, now: Instant) -> bool {
+        (1..TEXTS).contains(&self.texts) && now - self.since < WITHIN
+    }
+}
+
+/// The members that are watched.
+#[derive(Default)]
+pub(super) struct Watches(Vec<Watch>);
+
+impl Watches {
+    /// A member sends a text. Its room has had `lines`; `hears_itself` if its own are among those that
+    /// it gets.
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        member: MemberId,
+        lines: u64,
+        hears_itself: bool,
+    ) -> Heard {
+        let Some(watch) = self.place(now, member) else { return Heard::Fine };
+        if let Some(speaks) = watch.speaks.filter(|_| now < watch.until) {
+            let may = now >= speaks;
+            if may {
+                watch.speaks = Some(now + HELD_TO);
+            }
+            return if may { Heard::Fine } else { Heard::Held };
+        }
+        watch.speaks = None;
+        if !watch.is_open(now) {
+            (watch.since, watch.lines, watch.texts, watch.own) = (now, lines, 1, 1);
+            return Heard::Fine;
+        }
+        let between = lines.saturating_sub(watch.lines);
+        let heard = if hears_itself { between } else { between.saturating_sub(watch.own) };
+        watch.own += 1;
+        if heard < u64::from(watch.texts) {
+            return Heard::Fine;
+        }
+        watch.texts += 1;
+        let is_busy = heard > MOST_LINES * u64::from(TEXTS);
+        let is_suspect = watch.texts == TEXTS && !is_busy && now >= watch.until;
+        if is_suspect { Heard::Suspect(now - watch.since) } else { Heard::Fine }
+    }
+
+    /// A trial begins: it is the last for a while.
+    pub(super) fn rest(&mut self, now: Instant, member: MemberId) {
+        if let Some(watch) = self.place(now, member) {
+            watch.until = now + REST;
+        }
+    }
+
+    /// A member is proved to answer by itself.
+    pub(super) fn hold(&mut self, now: Instant, member: MemberId) {
+        if let Some(watch) = self.place(now, member) {
+            (watch.until, watch.speaks) = (now + REST, Some(now + HELD_TO));
+        }
+    }
+
+    /// Until when a member is held, if it is.
+    pub(super) fn held_until(&self, member: MemberId) -> Option<Instant> {
+        let watch = self.0.get(member.slot().index() % PLACES)?;
+        watch.speaks.filter(|_| watch.member == member).map(|_| watch.until)
+    }
+
+    /// The place of a member, unless another keeps it.
+    fn place(&mut self, now: Instant, member: MemberId) -> Option<&mut Watch> {
+        if self.0.is_empty() {
+            let nobody = MemberId::new(Slot::new(u32::MAX), 0);
+            let (since, until) = (Instant::ORIGIN, Instant::ORIGIN);
+            let vacant =
+                Watch { member: nobody, since, lines: 0, own: 0, texts: 0, until, speaks: None };
+            self.0.resize(PLACES, vacant);
+        }
+        let watch = &mut self.0[member.slot().index() % PLACES];
+        if watch.member != member {
+            if (now < watch.until || watch.is_open(now)) && watch.member.slot() != member.slot() {
+                return None;
+            }
+            *watch =
+                Watch { member, since: now, lines: 0, own: 0, texts: 0, until: now, speaks: None };
+        }
+        Some(watch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_millis(millis)
+    }
+
+    fn member(slot: u32) -> MemberId {
+        MemberId::new(Slot::new(slot), 0)
+    }
+
+    /// Texts of one member, so many milliseconds apart, with so many lines in its room for each: at
+    /// which of them it is suspect.
+    fn suspect(apart: u64, lines: u64, hears_itself: bool) -> Vec<u64> {
+        let mut watches = Watches::default();
+        let mut hear = |n: u64| watches.hear(at(n * apart), member(1), n * lines, hears_itself);
+        (0..40).filter(|&n| matches!(hear(n), Heard::Suspect(_))).collect()
+    }
+
+    #[test]
+    fn suspect_is_who_speaks_fast_and_hears_about_as_much() {
+        for apart in [0, 5, 999] {
+            assert_eq!(suspect(apart, 1, true), [15, 31], "its own words");
+            assert_eq!(suspect(apart, 2, false), [15, 31], "as many of others");
+            assert_eq!(suspect(apart, 0, true), [0; 0], "nothing is sent");
+            assert_eq!(suspect(apart, 9, true), [0; 0], "a room full of talk");
+            assert_eq!(suspect(apart, 1, false), [0; 0], "nobody speaks to it");
+        }
+        assert_eq!(suspect(1_000, 1, true), [0; 0], "a person");
+    }
+
+    #[test]
+    fn after_a_trial_it_has_peace_for_a_minute() {
+        let mut watches = Watches::default();
+        watches.hear(at(0), member(1), 0, true);
+        watches.rest(at(0), member(1));
+        let mut hear = |n: u64| watches.hear(at(n * 100), member(1), n, true);
+        let suspect: Vec<u64> =
+            (1..1_200).filter(|&n| matches!(hear(n), Heard::Suspect(_))).take(1).collect();
+        assert!((600..616).contains(&suspect[0]), "{suspect:?}");
+    }
+
+    #[test]
+    fn what_is_proved_says_one_thing_a_second_for_a_minute() {
+        let mut watches = Watches::default();
+        watches.hold(at(0), member(1));
+        let mut hear = |n: u64| watches.hear(at(n * 10), member(1), n, true);
+        assert_eq!((0..5_900).filter(|&n| hear(n) != Heard::Held).count(), 58);
+        assert!((6_001..7_000).all(|n| hear(n) != Heard::Held));
+    }
+
+    #[test]
+    fn members_that_share_a_place_take_turns() {
+        let (one, other) = (member(5), member(5 + PLACES as u32));
+        let mut watches = Watches::default();
+        let mut suspected = [0, 0];
+        for n in 0..200 {
+            for (count, member) in suspected.iter_mut().zip([one, other]) {
+                let heard = watches.hear(at(n), member, n, true);
+                *count += usize::from(matches!(heard, Heard::Suspect(_)));
+            }
+        }
+        assert!(suspected.iter().all(|&count| count >= 5), "{suspected:?}");
+        watches.hold(at(200), one);
+        assert_eq!(watches.hear(at(201), other, 0, true), Heard::Fine);
+        assert_eq!(watches.hear(at(202), one, 0, true), Heard::Held);
+    }
+
+    #[test]
+    fn who_takes_the_slot_of_one_that_was_held_is_not() {
+        let mut watches = Watches::default();
+        watches.hold(at(0), member(1));
+        let next = MemberId::new(Slot::new(1), 1);
+        assert_eq!(watches.hear(at(1), next, 0, true), Heard::Fine);
+    }
+}

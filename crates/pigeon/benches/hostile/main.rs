@@ -1,0 +1,307 @@
+//! What the others in a room of 256 wait for, and lose, while one address sends what it may: the ten
+//! costliest datagrams that a search finds, and floods of ordinary ones.
+//!
+//! ```text
+//! cargo bench -p pigeon --bench hostile
+//! ```
+//!
+//! The attacker is in an open network, on an address of its own, and sends at the full default rate of
+//! one: 5,000 messages and 8 MiB a second, from one socket, and from each of ten. Another member says
+//! 100 lines a second; 24 of the readers are measured. The costliest datagrams are sent in a room that
+//! is read in eight encodings.
+//!
+//! The time of a delivery runs from just before the line is sent to the moment the kernel puts a copy
+//! into a reader's queue (SO_TIMESTAMPNS). `times quiet` compares with the same room without the
+//! attacker, measured just before and after it.
+//!
+//! All of it happens in a network namespace of its own, whose loopback has the addresses 10.77.0.0/16:
+//! that needs root, or user namespaces, and `ip`. Linux only. About three minutes.
+#![expect(clippy::expect_used, reason = "a measurement that fails ends")]
+
+mod search;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::sched::{CloneFlags, unshare};
+use pigeon_datagram::{SocketId, Transmit};
+use pigeon_net::{IoPath, Receipt, Socket, SocketOptions};
+use pigeon_perf::cpu::{Cpus, prefer};
+use pigeon_perf::parts;
+use pigeon_perf::process::{pigeon, program, run};
+use pigeon_perf::report::{self, Report, Row, Wanted};
+use pigeon_perf::server::Server;
+use pigeon_perf::spread::{Spread, percentile};
+
+/// With the speaker and somebody for each encoding.
+const READERS: usize = 256;
+const MEASURED: usize = 24;
+/// Read beside UTF-8, by the first readers after those who are measured.
+const ENCODINGS: [&str; 7] = ["gb18030", "gbk", "big5", "shift_jis", "euc-kr", "latin1", "koi8-r"];
+
+const LINES: usize = 200;
+const LINE_EVERY: Duration = Duration::from_millis(10);
+/// How every line of the speaker's begins; the time when it was said follows.
+const LINE: &str = "said at ";
+/// How long an attack goes on before anybody is measured: a second's worth may come at once.
+const HEAD_START: Duration = Duration::from_secs(1);
+
+const ROUNDS: usize = 3;
+const COSTLIEST: usize = 10;
+
+/// What one member of an open network may say a second.
+const MESSAGES: u64 = 5_000;
+const BYTES: u64 = 8 << 20;
+
+/// How many times as long as without the attacker the others may wait.
+const TIMES: f64 = 3.0;
+
+/// What the attacker sends.
+struct Attack {
+    name: String,
+    encoding: &'static str,
+    payload: Vec<u8>,
+}
+
+fn main() {
+    pigeon_perf::begin!();
+    parts::none();
+    enter_namespace();
+    let cpus = Cpus::choose("the hub");
+    let mut report = Report::new("hostile");
+
+    report.section(&format!("the costliest datagrams, in memory, {READERS} readers"));
+    let found = search::costliest(COSTLIEST, READERS);
+    let rows = found.iter().map(|costly| {
+        let micros = costly.cost.as_secs_f64() * 1e6;
+        let a_byte = 1e3 * micros / costly.payload.len() as f64;
+        let row: Row = vec![("us", micros.into()), ("ns_a_byte", a_byte.into())];
+        (costly.name.clone(), row)
+    });
+    report.table(rows.collect());
+
+    let costly: Vec<Attack> = found
+        .iter()
+        .map(|costly| Attack {
+            name: costly.name.clone(),
+            encoding: costly.sender,
+            payload: costly.payload.clone(),
+        })
+        .collect();
+    let ordinary: Vec<Attack> = [64, 1_000, 8_000]
+        .map(|size| Attack {
+            name: format!("{size} bytes of ASCII"),
+            encoding: "utf-8",
+            payload: b"word ".repeat(size / 5),
+        })
+        .into();
+    for (title, encodings, attacks) in
+        [("ordinary datagrams", &ENCODINGS[..0], ordinary), ("the costliest", &ENCODINGS, costly)]
+    {
+        report.section(&format!("{title}, {} lines a second, {ROUNDS} rounds", 100));
+        let mut room = Room::open(cpus, encodings);
+        if !room.preferred {
+            report.remark("no real-time priority to be had: what else runs on the CPU counts");
+        }
+        for attack in &attacks {
+            for sockets in [1, 10] {
+                judge(&mut report, &mut room, attack, sockets);
+            }
+        }
+    }
+    report::end([report]);
+}
+
+fn judge(report: &mut Report, room: &mut Room, attack: &Attack, sockets: u16) {
+    let rounds: Vec<[Outcome; 2]> = (0..ROUNDS)
+        .map(|_| {
+            let quiet = room.measure(None);
+            [quiet, room.measure(Some((attack, sockets)))]
+        })
+        .collect();
+    let name = format!("{}, {sockets} of them", attack.name);
+    let spread = |of: &dyn Fn(&[Outcome; 2]) -> f64| Spread::of(rounds.iter().map(of));
+    let due = ROUNDS * LINES * MEASURED;
+    let delivered: usize = rounds.iter().map(|[_, outcome]| outcome.delivered).sum();
+    let dropped: u64 = rounds.iter().map(|[_, outcome]| outcome.dropped_at_readers).sum();
+    let row: Row = vec![
+        ("quiet_median_us", spread(&|[quiet, _]| quiet.median_us).into()),
+        ("median_us", spread(&|[_, outcome]| outcome.median_us).into()),
+        ("quiet_p99_us", spread(&|[quiet, _]| quiet.p99_us).into()),
+        ("p99_us", spread(&|[_, outcome]| outcome.p99_us).into()),
+        ("sent_a_second", spread(&|[_, outcome]| outcome.sent_a_second).into()),
+        ("due", due.into()),
+        ("delivered", delivered.into()),
+        ("dropped_at_readers", dropped.into()),
+    ];
+    report.table(vec![(name.clone(), row)]);
+    let median = spread(&|[quiet, outcome]| outcome.median_us / quiet.median_us);
+    let p99 = spread(&|[quiet, outcome]| outcome.p99_us / quiet.p99_us);
+    report.judge(&format!("{name}, median, times quiet"), median, Wanted::AtMost(TIMES));
+    report.judge(&format!("{name}, 99 %, times quiet"), p99, Wanted::AtMost(TIMES));
+    let lost = (due - delivered.min(due)) as f64;
+    // What the kernel dropped before a reader may have been the attacker's or the speaker's.
+    let reason = (dropped > 0).then(|| format!("{dropped} dropped before readers"));
+    report.judge_unless(&format!("{name}, lost"), lost, Wanted::AtMost(0.0), reason);
+}
+
+/// Makes this process, and what it starts, see a network with nothing but its own loopback.
+fn enter_namespace() {
+    let net = CloneFlags::CLONE_NEWNET;
+    unshare(net)
+        .or_else(|_| unshare(net | CloneFlags::CLONE_NEWUSER))
+        .expect("root or user namespaces");
+    for words in ["link set lo up", "addr add 10.77.0.1/16 dev lo"] {
+        run(program("ip", words));
+    }
+}
+
+/// One round. What the kernel dropped before a reader is not the hub's.
+#[derive(Clone, Copy)]
+struct Outcome {
+    median_us: f64,
+    p99_us: f64,
+    delivered: usize,
+    /// Lines, and what the attacker said.
+    dropped_at_readers: u64,
+    sent_a_second: f64,
+}
+
+/// A hub with a room full of readers.
+struct Room {
+    hub: Server,
+    preferred: bool,
+    measured: Vec<Socket>,
+    speaker: Socket,
+    _others: Vec<Socket>,
+    attackers: u8,
+    dropped: u64,
+}
+
+impl Room {
+    fn open(cpus: Cpus, encodings: &[&str]) -> Room {
+        let flags = "hub --listen 10.77.0.1:0 --console off --notices-up-to 0 --timeout 1h";
+        let hub = Server::announced(&[cpus.hub], pigeon(flags), "listening on ");
+        let (preferred, address) = (prefer(hub.process.pid()), hub.address);
+        let reader = |n: usize| {
+            let ip = Ipv4Addr::new(10, 77, 1, 1 + n as u8);
+            let mut socket = member(address, ip, n < MEASURED);
+            if let Some(label) = n.checked_sub(MEASURED).and_then(|n| encodings.get(n)) {
+                send(&mut socket, address, format!("/encoding {label}").as_bytes(), 1);
+            }
+            socket
+        };
+        let mut measured: Vec<Socket> = (0..READERS - 2).map(reader).collect();
+        let others = measured.split_off(MEASURED);
+        let speaker = member(address, Ipv4Addr::new(10, 77, 2, 1), false);
+        std::thread::sleep(Duration::from_millis(300));
+        Room { hub, preferred, measured, speaker, _others: others, attackers: 0, dropped: 0 }
+    }
+
+    fn measure(&mut self, attack: Option<(&Attack, u16)>) -> Outcome {
+        // An address that owes nothing.
+        self.attackers += 1;
+        let from = Ipv4Addr::new(10, 77, 3, self.attackers);
+        let hub = self.hub.address;
+        let Room { measured, speaker, .. } = self;
+        let (mut times, over) = (Vec::with_capacity(LINES * MEASURED), AtomicBool::new(false));
+        let mut sent_a_second = 0.0;
+        std::thread::scope(|scope| {
+            let attacking = attack.map(|(attack, sockets)| {
+                let over = &over;
+                scope.spawn(move || pour(hub, from, attack, sockets, over))
+            });
+            scope.spawn(|| {
+                std::thread::sleep(if attack.is_some() { HEAD_START } else { Duration::ZERO });
+                speak(speaker, hub);
+                over.store(true, Ordering::Release);
+            });
+            let mut heard = Instant::now();
+            while !over.load(Ordering::Acquire) || heard.elapsed() < Duration::from_millis(300) {
+                let before = times.len();
+                measured.iter_mut().for_each(|socket| listen(socket, &mut times));
+                if times.len() > before {
+                    heard = Instant::now();
+                }
+                // Kernel timestamps do not care how late a listener looks.
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            if let Some(attacking) = attacking {
+                sent_a_second = attacking.join().expect("the attacker does not panic");
+            }
+        });
+        times.sort_unstable();
+        // What the hub has not read yet is not the next round's.
+        std::thread::sleep(Duration::from_millis(200));
+        let micros = |share| percentile(&times, share).as_secs_f64() * 1e6;
+        let (median_us, p99_us) = (micros(0.5), micros(0.99));
+        let drops = self.measured.iter_mut().map(Socket::kernel_drops).sum::<u64>();
+        let before = std::mem::replace(&mut self.dropped, drops);
+        let dropped_at_readers = drops - before;
+        Outcome { median_us, p99_us, delivered: times.len(), dropped_at_readers, sent_a_second }
+    }
+}
+
+fn member(hub: SocketAddr, ip: Ipv4Addr, is_measured: bool) -> Socket {
+    let options = SocketOptions {
+        path: IoPath::NoOffload,
+        receive_size: 2_048,
+        timestamps: is_measured,
+        ..SocketOptions::default()
+    };
+    let local = SocketAddr::from((ip, 0));
+    let mut socket = Socket::connect(hub, Some(local), &options).expect("a socket");
+    send(&mut socket, hub, b"^hb^", 1);
+    socket
+}
+
+fn send(socket: &mut Socket, hub: SocketAddr, payload: &[u8], times: usize) -> u64 {
+    let range = 0..payload.len();
+    let transmit = Transmit { socket: SocketId::FIRST, to: hub, from: None, range, segment: None };
+    socket.send(payload, &vec![transmit; times], Duration::from_secs(1)).sent
+}
+
+fn speak(speaker: &mut Socket, hub: SocketAddr) {
+    let start = Instant::now();
+    for n in 0..LINES as u32 {
+        std::thread::sleep((LINE_EVERY * n).saturating_sub(start.elapsed()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
+        send(speaker, hub, format!("{LINE}{}", now.as_nanos()).as_bytes(), 1);
+        while matches!(speaker.receive(&mut |_| {}), Ok(Receipt::Datagrams(_))) {}
+    }
+}
+
+/// Sends at the full rate of each socket until it is over. Returns how many a second.
+fn pour(hub: SocketAddr, from: Ipv4Addr, attack: &Attack, sockets: u16, over: &AtomicBool) -> f64 {
+    let mut members: Vec<Socket> = (0..sockets).map(|_| member(hub, from, false)).collect();
+    for socket in &mut members {
+        send(socket, hub, format!("/encoding {}", attack.encoding).as_bytes(), 1);
+    }
+    let a_second = MESSAGES.min(BYTES / attack.payload.len() as u64);
+    let (start, mut sent, mut due) = (Instant::now(), 0, 0);
+    while !over.load(Ordering::Acquire) {
+        let now = (start.elapsed().as_secs_f64() * a_second as f64) as u64;
+        for socket in &mut members {
+            sent += send(socket, hub, &attack.payload, (now - due) as usize);
+        }
+        due = now;
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let sent_a_second = sent as f64 / start.elapsed().as_secs_f64();
+    for socket in &mut members {
+        send(socket, hub, b"quit", 1);
+    }
+    sent_a_second
+}
+
+fn listen(listener: &mut Socket, times: &mut Vec<Duration>) {
+    let mut note = |datagram: pigeon_datagram::Received<'_>| {
+        let text = String::from_utf8_lossy(datagram.payload);
+        let said = text.split(LINE).nth(1).and_then(|rest| rest.trim().parse().ok());
+        if let (Some(said), Some(heard)) = (said.map(Duration::from_nanos), datagram.wall) {
+            times.push(heard.saturating_sub(said));
+        }
+    };
+    while matches!(listener.receive(&mut note), Ok(Receipt::Datagrams(_))) {}
+}
