@@ -382,6 +382,10 @@ impl Model {
                 let text = line.trim_ascii();
                 assert!(text[..4].eq_ignore_ascii_case(b"^hb^"), "{text:?}");
             }
+            Err(LineError::Path) => {
+                let text = String::from_utf8_lossy(line.trim_ascii()).replace('／', "/");
+                assert!(text.starts_with('/') && text[1..].contains('/'), "{text:?}");
+            }
             Err(LineError::Raw(_)) => {
                 assert_eq!(self.session.format(), Some(Format::Raw));
                 assert!(line.trim_ascii().starts_with(b"/") || line.starts_with("／".as_bytes()));

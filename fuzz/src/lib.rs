@@ -3,8 +3,10 @@
 //!
 //! - [`addresses`]: a small world of senders.
 //! - [`drain`]: everything a machine sends, held to what every driver relies on.
+//! - [`logs`]: room logs on disk.
 //! - [`shown`]: what a line may contain that somebody will see.
 
 pub mod addresses;
 pub mod drain;
+pub mod logs;
 pub mod shown;

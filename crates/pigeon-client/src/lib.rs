@@ -25,5 +25,5 @@ pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
 pub use listener::{Heard, Listener};
 pub use roster::Roster;
 pub use sender::{SENDER_QUEUE, Sender};
-pub use session::{Contact, Event, LeftOff, LineError, Said, Session, SessionConfig};
+pub use session::{Contact, Event, LeftOff, LineError, Said, Session, SessionConfig, action};
 pub use spoken::Spoken;

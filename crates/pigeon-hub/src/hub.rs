@@ -136,6 +136,11 @@ impl Hub {
         plain.iter().chain(others).map(|slot| self.view(slot))
     }
 
+    /// The names of those members that have one, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.core.names()
+    }
+
     /// A member, if it is still one.
     pub fn member(&self, id: MemberId) -> Option<MemberView> {
         self.core.find_id(id).map(|slot| self.view(slot))
@@ -388,6 +393,12 @@ impl Hub {
         let is_slow = self.core.slow(room, time);
         self.deliver();
         is_slow
+    }
+
+    /// Takes from other settings what can change while the hub runs: the password, open networks,
+    /// limits, rates, the time-out and the language. Members stay.
+    pub fn reconfigure(&mut self, config: &Config) {
+        self.core.reconfigure(config);
     }
 
     /// Asks for another password from now on, or for none. Members stay.

@@ -170,6 +170,9 @@ fn parse(line: &[u8]) -> Result<ChunkItem, String> {
     let wall = Duration::from_millis(number("unix_ms")?);
     if field("missing").is_some() {
         let count = number("missing")?;
+        if i64::try_from(count).is_err() {
+            return Err("`missing` is out of range".into());
+        }
         return Ok(ChunkItem::Gap(ImportedGap { room, count, wall }));
     }
     let said = match field("base64") {

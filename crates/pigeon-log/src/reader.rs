@@ -72,7 +72,7 @@ pub enum ReadError {
         what: String,
     },
     /// SQLite failed for another reason.
-    #[error("cannot {doing} {}: {source}", file.display())]
+    #[error("cannot {doing} {}: {}", file.display(), schema::in_a_line(source))]
     Sqlite {
         /// What was attempted.
         doing: &'static str,

@@ -129,7 +129,7 @@ pub enum OpenError {
         found: i64,
     },
     /// SQLite failed for a reason other than damage.
-    #[error("cannot {doing} {}: {source}", file.display())]
+    #[error("cannot {doing} {}: {}", file.display(), in_a_line(source))]
     Sqlite {
         /// What was attempted.
         doing: &'static str,
@@ -138,6 +138,15 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+}
+
+/// What SQLite said, in one line and without the statement that it said it of.
+pub(crate) fn in_a_line(error: &rusqlite::Error) -> String {
+    let said = match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    };
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn process(id: Option<u32>) -> String {
@@ -170,7 +179,10 @@ pub(crate) fn open_for_reading(folder: &Path) -> Result<Connection, OpenError> {
     check_header(&file)?;
     let connection = open_read_only(&file)?;
     match version(&connection).map_err(|e| sqlite_error("read", &file, e))? {
-        VERSION => Ok(connection),
+        VERSION => {
+            check_schema(&connection, &file, VERSION)?;
+            Ok(connection)
+        }
         found if found < VERSION => Err(OpenError::Older { file, found }),
         found => Err(OpenError::Newer { file, found }),
     }
@@ -180,8 +192,8 @@ pub(crate) fn open_for_reading(folder: &Path) -> Result<Connection, OpenError> {
 /// by `thorough` alone, which reads the whole file.
 pub(crate) fn examine(file: &Path, thorough: bool) -> Result<(), OpenError> {
     check_header(file)?;
-    let failed = |source| sqlite_error("read", file, source);
     let damaged = |what: String| OpenError::Damaged { file: file.to_owned(), what };
+    let failed = |source| reading_error(file, source);
     let connection = open_read_only(file)?;
     let found = version(&connection).map_err(failed)?;
     if found > VERSION {
@@ -190,21 +202,52 @@ pub(crate) fn examine(file: &Path, thorough: bool) -> Result<(), OpenError> {
     if found < 1 {
         return Err(damaged(format!("it has version {found}")));
     }
+    check_schema(&connection, file, found)?;
     if thorough {
         let verdict: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
         if verdict != "ok" {
-            return Err(damaged(verdict));
+            // Above the last line it names the database, of which there is one.
+            return Err(damaged(verdict.lines().last().unwrap_or_default().to_owned()));
         }
     }
     match check_contents(&connection) {
         Ok(None) => Ok(()),
         Ok(Some(what)) => Err(damaged(what)),
-        Err(source) => Err(match sqlite_error("read", file, source) {
-            // A table that is missing.
-            OpenError::Sqlite { source, .. } => damaged(source.to_string()),
-            other => other,
-        }),
+        Err(source) => Err(failed(source)),
+    }
+}
+
+/// Compares the tables with those that a new file of this version has. SQLite's own examination does
+/// not read the text that defines them, and errors of statements would be the first to show it.
+fn check_schema(connection: &Connection, file: &Path, version: i64) -> Result<(), OpenError> {
+    let failed = |source| reading_error(file, source);
+    let differs = || -> rusqlite::Result<Option<String>> {
+        let model = Connection::open_in_memory()?;
+        for step in STEPS.iter().take(usize::try_from(version).unwrap_or(0)) {
+            model.execute_batch(step)?;
+        }
+        let mut expected =
+            model.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")?;
+        let mut found = connection.prepare("SELECT sql FROM sqlite_schema WHERE name = ?1")?;
+        let words = |sql: &str| sql.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let mut rows = expected.query([])?;
+        while let Some(row) = rows.next()? {
+            let (name, sql): (String, String) = (row.get(0)?, row.get(1)?);
+            let found: Option<Option<String>> =
+                found.query([&name])?.next()?.map(|row| row.get(0)).transpose()?;
+            if found.flatten().is_none_or(|found| words(&found) != words(&sql)) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    };
+    match differs().map_err(failed)? {
+        None => Ok(()),
+        Some(name) => {
+            let what = format!("the definition of {name} is not what it was");
+            Err(OpenError::Damaged { file: file.to_owned(), what })
+        }
     }
 }
 
@@ -282,6 +325,9 @@ fn create(folder: &Path, file: &Path) -> Result<(), OpenError> {
 fn build(part: &Path) -> rusqlite::Result<()> {
     let mut connection =
         Connection::open_with_flags(part, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
+    // A group is written in half as many pages as in SQLite's default of 4,096 bytes, each of which
+    // costs two calls. Larger ones make a single message dearer.
+    connection.pragma_update(None, "page_size", 8_192)?;
     // Retention gives space back in slices; a whole VACUUM would stall the writer.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -334,9 +380,25 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // as SQLite's shell.
     connection.busy_timeout(Duration::from_millis(250))?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Else SQLite plans a statement anew for each value of a parameter, which takes longer than most of
+    // them run.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // A damaged or hostile file must not run code or lead beyond its pages.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "cell_size_check", true)
+}
+
+/// Why a file could not be examined. The statements are right, so it is damage where SQLite finds an
+/// error in one: a table is missing, or its definition cannot be read.
+fn reading_error(file: &Path, source: rusqlite::Error) -> OpenError {
+    let is_of_statement = match &source {
+        rusqlite::Error::SqlInputError { .. } => true,
+        other => other.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown),
+    };
+    match is_of_statement {
+        true => OpenError::Damaged { file: file.to_owned(), what: in_a_line(&source) },
+        false => sqlite_error("read", file, source),
+    }
 }
 
 /// One thread uses a connection, so SQLite's own mutexes are not needed.
@@ -348,7 +410,7 @@ fn flags(mode: OpenFlags) -> OpenFlags {
 fn sqlite_error(doing: &'static str, file: &Path, source: rusqlite::Error) -> OpenError {
     let file = file.to_owned();
     match crate::Trouble::of(&source) {
-        crate::Trouble::Damaged => OpenError::Damaged { file, what: source.to_string() },
+        crate::Trouble::Damaged => OpenError::Damaged { file, what: in_a_line(&source) },
         _ => OpenError::Sqlite { doing, file, source },
     }
 }

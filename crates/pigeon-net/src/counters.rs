@@ -24,6 +24,7 @@ impl Stats {
         received.bytes += other.received.bytes;
         received.truncated += other.received.truncated;
         received.ignored_errors += other.received.ignored_errors;
+        received.last_ignored = other.received.last_ignored.or(received.last_ignored);
         sent.datagrams += other.sent.datagrams;
         sent.bytes += other.sent.bytes;
         sent.trains += other.sent.trains;
@@ -46,6 +47,8 @@ pub struct ReceiveCounters {
     pub truncated: u64,
     /// Socket errors that were ignored, such as ICMP messages about a datagram sent before.
     pub ignored_errors: u64,
+    /// The system's number of the last of them.
+    pub last_ignored: Option<i32>,
 }
 
 /// What was sent, and what was not.

@@ -85,6 +85,7 @@ impl Socket {
                 OnReceive::Again => Ok(Receipt::Datagrams(0)),
                 OnReceive::Ignore => {
                     self.stats.received.ignored_errors += 1;
+                    self.stats.received.last_ignored = error.raw_os_error();
                     Ok(Receipt::Datagrams(0))
                 }
                 OnReceive::Fatal => Err(error),

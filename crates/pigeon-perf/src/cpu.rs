@@ -153,6 +153,14 @@ pub fn own_seconds(pid: u32) -> f64 {
     (user + system) / TICKS_A_SECOND
 }
 
+/// The CPU seconds that the first thread of a process has used, to the nanosecond (schedstat).
+pub fn thread_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/schedstat"));
+    let stat = stat.unwrap_or_default();
+    let nanos: f64 = stat.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
+    nanos / 1e9
+}
+
 /// The reason to judge nothing, where `others` took too large a share (0 to 1) of a CPU's busy time.
 pub fn too_noisy(others: f64) -> Option<String> {
     (others > NOISY).then(|| format!("others took {:.0} % of the CPU", others * 100.0))

@@ -10,7 +10,7 @@ mod zh;
 use crate::label::Label;
 use crate::language::Language;
 use crate::name::NameError;
-use crate::notice::{Change, Gone, News, Notice};
+use crate::notice::{Change, Gone, LinkKind, News, Notice};
 use crate::refusal::Refusal;
 
 /// What one language has to say.
@@ -70,6 +70,14 @@ pub fn line(notice: &Notice, language: Language) -> String {
 /// The line that a plain member gets of what was said at a time, without its end.
 pub fn said(when: &str, notice: &Notice, language: Language) -> String {
     format!("* {when} {}", of(notice, language))
+}
+
+/// By which link a message came.
+pub fn link(link: LinkKind, language: Language) -> &'static str {
+    match language {
+        Language::English => en::link_name(link),
+        Language::Chinese => zh::link_name(link),
+    }
 }
 
 /// Why a text is not a name.

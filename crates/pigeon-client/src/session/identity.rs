@@ -203,6 +203,9 @@ impl Identity {
         if typed {
             return true;
         }
+        if matches!(verb, Verb::Who | Verb::Rooms | Verb::History) {
+            return false;
+        }
         let is_news = verb != Verb::Resume && self.refused.as_ref() != Some(refusal);
         if is_news {
             self.refused = Some(refusal.clone());

@@ -40,7 +40,10 @@ impl<'a> Line<'a> {
             b"" => Line::Nothing,
             b"quit" | b"/quit" => Line::Quit,
             [b'/', b'/', ..] => Line::Message(line),
-            [b'/', ..] => Line::Command(line),
+            [b'/', ..] => match action(text) {
+                Some(action) => Line::Message(action.into()),
+                None => Line::Command(line),
+            },
             _ => Line::Message(line),
         })
     }
@@ -56,6 +59,15 @@ pub(super) fn verb(datagram: &[u8]) -> Option<Verb> {
     let line = datagram.trim_ascii().strip_prefix(b"/")?;
     let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
     Verb::parse(std::str::from_utf8(line.get(..end)?).ok()?)
+}
+
+/// What `/me TEXT` says: `*TEXT*`. Not `* NAME TEXT`, which only a hub's own lines look like.
+pub fn action(line: &[u8]) -> Option<Vec<u8>> {
+    let line = with_ascii_slashes(line);
+    let rest = line.trim_ascii().strip_prefix(b"/me")?;
+    let text = rest.trim_ascii();
+    let is_action = rest.first().is_some_and(u8::is_ascii_whitespace) && !text.is_empty();
+    is_action.then(|| [b"*", text, b"*"].concat())
 }
 
 /// Whether a command's word holds a further slash, like `/dev/ttyUSB0`. No command does.
@@ -96,6 +108,12 @@ mod tests {
         }
         assert_eq!(parse(" \t"), Ok(Line::Nothing));
         assert_eq!(parse("quit now"), message("quit now"));
+        for (line, said) in [("/me waves", "*waves*"), (" ／me  挥手 ", "*挥手*")] {
+            assert_eq!(parse(line), message(said));
+        }
+        for other in ["/me", "/me ", "/mean x"] {
+            assert!(matches!(parse(other), Ok(Line::Command(_))), "{other}");
+        }
     }
 
     #[test]

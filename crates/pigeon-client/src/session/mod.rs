@@ -43,6 +43,7 @@ use requests::{Asker, Requests};
 pub use config::SessionConfig;
 pub use event::{Contact, Event, LineError, Said};
 pub use left_off::LeftOff;
+pub use line::action;
 
 /// The most events kept for a driver that does not collect them; what is received beyond is
 /// counted in [`Session::events_lost`].

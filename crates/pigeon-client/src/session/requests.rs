@@ -134,7 +134,7 @@ impl Request {
             | (Verb::Encoding, Notice::Set(Setting::Encoding(_)))
             | (Verb::Language, Notice::Set(Setting::Language(_)))
             | (Verb::Quiet, Notice::Set(Setting::Quiet(_)))
-            | (Verb::History | Verb::Search, Notice::Said { .. })
+            | (Verb::History | Verb::Search, Notice::Said { .. } | Notice::Missing { .. })
             | (Verb::Help, Notice::Help) => true,
             (Verb::Who, Notice::Roster(roster)) => roster.from == self.from,
             (Verb::Rooms, Notice::Rooms { from, .. }) => *from == self.from,

@@ -144,3 +144,54 @@ fn answers_to_what_was_typed_are_shown_and_others_are_not() {
     let notices = notices(&network, member);
     assert_eq!(notices[1..], ["roster lobby 2 1 0 0 dog", "refused msg nobody cat"]);
 }
+
+#[test]
+fn a_path_is_no_command_where_commands_are_taken() {
+    let mut network = Network::new(42);
+    let hub = network.add(hub_address(), Hub::new());
+    let member = join(&mut network, 1, "dog");
+    // Typed before the hub is known, and after.
+    say(&mut network, member, "/dev/null");
+    network.run_for(after(1));
+    assert!(told(&network, member).contains(&Event::NotSent(LineError::Path)));
+    let path = "／dev/ttyUSB0 打不开".as_bytes();
+    let refused = network.act(member, |session, now| session.handle_line(now, path));
+    assert_eq!(refused, Err(LineError::Path));
+    assert_eq!(network.machine(hub).commands, ["nick dog"]);
+
+    // A server without commands passes it on as it is.
+    let elsewhere = "10.0.0.2:9999".parse().unwrap();
+    let server = network.add(elsewhere, Peer::new());
+    let session = session(&network, 2, |config| config.hub = elsewhere);
+    let member = network.add(member_address(2), session);
+    network.run_for(after(5));
+    say(&mut network, member, "/dev/null");
+    network.run_for(after(1));
+    assert!(network.machine(server).texts().contains(&"/dev/null".to_string()));
+}
+
+#[test]
+fn an_action_is_a_message_that_no_hub_could_have_said() {
+    let mut network = Network::new(43);
+    network.add(hub_address(), Hub::new());
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    say(&mut network, member, "/me waves");
+    network.run_for(after(1));
+    assert_eq!(heard(&network, member), ["dog: *waves*\n"]);
+}
+
+#[test]
+fn what_a_client_asks_of_its_own_accord_is_refused_in_silence() {
+    let mut network = Network::new(44);
+    network.add(hub_address(), Hub::new());
+    let member = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    let history = pigeon_proto::Command::History { count: Some(20), before: None };
+    assert!(network.act(member, |session, now| session.ask(now, &history)));
+    network.run_for(after(1));
+    assert_eq!(notices(&network, member), ["name dog lobby 0-word"]);
+    say(&mut network, member, "/history 20");
+    network.run_for(after(1));
+    assert_eq!(notices(&network, member).last().unwrap(), "refused history no-history");
+}

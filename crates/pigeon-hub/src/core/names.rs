@@ -86,6 +86,11 @@ impl Names {
         self.by_slot.get(&slot)
     }
 
+    /// The names of members.
+    pub(crate) fn of_members(&self) -> impl Iterator<Item = &Name> {
+        self.by_slot.values().map(|named| &named.name)
+    }
+
     /// The hub's own name of this number.
     pub(crate) fn of_hub(&self, number: usize) -> &Name {
         &self.of_hub[number]

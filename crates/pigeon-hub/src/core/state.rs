@@ -11,7 +11,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use pigeon_datagram::{Instant, WallClock};
-use pigeon_guard::{Origin, Seal};
+use pigeon_guard::{Origin, Seal, SourceRules};
 use pigeon_proto::{
     Change, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
     Verb,
@@ -44,6 +44,9 @@ const DESERTED: Duration = Duration::from_secs(11);
 
 /// How long somebody must have had a name for it to be kept after a time-out.
 const KEPT_AFTER: Duration = Duration::from_secs(60);
+
+/// Slots are 32 bits with one to spare; memory ends long before.
+const MAX_MEMBERS: usize = 1 << 30;
 
 /// A member of another link than the plain one, which has no table of its own here.
 struct Guest {
@@ -85,8 +88,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(mut config: Config) -> Self {
-        // Slots are 32 bits with one to spare; memory ends long before.
-        config.max_members = config.max_members.min(1 << 30);
+        config.max_members = config.max_members.min(MAX_MEMBERS);
         let keys = config.hash_keys;
         let [a, b, c, d] = keys;
         let seal = Seal::new(config.secret);
@@ -168,6 +170,10 @@ impl Core {
     pub(crate) fn name(&self, slot: Slot) -> Option<&Name> {
         let named = self.members.has(slot, Trait::Named).then(|| self.names.get(slot));
         named.flatten().map(|named| &named.name)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.of_members()
     }
 
     pub(crate) fn language(&self, slot: Slot) -> Language {
@@ -960,6 +966,26 @@ impl Core {
         let room = self.members.find(member).and_then(|slot| self.room_of(slot));
         let wait = room.map_or(Duration::ZERO, |room| room.wait);
         Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
+    }
+
+    /// Takes from other settings what can change while members are there.
+    pub(crate) fn reconfigure(&mut self, other: &Config) {
+        let own = std::mem::take(&mut self.config);
+        self.config = Config {
+            doors: own.doors,
+            name: own.name,
+            encoding: own.encoding,
+            discovery: own.discovery,
+            hash_keys: own.hash_keys,
+            secret: own.secret,
+            run: own.run,
+            report_messages: own.report_messages,
+            history: own.history,
+            keeps: own.keeps,
+            sources: SourceRules { open: other.sources.open.clone(), ..own.sources },
+            max_members: other.max_members.min(MAX_MEMBERS),
+            ..other.clone()
+        };
     }
 
     /// Asks newcomers for another password from now on, or for none.

@@ -206,9 +206,9 @@ fn facts_are_kept_replaced_and_removed() {
     fixture.open(Options::default()).unwrap();
     let state = fixture.log().state();
     assert_eq!(state.resume_secret(), Some([7; 16]));
-    assert_eq!((state.facts.len(), state.unknown), (4, 0));
+    assert_eq!((state.facts.len(), state.unknown), (5, 0));
     assert!(state.facts.contains(&Fact::Mute { name: name("LOUD") }));
-    assert!(state.facts.contains(&facts[1]) && state.facts.contains(&facts[4]));
+    assert!(state.facts.contains(&facts[1]) && state.facts.contains(&facts[5]));
 }
 
 #[test]

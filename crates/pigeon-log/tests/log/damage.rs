@@ -75,8 +75,8 @@ fn harm(bytes: &mut Vec<u8>, random: &mut Random) {
             bytes[at..end].fill(0);
         }
         2 => {
-            let (from, to) = (random.below(bytes.len() / 4_096), random.below(bytes.len() / 4_096));
-            bytes.copy_within(from * 4_096..from * 4_096 + 4_096, to * 4_096);
+            let (from, to) = (random.below(bytes.len() / 8_192), random.below(bytes.len() / 8_192));
+            bytes.copy_within(from * 8_192..from * 8_192 + 8_192, to * 8_192);
         }
         _ => {
             for _ in 0..1 + random.below(20) {
@@ -94,6 +94,41 @@ fn read_everything(reader: &Reader) {
     let _ = reader.search(&Query::parse("mess 7").unwrap(), None, 100, Position::END);
     let _ = reader.export(Position::START, None, std::io::sink());
     let _ = reader.rooms();
+}
+
+/// The text that defines the tables lies in the first page, where SQLite's examination does not read it.
+#[test]
+fn a_damaged_definition_of_a_table_is_refused_as_damage() {
+    let mut whole = Fixture::new();
+    whole.append((1..=20).map(|n| plain(n, "text")));
+    whole.wait_indexed();
+    whole.log = None;
+    let (_, bytes) = files(whole.path()).remove(0);
+    let mut refused = 0;
+    for at in (100..8_192).step_by(46) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut harmed = bytes.clone();
+        harmed[at] ^= 0x15;
+        std::fs::write(folder.path().join("log.sqlite"), &harmed).unwrap();
+        match Log::open(folder.path(), Options::default(), |_| ()) {
+            // A byte that nothing uses.
+            Ok(log) => {
+                let reader = log.reader().unwrap();
+                reader.rooms().unwrap();
+                assert_eq!(reader.after(Position::START, None, 100).unwrap().len(), 20, "{at}");
+            }
+            Err(error) => {
+                refused += 1;
+                let words = error.to_string();
+                assert!(
+                    words.contains("is damaged") || words.contains("is not a pigeon log"),
+                    "{words}"
+                );
+                assert!(!words.contains('\n'), "{words}");
+            }
+        }
+    }
+    assert!(refused > 25, "{refused}");
 }
 
 #[test]

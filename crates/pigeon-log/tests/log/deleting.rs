@@ -82,7 +82,8 @@ fn over_size_the_room_and_speaker_that_hold_most_lose_first() {
         .unwrap()
         .query_row(
             "SELECT ((SELECT page_count FROM pragma_page_count)
-             - (SELECT freelist_count FROM pragma_freelist_count)) * 4096",
+             - (SELECT freelist_count FROM pragma_freelist_count))
+             * (SELECT page_size FROM pragma_page_size)",
             [],
             |row| row.get::<_, i64>(0),
         )

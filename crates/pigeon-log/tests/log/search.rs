@@ -1,6 +1,6 @@
 //! Search against brute force: whatever is cut out of a line finds exactly the lines that contain it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use pigeon_log::{Append, Entry, Options, Position, Query};
 
@@ -89,6 +89,16 @@ fn queries(random: &mut Random, lines: &[String]) -> Vec<String> {
         queries.push(cut(random, 4).to_uppercase());
         queries.push(format!("{} {}", cut(random, 3), cut(random, 3)));
     }
+    // Pairs of neighbours, the rare ones as often as the common ones.
+    let pairs: BTreeSet<[char; 2]> = lines
+        .iter()
+        .flat_map(|line| line.chars().zip(line.chars().skip(1)))
+        .filter(|(a, b)| !a.is_whitespace() && !b.is_whitespace())
+        .map(|(a, b)| [a, b])
+        .collect();
+    let pairs: Vec<[char; 2]> = pairs.into_iter().collect();
+    assert!(pairs.len() > 10_000);
+    queries.extend((0..300).map(|_| String::from_iter(pairs[random.below(pairs.len())])));
     queries
 }
 

@@ -13,7 +13,7 @@ pub(super) struct English;
 
 const HELP: &str = "/nick NAME · /who · /join ROOM · /leave (back to the lobby) · /rooms · \
                     /msg NAME TEXT (to one member) · /encoding LABEL · /language en|zh · \
-                    /quiet on|off (notices) · /resume WORD · /history N · /search WORDS · quit · //… says a text \
+                    /quiet on|off (notices) · /resume WORD · /pass SECRET · /history N · /search WORDS · quit · //… says a text \
                     that begins with / · anything else goes to the room";
 
 impl Sentences for English {
@@ -266,7 +266,7 @@ fn rate(messages: Option<u64>, bytes: Option<u64>) -> String {
     }
 }
 
-fn link_name(link: LinkKind) -> &'static str {
+pub(super) fn link_name(link: LinkKind) -> &'static str {
     match link {
         LinkKind::Key => "key",
         LinkKind::Plain => "plain",

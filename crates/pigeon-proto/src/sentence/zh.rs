@@ -13,7 +13,7 @@ pub(super) struct Chinese;
 
 const HELP: &str = "/nick 名字 · /who 查看成员 · /join 房间 · /leave 回到大厅 · /rooms 查看房间 · \
                     /msg 名字 内容（私聊）· /encoding 编码 · /language zh|en · \
-                    /quiet on|off（关闭或打开进出提示）· /resume 口令 · /history 条数 · /search 要找的字 · quit 退出 · \
+                    /quiet on|off（关闭或打开进出提示）· /resume 口令 · /pass 密码 · /history 条数 · /search 要找的字 · quit 退出 · \
                     以 // 开头可发送以 / 开头的文字 · 其他内容都发到当前房间";
 
 impl Sentences for Chinese {
@@ -236,7 +236,7 @@ fn rate(messages: Option<u64>, bytes: Option<u64>) -> String {
     }
 }
 
-fn link_name(link: LinkKind) -> &'static str {
+pub(super) fn link_name(link: LinkKind) -> &'static str {
     match link {
         LinkKind::Key => "密钥",
         LinkKind::Plain => "明文",

@@ -5,6 +5,7 @@
 //! cargo bench -p pigeon --bench fanout -- burst    64 messages in flight
 //! cargo bench -p pigeon --bench fanout -- mixed    64 in flight, of the sizes people write
 //! cargo bench -p pigeon --bench fanout -- latency  one message, until the last member has it
+//! cargo bench -p pigeon --bench fanout -- history  with a log and without; -- slow-disk: its latency
 //! cargo bench -p pigeon --bench fanout -- peers    64 in flight, beside NATS and Mosquitto
 //! cargo bench -p pigeon --bench fanout -- all      one after the other, as without a word
 //! ```
@@ -39,6 +40,7 @@
 mod bare_hub;
 mod brokers;
 mod comparison;
+mod history;
 mod latency;
 mod load;
 mod members;
@@ -68,8 +70,15 @@ const MOSQUITTO: &str = "mosquitto";
 
 type Part = fn(&Bench) -> Report;
 
-const PARTS: &[(&str, Part)] =
-    &[("one", one), ("burst", burst), ("mixed", mixed), ("latency", latency), ("peers", peers)];
+const PARTS: &[(&str, Part)] = &[
+    ("one", one),
+    ("burst", burst),
+    ("mixed", mixed),
+    ("latency", latency),
+    ("history", history::measure),
+    ("slow-disk", history::slow_disk),
+    ("peers", peers),
+];
 
 fn main() {
     pigeon_perf::begin!();

@@ -5,7 +5,7 @@ use pigeon_perf::process::{find, free_port, python};
 use pigeon_perf::report::folder;
 use pigeon_perf::server::Server;
 
-const FLAGS: &str =
+pub(crate) const FLAGS: &str =
     "--format chat --notices-up-to 0 --timeout 1h --rate unlimited --rate-bytes unlimited";
 
 /// The real hub. Members here send no heartbeats while another hub has its turn.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::load::{Load, Sizes};
 use crate::members::Members;
-use pigeon_perf::cpu::{Busy, Cpus};
+use pigeon_perf::cpu::{Busy, Cpus, thread_seconds};
 use pigeon_perf::server::Server;
 
 /// How long a hub works in one round. The kernel counts busy time in hundredths of a second.
@@ -34,6 +34,8 @@ pub(crate) struct Contender {
     pub(crate) turns: Vec<Turn>,
     /// Every round but the first.
     pub(crate) all: Vec<Turn>,
+    /// Messages of all rounds and of those before, which only gathered members.
+    pub(crate) all_sent: u64,
 }
 
 /// What happened in one turn.
@@ -42,6 +44,8 @@ pub(crate) struct Turn {
     /// Seconds that the hub's CPU was busy, and those of them that were the hub's own.
     pub(crate) busy: f64,
     pub(crate) own: f64,
+    /// Seconds that the first thread of the hub ran: of ours the one that moves datagrams.
+    pub(crate) thread: f64,
     /// Messages the members have said.
     pub(crate) sent: u64,
     /// Copies that should have arrived, and those that did.
@@ -72,7 +76,8 @@ impl Turn {
 impl Contender {
     /// A hub that all members have joined.
     pub(crate) fn new(name: &'static str, server: Server, members: Box<dyn Members>) -> Contender {
-        let mut contender = Contender { name, server, members, turns: Vec::new(), all: Vec::new() };
+        let (turns, all) = (Vec::new(), Vec::new());
+        let mut contender = Contender { name, server, members, turns, all, all_sent: 0 };
         contender.gather();
         contender
     }
@@ -84,6 +89,7 @@ impl Contender {
             self.members.join();
             let probe = probes.next();
             self.members.publish(&probe);
+            self.all_sent += 1;
             let reached = self.members.collect(&probe, Duration::from_millis(200)).copies;
             if reached == self.members.count() as u64 {
                 return;
@@ -95,6 +101,7 @@ impl Contender {
     /// Works for a while with the next burst always sent when the last one has arrived.
     fn turn(&mut self, cpus: Cpus, load: &mut Load) -> Turn {
         let (drops, own) = (self.kernel_drops(), self.server.process.own_seconds());
+        let thread = thread_seconds(self.server.process.pid());
         let (start, busy) = (Instant::now(), Busy::start(cpus.hub));
         let mut turn = Turn::default();
         while start.elapsed() < TURN {
@@ -105,6 +112,8 @@ impl Contender {
         }
         turn.busy = busy.seconds();
         turn.own = self.server.process.own_seconds() - own;
+        turn.thread = thread_seconds(self.server.process.pid()) - thread;
+        self.all_sent += turn.sent;
         turn.due = turn.sent * self.members.count() as u64;
         let dropped = self.kernel_drops();
         turn.dropped = [dropped[0] - drops[0], dropped[1] - drops[1]];

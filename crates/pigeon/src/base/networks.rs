@@ -22,7 +22,7 @@ fn parse_net(text: &str, example: &str) -> Result<IpNet, String> {
 
 /// Networks, as `10.0.0.0/8,192.168.0.0/16`; an empty text is none.
 #[derive(Clone, Debug)]
-pub(crate) struct Nets(Vec<IpNet>);
+pub(crate) struct Nets(pub(crate) Vec<IpNet>);
 
 impl Default for Nets {
     fn default() -> Self {

@@ -60,6 +60,17 @@ pub(crate) fn on_stop_or_reload(
     on_signals(wake, move || !had_terminal || has_terminal())
 }
 
+/// Makes a write beyond the limit of a file's size (`ulimit -f`) fail as on a full disk. Otherwise
+/// the system ends the process, which reads like a crash and loses what could still be saved.
+#[cfg(unix)]
+pub(crate) fn survive_file_size_limit() {
+    // Fails only for signals that nobody may catch. The flag is not looked at: the write says it.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
+#[cfg(not(unix))]
+pub(crate) fn survive_file_size_limit() {}
+
 /// Whether one of the standard streams is a terminal.
 fn has_terminal() -> bool {
     io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What the full screen switches on: the alternate screen; pasting is marked; what is written at
-/// the edge does not run over it.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?7l";
+/// the edge does not run over it; the mouse wheel is reported; the window's title is kept for later.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[?1000h\x1b[?1006h\x1b[22;2t";
 
 /// What gives everything back, in whatever state a frame was interrupted.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[0m\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l";
+const LEAVE: &[u8] =
+    b"\x1b[?2026l\x1b[0m\x1b[23;2t\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
 /// Whether the alternate screen is shown.
 static FULL: AtomicBool = AtomicBool::new(false);

@@ -70,8 +70,8 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
             "line 1, column 1: there is no setting max_members; is max-members meant?",
         ),
         (
-            "history = 3",
-            "line 1, column 1: there is no setting history; `pigeon hub --help` lists them",
+            "memory = 3",
+            "line 1, column 1: there is no setting memory; `pigeon hub --help` lists them",
         ),
         (
             "config = \"x\"",

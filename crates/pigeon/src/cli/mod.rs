@@ -71,6 +71,7 @@ enum Command {
 
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
+    crate::base::signals::survive_file_size_limit();
     generate::complete(Cli::command);
     match parse().and_then(run) {
         Ok(status) => status as i32,

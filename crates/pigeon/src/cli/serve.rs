@@ -124,7 +124,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let bound = sockets.iter().map(|(_, socket)| socket.local_addr());
     let sources = source_rules(&args.open, bound, &interfaces);
 
-    let notes = Spool::lines(io::stderr())?;
+    let notes = Spool::log(io::stderr())?;
     let data = Spool::lines(io::stdout())?;
     let clock = Clock::start();
     let live = io::stderr().is_terminal() && !args.verbose && !args.json;

@@ -56,10 +56,7 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Pee
 pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::Result<SocketAddr> {
     let peer = parse(word, Some(default_port))?;
     peer.endpoint.resolve_in(family).map_err(|error| match peer.name {
-        None if may_be_contact(word) => {
-            let contacts = load().unwrap_or_default();
-            anyhow!("{error:#}; {}", contacts.unknown(word))
-        }
+        None if may_be_contact(word) => anyhow!("{error:#}; {}", unknown(word)),
         _ => error,
     })
 }
@@ -82,6 +79,11 @@ pub(crate) fn parse_with_text<'a>(
         return Ok((parse(&joined, None)?, text));
     }
     Ok((parse(first, None)?, rest))
+}
+
+/// That there is no such contact, and which ones have nearly that name.
+pub(crate) fn unknown(word: &str) -> String {
+    load().unwrap_or_default().unknown(word)
 }
 
 /// Whether a contact has this name.

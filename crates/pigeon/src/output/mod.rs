@@ -2,12 +2,14 @@
 //!
 //! - [`Spool`]: a bounded queue with a thread that writes, so that a reader who stops reading
 //!   never stops a loop.
+//!   `patient`: what a program says of itself goes on after its disk was full.
 //! - [`Capture`]: datagrams as a pcapng file.
 //! - [`json`]: one flat object a line.
 //! - [`wall`]: times of day.
 
 mod capture;
 pub(crate) mod json;
+mod patient;
 mod spool;
 pub(crate) mod wall;
 

@@ -6,9 +6,11 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::patient::Patient;
 use crate::base::thread;
 
 /// The most bytes that wait to be written, beside those being written.
@@ -17,6 +19,8 @@ const CAPACITY: usize = 16 << 20;
 /// A handle to the queue; clones share it.
 pub(crate) struct Spool<T> {
     shared: Arc<Shared<T>>,
+    /// Lines that the disk had no room for.
+    lost: Arc<AtomicU64>,
 }
 
 /// What writes items: given those that wait, in order.
@@ -73,7 +77,7 @@ impl<T: Send + 'static> Spool<T> {
                 writer.changed.notify_all();
             }
         })?;
-        Ok(Spool { shared })
+        Ok(Spool { shared, lost: Arc::default() })
     }
 
     /// Queues an item that stands for about `bytes` bytes of text. False if it was dropped.
@@ -97,7 +101,7 @@ impl<T: Send + 'static> Spool<T> {
 
     /// How many items were dropped.
     pub(crate) fn dropped(&self) -> u64 {
-        self.shared.lock().dropped
+        self.shared.lock().dropped + self.lost.load(Ordering::Relaxed)
     }
 
     /// Why nothing can be written any more, if so.
@@ -132,6 +136,13 @@ impl Spool<Vec<u8>> {
         Spool::new(out, write_lines, || {})
     }
 
+    /// A spool of ready lines for what a program says of itself: a full disk does not end it.
+    pub(crate) fn log(out: impl Write + Send + 'static) -> anyhow::Result<Spool<Vec<u8>>> {
+        let lost = Arc::default();
+        let spool = Spool::lines(Patient::new(out, Arc::clone(&lost)))?;
+        Ok(Spool { lost, ..spool })
+    }
+
     /// Queues a line and its newline.
     pub(crate) fn line(&self, line: impl Into<Vec<u8>>) -> bool {
         let mut line = line.into();
@@ -161,7 +172,7 @@ impl<T> Shared<T> {
 
 impl<T> Clone for Spool<T> {
     fn clone(&self) -> Self {
-        Spool { shared: Arc::clone(&self.shared) }
+        Spool { shared: Arc::clone(&self.shared), lost: Arc::clone(&self.lost) }
     }
 }
 

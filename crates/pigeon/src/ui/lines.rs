@@ -8,8 +8,10 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use rustyline::error::ReadlineError;
-use rustyline::{Cmd, DefaultEditor, ExternalPrinter, KeyEvent};
+use rustyline::history::DefaultHistory;
+use rustyline::{Cmd, CompletionType, Config, Editor, ExternalPrinter, KeyEvent};
 
+use super::suggestions::Suggestions;
 use crate::base::terminal::{self, in_foreground};
 use crate::output::Spool;
 
@@ -49,7 +51,7 @@ pub(crate) struct Printer {
 /// Where lines come from.
 pub(crate) enum Reader {
     Editor {
-        editor: Box<DefaultEditor>,
+        editor: Box<Editor<Suggestions, DefaultHistory>>,
         prompt: &'static str,
     },
     /// Stdin as it is, which may be a terminal that is not to be edited on.
@@ -61,27 +63,33 @@ pub(crate) enum Reader {
 
 /// Opens the terminal, or stdin, stdout and stderr where there is none, or none that can be used: a
 /// dumb one has no cursor, and one with another job in its foreground would stop us.
-pub(crate) fn open(prompt: &'static str) -> anyhow::Result<(Reader, Printer)> {
+pub(crate) fn open(
+    prompt: &'static str,
+    suggestions: Suggestions,
+) -> anyhow::Result<(Reader, Printer)> {
+    // As a shell does it: what all have in common, and at the second Tab a list.
+    let settings = Config::builder().completion_type(CompletionType::List).build();
     if io::stdin().is_terminal()
         && io::stdout().is_terminal()
         && in_foreground()
-        && let Ok(mut editor) = DefaultEditor::new()
+        && let Ok(mut editor) = Editor::with_config(settings)
         && let Ok(above) = editor.create_external_printer()
     {
         terminal::remember();
+        editor.set_helper(Some(suggestions));
         // Suspended with other threads running, it would come back with the terminal in the
         // shell's mode.
         editor.bind_sequence(KeyEvent::ctrl('Z'), Cmd::Noop);
         let spool = Spool::lines(Above(above))?;
         let notes = match io::stderr().is_terminal() {
             true => spool.clone(),
-            false => Spool::lines(io::stderr())?,
+            false => Spool::log(io::stderr())?,
         };
         let printer = Printer { data: spool, notes, interactive: true };
         return Ok((Reader::Editor { editor: Box::new(editor), prompt }, printer));
     }
     let data = Spool::lines(io::stdout())?;
-    let notes = Spool::lines(io::stderr())?;
+    let notes = Spool::log(io::stderr())?;
     let printer = Printer { data, notes, interactive: false };
     let is_terminal = io::stdin().is_terminal();
     Ok((Reader::Pipe { stdin: io::BufReader::new(io::stdin()), is_terminal }, printer))

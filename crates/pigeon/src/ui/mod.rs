@@ -8,4 +8,5 @@
 pub(crate) mod console;
 pub(crate) mod lines;
 pub(crate) mod screen;
+pub(crate) mod suggestions;
 pub(crate) mod typist;

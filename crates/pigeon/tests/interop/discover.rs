@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::peers::installed;
 use crate::process::{Process, SOON, Voice};
+use crate::pty::Terminal;
 
 /// Answers what it hears at an address and port 7000, from port 7001: a socket bound to a broadcast
 /// address or a group hears nothing else, but cannot answer. Joins the group if an argument says
@@ -319,9 +320,32 @@ fn without_a_host_one_joins_this_machines_hub_or_the_only_one_around() {
     for hub in ["kitchen  10.77.2.2:9999", "图书馆  10.77.1.2:9999"] {
         assert!(listed.contains(hub), "{listed}");
     }
+    let person = Terminal::start_in(&networks.name("a"), (80, 20), &["join"]);
+    person.expect_text("Which one? (1 to 2)");
+    person.press("3\r");
+    person.expect("the question again", |screen| screen.matches("Which one?").count() == 2);
+    person.press("图书馆\r");
+    person.expect_text("-- joined 10.77.1.2:9999");
+    drop(person);
     joins("a", &["图书馆"], "10.77.1.2:9999");
     joins("a", &["Kitchen"], "10.77.2.2:9999");
     let mut unknown = networks.pigeon("a", &["join", "garden"]);
     unknown.expect_status(|line| line.contains("no hub named garden answers here"), SOON);
     assert_eq!(unknown.expect_end(SOON).code(), Some(1));
+}
+
+#[test]
+fn what_the_system_says_of_the_way_is_told() {
+    let Some(networks) = Networks::make() else { return };
+    let _hub = networks.hub("b", &[]);
+    let mut member = networks.pigeon("a", &["join", "10.77.1.2", "--heartbeat", "300ms"]);
+    member.expect_status(|line| line.starts_with("joined 10.77.1.2:9999"), SOON);
+    networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
+    let said = "nothing gets to 10.77.1.2:9999: Network is unreachable";
+    member.expect_status(|line| line.starts_with(said), SOON);
+    member.say("hello?");
+    member.end_stdin();
+    member.expect_end(SOON);
+    let lines = member.lines(Voice::Err);
+    assert_eq!(lines.iter().filter(|line| line.starts_with(said)).count(), 1, "{lines:?}");
 }

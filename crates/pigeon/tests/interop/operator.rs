@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::namespace::Namespace;
 use crate::peers::{client, installed};
-use crate::pigeon::{Serving, hub, join};
+use crate::pigeon::{Serving, address_in, hub, join};
 use crate::process::{Process, SOON, Voice, wait_until};
 
 /// A hub with two named members, one of them in a room of its own.
@@ -74,7 +74,7 @@ fn who_is_kicked_is_told_and_stays_away() {
     let mut sensor = client("nc", hub.address);
     sensor.say("/nick sensor");
     dog.expect_line(|line| line.starts_with("* ") && line.contains("sensor"), SOON);
-    assert_eq!(ask(&mut hub, "kick sensor", |_| true), ["sensor is removed"]);
+    assert_eq!(ask(&mut hub, "kick sensor", |_| true), ["sensor is removed for ten minutes"]);
     sensor.expect_line(|line| line.starts_with("* ") && line.contains("removed"), SOON);
     hub.expect_members(2);
     sensor.say(&format!("20.5 degrees {}", ".".repeat(80)));
@@ -99,7 +99,7 @@ fn who_is_banned_stays_out_until_it_is_lifted() {
     // No answer, so to her nobody is there.
     let ada = join("ada");
     ada.expect_status(|line| line.contains("nothing heard from 10.77.1.2:9999 yet"), SOON);
-    assert!(ask(&mut hub, "unban 10.77.1.1/32", |_| true)[0].contains("banned no more"));
+    assert!(ask(&mut hub, "unban 10.77.1.1/32", |_| true)[0].contains("is not banned any more"));
     dog.say("may I?");
     dog.expect_line(|line| line.ends_with(": may I?"), SOON);
 }
@@ -116,7 +116,9 @@ fn this_machine_cannot_be_banned() {
 fn a_mistyped_command_is_answered_with_those_there_are() {
     let mut hub = hub(&[]);
     let lines = ask(&mut hub, "mebmers", |_| true);
-    assert!(lines[0].starts_with("cannot mebmers; there are: members, rooms, stats"), "{lines:?}");
+    assert_eq!(lines, ["there is no command mebmers; is members meant? `help` lists them all"]);
+    hub.say("help slow");
+    hub.expect_line(|line| line.starts_with("slow ROOM TIME  "), SOON);
 }
 
 #[test]
@@ -223,10 +225,10 @@ fn a_bad_value_is_blamed_on_where_it_stands() {
 
 #[test]
 fn a_mistyped_variable_is_warned_of_with_the_one_that_was_meant() {
-    let hub = hub_with(&[("PIGEON_HUB_PASWORD", "x"), ("PIGEON_HUB_HISTORY", "off")], &[]);
+    let hub = hub_with(&[("PIGEON_HUB_PASWORD", "x"), ("PIGEON_HUB_MEMORY", "off")], &[]);
     for expected in [
         "PIGEON_HUB_PASWORD is not a setting and is ignored; is PIGEON_HUB_PASSWORD meant?",
-        "PIGEON_HUB_HISTORY is not a setting and is ignored; `pigeon hub --help` lists them",
+        "PIGEON_HUB_MEMORY is not a setting and is ignored; `pigeon hub --help` lists them",
     ] {
         hub.expect_status(|line| line.contains(" WARN ") && line.ends_with(expected), SOON);
     }
@@ -316,4 +318,35 @@ fn the_log_level_says_how_much_is_logged() {
     hub.say("quit");
     assert_eq!(hub.expect_end(SOON).code(), Some(0));
     assert_eq!(hub.lines(Voice::Err).len(), 1);
+}
+
+/// The log of a hub goes on after its disk was full, and says how much is missing.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_log_outlives_a_full_disk() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    let file = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hub.log");
+    // Of an earlier run, if it is there at all.
+    let _ = std::fs::remove_file(&file);
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" hub 127.0.0.1:0 2> \"$1\"", env!("CARGO_BIN_EXE_pigeon")]);
+    let hub = Process::spawn("hub", command.arg(&file));
+    let log = || std::fs::read_to_string(&file).unwrap_or_default();
+    let address = wait_until("the hub listens", || {
+        log().lines().find(|line| line.contains("listening on ")).map(address_in)
+    });
+    let limit = |most: Option<u64>| {
+        let limit = Rlimit { current: most, maximum: None };
+        prlimit(Pid::from_raw(hub.id() as i32), Resource::Fsize, limit).unwrap();
+    };
+    wait_until("it says the last of its start", || log().contains("nothing is kept").then_some(()));
+    limit(Some(1));
+    let before = join(address, "before");
+    drop(before);
+    limit(None);
+    let _after = join(address, "after");
+    wait_until("the log goes on", || {
+        (log().contains("lines are missing here") && log().contains("name=after")).then_some(())
+    });
 }

@@ -65,7 +65,7 @@ pub(crate) fn relay(target: SocketAddr, args: &[&str]) -> Serving {
 }
 
 impl Serving {
-    fn new(process: Process) -> Serving {
+    pub(crate) fn new(process: Process) -> Serving {
         let line = process.expect_status(|line| line.contains("listening on "), SOON);
         Serving { address: address_in(&line), process }
     }

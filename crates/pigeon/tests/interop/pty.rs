@@ -27,8 +27,27 @@ pub(crate) struct Terminal {
     before: Termios,
 }
 
+/// What a terminal does beside its screen.
+#[derive(Default)]
+struct Beside {
+    rings: usize,
+    title: String,
+}
+
+impl vt100::Callbacks for Beside {
+    fn audible_bell(&mut self, _: &mut vt100::Screen) {
+        self.rings += 1;
+    }
+
+    fn set_window_title(&mut self, _: &mut vt100::Screen, title: &[u8]) {
+        self.title = String::from_utf8(title.to_vec()).unwrap();
+    }
+}
+
+type Parser = vt100::Parser<Beside>;
+
 struct Seen {
-    parser: Mutex<vt100::Parser>,
+    parser: Mutex<Parser>,
     more: Condvar,
     /// Nobody takes what the program writes.
     away: AtomicBool,
@@ -45,6 +64,26 @@ impl Terminal {
         let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
         let command = command.env("PIGEON_STATE", "");
         Terminal::run(name, size, command)
+    }
+
+    /// The same where what is kept between two sessions lies in this folder.
+    pub(crate) fn start_keeping(
+        state: &str,
+        name: &str,
+        size: (u16, u16),
+        args: &[&str],
+    ) -> Terminal {
+        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
+        let command = command.env("TERM", "xterm-256color").env("PIGEON_STATE", state);
+        Terminal::run(name, size, command)
+    }
+
+    /// The same in a network namespace.
+    pub(crate) fn start_in(namespace: &str, size: (u16, u16), args: &[&str]) -> Terminal {
+        let words = ["netns", "exec", namespace, env!("CARGO_BIN_EXE_pigeon")];
+        let command = Command::new("ip").args(words).args(args);
+        let command = command.env("TERM", "xterm-256color").env("PIGEON_STATE", "");
+        Terminal::run(namespace, size, command)
     }
 
     /// The same with this contacts file.
@@ -69,7 +108,8 @@ impl Terminal {
         let mut command = command.env_remove("NO_COLOR").env_remove("COLUMNS");
         let child = command.spawn_borrowed(&pts).unwrap();
         let [rows, columns] = [rows, columns].map(|n| n.try_into().unwrap());
-        let parser = Mutex::new(vt100::Parser::new(rows, columns, 0));
+        let parser = Parser::new_with_callbacks(rows, columns, 0, Beside::default());
+        let parser = Mutex::new(parser);
         let seen = Arc::new(Seen { parser, more: Condvar::new(), away: AtomicBool::new(false) });
         let pty = Arc::new(pty);
         let (from, to) = (Arc::clone(&pty), Arc::clone(&seen));
@@ -106,6 +146,16 @@ impl Terminal {
     /// What is to be seen, row by row.
     pub(crate) fn screen(&self) -> String {
         contents(&self.seen.parser.lock().unwrap())
+    }
+
+    /// How often the bell has rung.
+    pub(crate) fn rings(&self) -> usize {
+        self.seen.parser.lock().unwrap().callbacks().rings
+    }
+
+    /// What the window is called.
+    pub(crate) fn title(&self) -> String {
+        self.seen.parser.lock().unwrap().callbacks().title.clone()
     }
 
     /// Waits until the screen is as wished, and returns it.
@@ -157,8 +207,10 @@ impl Terminal {
         wait_until("the terminal is given back", || {
             let parser = self.seen.parser.lock().unwrap();
             let screen = parser.screen();
-            let marks =
-                screen.alternate_screen() || screen.hide_cursor() || screen.bracketed_paste();
+            let marks = screen.alternate_screen()
+                || screen.hide_cursor()
+                || screen.bracketed_paste()
+                || screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
             (!marks && self.modes_are_back()).then_some(())
         });
     }
@@ -219,6 +271,6 @@ pub(crate) fn is_stopped(pid: u32) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
 }
 
-fn contents(parser: &vt100::Parser) -> String {
+fn contents(parser: &Parser) -> String {
     parser.screen().contents()
 }

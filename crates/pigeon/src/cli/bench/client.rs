@@ -39,7 +39,7 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         sockets.push(Socket::connect(to, None, &options)?);
         clients.push(Client::new(clock.now(), to, random::u64()?, plan)?);
     }
-    let notes = Spool::lines(io::stderr())?;
+    let notes = Spool::log(io::stderr())?;
     let data = Spool::lines(io::stdout())?;
     if for_safety {
         notes.line(format!(

@@ -54,7 +54,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &SocketOptions { timestamps: false, ..SocketOptions::default() })?;
-    let notes = Spool::lines(io::stderr())?;
+    let notes = Spool::log(io::stderr())?;
     let server = Server::new(ServerConfig {
         key: random::bytes()?,
         max_sessions: usize::from(args.max_flows),

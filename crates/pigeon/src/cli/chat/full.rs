@@ -11,16 +11,25 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use pigeon_client::chat::{Chat, HELP, Message};
 use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
+use pigeon_proto::Language;
 
 use super::request::Request;
+use crate::base::locale;
 use crate::base::payload::without_end;
 use crate::base::quantity::in_seconds;
 use crate::output::Color;
-use crate::ui::screen::{Action, Kind, Look, Midnight, Model, PlaceId, Presence, Screen, Update};
+use crate::ui::screen::{Action, Kind, Look, Model, PlaceId, Presence, Screen, Update, WallClock};
 use crate::ui::typist::Typed;
 
 /// What the chat understands, and what the screen does.
-const COMMANDS: &[(&str, &str)] = &[
+fn commands(language: Language) -> &'static [(&'static str, &'static str)] {
+    match language {
+        Language::English => ENGLISH,
+        Language::Chinese => CHINESE,
+    }
+}
+
+const ENGLISH: &[(&str, &str)] = &[
     HELP[0],
     HELP[1],
     HELP[2],
@@ -28,6 +37,16 @@ const COMMANDS: &[(&str, &str)] = &[
     HELP[4],
     HELP[5],
     ("/search TEXT", "look for a text in what is shown"),
+];
+
+const CHINESE: &[(&str, &str)] = &[
+    ("/to 名字、地址或编号", "写给谁"),
+    ("/list", "有哪些对话"),
+    ("/encoding 编码", "与对方读写用的编码"),
+    ("/quit, quit", "离开这个对话；再一次离开程序"),
+    ("//内容", "发送以 / 开头的文字"),
+    ("/help", "这份说明"),
+    ("/search 要找的字", "在显示的消息里查找"),
 ];
 
 /// How many requests may wait for the loop; then typing waits.
@@ -42,7 +61,7 @@ pub(super) struct Full {
     people: BTreeMap<SocketAddr, Person>,
     /// Whether the place of nobody is there.
     nobody: bool,
-    midnight: Midnight,
+    clock: WallClock,
 }
 
 /// A peer as the screen has it.
@@ -77,16 +96,16 @@ impl Full {
                     .all(|line| give(ScreenRequest::Typed(Typed::Line(line.into_bytes())))),
                 Action::Look(place) => give(ScreenRequest::Look(place)),
                 Action::Leave(status) => give(ScreenRequest::Typed(Typed::Leave(status))),
-                Action::Refresh | Action::Suspend | Action::Redraw => true,
+                Action::Older(_) | Action::Refresh | Action::Suspend | Action::Redraw => true,
             };
             wakes.wake();
             given
         };
         let look = Look { color: color.enabled(&std::io::stdout()) };
-        let model = Model::new("chat".into(), nobody(), COMMANDS);
+        let model = Model::new("chat".into(), nobody(), commands, locale::language());
         let screen = Screen::open(model, look, act)?;
-        let (people, midnight) = (BTreeMap::new(), Midnight::default());
-        let mut full = Full { screen, requests, waker, bound, people, nobody: true, midnight };
+        let (people, clock) = (BTreeMap::new(), WallClock::default());
+        let mut full = Full { screen, requests, waker, bound, people, nobody: true, clock };
         full.screen.tell(Update::Names(names));
         if let Some(chosen) = chat.chosen() {
             full.chosen(chat, chosen.peer);
@@ -155,7 +174,7 @@ impl Full {
     }
 
     pub(super) fn note(&mut self, text: &str) {
-        let line = self.midnight.line(Kind::Note, "", text);
+        let line = self.clock.line(Kind::Note, "", text);
         self.screen.tell(Update::Line(None, line));
     }
 
@@ -179,7 +198,7 @@ impl Full {
             Some(person) => person.place.clone(),
             None => self.place(chat, peer),
         };
-        let line = self.midnight.line(kind, sender, text);
+        let line = self.clock.line(kind, sender, text);
         self.screen.tell(Update::Line(Some(place), line));
     }
 

@@ -15,6 +15,7 @@ use crate::base::bind::local_of;
 use crate::base::payload::line;
 use crate::output::{Color, json, wall};
 use crate::ui::lines::{self, Printer};
+use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
 
 /// Lines, and what shapes them.
@@ -37,7 +38,7 @@ impl Lines {
         color: Color,
         words: &[String],
     ) -> anyhow::Result<Lines> {
-        let (reader, printer) = lines::open("> ")?;
+        let (reader, printer) = lines::open("> ", Suggestions::default())?;
         let dim = printer.interactive && color.enabled(&std::io::stdout());
         let chosen = chat.chosen().map(|chosen| chosen_words(chat, chosen.peer));
         words.iter().chain(&chosen).for_each(|text| printer.note(text, dim));

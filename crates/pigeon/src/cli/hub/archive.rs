@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
 use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, Lookup, Message, Wanted};
 use pigeon_log::{
@@ -129,7 +129,8 @@ impl Archive {
             let shared = Arc::clone(&shared);
             move |report| shared.report(report)
         };
-        let log = Log::open(folder, options, report)?;
+        // As one sentence: it says what the system said already.
+        let log = Log::open(folder, options, report).map_err(|error| anyhow!("{error}"))?;
         let secret = match log.state().resume_secret() {
             Some(secret) => secret,
             None => {
@@ -177,8 +178,9 @@ impl Archive {
         }
         hub.restore(now, kept);
         let reader = self.log.reader().context("cannot read the log")?;
-        for room in reader.rooms()? {
-            hub.set_newest(&room, reader.newest(Some(&room))?.get());
+        for room in reader.rooms().map_err(|error| anyhow!("{error}"))? {
+            let newest = reader.newest(Some(&room)).map_err(|error| anyhow!("{error}"))?;
+            hub.set_newest(&room, newest.get());
         }
         Ok(())
     }

@@ -12,8 +12,10 @@ use pigeon_text::{escape, pad, width};
 use super::archive::{self, Archive};
 use super::password::Password;
 use crate::base::count::count;
+use crate::base::nearest::nearest;
 use crate::base::quantity::{self, roughly};
 use crate::ui::console;
+use crate::ui::suggestions::Suggestions;
 
 /// The most members listed at once: more scroll away unread.
 const MAX_LISTED: usize = 1_000;
@@ -111,6 +113,19 @@ impl console::Command for Command {
     }
 }
 
+/// What Tab completes: commands, and then names.
+pub(super) fn suggestions() -> Suggestions {
+    let words = COMMANDS.iter().map(|(usage, _)| cut(usage).0);
+    Suggestions::new(words.filter(|word| *word != "?"))
+}
+
+/// The names that commands take: of members, and of rooms.
+pub(super) fn names(hub: &Hub) -> Vec<Box<str>> {
+    let members = hub.names().map(|name| name.as_str().into());
+    let rooms = hub.rooms().map(|room| room.name.as_str().into());
+    members.take(MAX_LISTED).chain(rooms.take(MAX_LISTED)).collect()
+}
+
 /// The first word, and the rest.
 fn cut(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
@@ -195,9 +210,7 @@ impl Console<'_> {
             Command::Quit | Command::Reload => return vec![],
             Command::Help(about) => return help(&about),
             Command::Misused(usage) => format!("usage: {usage}"),
-            Command::Unknown(line) => {
-                format!("there is no command {}; `help` lists them", escape(cut(&line).0))
-            }
+            Command::Unknown(line) => unknown(cut(&line).0),
         };
         vec![one]
     }
@@ -207,6 +220,12 @@ fn nobody(who: &str) -> String {
     format!("nobody here is called {}; `members` lists them", escape(who))
 }
 
+fn unknown(word: &str) -> String {
+    let meant = nearest(word, COMMANDS.iter().map(|(usage, _)| cut(usage).0));
+    let meant = meant.map_or_else(String::new, |meant| format!("is {meant} meant? "));
+    format!("there is no command {}; {meant}`help` lists them all", escape(word))
+}
+
 fn help(about: &str) -> Vec<String> {
     let rows: Vec<[String; 2]> = COMMANDS
         .iter()
@@ -214,7 +233,7 @@ fn help(about: &str) -> Vec<String> {
         .map(|(usage, does)| [usage.to_string(), does.to_string()])
         .collect();
     match rows.is_empty() {
-        true => vec![format!("there is no command {}; `help` lists them", escape(about))],
+        true => vec![unknown(about)],
         false => align(&rows),
     }
 }
@@ -397,7 +416,7 @@ mod tests {
             assert!(!matches!(parsed, Some(Command::Unknown(_)) | None), "{word}");
             assert_eq!(help(word).len(), 1);
         }
-        assert_eq!(help("dance"), ["there is no command dance; `help` lists them"]);
+        assert_eq!(help("dance"), ["there is no command dance; `help` lists them all"]);
     }
 
     #[test]

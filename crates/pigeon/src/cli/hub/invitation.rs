@@ -41,7 +41,8 @@ pub(super) enum Kept {
     All(PathBuf),
     /// Names, bans and mutes.
     Names(PathBuf),
-    Nothing,
+    /// Nothing, for this reason.
+    Nothing { why: String },
 }
 
 /// The lines for these doors, which are bound to these addresses.
@@ -164,7 +165,9 @@ impl Sentence {
                     "what is said is not kept; names and bans are, in {}",
                     escape(&*folder.to_string_lossy())
                 ),
-                Kept::Nothing => "nothing is kept: names and bans end with the hub".into(),
+                Kept::Nothing { why } => format!(
+                    "nothing is kept ({why}); --data DIR keeps names, bans and what is said"
+                ),
             },
             (Sentence::Kept(kept), true) => match kept {
                 Kept::All(folder) => {
@@ -174,7 +177,9 @@ impl Sentence {
                     "不保存聊天记录；名字和封禁保存在 {}",
                     escape(&*folder.to_string_lossy())
                 ),
-                Kept::Nothing => "什么都不保存：名字和封禁随 hub 结束".into(),
+                Kept::Nothing { why } => {
+                    format!("什么都不保存（{why}）；--data DIR 保存名字、封禁和聊天记录")
+                }
             },
         }
     }
@@ -195,7 +200,8 @@ mod tests {
     }
 
     fn said(language: Language, doors: &[(Door, SocketAddr)], password: bool) -> Vec<String> {
-        let mut lines = lines(language, doors, &Interfaces::default(), password, Kept::Nothing);
+        let kept = Kept::Nothing { why: "x".into() };
+        let mut lines = lines(language, doors, &Interfaces::default(), password, kept);
         assert!(
             lines.pop().is_some_and(|last| last.contains("nothing") || last.contains("不保存"))
         );

@@ -7,11 +7,13 @@ use pigeon_datagram::Instant;
 use pigeon_hub::{Event, Statistics};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
-use crate::output::{Color, Spool};
+use crate::output::{Color, Spool, wall};
 
 /// The most lines about members in one second. A hundred thousand that join at once are counted.
 const LINES_A_SECOND: u32 = 200;
@@ -52,6 +54,15 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
+/// Local time with its offset: operators compare it with their clock, programs lose nothing.
+struct LocalTime;
+
+impl FormatTime for LocalTime {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        writer.write_str(&wall::rfc3339(&wall::local(None)))
+    }
+}
+
 /// Changes the level of a log that runs.
 pub(crate) struct Level(reload::Handle<LevelFilter, Registry>);
 
@@ -73,6 +84,7 @@ pub(crate) fn start(
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(move || out.clone())
         .with_target(false)
+        .with_timer(LocalTime)
         .with_ansi(color.enabled(&std::io::stderr()));
     let registry = tracing_subscriber::registry().with(filter);
     match format {

@@ -50,6 +50,7 @@ use crate::base::switch::Switch;
 use crate::output::Color;
 use crate::ui;
 use crate::ui::lines::{self, Printer};
+use crate::ui::suggestions::Suggestions;
 
 /// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
 /// the most, a stop takes less than a second.
@@ -62,6 +63,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often the wall clock is read: it may be set while the hub runs.
 const WALL_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the names are brought up to date that Tab completes at the console.
+const NAMES_EVERY: Duration = Duration::from_secs(1);
 
 /// Where those who look for hubs ask: every hub's port, and these groups.
 const DISCOVERY_GROUPS: [IpAddr; 2] = [
@@ -194,7 +198,8 @@ pub(crate) struct Args {
     notices_up_to: usize,
 
     /// Whether what is said is kept, for /history, /search and `pigeon history` [default: on, but off
-    /// for raw rooms and where the first port is 0]. Off: names, bans and mutes are kept all the same
+    /// for raw rooms, and where the first port is 0 and no --data is given]. Off: names, bans and mutes
+    /// are kept all the same
     #[arg(long, value_enum, env = "PIGEON_HUB_HISTORY")]
     history: Option<Switch>,
 
@@ -311,7 +316,7 @@ impl Args {
         let has_lines =
             doors.iter().any(|door| door.door(self.format.into()).format != Format::Raw);
         let wanted = match self.history {
-            None => is_fixed && has_lines,
+            None => (is_fixed || self.data.is_some()) && has_lines,
             Some(switch) => switch == Switch::On,
         };
         // Raw data is kept only where somebody says so: it may be a video.
@@ -321,28 +326,30 @@ impl Args {
 
     /// Opens what outlives a restart. `None`: nothing does, since a port that the system chooses
     /// names no folder, or since there is none to be had and nobody asked for one.
-    fn archive(&self, waker: &Arc<OnceLock<Waker>>) -> anyhow::Result<Option<(Archive, [u8; 16])>> {
+    ///
+    /// Otherwise the error says why there is no folder.
+    fn archive(
+        &self,
+        waker: &Arc<OnceLock<Waker>>,
+    ) -> anyhow::Result<Result<(Archive, [u8; 16]), String>> {
         let first = self.doors().first().map(|door| door.listen);
         let is_asked = self.data.is_some() || self.history == Some(Switch::On);
         let is_fixed = first.is_some_and(|first| first.port != 0);
         if !is_asked && !is_fixed {
-            return Ok(None);
+            return Ok(Err("the system chose the port".to_string()));
         }
         let first = first.map_or_else(String::new, |first| first.to_string());
         let folder = match data::folder(self.data.as_deref(), &first) {
             Ok(folder) => folder,
             Err(error) if is_asked => return Err(error),
-            Err(error) => {
-                warn!("nothing is kept: {error:#}");
-                return Ok(None);
-            }
+            Err(error) => return Ok(Err(error.root_cause().to_string())),
         };
         let options = Options {
             keep: self.keep.0,
             keep_size: Some(self.keep_size as u64),
             ..Options::default()
         };
-        Archive::open(&folder, options, waker).map(Some)
+        Archive::open(&folder, options, waker).map(Ok)
     }
 
     fn language(&self) -> Language {
@@ -364,7 +371,8 @@ pub(crate) fn run(
     let doors = args.doors();
     door::check(doors, args.format.into())?;
     let (password, warnings) = args.password()?;
-    let (reader, printer) = lines::open("hub> ")?;
+    let suggestions = console::suggestions();
+    let (reader, printer) = lines::open("hub> ", suggestions.clone())?;
     let level = journal::start(args.log, args.log_level, color, printer.notes.clone());
     unknown.iter().chain(&warnings).for_each(|warning| warn!("{warning}"));
 
@@ -385,7 +393,10 @@ pub(crate) fn run(
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
-    let (archive, secret) = archive.unzip();
+    let (archive, secret, why_not) = match archive {
+        Ok((archive, secret)) => (Some(archive), Some(secret), String::new()),
+        Err(why_not) => (None, None, why_not),
+    };
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
@@ -414,7 +425,12 @@ pub(crate) fn run(
         LogFormat::Text => args.language(),
         LogFormat::Json => Language::English,
     };
-    invite(&hub, &sockets, &interfaces, language, archive.as_ref());
+    let kept = match (hub.config().history, &archive) {
+        (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
+        (None, Some(archive)) => Kept::Names(archive.folder().to_owned()),
+        (_, None) => Kept::Nothing { why: why_not },
+    };
+    invite(&hub, &sockets, &interfaces, language, kept);
 
     hub.set_wall(wall(clock.now()));
     let shows_messages = hub.config().report_messages;
@@ -440,6 +456,8 @@ pub(crate) fn run(
         watchdog: Watchdog::start(clock.now()),
         archive,
         shows_messages,
+        suggestions,
+        next_names: clock.now(),
     };
     let outcome = driver.run(&mut operator);
     notify(&[State::Stopping]);
@@ -501,7 +519,6 @@ fn config(
     interfaces: &Interfaces,
     interactive: bool,
 ) -> anyhow::Result<Config> {
-    let defaults = Config::default();
     let bound = || sockets.iter().map(Socket::local_addr);
     // Hubs that only listen on loopback leave the answer to others.
     let first = bound().next().filter(|first| !first.ip().is_loopback());
@@ -509,32 +526,37 @@ fn config(
         (Switch::On, Some(first)) => Some(Discovery { id: random::u64()?, port: first.port() }),
         _ => None,
     };
-    Ok(Config {
+    let mut config = Config {
         doors,
-        timeout: args.timeout,
         sources: source_rules(&args.open, bound(), interfaces),
-        password: password.map(Password::into_inner),
-        max_members: args.max_members as usize,
-        max_per_room: args.max_per_room.map(|n| n as usize),
-        max_per_address: args.max_per_address.map(|n| n as usize).or(defaults.max_per_address),
-        loopback_counts: args.max_per_address.is_some(),
-        rate: rates(defaults.rate, args.rate, args.rate_bytes),
-        hub_rate: rates(defaults.hub_rate, args.hub_rate, args.hub_rate_bytes),
-        work: args.work,
-        max_text: args.max_text,
-        notices_up_to: args.notices_up_to,
         name: args.name.clone(),
-        language: args.language(),
         encoding: args.encoding,
         discovery,
         hash_keys: random::hash_keys()?,
-        // Set by the caller, who may have one that outlived a restart.
-        secret: [0; 16],
         run: u128::from_be_bytes(random::bytes()?),
-        history: None,
-        keeps: false,
         report_messages: args.messages.map_or(interactive, |switch| switch == Switch::On),
-    })
+        ..Config::default()
+    };
+    limit(args, password, &mut config);
+    Ok(config)
+}
+
+/// Sets what can change while the hub runs.
+fn limit(args: &Args, password: Option<Password>, config: &mut Config) {
+    let defaults = Config::default();
+    config.timeout = args.timeout;
+    config.sources.open = args.open.0.clone();
+    config.password = password.map(Password::into_inner);
+    config.max_members = args.max_members as usize;
+    config.max_per_room = args.max_per_room.map(|n| n as usize);
+    config.max_per_address = args.max_per_address.map(|n| n as usize).or(defaults.max_per_address);
+    config.loopback_counts = args.max_per_address.is_some();
+    config.rate = rates(defaults.rate, args.rate, args.rate_bytes);
+    config.hub_rate = rates(defaults.hub_rate, args.hub_rate, args.hub_rate_bytes);
+    config.work = args.work;
+    config.max_text = args.max_text;
+    config.notices_up_to = args.notices_up_to;
+    config.language = args.language();
 }
 
 /// A rate that was given holds for everyone, wherever from.
@@ -573,21 +595,10 @@ fn announce(hub: &Hub, sockets: &[Socket]) {
 }
 
 /// Says how others join.
-fn invite(
-    hub: &Hub,
-    sockets: &[Socket],
-    interfaces: &Interfaces,
-    language: Language,
-    archive: Option<&Archive>,
-) {
+fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Language, kept: Kept) {
     let config = hub.config();
     let doors = config.doors.iter().cloned();
     let doors: Vec<_> = doors.zip(sockets.iter().map(Socket::local_addr)).collect();
-    let kept = match (config.history, archive) {
-        (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
-        (None, Some(archive)) => Kept::Names(archive.folder().to_owned()),
-        (_, None) => Kept::Nothing,
-    };
     let lines = invitation::lines(language, &doors, interfaces, config.password.is_some(), kept);
     lines.into_iter().for_each(|line| info!("{line}"));
 }
@@ -614,21 +625,27 @@ struct Operator {
     archive: Option<Archive>,
     /// Whether messages are for stdout too.
     shows_messages: bool,
+    /// What Tab completes at the console, and when it is brought up to date.
+    suggestions: Suggestions,
+    next_names: datagram::Instant,
 }
 
 impl Operator {
     /// Reads the settings again and applies what can change while the hub runs. A mistake in them
     /// changes nothing.
-    fn reload(&mut self) {
+    fn reload(&mut self, hub: &mut Hub) {
         notify(&[State::Reloading]);
-        match (self.reread)() {
-            Ok(args) => {
+        let read = (self.reread)().and_then(|args| Ok((args.password()?, args)));
+        match read {
+            Ok(((password, warnings), args)) => {
+                warnings.iter().for_each(|warning| warn!("{warning}"));
                 self.level.set(args.log_level);
-                let level = args.log_level.to_possible_value();
-                let level = level.as_ref().map_or("", |level| level.get_name());
+                let mut config = hub.config().clone();
+                limit(&args, password, &mut config);
+                hub.reconfigure(&config);
                 info!(
-                    log_level = level,
-                    "settings read again: the log level is in force; all others after a restart"
+                    "settings read again: password, open networks, limits, time-out, language and \
+                     log level are in force; all others after a restart"
                 );
             }
             Err(error) => error!("settings not read again, nothing changed: {error:#}"),
@@ -640,7 +657,7 @@ impl Operator {
 impl Host<Hub> for Operator {
     fn woken(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
         if self.reload.take() {
-            self.reload();
+            self.reload(hub);
         }
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
@@ -650,7 +667,7 @@ impl Host<Hub> for Operator {
         for command in commands {
             quit |= command == Command::Quit;
             if command == Command::Reload {
-                self.reload();
+                self.reload(hub);
             }
             let stats = io.stats();
             let console = console::Console {
@@ -692,13 +709,19 @@ impl Host<Hub> for Operator {
 
     fn deadline(&self) -> Option<datagram::Instant> {
         let archive = self.archive.as_ref().map(Archive::next);
-        [self.watchdog.next(), archive, Some(self.next_wall)].into_iter().flatten().min()
+        let names = self.printer.interactive.then_some(self.next_names);
+        let timers = [self.watchdog.next(), archive, names, Some(self.next_wall)];
+        timers.into_iter().flatten().min()
     }
 
     fn tick(&mut self, hub: &mut Hub, io: &mut Io<'_>) -> ControlFlow<()> {
         self.watchdog.feed(io.now);
         if let Some(archive) = &mut self.archive {
             archive.tick(hub, io.now);
+        }
+        if self.next_names <= io.now {
+            self.next_names = io.now + NAMES_EVERY;
+            self.suggestions.set_names(console::names(hub));
         }
         if self.next_wall <= io.now {
             self.next_wall = io.now + WALL_EVERY;

@@ -9,6 +9,7 @@ use pigeon_proto::Language;
 use crate::base::endpoint::{Family, peer_port};
 use crate::base::locale;
 use crate::base::quantity;
+use crate::base::switch::Switch;
 use crate::contacts::peer;
 
 /// Join a hub: what others say appears, what you type goes to everyone
@@ -57,6 +58,10 @@ pub(crate) struct Args {
     /// (--help lists the kinds)
     #[arg(long)]
     pub(super) json: bool,
+
+    /// Whether the terminal's bell rings when somebody names you or writes to you alone
+    #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Switch::On)]
+    pub(super) bell: Switch,
 
     /// Lines instead of a full screen, as where stdin or stdout is not a terminal
     #[arg(long)]

@@ -63,7 +63,7 @@ fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Socke
             Err(error) if may_be_hub => error,
             resolved => return resolved,
         },
-        false => anyhow!("{} is not a contact", escape(name)),
+        false => anyhow!(peer::unknown(name)),
     };
     say(match language {
         Language::English => format!("looking for a hub named {} on the network", escape(name)),

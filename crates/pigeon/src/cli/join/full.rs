@@ -5,40 +5,31 @@ use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use pigeon_client::{Contact, Event, Roster, Session, Spoken};
+use pigeon_client::{Contact, Event, Roster, Session, Spoken, action};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
-use pigeon_proto::{Format, Label, Language, Notice, Setting, Subject, sentence};
+use pigeon_proto::{
+    Command, Format, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting,
+    Subject, Verb, sentence,
+};
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
+use super::commands::commands;
 use super::connection::Connection;
 use super::copies::{Copies, Missing};
+use super::kept::Kept;
 use super::note::Note;
 use crate::base::payload::without_end;
 use crate::base::quantity::in_seconds;
-use crate::output::{Color, wall};
-use crate::ui::screen::{Action, Kind, Look, Midnight, Model, PlaceId, Screen, Update};
+use crate::output::Color;
+use crate::ui::screen::{
+    Action, Kind, Line, Look, Members, Model, PlaceId, Screen, Update, WallClock, Words,
+};
 use crate::ui::typist::Typed;
 
-/// What the hub understands beside words, and what this program does.
-const COMMANDS: &[(&str, &str)] = &[
-    ("/nick NAME", "what others call you"),
-    ("/who", "who is in the room"),
-    ("/join ROOM", "go into a room, or open it"),
-    ("/leave", "back to the lobby"),
-    ("/rooms", "which rooms there are"),
-    ("/msg NAME TEXT", "say something to one person; the answers become a conversation"),
-    ("/history", "what was said before, where the hub keeps it"),
-    ("/quiet on|off", "whether the hub tells who comes and goes"),
-    ("/encoding LABEL", "the encoding you read and write"),
-    ("/language zh|en", "the language of the hub's notices"),
-    ("/pass SECRET", "the hub's password"),
-    ("/resume WORD", "take a name back from another address"),
-    ("/help", "what the hub itself says of this"),
-    ("/search TEXT", "look for a text in what is shown"),
-    ("quit", "leave"),
-];
+/// How many lines are asked for at the top of what is shown.
+const OLDER: u16 = 50;
 
 /// How many lines may wait for the loop; then typing waits.
 const WAITING: usize = 64;
@@ -57,8 +48,13 @@ pub(super) struct Full {
     copies: Copies,
     /// Why the hub does not let us in, until it does.
     not_admitted: Option<Note>,
+    kept: Kept,
+    /// Until when the hub sends no more of what it keeps, and its words for that.
+    wait: Option<(Instant, String)>,
+    /// The name that the screen has.
+    me: Option<Name>,
     last_note: String,
-    midnight: Midnight,
+    clock: WallClock,
 }
 
 impl Full {
@@ -66,16 +62,23 @@ impl Full {
     pub(super) fn open(
         connection: Connection,
         color: Color,
+        bell: bool,
     ) -> anyhow::Result<(Full, Receiver<Typed>)> {
         let Connection { hub, local, waker, language } = connection;
         let (sender, typed) = sync_channel(WAITING);
         let look = Look { color: color.enabled(&std::io::stdout()) };
-        let model = Model::new(format!("hub {hub}"), PlaceId::Room("".into()), COMMANDS);
+        let first = PlaceId::Room("".into());
+        let mut model = Model::new(format!("hub {hub}"), first, commands, language);
+        model.bell = bell;
         let act = move |action: Action| {
             let given = match action {
                 Action::Say(place, lines) => lines
                     .into_iter()
                     .all(|line| sender.send(Typed::Line(addressed(&place, line))).is_ok()),
+                Action::Older(before) => {
+                    let command = Command::History { count: Some(OLDER), before };
+                    sender.send(Typed::Line(command.to_bytes())).is_ok()
+                }
                 Action::Leave(status) => sender.send(Typed::Leave(status)).is_ok(),
                 Action::Look(_) | Action::Refresh | Action::Suspend | Action::Redraw => true,
             };
@@ -92,8 +95,11 @@ impl Full {
             language,
             copies: Copies::default(),
             not_admitted: None,
+            kept: Kept::default(),
+            wait: None,
+            me: None,
             last_note: String::new(),
-            midnight: Midnight::default(),
+            clock: WallClock::default(),
         };
         Ok((full, typed))
     }
@@ -108,11 +114,24 @@ impl Full {
                     self.not_admitted = Some(Note::NotAdmitted(refusal.clone()));
                 }
             }
-            Event::Joined(_) | Event::Answered(_) | Event::Again { .. } => self.not_admitted = None,
+            Event::Background(Notice::Refused(refusal)) => self.reach_the_oldest(refusal),
+            Event::Joined(answer) | Event::Answered(answer) => {
+                self.not_admitted = None;
+                if self.kept.answered(now, answer) {
+                    self.screen.tell(Update::Keeps(self.kept.keeps()));
+                }
+            }
+            Event::Again { .. } => self.not_admitted = None,
             _ => {}
+        }
+        if self.me.as_ref() != self.roster.me() {
+            self.me = self.roster.me().cloned();
+            let me = self.me.as_ref().map(Name::as_str).unwrap_or_default();
+            self.screen.tell(Update::Me(me.into()));
         }
         if let Some(room) = self.roster.room().filter(|room| self.entered != room.as_str()) {
             self.entered = room.to_string();
+            self.kept.entered(now);
             self.screen.tell(Update::Enter(room.as_str().into()));
         }
     }
@@ -139,12 +158,13 @@ impl Full {
 
     /// Shows what the hub says of its own: private messages as conversations, news in the room,
     /// answers where they were asked.
-    pub(super) fn notice(&mut self, notice: &Notice) {
+    pub(super) fn notice(&mut self, now: Instant, notice: &Notice) {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
+            self.screen.tell(Update::Language(Words(*language)));
         }
         let person = |name: &Label| Some(PlaceId::Person(name.as_str().into()));
-        let here = || Some(self.here());
+        let here = Some(self.here());
         match notice {
             Notice::MsgFrom { name, text } => {
                 self.show(person(name), Kind::Said, name.as_str(), text.as_str());
@@ -153,14 +173,52 @@ impl Full {
                 let me = self.me();
                 self.show(person(name), Kind::Mine, &me, text.as_str());
             }
-            Notice::Said { time, name, text, .. } => {
-                let said = wall::local(Some(Duration::from_secs(*time)));
-                let text = format!("[{}] {}", wall::date_and_seconds(&said), text.as_str());
-                self.show(here(), Kind::Said, name.as_str(), &text);
+            Notice::Said { position, time, link, name, text } => {
+                let kind = if self.is_me(name.as_str()) { Kind::Mine } else { Kind::Said };
+                let line = Line {
+                    time: WallClock::at(i64::try_from(*time).unwrap_or(i64::MAX)),
+                    kind,
+                    sender: name.as_str().into(),
+                    text: text.as_str().into(),
+                    position: Some(*position),
+                    link: (*link != LinkKind::Plain).then(|| sentence::link(*link, self.language)),
+                };
+                self.wait = None;
+                self.screen.tell(
+                    match self.kept.said(now, *position, name.as_str(), text.as_str()) {
+                        true => Update::Hit(line),
+                        false => Update::Kept(self.here(), line),
+                    },
+                );
             }
+            Notice::Refused(refusal)
+                if refusal.what == Subject::Command(Verb::Search) && self.kept.refused() =>
+            {
+                let sentence = sentence::of(notice, self.language);
+                self.screen.tell(Update::NoHits(sentence.into()));
+            }
+            Notice::Missing { position, time, .. } => {
+                let sentence = sentence::of(notice, self.language);
+                let time = WallClock::at(i64::try_from(*time).unwrap_or(i64::MAX));
+                let kind = Kind::Notice;
+                let (sender, text) = ("".into(), sentence.into());
+                let line = Line { time, kind, sender, text, position: Some(*position), link: None };
+                self.screen.tell(Update::Kept(self.here(), line));
+            }
+            // Reading back asks for it.
+            Notice::Earlier { .. } => {}
+            Notice::Refused(Refusal {
+                what: Subject::Command(Verb::History),
+                why: Reason::Wait { seconds },
+            }) => {
+                // Who reads back does not see the newest lines.
+                let until = now + Duration::from_secs(*seconds);
+                self.wait = Some((until, sentence::of(notice, self.language)));
+            }
+            Notice::Refused(refusal) if is_at_the_oldest(refusal) => self.reach_the_oldest(refusal),
             Notice::News(_) => {
                 let sentence = sentence::of(notice, self.language);
-                self.show(here(), Kind::Notice, "", &sentence);
+                self.show(here, Kind::Notice, "", &sentence);
             }
             _ => {
                 let sentence = sentence::of(notice, self.language);
@@ -169,8 +227,27 @@ impl Full {
         }
     }
 
+    /// The room was read before, as far as this.
+    pub(super) fn seen(&mut self, room: &RoomName, position: u64) {
+        self.screen.tell(Update::Seen(PlaceId::Room(room.as_str().into()), position));
+    }
+
+    /// There is nothing older than what is shown, or nothing at all is kept.
+    fn reach_the_oldest(&mut self, refusal: &Refusal) {
+        match (refusal.what, &refusal.why) {
+            (Subject::Command(Verb::History), Reason::NothingSaid) => {
+                self.screen.tell(Update::Oldest(self.here()));
+            }
+            (Subject::Command(Verb::History), Reason::NoHistory) => {
+                self.kept.keeps_nothing();
+                self.screen.tell(Update::Keeps(false));
+            }
+            _ => {}
+        }
+    }
+
     fn show(&mut self, place: Option<PlaceId>, kind: Kind, sender: &str, text: &str) {
-        let line = self.midnight.line(kind, sender, text);
+        let line = self.clock.line(kind, sender, text);
         self.screen.tell(Update::Line(place, line));
     }
 
@@ -188,8 +265,15 @@ impl Full {
 
     /// Says something about the session itself.
     pub(super) fn note(&mut self, note: &Note) {
-        self.last_note = note.words(self.hub, self.language);
-        let line = self.midnight.line(Kind::Note, "", &self.last_note);
+        let uncounted = match note {
+            // The list beside it counts them, and goes on counting.
+            Note::Joined { format, secure_port, .. } => {
+                Some(Note::Joined { members: 0, format: *format, secure_port: *secure_port })
+            }
+            _ => None,
+        };
+        self.last_note = uncounted.as_ref().unwrap_or(note).words(self.hub, self.language);
+        let line = self.clock.line(Kind::Note, "", &self.last_note);
         self.screen.tell(Update::Line(None, line));
     }
 
@@ -202,6 +286,11 @@ impl Full {
         is_lost: bool,
     ) {
         let line = String::from_utf8_lossy(line);
+        if self.kept.keeps()
+            && let Some(query) = self.kept.typed(now, &line)
+        {
+            self.screen.tell(Update::Sought(query.into()));
+        }
         let Some(said) = said(line.trim(), session.format()) else { return };
         if session.format() == Some(Format::Raw) {
             self.copies.expect_none();
@@ -218,15 +307,19 @@ impl Full {
     /// Brings the lists and the status line up to date, and asks for what they lack.
     pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
         self.roster.questions(now, |command| session.ask(now, command));
+        self.kept.questions(now, |command| session.ask(now, command));
         if self.listed != self.roster.changes() {
             self.listed = self.roster.changes();
-            let members = self.roster.people().chain(self.roster.senders());
-            let members = members.map(Label::to_string).collect();
+            let members = Members {
+                people: self.roster.people().map(Label::to_string).collect(),
+                senders: self.roster.senders().map(Label::to_string).collect(),
+                more: self.roster.more(),
+            };
             let rooms = self.roster.rooms().iter();
             let rooms = rooms.map(|(room, count)| (room.to_string(), u64::from(*count))).collect();
             self.screen.tell(Update::Rooms(rooms));
             // Behind the rooms: how many are here is known better than how many were counted.
-            self.screen.tell(Update::Members(members, self.roster.more()));
+            self.screen.tell(Update::Members(members));
         }
         if session.holds_lines() || session.contact() == Contact::Asking {
             self.copies.wait_longer(now);
@@ -235,9 +328,11 @@ impl Full {
             self.note(&Note::NoCopy { said, may_be_raw });
         }
         self.screen.tell(Update::Missed(stats.kernel_drops + session.events_lost()));
-        let (text, alarm) = match &self.not_admitted {
-            Some(note) => (note.words(self.hub, self.language), true),
-            None => status(session, now, self.language),
+        self.wait.take_if(|(until, _)| *until <= now);
+        let (text, alarm) = match (&self.not_admitted, &self.wait) {
+            (Some(note), _) => (note.words(self.hub, self.language), true),
+            (None, Some((_, sentence))) => (sentence.clone(), false),
+            (None, None) => status(session, now, self.language),
         };
         self.screen.tell(Update::Status { text, alarm });
     }
@@ -254,6 +349,9 @@ impl Full {
 
 /// What a typed line says to the room. `None` if it is a command or an end.
 fn said(line: &str, format: Option<Format>) -> Option<String> {
+    if let Some(action) = action(line.as_bytes()) {
+        return Some(String::from_utf8_lossy(&action).into_owned());
+    }
     let line = match line.strip_prefix("／／").map(|rest| format!("//{rest}")) {
         Some(line) => line,
         None => line.to_string(),
@@ -272,11 +370,19 @@ fn said(line: &str, format: Option<Format>) -> Option<String> {
 fn addressed(place: &PlaceId, line: String) -> Vec<u8> {
     let bare = line.trim();
     match place {
+        PlaceId::Person(name) if let Some(action) = action(bare.as_bytes()) => {
+            [format!("/msg {name} ").as_bytes(), &action].concat()
+        }
         PlaceId::Person(name) if !bare.starts_with(['/', '／']) && bare != "quit" => {
             format!("/msg {name} {bare}").into_bytes()
         }
         _ => line.into_bytes(),
     }
+}
+
+/// Whether the hub has nothing older to send.
+fn is_at_the_oldest(refusal: &Refusal) -> bool {
+    refusal.what == Subject::Command(Verb::History) && refusal.why == Reason::NothingSaid
 }
 
 /// What is known of the hub, and whether something is wrong.
@@ -331,6 +437,7 @@ mod tests {
         assert_eq!(bytes(&dog, "／who").unwrap(), "／who");
         assert_eq!(bytes(&dog, "quit").unwrap(), "quit");
         assert_eq!(bytes(&PlaceId::Room("lobby".into()), "hi ").unwrap(), "hi ");
+        assert_eq!(bytes(&dog, "／me 挥手").unwrap(), "/msg 狗哥 *挥手*");
     }
 
     #[test]
@@ -339,6 +446,7 @@ mod tests {
         assert_eq!(chat("hi").as_deref(), Some("hi"));
         assert_eq!(chat("//dev/null").as_deref(), Some("/dev/null"));
         assert_eq!(chat("／／dev").as_deref(), Some("/dev"));
+        assert_eq!(chat("/me waves").as_deref(), Some("*waves*"));
         for other in ["/who", "／who", "quit"] {
             assert_eq!(chat(other), None, "{other}");
         }

@@ -6,11 +6,12 @@ use std::sync::mpsc::Receiver;
 use pigeon_client::{Event, Said, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io};
-use pigeon_proto::{Name, Notice, Reason, Refusal, Subject, Verb};
+use pigeon_proto::{Answer, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
 use rand_pcg::Pcg64;
 
 use super::memory::Memory;
 use super::note::Note;
+use super::path::Path;
 use super::view::View;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
@@ -29,6 +30,9 @@ pub(super) struct JoinHost {
     met: bool,
     /// Whether a name is asked for that no script typed.
     asks_name: bool,
+    path: Path,
+    /// The room that is read.
+    reads: Option<RoomName>,
     status: Status,
 }
 
@@ -40,10 +44,22 @@ impl JoinHost {
         stop: Stop,
         nick: Option<Name>,
         plain: bool,
+        now: Instant,
     ) -> Self {
         let asks_name = nick.is_some();
-        let (memory, status) = (None, Status::Done);
-        JoinHost { view, typed, stop, nick, plain, memory, met: false, asks_name, status }
+        JoinHost {
+            view,
+            typed,
+            stop,
+            nick,
+            plain,
+            memory: None,
+            met: false,
+            asks_name,
+            path: Path::new(now),
+            reads: None,
+            status: Status::Done,
+        }
     }
 
     /// With what is kept for the next session.
@@ -60,8 +76,27 @@ impl JoinHost {
         }
     }
 
+    /// Keeps how far the room is read. Of a room that was read before, the view marks what is new.
+    fn see(&mut self, now: Instant, answer: &Answer) {
+        let room = answer.you.as_ref().and_then(|you| you.room.as_ref());
+        let (Some(room), Some(last @ 1..)) = (room, answer.last) else { return };
+        let Some(memory) = &mut self.memory else { return };
+        if self.reads.as_ref() != Some(room) {
+            self.reads = Some(room.clone());
+            if let Some(seen) = memory.seen(room) {
+                self.view.seen(room, seen);
+            }
+        }
+        if let Err(error) = memory.see(now, room, last) {
+            self.note(Note::NotKept { error: error.to_string() });
+        }
+    }
+
     /// What it shows, and how it ended.
-    pub(super) fn finish(self) -> (View, Status) {
+    pub(super) fn finish(mut self) -> (View, Status) {
+        if let Some(Err(error)) = self.memory.as_mut().map(Memory::finish) {
+            self.note(Note::NotKept { error: error.to_string() });
+        }
         (self.view, self.status)
     }
 
@@ -101,6 +136,13 @@ impl JoinHost {
         }
     }
 
+    /// Says what the system has said of the way to the hub.
+    fn look_at_path(&mut self, io: &mut Io<'_>) {
+        if let Some(error) = self.path.look(io.now, &io.stats()) {
+            self.note(Note::CutOff { error });
+        }
+    }
+
     /// Says, once, that nobody asks for the name.
     fn explain_name(&mut self, session: &Session<Pcg64>) {
         if session.keeps_name_to_itself()
@@ -110,7 +152,7 @@ impl JoinHost {
         }
     }
 
-    fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
+    fn notice(&mut self, session: &Session<Pcg64>, now: Instant, notice: &Notice) {
         self.met = true;
         match notice {
             Notice::Gone(gone) => self.note(Note::Gone(*gone)),
@@ -122,14 +164,14 @@ impl JoinHost {
                 }
             }
             Notice::Refused(refusal) => {
-                self.view.notice(session, notice);
+                self.view.notice(session, now, notice);
                 // A script that asks for a name speaks under another where that is taken.
                 let is_typed = !(self.asks_name && is_about_name(refusal));
                 if is_typed {
                     self.fail_script();
                 }
             }
-            notice => self.view.notice(session, notice),
+            notice => self.view.notice(session, now, notice),
         }
     }
 }
@@ -139,6 +181,15 @@ fn is_about_name(refusal: &Refusal) -> bool {
 }
 
 impl Host<Session<Pcg64>> for JoinHost {
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.path.look_at())
+    }
+
+    fn tick(&mut self, _: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.look_at_path(io);
+        ControlFlow::Continue(())
+    }
+
     fn woken(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
         let now = io.now;
         if let Some(status) = self.stop.status() {
@@ -170,6 +221,10 @@ impl Host<Session<Pcg64>> for JoinHost {
         event: Event,
     ) -> ControlFlow<()> {
         let now = io.now;
+        match event {
+            Event::Left | Event::Unheard | Event::Silent { .. } => self.look_at_path(io),
+            _ => self.path.heard(),
+        }
         self.view.event(now, &event);
         match event {
             Event::Received(payload) => {
@@ -177,12 +232,17 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.view.received(session, &payload);
             }
             Event::Notice(notice) => {
-                self.notice(session, &notice);
+                self.notice(session, now, &notice);
                 self.remember(session);
             }
-            Event::Answered(_) | Event::Background(_) => self.remember(session),
+            Event::Answered(answer) => {
+                self.remember(session);
+                self.see(now, &answer);
+            }
+            Event::Background(_) => self.remember(session),
             Event::Joined(answer) => {
                 self.met = true;
+                self.see(now, &answer);
                 let (members, format) = (answer.members, answer.format);
                 self.note(Note::Joined { members, format, secure_port: answer.secure_port });
                 self.explain_name(session);

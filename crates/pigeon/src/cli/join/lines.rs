@@ -14,6 +14,7 @@ use super::note::Note;
 use super::record;
 use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
+use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
 
 /// Lines, and what shapes them.
@@ -33,7 +34,7 @@ impl Lines {
         json: bool,
         color: Color,
     ) -> anyhow::Result<(Lines, Receiver<Typed>)> {
-        let (reader, printer) = lines::open("> ")?;
+        let (reader, printer) = lines::open("> ", Suggestions::default())?;
         let Connection { hub, waker, language, .. } = connection;
         let check = move |line: &[u8]| match Session::<Pcg64>::check_line(hub, line) {
             Err(error) => Checked::Refused(Note::NotSent(error).words(hub, language)),
@@ -74,6 +75,13 @@ impl Lines {
                 self.print(&format!("[{}] {sentence}", wall::date_and_seconds(&said)));
             }
             _ => self.print(&sentence.to_string()),
+        }
+        // What this program adds to the hub's commands.
+        if let Notice::Help = notice {
+            self.print(match self.language {
+                Language::English => "* /me TEXT says *TEXT*",
+                Language::Chinese => "* /me 动作 会发送 *动作*",
+            });
         }
     }
 

@@ -1,24 +1,34 @@
-//! What is kept between two sessions with one hub: the name, the room, and the word that takes both
-//! back. So a client comes back as who it was after it was killed, or its machine was.
+//! What is kept between two sessions with one hub: the name, the room, the word that takes both
+//! back, and how far each room was read. So a client comes back as who it was after it was killed, or
+//! its machine was, and shows what is new.
 //!
 //! The state directory ([`data::state`]) holds a file `hubs/ADDRESS.json` for each hub, mode 600, and
 //! beside it a lock. A second client at the same hub does not get the lock: it goes by another name and
 //! keeps nothing.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_client::LeftOff;
+use pigeon_datagram::Instant;
 use pigeon_proto::{Name, RoomName};
 use serde_json::{Value, json};
 
 use crate::base::data;
 
-/// The largest file that is read. A name, a room and a word are far shorter.
-const MAX_BYTES: u64 = 4_096;
+/// The largest file that is read.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// The most rooms of which it is kept how far they were read. Beyond, the one read least far goes.
+const MAX_ROOMS: usize = 200;
+
+/// The least time between two writes that only say how far a room was read.
+const SEEN_EVERY: Duration = Duration::from_secs(60);
 
 /// What is kept of one hub, while no other client of this user has it.
 #[derive(Debug)]
@@ -26,7 +36,18 @@ pub(super) struct Memory {
     path: PathBuf,
     /// Held until the process ends, however it ends.
     _lock: File,
-    kept: Option<LeftOff>,
+    kept: Kept,
+    /// Whether something is not written yet, and when it was last tried.
+    is_changed: bool,
+    tried: Option<Instant>,
+}
+
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    left_off: Option<LeftOff>,
+    /// The last position that was seen of each room.
+    seen: BTreeMap<String, u64>,
 }
 
 impl Memory {
@@ -51,17 +72,17 @@ impl Memory {
                     file.take(MAX_BYTES).read_to_string(&mut text)?;
                     read(&text)
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
                 Err(error) => return Err(error),
             };
-            Ok(Some(Memory { path, _lock: lock, kept }))
+            Ok(Some(Memory { path, _lock: lock, kept, is_changed: false, tried: None }))
         };
         open(&folder).with_context(|| format!("cannot use {}", folder.display()))
     }
 
     /// Where the last session left off.
     pub(super) fn left_off(&self) -> Option<&LeftOff> {
-        self.kept.as_ref()
+        self.kept.left_off.as_ref()
     }
 
     /// Keeps where this one would leave off, if that is new. The file is whole at any time.
@@ -69,14 +90,61 @@ impl Memory {
     /// # Errors
     /// It cannot be written; what was kept before stays.
     pub(super) fn keep(&mut self, left_off: &LeftOff) -> anyhow::Result<()> {
-        if self.kept.as_ref() == Some(left_off) {
+        if self.kept.left_off.as_ref() == Some(left_off) {
             return Ok(());
         }
+        self.kept.left_off = Some(left_off.clone());
+        self.write()
+    }
+
+    /// How far a room was read.
+    pub(super) fn seen(&self, room: &RoomName) -> Option<u64> {
+        self.kept.seen.get(room.as_str()).copied()
+    }
+
+    /// A room was read as far as this. It is written once a minute, and at the end by
+    /// [`Memory::finish`]: until then it costs no more than a mark in the wrong place.
+    ///
+    /// # Errors
+    /// As [`Memory::keep`].
+    pub(super) fn see(
+        &mut self,
+        now: Instant,
+        room: &RoomName,
+        position: u64,
+    ) -> anyhow::Result<()> {
+        let seen = &mut self.kept.seen;
+        self.is_changed |= seen.insert(room.to_string(), position) != Some(position);
+        while seen.len() > MAX_ROOMS {
+            let least = seen.iter().min_by_key(|(_, seen)| **seen).map(|(room, _)| room.clone());
+            least.and_then(|room| seen.remove(&room));
+        }
+        let is_due = self.tried.is_none_or(|tried| now - tried >= SEEN_EVERY);
+        if !(self.is_changed && is_due) {
+            return Ok(());
+        }
+        self.tried = Some(now);
+        self.write()
+    }
+
+    /// Writes what is not written yet.
+    ///
+    /// # Errors
+    /// As [`Memory::keep`].
+    pub(super) fn finish(&mut self) -> anyhow::Result<()> {
+        if self.is_changed { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> anyhow::Result<()> {
         // Tried once, whatever comes of it: a full disk is reported once and not with every line.
-        self.kept = Some(left_off.clone());
-        let LeftOff { name, room, word } = left_off;
-        let room = room.as_ref().map(RoomName::as_str);
-        let text = json!({ "name": name.as_str(), "room": room, "word": word }).to_string();
+        self.is_changed = false;
+        let mut text = json!({ "seen": self.kept.seen });
+        if let Some(LeftOff { name, room, word }) = &self.kept.left_off {
+            text["name"] = name.as_str().into();
+            text["room"] = room.as_ref().map(RoomName::as_str).into();
+            text["word"] = (**word).into();
+        }
+        let text = text.to_string();
         let beside = self.path.with_extension("new");
         let write = || -> io::Result<()> {
             let mut file = private().truncate(true).open(&beside)?;
@@ -88,15 +156,20 @@ impl Memory {
     }
 }
 
-fn read(text: &str) -> Option<LeftOff> {
+fn read(text: &str) -> Kept {
     // A file that is damaged costs the name, as a lost one does.
-    let value: Value = serde_json::from_str(text).ok()?;
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
     let field = |key: &str| value.get(key).and_then(Value::as_str);
-    Some(LeftOff {
-        name: Name::parse(field("name")?.as_bytes()).ok()?,
-        room: field("room").and_then(|room| RoomName::parse(room.as_bytes()).ok()),
-        word: field("word")?.into(),
-    })
+    let left_off = || {
+        Some(LeftOff {
+            name: Name::parse(field("name")?.as_bytes()).ok()?,
+            room: field("room").and_then(|room| RoomName::parse(room.as_bytes()).ok()),
+            word: field("word")?.into(),
+        })
+    };
+    let seen = value.get("seen").and_then(Value::as_object).into_iter().flatten();
+    let seen = seen.filter_map(|(room, position)| Some((room.clone(), position.as_u64()?)));
+    Kept { left_off: left_off(), seen: seen.take(MAX_ROOMS).collect() }
 }
 
 /// How files are opened that nobody else may read.
@@ -123,14 +196,43 @@ mod tests {
     #[test]
     fn what_is_damaged_is_nothing() {
         let whole = r#"{"name":"狗哥","room":"tea","word":"1-abc"}"#;
-        let left_off = read(whole).unwrap();
+        let left_off = read(whole).left_off.unwrap();
         assert_eq!((left_off.name.as_str(), &*left_off.word), ("狗哥", "1-abc"));
         assert_eq!(left_off.room.unwrap().as_str(), "tea");
         for end in 0..whole.len() {
-            assert_eq!(read(&String::from_utf8_lossy(&whole.as_bytes()[..end])), None);
+            assert_eq!(read(&String::from_utf8_lossy(&whole.as_bytes()[..end])), Kept::default());
         }
         for text in [r#"{"name":"a b","word":"1-a"}"#, r#"{"name":"dog"}"#, "[]", "7"] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(read(text), Kept::default(), "{text}");
         }
+    }
+
+    #[test]
+    fn how_far_a_room_was_read_is_written_at_the_end_at_the_latest() {
+        let folder = tempfile();
+        let path = folder.join("hub.json");
+        let lock = private().open(folder.join("hub.lock")).unwrap();
+        let kept = Kept::default();
+        let mut memory =
+            Memory { path: path.clone(), _lock: lock, kept, is_changed: false, tried: None };
+        let written = || read(&fs::read_to_string(&path).unwrap());
+        let (lobby, at) = (RoomName::lobby(), |s| Instant::ORIGIN + Duration::from_secs(s));
+        memory.see(at(0), &lobby, 7).unwrap();
+        assert_eq!(written().seen["lobby"], 7);
+        memory.see(at(1), &lobby, 8).unwrap();
+        assert_eq!((written().seen["lobby"], memory.seen(&lobby)), (7, Some(8)));
+        memory.finish().unwrap();
+        assert_eq!(written().seen["lobby"], 8);
+        for n in 0..2 * MAX_ROOMS {
+            let room = RoomName::parse(format!("r{n}").as_bytes()).unwrap();
+            memory.see(at(2), &room, 9 + n as u64).unwrap();
+        }
+        assert_eq!((memory.kept.seen.len(), memory.seen(&lobby)), (MAX_ROOMS, None));
+    }
+
+    fn tempfile() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("pigeon-memory-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
     }
 }

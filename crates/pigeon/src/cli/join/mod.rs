@@ -4,20 +4,24 @@
 //! - [`find`]: which hub is meant.
 //! - [`host`]: what stands around the session: typed lines in, events out.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
-//! - [`copies`]: whether what was said has come back.
+//! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
+//!   [`commands`]: what the screen explains.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
-//! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
+//! - [`path`]: what the system says of the way. [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
+mod commands;
 mod connection;
 mod copies;
 mod find;
 mod full;
 mod host;
+mod kept;
 mod lines;
 mod memory;
 mod note;
 mod password;
+mod path;
 mod record;
 mod view;
 
@@ -34,6 +38,7 @@ use crate::base::bind::one_host;
 use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
+use crate::base::switch::Switch;
 use crate::base::terminal;
 use crate::output::Color;
 use connection::Connection;
@@ -91,7 +96,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let stop = on_stop(move || waker.wake())?;
     let (view, typed) = match full {
         true => {
-            let (full, typed) = Full::open(connection, color)?;
+            let (full, typed) = Full::open(connection, color, args.bell == Switch::On)?;
             (View::Full(Box::new(full)), typed)
         }
         false => {
@@ -100,7 +105,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         }
     };
 
-    let mut host = JoinHost::new(view, typed, stop, nick, args.plain).with_memory(memory);
+    let mut host =
+        JoinHost::new(view, typed, stop, nick, args.plain, clock.now()).with_memory(memory);
     if let Some(error) = forgetful {
         host.note(Note::NotKept { error: format!("{error:#}") });
     }

@@ -12,7 +12,7 @@ use crate::base::quantity::roughly;
 /// Something to say about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// The server is a pigeon hub.
+    /// The server is a pigeon hub. `members` is 0 where they are counted beside it.
     Joined { members: u64, format: Option<Format>, secure_port: Option<u16> },
     /// The server was heard, and answers no heartbeats; as asked, or because it cannot.
     JoinedPlainly { asked: bool },
@@ -20,6 +20,8 @@ pub(super) enum Note {
     NameKept { name: Name, asked: bool },
     /// Nothing was heard so far.
     Unheard,
+    /// The system says that nothing gets there.
+    CutOff { error: String },
     /// Nobody listens at the hub's port, and never did.
     NobodyListens,
     /// The session ends, and nothing was heard.
@@ -62,13 +64,16 @@ impl Note {
         let notice = |notice| sentence::of(&notice, Language::English);
         match self {
             Note::Joined { members, format, .. } => {
-                let members = count(*members, "member");
+                let members = match members {
+                    0 => String::new(),
+                    members => format!(", {}", count(*members, "member")),
+                };
                 let format = match format {
                     Some(Format::Raw) => ", raw: what is said is data",
                     Some(Format::Classic) => ", classic",
                     Some(Format::Chat) | None => "",
                 };
-                format!("joined {hub}: a pigeon hub, {members}{format}")
+                format!("joined {hub}: a pigeon hub{members}{format}")
             }
             Note::JoinedPlainly { asked: true } => format!("joined {hub} plainly, as asked"),
             Note::JoinedPlainly { asked: false } => format!(
@@ -82,6 +87,7 @@ impl Note {
                 format!("not asked for the name {name}: such a server would publish it")
             }
             Note::Unheard => format!("nothing heard from {hub} yet"),
+            Note::CutOff { error } => format!("nothing gets to {hub}: {error}"),
             Note::NobodyListens => {
                 format!("{hub} refused: nobody listens there. `pigeon hub` starts a hub")
             }
@@ -133,7 +139,11 @@ impl Note {
                     Some(Format::Classic) => "，classic 格式",
                     Some(Format::Chat) | None => "",
                 };
-                format!("已加入 {hub}：pigeon hub，{members} 个成员{format}")
+                let members = match members {
+                    0 => String::new(),
+                    members => format!("，{members} 个成员"),
+                };
+                format!("已加入 {hub}：pigeon hub{members}{format}")
             }
             Note::JoinedPlainly { asked: true } => format!("已按要求以普通方式加入 {hub}"),
             Note::JoinedPlainly { asked: false } => format!(
@@ -146,6 +156,7 @@ impl Note {
                 format!("没有要求使用名字 {name}：这样的服务器会把它发给所有人")
             }
             Note::Unheard => format!("还没有收到 {hub} 的任何消息"),
+            Note::CutOff { error } => format!("什么都到不了 {hub}：{error}"),
             Note::NobodyListens => {
                 format!("{hub} 拒绝：那里没有程序在监听。`pigeon hub` 可以启动一个 hub")
             }
@@ -207,6 +218,7 @@ mod tests {
             Note::NameKept { name: name(), asked: true },
             Note::NameKept { name: name(), asked: false },
             Note::Unheard,
+            Note::CutOff { error: "No route to host".into() },
             Note::NobodyListens,
             Note::NeverHeard,
             Note::Refused,

@@ -219,6 +219,7 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             return Some(notice(time, None, &Notice::Refused(refusal.clone())));
         }
         Note::NameKept { .. }
+        | Note::CutOff { .. }
         | Note::IntoSilence
         | Note::NotSent(_)
         | Note::NotKept { .. }

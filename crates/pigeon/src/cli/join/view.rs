@@ -5,7 +5,7 @@ use std::time;
 use pigeon_client::{Event, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
-use pigeon_proto::Notice;
+use pigeon_proto::{Notice, RoomName};
 use rand_pcg::Pcg64;
 
 use super::full::Full;
@@ -35,11 +35,19 @@ impl View {
         }
     }
 
+    /// The room was read before, as far as this.
+    pub(super) fn seen(&mut self, room: &RoomName, position: u64) {
+        match self {
+            View::Lines(_) => {}
+            View::Full(full) => full.seen(room, position),
+        }
+    }
+
     /// The hub says something of its own.
-    pub(super) fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
+    pub(super) fn notice(&mut self, session: &Session<Pcg64>, now: Instant, notice: &Notice) {
         match self {
             View::Lines(lines) => lines.notice(session, notice),
-            View::Full(full) => full.notice(notice),
+            View::Full(full) => full.notice(now, notice),
         }
     }
 

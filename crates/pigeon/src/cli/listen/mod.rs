@@ -139,7 +139,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Driver::new(machine, socket).context("cannot watch the socket")?.with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake())?;
-    let notes = Spool::lines(io::stderr())?;
+    let notes = Spool::log(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
     notes.line(format!("listening on {bound}"));
 

@@ -33,6 +33,7 @@ use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
 use crate::contacts::peer;
 use crate::output::create_capture;
+use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
 
 /// How long output may still be written after the loop has ended.
@@ -230,7 +231,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let driver = Driver::new(relay, socket).context("cannot watch the socket")?;
     let mut driver = driver.with_clock(clock).with_timing(timing);
 
-    let (reader, printer) = lines::open("relay> ")?;
+    let (reader, printer) = lines::open("relay> ", Suggestions::default())?;
     let waker = driver.waker();
     let wanted = args.console == Switch::On;
     let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;

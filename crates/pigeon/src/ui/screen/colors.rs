@@ -43,6 +43,11 @@ impl Look {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// The reader's own name in what others say.
+    pub(crate) fn mention(self) -> Style {
+        self.reverse().add_modifier(Modifier::BOLD)
+    }
+
     pub(crate) fn alarm(self) -> Style {
         self.reverse().add_modifier(Modifier::BOLD)
     }

@@ -12,15 +12,16 @@ use super::keys::MAX_PASTED;
 use super::layout::Areas;
 use super::log::{Kind, Row, find_in, fold};
 use super::model::{Mode, Model};
+use super::people;
 use super::update::{PlaceId, Presence};
+use super::wall_clock::WallTime;
 use super::wrap::{cautious, clusters, columns};
-use crate::base::count::count;
 
 /// Draws everything, and says where the cursor stands: where typing happens, so that an input
 /// method shows its candidates there.
 pub(crate) fn draw(model: &Model, look: Look, buffer: &mut Buffer) -> Option<Position> {
     let area = buffer.area;
-    let areas = Areas::of((area.width, area.height), model.side_width());
+    let areas = Areas::of((area.width, area.height));
     draw_side(model, look, areas.side, buffer);
     for y in areas.border.top()..areas.border.bottom() {
         put(buffer, Rect::new(areas.border.x, y, areas.border.width, 1), 0, "│", look.dim());
@@ -28,12 +29,13 @@ pub(crate) fn draw(model: &Model, look: Look, buffer: &mut Buffer) -> Option<Pos
     draw_header(model, look, areas.header, buffer);
     match &model.mode {
         Mode::Help(at) => draw_help(model, look, *at, areas.messages, buffer),
+        Mode::People(at) => draw_people(model, look, *at, areas.messages, buffer),
         Mode::Pasted(lines) => {
             // At most half of what can be seen is covered.
             let covered = (lines.len() as u16).min(areas.messages.height / 2);
             let (above, below) = split(areas.messages, covered);
             draw_messages(model, look, &areas, above, buffer);
-            draw_pasted(lines, look, below, buffer);
+            draw_pasted(model, lines, look, below, buffer);
         }
         _ => draw_messages(model, look, &areas, areas.messages, buffer),
     }
@@ -101,38 +103,32 @@ fn row(area: Rect, n: u16) -> Rect {
 // The left side.
 
 fn draw_side(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
-    let height = usize::from(area.height);
     if area.area() == 0 {
         return;
     }
-    // Members get at least half, if there are so many; the place that is shown is always seen.
-    let wanted = model.members.len() + 2;
-    let for_places = model.places.len().min(height.saturating_sub(wanted).max(height / 2)).max(1);
-    let first = (model.current + 1).saturating_sub(for_places);
+    let (side, members, words) = (model.side(), &model.members, model.words);
     let mut y = 0;
-    for at in (first..model.places.len()).take(for_places) {
-        draw_place(model, look, at, row(area, y), buffer);
+    let mut next = || {
         y += 1;
+        row(area, y - 1)
+    };
+    for at in side.places.clone() {
+        draw_place(model, look, at, next(), buffer);
     }
-    let left = height.saturating_sub(usize::from(y));
-    if left < 2 || model.members.is_empty() {
-        return;
+    if side.title {
+        let people = members.more.saturating_add(members.people.len() as u64);
+        put_short(buffer, next(), 0, &format!(" {}", words.people(people)), look.dim());
     }
-    let total = model.more_members.saturating_add(model.members.len() as u64);
-    let title = format!(" {total} here");
-    put_short(buffer, row(area, y), 0, &title, look.dim());
-    y += 1;
-    let room = left - 1;
-    let fits = model.members.len() <= room && model.more_members == 0;
-    let named = if fits { model.members.len() } else { model.members.len().min(room - 1) };
-    for name in &model.members[..named] {
+    for name in members.people.get(side.people).unwrap_or_default() {
         let shown = pigeon_text::escape(name).to_string();
-        put_short(buffer, row(area, y), 2, &shown, look.name(name));
-        y += 1;
+        put_short(buffer, next(), 2, &shown, look.name(name));
     }
-    if !fits {
-        let more = total - named as u64;
-        put_short(buffer, row(area, y), 2, &format!("and {more} more"), look.dim());
+    if side.hidden > 0 {
+        put_short(buffer, next(), 2, &words.more_people(side.hidden), look.dim());
+    }
+    if side.senders {
+        let senders = words.senders(members.senders.len());
+        put_short(buffer, next(), 1, &senders, look.dim());
     }
 }
 
@@ -157,12 +153,14 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     let count = match (place.unread, place.count) {
         (0, None) => String::new(),
         (0, Some(members)) => format!(" {members} "),
+        // Marked by more than a colour.
+        (unread, _) if place.mentioned => format!(" ({unread}!) "),
         (unread, _) => format!(" ({unread}) "),
     };
     let room = usize::from(area.width).saturating_sub(count.len());
     let name = match &place.id {
-        PlaceId::Room(name) if name.is_empty() => "here".to_string(),
-        PlaceId::Person(name) if name.is_empty() => "nobody".to_string(),
+        PlaceId::Room(name) if name.is_empty() => model.words.unnamed_room().to_string(),
+        PlaceId::Person(name) if name.is_empty() => model.words.nobody().to_string(),
         id => pigeon_text::escape(id.name()).to_string(),
     };
     // Columns of a screen fit `u16`.
@@ -173,6 +171,11 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
 // The middle.
 
 fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
+    if let (Mode::Hits, Some(hits)) = (&model.mode, &model.hits) {
+        let query = pigeon_text::escape(&*hits.query).to_string();
+        put_short(buffer, area, 0, &model.words.hits(&query, hits.found), look.bold());
+        return;
+    }
     let place = model.place();
     let name = pigeon_text::escape(place.id.name()).to_string();
     let at = put_short(buffer, area, 0, &name, look.bold());
@@ -180,31 +183,37 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     let what = if place.about.is_empty() { &model.title } else { &*place.about };
     let mut rest = format!("{gap}{what}");
     if !model.is_here() {
-        rest.push_str("  (you are not in this room)");
+        rest.push_str(model.words.not_in_room());
     }
-    // Where there are no names on the left, what is unread elsewhere is shown here.
+    // Where there are no names on the left, this says how many there are, and what is unread elsewhere.
     let unread: u64 = model.places.iter().map(|place| place.unread).sum();
     if area.x == 0 && unread > 0 {
-        rest.push_str(&format!("  ({unread} unread elsewhere: Alt-A)"));
+        rest.push_str(&model.words.unread_elsewhere(unread));
+    }
+    let people = model.members.more.saturating_add(model.members.people.len() as u64);
+    if area.x == 0 && people > 0 {
+        rest.push_str(&format!("  {}: F2", model.words.people(people)));
     }
     put_short(buffer, area, at, &rest, look.dim());
 }
 
 fn draw_messages(model: &Model, look: Look, areas: &Areas, area: Rect, buffer: &mut Buffer) {
-    let log = &model.place().log;
-    let sought = match &model.mode {
-        Mode::Search(search) => fold(search.sought.text()),
+    let (log, dated) = (model.shown(), model.is_dated());
+    let sought = match (&model.mode, &model.hits) {
+        (Mode::Search(search), _) => fold(search.sought.text()),
+        (Mode::Hits, Some(hits)) => fold(&hits.query),
         _ => Vec::new(),
     };
-    let rows = log.rows(areas.text_columns(), area.height.into());
+    let rows = log.rows(areas.text_columns(dated), area.height.into());
     // Few lines stand above the line being typed, like the last of many.
     let empty = area.height - u16::try_from(rows.len()).unwrap_or(area.height).min(area.height);
     for (n, line) in (empty..).zip(&rows) {
-        draw_row(line, look, areas, &sought, row(area, n), buffer);
+        draw_row(model, line, look, areas, &sought, row(area, n), buffer);
     }
 }
 
 fn draw_row(
+    model: &Model,
     line: &Row<'_>,
     look: Look,
     areas: &Areas,
@@ -213,14 +222,12 @@ fn draw_row(
     buffer: &mut Buffer,
 ) {
     let entry = line.entry;
-    let time = areas.time_columns();
-    if line.first && time > 0 {
-        let (hours, minutes, seconds) = (entry.time / 3600, entry.time / 60 % 60, entry.time % 60);
-        let text = match time {
-            9 => format!("{hours:02}:{minutes:02}:{seconds:02}"),
-            _ => format!("{hours:02}:{minutes:02}"),
-        };
-        put(buffer, area, 0, &text, look.dim());
+    let time = areas.time_columns(model.is_dated());
+    if line.first && time > 0 && !entry.is_mark() {
+        put(buffer, area, 0, &time_of(entry.time, model.time, time), look.dim());
+        if entry.mention.is_some() {
+            put(buffer, area, usize::from(time) - 1, "!", look.bold());
+        }
     }
     let all = |range: &Range<usize>| range.start < line.bytes.end && range.end > line.bytes.start;
     let found: Vec<Range<usize>> = match sought {
@@ -239,12 +246,16 @@ fn draw_row(
     for (at, cluster) in clusters(text.trim_end()) {
         let at = at + line.bytes.start;
         let mut style = match entry.kind {
-            Kind::Notice | Kind::Note => look.dim(),
+            Kind::Notice | Kind::Note | Kind::End => look.dim(),
+            Kind::Mark => look.bold(),
             Kind::Said if at < entry.sender => look.name(name),
             Kind::Mine if at < entry.sender => look.mine(name),
             Kind::Said | Kind::Mine if entry.empty => look.dim(),
             Kind::Said | Kind::Mine => Style::new(),
         };
+        if entry.mention.as_ref().is_some_and(|mention| mention.contains(&at)) {
+            style = style.patch(look.mention());
+        }
         if found.iter().any(|range| range.contains(&at)) {
             style = style.patch(look.reverse());
         }
@@ -252,8 +263,39 @@ fn draw_row(
     }
 }
 
+/// A time in so many columns: with the date where that is not today's, and with the year where it is
+/// not this one.
+fn time_of(time: WallTime, now: WallTime, columns: u16) -> String {
+    let (hours, minutes, seconds) = time.time_of_day();
+    let ((year, month, day), (this_year, ..)) = (time.date(), now.date());
+    let of_today = time.day() == now.day();
+    match columns {
+        15 if of_today => format!("      {hours:02}:{minutes:02}:{seconds:02}"),
+        15 if year == this_year => {
+            format!("{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}")
+        }
+        15 => format!("{:02}-{month:02}-{day:02} {hours:02}:{minutes:02}", year.rem_euclid(100)),
+        9 => format!("{hours:02}:{minutes:02}:{seconds:02}"),
+        _ if of_today => format!("{hours:02}:{minutes:02}"),
+        _ => format!("{month:02}-{day:02}"),
+    }
+}
+
+fn draw_people(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Buffer) {
+    let rows = people::rows(model, area.width.into());
+    // A screen that has grown shows more than it did.
+    let from = from.min(rows.len().saturating_sub(area.height.into()));
+    for (y, line) in (0..area.height).zip(rows.iter().skip(from)) {
+        for (n, name) in line.names.iter().enumerate() {
+            let style = if line.is_heading { look.bold() } else { look.name(name) };
+            let place = Rect { width: area.width.min((line.width * (n + 1) - 1) as u16), ..area };
+            put_short(buffer, row(place, y), line.width * n, name, style);
+        }
+    }
+}
+
 fn draw_help(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Buffer) {
-    let rows = help::rows(model.commands, area.width.into());
+    let rows = help::rows(model.commands(), model.words.0, area.width.into());
     // A screen that has grown shows more than it did.
     let from = from.min(rows.len().saturating_sub(area.height.into()));
     for (y, line) in (0..area.height).zip(rows.iter().skip(from)) {
@@ -262,11 +304,11 @@ fn draw_help(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Bu
     }
 }
 
-fn draw_pasted(lines: &[String], look: Look, area: Rect, buffer: &mut Buffer) {
+fn draw_pasted(model: &Model, lines: &[String], look: Look, area: Rect, buffer: &mut Buffer) {
     for (n, line) in (0..area.height).zip(lines) {
         let last = n + 1 == area.height && lines.len() > usize::from(area.height);
         let shown: String = match last {
-            true => format!("… {} more lines", lines.len() - usize::from(n)),
+            true => model.words.more_lines(lines.len() - usize::from(n)),
             // A row shows no more than its columns.
             false => pigeon_text::escape(&line.chars().take(500).collect::<String>()).to_string(),
         };
@@ -283,21 +325,21 @@ fn draw_status(model: &Model, look: Look, areas: &Areas, buffer: &mut Buffer) {
     let style = if *alarm { look.alarm() } else { look.reverse() };
     buffer.set_style(area, style);
     let mut right = Vec::new();
-    let log = &model.place().log;
+    let (log, words) = (model.shown(), model.words);
     if !log.follows() {
-        right.push(format!("{} below", count(log.below(areas.text_columns()), "message")));
+        right.push(words.below(log.below(areas.text_columns(model.is_dated()))));
         // Who reads back should know where it ends.
         if model.forgotten() > 0 {
-            right.push(format!("{} gone", count(model.forgotten(), "old message")));
+            right.push(words.gone(model.forgotten()));
         }
     }
     let lost = model.dropped + model.missed;
     if lost > 0 {
-        right.push(format!("{} lost: too fast", count(lost, "message")));
+        right.push(words.lost(lost));
     }
-    right.push("? keys".to_string());
+    right.push(words.keys().to_string());
     let right = format!(" {} ", right.join(" | "));
-    let room = usize::from(area.width).saturating_sub(right.len());
+    let room = usize::from(area.width).saturating_sub(pigeon_text::width(&right));
     // On a screen too narrow for both, what is wrong with the hub matters more.
     let beside = room >= pigeon_text::width(text).min(20) + 2;
     let left = if beside { room } else { area.width.into() };
@@ -311,37 +353,23 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     let (prompt, input) = match &model.mode {
         Mode::Search(search) => {
             let none = search.found.is_none() && !search.sought.is_empty();
-            (if none { "nothing found: " } else { "search: " }, &search.sought)
+            (model.words.search_prompt(!none), &search.sought)
         }
         Mode::Pasted(lines) => {
-            let question = paste_question(lines, area.width.into());
+            let messages = Some(messages_in(lines)).filter(|_| lines.len() <= MAX_PASTED);
+            let question = model.words.pasted(lines.len(), messages, area.width.into());
             let at = put_short(buffer, area, 0, &question, look.bold());
             return position(area, at.min(usize::from(area.width.saturating_sub(1))));
         }
         _ => ("> ", &model.input),
     };
     // The prompt takes no more than half.
-    let prompt = if usize::from(area.width) >= 2 * prompt.len() { prompt } else { "" };
+    let prompt =
+        if usize::from(area.width) >= 2 * pigeon_text::width(prompt) { prompt } else { "" };
     let at = put(buffer, area, 0, prompt, look.dim());
     let view = input.view(usize::from(area.width) - at);
     put(buffer, area, at, &view.shown, Style::new());
     position(area, at + view.cursor)
-}
-
-fn paste_question(lines: &[String], columns: usize) -> String {
-    let number = messages_in(lines);
-    let messages = count(number, "message");
-    let many = lines.len() > MAX_PASTED;
-    match (many, columns) {
-        (false, 70..) => format!(
-            "{} lines pasted: s send as {messages}, j join into one, Esc cancel",
-            lines.len()
-        ),
-        (false, 40..) => format!("{messages}: s send, j join, Esc cancel"),
-        (false, _) => format!("{number}: s/j/Esc"),
-        (true, 40..) => format!("{} lines, too many: j join, Esc cancel", lines.len()),
-        (true, _) => format!("{}: j/Esc", lines.len()),
-    }
 }
 
 /// How many messages the lines would be: empty lines do not count.

@@ -170,20 +170,25 @@ impl Input {
     }
 
     /// What is seen of it through so many columns: the cursor, what is before it, and a third of
-    /// the window for what is behind. Escaped: what was pasted may hold anything.
+    /// the window for what is behind. Escaped: what was pasted may hold anything. A password is shown
+    /// as asterisks: others may see the screen.
     pub(crate) fn view(&self, most: usize) -> View {
         let most = most.max(1);
-        let shown = |cluster: &str| pigeon_text::escape(cluster).to_string();
-        let behind = clusters(&self.text[self.cursor..]);
+        let secret = secret_from(&self.text);
+        let shown = |at: usize, cluster: &str| match secret {
+            Some(secret) if at >= secret => "*".to_string(),
+            _ => pigeon_text::escape(cluster).to_string(),
+        };
+        let behind = clusters(&self.text[self.cursor..]).map(|(at, c)| shown(self.cursor + at, c));
         // Enough to fill the window; the rest of a long line is not looked at.
-        let behind: Vec<String> = behind.take(most).map(|(_, cluster)| shown(cluster)).collect();
+        let behind: Vec<String> = behind.take(most).collect();
         let behind_columns: usize = behind.iter().map(|cluster| wide(cluster)).sum();
         // A column stays free for the cursor itself.
         let room = (most - 1).saturating_sub(behind_columns.min(most / 3));
         let mut before = Vec::new();
         let mut cursor = 0;
-        for (_, cluster) in clusters(&self.text[..self.cursor]).rev() {
-            let cluster = shown(cluster);
+        for (at, cluster) in clusters(&self.text[..self.cursor]).rev() {
+            let cluster = shown(at, cluster);
             if cursor + wide(&cluster) > room {
                 break;
             }
@@ -201,6 +206,12 @@ impl Input {
         }
         View { shown: text, cursor }
     }
+}
+
+/// Where the password begins in a line that gives one.
+fn secret_from(text: &str) -> Option<usize> {
+    let command = text.trim_start().strip_prefix(['/', '／'])?.strip_prefix("pass")?;
+    command.starts_with(char::is_whitespace).then(|| text.len() - command.len() + 1)
 }
 
 /// The columns of a cluster's escaped form.
@@ -347,6 +358,23 @@ mod tests {
         for expected in ["two", "draft", "draft"] {
             history.newer(&mut input);
             assert_eq!(input.text(), expected);
+        }
+    }
+
+    #[test]
+    fn nobody_reads_a_password_over_a_shoulder() {
+        let mut input = Input::default();
+        let shown = |input: &Input, most| input.view(most).shown;
+        for line in ["/pass 芝麻开门", " ／pass sesame"] {
+            input.set(line);
+            assert!(!shown(&input, 40).contains(['门', 'm']), "{line}");
+            assert_eq!(shown(&input, 4), "***");
+        }
+        input.home();
+        assert_eq!(shown(&input, 40), " ／pass ******");
+        for line in ["/passage x", "pass x", "/pas x"] {
+            input.set(line);
+            assert_eq!(shown(&input, 40), line);
         }
     }
 }

@@ -6,13 +6,16 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::help;
 use super::input::MAX_BYTES;
-use super::layout::Areas;
 use super::model::{Completion, Mode, Model, Search};
+use super::people;
 use super::update::PlaceId;
 use crate::base::status::Status;
 
 /// The most lines of a paste that are sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
+
+/// How many rows the mouse wheel scrolls at a turn.
+const WHEEL: usize = 3;
 
 /// What the person wants of the loop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub(crate) enum Action {
     Redraw,
     /// To look at this place from now on.
     Look(PlaceId),
+    /// To read what the hub keeps of the room before this position, or before its end.
+    Older(Option<u64>),
     /// Nobody asked, but the status line should be brought up to date.
     Refresh,
 }
@@ -46,7 +51,18 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
     match std::mem::take(&mut model.mode) {
         Mode::Typing => type_line(model, key),
         Mode::Help(at) => {
-            scroll_help(model, key, at);
+            let rows = help_rows(model);
+            model.mode = scroll_list(model, key, at, rows).map_or(Mode::Typing, Mode::Help);
+            None
+        }
+        Mode::People(at) => {
+            let rows = people_rows(model);
+            model.mode = scroll_list(model, key, at, rows).map_or(Mode::Typing, Mode::People);
+            None
+        }
+        Mode::Hits => {
+            model.mode = Mode::Hits;
+            scroll_hits(model, key);
             None
         }
         Mode::Search(search) => {
@@ -71,7 +87,7 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> Option<Action> {
                 model.mode = Mode::Typing;
                 model.completion = None;
                 if !model.input.insert(&line) {
-                    model.note(&too_long(line.len()));
+                    model.note(&model.words.too_long(line.len(), MAX_BYTES));
                 }
             }
         }
@@ -87,10 +103,6 @@ fn plain(line: &str) -> String {
     line.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).collect()
 }
 
-fn too_long(length: usize) -> String {
-    format!("not pasted: {length} bytes, and a line holds at most {MAX_BYTES}")
-}
-
 fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -102,6 +114,18 @@ fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
         KeyCode::Tab => complete(model, false),
         KeyCode::BackTab => complete(model, true),
         KeyCode::F(1) => model.mode = Mode::Help(0),
+        KeyCode::F(2) => model.mode = Mode::People(0),
+        KeyCode::Char('n') if alt => model.mode = Mode::People(0),
+        KeyCode::PageUp if alt => scroll_people(model, true, usize::MAX),
+        KeyCode::PageDown if alt => scroll_people(model, false, usize::MAX),
+        KeyCode::PageUp => {
+            scroll(model, key, ctrl);
+            return older(model);
+        }
+        KeyCode::Home if ctrl => {
+            scroll(model, key, ctrl);
+            return older(model);
+        }
         KeyCode::Char('?') if !ctrl && model.input.is_empty() => model.mode = Mode::Help(0),
         KeyCode::Char('d') if ctrl && model.input.is_empty() => {
             return Some(Action::Leave(Status::Done));
@@ -139,7 +163,7 @@ fn scroll(model: &mut Model, key: KeyEvent, ctrl: bool) -> bool {
     let (columns, height) = model.pane();
     // A row stays in sight, to read on from.
     let page = height.saturating_sub(1).max(1);
-    let log = &mut model.place_mut().log;
+    let log = model.shown_mut();
     match key.code {
         KeyCode::PageUp => log.up(page, columns, height),
         KeyCode::PageDown => log.down(page, columns),
@@ -195,11 +219,7 @@ fn edit_input(input: &mut super::input::Input, key: KeyEvent, ctrl: bool, alt: b
 
 fn send(model: &mut Model) -> Option<Action> {
     let line = model.input.text().to_string();
-    if let Some(sought) =
-        line.strip_prefix("/search").filter(|rest| rest.is_empty() || rest.starts_with(' '))
-    {
-        model.input.take();
-        search(model, sought.trim());
+    if do_here(model, &line) {
         return None;
     }
     if line.trim().is_empty() {
@@ -212,6 +232,40 @@ fn send(model: &mut Model) -> Option<Action> {
     })
 }
 
+/// Does what a command asks of the screen itself. False if it is for the loop.
+fn do_here(model: &mut Model, line: &str) -> bool {
+    let line = line.trim();
+    let Some(line) = line.strip_prefix(['/', '／']) else { return false };
+    let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let (word, rest) = (format!("/{word}"), rest.trim());
+    if !model.has_command(&word) {
+        return false;
+    }
+    match (&*word, rest) {
+        // What is found is shown by the hub, where it keeps anything.
+        ("/search", sought) if !model.keeps || sought.is_empty() => {
+            model.input.take();
+            search(model, sought);
+            return true;
+        }
+        ("/help", _) if model.has_command("/bell") => model.mode = Mode::Help(0),
+        ("/clear", _) => model.place_mut().log.clear(),
+        ("/close", _) => model.close_shown(),
+        ("/ignore", name) => model.ignore(name),
+        ("/bell", on_off) => match on_off {
+            "on" | "off" => {
+                model.bell = on_off == "on";
+                model.note(model.words.bell(model.bell));
+            }
+            _ => model.note(model.words.bell_usage()),
+        },
+        _ => return false,
+    }
+    let line = model.input.take();
+    model.history.push(&line);
+    true
+}
+
 /// Lines for the place that is shown, if one can speak there.
 fn say(model: &mut Model, lines: Vec<String>) -> Option<Action> {
     let command = lines.first().is_some_and(|line| {
@@ -221,7 +275,7 @@ fn say(model: &mut Model, lines: Vec<String>) -> Option<Action> {
     if !model.is_here() && !command {
         let room = model.place().id.name().to_string();
         let here = model.here.as_deref().unwrap_or_default().to_string();
-        model.note(&format!("not sent: you are in {here}; /join {room} to speak here"));
+        model.note(&model.words.not_here(&here, &room));
         return None;
     }
     lines.iter().for_each(|line| model.history.push(line));
@@ -249,7 +303,7 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
             let joined = joined.collect::<Vec<_>>().join(" ");
             model.input.end();
             if !model.input.insert(&joined) {
-                model.note(&too_long(joined.len()));
+                model.note(&model.words.too_long(joined.len(), MAX_BYTES));
             }
             None
         }
@@ -262,18 +316,80 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
     }
 }
 
-fn scroll_help(model: &mut Model, key: KeyEvent, at: usize) {
-    let area = Areas::of(model.size, model.side_width()).messages;
-    let (columns, height) = (usize::from(area.width), usize::from(area.height));
-    let last = help::rows(model.commands, columns).len().saturating_sub(height);
+/// Asks for what the hub keeps, if there is nothing older to scroll to.
+fn older(model: &mut Model) -> Option<Action> {
+    model.older().map(Action::Older)
+}
+
+fn help_rows(model: &Model) -> usize {
+    help::rows(model.commands(), model.words.0, model.areas().messages.width.into()).len()
+}
+
+fn people_rows(model: &Model) -> usize {
+    people::rows(model, model.areas().messages.width.into()).len()
+}
+
+/// Where a list of so many rows is scrolled to by a key. `None` closes it.
+fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<usize> {
+    let height = usize::from(model.areas().messages.height);
+    let last = rows.saturating_sub(height);
     let page = height.max(1);
-    model.mode = match key.code {
-        KeyCode::Down => Mode::Help((at + 1).min(last)),
-        KeyCode::Up => Mode::Help(at.min(last).saturating_sub(1)),
-        KeyCode::PageDown => Mode::Help((at + page).min(last)),
-        KeyCode::PageUp => Mode::Help(at.min(last).saturating_sub(page)),
-        _ => Mode::Typing,
+    match key.code {
+        KeyCode::Down => Some((at + 1).min(last)),
+        KeyCode::Up => Some(at.min(last).saturating_sub(1)),
+        KeyCode::PageDown => Some((at + page).min(last)),
+        KeyCode::PageUp => Some(at.min(last).saturating_sub(page)),
+        _ => None,
+    }
+}
+
+/// Scrolls what the hub has found; a key of any other use closes it.
+fn scroll_hits(model: &mut Model, key: KeyEvent) {
+    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+    let (columns, height) = model.pane();
+    match key.code {
+        KeyCode::Up => model.shown_mut().up(1, columns, height),
+        KeyCode::Down => model.shown_mut().down(1, columns),
+        _ if scroll(model, key, ctrl) => {}
+        _ => model.mode = Mode::Typing,
+    }
+}
+
+/// Scrolls the names on the left by so many, or by as many as are shown.
+fn scroll_people(model: &mut Model, up: bool, by: usize) {
+    let shown = model.side().people;
+    let by = by.min(shown.len().max(1));
+    let last = model.members.people.len() - shown.len();
+    model.members_at = match up {
+        true => shown.start.saturating_sub(by),
+        false => (shown.start + by).min(last),
     };
+}
+
+/// Takes in a turn of the mouse wheel: over the names it scrolls them, elsewhere what is shown.
+pub(crate) fn turn_wheel(model: &mut Model, up: bool, column: u16) -> Option<Action> {
+    if column < model.areas().border.right() {
+        scroll_people(model, up, WHEEL);
+        return None;
+    }
+    match model.mode {
+        Mode::Help(at) => model.mode = Mode::Help(turned(model, up, at, help_rows(model))),
+        Mode::People(at) => model.mode = Mode::People(turned(model, up, at, people_rows(model))),
+        _ => {
+            let (columns, height) = model.pane();
+            match up {
+                true => model.shown_mut().up(WHEEL, columns, height),
+                false => model.shown_mut().down(WHEEL, columns),
+            }
+            return if up && matches!(model.mode, Mode::Typing) { older(model) } else { None };
+        }
+    }
+    None
+}
+
+fn turned(model: &Model, up: bool, at: usize, rows: usize) -> usize {
+    let last = rows.saturating_sub(model.areas().messages.height.into());
+    if up { at.min(last).saturating_sub(WHEEL) } else { (at + WHEEL).min(last) }
 }
 
 /// Begins to look for something.
@@ -340,13 +456,15 @@ fn candidates(model: &Model) -> Option<Completion> {
     if word.is_empty() {
         return None;
     }
+    let word = word.strip_prefix('／').map(|word| format!("/{word}")).unwrap_or(word);
     let fits = |name: &&str| name.to_lowercase().starts_with(&word);
     let mut candidates: Vec<String> = if from == 0 && word.starts_with('/') {
-        let commands = model.commands.iter().map(|(command, _)| *command);
+        let commands = model.commands().iter().map(|(command, _)| *command);
         let commands = commands.map(|command| command.split(' ').next().unwrap_or(command));
         commands.filter(fits).map(|command| format!("{command} ")).collect()
     } else {
-        let names = model.members.iter().chain(&model.names).map(String::as_str);
+        let members = model.members.people.iter().chain(&model.members.senders);
+        let names = members.chain(&model.names).map(String::as_str);
         let names = names.chain(model.places.iter().map(|place| place.id.name()));
         // As in other rooms: at the beginning of a line a name is an address.
         let end = if from == 0 { ": " } else { " " };

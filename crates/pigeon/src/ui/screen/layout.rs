@@ -20,8 +20,8 @@ pub(crate) struct Areas {
 }
 
 impl Areas {
-    /// Divides columns and rows. `names` is how wide the names on the left would like to be.
-    pub(crate) fn of((width, height): (u16, u16), names: usize) -> Areas {
+    /// Divides columns and rows. What is shown in them changes no width.
+    pub(crate) fn of((width, height): (u16, u16)) -> Areas {
         let row = |from_bottom: u16, least: u16| match height >= least {
             true => Rect::new(0, height - from_bottom, width, 1),
             false => Rect::new(0, 0, width, 0),
@@ -29,11 +29,8 @@ impl Areas {
         let (input, status) = (row(1, 1), row(2, 2));
         let top = height.saturating_sub(2);
         let (side_width, border_width) = match width >= SIDE_FROM && height >= 4 {
-            true => {
-                // Two columns for marks, some for a count. An address fits from 80 columns on.
-                let wished = u16::try_from(names).unwrap_or(u16::MAX).saturating_add(7);
-                (wished.clamp(14, (width / 3).min(28)), 1)
-            }
+            // Two columns for marks, and an IPv4 address with its port fits from 80 columns on.
+            true => ((width * 3 / 10).clamp(16, 28), 1),
             false => (0, 0),
         };
         let rest = width - side_width - border_width;
@@ -53,9 +50,10 @@ impl Areas {
         }
     }
 
-    /// The columns that the time before a message takes.
-    pub(crate) fn time_columns(&self) -> u16 {
+    /// The columns that the time before a message takes, with a date where some are `dated`.
+    pub(crate) fn time_columns(&self, dated: bool) -> u16 {
         match self.messages.width {
+            50.. if dated => 15,
             50.. => 9,
             30.. => 6,
             _ => 0,
@@ -64,9 +62,9 @@ impl Areas {
 
     /// The columns of a message's text. The screen's last column stays free where there is room:
     /// terminals differ in what they do after writing there.
-    pub(crate) fn text_columns(&self) -> usize {
+    pub(crate) fn text_columns(&self, dated: bool) -> usize {
         let free = u16::from(self.messages.width >= 20);
-        usize::from(self.messages.width.saturating_sub(self.time_columns() + free)).max(1)
+        usize::from(self.messages.width.saturating_sub(self.time_columns(dated) + free)).max(1)
     }
 }
 
@@ -78,7 +76,7 @@ mod tests {
     fn the_parts_fit_any_screen_and_never_overlap() {
         for width in 0..130 {
             for height in 0..40 {
-                let areas = Areas::of((width, height), 12);
+                let areas = Areas::of((width, height));
                 let Areas { side, border, header, messages, status, input } = areas;
                 let parts = [side, border, header, messages, status, input];
                 let whole = Rect::new(0, 0, width, height);

@@ -8,10 +8,15 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::wall_clock::WallTime;
 use super::wrap::breaks;
 
 /// The most lines kept of a conversation; the oldest goes first.
 pub(crate) const MAX_LINES: usize = 20_000;
+
+/// How far the hub's clock may be from ours, in seconds, for a line that came live to be found again
+/// among those that the hub keeps.
+const SKEW: i64 = 120;
 
 /// What an entry costs beside its text, in bytes.
 const ENTRY: usize = std::mem::size_of::<Entry>();
@@ -31,18 +36,25 @@ pub(crate) enum Kind {
     Notice,
     /// Ours, about the session.
     Note,
+    /// Behind it stands what is new.
+    Mark,
+    /// Before it stands nothing.
+    End,
 }
 
 /// A line to show.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    /// Local seconds since midnight.
-    pub(crate) time: u32,
+    pub(crate) time: WallTime,
     pub(crate) kind: Kind,
     /// Who said it; empty for notices.
     pub(crate) sender: Box<str>,
     /// What was said, as it came.
     pub(crate) text: Box<str>,
+    /// Where it stands in what the hub keeps, if the hub has said so.
+    pub(crate) position: Option<u64>,
+    /// By which link it came, where that is not plain datagrams.
+    pub(crate) link: Option<&'static str>,
 }
 
 impl Line {
@@ -55,37 +67,65 @@ impl Line {
 /// A line as it is kept.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) time: u32,
+    pub(crate) time: WallTime,
     pub(crate) kind: Kind,
+    position: Option<u64>,
     /// `SENDER: TEXT`, or a notice behind its mark; escaped.
     pub(crate) shown: Box<str>,
-    /// How many bytes of it are the sender's name.
+    /// How many bytes of it are the sender's name, and where the text begins.
     pub(crate) sender: usize,
+    text: usize,
     /// Whether there was nothing in it, and `shown` says so.
     pub(crate) empty: bool,
+    /// Where it names the person who reads.
+    pub(crate) mention: Option<Range<usize>>,
     /// Row beginnings, and the columns they hold for.
     rows: RefCell<(usize, Box<[u32]>)>,
 }
 
 impl Entry {
-    fn new(line: &Line) -> Entry {
+    /// `me` is the name of the person who reads.
+    fn new(line: &Line, me: Option<&str>) -> Entry {
         let sender = pigeon_text::escape(&*line.sender).to_string();
         let empty = line.text.is_empty() && matches!(line.kind, Kind::Said | Kind::Mine);
         let text = pigeon_text::escape(if empty { EMPTY } else { &*line.text });
-        let shown = match line.kind {
-            Kind::Notice => format!("* {text}"),
-            Kind::Note => format!("-- {text}"),
-            Kind::Said | Kind::Mine if sender.is_empty() => text.to_string(),
-            Kind::Said | Kind::Mine => format!("{sender}: {text}"),
+        let before = match (line.kind, line.link) {
+            (Kind::Notice, _) => "* ".to_string(),
+            (Kind::Note | Kind::Mark | Kind::End, _) => "-- ".to_string(),
+            (Kind::Said | Kind::Mine, _) if sender.is_empty() => String::new(),
+            (Kind::Said | Kind::Mine, None) => format!("{sender}: "),
+            (Kind::Said | Kind::Mine, Some(link)) => format!("{sender} ({link}): "),
         };
+        let (shown, text) = (format!("{before}{text}"), before.len());
         let rows = RefCell::new((0, Box::default()));
-        let (time, kind, sender) = (line.time, line.kind, sender.len());
-        Entry { time, kind, shown: shown.into(), sender, empty, rows }
+        let (time, kind, position, sender) = (line.time, line.kind, line.position, sender.len());
+        let me = me.filter(|_| kind == Kind::Said);
+        let mention = me.and_then(|me| mention(&shown, text, me));
+        Entry { time, kind, position, shown: shown.into(), sender, text, empty, mention, rows }
     }
 
     /// About how many bytes it takes, beside the beginnings of its rows if it was ever seen.
     fn cost(&self) -> usize {
         ENTRY + self.shown.len()
+    }
+
+    /// Whether this line is one that the hub keeps: it has the same position, or came live, at about
+    /// that time and with the same words.
+    fn is_same(&self, kept: &Entry) -> bool {
+        if self.position.is_some() || kept.is_mark() {
+            return self.position == kept.position && self.is_mark() == kept.is_mark();
+        }
+        let is_speech = matches!(self.kind, Kind::Said | Kind::Mine);
+        // A line that came live does not say by which link.
+        is_speech
+            && (self.time.0 - kept.time.0).abs() <= SKEW
+            && self.shown[..self.sender] == kept.shown[..kept.sender]
+            && self.shown[self.text..] == kept.shown[kept.text..]
+    }
+
+    /// Whether it was never said, at no time.
+    pub(crate) fn is_mark(&self) -> bool {
+        matches!(self.kind, Kind::Mark | Kind::End)
     }
 
     /// How many rows it takes at so many columns.
@@ -122,25 +162,117 @@ pub(crate) struct Anchor {
 }
 
 /// A conversation's lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Log {
     entries: VecDeque<Entry>,
-    /// Entries that have gone; also the number of the first that is there.
+    /// The number of the first entry. Older ones get smaller numbers.
+    first: u64,
+    /// Entries that have gone.
     forgotten: u64,
     bytes: usize,
     /// The lowest row on the screen; `None` follows what comes.
     bottom: Option<Anchor>,
 }
 
+impl Default for Log {
+    fn default() -> Log {
+        let entries = VecDeque::new();
+        Log { entries, first: 1 << 60, forgotten: 0, bytes: 0, bottom: None }
+    }
+}
+
 impl Log {
-    /// Appends a line. The oldest goes if there are too many.
-    pub(crate) fn push(&mut self, line: &Line) {
-        let entry = Entry::new(line);
+    /// Appends a line. The oldest goes if there are too many. Returns whether it names `me`.
+    pub(crate) fn push(&mut self, line: &Line, me: Option<&str>) -> bool {
+        let entry = Entry::new(line, me);
+        let names_me = entry.mention.is_some();
         self.bytes += entry.cost();
         self.entries.push_back(entry);
         if self.entries.len() > MAX_LINES {
             self.forget_oldest();
         }
+        names_me
+    }
+
+    /// Puts a line that the hub keeps where it belongs: by its position among those that have one,
+    /// by its time among the others. A line that is there already stays as it is; one that came
+    /// live learns its position. A full log takes nothing that is older than all it has.
+    pub(crate) fn insert(&mut self, line: &Line, me: Option<&str>) {
+        let Some(position) = line.position else { return };
+        let entry = Entry::new(line, me);
+        if let Some(known) = self.entries.iter_mut().rev().find(|other| other.is_same(&entry)) {
+            known.position = Some(position);
+            return;
+        }
+        let is_behind = |other: &Entry| match other.position {
+            Some(known) if other.kind == Kind::Mark => known >= position,
+            known => known.is_some_and(|known| known > position),
+        };
+        // Before the next position, and before what came live since.
+        let len = self.entries.len();
+        let mut at = self.entries.iter().position(is_behind).unwrap_or(len);
+        while at
+            .checked_sub(1)
+            .and_then(|before| self.entries.get(before))
+            .is_some_and(|before| before.position.is_none() && before.time >= entry.time)
+        {
+            at -= 1;
+        }
+        if at == 0 && self.entries.len() >= MAX_LINES {
+            return;
+        }
+        self.bytes += entry.cost();
+        self.entries.insert(at, entry);
+        // Those before it count one down, so that those behind it keep their numbers.
+        let number = self.first + at as u64;
+        self.first -= 1;
+        if let Some(bottom) = self.bottom.as_mut().filter(|bottom| bottom.entry < number) {
+            bottom.entry -= 1;
+        }
+    }
+
+    /// Takes the mark of what is new away.
+    pub(crate) fn unmark(&mut self) {
+        let Some(at) = self.entries.iter().position(|entry| entry.kind == Kind::Mark) else {
+            return;
+        };
+        let number = self.first + at as u64;
+        if let Some(entry) = self.entries.remove(at) {
+            self.bytes -= entry.cost();
+        }
+        self.first += 1;
+        if let Some(bottom) = self.bottom.as_mut().filter(|bottom| bottom.entry <= number) {
+            bottom.entry += 1;
+        }
+        if self.bottom.is_some_and(|bottom| self.entry(bottom.entry).is_none()) {
+            self.bottom = None;
+        }
+    }
+
+    /// Drops all lines.
+    pub(crate) fn clear(&mut self) {
+        self.first += self.entries.len() as u64;
+        self.entries.clear();
+        (self.bytes, self.bottom) = (0, None);
+    }
+
+    /// The smallest position that it knows.
+    pub(crate) fn oldest_position(&self) -> Option<u64> {
+        let lines = self.entries.iter().filter(|entry| !entry.is_mark());
+        lines.filter_map(|entry| entry.position).next()
+    }
+
+    /// Whether it holds a line of another day than `now`.
+    pub(crate) fn is_dated(&self, now: WallTime) -> bool {
+        let mut lines = self.entries.iter().filter(|entry| !entry.is_mark());
+        lines.next().is_some_and(|oldest| oldest.time.day() != now.day())
+    }
+
+    /// Whether the first row of all is on the screen.
+    pub(crate) fn is_at_top(&self, columns: usize, height: usize) -> bool {
+        let rows = self.rows(columns, height);
+        let top = rows.first().map(|row| (std::ptr::from_ref(row.entry), row.bytes.start));
+        top == self.entries.front().map(|entry| (std::ptr::from_ref(entry), 0))
     }
 
     /// Drops the oldest line. False if there is none.
@@ -148,7 +280,8 @@ impl Log {
         let Some(entry) = self.entries.pop_front() else { return false };
         self.bytes -= entry.cost();
         self.forgotten += 1;
-        let first = self.forgotten;
+        self.first += 1;
+        let first = self.first;
         if let Some(bottom) = self.bottom.as_mut().filter(|bottom| bottom.entry < first) {
             *bottom = Anchor { entry: first, row: 0 };
         }
@@ -174,7 +307,7 @@ impl Log {
     /// it, and one that it cuts.
     pub(crate) fn below(&self, columns: usize) -> u64 {
         let Some(bottom) = self.bottom.and(self.bottom(columns)) else { return 0 };
-        let end = self.forgotten + self.entries.len() as u64;
+        let end = self.first + self.entries.len() as u64;
         let cut = self.entry(bottom.entry).is_some_and(|e| bottom.row + 1 < e.height(columns));
         end - bottom.entry - u64::from(!cut)
     }
@@ -185,12 +318,12 @@ impl Log {
     }
 
     fn entry(&self, number: u64) -> Option<&Entry> {
-        self.entries.get(usize::try_from(number.checked_sub(self.forgotten)?).ok()?)
+        self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
     fn end(&self, columns: usize) -> Option<Anchor> {
         let entry = self.entries.back()?;
-        let number = self.forgotten + self.entries.len() as u64 - 1;
+        let number = self.first + self.entries.len() as u64 - 1;
         Some(Anchor { entry: number, row: entry.height(columns) - 1 })
     }
 
@@ -272,7 +405,7 @@ impl Log {
 
     /// To the very first line.
     pub(crate) fn go_to_top(&mut self, columns: usize, height: usize) {
-        self.bottom = Some(Anchor { entry: self.forgotten, row: 0 });
+        self.bottom = Some(Anchor { entry: self.first, row: 0 });
         for _ in 1..height {
             let at = self.bottom.and_then(|bottom| self.beneath(bottom, columns));
             match at {
@@ -294,7 +427,7 @@ impl Log {
 
     /// Back to a place.
     pub(crate) fn return_to(&mut self, place: Option<Anchor>) {
-        self.bottom = place.filter(|place| place.entry >= self.forgotten);
+        self.bottom = place.filter(|place| place.entry >= self.first);
     }
 
     /// The number of the nearest line with `needle` before (or behind) line `from`.
@@ -303,7 +436,7 @@ impl Log {
         let has = |number: &u64| {
             self.entry(*number).is_some_and(|e| find_in(&e.shown, &folded).next().is_some())
         };
-        let (first, end) = (self.forgotten, self.forgotten + self.entries.len() as u64);
+        let (first, end) = (self.first, self.first + self.entries.len() as u64);
         match older {
             true => (first..from.unwrap_or(end).clamp(first, end)).rev().find(has),
             false => (from.map_or(first, |from| from + 1).max(first)..end).find(has),
@@ -317,6 +450,22 @@ impl Log {
         self.bottom = Some(Anchor { entry: number, row });
         self.down(height / 2, columns);
     }
+}
+
+/// Where a line names somebody behind its first `from` bytes. A name that begins or ends with a
+/// letter or digit is no part of a longer word; in scripts without spaces any place will do.
+fn mention(shown: &str, from: usize, me: &str) -> Option<Range<usize>> {
+    let name = fold(&pigeon_text::escape(me).to_string());
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let text = shown.get(from..).filter(|_| !name.is_empty())?;
+    let mut places = find_in(text, &name);
+    let found = places.find(|place| {
+        let begins =
+            is_word(name.first().copied()) && is_word(text[..place.start].chars().next_back());
+        let ends = is_word(name.last().copied()) && is_word(text[place.end..].chars().next());
+        !begins && !ends
+    })?;
+    Some(found.start + from..found.end + from)
 }
 
 /// A text without the difference of capitals.
@@ -359,13 +508,22 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> Line {
-        Line { time: 0, kind: Kind::Said, sender: "狗哥".into(), text: text.into() }
+        let (time, position) = (WallTime(0), None);
+        let (sender, text, link) = ("狗哥".into(), text.into(), None);
+        Line { time, kind: Kind::Said, sender, text, position, link }
     }
 
     fn log(lines: usize) -> Log {
         let mut log = Log::default();
-        (0..lines).for_each(|n| log.push(&line(&format!("{n}"))));
+        for n in 0..lines {
+            log.push(&line(&format!("{n}")), None);
+        }
         log
+    }
+
+    /// A line that the hub keeps.
+    fn kept(position: u64, time: i64, text: &str) -> Line {
+        Line { time: WallTime(time), position: Some(position), ..line(text) }
     }
 
     fn shown(log: &Log, columns: usize, height: usize) -> Vec<&str> {
@@ -379,7 +537,7 @@ mod tests {
         assert_eq!(shown(&log, 20, 2), ["狗哥: 8", "狗哥: 9"]);
         log.up(3, 20, 2);
         assert_eq!(shown(&log, 20, 2), ["狗哥: 5", "狗哥: 6"]);
-        log.push(&line("new"));
+        log.push(&line("new"), None);
         assert_eq!(shown(&log, 20, 2), ["狗哥: 5", "狗哥: 6"]);
         assert_eq!((log.below(20), log.follows()), (4, false));
         log.up(100, 20, 2);
@@ -403,7 +561,7 @@ mod tests {
     #[test]
     fn long_lines_scroll_row_by_row_and_survive_a_change_of_width() {
         let mut log = log(1);
-        log.push(&line("one two three four"));
+        log.push(&line("one two three four"), None);
         assert_eq!(shown(&log, 10, 3), ["狗哥: one", "two three", "four"]);
         log.up(1, 10, 3);
         assert_eq!(shown(&log, 10, 3), ["狗哥: 0", "狗哥: one", "two three"]);
@@ -423,7 +581,7 @@ mod tests {
         assert_eq!((log.len(), log.forgotten()), (MAX_LINES, 3));
         log.go_to_top(20, 1);
         assert_eq!(shown(&log, 20, 1), ["狗哥: 3"]);
-        log.push(&line("new"));
+        log.push(&line("new"), None);
         assert_eq!(shown(&log, 20, 1), ["狗哥: 4"]);
         let mut all = log;
         while all.forget_oldest() {}
@@ -434,17 +592,93 @@ mod tests {
     #[test]
     fn search_finds_older_and_newer_whatever_the_capitals() {
         let mut log = log(100);
-        log.push(&line("Straße ΣΟΦΟΣ"));
-        assert_eq!(log.find("5", None, true), Some(95));
-        assert_eq!(log.find("5", Some(95), true), Some(85));
-        assert_eq!(log.find("5", Some(85), false), Some(95));
+        log.push(&line("Straße ΣΟΦΟΣ"), None);
+        let at = |number: u64| Some(log.first + number);
+        assert_eq!(log.find("5", None, true), at(95));
+        assert_eq!(log.find("5", at(95), true), at(85));
+        assert_eq!(log.find("5", at(85), false), at(95));
         assert_eq!(log.find("STRASSE", None, true), None);
-        assert_eq!(log.find("straße σ", None, true), Some(100));
-        assert_eq!(log.find("狗", None, true), Some(100));
+        assert_eq!(log.find("straße σ", None, true), at(100));
+        assert_eq!(log.find("狗", None, true), at(100));
         assert_eq!(log.find("", None, true), None);
         let needle = fold("aa");
         assert_eq!(find_in("aAaA a", &needle).collect::<Vec<_>>(), [0..2, 2..4]);
-        log.show(50, 20, 5);
+        log.show(log.first + 50, 20, 5);
         assert!(shown(&log, 20, 5).contains(&"狗哥: 50"));
+    }
+    #[test]
+    fn what_the_hub_keeps_goes_where_it_belongs() {
+        let mut log = Log::default();
+        log.push(&Line { time: WallTime(1_000), ..line("live") }, None);
+        for (position, text) in [(7, "seven"), (5, "five"), (6, "six"), (5, "five")] {
+            log.insert(&kept(position, 100, text), None);
+        }
+        assert_eq!(shown(&log, 20, 9), ["狗哥: five", "狗哥: six", "狗哥: seven", "狗哥: live"]);
+        assert_eq!(log.oldest_position(), Some(5));
+        // The line that came live is kept too; said again much later it is another.
+        log.insert(&Line { link: Some("page"), ..kept(9, 1_003, "live") }, None);
+        log.insert(&kept(10, 5_000, "live"), None);
+        assert_eq!(log.len(), 5);
+        assert_eq!(shown(&log, 20, 2), ["狗哥: live", "狗哥: live"]);
+        // Missed while away: between what came before and after.
+        log.insert(&kept(8, 900, "missed"), None);
+        assert_eq!(shown(&log, 20, 3), ["狗哥: missed", "狗哥: live", "狗哥: live"]);
+    }
+
+    #[test]
+    fn older_lines_move_nothing_that_is_on_the_screen() {
+        let mut log = Log::default();
+        for n in 10..40 {
+            log.insert(&kept(n, 0, &format!("{n}")), None);
+        }
+        log.go_to_top(20, 3);
+        let before = shown(&log, 20, 3).join(" ");
+        assert!(log.is_at_top(20, 3));
+        for n in [9, 3, 4] {
+            log.insert(&kept(n, 0, &format!("{n}")), None);
+            assert_eq!(shown(&log, 20, 3).join(" "), before);
+        }
+        assert!(!log.is_at_top(20, 3));
+        log.up(2, 20, 3);
+        assert_eq!(shown(&log, 20, 3), ["狗哥: 4", "狗哥: 9", "狗哥: 10"]);
+        log.insert(&kept(5, 0, "5"), None);
+        assert_eq!(shown(&log, 20, 3), ["狗哥: 5", "狗哥: 9", "狗哥: 10"]);
+    }
+
+    #[test]
+    fn the_mark_stands_before_what_is_new_until_the_next_one() {
+        let mut log = Log::default();
+        let mark = |at| Line { kind: Kind::Mark, sender: "".into(), ..kept(at, 0, "new") };
+        log.insert(&mark(5), None);
+        for n in [4, 6, 5, 7] {
+            log.insert(&kept(n, 0, &format!("{n}")), None);
+        }
+        let expected = ["狗哥: 4", "狗哥: 5", "-- new", "狗哥: 6", "狗哥: 7"];
+        assert_eq!(shown(&log, 20, 9), expected);
+        log.up(1, 20, 3);
+        assert_eq!(shown(&log, 20, 3), expected[1..4]);
+        log.unmark();
+        assert_eq!(shown(&log, 20, 3), ["狗哥: 4", "狗哥: 5", "狗哥: 6"]);
+        log.insert(&mark(6), None);
+        assert_eq!(log.len(), 5);
+        log.clear();
+        assert_eq!((log.len(), log.bytes(), log.follows()), (0, 0, true));
+    }
+
+    #[test]
+    fn a_name_is_found_where_it_is_a_word() {
+        let named = |text: &str, me: &str| {
+            let mut log = Log::default();
+            log.push(&line(text), Some(me))
+        };
+        for text in ["dog", "Dog: hi", "hi DOG!", "dogs and dog", "狗dog"] {
+            assert!(named(text, "dog"), "{text}");
+        }
+        for text in ["dogs", "hotdog", "dog_7", "", "do g"] {
+            assert!(!named(text, "dog"), "{text}");
+        }
+        assert!(named("老师叫小明回答", "小明") && !named("小红", "小明"));
+        // The speaker's own name is no mention.
+        assert!(!named("hi", "狗哥") && !named("hi", ""));
     }
 }

@@ -9,10 +9,10 @@
 //! - [`update`]: what the loop sends. [`model`]: all that is shown; [`log`]: the lines of one
 //!   conversation; [`input`]: the line being typed.
 //! - [`keys`]: what a key does; [`help`]: what the screen says of that. [`draw`]: the model as
-//!   cells, in the places of [`layout`], wrapped by [`wrap`], in the [`colors`] there are. All of
-//!   them know no terminal.
-//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`midnight`]: the time before
-//!   a line.
+//!   cells, in the places of [`layout`] and [`side`], wrapped by [`wrap`], in the [`colors`] there
+//!   are; [`people`]: the list of everybody. All of them know no terminal.
+//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`wall_clock`]: the time before
+//!   a line. [`words`]: what the screen itself says.
 //!
 //! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
 
@@ -24,10 +24,13 @@ mod input;
 mod keys;
 mod layout;
 mod log;
-mod midnight;
 mod model;
 mod paint;
+mod people;
+mod side;
 mod update;
+mod wall_clock;
+mod words;
 mod wrap;
 
 #[cfg(test)]
@@ -41,7 +44,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use crossterm::event::Event;
+use crossterm::event::{Event, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -51,13 +54,17 @@ use crate::base::thread;
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
-pub(crate) use log::Kind;
-pub(crate) use midnight::Midnight;
+pub(crate) use log::{Kind, Line};
 pub(crate) use model::{MAX_PLACES, Model};
-pub(crate) use update::{PlaceId, Presence, Update};
+pub(crate) use update::{Members, PlaceId, Presence, Update};
+pub(crate) use wall_clock::WallClock;
+pub(crate) use words::Words;
 
 /// The least time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// The least time between two rings of the bell.
+const BELL_EVERY: Duration = Duration::from_secs(2);
 
 /// How often the status line is brought up to date.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -93,11 +100,13 @@ impl Screen {
             keyboard.press(Event::FocusLost);
         });
         let (sender, ended) = sync_channel(1);
-        let mut artist = Artist {
+        let mut painter = Painter {
             feed: Arc::clone(&feed),
             looked: model.place().id.clone(),
-            midnight: Midnight::default(),
+            clock: WallClock::default(),
             shown: None,
+            title: String::new(),
+            rang: None,
             model,
             look,
             act,
@@ -106,12 +115,12 @@ impl Screen {
             thread::spawn("screen", move || {
                 // Dropped when the thread ends.
                 let _sender = sender;
-                let run = std::panic::AssertUnwindSafe(|| artist.run());
+                let run = std::panic::AssertUnwindSafe(|| painter.run());
                 if std::panic::catch_unwind(run).is_err() {
                     // Reported already, and the terminal given back: nobody sees the session any
                     // more.
-                    artist.feed.close();
-                    (artist.act)(Action::Leave(Status::Panicked));
+                    painter.feed.close();
+                    (painter.act)(Action::Leave(Status::Panicked));
                 }
             })
         });
@@ -152,19 +161,23 @@ fn catch_stops(_feed: &Arc<Feed>) -> anyhow::Result<()> {
 }
 
 /// The thread that draws.
-struct Artist<A> {
+struct Painter<A> {
     feed: Arc<Feed>,
     model: Model,
     look: Look,
     act: A,
     /// The place that the loop knows to be shown.
     looked: PlaceId,
-    midnight: Midnight,
+    clock: WallClock,
     /// What the terminal shows, if that is known.
     shown: Option<Buffer>,
+    /// What its window is called.
+    title: String,
+    /// When the bell last rang.
+    rang: Option<Instant>,
 }
 
-impl<A: FnMut(Action) -> bool> Artist<A> {
+impl<A: FnMut(Action) -> bool> Painter<A> {
     fn run(&mut self) {
         self.measure();
         let mut refresh = Instant::now();
@@ -202,7 +215,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
     /// Takes in all that has come. False when the loop has ended.
     fn take(&mut self, batch: Batch) -> bool {
         self.model.dropped = batch.dropped;
-        self.model.time = self.midnight.time();
+        self.model.time = self.clock.time();
         for update in batch.updates {
             self.model.apply(update);
         }
@@ -213,6 +226,15 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
             let action = match event {
                 Event::Key(key) => keys::press(&mut self.model, key),
                 Event::Paste(text) => keys::paste(&mut self.model, &text),
+                Event::Mouse(mouse) => match mouse.kind {
+                    MouseEventKind::ScrollUp => {
+                        keys::turn_wheel(&mut self.model, true, mouse.column)
+                    }
+                    MouseEventKind::ScrollDown => {
+                        keys::turn_wheel(&mut self.model, false, mouse.column)
+                    }
+                    _ => None,
+                },
                 Event::Resize(..) => {
                     self.measure();
                     None
@@ -255,6 +277,7 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
     fn measure(&mut self) {
         self.model.size = self.size();
         self.shown = None;
+        self.title.clear();
     }
 
     fn size(&self) -> (u16, u16) {
@@ -273,6 +296,16 @@ impl<A: FnMut(Action) -> bool> Artist<A> {
         let cursor = draw::draw(&self.model, self.look, &mut cells);
         let mut bytes = Vec::new();
         paint::paint(&mut bytes, self.shown.as_ref(), &cells, cursor);
+        let title = self.model.window_title();
+        if title != self.title {
+            paint::name_window(&mut bytes, &title);
+            self.title = title;
+        }
+        let rings = std::mem::take(&mut self.model.rings) && self.model.bell;
+        if rings && self.rang.is_none_or(|rang| rang.elapsed() >= BELL_EVERY) {
+            bytes.push(b'\x07');
+            self.rang = Some(Instant::now());
+        }
         self.shown = Some(cells);
         terminal::write(&bytes)
     }

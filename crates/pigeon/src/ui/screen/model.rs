@@ -3,10 +3,15 @@
 //! The loop that holds the connection changes it by [`Update`]s, the person by keys
 //! ([`super::keys`]); [`super::draw`] only reads it.
 
+use pigeon_proto::{Language, fold};
+
 use super::input::{History, Input};
 use super::layout::Areas;
-use super::log::{Anchor, Kind, Line, Log};
-use super::update::{PlaceId, Presence, Update};
+use super::log::{Anchor, Kind, Line, Log, MAX_LINES};
+use super::side::Side;
+use super::update::{Members, PlaceId, Presence, Update};
+use super::wall_clock::WallTime;
+use super::words::Words;
 
 /// The most bytes of all conversations together. Beyond, the oldest line of the one that holds the
 /// most goes.
@@ -14,6 +19,16 @@ pub(crate) const MAX_BYTES: usize = 64 << 20;
 
 /// The most conversations. Beyond, the one that has been silent longest is closed.
 pub(crate) const MAX_PLACES: usize = 200;
+
+/// Slash commands and what they do, in a language.
+pub(crate) type Commands = fn(Language) -> &'static [(&'static str, &'static str)];
+
+/// The most names that are ignored.
+const MAX_IGNORED: usize = 1_000;
+
+/// How many seconds pass before the same older lines are asked for again. The loop repeats what gets no
+/// answer; the hub may also have said that it has no time for them just now.
+const OLDER_WITHIN: i64 = 1;
 
 /// One conversation.
 #[derive(Debug)]
@@ -26,7 +41,15 @@ pub(crate) struct Place {
     pub(crate) count: Option<u64>,
     /// Lines that came while another place was shown.
     pub(crate) unread: u64,
+    /// Whether one of them names the person.
+    pub(crate) mentioned: bool,
     pub(crate) log: Log,
+    /// Whether the hub keeps nothing older than what is shown.
+    whole: bool,
+    /// How far it was read at the last visit, until something newer is shown.
+    seen: Option<u64>,
+    /// Before which position older lines were asked for, and when.
+    asked: Option<(Option<u64>, WallTime)>,
     /// When it last had a line, as a number that grows.
     touched: u64,
 }
@@ -39,6 +62,10 @@ pub(crate) enum Mode {
     Typing,
     /// The keys are explained; how many lines are scrolled away.
     Help(usize),
+    /// Everybody in the room is listed; how many lines are scrolled away.
+    People(usize),
+    /// What the hub has found is listed.
+    Hits,
     /// Something is looked for.
     Search(Search),
     /// Several lines were pasted: the person must choose what to do with them.
@@ -55,6 +82,14 @@ pub(crate) struct Search {
     pub(crate) before: Option<Anchor>,
 }
 
+/// What the hub has found.
+#[derive(Debug)]
+pub(crate) struct Hits {
+    pub(crate) query: Box<str>,
+    pub(crate) log: Log,
+    pub(crate) found: usize,
+}
+
 /// What Tab goes through.
 #[derive(Debug)]
 pub(crate) struct Completion {
@@ -69,14 +104,26 @@ pub(crate) struct Completion {
 pub(crate) struct Model {
     /// What stands above everything: to what one is connected.
     pub(crate) title: String,
-    /// The slash commands that Tab and the help know, with what they do.
-    pub(crate) commands: &'static [(&'static str, &'static str)],
+    /// The slash commands that Tab and the help know.
+    commands: Commands,
+    pub(crate) words: Words,
     pub(crate) places: Vec<Place>,
     pub(crate) current: usize,
     /// The room in which the person is, of all those shown.
     pub(crate) here: Option<Box<str>>,
-    pub(crate) members: Vec<String>,
-    pub(crate) more_members: u64,
+    pub(crate) members: Members,
+    /// How many people are scrolled away on the left.
+    pub(crate) members_at: usize,
+    /// What others call the person.
+    pub(crate) me: Option<Box<str>>,
+    /// Whose words are not shown.
+    ignored: Vec<String>,
+    /// Whether a mention rings, and whether one did.
+    pub(crate) bell: bool,
+    pub(crate) rings: bool,
+    /// Whether the hub keeps what is said.
+    pub(crate) keeps: bool,
+    pub(crate) hits: Option<Hits>,
     /// Names that Tab knows beside those that are shown.
     pub(crate) names: Vec<String>,
     pub(crate) input: Input,
@@ -90,8 +137,8 @@ pub(crate) struct Model {
     pub(crate) missed: u64,
     /// Columns and rows.
     pub(crate) size: (u16, u16),
-    /// The time of day, for what is said here; in local seconds since midnight.
-    pub(crate) time: u32,
+    /// Now.
+    pub(crate) time: WallTime,
     /// Lines of closed conversations.
     closed: u64,
     touches: u64,
@@ -102,19 +149,27 @@ impl Model {
     pub(crate) fn new(
         title: String,
         first: PlaceId,
-        commands: &'static [(&'static str, &'static str)],
+        commands: Commands,
+        language: Language,
     ) -> Model {
         let mut model = Model {
             title,
             commands,
+            words: Words(language),
             places: Vec::new(),
             current: 0,
             here: match &first {
                 PlaceId::Room(room) => Some(room.clone()),
                 PlaceId::Person(_) => None,
             },
-            members: Vec::new(),
-            more_members: 0,
+            members: Members::default(),
+            members_at: 0,
+            me: None,
+            ignored: Vec::new(),
+            bell: true,
+            rings: false,
+            keeps: false,
+            hits: None,
             names: Vec::new(),
             input: Input::default(),
             history: History::default(),
@@ -124,7 +179,7 @@ impl Model {
             dropped: 0,
             missed: 0,
             size: (80, 24),
-            time: 0,
+            time: WallTime::default(),
             closed: 0,
             touches: 0,
         };
@@ -158,15 +213,83 @@ impl Model {
 
     /// Columns and rows of the messages.
     pub(crate) fn pane(&self) -> (usize, usize) {
-        let areas = Areas::of(self.size, self.side_width());
-        (areas.text_columns(), areas.messages.height.into())
+        let areas = self.areas();
+        (areas.text_columns(self.is_dated()), areas.messages.height.into())
     }
 
-    /// How wide the names on the left are at most.
-    pub(crate) fn side_width(&self) -> usize {
-        let places = self.places.iter().map(|place| place.id.name());
-        let names = places.chain(self.members.iter().map(String::as_str));
-        names.take(200).map(pigeon_text::width).max().unwrap_or(0)
+    /// Where everything stands.
+    pub(crate) fn areas(&self) -> Areas {
+        Areas::of(self.size)
+    }
+
+    /// What stands in which row on the left.
+    pub(crate) fn side(&self) -> Side {
+        Side::of(self, self.areas().side.height.into())
+    }
+
+    /// Whether the lines that are shown have dates.
+    pub(crate) fn is_dated(&self) -> bool {
+        self.shown().is_dated(self.time)
+    }
+
+    /// The lines that are shown: of a place, or what the hub has found.
+    pub(crate) fn shown(&self) -> &Log {
+        match (&self.mode, &self.hits) {
+            (Mode::Hits, Some(hits)) => &hits.log,
+            _ => &self.place().log,
+        }
+    }
+
+    pub(crate) fn shown_mut(&mut self) -> &mut Log {
+        match (&self.mode, &mut self.hits) {
+            (Mode::Hits, Some(hits)) => &mut hits.log,
+            _ => &mut self.places[self.current].log,
+        }
+    }
+
+    /// The slash commands that Tab and the help know, with what they do.
+    pub(crate) fn commands(&self) -> &'static [(&'static str, &'static str)] {
+        (self.commands)(self.words.0)
+    }
+
+    /// Whether a slash command is the screen's own, which not every screen has.
+    pub(crate) fn has_command(&self, word: &str) -> bool {
+        self.commands().iter().any(|(command, _)| command.split(' ').next() == Some(word))
+    }
+
+    /// Before which position the hub is asked for older lines of the place that is shown, if it is
+    /// to be asked at all: the first row of all is in sight, and nothing was asked just now. The
+    /// inner `None` is the end of the room.
+    pub(crate) fn older(&mut self) -> Option<Option<u64>> {
+        let (columns, height) = self.pane();
+        let (now, keeps, here) = (self.time, self.keeps, self.here.clone().map(PlaceId::Room));
+        let place = self.place_mut();
+        let may_ask = keeps && !place.whole && here.as_ref() == Some(&place.id);
+        if !may_ask || place.log.len() >= MAX_LINES || !place.log.is_at_top(columns, height) {
+            return None;
+        }
+        let before = place.log.oldest_position();
+        let is_awaited =
+            |(asked, at): (Option<u64>, WallTime)| asked == before && now.0 < at.0 + OLDER_WITHIN;
+        if place.asked.is_some_and(is_awaited) {
+            return None;
+        }
+        place.asked = Some((before, now));
+        Some(before)
+    }
+
+    /// What the terminal's window is called.
+    pub(crate) fn window_title(&self) -> String {
+        let unread: u64 = self.places.iter().map(|place| place.unread).sum();
+        let name = match self.place().id.name() {
+            "" => &self.title,
+            name => name,
+        };
+        let name: String = pigeon_text::escape(name).to_string().chars().take(60).collect();
+        match unread {
+            0 => format!("{name} - pigeon"),
+            unread => format!("({unread}) {name} - pigeon"),
+        }
     }
 
     // What the loop does.
@@ -177,7 +300,7 @@ impl Model {
             Update::Line(place, line) => self.add(place, &line),
             Update::Enter(room) => self.enter(room),
             Update::Rooms(rooms) => self.list_rooms(&rooms),
-            Update::Members(members, more) => self.list_members(members, more),
+            Update::Members(members) => self.list_members(members),
             Update::Look(id) => {
                 let at = self.place_or_new(id);
                 self.look_at(at);
@@ -198,20 +321,83 @@ impl Model {
                 }
             }
             Update::Missed(lines) => self.missed = lines,
+            Update::Me(me) => self.me = Some(me),
+            Update::Language(words) => self.words = words,
+            Update::Keeps(keeps) => self.keeps = keeps,
+            Update::Kept(id, line) => self.keep(id, &line),
+            Update::Oldest(id) => {
+                let at = self.place_or_new(id);
+                let place = &mut self.places[at];
+                place.whole = true;
+                let end = note(self.time, self.words.nothing_older());
+                // Before all, whatever the clocks say.
+                let time = WallTime(i64::MIN);
+                place.log.insert(&Line { kind: Kind::End, position: Some(0), time, ..end }, None);
+            }
+            Update::Seen(id, position) => {
+                let at = self.place_or_new(id);
+                self.places[at].seen = Some(position);
+            }
+            Update::Sought(query) => {
+                self.hits = Some(Hits { query, log: Log::default(), found: 0 });
+                self.mode = Mode::Hits;
+            }
+            Update::Hit(line) => {
+                if let Some(hits) = self.hits.as_mut().filter(|_| !is_ignored(&self.ignored, &line))
+                {
+                    let before = hits.log.len();
+                    hits.log.insert(&line, self.me.as_deref());
+                    hits.found += hits.log.len() - before;
+                }
+            }
+            Update::NoHits(why) => {
+                if let Some(hits) = &mut self.hits {
+                    hits.log.push(&note(self.time, &why), None);
+                }
+            }
             Update::Status { text, alarm } => self.status = (text, alarm),
         }
     }
 
     fn add(&mut self, id: Option<PlaceId>, line: &Line) {
+        if is_ignored(&self.ignored, line) {
+            return;
+        }
         let at = id.map_or(self.current, |id| self.place_or_new(id));
         let shown = at == self.current;
         self.touches += 1;
         let place = &mut self.places[at];
         place.touched = self.touches;
-        place.log.push(line);
+        let names_me = place.log.push(line, self.me.as_deref());
         if !shown && matches!(line.kind, Kind::Said) {
             place.unread += 1;
+            place.mentioned |= names_me;
         }
+        // What is said to one alone is meant for them as well.
+        let is_private = matches!((&place.id, line.kind), (PlaceId::Person(_), Kind::Said));
+        self.rings |= names_me || (is_private && self.me.is_some());
+        self.bound();
+    }
+
+    /// Puts a line that the hub keeps where it belongs.
+    fn keep(&mut self, id: PlaceId, line: &Line) {
+        if is_ignored(&self.ignored, line) {
+            return;
+        }
+        let (at, me, mark) = (self.place_or_new(id), self.me.as_deref(), self.words.new_since());
+        let place = &mut self.places[at];
+        let is_new = |seen: &mut u64| line.position.is_some_and(|position| position > *seen);
+        if let Some(seen) = place.seen.take_if(is_new) {
+            place.log.unmark();
+            let mark = Line { kind: Kind::Mark, position: Some(seen), ..note(line.time, mark) };
+            place.log.insert(&mark, None);
+        }
+        place.log.insert(line, me);
+        self.bound();
+    }
+
+    /// Forgets the oldest lines where all together are too many.
+    fn bound(&mut self) {
         while self.places.iter().map(|place| place.log.bytes()).sum::<usize>() > MAX_BYTES {
             let largest = self.places.iter_mut().max_by_key(|place| place.log.bytes());
             if !largest.is_some_and(|place| place.log.forget_oldest()) {
@@ -245,16 +431,16 @@ impl Model {
             self.places[at].count = None;
         }
         self.here = Some(room);
-        (self.members, self.more_members) = (Vec::new(), 0);
+        (self.members, self.members_at) = (Members::default(), 0);
         // Who looks at a conversation meanwhile is left with it.
         if was_shown {
             self.look_at(at);
         }
     }
 
-    fn list_members(&mut self, members: Vec<String>, more: u64) {
-        let count = more.saturating_add(members.len() as u64);
-        (self.members, self.more_members) = (members, more);
+    fn list_members(&mut self, members: Members) {
+        let count = members.count();
+        self.members = members;
         let here = self.here.clone().map(PlaceId::Room);
         if let Some(at) = here.and_then(|here| self.find(&here)) {
             // We are in it: an empty list is one that has not come yet.
@@ -272,8 +458,8 @@ impl Model {
             let is_here = self.here.as_deref() == Some(room);
             self.places[at].count = Some(*count).filter(|_| !is_here);
         }
-        let (members, more) = (std::mem::take(&mut self.members), self.more_members);
-        self.list_members(members, more);
+        let members = std::mem::take(&mut self.members);
+        self.list_members(members);
         // Rooms that no longer exist, and have no lines to read.
         let mut at = 0;
         while let Some(place) = self.places.get(at) {
@@ -317,9 +503,19 @@ impl Model {
             true => self.places.iter().take_while(|place| is_room(&place.id)).count(),
             false => self.places.len(),
         };
-        let (about, presence, log) = (Box::default(), Presence::default(), Log::default());
-        let place =
-            Place { id, about, presence, count: None, unread: 0, log, touched: self.touches };
+        let place = Place {
+            id,
+            about: Box::default(),
+            presence: Presence::default(),
+            count: None,
+            unread: 0,
+            mentioned: false,
+            log: Log::default(),
+            whole: false,
+            seen: None,
+            asked: None,
+            touched: self.touches,
+        };
         self.places.insert(at, place);
         if at <= self.current && self.places.len() > 1 {
             self.current += 1;
@@ -343,7 +539,7 @@ impl Model {
         if at < self.current || self.current == self.places.len() {
             self.current = self.current.saturating_sub(1);
         }
-        self.places[self.current].unread = 0;
+        self.look_at(self.current);
     }
 
     // What the person does.
@@ -352,15 +548,42 @@ impl Model {
     pub(crate) fn look_at(&mut self, at: usize) {
         if at < self.places.len() {
             self.current = at;
-            self.places[at].unread = 0;
+            (self.places[at].unread, self.places[at].mentioned) = (0, false);
         }
     }
 
     /// Says something to the person where they are looking.
     pub(crate) fn note(&mut self, text: &str) {
-        let line = Line { time: self.time, kind: Kind::Note, sender: "".into(), text: text.into() };
-        self.add(None, &line);
+        self.add(None, &note(self.time, text));
     }
+
+    /// Hides what somebody says, or shows it again.
+    pub(crate) fn ignore(&mut self, name: &str) {
+        match self.ignored.iter().position(|ignored| fold(ignored) == fold(name)) {
+            _ if name.is_empty() => {}
+            Some(at) => drop(self.ignored.remove(at)),
+            None if self.ignored.len() < MAX_IGNORED => self.ignored.push(name.into()),
+            None => {}
+        }
+        self.note(&self.words.ignored(&self.ignored));
+    }
+
+    /// Closes the conversation that is shown. A room stays as long as one is in it.
+    pub(crate) fn close_shown(&mut self) {
+        match self.place().id {
+            PlaceId::Person(_) if self.places.len() > 1 => self.close(self.current),
+            _ => self.note(self.words.not_closed()),
+        }
+    }
+}
+
+fn is_ignored(ignored: &[String], line: &Line) -> bool {
+    line.kind == Kind::Said && ignored.iter().any(|name| fold(name) == fold(&line.sender))
+}
+
+fn note(time: WallTime, text: &str) -> Line {
+    let (sender, text, position, link) = ("".into(), text.into(), None, None);
+    Line { time, kind: Kind::Note, sender, text, position, link }
 }
 
 #[cfg(test)]
@@ -368,11 +591,18 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn said(sender: &str, text: &str) -> Line {
-        Line { time: 75_845, kind: Kind::Said, sender: sender.into(), text: text.into() }
+        let (time, position) = (WallTime(75_845), None);
+        let (sender, text, link) = (sender.into(), text.into(), None);
+        Line { time, kind: Kind::Said, sender, text, position, link }
     }
 
     pub(crate) fn room(name: &str) -> PlaceId {
         PlaceId::Room(name.into())
+    }
+
+    pub(crate) fn people(names: &[&str]) -> Members {
+        let people = names.iter().map(ToString::to_string).collect();
+        Members { people, ..Members::default() }
     }
 
     pub(crate) fn person(name: &str) -> PlaceId {
@@ -380,7 +610,7 @@ pub(crate) mod tests {
     }
 
     fn model() -> Model {
-        Model::new("127.0.0.1:9999".into(), room(""), &[])
+        Model::new("127.0.0.1:9999".into(), room(""), |_| &[], Language::English)
     }
 
     #[test]
@@ -407,12 +637,12 @@ pub(crate) mod tests {
         listed.apply(Update::Enter("lobby".into()));
         assert_eq!((listed.places.len(), listed.place().count), (1, Some(3)));
         listed.apply(Update::Enter("7b".into()));
-        listed.apply(Update::Members(vec!["狗哥".into()], 0));
+        listed.apply(Update::Members(people(&["狗哥"])));
         // Back in a room that was empty when the rooms were counted.
         listed.apply(Update::Rooms(vec![("lobby".into(), 0), ("7b".into(), 1)]));
         listed.apply(Update::Enter("lobby".into()));
         assert_eq!(listed.places.iter().map(|place| place.count).collect::<Vec<_>>(), [None; 2]);
-        listed.apply(Update::Members(vec!["狗哥".into()], 0));
+        listed.apply(Update::Members(people(&["狗哥"])));
         assert_eq!(listed.place().count, Some(1));
         model.apply(Update::Enter("7b".into()));
         assert_eq!(model.place().id, room("7b"));
@@ -428,7 +658,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_place_that_is_renamed_keeps_its_lines_unless_the_name_is_taken() {
-        let mut model = Model::new("chat".into(), person(""), &[]);
+        let mut model = Model::new("chat".into(), person(""), |_| &[], Language::English);
         model.apply(Update::Line(None, said("", "hello")));
         model.apply(Update::Rename(person(""), person("狗哥")));
         assert_eq!((&model.place().id, model.place().log.len()), (&person("狗哥"), 1));

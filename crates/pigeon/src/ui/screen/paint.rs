@@ -11,7 +11,9 @@ use crossterm::queue;
 use crossterm::style::{
     Attribute, Color as CrosstermColor, Print, SetAttribute, SetForegroundColor,
 };
-use crossterm::terminal::{BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, SetTitle,
+};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Position;
 use ratatui::style::{Color, Modifier};
@@ -48,6 +50,13 @@ pub(crate) fn paint(
         let _ = queue!(out, MoveTo(at.x, at.y), Show);
     }
     let _ = queue!(out, EndSynchronizedUpdate);
+}
+
+/// Appends to `out` what names the terminal's window.
+pub(crate) fn name_window(out: &mut Vec<u8>, title: &str) {
+    // The end of the title must not come from within it.
+    let title: String = title.chars().filter(|c| !c.is_control()).collect();
+    let _ = queue!(out, SetTitle(title));
 }
 
 fn cells(buffer: &Buffer, y: u16, width: usize) -> &[Cell] {

@@ -9,7 +9,7 @@ use super::model::tests::{person, room, said};
 use super::model::{Mode, Model};
 use super::paint;
 use super::tests::{cells, key, lobby};
-use super::update::Update;
+use super::update::{Members, Update};
 use super::{Action, Look, Screen};
 
 /// Everything that could do harm, as messages, names, and words being typed.
@@ -85,10 +85,10 @@ impl Emulator {
     /// Asserts that nothing has moved: the border is where it belongs, and so are the status line
     /// and the line being typed; no cell holds what is no character.
     #[track_caller]
-    fn assert_intact(&self, model: &Model, cursor: Option<Position>, about: &str) {
+    fn assert_intact(&self, _: &Model, cursor: Option<Position>, about: &str) {
         let screen = self.parser.screen();
         let (height, width) = self.size();
-        let areas = Areas::of((width, height), model.side_width());
+        let areas = Areas::of((width, height));
         for y in 0..height {
             if areas.border.width > 0 && y < areas.border.bottom() {
                 let border = screen.cell(y, areas.border.x).unwrap().contents();
@@ -153,7 +153,7 @@ fn hostile_text_moves_nothing() {
         for name in &names {
             model.apply(Update::Line(Some(person(name)), said(name, "x")));
         }
-        model.apply(Update::Members(names, 3));
+        model.apply(Update::Members(Members { people: names, more: 3, ..Members::default() }));
         let (_, cursor) = emulator.show(&mut model);
         emulator.assert_intact(&model, cursor, "names");
         let mut fresh = lobby();

@@ -4,20 +4,35 @@
 //! `INSTA_UPDATE=always cargo test -p pigeon screen`.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use pigeon_proto::Language;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::keys::{Action, paste, press};
+use super::keys::{Action, paste, press, turn_wheel};
 use super::log::{Kind, Line};
-use super::model::tests::{person, room, said};
+use super::model::tests::{people, person, room, said};
 use super::model::{Mode, Model};
-use super::update::{Presence, Update};
+use super::update::{Members, Presence, Update};
+use super::wall_clock::WallTime;
+use super::words::Words;
 use super::{Look, draw};
 use crate::base::status::Status;
 
-const COMMANDS: &[(&str, &str)] = &[("/nick NAME", "what others call you"), ("quit", "leave")];
+fn commands(_: Language) -> &'static [(&'static str, &'static str)] {
+    const COMMANDS: &[(&str, &str)] = &[
+        ("/nick NAME", "what others call you"),
+        ("/search WORDS", "what was said"),
+        ("/ignore NAME", "hide what somebody says"),
+        ("/clear", "empty the conversation"),
+        ("/close", "close the conversation"),
+        ("/bell on|off", "whether the bell rings"),
+        ("/help", "this"),
+        ("quit", "leave"),
+    ];
+    COMMANDS
+}
 
 fn line(kind: Kind, sender: &str, text: &str) -> Line {
     Line { kind, ..said(sender, text) }
@@ -25,7 +40,7 @@ fn line(kind: Kind, sender: &str, text: &str) -> Line {
 
 /// A lobby in which people talk.
 pub(super) fn lobby() -> Model {
-    let mut model = Model::new("hub 127.0.0.1:9999".into(), room(""), COMMANDS);
+    let mut model = Model::new("hub 127.0.0.1:9999".into(), room(""), commands, Language::English);
     let tell = |model: &mut Model, line| model.apply(Update::Line(Some(room("lobby")), line));
     model.apply(Update::Enter("lobby".into()));
     tell(&mut model, line(Kind::Note, "", "joined 127.0.0.1:9999: a pigeon hub, 3 members"));
@@ -33,10 +48,10 @@ pub(super) fn lobby() -> Model {
     tell(&mut model, line(Kind::Mine, "狗哥", "你好，这里是狗哥 👋🏽"));
     tell(&mut model, said("猴哥", "e\u{301}té 👩‍🚀 文字と絵文字 ok"));
     tell(&mut model, said("sensor-7", "temp=21.5"));
-    let members = ["狗哥", "猴哥", "sensor-7"].map(str::to_string).to_vec();
-    model.apply(Update::Members(members, 0));
+    let senders = vec!["sensor-7".to_string()];
+    model.apply(Update::Members(Members { senders, ..people(&["狗哥", "猴哥"]) }));
     model.apply(Update::Rooms(vec![("lobby".into(), 3), ("7b".into(), 12)]));
-    let text = "last heard 3 s ago, round trip 0.4 ms, 15 members".into();
+    let text = "last heard 3 s ago, round trip 0.4 ms".into();
     model.apply(Update::Status { text, alarm: false });
     model
 }
@@ -86,8 +101,7 @@ fn a_room_in_which_people_talk() {
 #[test]
 fn no_count_of_a_hub_is_too_large() {
     let mut model = lobby();
-    let members = ["狗哥", "猴哥"].map(str::to_string).to_vec();
-    model.apply(Update::Members(members, u64::MAX));
+    model.apply(Update::Members(Members { more: u64::MAX, ..people(&["狗哥", "猴哥"]) }));
     assert!(picture(&mut model, 80, 14).contains("1844674407"));
 }
 
@@ -121,7 +135,7 @@ fn unread_conversations_are_marked() {
 
 #[test]
 fn people_without_a_hub_are_marked_by_what_is_known_of_them() {
-    let mut model = Model::new("chat".into(), person(""), COMMANDS);
+    let mut model = Model::new("chat".into(), person(""), commands, Language::English);
     assert!(picture(&mut model, 80, 8).contains("nobody"));
     model.apply(Update::Rename(person(""), person("狗哥")));
     model.apply(Update::About(person("狗哥"), "192.168.1.103:8080".into()));
@@ -155,7 +169,7 @@ fn the_keys_explain_themselves() {
         key(&mut model, KeyCode::PageDown);
         seen.push_str(&picture(&mut model, 40, 12));
     }
-    let rows = super::help::rows(model.commands, 40);
+    let rows = super::help::rows(model.commands(), Language::English, 40);
     assert!(rows.iter().all(|row| seen.contains(row.key) && seen.contains(row.what)), "{seen}");
     assert!(matches!(model.mode, Mode::Help(at) if at == rows.len() - 9), "{:?}", model.mode);
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
@@ -241,7 +255,7 @@ fn what_is_typed_goes_where_one_looks() {
     // A room that one is not in hears nothing, and the line is not lost.
     alt(&mut model, '2');
     assert_eq!(model.place().id, room("7b"));
-    model.time = 3_661;
+    model.time = WallTime(3_661);
     write(&mut model, "hello");
     assert_eq!(key(&mut model, KeyCode::Enter), None);
     assert_eq!(model.input.text(), "hello");
@@ -281,7 +295,7 @@ fn names_and_commands_complete() {
     key(&mut model, KeyCode::Tab);
     assert_eq!(model.input.text(), "hi 7b ");
     ctrl(&mut model, 'u');
-    model.apply(Update::Members(["ada", "adb"].map(str::to_string).to_vec(), 0));
+    model.apply(Update::Members(people(&["ada", "adb"])));
     write(&mut model, "ad");
     for expected in ["ada: ", "adb: ", "ada: "] {
         key(&mut model, KeyCode::Tab);
@@ -339,4 +353,223 @@ fn losses_are_shown() {
     let picture = picture(&mut model, 130, 10);
     assert!(picture.contains("5005 old messages gone | 7 messages lost: too fast"), "{picture}");
     assert!(picture.contains("not answering since 12 s"));
+}
+
+/// A class: forty people, the person among them, and twelve sensors.
+fn class() -> Model {
+    let mut model = lobby();
+    let people: Vec<String> = (1..=40).map(|n| format!("学生{n:02}")).collect();
+    let senders = (0..12).map(|n| format!("192.168.1.103:400{n:02}")).collect();
+    model.apply(Update::Members(Members { people, senders, more: 0 }));
+    model
+}
+
+#[test]
+fn of_a_class_everybody_is_in_sight_or_one_key_away() {
+    let mut model = class();
+    let is_shown = |picture: &str, n: usize| picture.contains(&format!("学生{n:02}"));
+    for (width, height, named) in [(120, 40, 33), (80, 24, 17)] {
+        let before = picture(&mut model, width, height);
+        assert!((1..=named).all(|n| is_shown(&before, n)) && !is_shown(&before, 40), "{before}");
+        let left = 40 - named;
+        assert!(before.contains(&format!("and {left} more: F2")), "{before}");
+        assert!(before.contains("40 people") && before.contains("12 senders"), "{before}");
+        assert!(!before.contains("192.168.1.103"), "{before}");
+        key(&mut model, KeyCode::F(2));
+        let all = picture(&mut model, width, height);
+        assert!((1..=40).all(|n| is_shown(&all, n)), "{all}");
+        assert!((0..12).all(|n| all.contains(&format!("103:400{n:02}"))), "{all}");
+        key(&mut model, KeyCode::Esc);
+        // Or they are scrolled through.
+        press(&mut model, KeyEvent::new(KeyCode::PageDown, KeyModifiers::ALT));
+        press(&mut model, KeyEvent::new(KeyCode::PageDown, KeyModifiers::ALT));
+        assert!(is_shown(&picture(&mut model, width, height), 40));
+        press(&mut model, KeyEvent::new(KeyCode::PageUp, KeyModifiers::ALT));
+        press(&mut model, KeyEvent::new(KeyCode::PageUp, KeyModifiers::ALT));
+        assert_eq!(picture(&mut model, width, height), before);
+    }
+    insta::assert_snapshot!("class", picture(&mut model, 80, 24));
+    key(&mut model, KeyCode::F(2));
+    insta::assert_snapshot!("class_people", picture(&mut model, 80, 24));
+    key(&mut model, KeyCode::Esc);
+    // On a screen without names one key shows them all the same.
+    assert!(picture(&mut model, 50, 20).contains("40 people: F2"));
+}
+
+#[test]
+fn what_is_shown_changes_no_width() {
+    let border = |model: &mut Model| {
+        let (cells, _) = cells(model, 80, 24);
+        (0..80).find(|&x| cells[(x, 0)].symbol() == "│").unwrap()
+    };
+    let mut model = lobby();
+    let before = border(&mut model);
+    for name in ["a", "一个非常非常非常非常长的名字", "[fe80::1234:5678:9abc:def0%wlp0s20f3]:65535"]
+    {
+        model.apply(Update::Members(people(&[name])));
+        model.apply(Update::Line(Some(person(name)), said(name, "hi")));
+        assert_eq!(border(&mut model), before);
+    }
+}
+
+#[test]
+fn a_mention_is_marked_and_rings_wherever_one_looks() {
+    let mut model = lobby();
+    model.apply(Update::Me("小明".into()));
+    let tell = |model: &mut Model, sender: &str, text: &str| {
+        model.apply(Update::Line(Some(room("lobby")), said(sender, text)));
+        std::mem::take(&mut model.rings)
+    };
+    assert!(!tell(&mut model, "老师", "大家好"));
+    assert!(tell(&mut model, "老师", "请小明回答"));
+    let (shown, _) = cells(&mut model, 80, 14);
+    let marked: String = shown.content[..80 * 12]
+        .iter()
+        .filter(|cell| {
+            cell.modifier
+                .contains(ratatui::style::Modifier::REVERSED | ratatui::style::Modifier::BOLD)
+        })
+        .map(ratatui::buffer::Cell::symbol)
+        .collect();
+    assert_eq!(marked.replace(' ', ""), "小明");
+    assert!(picture(&mut model, 80, 14).contains("!老师: 请小明回答"));
+    // What one says oneself, or what was said long ago, rings no bell.
+    model.apply(Update::Line(Some(room("lobby")), line(Kind::Mine, "小明", "小明在")));
+    let kept = Line { position: Some(3), ..said("老师", "小明呢？") };
+    model.apply(Update::Kept(room("lobby"), kept));
+    assert!(!model.rings);
+    // Elsewhere it is unread, with a mark; words for one alone ring as well.
+    alt(&mut model, '2');
+    assert!(tell(&mut model, "老师", "小明？"));
+    assert!(picture(&mut model, 80, 14).contains("(1!)"));
+    model.apply(Update::Line(Some(person("小红")), said("小红", "psst")));
+    assert!(std::mem::take(&mut model.rings) && model.bell);
+    assert_eq!(model.window_title(), "(2) 7b - pigeon");
+    write(&mut model, "／bell off");
+    assert_eq!(key(&mut model, KeyCode::Enter), None);
+    assert!(!model.bell);
+}
+
+#[test]
+fn the_screens_own_commands_stay_here() {
+    let mut model = lobby();
+    let run = |model: &mut Model, line: &str| {
+        write(model, line);
+        assert_eq!(key(model, KeyCode::Enter), None, "{line}");
+        assert!(model.input.is_empty());
+    };
+    run(&mut model, "/ignore 猴哥");
+    model.apply(Update::Line(Some(room("lobby")), said("猴哥", "unheard")));
+    model.apply(Update::Line(Some(person("猴哥")), said("猴哥", "unheard")));
+    model.apply(Update::Line(Some(room("lobby")), said("狗哥", "heard")));
+    let shown = picture(&mut model, 80, 20);
+    assert!(!shown.contains("unheard") && shown.contains("狗哥: heard"), "{shown}");
+    assert!(shown.contains("you ignore 猴哥"), "{shown}");
+    run(&mut model, "/ignore 猴哥");
+    model.apply(Update::Line(Some(person("猴哥")), said("猴哥", "psst")));
+    alt(&mut model, 'a');
+    assert_eq!(model.place().id, person("猴哥"));
+    run(&mut model, "/close");
+    assert_eq!(model.place().id, room("7b"));
+    run(&mut model, "/close");
+    assert!(picture(&mut model, 80, 20).contains("only a conversation with one person"));
+    alt(&mut model, '1');
+    run(&mut model, "/clear");
+    assert_eq!(model.place().log.len(), 0);
+    run(&mut model, "/help");
+    assert!(matches!(model.mode, Mode::Help(0)));
+}
+
+#[test]
+fn the_screen_speaks_chinese_too() {
+    let mut model = class();
+    model.apply(Update::Language(Words(Language::Chinese)));
+    let shown = picture(&mut model, 80, 24);
+    for words in ["40 人", "另有 23 人：F2", "12 个只发送的程序", "? 按键"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    key(&mut model, KeyCode::F(1));
+    let rows = super::help::rows(model.commands(), Language::Chinese, 60);
+    assert!(rows.iter().any(|row| row.what.contains("往回翻")));
+    assert!(picture(&mut model, 80, 24).contains("补全名字或命令"));
+}
+
+#[test]
+fn the_wheel_scrolls_what_it_is_over() {
+    let mut model = class();
+    model.size = (80, 24);
+    for n in 0..100 {
+        model.apply(Update::Line(Some(room("lobby")), said("猴哥", &format!("line {n}."))));
+    }
+    turn_wheel(&mut model, true, 60);
+    assert!(picture(&mut model, 80, 24).contains("3 messages below"));
+    turn_wheel(&mut model, false, 60);
+    assert!(model.place().log.follows());
+    turn_wheel(&mut model, false, 3);
+    let shown = picture(&mut model, 80, 24);
+    assert!(!shown.contains("学生03") && shown.contains("学生04"), "{shown}");
+    turn_wheel(&mut model, true, 3);
+    key(&mut model, KeyCode::F(1));
+    turn_wheel(&mut model, false, 60);
+    assert!(matches!(model.mode, Mode::Help(3)));
+}
+
+#[test]
+fn reading_back_goes_on_into_what_the_hub_keeps() {
+    let mut model = lobby();
+    model.size = (80, 14);
+    let page_up = |model: &mut Model| key(model, KeyCode::PageUp);
+    assert_eq!(page_up(&mut model), None, "the hub keeps nothing");
+    model.apply(Update::Keeps(true));
+    assert_eq!(page_up(&mut model), Some(Action::Older(None)));
+    assert_eq!(page_up(&mut model), None, "asked just now");
+    let kept = |position: u64, text: &str| {
+        // Of the day before.
+        Line { time: WallTime(-10_000), position: Some(position), ..said("老师", text) }
+    };
+    model.apply(Update::Seen(room("lobby"), 6));
+    for (position, text) in [(5, "作业"), (6, "明天交"), (7, "别忘了")] {
+        model.apply(Update::Kept(room("lobby"), kept(position, text)));
+    }
+    insta::assert_snapshot!("kept", picture(&mut model, 80, 14));
+    assert_eq!(page_up(&mut model), Some(Action::Older(Some(5))));
+    model.time = WallTime(OLDER_AGAIN);
+    assert_eq!(page_up(&mut model), Some(Action::Older(Some(5))), "no answer came");
+    model.apply(Update::Oldest(room("lobby")));
+    assert_eq!(page_up(&mut model), None);
+    assert!(picture(&mut model, 80, 16).contains("-- nothing older is kept"));
+    // Another room's past is asked for in that room.
+    alt(&mut model, '2');
+    assert_eq!(page_up(&mut model), None);
+}
+
+/// When older lines are asked for again.
+const OLDER_AGAIN: i64 = 60;
+
+#[test]
+fn what_the_hub_finds_is_a_list_of_its_own() {
+    let mut model = lobby();
+    model.size = (80, 14);
+    write(&mut model, "/search 作业");
+    assert_eq!(key(&mut model, KeyCode::Enter), None);
+    assert!(matches!(model.mode, Mode::Search(_)), "nothing is kept: in what is shown");
+    key(&mut model, KeyCode::Esc);
+    model.apply(Update::Keeps(true));
+    write(&mut model, "/search 作业");
+    assert!(matches!(key(&mut model, KeyCode::Enter), Some(Action::Say(..))));
+    model.apply(Update::Sought("作业".into()));
+    for (position, day) in [(9, -3), (2, -400)] {
+        let time = WallTime(day * 86_400 + 3_600);
+        let link = (position == 2).then_some("page");
+        let hit = Line { time, position: Some(position), link, ..said("老师", "交作业") };
+        // A repeated question is answered twice.
+        model.apply(Update::Hit(hit.clone()));
+        model.apply(Update::Hit(hit));
+    }
+    insta::assert_snapshot!("hits", picture(&mut model, 80, 14));
+    key(&mut model, KeyCode::Esc);
+    assert!(matches!(model.mode, Mode::Typing) && !picture(&mut model, 80, 14).contains("交作业"));
+    model.apply(Update::Sought("nothing".into()));
+    model.apply(Update::NoHits("no message in this room contains that".into()));
+    assert!(picture(&mut model, 80, 14).contains("-- no message in this room"));
 }

@@ -1,6 +1,7 @@
 //! What the loop sends the screen, and what it calls the places that it refers to.
 
 use super::log::Line;
+use super::words::Words;
 
 /// What a conversation is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,24 @@ pub(crate) enum Presence {
     Refused,
 }
 
+/// Who is in a room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members {
+    /// The people that are known by name, in order.
+    pub(crate) people: Vec<String>,
+    /// The programs that only send, in order.
+    pub(crate) senders: Vec<String>,
+    /// How many more there are.
+    pub(crate) more: u64,
+}
+
+impl Members {
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.more.saturating_add((self.people.len() + self.senders.len()) as u64)
+    }
+}
+
 /// What the loop sends the screen.
 #[derive(Debug)]
 pub(crate) enum Update {
@@ -40,8 +59,26 @@ pub(crate) enum Update {
     Enter(Box<str>),
     /// The rooms there are, and how many are in each.
     Rooms(Vec<(String, u64)>),
-    /// Who is in the room, and how many more.
-    Members(Vec<String>, u64),
+    /// Who is in the room.
+    Members(Members),
+    /// What the hub calls the person.
+    Me(Box<str>),
+    /// A line that the hub keeps of a room.
+    Kept(PlaceId, Line),
+    /// Whether the hub keeps what is said.
+    Keeps(bool),
+    /// The hub keeps nothing older of a room than what was shown.
+    Oldest(PlaceId),
+    /// How far the room was read at the last visit: behind that everything is new.
+    Seen(PlaceId, u64),
+    /// The hub looks for these words; what it found so far is of no interest.
+    Sought(Box<str>),
+    /// A line that it has found.
+    Hit(Line),
+    /// Why it finds none.
+    NoHits(Box<str>),
+    /// The language of the screen.
+    Language(Words),
     /// Who a person is beside the name: the address. The place is made if it is new.
     About(PlaceId, Box<str>),
     /// A place is called otherwise now. If there is one of that name already, only that one stays.
@@ -65,11 +102,13 @@ impl Update {
     pub(crate) fn cost(&self) -> usize {
         std::mem::size_of::<Update>()
             + match self {
-                Update::Line(_, line) => line.cost(),
+                Update::Line(_, line) | Update::Kept(_, line) | Update::Hit(line) => line.cost(),
                 Update::Rooms(rooms) => rooms.iter().map(|(name, _)| name.len() + 32).sum(),
-                Update::Members(names, _) | Update::Names(names) => {
-                    names.iter().map(|name| name.len() + 24).sum()
+                Update::Members(members) => {
+                    let names = members.people.iter().chain(&members.senders);
+                    names.map(|name| name.len() + 24).sum()
                 }
+                Update::Names(names) => names.iter().map(|name| name.len() + 24).sum(),
                 _ => 64,
             }
     }
@@ -79,7 +118,12 @@ impl Update {
     pub(crate) fn is_spare(&self) -> bool {
         matches!(
             self,
-            Update::Line(..) | Update::About(..) | Update::Presence(..) | Update::Close(_)
+            Update::Line(..)
+                | Update::Kept(..)
+                | Update::Hit(_)
+                | Update::About(..)
+                | Update::Presence(..)
+                | Update::Close(_)
         )
     }
 }

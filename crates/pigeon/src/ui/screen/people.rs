@@ -1,0 +1,40 @@
+//! Everybody in the room, in columns: people first, then the programs that only send.
+
+use super::model::Model;
+
+/// The widest name that is shown whole.
+const WIDEST: usize = 34;
+
+/// Rows of names, each in a column of so many columns of the screen; of a heading the only one.
+pub(crate) struct Row {
+    pub(crate) names: Vec<String>,
+    pub(crate) width: usize,
+    pub(crate) is_heading: bool,
+}
+
+/// All rows of the list at so many columns.
+pub(crate) fn rows(model: &Model, columns: usize) -> Vec<Row> {
+    let (words, members) = (model.words, &model.members);
+    let heading = |text: String| Row { names: vec![text], width: columns, is_heading: true };
+    let known = members.people.len() as u64;
+    let room = pigeon_text::escape(model.here.as_deref().unwrap_or_default()).to_string();
+    let mut rows = vec![heading(words.everybody(known.saturating_add(members.more), &room))];
+    rows.extend(in_columns(&members.people, columns));
+    if members.more > 0 {
+        rows.push(heading(words.unnamed(members.more)));
+    }
+    if !members.senders.is_empty() {
+        rows.push(heading(String::new()));
+        rows.push(heading(words.senders(members.senders.len())));
+        rows.extend(in_columns(&members.senders, columns));
+    }
+    rows
+}
+
+fn in_columns(names: &[String], columns: usize) -> Vec<Row> {
+    let names: Vec<String> = names.iter().map(|n| pigeon_text::escape(n).to_string()).collect();
+    let widest = names.iter().map(|name| pigeon_text::width(name)).max().unwrap_or(0);
+    let width = widest.min(WIDEST) + 2;
+    let row = |names: &[String]| Row { names: names.to_vec(), width, is_heading: false };
+    names.chunks((columns / width).max(1)).map(row).collect()
+}
