@@ -24,9 +24,9 @@ const READ: usize = 2;
 /// it is the kernel's.
 const READER: [usize; 2] = [1_700, 500];
 
-/// What others may well wait for. What takes longer costs more, by the square of how many times as long
-/// it takes: those who wait do so for a whole datagram, so that a few long ones hold them up more than
-/// many short ones.
+/// What others may well wait for. A text that takes longer to write costs more, by the square of how
+/// many times as long it takes: those who wait do so for a whole datagram, so that a few long ones hold
+/// them up more than many short ones. Sending to many is what a large room is for, and costs as it is.
 const PATIENCE: usize = 400_000;
 
 impl Plain {
@@ -88,9 +88,9 @@ impl Plain {
         // What is too long is trimmed and refused.
         let text = payload.len().min(most);
         let each = render::weight(own, is_plain) + renderings;
-        let nanos = BASE + READ * payload.len() + each * text + readers;
-        let times = (nanos / (PATIENCE / 10)).max(10) as u64;
-        nanos as u64 * times * times / 100
+        let nanos = BASE + READ * payload.len() + each * text;
+        let times = (nanos / (PATIENCE / 10)).max(10);
+        (nanos * times * times / 100 + readers) as u64
     }
 
     /// Whether a text fits a datagram once it is wrapped, and the batch.

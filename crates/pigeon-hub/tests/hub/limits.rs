@@ -433,26 +433,6 @@ fn the_members_rate_is_not_spent_on_what_the_hub_refuses() {
     assert_eq!(h.dropped(Dropped::RateLimited), 0);
 }
 
-#[test]
-fn limits_can_change_while_members_are_there() {
-    let mut h = Harness::chat();
-    h.join(&[local(5001), local(5002)]);
-    let other = Config {
-        max_text: Some(3),
-        password: Some("open sesame".into()),
-        doors: vec![pigeon_hub::Door::of(pigeon_proto::Format::Raw)],
-        ..Config::default()
-    };
-    h.hub.reconfigure(&other);
-    assert_eq!(got(&h.from(local(5001), "abc"), local(5002)), ["127.0.0.1:5001: abc\n"]);
-    assert!(got(&h.from(local(5001), "abcd"), local(5001))[0].contains("at most 3"));
-    assert!(got(&h.from(local(5003), "hi"), local(5003))[0].contains("asks for a password"));
-    // Doors stay as they are, and so do members.
-    assert_eq!(h.hub.config().doors.len(), 1);
-    h.hub.reconfigure(&Config::default());
-    assert_eq!(got(&h.from(local(5001), "abcd"), local(5002)), ["127.0.0.1:5001: abcd\n"]);
-}
-
 // Work.
 
 /// Somebody in an open network, on a host of its own.
@@ -533,4 +513,24 @@ fn this_host_is_its_operators_own_and_works_as_much_as_it_wants() {
         h.from(local(5001), "ɐ".repeat(4_000));
         assert_eq!(h.hub.statistics().messages, n);
     }
+}
+
+#[test]
+fn limits_can_change_while_members_are_there() {
+    let mut h = Harness::chat();
+    h.join(&[local(5001), local(5002)]);
+    let other = Config {
+        max_text: Some(3),
+        password: Some("open sesame".into()),
+        doors: vec![pigeon_hub::Door::of(pigeon_proto::Format::Raw)],
+        ..Config::default()
+    };
+    h.hub.reconfigure(&other);
+    assert_eq!(got(&h.from(local(5001), "abc"), local(5002)), ["127.0.0.1:5001: abc\n"]);
+    assert!(got(&h.from(local(5001), "abcd"), local(5001))[0].contains("at most 3"));
+    assert!(got(&h.from(local(5003), "hi"), local(5003))[0].contains("asks for a password"));
+    // Doors stay as they are, and so do members.
+    assert_eq!(h.hub.config().doors.len(), 1);
+    h.hub.reconfigure(&Config::default());
+    assert_eq!(got(&h.from(local(5001), "abcd"), local(5002)), ["127.0.0.1:5001: abcd\n"]);
 }

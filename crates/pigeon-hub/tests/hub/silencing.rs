@@ -183,9 +183,7 @@ fn somebody_who_bears_the_name_of_a_quantity_silences_nobody() {
 
 #[test]
 fn saying_what_another_will_say_silences_nobody() {
-    for ahead in
-        [&READING[..], b",\"unit\":\"C\"}", b"127.0.0.1:5001: {\"temp\":21.5,\"unit\":\"C\"}"]
-    {
+    for ahead in [READING, b",\"unit\":\"C\"}", b"127.0.0.1:5001: {\"temp\":21.5,\"unit\":\"C\"}"] {
         for format in FORMATS {
             let mut scene = Scene::new(format);
             for _ in 0..MESSAGES {
