@@ -69,6 +69,10 @@ fn message(number: u64) -> Append {
 fuzz_target!(|damage: Damage| {
     let mut files = WHOLE[usize::from(!damage.crashed)].clone();
     damage.harms.iter().for_each(|harm| apply(&mut files, harm));
+    if files[0].is_empty() {
+        // A folder without a log begins a new one.
+        return;
+    }
     let folder = folder();
     for (name, bytes) in NAMES.iter().zip(&files) {
         if !bytes.is_empty() {
