@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::pigeon::{HEARTBEAT, hub};
 use crate::process::wait_until;
@@ -15,14 +16,33 @@ const PAGE_UP: &str = "\x1b[5~";
 /// The wheel, turned down over the names.
 const WHEEL_DOWN: &str = "\x1b[<65;3;9M";
 
-/// A plain member, as nc is one.
+/// A plain member, as nc is one, that has said these lines.
 fn member(hub: SocketAddr, lines: &[&str]) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(hub).unwrap();
-    for line in lines {
-        socket.send(line.as_bytes()).unwrap();
-    }
+    socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    lines.iter().for_each(|line| say(&socket, line));
     socket
+}
+
+/// Says a line until the hub answers with its last word: a busy machine loses datagrams even on
+/// loopback.
+fn say(socket: &UdpSocket, line: &str) {
+    let word = line.split(' ').next_back().unwrap();
+    let mut buffer = [0; 2_000];
+    let mut is_answered = || match socket.recv(&mut buffer) {
+        Ok(length) => Some(String::from_utf8_lossy(&buffer[..length]).contains(word)),
+        Err(_) => None,
+    };
+    for _ in 0..5 {
+        socket.send(line.as_bytes()).unwrap();
+        while let Some(is_it) = is_answered() {
+            if is_it {
+                return;
+            }
+        }
+    }
+    panic!("the hub does not answer {line:?}");
 }
 
 /// The column of the line between the names and the messages, in every row that has it.
@@ -101,7 +121,7 @@ fn a_mention_and_a_bell_and_what_is_ignored() {
     ming.expect_text("小明: *站起来*");
     ming.press("/ignore 老师\r");
     ming.expect_text("已屏蔽 老师");
-    teacher.send("小明坐下".as_bytes()).unwrap();
+    say(&teacher, "小明坐下");
     let other = member(hub.address, &["/nick 小红", "大家好"]);
     let screen = ming.expect_text("小红: 大家好");
     assert!(!screen.contains("坐下"), "{screen}");
@@ -123,21 +143,14 @@ fn one_who_comes_back_reads_on_where_it_stopped() {
     let hub = hub(&["--data", &data]);
     let at = hub.address.to_string();
     let teacher = member(hub.address, &["/nick 老师"]);
-    let say = |lines: std::ops::Range<u32>| {
-        for n in lines {
-            teacher.send(format!("作业 {n}.").as_bytes()).unwrap();
-            // One after the other, so that none is lost on the way.
-            let mut heard = [0; 1_000];
-            while !String::from_utf8_lossy(&heard).contains(&format!("作业 {n}.")) {
-                teacher.recv(&mut heard).unwrap();
-            }
-        }
+    let homework = |lines: std::ops::Range<u32>| {
+        lines.for_each(|n| say(&teacher, &format!("作业 {n}.")));
     };
     let join = || {
         let args = ["join", &at, "--nick", "小明", "--heartbeat", "300ms"];
         Terminal::start_keeping(&state, "小明", (80, 24), &args)
     };
-    say(0..60);
+    homework(0..60);
     let mut first = join();
     first.expect_text("老师: 作业 59.");
     // On a first visit nothing is new, and what was said before goes on above the screen.
@@ -161,7 +174,7 @@ fn one_who_comes_back_reads_on_where_it_stopped() {
     first.press("quit\r");
     first.expect_end();
 
-    say(60..65);
+    homework(60..65);
     let second = join();
     let screen = second.expect("what is new", |screen| {
         screen.contains("new since your last visit") && screen.contains("作业 64.")

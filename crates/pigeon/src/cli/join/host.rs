@@ -28,7 +28,7 @@ pub(super) struct JoinHost {
     memory: Option<Memory>,
     /// Whether anything ever came from the hub.
     met: bool,
-    /// Whether a name is asked for that no script typed.
+    /// Whether `--nick` asks for a name. Its refusal is no failure of what a script typed.
     asks_name: bool,
     path: Path,
     /// The room that is read.

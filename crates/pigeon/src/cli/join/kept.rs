@@ -24,10 +24,10 @@ pub(super) struct Kept {
     keeps: bool,
     /// When to ask for the end of the room.
     ask_at: Option<Instant>,
-    /// When to compare what came with what there is: what was said just before we came was perhaps
-    /// not stored yet.
+    /// When to compare `newest` with the room's newest position: lines said just before the room was
+    /// entered may not have been stored yet.
     compare_at: Option<Instant>,
-    /// The newest position that came of the room.
+    /// The newest position received of this room.
     newest: u64,
     search: Option<Search>,
 }

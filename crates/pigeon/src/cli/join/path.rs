@@ -33,7 +33,8 @@ impl Path {
         self.reported = None;
     }
 
-    /// What is new, in the system's words. Errors about one datagram are none of the way.
+    /// What is new, in the system's words. Ignores errors about a single datagram, such as one that is
+    /// too long.
     pub(super) fn look(&mut self, now: Instant, stats: &Stats) -> Option<String> {
         self.look_at = now + EVERY;
         let failures = stats.sent.dropped.total() + stats.received.ignored_errors;

@@ -36,9 +36,9 @@ pub(crate) enum Kind {
     Notice,
     /// Ours, about the session.
     Note,
-    /// Behind it stands what is new.
+    /// A mark: the lines behind it are new since the last visit.
     Mark,
-    /// Before it stands nothing.
+    /// The first line of all: the hub keeps nothing older.
     End,
 }
 
@@ -123,7 +123,7 @@ impl Entry {
             && self.shown[self.text..] == kept.shown[kept.text..]
     }
 
-    /// Whether it was never said, at no time.
+    /// Whether it is the screen's own mark, which has no time.
     pub(crate) fn is_mark(&self) -> bool {
         matches!(self.kind, Kind::Mark | Kind::End)
     }
@@ -194,9 +194,9 @@ impl Log {
         names_me
     }
 
-    /// Puts a line that the hub keeps where it belongs: by its position among those that have one,
-    /// by its time among the others. A line that is there already stays as it is; one that came
-    /// live learns its position. A full log takes nothing that is older than all it has.
+    /// Inserts a line that the hub keeps: by its position among lines with a position, by its time
+    /// among the others. A line that the log has is not inserted again; if it came live it gets its
+    /// position. A full log takes no line older than its first.
     pub(crate) fn insert(&mut self, line: &Line, me: Option<&str>) {
         let Some(position) = line.position else { return };
         let entry = Entry::new(line, me);

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::log::{Kind, Line};
 
-/// Seconds of a day, whatever the clock was changed.
+/// Seconds of a day. Days on which clocks change count as many: only the shown time matters.
 const DAY: i64 = 86_400;
 
 /// Where days are counted from.
