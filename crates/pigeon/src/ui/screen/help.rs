@@ -27,7 +27,7 @@ const KEYS: [(&str, &str); 19] = [
     ("Ctrl-L", "draw the screen anew (Shift and the mouse select text)"),
     ("Ctrl-Z", "to the shell; `fg` comes back"),
     ("Ctrl-D, Ctrl-C", "leave (Ctrl-D on an empty line)"),
-    ("? on an empty line, F1", "these keys; any other key closes them"),
+    ("? on an empty line, F1", "this help; Esc closes it, and so does typing on"),
 ];
 
 /// The same in Chinese.
@@ -50,7 +50,7 @@ const KEYS_ZH: [(&str, &str); 19] = [
     ("Ctrl-L", "重画屏幕（按住 Shift 可用鼠标选文字）"),
     ("Ctrl-Z", "回到 shell；`fg` 再回来"),
     ("Ctrl-D, Ctrl-C", "离开（Ctrl-D 要在空行上）"),
-    ("? 在空行上, F1", "这些按键；按任意其他键关闭"),
+    ("? 在空行上, F1", "这份说明；按 Esc 关闭，直接打字也会关闭"),
 ];
 
 /// One row of the help.

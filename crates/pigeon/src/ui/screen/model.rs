@@ -340,7 +340,10 @@ impl Model {
             }
             Update::Sought(query) => {
                 self.hits = Some(Hits { query, log: Log::default(), found: 0 });
-                self.mode = Mode::Hits;
+                // A question that came up meanwhile is answered first.
+                if !matches!(self.mode, Mode::Pasted(_) | Mode::Search(_)) {
+                    self.mode = Mode::Hits;
+                }
             }
             Update::Hit(line) => {
                 if let Some(hits) = self.hits.as_mut().filter(|_| !is_ignored(&self.ignored, &line))

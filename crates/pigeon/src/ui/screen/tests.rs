@@ -173,10 +173,54 @@ fn the_keys_explain_themselves() {
     assert!(rows.iter().all(|row| seen.contains(row.key) && seen.contains(row.what)), "{seen}");
     assert!(matches!(model.mode, Mode::Help(at) if at == rows.len() - 9), "{:?}", model.mode);
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
-    assert!(model.input.is_empty() && matches!(model.mode, Mode::Typing));
+    assert!(model.input.text() == "x" && matches!(model.mode, Mode::Typing));
+    key(&mut model, KeyCode::Backspace);
     // Behind other text it is a question mark.
     write(&mut model, "how?");
     assert_eq!(model.input.text(), "how?");
+}
+
+#[test]
+fn what_is_typed_on_over_a_list_is_typed_whole() {
+    let covered: [fn(&mut Model); 5] = [
+        |model| {
+            write(model, "/help");
+            key(model, KeyCode::Enter);
+        },
+        |model| drop(key(model, KeyCode::F(1))),
+        |model| drop(key(model, KeyCode::F(2))),
+        |model| model.apply(Update::Sought("今天".into())),
+        |model| drop(paste(model, "one\ntwo")),
+    ];
+    for cover in covered {
+        let mut model = lobby();
+        cover(&mut model);
+        assert!(!matches!(model.mode, Mode::Typing));
+        write(&mut model, "/pass 我的密码s");
+        let sent = || vec!["/pass 我的密码s".to_string()];
+        assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(room("lobby"), sent())));
+
+        // A pasted line goes there too; Enter, Esc and the arrows are no text.
+        cover(&mut model);
+        paste(&mut model, "/msg 猴哥 psst");
+        assert_eq!(model.input.text(), "/msg 猴哥 psst");
+        ctrl(&mut model, 'u');
+        for code in [KeyCode::Esc, KeyCode::Left, KeyCode::Down] {
+            cover(&mut model);
+            assert_eq!(key(&mut model, code), None);
+            key(&mut model, KeyCode::Esc);
+            assert!(model.input.is_empty() && matches!(model.mode, Mode::Typing));
+        }
+        write(&mut model, "draft");
+        key(&mut model, KeyCode::F(1));
+        assert_eq!(key(&mut model, KeyCode::Enter), None);
+        assert_eq!(model.input.text(), "draft");
+    }
+    // What the hub finds covers no question.
+    let mut model = lobby();
+    paste(&mut model, "one\ntwo");
+    model.apply(Update::Sought("今天".into()));
+    assert!(matches!(&model.mode, Mode::Pasted(lines) if lines.len() == 2));
 }
 
 #[test]
@@ -185,7 +229,8 @@ fn several_pasted_lines_are_asked_about() {
     write(&mut model, "look: ");
     paste(&mut model, "one\r\ntwo\x1b[31m\n\nthree\n");
     insta::assert_snapshot!("pasted", picture(&mut model, 80, 14));
-    assert_eq!(key(&mut model, KeyCode::Char('x')), None);
+    assert_eq!(key(&mut model, KeyCode::Enter), None);
+    assert_eq!(ctrl(&mut model, 's'), None);
     let Some(Action::Say(place, lines)) = key(&mut model, KeyCode::Char('s')) else { panic!() };
     assert_eq!(
         (place, lines),

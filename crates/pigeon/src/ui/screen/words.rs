@@ -115,6 +115,13 @@ impl Words {
         }
     }
 
+    pub(super) fn paste_dropped(self) -> &'static str {
+        self.pick(
+            "the pasted lines were not sent; paste them again to choose",
+            "粘贴的几行没有发出；要选择怎么处理，请再粘贴一次",
+        )
+    }
+
     pub(super) fn ignored(self, names: &[String]) -> String {
         let list = names.join(self.pick(", ", "、"));
         match (names.is_empty(), self.is_chinese()) {
