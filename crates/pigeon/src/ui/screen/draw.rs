@@ -136,7 +136,7 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     let Some(place) = model.places.get(at) else { return };
     let shown = at == model.current;
     let presence = match (&place.id, place.presence) {
-        (PlaceId::Room(room), _) if model.here.as_ref() == Some(room) => "#",
+        (PlaceId::Room(room), _) if model.is_in && model.here.as_ref() == Some(room) => "#",
         (_, Presence::Unknown) => " ",
         (_, Presence::Here) => "+",
         (_, Presence::Refused) => "!",
@@ -159,7 +159,7 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     };
     let room = usize::from(area.width).saturating_sub(count.len());
     let name = match &place.id {
-        PlaceId::Room(name) if name.is_empty() => model.words.unnamed_room().to_string(),
+        PlaceId::Room(name) if name.is_empty() => model.words.unnamed_room(model.is_in).to_string(),
         PlaceId::Person(name) if name.is_empty() => model.words.nobody().to_string(),
         id => pigeon_text::escape(id.name()).to_string(),
     };
@@ -247,7 +247,7 @@ fn draw_row(
         let at = at + line.bytes.start;
         let mut style = match entry.kind {
             Kind::Notice | Kind::Note | Kind::End => look.dim(),
-            Kind::Mark => look.bold(),
+            Kind::Mark | Kind::Private => look.bold(),
             Kind::Said if at < entry.sender => look.name(name),
             Kind::Mine if at < entry.sender => look.mine(name),
             Kind::Said | Kind::Mine if entry.empty => look.dim(),

@@ -496,6 +496,43 @@ fn a_mention_is_marked_and_rings_wherever_one_looks() {
 }
 
 #[test]
+fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
+    let mut model = lobby();
+    model.apply(Update::Me("狗哥".into()));
+    model.apply(Update::Language(Words(Language::Chinese)));
+    let whisper = |model: &mut Model, kind, sender: &str, text: &str| {
+        model.apply(Update::Whisper(person("小红"), line(kind, sender, text)));
+    };
+    whisper(&mut model, Kind::Mine, "狗哥", "借我笔记");
+    whisper(&mut model, Kind::Said, "小红", "给你");
+    let shown = picture(&mut model, 80, 20);
+    for words in ["* 你 → 小红（悄悄话）: 借我笔记", "* 小红 → 你（悄悄话）: 给你"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(std::mem::take(&mut model.rings));
+    // In their own conversation each stands once.
+    alt(&mut model, 'a');
+    whisper(&mut model, Kind::Said, "小红", "看完还我");
+    let shown = picture(&mut model, 80, 20);
+    assert!(shown.contains("小红: 看完还我") && !shown.contains("悄悄话"), "{shown}");
+    // What is ignored shows in neither.
+    write(&mut model, "/ignore 小红");
+    key(&mut model, KeyCode::Enter);
+    whisper(&mut model, Kind::Said, "小红", "unheard");
+    alt(&mut model, '1');
+    assert!(!picture(&mut model, 80, 20).contains("unheard"));
+}
+
+#[test]
+fn a_room_is_not_marked_as_ours_before_the_hub_lets_us_in() {
+    let mut model = Model::new("hub".into(), room(""), commands, Language::English);
+    model.apply(Update::IsIn(false));
+    assert!(picture(&mut model, 80, 8).contains("\"  not joined"));
+    model.apply(Update::IsIn(true));
+    assert!(picture(&mut model, 80, 8).contains("\"# here"));
+}
+
+#[test]
 fn the_screens_own_commands_stay_here() {
     let mut model = lobby();
     let run = |model: &mut Model, line: &str| {

@@ -51,8 +51,11 @@ impl Words {
         }
     }
 
-    pub(super) fn unnamed_room(self) -> &'static str {
-        self.pick("here", "这里")
+    pub(super) fn unnamed_room(self, is_in: bool) -> &'static str {
+        match is_in {
+            true => self.pick("here", "这里"),
+            false => self.pick("not joined", "还没有加入"),
+        }
     }
 
     pub(super) fn nobody(self) -> &'static str {
@@ -120,6 +123,16 @@ impl Words {
             "the pasted lines were not sent; paste them again to choose",
             "粘贴的几行没有发出；要选择怎么处理，请再粘贴一次",
         )
+    }
+
+    /// `from` or `to` is `None` for the person who reads.
+    pub(super) fn whisper(self, from: Option<&str>, to: Option<&str>, text: &str) -> String {
+        let you = self.pick("you", "你");
+        let (from, to) = (from.unwrap_or(you), to.unwrap_or(you));
+        match self.0 {
+            Language::English => format!("{from} → {to} (privately): {text}"),
+            Language::Chinese => format!("{from} → {to}（悄悄话）: {text}"),
+        }
     }
 
     pub(super) fn ignored(self, names: &[String]) -> String {
