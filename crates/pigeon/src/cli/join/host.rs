@@ -12,6 +12,7 @@ use pigeon_proto::{
 };
 use rand_pcg::Pcg64;
 
+use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
 use super::path::Path;
@@ -147,6 +148,15 @@ impl JoinHost {
 
     fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
         self.has_asked |= is_command(line);
+        // A hub answers that it has no such command. To a person more can be said; a raw hub would
+        // relay it.
+        let takes_commands = session.format().is_some_and(|format| format != Format::Raw);
+        if takes_commands
+            && !self.view.is_script()
+            && let Some(command) = meant(&String::from_utf8_lossy(line))
+        {
+            return self.note(Note::Meant { command });
+        }
         match session.handle_line(now, line) {
             Ok(said @ (Said::Sent | Said::IntoSilence)) => {
                 let is_lost = said == Said::IntoSilence;
@@ -363,6 +373,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.note(Note::Silent { since: wall::time_of_day(&wall), ago });
             }
             Event::Again { after } => {
+                self.shown = None;
                 let removed = self.removed.take();
                 let was_removed = matches!(removed, Some(Gone::Kicked | Gone::Banned));
                 self.note(Note::Again { after, was_removed });

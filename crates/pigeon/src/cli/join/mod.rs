@@ -5,7 +5,7 @@
 //! - [`host`]: what stands around the session: typed lines in, events out.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
-//!   [`commands`]: what the screen explains.
+//!   [`commands`]: what the screen explains; [`meant`]: what an unknown command is meant to be.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
 //! - [`path`]: what the system says of the way. [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
@@ -18,6 +18,7 @@ mod full;
 mod host;
 mod kept;
 mod lines;
+mod meant;
 mod memory;
 mod note;
 mod password;

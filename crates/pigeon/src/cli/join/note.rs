@@ -47,6 +47,8 @@ pub(super) enum Note {
     NobodyAnswers { said: String },
     /// A line was sent just before the hub went away.
     Lost { said: String },
+    /// A command that no hub knows was not sent; this one is probably meant.
+    Meant { command: String },
     /// A line was not sent.
     NotSent(LineError),
     /// The name and its word cannot be kept for the next session.
@@ -145,6 +147,9 @@ impl Note {
             Note::IntoSilence => {
                 "the hub is away; that line was sent, but is probably lost".to_string()
             }
+            Note::Meant { command } => {
+                format!("not sent: is {command} meant? (// begins a text with /)")
+            }
             Note::NotDelivered(gone) => {
                 format!("not delivered: {}", notice(Notice::Gone(*gone)))
             }
@@ -232,6 +237,9 @@ impl Note {
                 format!("没有加入：{}", notice(Notice::Refused(refusal.clone())))
             }
             Note::IntoSilence => "hub 不在；那一行发出去了，但多半已丢失".to_string(),
+            Note::Meant { command } => {
+                format!("没有发出：想用的是 {command} 吗？（要说以 / 开头的话，请以 // 开头）")
+            }
             Note::NotDelivered(gone) => format!("没有送达：{}", notice(Notice::Gone(*gone))),
             Note::NobodyAnswers { said } => {
                 format!("还没有人回答过，多半没有人看到：{said}")
@@ -334,6 +342,7 @@ mod tests {
             Note::Again { after: second, was_removed: false },
             Note::NotAdmitted(Refusal::new(Subject::Member, Reason::HubFull)),
             Note::IntoSilence,
+            Note::Meant { command: "/who".into() },
             Note::NotDelivered(Gone::Kicked),
             Note::NobodyAnswers { said: "hi".into() },
             Note::Lost { said: "hi".into() },

@@ -221,6 +221,7 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         Note::NameKept { .. }
         | Note::NoName { .. }
         | Note::NotDelivered(_)
+        | Note::Meant { .. }
         | Note::NobodyAnswers { .. }
         | Note::Lost { .. }
         | Note::CutOff { .. }

@@ -1,4 +1,4 @@
-//! What the help shows: the keys and the commands, cut into rows.
+//! What the help shows: the commands and the keys, cut into rows.
 
 use pigeon_proto::Language;
 
@@ -74,8 +74,8 @@ pub(crate) fn rows(
         Language::English => ("keys", KEYS, "commands"),
         Language::Chinese => ("按键", KEYS_ZH, "命令"),
     };
-    let all = [(title, "")].into_iter().chain(keys);
-    let all: Vec<_> = all.chain([("", ""), (second, "")]).chain(commands.iter().copied()).collect();
+    let all = [(second, "")].into_iter().chain(commands.iter().copied());
+    let all: Vec<_> = all.chain([("", ""), (title, "")]).chain(keys).collect();
     let first = all.iter().map(|(key, _)| pigeon_text::width(key)).max().unwrap_or(0);
     // On a narrow screen the explanation stands under its key.
     let beside = columns >= first + 30;

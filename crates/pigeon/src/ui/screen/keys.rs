@@ -360,6 +360,16 @@ fn people_rows(model: &Model) -> usize {
     people::rows(model, model.areas().messages.width.into()).len()
 }
 
+/// How many rows of the help or of the list of people stand below those that are shown.
+pub(crate) fn rows_below(model: &Model) -> usize {
+    let (at, rows) = match model.mode {
+        Mode::Help(at) => (at, help_rows(model)),
+        Mode::People(at) => (at, people_rows(model)),
+        _ => return 0,
+    };
+    rows.saturating_sub(usize::from(model.areas().messages.height)).saturating_sub(at)
+}
+
 /// Where a list of so many rows is scrolled to by a key. `None` closes it.
 fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<usize> {
     let height = usize::from(model.areas().messages.height);

@@ -577,6 +577,27 @@ fn the_screen_speaks_chinese_too() {
 }
 
 #[test]
+fn the_help_begins_with_the_commands_and_says_that_there_is_more() {
+    let mut model = lobby();
+    key(&mut model, KeyCode::F(1));
+    let shown = picture(&mut model, 80, 14);
+    assert!(shown.contains("/nick NAME") && shown.contains("rows below: PageDown"), "{shown}");
+    (0..9).for_each(|_| drop(key(&mut model, KeyCode::PageDown)));
+    let shown = picture(&mut model, 80, 14);
+    assert!(!shown.contains("below"), "{shown}");
+}
+
+#[test]
+fn a_search_that_finds_nothing_names_the_one_in_the_history() {
+    let mut model = lobby();
+    model.apply(Update::Keeps(true));
+    ctrl(&mut model, 'f');
+    write(&mut model, "作业");
+    let shown = picture(&mut model, 80, 14);
+    assert!(shown.contains("not shown (/search asks the hub): "), "{shown}");
+}
+
+#[test]
 fn the_wheel_scrolls_what_it_is_over() {
     let mut model = class();
     model.size = (80, 24);

@@ -172,6 +172,13 @@ impl Words {
         }
     }
 
+    pub(super) fn rows_below(self, rows: usize) -> String {
+        match self.0 {
+            Language::English => format!("{} below: PageDown", count(rows, "row")),
+            Language::Chinese => format!("下面还有 {rows} 行：PageDown"),
+        }
+    }
+
     pub(super) fn gone(self, messages: u64) -> String {
         match self.0 {
             Language::English => format!("{} gone", count(messages, "old message")),
@@ -190,10 +197,14 @@ impl Words {
         self.pick("? keys", "? 按键")
     }
 
-    pub(super) fn search_prompt(self, found: bool) -> &'static str {
-        match found {
-            true => self.pick("search: ", "查找："),
-            false => self.pick("nothing found: ", "没有找到："),
+    /// Before what is searched for in the lines that are shown. The hub may keep more.
+    pub(super) fn search_prompt(self, found: bool, hub_keeps: bool) -> &'static str {
+        match (found, hub_keeps) {
+            (true, _) => self.pick("search: ", "查找："),
+            (false, false) => self.pick("nothing found: ", "没有找到："),
+            (false, true) => {
+                self.pick("not shown (/search asks the hub): ", "没有找到（/search 找更早的）：")
+            }
         }
     }
 
