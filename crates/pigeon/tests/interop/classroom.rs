@@ -198,7 +198,7 @@ fn who_is_kicked_reads_so_also_after_starting_again() {
         Terminal::start_keeping(&folder, "小黑", (80, 24), &args)
     };
     let mut first = join();
-    first.expect_text("你还没有名字，别人看到的是 127.0.0.1:");
+    first.expect_text("-- 你还没有名字，别人看到的是");
     first.press("/nick 小黑\r");
     first.expect_text("* 你的名字是 小黑，在房间 lobby");
     first.expect("the teacher in the list", |screen| screen.contains("  老师"));

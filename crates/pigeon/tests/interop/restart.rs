@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::peers::{client, installed, python_to};
 use crate::pigeon::{hub, hub_at, join, pigeon};
-use crate::process::{Process, SOON, Voice, wait_until};
+use crate::process::{Process, SOON, Voice};
 
 /// A hub stops within a second; the other one is for a machine that is busy with all these tests.
 const STOPS_WITHIN: Duration = Duration::from_secs(2);
