@@ -231,3 +231,17 @@ fn a_mistyped_command_is_answered_with_the_one_that_is_meant() {
     let screen = ming.expect_text("想用的是 /who 吗？");
     assert!(!screen.contains("小明: "), "{screen}");
 }
+
+#[test]
+fn lines_of_the_history_have_one_time_each() {
+    let folder = format!("{}/data-one-time", env!("CARGO_TARGET_TMPDIR"));
+    // Of an earlier run, if it is there at all.
+    let _ = fs::remove_dir_all(&folder);
+    let hub = hub(&["--data", &folder]);
+    let _teacher = member(hub.address, &["/nick 老师", "作业"]);
+    let at = hub.address.to_string();
+    let ming = Terminal::start("小明", (80, 24), &["join", &at, "--line", "--nick", "小明"]);
+    let screen = ming.expect_text("* 老师 (");
+    let line = screen.lines().find(|line| line.contains("* 老师 (")).unwrap();
+    assert!(line.starts_with("[20"), "{screen}");
+}
