@@ -16,6 +16,7 @@ use crate::core::history::{Found, Lookup};
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Input, Source};
 use crate::core::kept::Keep;
+use crate::core::members::Trait;
 use crate::core::message::Caller;
 use crate::core::output::Output;
 use crate::core::rooms::Room;
@@ -108,6 +109,11 @@ impl Hub {
                 let slot = self.core.find_id(to)?;
                 let is_plain = self.core.link(slot) == LinkId::PLAIN;
                 (!is_plain).then_some(Event::Reply { to, notice })?
+            }
+            Output::Remark { member, remark } => {
+                let slot = self.core.find_id(member)?;
+                let name = self.core.name(slot).cloned();
+                Event::Remark { label: label(member)?, name, remark }
             }
             Output::Lookup(lookup) => Event::Lookup(lookup),
             Output::Keep(change) => Event::Keep(change),
@@ -270,6 +276,11 @@ impl Hub {
 
 /// What the operator can do.
 impl Hub {
+    /// Notes the time of what the operator does next. Datagrams and timers bring their own.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
     /// Sets the wall clock, which is for display and for what is kept.
     pub fn set_wall(&mut self, wall: WallClock) {
         self.core.set_wall(wall);
@@ -375,6 +386,15 @@ impl Hub {
         let is_muted = self.core.mute(name);
         self.deliver();
         is_muted
+    }
+
+    /// Lets a member speak no more, or again, that has no name: by what its link calls it, and for as
+    /// long as it is a member. False if there is none.
+    pub fn mute_member(&mut self, label: &str, is_muted: bool) -> bool {
+        let cx = self.doors.context(self.now);
+        let found = self.core.find(&cx, label);
+        found.into_iter().for_each(|slot| self.core.choose(slot, Trait::Muted, is_muted));
+        found.is_some()
     }
 
     /// Lets a muted name speak again, and a muted member by its present name. False if it was not

@@ -36,6 +36,7 @@ use super::rates::Buckets;
 use super::rooms::{MAX_ROOMS, Room, Rooms};
 use super::work::Work;
 use crate::config::{Config, PerOrigin};
+use crate::event::Remark;
 use crate::statistics::{Dropped, Left, Statistics};
 
 /// How long a member without padded heartbeats must be silent before another from its address may
@@ -341,7 +342,9 @@ impl Core {
             let counted = self.config.sources.counted_as(ip);
             let is_kept = reason == Left::TimedOut && since - named.since > KEPT_AFTER;
             let label = label.clone();
-            let gone = Gone { named, room, since, ip, counted, label, resumes, is_kept };
+            let comes_back = reason == Left::TimedOut;
+            let gone =
+                Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
             self.part(gone, reason);
         }
         self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
@@ -359,8 +362,24 @@ impl Core {
         if gone.is_kept {
             self.names.keep(keys, grant);
         }
-        if let Some((keys, grant)) = self.grants.leave(gone) {
+        // What others may take now, they may take after a restart too.
+        let free = (!gone.is_kept).then_some(grant);
+        let freed = self.grants.leave(gone);
+        if let Some((keys, grant)) = freed {
             self.names.release(keys, grant);
+        }
+        for grant in free.into_iter().chain(freed.map(|(_, grant)| grant)) {
+            if let Some(gone) = self.grants.gone(grant) {
+                let kept = KeptName {
+                    grant,
+                    name: gone.named.name.clone(),
+                    room: gone.room.clone(),
+                    ip: gone.ip,
+                    resumes: gone.resumes,
+                    is_free: true,
+                };
+                self.keep(|| Keep::Name(kept));
+            }
         }
         self.give_up_names(now);
     }
@@ -519,7 +538,11 @@ impl Core {
             {
                 deserter = Some(owner);
             } else {
-                return Err(self.holder_of(owner).map_or(Reason::Usage, Reason::InUse));
+                let holder = self.holder_of(owner).ok_or(Reason::Usage)?;
+                return Err(match owner {
+                    Owner::Absent(_) => Reason::Kept(holder),
+                    Owner::Hub(_) | Owner::Member(_) => Reason::InUse(holder),
+                });
             }
         }
         match deserter {
@@ -613,6 +636,25 @@ impl Core {
         // A room that is full by now costs the room, not the name.
         let _ = self.move_to_named(cx, slot, room);
         Ok(())
+    }
+
+    /// Gives a member that fell silent its name and room back when it is heard again under the same
+    /// label: a program that only listens would else speak under its address without noticing. To be
+    /// called when the member is in its link's table.
+    pub(crate) fn come_back(&mut self, cx: &Context<'_>, slot: Slot) {
+        let label = self.link_label(cx, slot);
+        if self.room_of(slot).is_some()
+            && let Some(grant) = self.grants.of_silent(cx.now, &label)
+        {
+            let word = self.resume_word(grant);
+            // Somebody else has the name by now: then it has to ask for another.
+            let _ = self.resume(cx, slot, &word);
+        }
+    }
+
+    /// Says to those outside what the operator may want to know of a member.
+    pub(crate) fn remark(&mut self, slot: Slot, remark: Remark) {
+        self.outputs.push_back(Output::Remark { member: self.members.id(slot), remark });
     }
 
     /// Puts a free name on a member.
@@ -898,6 +940,7 @@ impl Core {
             room: room.name().clone(),
             ip: self.source(cx, slot).ip.to_canonical(),
             resumes: self.resumes(cx, slot),
+            is_free: false,
         };
         self.outputs.push_back(Output::Keep(Keep::Name(kept)));
     }
@@ -922,14 +965,16 @@ impl Core {
     }
 
     fn restore_name(&mut self, now: Instant, kept: KeptName) {
-        let KeptName { grant, name, room, ip, resumes } = kept;
+        let KeptName { grant, name, room, ip, resumes, is_free } = kept;
         let (keys, label) = (self.names.keys(&name), Label::from(&name));
         if self.names.owners(keys).next().is_some() {
             return;
         }
         let named = Named { name, keys, grant, since: now };
         let counted = self.config.sources.counted_as(ip);
-        let gone = Gone { named, room, since: now, ip, counted, label, resumes, is_kept: true };
+        let (since, is_kept) = (now, !is_free);
+        let comes_back = false;
+        let gone = Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
         self.part(gone, Left::TimedOut);
     }
 
