@@ -125,12 +125,20 @@ impl LeftEncodings {
         self.by_place.insert(place, (now, charset));
     }
 
-    pub(super) fn take(&mut self, now: Instant, place: Place) -> Option<Charset> {
+    /// What was read there. To be forgotten when the member is one again.
+    pub(super) fn get(&self, now: Instant, place: Place) -> Option<Charset> {
         if self.by_place.is_empty() {
             return None;
         }
-        let (at, charset) = self.by_place.remove(&place)?;
-        (now - at <= KEPT).then_some(charset)
+        self.by_place.get(&place).filter(|(at, _)| now - *at <= KEPT).map(|(_, charset)| *charset)
+    }
+
+    pub(super) fn take(&mut self, now: Instant, place: Place) -> Option<Charset> {
+        let charset = self.get(now, place);
+        if charset.is_some() {
+            self.by_place.remove(&place);
+        }
+        charset
     }
 }
 

@@ -191,7 +191,10 @@ impl Plain {
             Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
         }
         let own = core.config().charset(format);
-        let charset = member.map_or(own, |slot| self.members.charset(slot));
+        let charset = match member {
+            Some(slot) => self.members.charset(slot),
+            None => self.left.get(now, (datagram.socket, from)).unwrap_or(own),
+        };
         let encoding = match charset {
             // What is too long for a message in any encoding is refused as it is.
             _ if render::is_too_long(datagram.payload, core.config().most_text(format)) => {
