@@ -155,6 +155,7 @@ impl Hub {
     fn view(&self, slot: Slot) -> MemberView {
         let plain = self.doors.members();
         let is_plain = plain.has_slot(slot);
+        let (rate, dropped) = self.core.tally(self.now, slot);
         MemberView {
             id: self.core.id(slot),
             label: self.core.link_label(&self.doors.context(self.now), slot),
@@ -162,6 +163,9 @@ impl Hub {
             name: self.core.name(slot).cloned(),
             room: self.core.room_of(slot).map(|room| room.name().clone()),
             heard: is_plain.then(|| plain.heard(slot)),
+            rate,
+            dropped,
+            is_muted: self.core.has(slot, Trait::Muted),
         }
     }
 
@@ -477,6 +481,9 @@ impl Machine for Hub {
         }
         if let Err(reason) = outcome {
             self.core.statistics_mut().count_dropped(reason);
+            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
+                self.core.count_dropped_of(self.now, slot);
+            }
         }
         self.deliver();
     }

@@ -34,6 +34,7 @@ use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;
 use super::rates::Buckets;
 use super::rooms::{MAX_ROOMS, Room, Rooms};
+use super::tallies::Tallies;
 use super::work::Work;
 use crate::config::{Config, PerOrigin};
 use crate::event::Remark;
@@ -68,6 +69,7 @@ pub(crate) struct Core {
     guesses: Guesses,
     mutes: Mutes,
     askers: Askers,
+    tallies: Tallies,
     /// The newest stored position of rooms, by their folded names.
     newest: HashMap<Box<str>, u64, RandomState>,
     /// What is left of the hub's own rates.
@@ -105,6 +107,7 @@ impl Core {
             guesses: Guesses::new(keys),
             mutes: Mutes::new(keys),
             askers: Askers::new(keys),
+            tallies: Tallies::new(keys),
             newest: HashMap::with_hasher(RandomState::with_seeds(b, a, d, c)),
             rates: PerOrigin::default(),
             work: Work::new(keys),
@@ -333,6 +336,7 @@ impl Core {
         self.guests.remove(&slot);
         self.mutes.forget(slot);
         self.askers.forget(slot);
+        self.tallies.forget(slot);
         self.members.remove(slot);
         self.capacity.remove(&self.config, source);
         self.statistics.count_left(reason);
@@ -763,6 +767,7 @@ impl Core {
         }
         if let Some(slot) = slot {
             self.may_speak(cx.now, slot, room)?;
+            self.tallies.said(cx.now, slot);
         }
         let mut batch = std::mem::take(&mut self.batch);
         let speaker = self.speaker(slot, caller);
@@ -1000,6 +1005,16 @@ impl Core {
             self.keep(|| Keep::MuteGone(name));
         }
         is_muted || unmuted.is_some()
+    }
+
+    /// How many messages a second a member says, and how much of it was dropped.
+    pub(crate) fn tally(&self, now: Instant, slot: Slot) -> (f64, u64) {
+        self.tallies.of(now, slot)
+    }
+
+    /// Something of a member was not relayed, or not done.
+    pub(crate) fn count_dropped_of(&mut self, now: Instant, slot: Slot) {
+        self.tallies.dropped(now, slot);
     }
 
     pub(crate) fn mutes(&self) -> &Mutes {

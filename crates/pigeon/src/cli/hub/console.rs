@@ -22,7 +22,7 @@ const MAX_LISTED: usize = 1_000;
 
 /// Every command, with what it takes and what it does.
 const COMMANDS: [(&str, &str); 19] = [
-    ("members", "who is here: name, address, room, when last heard"),
+    ("members", "who is here: name, address, room, when last heard, messages a second, drops"),
     ("rooms", "which rooms are open"),
     ("stats", "what has been counted since the start"),
     ("say [ROOM] TEXT", "speaks as the operator, to one room or to all"),
@@ -324,7 +324,7 @@ fn forget(archive: Option<&mut Archive>, what: &str) -> String {
 
 fn members(hub: &Hub, now: Instant) -> Vec<String> {
     let total = hub.member_count();
-    let rows: Vec<[String; 4]> = hub
+    let rows: Vec<[String; 7]> = hub
         .members()
         .take(MAX_LISTED)
         .map(|member| {
@@ -332,7 +332,17 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
             let room =
                 member.room.map_or_else(|| "(no password yet)".to_string(), |r| r.to_string());
             let ago = |heard| format!("heard {} ago", roughly(now - heard));
-            [name, member.label.to_string(), room, member.heard.map_or_else(String::new, ago)]
+            let heard = member.heard.map_or_else(String::new, ago);
+            let rate = match member.rate {
+                rate if rate > 0.0 => format!("{rate:.1}/s"),
+                _ => String::new(),
+            };
+            let dropped = match member.dropped {
+                0 => String::new(),
+                dropped => format!("{dropped} dropped"),
+            };
+            let muted = if member.is_muted { "muted" } else { "" };
+            [name, member.label.to_string(), room, heard, rate, dropped, muted.to_string()]
         })
         .collect();
     let mut lines = align(&rows);
