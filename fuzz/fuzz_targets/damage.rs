@@ -56,7 +56,8 @@ static WHOLE: LazyLock<[[Vec<u8>; 2]; 2]> = LazyLock::new(|| {
 
 fn message(number: u64) -> Append {
     Append {
-        room: RoomName::parse(if number % 3 == 0 { b"lobby" } else { b"lab" }).expect("a name"),
+        room: RoomName::parse(if number.is_multiple_of(3) { b"lobby" } else { b"lab" })
+            .expect("a name"),
         speaker: format!("speaker{}", number % 5).into(),
         link: LinkKind::Plain,
         wall: Duration::from_secs(number),

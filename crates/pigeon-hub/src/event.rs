@@ -8,7 +8,7 @@ use crate::core::history::Lookup;
 use crate::core::id::MemberId;
 use crate::core::kept::Keep;
 use crate::core::message::Message;
-use crate::statistics::Left;
+use crate::statistics::{Dropped, Left};
 
 /// The most events kept for a driver that does not collect them.
 const MAX_EVENTS: usize = 16_384;
@@ -70,6 +70,15 @@ pub enum Event {
         /// The notice.
         notice: Notice,
     },
+    /// The operator may want to know this of a member.
+    Remark {
+        /// What its link calls it.
+        label: Label,
+        /// Its name, if it has one.
+        name: Option<Name>,
+        /// What.
+        remark: Remark,
+    },
     /// A member wants to hear what was said before: to be answered by
     /// [`Hub::found`](crate::Hub::found). Only with [`Config::history`](crate::Config::history).
     Lookup(Lookup),
@@ -85,6 +94,15 @@ pub enum Event {
     },
     /// The hub stops: links say goodbye to their members. Nothing follows.
     Stopped,
+}
+
+/// What an operator may want to know of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// It has run into a limit, and was told. The next time it is reported after it has kept within it.
+    Limited(Dropped),
+    /// It writes in another encoding than UTF-8, and was told.
+    NotUtf8,
 }
 
 /// Events that wait for the driver.

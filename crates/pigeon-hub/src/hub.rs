@@ -16,6 +16,7 @@ use crate::core::history::{Found, Lookup};
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Input, Source};
 use crate::core::kept::Keep;
+use crate::core::members::Trait;
 use crate::core::message::Caller;
 use crate::core::output::Output;
 use crate::core::rooms::Room;
@@ -109,6 +110,11 @@ impl Hub {
                 let is_plain = self.core.link(slot) == LinkId::PLAIN;
                 (!is_plain).then_some(Event::Reply { to, notice })?
             }
+            Output::Remark { member, remark } => {
+                let slot = self.core.find_id(member)?;
+                let name = self.core.name(slot).cloned();
+                Event::Remark { label: label(member)?, name, remark }
+            }
             Output::Lookup(lookup) => Event::Lookup(lookup),
             Output::Keep(change) => Event::Keep(change),
             Output::News { room, gathered } if self.has_links => {
@@ -149,6 +155,7 @@ impl Hub {
     fn view(&self, slot: Slot) -> MemberView {
         let plain = self.doors.members();
         let is_plain = plain.has_slot(slot);
+        let (rate, dropped) = self.core.tally(self.now, slot);
         MemberView {
             id: self.core.id(slot),
             label: self.core.link_label(&self.doors.context(self.now), slot),
@@ -156,6 +163,9 @@ impl Hub {
             name: self.core.name(slot).cloned(),
             room: self.core.room_of(slot).map(|room| room.name().clone()),
             heard: is_plain.then(|| plain.heard(slot)),
+            rate,
+            dropped,
+            is_muted: self.core.has(slot, Trait::Muted),
         }
     }
 
@@ -270,6 +280,11 @@ impl Hub {
 
 /// What the operator can do.
 impl Hub {
+    /// Notes the time of what the operator does next. Datagrams and timers bring their own.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
     /// Sets the wall clock, which is for display and for what is kept.
     pub fn set_wall(&mut self, wall: WallClock) {
         self.core.set_wall(wall);
@@ -377,6 +392,15 @@ impl Hub {
         is_muted
     }
 
+    /// Lets a member speak no more, or again, that has no name: by what its link calls it, and for as
+    /// long as it is a member. False if there is none.
+    pub fn mute_member(&mut self, label: &str, is_muted: bool) -> bool {
+        let cx = self.doors.context(self.now);
+        let found = self.core.find(&cx, label);
+        found.into_iter().for_each(|slot| self.core.choose(slot, Trait::Muted, is_muted));
+        found.is_some()
+    }
+
     /// Lets a muted name speak again, and a muted member by its present name. False if it was not
     /// muted.
     pub fn unmute(&mut self, name: &Name) -> bool {
@@ -457,6 +481,9 @@ impl Machine for Hub {
         }
         if let Err(reason) = outcome {
             self.core.statistics_mut().count_dropped(reason);
+            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
+                self.core.count_dropped_of(self.now, slot);
+            }
         }
         self.deliver();
     }

@@ -33,7 +33,7 @@ pub use self::core::input::{Input, Source};
 pub use self::core::kept::{Keep, KeptName};
 pub use self::core::message::{Identity, Message};
 pub use config::{Config, Discovery, Door, History, PerOrigin, Rate};
-pub use event::Event;
+pub use event::{Event, Remark};
 pub use hub::Hub;
 pub use pigeon_guard::{Origin, SourceRules};
 pub use statistics::{Dropped, Left, Statistics};

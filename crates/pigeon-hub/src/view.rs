@@ -23,6 +23,12 @@ pub struct MemberView {
     pub room: Option<RoomName>,
     /// When it was last heard, of a plain member.
     pub heard: Option<Instant>,
+    /// How many messages a second it has said in the last seconds.
+    pub rate: f64,
+    /// How much of what it sent was not relayed, or not done.
+    pub dropped: u64,
+    /// Whether the operator has muted it.
+    pub is_muted: bool,
 }
 
 /// A room.

@@ -29,6 +29,8 @@ pub enum Fact {
         ip: IpAddr,
         /// Whether its holder's client brings the word by itself.
         resumes: bool,
+        /// Whether its holder has left, and anybody may take it.
+        is_free: bool,
     },
     /// Numbers of grants up to this one may have been used.
     Grants(u32),
@@ -162,12 +164,13 @@ fn value_of(fact: &Fact) -> Value {
         Fact::ResumeSecret(secret) => {
             json!({ "secret": format!("{:032x}", u128::from_be_bytes(*secret)) })
         }
-        Fact::Grant { grant, name, room, ip, resumes } => json!({
+        Fact::Grant { grant, name, room, ip, resumes, is_free } => json!({
             "grant": grant,
             "name": name.as_str(),
             "room": room.as_str(),
             "ip": ip.to_string(),
             "resumes": resumes,
+            "free": is_free,
         }),
         Fact::Grants(last) => json!({ "last": last }),
         Fact::Ban(net) => json!({ "net": net }),
@@ -196,6 +199,7 @@ fn fact_of(kind: &str, value: &str) -> Option<Fact> {
             room: room()?,
             ip: text("ip")?.parse().ok()?,
             resumes: value.get("resumes")?.as_bool()?,
+            is_free: value.get("free")?.as_bool()?,
         },
         "grants" => Fact::Grants(number("last")?),
         "ban" => Fact::Ban(text("net")?.into()),

@@ -82,9 +82,10 @@ pub enum Reason {
     Usage,
     /// The text is not a name.
     Name(NameError),
-    /// The member or the hub of this name has it, or it looks like this name. A name may also be kept
-    /// for a member that timed out.
+    /// The member or the hub of this name has it, or it looks like this name.
     InUse(Name),
+    /// The name, or one that looks like it, is kept for its last holder for a while.
+    Kept(Name),
     /// There is no such command.
     Unknown(Detail),
     /// Nobody is called that.
@@ -212,6 +213,7 @@ impl Reason {
             Reason::Name(NameError::Address) => word("name-address"),
             Reason::Name(NameError::Dash) => word("name-dash"),
             Reason::InUse(holder) => ("in-use", holder.to_string()),
+            Reason::Kept(holder) => ("kept", holder.to_string()),
             Reason::Unknown(detail) => ("unknown", detail.to_string()),
             Reason::Nobody(detail) => ("nobody", detail.to_string()),
             Reason::NoEncoding(detail) => ("no-encoding", detail.to_string()),
@@ -268,6 +270,7 @@ impl Reason {
             "name-address" => Reason::Name(NameError::Address),
             "name-dash" => Reason::Name(NameError::Dash),
             "in-use" => Reason::InUse(Name::parse(words.word()?.as_bytes()).ok()?),
+            "kept" => Reason::Kept(Name::parse(words.word()?.as_bytes()).ok()?),
             "unknown" => Reason::Unknown(detail(words)),
             "nobody" => Reason::Nobody(detail(words)),
             "no-encoding" => Reason::NoEncoding(detail(words)),

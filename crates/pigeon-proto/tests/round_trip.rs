@@ -68,6 +68,7 @@ fn reason() -> impl Strategy<Value = Reason> {
         detail().prop_map(Reason::NotAscii),
         name().prop_map(Reason::Taken),
         name().prop_map(Reason::InUse),
+        name().prop_map(Reason::Kept),
         any::<(Option<u64>, Option<u64>)>()
             .prop_map(|(messages, bytes)| Reason::Rate { messages, bytes }),
         any::<(u64, u64)>().prop_map(|(length, most)| Reason::TooLong { length, most }),

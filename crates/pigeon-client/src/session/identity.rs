@@ -192,7 +192,7 @@ impl Identity {
                 }
                 let is_ours = |name: &Name| wanted == Some(&*name.folded());
                 if !is_for_now && self.name.as_ref().is_some_and(is_ours) {
-                    self.lose_name(now, matches!(refusal.why, Reason::InUse(_)));
+                    self.lose_name(now, matches!(refusal.why, Reason::InUse(_) | Reason::Kept(_)));
                 }
             }
             Verb::Resume if !is_for_now && !typed => self.word = None,

@@ -11,6 +11,7 @@ use super::input::Context;
 use super::members::Trait;
 use super::rooms::Room;
 use super::state::Core;
+use crate::event::Remark;
 use crate::statistics::Dropped;
 
 /// What a private line may hold besides its text: the longest label, and words.
@@ -34,6 +35,11 @@ pub(super) fn apply(
         }
         Err(reason) => {
             let counted = dropped(&reason);
+            if matches!(reason, Reason::Guesses | Reason::WrongPassword)
+                && let Some(counted) = counted
+            {
+                core.remark(slot, Remark::Limited(counted));
+            }
             core.refuse(member, what, reason);
             counted.map_or(Ok(()), Err)
         }
@@ -72,6 +78,7 @@ fn answer(
         Command::Pass(secret) => {
             core.check_password(cx, slot, secret.as_bytes())?;
             core.move_to(cx, slot, cx.home).map_err(no_place)?;
+            core.come_back(cx, slot);
             who_you_are(core, slot, None)
         }
         _ if !is_in => Err(Reason::Password),

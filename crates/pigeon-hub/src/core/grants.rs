@@ -61,6 +61,9 @@ pub(crate) struct Gone {
     pub(crate) resumes: bool,
     /// Whether nobody else may take the name.
     pub(crate) is_kept: bool,
+    /// Whether the name comes back by itself where the same label is heard again: of members that fell
+    /// silent.
+    pub(crate) comes_back: bool,
 }
 
 impl Gone {
@@ -95,6 +98,8 @@ pub(crate) struct Grants {
     by_address: HashMap<IpAddr, Waiting, ahash::RandomState>,
     /// How many names wait for each address.
     fullest: BTreeSet<(usize, IpAddr)>,
+    /// The latest grants of members that fell silent, by what their links called them.
+    silent: HashMap<Label, u32, ahash::RandomState>,
     next: u32,
     /// Numbers up to here are written down as given out.
     reserved: u32,
@@ -111,7 +116,8 @@ impl Grants {
         Grants {
             holders: HashMap::with_hasher(hasher.clone()),
             waiting: BTreeSet::new(),
-            by_address: HashMap::with_hasher(hasher),
+            by_address: HashMap::with_hasher(hasher.clone()),
+            silent: HashMap::with_hasher(hasher),
             fullest: BTreeSet::new(),
             next: 0,
             reserved: 0,
@@ -159,6 +165,12 @@ impl Grants {
         }
     }
 
+    /// The grant of a member that fell silent and that a link called this.
+    pub(crate) fn of_silent(&self, now: Instant, label: &Label) -> Option<u32> {
+        let grant = *self.silent.get(label)?;
+        self.holder(now, grant).map(|_| grant)
+    }
+
     /// A grant's name passes to a member.
     pub(crate) fn take(&mut self, grant: u32, slot: Slot) {
         self.forget(grant);
@@ -168,6 +180,9 @@ impl Grants {
     /// A grant's word takes nothing back any more. Returns what waited for it.
     pub(crate) fn forget(&mut self, grant: u32) -> Option<Gone> {
         let Holder::Gone(gone) = self.holders.remove(&grant)? else { return None };
+        if self.silent.get(&gone.label) == Some(&grant) {
+            self.silent.remove(&gone.label);
+        }
         self.waiting.remove(&gone.when());
         self.change(gone.counted, |of_address| {
             of_address.all.remove(&gone.when());
@@ -182,6 +197,9 @@ impl Grants {
         let (when, counted, is_kept) = (gone.when(), gone.counted, gone.is_kept);
         self.forget(when.1);
         self.waiting.insert(when);
+        if gone.comes_back {
+            self.silent.insert(gone.label.clone(), when.1);
+        }
         self.holders.insert(when.1, Holder::Gone(Box::new(gone)));
         let freed = self.change(counted, |of_address| {
             of_address.all.insert(when);
@@ -256,7 +274,17 @@ mod tests {
         let named = Named { keys: names.keys(&name), name, grant, since };
         let (ip, label) = (IpAddr::from(ip), Label::parse("dog").unwrap());
         let room = RoomName::lobby();
-        Gone { named, room, since, ip, counted: ip, label, resumes: false, is_kept }
+        Gone {
+            named,
+            room,
+            since,
+            ip,
+            counted: ip,
+            label,
+            resumes: false,
+            is_kept,
+            comes_back: false,
+        }
     }
 
     fn leave(grants: &mut Grants, gone: Gone) -> Option<u32> {

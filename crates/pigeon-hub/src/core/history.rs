@@ -12,6 +12,10 @@ use pigeon_proto::{Notice, Reason, RoomName, Verb};
 
 use super::id::{MemberId, Slot};
 
+/// How many questions of one member wait for an answer: one that it asks, and what it is shown unasked
+/// when it takes a name.
+const MOST_WAITING: u8 = 2;
+
 /// How much one member gets in how long.
 const MOST_BYTES: usize = 8 * 1_024;
 const WINDOW: Duration = Duration::from_secs(10);
@@ -111,13 +115,13 @@ struct Asker {
     /// When it got the first of `bytes`.
     since: Instant,
     bytes: usize,
-    /// Whether an answer is on its way.
-    is_waiting: bool,
+    /// How many answers are on their way.
+    waiting: u8,
 }
 
 impl Asker {
     fn is_over(&self, now: Instant) -> bool {
-        !self.is_waiting && now - self.since >= WINDOW
+        self.waiting == 0 && now - self.since >= WINDOW
     }
 }
 
@@ -130,31 +134,34 @@ impl Askers {
         Askers { by_slot: HashMap::with_hasher(RandomState::with_seeds(d, b, c, a)) }
     }
 
-    /// Takes a question, one at a time from each member.
+    /// Takes a question.
     ///
     /// # Errors
-    /// It has had all it may get for now.
+    /// The member has had all it may get for now, or others of its questions wait.
     pub(crate) fn ask(&mut self, now: Instant, slot: Slot) -> Result<(), Reason> {
         if self.by_slot.len() % TIDY_AT == TIDY_AT - 1 {
             self.by_slot.retain(|_, asker| !asker.is_over(now));
         }
-        let fresh = Asker { since: now, bytes: 0, is_waiting: false };
+        let fresh = Asker { since: now, bytes: 0, waiting: 0 };
         let asker = self.by_slot.entry(slot).or_insert(fresh);
         if asker.is_over(now) {
             *asker = fresh;
         }
-        if asker.is_waiting || asker.bytes >= MOST_BYTES {
+        if asker.bytes >= MOST_BYTES {
             let left = asker.since + WINDOW - now;
             return Err(Reason::Wait { seconds: left.as_secs() + 1 });
         }
-        asker.is_waiting = true;
+        if asker.waiting >= MOST_WAITING {
+            return Err(Reason::Wait { seconds: 1 });
+        }
+        asker.waiting += 1;
         Ok(())
     }
 
     /// Cuts the answer to what its member may get, and charges it.
     pub(crate) fn answer(&mut self, slot: Slot, found: Found) -> Cut {
         let Some(asker) = self.by_slot.get_mut(&slot) else { return Cut::of(found, MOST_BYTES) };
-        asker.is_waiting = false;
+        asker.waiting = asker.waiting.saturating_sub(1);
         let cut = Cut::of(found, MOST_BYTES.saturating_sub(asker.bytes));
         asker.bytes += cut.bytes;
         cut
@@ -197,11 +204,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_gets_so_many_bytes_in_ten_seconds_and_asks_once_at_a_time() {
+    fn a_member_gets_so_many_bytes_in_ten_seconds() {
         let at = |seconds| Instant::ORIGIN + Duration::from_secs(seconds);
         let (mut askers, slot) = (Askers::new([0; 4]), Slot::new(1));
         assert_eq!(askers.ask(at(5), slot), Ok(()));
-        assert_eq!(askers.ask(at(6), slot), Err(Reason::Wait { seconds: 10 }));
+        assert_eq!(askers.ask(at(6), slot), Ok(()));
+        assert_eq!(askers.ask(at(6), slot), Err(Reason::Wait { seconds: 1 }));
+        askers.answer(slot, found([]));
         assert_eq!(askers.answer(slot, found([line(1, 5_000)])).lines.len(), 1);
         assert_eq!(askers.ask(at(8), slot), Ok(()));
         let cut = askers.answer(slot, found((1..=100).map(|n| line(n, 200))));

@@ -43,4 +43,6 @@ pub struct KeptName {
     pub ip: IpAddr,
     /// Whether its holder's client brings the resume word by itself.
     pub resumes: bool,
+    /// Whether its holder has left, and anybody may take it.
+    pub is_free: bool,
 }

@@ -10,7 +10,7 @@
 //!   [`names`], [`grants`] (how a name comes back), [`rooms`], [`presence`] (who came and went,
 //!   gathered), [`bans`], [`kicks`], [`mutes`], [`capacity`] (counted by [`per_address`]),
 //!   [`guesses`] at the password, [`rates`] of all together, [`history`] (who may hear how much of
-//!   what was said). [`kept`]: what outlives a restart.
+//!   what was said), [`tallies`] (who says how much). [`kept`]: what outlives a restart.
 //! - [`commands`]: what a member may ask for.
 //! - [`message`]: a message as data, and the batch between two drains.
 //! - [`input`] and [`output`]: what comes from links and what goes to them. [`id`]: who and where.
@@ -35,6 +35,7 @@ pub(crate) mod presence;
 mod rates;
 pub(crate) mod rooms;
 pub(crate) mod state;
+mod tallies;
 mod work;
 
 use self::id::Slot;

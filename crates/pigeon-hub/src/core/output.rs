@@ -6,6 +6,7 @@ use super::history::Lookup;
 use super::id::{MemberId, RoomId};
 use super::kept::Keep;
 use super::presence::Gathered;
+use crate::event::Remark;
 use crate::statistics::Left;
 
 /// Something that links have to act on, in the order in which it happened.
@@ -35,6 +36,8 @@ pub(crate) enum Output {
     Said { to: MemberId, notice: Notice, when: Box<str> },
     /// A member wants to hear what was said before.
     Lookup(Lookup),
+    /// The operator may want to know this of a member.
+    Remark { member: MemberId, remark: Remark },
     /// Something has changed that outlives a restart.
     Keep(Keep),
     /// Members of a room came, went or took other names.

@@ -34,8 +34,10 @@ use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;
 use super::rates::Buckets;
 use super::rooms::{MAX_ROOMS, Room, Rooms};
+use super::tallies::Tallies;
 use super::work::Work;
 use crate::config::{Config, PerOrigin};
+use crate::event::Remark;
 use crate::statistics::{Dropped, Left, Statistics};
 
 /// How long a member without padded heartbeats must be silent before another from its address may
@@ -67,6 +69,7 @@ pub(crate) struct Core {
     guesses: Guesses,
     mutes: Mutes,
     askers: Askers,
+    tallies: Tallies,
     /// The newest stored position of rooms, by their folded names.
     newest: HashMap<Box<str>, u64, RandomState>,
     /// What is left of the hub's own rates.
@@ -104,6 +107,7 @@ impl Core {
             guesses: Guesses::new(keys),
             mutes: Mutes::new(keys),
             askers: Askers::new(keys),
+            tallies: Tallies::new(keys),
             newest: HashMap::with_hasher(RandomState::with_seeds(b, a, d, c)),
             rates: PerOrigin::default(),
             work: Work::new(keys),
@@ -332,6 +336,7 @@ impl Core {
         self.guests.remove(&slot);
         self.mutes.forget(slot);
         self.askers.forget(slot);
+        self.tallies.forget(slot);
         self.members.remove(slot);
         self.capacity.remove(&self.config, source);
         self.statistics.count_left(reason);
@@ -341,7 +346,9 @@ impl Core {
             let counted = self.config.sources.counted_as(ip);
             let is_kept = reason == Left::TimedOut && since - named.since > KEPT_AFTER;
             let label = label.clone();
-            let gone = Gone { named, room, since, ip, counted, label, resumes, is_kept };
+            let comes_back = reason == Left::TimedOut;
+            let gone =
+                Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
             self.part(gone, reason);
         }
         self.outputs.push_back(Output::Left { member, label, name, language, room, reason });
@@ -359,8 +366,24 @@ impl Core {
         if gone.is_kept {
             self.names.keep(keys, grant);
         }
-        if let Some((keys, grant)) = self.grants.leave(gone) {
+        // What others may take now, they may take after a restart too.
+        let free = (!gone.is_kept).then_some(grant);
+        let freed = self.grants.leave(gone);
+        if let Some((keys, grant)) = freed {
             self.names.release(keys, grant);
+        }
+        for grant in free.into_iter().chain(freed.map(|(_, grant)| grant)) {
+            if let Some(gone) = self.grants.gone(grant) {
+                let kept = KeptName {
+                    grant,
+                    name: gone.named.name.clone(),
+                    room: gone.room.clone(),
+                    ip: gone.ip,
+                    resumes: gone.resumes,
+                    is_free: true,
+                };
+                self.keep(|| Keep::Name(kept));
+            }
         }
         self.give_up_names(now);
     }
@@ -519,7 +542,11 @@ impl Core {
             {
                 deserter = Some(owner);
             } else {
-                return Err(self.holder_of(owner).map_or(Reason::Usage, Reason::InUse));
+                let holder = self.holder_of(owner).ok_or(Reason::Usage)?;
+                return Err(match owner {
+                    Owner::Absent(_) => Reason::Kept(holder),
+                    Owner::Hub(_) | Owner::Member(_) => Reason::InUse(holder),
+                });
             }
         }
         match deserter {
@@ -613,6 +640,25 @@ impl Core {
         // A room that is full by now costs the room, not the name.
         let _ = self.move_to_named(cx, slot, room);
         Ok(())
+    }
+
+    /// Gives a member that fell silent its name and room back when it is heard again under the same
+    /// label: a program that only listens would else speak under its address without noticing. To be
+    /// called when the member is in its link's table.
+    pub(crate) fn come_back(&mut self, cx: &Context<'_>, slot: Slot) {
+        let label = self.link_label(cx, slot);
+        if self.room_of(slot).is_some()
+            && let Some(grant) = self.grants.of_silent(cx.now, &label)
+        {
+            let word = self.resume_word(grant);
+            // Somebody else has the name by now: then it has to ask for another.
+            let _ = self.resume(cx, slot, &word);
+        }
+    }
+
+    /// Says to those outside what the operator may want to know of a member.
+    pub(crate) fn remark(&mut self, slot: Slot, remark: Remark) {
+        self.outputs.push_back(Output::Remark { member: self.members.id(slot), remark });
     }
 
     /// Puts a free name on a member.
@@ -721,6 +767,7 @@ impl Core {
         }
         if let Some(slot) = slot {
             self.may_speak(cx.now, slot, room)?;
+            self.tallies.said(cx.now, slot);
         }
         let mut batch = std::mem::take(&mut self.batch);
         let speaker = self.speaker(slot, caller);
@@ -898,6 +945,7 @@ impl Core {
             room: room.name().clone(),
             ip: self.source(cx, slot).ip.to_canonical(),
             resumes: self.resumes(cx, slot),
+            is_free: false,
         };
         self.outputs.push_back(Output::Keep(Keep::Name(kept)));
     }
@@ -922,14 +970,16 @@ impl Core {
     }
 
     fn restore_name(&mut self, now: Instant, kept: KeptName) {
-        let KeptName { grant, name, room, ip, resumes } = kept;
+        let KeptName { grant, name, room, ip, resumes, is_free } = kept;
         let (keys, label) = (self.names.keys(&name), Label::from(&name));
         if self.names.owners(keys).next().is_some() {
             return;
         }
         let named = Named { name, keys, grant, since: now };
         let counted = self.config.sources.counted_as(ip);
-        let gone = Gone { named, room, since: now, ip, counted, label, resumes, is_kept: true };
+        let (since, is_kept) = (now, !is_free);
+        let comes_back = false;
+        let gone = Gone { named, room, since, ip, counted, label, resumes, is_kept, comes_back };
         self.part(gone, Left::TimedOut);
     }
 
@@ -955,6 +1005,16 @@ impl Core {
             self.keep(|| Keep::MuteGone(name));
         }
         is_muted || unmuted.is_some()
+    }
+
+    /// How many messages a second a member says, and how much of it was dropped.
+    pub(crate) fn tally(&self, now: Instant, slot: Slot) -> (f64, u64) {
+        self.tallies.of(now, slot)
+    }
+
+    /// Something of a member was not relayed, or not done.
+    pub(crate) fn count_dropped_of(&mut self, now: Instant, slot: Slot) {
+        self.tallies.dropped(now, slot);
     }
 
     pub(crate) fn mutes(&self) -> &Mutes {

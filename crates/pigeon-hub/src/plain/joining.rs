@@ -106,7 +106,11 @@ impl Plain {
         let slot = outcome?.slot();
         self.members.insert(slot, (datagram.socket, from), origin, now);
         self.members.speaks_to(slot, datagram.local);
-        self.members.set_charset(slot, core.config().charset(self.members.format(slot)));
+        let place = (datagram.socket, from);
+        let charset = self.left.take(now, place);
+        let own = core.config().charset(self.members.format(slot));
+        self.members.set_charset(slot, charset.unwrap_or(own));
+        core.come_back(&self.context_at(now, datagram.socket), slot);
         Ok(slot)
     }
 

@@ -12,6 +12,7 @@ use crate::core::id::{RoomId, Slot};
 use crate::core::input::Source;
 use crate::core::message::{Caller, Entry};
 use crate::core::state::Core;
+use crate::event::Remark;
 use crate::statistics::Dropped;
 
 /// What any datagram costs, in nanoseconds.
@@ -155,6 +156,7 @@ impl Plain {
                 _ => Reason::HubRate,
             };
             core.refuse(core.id(slot), Subject::Say, why);
+            core.remark(slot, Remark::Limited(reason));
         }
         reason
     }

@@ -51,6 +51,7 @@ use pigeon_text::{Charset, Encoding};
 use self::delivery::Delivery;
 use self::discovery::{Discovery, Question};
 use self::doors::Doors;
+use self::encodings::LeftEncodings;
 use self::members::{Flag, Members};
 use self::outgoing::Route;
 use self::run::Style;
@@ -79,6 +80,8 @@ pub(crate) struct Plain {
     delivery: Delivery,
     discovery: Discovery,
     strangers: Strangers,
+    /// What members read that fell silent.
+    left: LeftEncodings,
     watches: Watches,
     /// How many times trials have drawn by chance.
     drawn: u64,
@@ -106,6 +109,7 @@ impl Plain {
             delivery: Delivery::default(),
             discovery: Discovery::default(),
             strangers: Strangers::new(keys),
+            left: LeftEncodings::new(keys),
             watches: Watches::default(),
             drawn: 0,
             decoded: String::new(),
@@ -187,7 +191,10 @@ impl Plain {
             Incoming::Heartbeat { .. } | Incoming::Quit | Incoming::Empty => {}
         }
         let own = core.config().charset(format);
-        let charset = member.map_or(own, |slot| self.members.charset(slot));
+        let charset = match member {
+            Some(slot) => self.members.charset(slot),
+            None => self.left.get(now, (datagram.socket, from)).unwrap_or(own),
+        };
         let encoding = match charset {
             // What is too long for a message in any encoding is refused as it is.
             _ if render::is_too_long(datagram.payload, core.config().most_text(format)) => {
@@ -393,6 +400,11 @@ impl Plain {
                 let held = self.watches.held_until(*member).unwrap_or(heard);
                 let owed = self.members.owed(slot).max(held - heard);
                 self.strangers.leaves(heard, place, owed);
+                let own = core.config().charset(self.members.format(slot));
+                if *reason == Left::TimedOut && self.members.charset(slot) != own {
+                    let place = (self.members.socket(slot), place);
+                    self.left.keep(heard, place, self.members.charset(slot));
+                }
                 self.members.remove(slot);
             }
             Output::Renamed { .. } => {}
@@ -411,7 +423,7 @@ impl Plain {
                 let to = (slot, core.language(slot));
                 self.delivery.tell_said(core, &self.members, to, (notice, when));
             }
-            Output::Lookup(_) | Output::Keep(_) => {}
+            Output::Lookup(_) | Output::Keep(_) | Output::Remark { .. } => {}
             Output::News { room, gathered } => {
                 self.delivery.tell_news(core, &self.members, *room, gathered);
             }

@@ -2,6 +2,7 @@
 
 use pigeon_hub::{Config, Dropped};
 use pigeon_proto::Format::{Chat, Classic};
+use pigeon_proto::Language;
 
 use crate::harness::{Harness, SECOND, Sent, bytes_got, got, heartbeat, local, told};
 
@@ -486,4 +487,16 @@ fn bytes_that_are_not_utf_8_get_one_hint() {
         h.from(local(5003), "/encoding gbk");
         assert_eq!(told(&h.from(local(5003), b"\xff"), local(5003)), [""; 0]);
     }
+}
+
+/// What a program that writes GBK cannot read is no hint.
+#[test]
+fn the_hint_about_encodings_comes_in_what_the_program_writes() {
+    let mut h = Harness::new(Config { language: Language::Chinese, ..Config::default() });
+    let hint = bytes_got(&h.from(local(5001), b"\xb4\xf3\xbc\xd2\xba\xc3"), local(5001)).concat();
+    let text = pigeon_text::Encoding::GB18030.decode(&hint);
+    assert!(text.contains("/encoding gbk") && text.contains("不是 UTF-8"), "{text}");
+    // Bytes of no known encoding get ASCII.
+    let hint = bytes_got(&h.from(local(5002), b"\xff\xff\x80"), local(5002)).concat();
+    assert!(hint.windows(10).any(|window| window == b"not UTF-8,"), "{hint:?}");
 }

@@ -34,6 +34,10 @@ fn in_use(holder: &str) -> Reason {
     Reason::InUse(Name::parse(holder.as_bytes()).unwrap())
 }
 
+fn kept(holder: &str) -> Reason {
+    Reason::Kept(Name::parse(holder.as_bytes()).unwrap())
+}
+
 fn is(h: &Harness, from: SocketAddr, name: &str) -> bool {
     h.name_of(from).as_deref() == Some(name)
 }
@@ -179,7 +183,7 @@ fn timed_out_after(seconds: u32, padded: bool) -> (Harness, String) {
 fn a_name_is_kept_for_whoever_timed_out() {
     let (mut h, word) = timed_out_after(60, false);
     for like in ["dog", "DOG", "d0g", "ԁog"] {
-        assert_eq!(refused(&mut h, machine(2, 7), like), in_use("dog"), "{like}");
+        assert_eq!(refused(&mut h, machine(2, 7), like), kept("dog"), "{like}");
     }
     // Nobody is there to be written to.
     assert!(told(&h.from(machine(2, 7), "/msg dog hi"), machine(2, 7)).is_empty());
@@ -194,7 +198,7 @@ fn a_name_is_kept_for_whoever_timed_out() {
 fn a_name_is_kept_for_ten_minutes() {
     let (mut h, _) = timed_out_after(60, false);
     h.keep(&[machine(2, 7)], 595 * SECOND);
-    assert_eq!(refused(&mut h, machine(2, 7), "dog"), in_use("dog"));
+    assert_eq!(refused(&mut h, machine(2, 7), "dog"), kept("dog"));
     h.keep(&[machine(2, 7)], 10 * SECOND);
     h.nick(machine(2, 8), "dog");
 }
@@ -216,7 +220,7 @@ fn the_same_machine_takes_a_kept_name_back_without_the_word_unless_its_client_ha
     h.nick(machine(1, 8), "DOG");
     assert!(is(&h, machine(1, 8), "DOG"));
     let (mut h, word) = timed_out_after(60, true);
-    assert_eq!(refused(&mut h, machine(1, 8), "dog"), in_use("dog"));
+    assert_eq!(refused(&mut h, machine(1, 8), "dog"), kept("dog"));
     h.from(machine(1, 8), format!("/resume {word}"));
     assert!(is(&h, machine(1, 8), "dog"));
 }
@@ -279,7 +283,7 @@ fn churn_from_one_address_costs_nobody_else_a_name() {
         h.wait(Duration::from_millis(1));
     }
     assert_eq!(h.hub.statistics().names_given_up, 101);
-    assert_eq!(refused(&mut h, machine(2, 7), "dog"), in_use("dog"));
+    assert_eq!(refused(&mut h, machine(2, 7), "dog"), kept("dog"));
     h.from(machine(3, 7), format!("/resume {word}"));
     assert!(is(&h, machine(3, 7), "dog"));
     // Its own oldest are gone, and its latest are not.

@@ -282,3 +282,47 @@ fn a_word_is_good_for_ten_minutes_and_no_longer() {
     h.from(local(5002), format!("/resume {word}"));
     assert!(h.name_of(local(5002)).is_none(), "a day later");
 }
+
+/// A program that only listens for longer than the time-out: it speaks again from where it was.
+#[test]
+fn who_falls_silent_comes_back_with_name_room_and_encoding() {
+    let mut h = Harness::new(config(7));
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5001), "/nick 小红");
+    h.from(local(5001), "/encoding gbk");
+    h.from(local(5001), "/join ops");
+    h.from(local(5002), "/join ops");
+    h.keep(&[local(5002)], 60 * SECOND);
+    assert!(!h.is_member(local(5001)));
+    // 你好 in GBK.
+    let sent = h.from(local(5001), b"\xc4\xe3\xba\xc3");
+    assert_eq!(got(&sent, local(5002)), ["小红: 你好\n"]);
+    assert_eq!(h.room_of(local(5001)).as_deref(), Some("ops"));
+    // Another address does not, and nor does one that said goodbye.
+    h.from(local(5003), "hi");
+    assert_eq!(h.name_of(local(5003)), None);
+    h.from(local(5001), "quit");
+    h.from(local(5001), "hi");
+    assert_eq!(h.name_of(local(5001)), None);
+}
+
+#[test]
+fn who_comes_back_after_somebody_took_its_name_has_none() {
+    let mut h = Harness::new(config(7));
+    h.join(&[local(5001), local(5002)]);
+    h.from(local(5001), "/nick dog");
+    // Less than a minute: nobody keeps it for him.
+    h.keep(&[local(5002)], 40 * SECOND);
+    h.from(local(5002), "/nick dog");
+    assert!(is_dog(&h, 5002));
+    h.from(local(5001), "hi");
+    assert_eq!(h.name_of(local(5001)), None);
+    // After a kick nothing comes back by itself.
+    let (mut h, _) = with_dog();
+    h.keep(&[local(5001), local(5002)], 70 * SECOND);
+    h.keep(&[local(5002)], 60 * SECOND);
+    h.kick("dog");
+    h.wait(700 * SECOND);
+    h.from(local(5001), "hi");
+    assert_eq!(h.name_of(local(5001)), None);
+}

@@ -191,6 +191,7 @@ fn facts_are_kept_replaced_and_removed() {
             room: room("Kitchen"),
             ip: "fe80::1".parse().unwrap(),
             resumes: true,
+            is_free: true,
         },
         Fact::Grants(65_536),
         Fact::Ban("10.0.0.0/8".into()),

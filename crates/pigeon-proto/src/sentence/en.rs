@@ -68,7 +68,9 @@ impl Sentences for English {
             Notice::Earlier { position } => {
                 format!("/history 20 {position} shows what was said before this")
             }
-            Notice::Gone(Gone::Kicked) => "you were removed by the operator".to_string(),
+            Notice::Gone(Gone::Kicked) => {
+                "you were removed by the operator, for ten minutes".to_string()
+            }
             Notice::Gone(Gone::Banned) => "you were banned by the operator".to_string(),
             Notice::Gone(Gone::Moved) => {
                 "your name was taken back from another address".to_string()
@@ -163,6 +165,10 @@ impl English {
             Reason::Name(error) => format!("you keep your name: {}", self.name_error(*error)),
             Reason::InUse(holder) => format!(
                 "you keep your name: {holder} is in use, and that one is the same or looks like it"
+            ),
+            Reason::Kept(holder) => format!(
+                "you keep your name: {holder} is kept for who had it last, for ten minutes at most; if \
+                 that is you, /resume WORD takes it back"
             ),
             Reason::Unknown(word) => format!(
                 "there is no /{word}; /help lists the commands, and // begins a text with /"

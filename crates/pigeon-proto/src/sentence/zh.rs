@@ -64,7 +64,7 @@ impl Sentences for Chinese {
             }
             Notice::Missing { count, .. } => format!("这段时间有 {count} 条消息没有保存"),
             Notice::Earlier { position } => format!("用 /history 20 {position} 查看更早的消息"),
-            Notice::Gone(Gone::Kicked) => "你被管理员移出".to_string(),
+            Notice::Gone(Gone::Kicked) => "你被管理员移出，十分钟内不能再加入".to_string(),
             Notice::Gone(Gone::Banned) => "你被管理员封禁".to_string(),
             Notice::Gone(Gone::Moved) => "你的名字已被另一个地址取回".to_string(),
             Notice::Gone(Gone::TimedOut) => {
@@ -152,6 +152,9 @@ impl Chinese {
             Reason::InUse(holder) => {
                 format!("名字没有改：{holder} 有人在用，你要的名字与它相同或看上去一样")
             }
+            Reason::Kept(holder) => format!(
+                "名字没有改：{holder} 给上次用它的人最多保留十分钟；如果就是你，用 /resume 口令 取回"
+            ),
             Reason::Unknown(word) => format!(
                 "没有 /{word} 这个命令；/help 列出所有命令，以 // 开头可发送以 / 开头的文字"
             ),

@@ -98,6 +98,8 @@ fn forgetting_leaves_no_trace() {
     join.say("my secret is plover");
     expect_kept(&folder, 1);
     hub.say("forget dog");
+    hub.expect_line(|line| line.ends_with("`forget name dog` does it"), SOON);
+    hub.say("forget name dog");
     hub.expect_line(|line| line.contains("forgetting what dog said"), SOON);
     hub.expect_status(|line| line.contains("forgotten: what dog said"), SOON);
     expect_kept(&folder, 0);

@@ -74,7 +74,12 @@ fn who_is_kicked_is_told_and_stays_away() {
     let mut sensor = client("nc", hub.address);
     sensor.say("/nick sensor");
     dog.expect_line(|line| line.starts_with("* ") && line.contains("sensor"), SOON);
-    assert_eq!(ask(&mut hub, "kick sensor", |_| true), ["sensor is removed for ten minutes"]);
+    assert_eq!(
+        ask(&mut hub, "kick sensor", |_| true),
+        [
+            "sensor is removed for ten minutes, at its address and port and with its word; `ban` keeps out the whole address"
+        ]
+    );
     sensor.expect_line(|line| line.starts_with("* ") && line.contains("removed"), SOON);
     hub.expect_members(2);
     sensor.say(&format!("20.5 degrees {}", ".".repeat(80)));

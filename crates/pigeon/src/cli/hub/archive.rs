@@ -419,13 +419,16 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
     let room =
         |room: &RoomName, slow| Fact::Room { room: room.clone(), settings: RoomSettings { slow } };
     match keep {
-        Keep::Name(KeptName { grant, name, room, ip, resumes }) => log.try_set(&Fact::Grant {
-            grant: *grant,
-            name: name.clone(),
-            room: room.clone(),
-            ip: *ip,
-            resumes: *resumes,
-        }),
+        Keep::Name(KeptName { grant, name, room, ip, resumes, is_free }) => {
+            log.try_set(&Fact::Grant {
+                grant: *grant,
+                name: name.clone(),
+                room: room.clone(),
+                ip: *ip,
+                resumes: *resumes,
+                is_free: *is_free,
+            })
+        }
         Keep::NameGone(grant) => log.try_remove(&Key::Grant(*grant)),
         Keep::Grants(last) => log.try_set(&Fact::Grants(*last)),
         Keep::Ban(net) => log.try_set(&Fact::Ban(net.to_string().into())),
@@ -441,12 +444,13 @@ fn change(log: &Log, keep: &Keep) -> Result<Ticket, AppendError<()>> {
 fn keep_of(fact: &Fact) -> Option<Keep> {
     Some(match fact {
         Fact::ResumeSecret(_) => return None,
-        Fact::Grant { grant, name, room, ip, resumes } => Keep::Name(KeptName {
+        Fact::Grant { grant, name, room, ip, resumes, is_free } => Keep::Name(KeptName {
             grant: *grant,
             name: name.clone(),
             room: room.clone(),
             ip: *ip,
             resumes: *resumes,
+            is_free: *is_free,
         }),
         Fact::Grants(last) => Keep::Grants(*last),
         Fact::Ban(net) => Keep::Ban(net.parse().ok()?),
@@ -468,6 +472,7 @@ mod tests {
             room: room("Ops"),
             ip: "fe80::1".parse().unwrap(),
             resumes: true,
+            is_free: false,
         };
         vec![
             Keep::Grants(65_536),

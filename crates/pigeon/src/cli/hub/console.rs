@@ -22,7 +22,7 @@ const MAX_LISTED: usize = 1_000;
 
 /// Every command, with what it takes and what it does.
 const COMMANDS: [(&str, &str); 19] = [
-    ("members", "who is here: name, address, room, when last heard"),
+    ("members", "who is here: name, address, room, when last heard, messages a second, drops"),
     ("rooms", "which rooms are open"),
     ("stats", "what has been counted since the start"),
     ("say [ROOM] TEXT", "speaks as the operator, to one room or to all"),
@@ -35,7 +35,7 @@ const COMMANDS: [(&str, &str); 19] = [
     ("unmute NAME", "lets it speak again"),
     ("mutes", "which names are muted, and which rooms are slow"),
     ("slow ROOM TIME", "one message of each member in this time: slow lobby 2s; 0s lifts it"),
-    ("forget ROOM|NAME", "deletes for good what was said in a room, or under a name"),
+    ("forget ROOM|NAME", "deletes for good what was said: forget room lobby, forget name 小明"),
     ("password SECRET", "asks newcomers for another password until the hub stops; off: for none"),
     ("reload", "reads the settings again, as SIGHUP does"),
     ("quit", "says goodbye to everybody and stops the hub"),
@@ -155,7 +155,11 @@ impl Console<'_> {
                 false => nobody(&who),
             },
             Command::Kick(who) => match hub.kick(now, &who) {
-                true => format!("{} is removed for ten minutes", escape(&who)),
+                true => format!(
+                    "{} is removed for ten minutes, at its address and port and with its word; `ban` \
+                     keeps out the whole address",
+                    escape(&who)
+                ),
                 false => nobody(&who),
             },
             Command::Ban(who) => match hub.ban(now, &who) {
@@ -171,15 +175,12 @@ impl Console<'_> {
                 lines.push(format!("{} banned", lines.len()));
                 return lines;
             }
-            Command::Mute(who) => match Name::parse(who.as_bytes()) {
-                Ok(name) if hub.mute(name.clone()) => {
-                    format!("{name} is muted; `unmute {name}` lifts it")
-                }
-                Ok(name) => format!("{name} is not muted: too many names are"),
-                Err(error) => format!("{} is not muted: {error}", escape(&who)),
-            },
+            Command::Mute(who) => mute(hub, &who),
             Command::Unmute(who) => match Name::parse(who.as_bytes()) {
                 Ok(name) if hub.unmute(&name) => format!("{name} may speak again"),
+                Err(_) if hub.mute_member(&who, false) => {
+                    format!("{} may speak again", escape(&who))
+                }
                 _ => format!("{} is not muted; `mutes` lists who is", escape(&who)),
             },
             Command::Mutes => {
@@ -198,7 +199,7 @@ impl Console<'_> {
                 Ok(room) => format!("{room} takes one message of each member in {time:?}"),
                 Err(error) => format!("{} is not a room's name: {error}", escape(&room)),
             },
-            Command::Forget(what) => forget(hub, archive, &what),
+            Command::Forget(what) => forget(archive, &what),
             Command::Password(password) => {
                 let is_asked = password.is_some();
                 hub.set_password(password.map(Password::into_inner));
@@ -209,10 +210,34 @@ impl Console<'_> {
             }
             Command::Quit | Command::Reload => return vec![],
             Command::Help(about) => return help(&about),
-            Command::Misused(usage) => format!("usage: {usage}"),
+            Command::Misused(usage) => {
+                let does = COMMANDS.iter().find(|(known, _)| *known == usage);
+                format!("usage: {usage}: {}", does.map_or("", |(_, does)| does))
+            }
             Command::Unknown(line) => unknown(cut(&line).0),
         };
         vec![one]
+    }
+}
+
+/// Mutes a name; a member without one is muted by its address, for as long as it is a member.
+fn mute(hub: &mut Hub, who: &str) -> String {
+    match Name::parse(who.as_bytes()) {
+        Ok(name) => {
+            let is_here = hub.names().any(|here| here.folded() == name.folded());
+            match (hub.mute(name.clone()), is_here) {
+                (true, true) => format!("{name} is muted; `unmute {name}` lifts it"),
+                (true, false) => format!(
+                    "{name} is muted, though nobody here is called so now; `unmute {name}` lifts it"
+                ),
+                (false, _) => format!("{name} is not muted: too many names are"),
+            }
+        }
+        Err(_) if hub.mute_member(who, true) => format!(
+            "{0} is muted while it is a member; `unmute {0}` lifts it, and `ban` holds longer",
+            escape(who)
+        ),
+        Err(_) => nobody(who),
     }
 }
 
@@ -222,8 +247,14 @@ fn nobody(who: &str) -> String {
 
 fn unknown(word: &str) -> String {
     let meant = nearest(word, COMMANDS.iter().map(|(usage, _)| cut(usage).0));
-    let meant = meant.map_or_else(String::new, |meant| format!("is {meant} meant? "));
-    format!("there is no command {}; {meant}`help` lists them all", escape(word))
+    let hint = match (word, meant) {
+        ("exit" | "bye" | "stop" | "退出", _) => "`quit` stops the hub".to_string(),
+        ("pigeon", _) => "that is for a shell: `quit` stops this hub first".to_string(),
+        (_, Some(meant)) => format!("is {meant} meant? `help` lists them all"),
+        (_, None) if word.is_ascii() => "`help` lists them all".to_string(),
+        (_, None) => "`say …` speaks to everybody, `help` lists the commands".to_string(),
+    };
+    format!("there is no command {}; {hint}", escape(word))
 }
 
 fn help(about: &str) -> Vec<String> {
@@ -250,7 +281,7 @@ fn say(hub: &mut Hub, text: &str) -> Vec<String> {
         None => hub.say(text),
     };
     match (outcome, room) {
-        (Ok(()), None) => vec![],
+        (Ok(()), None) => vec!["said in every room".to_string()],
         (Ok(()), Some(room)) => vec![format!("said in {room} alone")],
         (Err(Dropped::TextTooLong), _) => {
             let most = hub.config().most_text(Format::Chat);
@@ -260,32 +291,31 @@ fn say(hub: &mut Hub, text: &str) -> Vec<String> {
     }
 }
 
-/// Forgets what was said in a room or under a name. Where both hold something, the operator has to
-/// say which is meant: it cannot be taken back.
-fn forget(hub: &Hub, archive: Option<&mut Archive>, what: &str) -> String {
+/// Forgets what was said in a room or under a name. It cannot be taken back, so the operator says which
+/// of the two is meant, and is told how.
+fn forget(archive: Option<&mut Archive>, what: &str) -> String {
     let Some(archive) = archive else { return "this hub keeps nothing".to_string() };
-    let (room, name) = match cut(what) {
-        ("room", room) if !room.is_empty() => (Some(room), None),
-        ("name", name) if !name.is_empty() => (None, Some(name)),
-        _ => (Some(what), Some(what)),
-    };
-    let room = room.and_then(|room| RoomName::parse(room.as_bytes()).ok());
-    let holds = room.as_ref().map_or(Ok(false), |room| archive.holds_room(room));
-    let is_member = |name: &str| {
-        let folded = pigeon_proto::fold(name);
-        hub.members().any(|member| member.name.is_some_and(|name| name.folded() == folded))
-    };
-    let forgotten = match (holds, room, name) {
-        (Err(error), ..) => return format!("nothing is forgotten: {error:#}"),
-        (Ok(true), Some(room), Some(name)) if is_member(name) => {
+    let room = |room: &str| RoomName::parse(room.as_bytes()).ok();
+    let holds = |room: &RoomName| archive.holds_room(room);
+    let forgotten = match cut(what) {
+        ("room", name) if !name.is_empty() => match room(name) {
+            None => return format!("{} is not a room's name", escape(name)),
+            Some(room) => match holds(&room) {
+                Ok(true) => Forget::Room(room),
+                Ok(false) => return format!("nothing is kept of {room}"),
+                Err(error) => return format!("nothing is forgotten: {error:#}"),
+            },
+        },
+        ("name", name) if !name.is_empty() => Forget::Speaker(name.into()),
+        _ => {
+            let is_room = room(what).is_some_and(|room| holds(&room).unwrap_or(false));
+            let kind = if is_room { "room" } else { "name" };
+            let all = if is_room { "all that was said in" } else { "all that was said by" };
             return format!(
-                "a room and a member are called {room}: `forget room {room}` or `forget name {room}`"
+                "{all} {0} would be deleted for good: `forget {kind} {0}` does it",
+                escape(what)
             );
         }
-        (Ok(true), Some(room), _) => Forget::Room(room),
-        (Ok(false), Some(room), None) => return format!("nothing is kept of {room}"),
-        (_, _, Some(name)) => Forget::Speaker(name.into()),
-        (_, None, None) => return format!("{} is not a room's name", escape(what)),
     };
     let line = format!("forgetting {}; the log says when it is done", archive::said_of(&forgotten));
     archive.forget(forgotten);
@@ -294,7 +324,7 @@ fn forget(hub: &Hub, archive: Option<&mut Archive>, what: &str) -> String {
 
 fn members(hub: &Hub, now: Instant) -> Vec<String> {
     let total = hub.member_count();
-    let rows: Vec<[String; 4]> = hub
+    let rows: Vec<[String; 7]> = hub
         .members()
         .take(MAX_LISTED)
         .map(|member| {
@@ -302,7 +332,17 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
             let room =
                 member.room.map_or_else(|| "(no password yet)".to_string(), |r| r.to_string());
             let ago = |heard| format!("heard {} ago", roughly(now - heard));
-            [name, member.label.to_string(), room, member.heard.map_or_else(String::new, ago)]
+            let heard = member.heard.map_or_else(String::new, ago);
+            let rate = match member.rate {
+                rate if rate > 0.0 => format!("{rate:.1}/s"),
+                _ => String::new(),
+            };
+            let dropped = match member.dropped {
+                0 => String::new(),
+                dropped => format!("{dropped} dropped"),
+            };
+            let muted = if member.is_muted { "muted" } else { "" };
+            [name, member.label.to_string(), room, heard, rate, dropped, muted.to_string()]
         })
         .collect();
     let mut lines = align(&rows);

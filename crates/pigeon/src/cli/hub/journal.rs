@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use pigeon_datagram::Instant;
-use pigeon_hub::{Event, Statistics};
+use pigeon_hub::{Event, Remark, Statistics};
 use tracing::level_filters::LevelFilter;
 use tracing::{info, warn};
 use tracing_subscriber::fmt::format::Writer;
@@ -124,6 +124,19 @@ impl Journal {
             Event::AnswersByItself { label, name } => {
                 let name = name.as_ref().map(tracing::field::display);
                 warn!(address = %label, name, "answers by itself: held to one message a second for a minute");
+            }
+            Event::Remark { label, name, remark } => {
+                let name = name.as_ref().map(tracing::field::display);
+                match remark {
+                    Remark::Limited(reason) => {
+                        warn!(address = %label, name, "limited: {}", reason.describe());
+                    }
+                    Remark::NotUtf8 => info!(
+                        address = %label, name,
+                        "writes in another encoding than UTF-8, and was told of /encoding; \
+                         --encoding auto understands GBK"
+                    ),
+                }
             }
             // What members say and hear is not the log's.
             Event::Message(_)

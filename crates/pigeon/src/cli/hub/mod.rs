@@ -384,12 +384,12 @@ pub(crate) fn run(
     })?;
     let path = if args.offload == Switch::On { IoPath::Best } else { IoPath::NoOffload };
     let options = SocketOptions { path, timestamps: false, ..SocketOptions::default() };
-    // Before the sockets: a hub that cannot have its folder must not seem to be there.
-    let archive = args.archive(&waker)?;
     let Some(sockets) = open(doors, &options, args.wait_for_address, &stop)? else {
         info!("stopped before it could listen");
         return Ok(Status::Done);
     };
+    // After the sockets: a hub that does not get its port leaves no folder behind.
+    let archive = args.archive(&waker)?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
@@ -643,7 +643,9 @@ impl Operator {
                 let mut config = hub.config().clone();
                 limit(&args, password, &mut config);
                 hub.reconfigure(&config);
+                let asked = if config.password.is_some() { "is asked" } else { "none is asked" };
                 info!(
+                    password = asked,
                     "settings read again: password, open networks, limits, time-out, language and \
                      log level are in force; all others after a restart"
                 );
@@ -662,6 +664,7 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
         }
+        hub.set_now(io.now);
         let mut quit = self.stop.is_set();
         let commands: Vec<Command> = self.commands.try_iter().take(ui::console::WAITING).collect();
         for command in commands {

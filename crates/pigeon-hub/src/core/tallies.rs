@@ -1,0 +1,112 @@
+//! How much each member says and loses, for the operator: of those that spoke, so that silent members cost
+//! nothing.
+
+use std::time::Duration;
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use pigeon_datagram::Instant;
+
+use super::id::Slot;
+
+/// Rates are those of the last whole window.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// The most members that are counted. Those that speak first when as many are counted already show
+/// nothing.
+const MOST: usize = 16_384;
+
+/// What a member has said and lost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    /// When the current window began.
+    since: Instant,
+    messages: u32,
+    /// In the window before.
+    before: u32,
+    dropped: u64,
+}
+
+/// What members have said and lost.
+pub(crate) struct Tallies {
+    by_slot: HashMap<Slot, Tally, RandomState>,
+}
+
+impl Tallies {
+    pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
+        let [a, b, c, d] = hash_keys;
+        Tallies { by_slot: HashMap::with_hasher(RandomState::with_seeds(d, a, c, b)) }
+    }
+
+    /// A member has said something.
+    pub(crate) fn said(&mut self, now: Instant, slot: Slot) {
+        if let Some(tally) = self.tally(now, slot) {
+            tally.messages += 1;
+        }
+    }
+
+    /// Something of a member was not relayed, or not done.
+    pub(crate) fn dropped(&mut self, now: Instant, slot: Slot) {
+        if let Some(tally) = self.tally(now, slot) {
+            tally.dropped += 1;
+        }
+    }
+
+    /// How many messages a second a member says, and how much of it was dropped since it came.
+    pub(crate) fn of(&self, now: Instant, slot: Slot) -> (f64, u64) {
+        let Some(tally) = self.by_slot.get(&slot) else { return (0.0, 0) };
+        let age = now - tally.since;
+        let messages = match age {
+            age if age >= 2 * WINDOW => 0,
+            age if age >= WINDOW => tally.messages,
+            // So that somebody who has just begun shows at once.
+            _ => tally.before.max(tally.messages),
+        };
+        (f64::from(messages) / WINDOW.as_secs_f64(), tally.dropped)
+    }
+
+    /// A member has gone.
+    pub(crate) fn forget(&mut self, slot: Slot) {
+        self.by_slot.remove(&slot);
+    }
+
+    fn tally(&mut self, now: Instant, slot: Slot) -> Option<&mut Tally> {
+        if self.by_slot.len() >= MOST && !self.by_slot.contains_key(&slot) {
+            return None;
+        }
+        let tally = self.by_slot.entry(slot).or_insert(Tally { since: now, ..Tally::default() });
+        let age = now - tally.since;
+        if age >= WINDOW {
+            let before = if age < 2 * WINDOW { tally.messages } else { 0 };
+            *tally = Tally { since: now, messages: 0, before, ..*tally };
+        }
+        Some(tally)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_those_of_the_last_seconds() {
+        let at = |millis: u64| Instant::ORIGIN + Duration::from_millis(millis);
+        let (mut tallies, slot) = (Tallies::new([0; 4]), Slot::new(7));
+        for millis in (0..20_000).step_by(100) {
+            tallies.said(at(millis), slot);
+        }
+        tallies.dropped(at(20_000), slot);
+        let (rate, dropped) = tallies.of(at(20_000), slot);
+        assert!((9.0..=11.0).contains(&rate) && dropped == 1, "{rate} {dropped}");
+        assert_eq!(tallies.of(at(40_000), slot).0, 0.0);
+        tallies.forget(slot);
+        assert_eq!(tallies.of(at(20_000), slot), (0.0, 0));
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_counted() {
+        let mut tallies = Tallies::new([0; 4]);
+        (0..100_000).for_each(|n| tallies.said(Instant::ORIGIN, Slot::new(n)));
+        assert_eq!(tallies.by_slot.len(), MOST);
+    }
+}
