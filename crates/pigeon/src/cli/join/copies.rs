@@ -147,7 +147,10 @@ mod tests {
         copies.wait_longer(at(2));
         assert_eq!(copies.missing(at(3), true), None);
         let missing = Missing { said: "where?".into(), may_be_raw: false };
-        assert_eq!((copies.missing(at(4), true), copies.missing(at(4), true)), (Some(missing), None));
+        assert_eq!(
+            (copies.missing(at(4), true), copies.missing(at(4), true)),
+            (Some(missing), None)
+        );
     }
 
     #[test]
@@ -157,7 +160,10 @@ mod tests {
             copies.wait_for(at(0), line);
         }
         let missing = Missing { said: "one".into(), may_be_raw: true };
-        assert_eq!((copies.missing(at(2), true), copies.missing(at(2), true)), (Some(missing), None));
+        assert_eq!(
+            (copies.missing(at(2), true), copies.missing(at(2), true)),
+            (Some(missing), None)
+        );
         assert!(!copies.are_sent());
         copies.wait_for(at(3), "three");
         assert_eq!(copies.missing(at(9), true), None);

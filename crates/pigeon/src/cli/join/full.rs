@@ -9,8 +9,8 @@ use pigeon_client::{Contact, Event, Roster, Session, Spoken, action};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
 use pigeon_proto::{
-    Command, Format, Gone, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting,
-    Subject, Verb, sentence,
+    Command, Format, Gone, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName,
+    Setting, Subject, Verb, sentence,
 };
 use pigeon_text::escape;
 use rand_pcg::Pcg64;

@@ -7,9 +7,7 @@ use std::sync::mpsc::Receiver;
 use pigeon_client::{Contact, Event, Said, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io};
-use pigeon_proto::{
-    Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb,
-};
+use pigeon_proto::{Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
 use rand_pcg::Pcg64;
 
 use super::meant::meant;

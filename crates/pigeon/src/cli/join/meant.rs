@@ -67,7 +67,8 @@ mod tests {
         ] {
             assert_eq!(meant(line).as_deref(), Some(expected), "{line}");
         }
-        for line in ["/who", "/me waves", "//WHO", "WHO", "/", "/dev/null", "/dance", "/跳舞", ""] {
+        for line in ["/who", "/me waves", "//WHO", "WHO", "/", "/dev/null", "/dance", "/跳舞", ""]
+        {
             assert_eq!(meant(line), None, "{line}");
         }
     }

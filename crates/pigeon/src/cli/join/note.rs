@@ -219,7 +219,9 @@ impl Note {
             Note::Again { after, was_removed: true } => {
                 format!("过了 {}，{hub} 又让你加入了", roughly(*after))
             }
-            Note::Again { after, was_removed: false } => format!("{hub} 过了 {} 又回来了；已重新加入", roughly(*after)),
+            Note::Again { after, was_removed: false } => {
+                format!("{hub} 过了 {} 又回来了；已重新加入", roughly(*after))
+            }
             Note::Gone(Gone::Stopped) => "hub 说 Bye!；等待它回来".to_string(),
             Note::Gone(Gone::Kicked) => format!(
                 "{}，十分钟内不能再加入；程序每分钟会自动再试一次",

@@ -506,7 +506,8 @@ fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
     whisper(&mut model, Kind::Mine, "狗哥", "借我笔记");
     whisper(&mut model, Kind::Said, "小红", "给你");
     let shown = picture(&mut model, 80, 20);
-    for words in ["* 你 → 小红（悄悄话）: 借我笔记", "* 小红 → 你（悄悄话）: 给你"] {
+    for words in ["* 你 → 小红（悄悄话）: 借我笔记", "* 小红 → 你（悄悄话）: 给你"]
+    {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(std::mem::take(&mut model.rings));
