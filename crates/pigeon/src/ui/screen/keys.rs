@@ -41,6 +41,10 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
+    if is_escape_and_more(model, key) {
+        press(model, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
+        return press(model, KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT));
+    }
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Char('c') if ctrl => return Some(Action::Leave(Status::Interrupted)),
@@ -79,6 +83,19 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
         }
         Mode::Pasted(lines) => decide_paste(model, key, lines),
     }
+}
+
+/// Whether a character with Alt, which means nothing here, is Esc and the character typed behind it.
+/// A terminal sends the same bytes for both, and a lost `/` would send a password to the room.
+fn is_escape_and_more(model: &Model, key: KeyEvent) -> bool {
+    let KeyCode::Char(c) = key.code else { return false };
+    let has_meaning = match model.mode {
+        Mode::Typing => matches!(c, 'a' | 'b' | 'f' | 'n' | '1'..='9'),
+        Mode::Search(_) => matches!(c, 'b' | 'f'),
+        Mode::Help(_) | Mode::People(_) | Mode::Hits | Mode::Pasted(_) => false,
+    };
+    let is_alt = key.modifiers.contains(KeyModifiers::ALT);
+    is_alt && !key.modifiers.contains(KeyModifiers::CONTROL) && !has_meaning
 }
 
 /// Closes what covers the messages. A key that prints also goes into the line: without its first

@@ -200,6 +200,20 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         let sent = || vec!["/pass 我的密码s".to_string()];
         assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(room("lobby"), sent())));
 
+        // So it is right behind Esc, where the terminal makes Alt-/ of the two.
+        cover(&mut model);
+        assert_eq!(alt(&mut model, '/'), None);
+        write(&mut model, "who");
+        assert_eq!(model.input.text(), "/who");
+        ctrl(&mut model, 'u');
+        assert_eq!(alt(&mut model, '/'), None);
+        assert_eq!(model.input.text(), "/");
+        ctrl(&mut model, 'u');
+        cover(&mut model);
+        assert_eq!(alt(&mut model, 's'), None);
+        assert_eq!(model.input.text(), "s");
+        ctrl(&mut model, 'u');
+
         // A pasted line goes there too; Enter, Esc and the arrows are no text.
         cover(&mut model);
         paste(&mut model, "/msg 猴哥 psst");
