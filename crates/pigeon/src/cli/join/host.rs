@@ -151,7 +151,7 @@ impl JoinHost {
         let takes_commands = session.format().is_some_and(|format| format != Format::Raw);
         if takes_commands
             && !self.view.is_script()
-            && let Some(command) = meant(&String::from_utf8_lossy(line))
+            && let Some(command) = meant(&String::from_utf8_lossy(line), self.view.own_commands())
         {
             return self.note(Note::Meant { command });
         }

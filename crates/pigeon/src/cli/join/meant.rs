@@ -5,7 +5,10 @@ use pigeon_proto::Verb;
 use crate::base::nearest::nearest;
 
 /// Commands of `pigeon join` that are not the hub's.
-const OWN: [&str; 2] = ["me", "quit"];
+pub(super) const OWN: &[&str] = &["me", "quit"];
+
+/// Those of the full screen.
+pub(super) const OWN_OF_SCREEN: &[&str] = &["me", "quit", "bell", "clear", "close", "ignore"];
 
 /// Words of other programs, and what does that here.
 const ALIASES: [(&str, &str); 21] = [
@@ -32,12 +35,12 @@ const ALIASES: [(&str, &str); 21] = [
     ("whisper", "msg"),
 ];
 
-/// The command that a typed line is meant to begin with, with its slash. `None` if it begins with one
-/// that is known, or with none.
-pub(super) fn meant(line: &str) -> Option<String> {
+/// The command that a typed line is meant to begin with, with its slash, of the hub's and these of our
+/// `own`. `None` if it begins with one that is known, or with none.
+pub(super) fn meant(line: &str, own: &'static [&'static str]) -> Option<String> {
     let line = line.trim();
     let word = line.strip_prefix(['/', '／'])?.split(char::is_whitespace).next()?;
-    let known = || Verb::ALL.into_iter().map(Verb::word).chain(OWN);
+    let known = || Verb::ALL.into_iter().map(Verb::word).chain(own.iter().copied());
     if known().any(|known| known == word) || word.is_empty() || word.contains(['/', '／']) {
         return None;
     }
@@ -65,11 +68,13 @@ mod tests {
             ("/msg小红 psst", "/msg"),
             ("/hsitory", "/history"),
         ] {
-            assert_eq!(meant(line).as_deref(), Some(expected), "{line}");
+            assert_eq!(meant(line, OWN).as_deref(), Some(expected), "{line}");
         }
         for line in ["/who", "/me waves", "//WHO", "WHO", "/", "/dev/null", "/dance", "/跳舞", ""]
         {
-            assert_eq!(meant(line), None, "{line}");
+            assert_eq!(meant(line, OWN), None, "{line}");
         }
+        assert_eq!(meant("/Clear", OWN_OF_SCREEN).as_deref(), Some("/clear"));
+        assert_eq!(meant("/Clear", OWN), None);
     }
 }

@@ -129,13 +129,9 @@ impl Note {
             Note::Gone(Gone::Stopped) => {
                 "the hub says Bye!; waiting for it to come back".to_string()
             }
-            Note::Gone(Gone::Kicked) => format!(
-                "{}, for ten minutes; this program tries again by itself, once a minute",
-                notice(Notice::Gone(Gone::Kicked))
-            ),
-            Note::Gone(Gone::Banned) => format!(
+            Note::Gone(gone @ (Gone::Kicked | Gone::Banned)) => format!(
                 "{}; this program tries again by itself, once a minute",
-                notice(Notice::Gone(Gone::Banned))
+                notice(Notice::Gone(*gone))
             ),
             Note::Gone(Gone::Moved) => {
                 format!("{}; your next line asks for it", notice(Notice::Gone(Gone::Moved)))
@@ -223,14 +219,9 @@ impl Note {
                 format!("{hub} 过了 {} 又回来了；已重新加入", roughly(*after))
             }
             Note::Gone(Gone::Stopped) => "hub 说 Bye!；等待它回来".to_string(),
-            Note::Gone(Gone::Kicked) => format!(
-                "{}，十分钟内不能再加入；程序每分钟会自动再试一次",
-                notice(Notice::Gone(Gone::Kicked))
-            ),
-            Note::Gone(Gone::Banned) => format!(
-                "{}，不能加入；程序每分钟会自动再试一次",
-                notice(Notice::Gone(Gone::Banned))
-            ),
+            Note::Gone(gone @ (Gone::Kicked | Gone::Banned)) => {
+                format!("{}；程序每分钟会自动再试一次", notice(Notice::Gone(*gone)))
+            }
             Note::Gone(Gone::Moved) => {
                 format!("{}；你下次发言时会把它要回来", notice(Notice::Gone(Gone::Moved)))
             }

@@ -10,6 +10,7 @@ use rand_pcg::Pcg64;
 
 use super::full::Full;
 use super::lines::Lines;
+use super::meant::{OWN, OWN_OF_SCREEN};
 use super::note::Note;
 
 /// One of the two.
@@ -78,6 +79,14 @@ impl View {
         match self {
             View::Lines(_) => {}
             View::Full(full) => full.look(session, now, stats),
+        }
+    }
+
+    /// The commands that are not the hub's.
+    pub(super) fn own_commands(&self) -> &'static [&'static str] {
+        match self {
+            View::Lines(_) => OWN,
+            View::Full(_) => OWN_OF_SCREEN,
         }
     }
 
