@@ -184,3 +184,64 @@ fn one_who_comes_back_reads_on_where_it_stopped() {
     assert_eq!((row("作业 59.") + 1, row("作业 60.")), (mark, mark + 1), "{screen}");
     assert_eq!(screen.matches("作业 64.").count(), 1, "{screen}");
 }
+
+#[test]
+fn who_is_kicked_reads_so_also_after_starting_again() {
+    let mut hub = hub(&[]);
+    let at = hub.address.to_string();
+    let folder = format!("{}/state-kicked", env!("CARGO_TARGET_TMPDIR"));
+    // Of an earlier run, if it is there at all.
+    let _ = fs::remove_dir_all(&folder);
+    let _teacher = member(hub.address, &["/nick 老师"]);
+    let join = || {
+        let args = ["join", &at, "--language", "zh", "--heartbeat", HEARTBEAT];
+        Terminal::start_keeping(&folder, "小黑", (80, 24), &args)
+    };
+    let mut first = join();
+    first.expect_text("-- 你还没有名字，别人看到的是");
+    first.press("/nick 小黑\r");
+    first.expect_text("* 你的名字是 小黑，在房间 lobby");
+    first.expect("the teacher in the list", |screen| screen.contains("  老师"));
+    hub.say("kick 小黑");
+    let removed = "你被管理员移出，十分钟内不能再加入";
+    first.expect_text(removed);
+    first.expect("no list", |screen| !screen.contains("  老师") && !screen.contains("# lobby"));
+    first.press("\x03");
+    first.expect_end();
+
+    let again = join();
+    again.expect_text(removed);
+    again.press("有人吗\r");
+    let screen = again.expect_text("没有送达：你被管理员移出");
+    assert!(!screen.contains("已加入") && !screen.contains("hub 不在"), "{screen}");
+}
+
+#[test]
+fn a_mistyped_command_is_answered_with_the_one_that_is_meant() {
+    let hub = hub(&[]);
+    let at = hub.address.to_string();
+    let args = ["join", &at, "--nick", "小明", "--language", "zh"];
+    let ming = Terminal::start("小明", (80, 24), &args);
+    ming.expect_text("你的名字是 小明");
+    ming.press("/whisper 小红 psst\r");
+    ming.expect_text("想用的是 /msg 吗？");
+    ming.press("/help\r");
+    ming.expect_text("PageDown");
+    ming.press("/WHO\r");
+    let screen = ming.expect_text("想用的是 /who 吗？");
+    assert!(!screen.contains("小明: "), "{screen}");
+}
+
+#[test]
+fn lines_of_the_history_have_one_time_each() {
+    let folder = format!("{}/data-one-time", env!("CARGO_TARGET_TMPDIR"));
+    // Of an earlier run, if it is there at all.
+    let _ = fs::remove_dir_all(&folder);
+    let hub = hub(&["--data", &folder]);
+    let _teacher = member(hub.address, &["/nick 老师", "作业"]);
+    let at = hub.address.to_string();
+    let ming = Terminal::start("小明", (80, 24), &["join", &at, "--line", "--nick", "小明"]);
+    let screen = ming.expect_text("* 老师 (");
+    let line = screen.lines().find(|line| line.contains("* 老师 (")).unwrap();
+    assert!(line.starts_with("[20"), "{screen}");
+}

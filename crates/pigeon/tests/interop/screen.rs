@@ -273,9 +273,27 @@ fn of_a_host_that_was_never_heard_nothing_else_is_said() {
     let dog = Terminal::start("dog", SIZE, &["join", &at, "--nick", "dog"]);
     dog.expect_text(&format!("-- nothing heard from {at} yet"));
     dog.press("hello\r");
-    let screen = dog.expect_text("sent, but no copy came back: hello");
-    assert!(!screen.contains("joined") && !screen.contains("last heard"), "{screen}");
-    assert!(screen.matches("nothing heard from").count() >= 2, "{screen}");
+    let screen = dog.expect_text("reads: hello");
+    assert!(!screen.contains("-- joined") && !screen.contains("last heard"), "{screen}");
+    assert!(screen.contains("nobody has answered yet; probably nobody"), "{screen}");
+    assert!(screen.contains(&format!("nobody has answered yet: is {at}")), "{screen}");
+    // Nothing is known of a server, so nothing is said of one.
+    assert!(!screen.contains("not asked for") && !screen.contains("# here"), "{screen}");
+    assert!(!screen.contains("server"), "{screen}");
+}
+
+#[test]
+fn a_line_for_a_hub_that_has_just_gone_is_probably_lost() {
+    let mut hub = hub(&[]);
+    let dog = join(hub.address, "dog");
+    hub.signal("KILL");
+    hub.expect_end(SOON);
+    dog.press("hello\r");
+    dog.expect_text("probably lost");
+    dog.press("again\r");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let screen = dog.screen();
+    assert!(!screen.contains("no copy came back"), "{screen}");
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Copies {
         self.awaited.iter_mut().for_each(|(sent, _)| *sent = now);
     }
 
+    /// The hub has removed us, which explains why copies are missing.
+    pub(super) fn forget(&mut self) {
+        self.awaited.clear();
+    }
+
     /// A message came.
     pub(super) fn came(&mut self, text: &str) {
         if self.awaited.is_empty() {
@@ -100,10 +105,11 @@ impl Copies {
         }
     }
 
-    /// The next line whose copy is late.
-    pub(super) fn missing(&mut self, now: Instant) -> Option<Missing> {
+    /// The next line whose copy is late. Of a server that answers and `is_unknown` the first one
+    /// shows that it sends none.
+    pub(super) fn missing(&mut self, now: Instant, is_unknown: bool) -> Option<Missing> {
         let (_, said) = self.awaited.pop_front_if(|(sent, _)| now - *sent >= WITHIN)?;
-        let may_be_raw = self.habit == Habit::Unknown;
+        let may_be_raw = is_unknown && self.habit == Habit::Unknown;
         if may_be_raw {
             self.expect_none();
             self.awaited.clear();
@@ -129,7 +135,7 @@ mod tests {
         let mut copies = Copies::default();
         copies.wait_for(at(0), "hi");
         copies.came("dog: HI");
-        assert_eq!(copies.missing(at(9)), None);
+        assert_eq!(copies.missing(at(9), true), None);
         copies
     }
 
@@ -137,11 +143,14 @@ mod tests {
     fn a_line_without_a_copy_is_missing_after_two_seconds() {
         let mut copies = copies();
         copies.wait_for(at(0), "where?");
-        assert_eq!(copies.missing(at(1)), None);
+        assert_eq!(copies.missing(at(1), true), None);
         copies.wait_longer(at(2));
-        assert_eq!(copies.missing(at(3)), None);
+        assert_eq!(copies.missing(at(3), true), None);
         let missing = Missing { said: "where?".into(), may_be_raw: false };
-        assert_eq!((copies.missing(at(4)), copies.missing(at(4))), (Some(missing), None));
+        assert_eq!(
+            (copies.missing(at(4), true), copies.missing(at(4), true)),
+            (Some(missing), None)
+        );
     }
 
     #[test]
@@ -151,10 +160,26 @@ mod tests {
             copies.wait_for(at(0), line);
         }
         let missing = Missing { said: "one".into(), may_be_raw: true };
-        assert_eq!((copies.missing(at(2)), copies.missing(at(2))), (Some(missing), None));
+        assert_eq!(
+            (copies.missing(at(2), true), copies.missing(at(2), true)),
+            (Some(missing), None)
+        );
         assert!(!copies.are_sent());
         copies.wait_for(at(3), "three");
-        assert_eq!(copies.missing(at(9)), None);
+        assert_eq!(copies.missing(at(9), true), None);
+    }
+
+    #[test]
+    fn nobody_and_a_hub_show_nothing_by_a_copy_that_is_late() {
+        let mut copies = Copies::default();
+        for line in ["one", "two"] {
+            copies.wait_for(at(0), line);
+        }
+        for line in ["one", "two"] {
+            let missing = Missing { said: line.into(), may_be_raw: false };
+            assert_eq!(copies.missing(at(2), false), Some(missing));
+        }
+        assert!(copies.are_sent());
     }
 
     #[test]
@@ -166,17 +191,17 @@ mod tests {
         limited.refused(at(1), &refused(Reason::Rate { messages: Some(20), bytes: None }));
         // The hub says it once; this line runs into the same limit.
         limited.wait_for(at(2), "three");
-        assert_eq!(limited.missing(at(9)), None);
+        assert_eq!(limited.missing(at(9), true), None);
         assert!(limited.are_sent());
         limited.wait_for(at(12), "four");
-        assert!(limited.missing(at(14)).is_some());
+        assert!(limited.missing(at(14), true).is_some());
 
         let mut long = copies();
         for line in ["short", "far too long"] {
             long.wait_for(at(0), line);
         }
         long.refused(at(1), &refused(Reason::TooLong { length: 12, most: 6 }));
-        assert_eq!(long.missing(at(2)).map(|missing| missing.said).as_deref(), Some("short"));
-        assert_eq!(long.missing(at(2)), None);
+        assert_eq!(long.missing(at(2), true).map(|missing| missing.said).as_deref(), Some("short"));
+        assert_eq!(long.missing(at(2), true), None);
     }
 }

@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use pigeon_proto::{Language, fold};
+use pigeon_proto::{Language, Name, fold};
 use pigeon_text::escape;
 
 use super::{DEFAULT_PORT, is_at_terminal};
@@ -24,6 +24,18 @@ use crate::contacts::peer;
 /// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
+/// A hub, and what it calls itself where it was asked.
+pub(super) struct Found {
+    pub(super) address: SocketAddr,
+    pub(super) name: Option<Name>,
+}
+
+impl From<SocketAddr> for Found {
+    fn from(address: SocketAddr) -> Self {
+        Found { address, name: None }
+    }
+}
+
 /// Finds the hub that the words of the command line mean.
 ///
 /// # Errors
@@ -33,7 +45,7 @@ pub(super) fn find(
     port: Option<u16>,
     family: Family,
     language: Language,
-) -> anyhow::Result<SocketAddr> {
+) -> anyhow::Result<Found> {
     match (host, port) {
         (None, _) => unnamed(family, language),
         (Some(host), None) => named(host, family, language),
@@ -41,7 +53,7 @@ pub(super) fn find(
             let words = [port.to_string()];
             let (peer, rest) = peer::parse_with_text(host, &words)?;
             match rest {
-                [] => peer.endpoint.resolve_in(family),
+                [] => Ok(peer.endpoint.resolve_in(family)?.into()),
                 _ => Err(UsageError(format!(
                     "{} already says which port: {} is one word too many",
                     escape(host),
@@ -54,14 +66,14 @@ pub(super) fn find(
 }
 
 /// The hub that NAME means.
-fn named(name: &str, family: Family, language: Language) -> anyhow::Result<SocketAddr> {
+fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found> {
     let may_be_hub = peer::may_be_contact(name);
     // No host has such a name, and to ask DNS for it may take long.
     let is_host = name.is_ascii() || peer::is_contact(name)?;
     let error = match is_host || !may_be_hub {
         true => match peer::resolve(name, DEFAULT_PORT, family) {
             Err(error) if may_be_hub => error,
-            resolved => return resolved,
+            resolved => return Ok(resolved?.into()),
         },
         false => anyhow!(peer::unknown(name)),
     };
@@ -81,12 +93,12 @@ fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Socke
 }
 
 /// The hub of somebody who names none.
-fn unnamed(family: Family, language: Language) -> anyhow::Result<SocketAddr> {
+fn unnamed(family: Family, language: Language) -> anyhow::Result<Found> {
     let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), {
         SocketAddr::from((Ipv6Addr::LOCALHOST, DEFAULT_PORT))
     }];
     if let Some(hub) = here.into_iter().find(|&hub| family.has(hub.ip()) && is_taken(hub)) {
-        return Ok(hub);
+        return Ok(hub.into());
     }
     say(match language {
         Language::English => "no hub on this machine; looking on the network".into(),
@@ -107,6 +119,12 @@ fn unnamed(family: Family, language: Language) -> anyhow::Result<SocketAddr> {
     pick(&hubs, language)
 }
 
+impl From<&FoundHub> for Found {
+    fn from(hub: &FoundHub) -> Self {
+        Found { address: hub.address, name: Some(hub.name.clone()) }
+    }
+}
+
 /// Whether a socket of this machine has the address: then binding it fails.
 fn is_taken(address: SocketAddr) -> bool {
     UdpSocket::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
@@ -117,13 +135,13 @@ fn around(family: Family) -> anyhow::Result<Vec<FoundHub>> {
 }
 
 /// The only one, or the one that the person picks.
-fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<SocketAddr> {
+fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
     if let [hub] = hubs {
         say(match language {
             Language::English => format!("found {} at {}", hub.name, hub.address),
             Language::Chinese => format!("找到 {}，地址 {}", hub.name, hub.address),
         });
-        return Ok(hub.address);
+        return Ok(hub.into());
     }
     for (number, hub) in (1..).zip(hubs) {
         let members = match language {
@@ -151,7 +169,7 @@ fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<SocketAddr> {
             return Err(UsageError("no hub was chosen".into()).into());
         }
         if let Some(hub) = chosen(hubs, answer.trim()) {
-            return Ok(hub.address);
+            return Ok(hub.into());
         }
     }
 }
@@ -173,8 +191,6 @@ fn say(line: String) {
 
 #[cfg(test)]
 mod tests {
-    use pigeon_proto::Name;
-
     use super::*;
 
     #[test]

@@ -9,8 +9,8 @@ use pigeon_client::{Contact, Event, Roster, Session, Spoken, action};
 use pigeon_datagram::Instant;
 use pigeon_net::Stats;
 use pigeon_proto::{
-    Command, Format, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting,
-    Subject, Verb, sentence,
+    Command, Format, Gone, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName,
+    Setting, Subject, Verb, sentence,
 };
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
@@ -19,7 +19,7 @@ use super::commands::commands;
 use super::connection::Connection;
 use super::copies::{Copies, Missing};
 use super::kept::Kept;
-use super::note::Note;
+use super::note::{Note, unheard_in_short, without_word};
 use crate::base::payload::without_end;
 use crate::base::quantity::in_seconds;
 use crate::output::Color;
@@ -46,6 +46,8 @@ pub(super) struct Full {
     local: SocketAddr,
     language: Language,
     copies: Copies,
+    /// Whether the screen shows us as a member, with the lists of a member.
+    is_in: bool,
     /// Why the hub does not let us in, until it does.
     not_admitted: Option<Note>,
     kept: Kept,
@@ -70,6 +72,7 @@ impl Full {
         let first = PlaceId::Room("".into());
         let mut model = Model::new(format!("hub {hub}"), first, commands, language);
         model.bell = bell;
+        model.is_in = false;
         let act = move |action: Action| {
             let given = match action {
                 Action::Say(place, lines) => lines
@@ -94,6 +97,7 @@ impl Full {
             local,
             language,
             copies: Copies::default(),
+            is_in: false,
             not_admitted: None,
             kept: Kept::default(),
             wait: None,
@@ -113,6 +117,10 @@ impl Full {
                 if refusal.what == Subject::Member {
                     self.not_admitted = Some(Note::NotAdmitted(refusal.clone()));
                 }
+            }
+            Event::Notice(Notice::Gone(gone @ (Gone::Kicked | Gone::Banned | Gone::Moved))) => {
+                self.copies.forget();
+                self.not_admitted = Some(Note::Gone(*gone));
             }
             Event::Background(Notice::Refused(refusal)) => self.reach_the_oldest(refusal),
             Event::Joined(answer) | Event::Answered(answer) => {
@@ -163,15 +171,15 @@ impl Full {
             self.language = *language;
             self.screen.tell(Update::Language(Words(*language)));
         }
-        let person = |name: &Label| Some(PlaceId::Person(name.as_str().into()));
         let here = Some(self.here());
         match notice {
             Notice::MsgFrom { name, text } => {
-                self.show(person(name), Kind::Said, name.as_str(), text.as_str());
+                let line = self.clock.line(Kind::Said, name.as_str(), text.as_str());
+                self.screen.tell(Update::Whisper(PlaceId::Person(name.as_str().into()), line));
             }
             Notice::MsgTo { name, text } => {
-                let me = self.me();
-                self.show(person(name), Kind::Mine, &me, text.as_str());
+                let line = self.clock.line(Kind::Mine, &self.me(), text.as_str());
+                self.screen.tell(Update::Whisper(PlaceId::Person(name.as_str().into()), line));
             }
             Notice::Said { position, time, link, name, text } => {
                 let kind = if self.is_me(name.as_str()) { Kind::Mine } else { Kind::Said };
@@ -221,7 +229,7 @@ impl Full {
                 self.show(here, Kind::Notice, "", &sentence);
             }
             _ => {
-                let sentence = sentence::of(notice, self.language);
+                let sentence = sentence::of(&without_word(notice), self.language);
                 self.show(None, Kind::Notice, "", &sentence);
             }
         }
@@ -267,9 +275,12 @@ impl Full {
     pub(super) fn note(&mut self, note: &Note) {
         let uncounted = match note {
             // The list beside it counts them, and goes on counting.
-            Note::Joined { format, secure_port, .. } => {
-                Some(Note::Joined { members: 0, format: *format, secure_port: *secure_port })
-            }
+            Note::Joined { name, format, secure_port, .. } => Some(Note::Joined {
+                name: name.clone(),
+                members: 0,
+                format: *format,
+                secure_port: *secure_port,
+            }),
             _ => None,
         };
         self.last_note = uncounted.as_ref().unwrap_or(note).words(self.hub, self.language);
@@ -308,7 +319,20 @@ impl Full {
     pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
         self.roster.questions(now, |command| session.ask(now, command));
         self.kept.questions(now, |command| session.ask(now, command));
-        if self.listed != self.roster.changes() {
+        let is_in = session.last_heard().is_some()
+            && session.contact() != Contact::Removed
+            && self.not_admitted.is_none();
+        let is_changed = std::mem::replace(&mut self.is_in, is_in) != is_in;
+        if is_changed {
+            self.screen.tell(Update::IsIn(is_in));
+        }
+        if !is_in {
+            // Nobody reports who comes and goes.
+            if is_changed {
+                self.screen.tell(Update::Rooms(Vec::new()));
+                self.screen.tell(Update::Members(Members::default()));
+            }
+        } else if is_changed || self.listed != self.roster.changes() {
             self.listed = self.roster.changes();
             let members = Members {
                 people: self.roster.people().map(Label::to_string).collect(),
@@ -324,8 +348,14 @@ impl Full {
         if session.holds_lines() || session.contact() == Contact::Asking {
             self.copies.wait_longer(now);
         }
-        while let Some(Missing { said, may_be_raw }) = self.copies.missing(now) {
-            self.note(&Note::NoCopy { said, may_be_raw });
+        // A hub that names its format sends copies, unless that is raw; nobody sends none.
+        let is_unknown = session.contact() == Contact::Plain && session.format().is_none();
+        while let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown) {
+            self.note(&match session.contact() {
+                _ if session.last_heard().is_none() => Note::NobodyAnswers { said },
+                Contact::Silent => Note::Lost { said },
+                _ => Note::NoCopy { said, may_be_raw },
+            });
         }
         self.screen.tell(Update::Missed(stats.kernel_drops + session.events_lost()));
         self.wait.take_if(|(until, _)| *until <= now);
@@ -397,7 +427,7 @@ fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String
     match session.contact() {
         Contact::Asking if chinese => ("正在询问它是不是 pigeon hub".to_string(), false),
         Contact::Asking => ("asking whether it is a pigeon hub".to_string(), false),
-        _ if session.last_heard().is_none() => (Note::Unheard.words(hub, language), true),
+        _ if session.last_heard().is_none() => (unheard_in_short(hub, language), true),
         Contact::Plain | Contact::Unheard if chinese => (format!("{heard}；它不回答心跳"), false),
         Contact::Plain | Contact::Unheard => (format!("{heard}; it answers no heartbeats"), false),
         Contact::Silent if chinese => (format!("已有 {ago} 没有回答"), true),

@@ -1,14 +1,16 @@
 //! What stands around a session: the person, and a signal to stop.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 
-use pigeon_client::{Event, Said, Session};
+use pigeon_client::{Contact, Event, Said, Session};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io};
-use pigeon_proto::{Answer, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
+use pigeon_proto::{Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
 use rand_pcg::Pcg64;
 
+use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
 use super::path::Path;
@@ -31,6 +33,18 @@ pub(super) struct JoinHost {
     /// Whether `--nick` asks for a name. Its refusal is no failure of what a script typed.
     asks_name: bool,
     path: Path,
+    /// What the hub calls itself, if that is known.
+    hub_name: Option<Name>,
+    /// Our own address.
+    local: SocketAddr,
+    /// That the hub was joined, not said yet: it may refuse the word for our name, and us with it.
+    joined: Option<Note>,
+    /// How the hub has removed us, until it lets us in again.
+    removed: Option<Gone>,
+    /// Our name and room as last shown.
+    shown: Option<(Option<Name>, RoomName)>,
+    /// Whether a command was typed since, which may ask for them.
+    has_asked: bool,
     /// The room that is read.
     reads: Option<RoomName>,
     status: Status,
@@ -44,6 +58,7 @@ impl JoinHost {
         stop: Stop,
         nick: Option<Name>,
         plain: bool,
+        local: SocketAddr,
         now: Instant,
     ) -> Self {
         let asks_name = nick.is_some();
@@ -57,6 +72,12 @@ impl JoinHost {
             met: false,
             asks_name,
             path: Path::new(now),
+            hub_name: None,
+            local,
+            joined: None,
+            removed: None,
+            shown: None,
+            has_asked: false,
             reads: None,
             status: Status::Done,
         }
@@ -65,6 +86,11 @@ impl JoinHost {
     /// With what is kept for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
+    }
+
+    /// With what the hub calls itself.
+    pub(super) fn with_hub_name(self, hub_name: Option<Name>) -> Self {
+        JoinHost { hub_name, ..self }
     }
 
     /// Keeps where the session would leave off.
@@ -119,12 +145,25 @@ impl JoinHost {
     }
 
     fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
+        self.has_asked |= is_command(line);
+        // A hub answers that it has no such command. To a person more can be said; a raw hub would
+        // relay it.
+        let takes_commands = session.format().is_some_and(|format| format != Format::Raw);
+        if takes_commands
+            && !self.view.is_script()
+            && let Some(command) = meant(&String::from_utf8_lossy(line))
+        {
+            return self.note(Note::Meant { command });
+        }
         match session.handle_line(now, line) {
             Ok(said @ (Said::Sent | Said::IntoSilence)) => {
                 let is_lost = said == Said::IntoSilence;
                 self.view.typed(session, now, line, is_lost);
                 if is_lost {
-                    self.note(Note::IntoSilence);
+                    self.note(match self.removed {
+                        Some(gone) => Note::NotDelivered(gone),
+                        None => Note::IntoSilence,
+                    });
                     self.fail_script();
                 }
             }
@@ -152,12 +191,52 @@ impl JoinHost {
         }
     }
 
+    /// Says that the hub was joined; later, if it may still refuse us with our name.
+    fn join(&mut self, session: &Session<Pcg64>, answer: &Answer) {
+        let (members, format, secure_port) = (answer.members, answer.format, answer.secure_port);
+        let name = self.hub_name.clone();
+        self.joined = Some(Note::Joined { name, members, format, secure_port });
+        let takes_commands = matches!(format, Some(Format::Chat | Format::Classic));
+        let brings_word = self.memory.as_ref().is_some_and(|memory| memory.left_off().is_some());
+        if takes_commands && brings_word {
+            return;
+        }
+        self.say_joined();
+        // Nobody is let in before the password.
+        let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+        if takes_commands && is_in && session.name().is_none() && !self.view.is_script() {
+            self.note(Note::NoName { address: self.local });
+        }
+    }
+
+    fn say_joined(&mut self) {
+        if let Some(joined) = self.joined.take() {
+            self.note(joined);
+        }
+    }
+
+    /// Whether a notice only repeats our name and room, which nobody asked for.
+    fn repeats_name(&mut self, notice: &Notice) -> bool {
+        let Notice::Name { name, room, .. } = notice else { return false };
+        let now = Some((name.clone(), room.clone()));
+        let has_asked = std::mem::take(&mut self.has_asked);
+        std::mem::replace(&mut self.shown, now.clone()) == now && !has_asked && !self.view.is_data()
+    }
+
     fn notice(&mut self, session: &Session<Pcg64>, now: Instant, notice: &Notice) {
         self.met = true;
         match notice {
-            Notice::Gone(gone) => self.note(Note::Gone(*gone)),
+            Notice::Gone(gone) => {
+                self.removed = Some(*gone).filter(|_| session.contact() == Contact::Removed);
+                self.note(Note::Gone(*gone));
+            }
             Notice::Refused(refusal) if refusal.what == Subject::Member => {
-                self.note(Note::NotAdmitted(refusal.clone()));
+                let is_known = matches!(refusal.why, Reason::Kicked | Reason::Banned)
+                    && self.removed.is_some()
+                    && !self.view.is_data();
+                if !is_known {
+                    self.note(Note::NotAdmitted(refusal.clone()));
+                }
                 // The script may be about to give the password.
                 if refusal.why != Reason::Password {
                     self.fail_script();
@@ -171,9 +250,15 @@ impl JoinHost {
                     self.fail_script();
                 }
             }
+            notice if self.repeats_name(notice) => {}
             notice => self.view.notice(session, now, notice),
         }
     }
+}
+
+fn is_command(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    line.starts_with(b"/") || line.starts_with("／".as_bytes())
 }
 
 fn is_about_name(refusal: &Refusal) -> bool {
@@ -226,6 +311,13 @@ impl Host<Session<Pcg64>> for JoinHost {
             _ => self.path.heard(),
         }
         self.view.event(now, &event);
+        match &event {
+            Event::Notice(Notice::Gone(Gone::Kicked | Gone::Banned)) => self.joined = None,
+            Event::Notice(Notice::Refused(refusal)) if refusal.what == Subject::Member => {
+                self.joined = None;
+            }
+            _ => self.say_joined(),
+        }
         match event {
             Event::Received(payload) => {
                 self.met = true;
@@ -243,8 +335,7 @@ impl Host<Session<Pcg64>> for JoinHost {
             Event::Joined(answer) => {
                 self.met = true;
                 self.see(now, &answer);
-                let (members, format) = (answer.members, answer.format);
-                self.note(Note::Joined { members, format, secure_port: answer.secure_port });
+                self.join(session, &answer);
                 self.explain_name(session);
             }
             Event::JoinedPlainly => {
@@ -257,14 +348,19 @@ impl Host<Session<Pcg64>> for JoinHost {
                 if !self.met {
                     self.note(Note::Unheard);
                 }
-                self.explain_name(session);
+                // What a server that was never heard would do with it, nobody knows.
+                if self.plain {
+                    self.explain_name(session);
+                }
             }
             Event::NotSent(error) => {
                 self.note(Note::NotSent(error));
                 self.fail_script();
             }
             Event::Refused if !self.met => {
-                self.note(Note::NobodyListens);
+                let hub = session.hub().ip();
+                let is_here = hub.is_loopback() || hub == self.local.ip();
+                self.note(Note::NobodyListens { is_here });
                 self.status = Status::Failed;
                 return ControlFlow::Break(());
             }
@@ -274,7 +370,12 @@ impl Host<Session<Pcg64>> for JoinHost {
                 let wall = wall::local(None).saturating_sub(ago);
                 self.note(Note::Silent { since: wall::time_of_day(&wall), ago });
             }
-            Event::Again { after } => self.note(Note::Again { after }),
+            Event::Again { after } => {
+                self.shown = None;
+                let removed = self.removed.take();
+                let was_removed = matches!(removed, Some(Gone::Kicked | Gone::Banned));
+                self.note(Note::Again { after, was_removed });
+            }
             Event::Left => {
                 // A plain server need not answer anything.
                 if !self.met && !self.plain && self.status == Status::Done {

@@ -10,7 +10,7 @@ use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
 use super::connection::Connection;
-use super::note::Note;
+use super::note::{Note, without_word};
 use super::record;
 use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
@@ -67,12 +67,14 @@ impl Lines {
             self.printer.data.line(record::notice(&wall::local(None), session.room(), notice));
             return;
         }
-        let sentence = sentence::line(notice, self.language);
+        let sentence = sentence::line(&without_word(notice), self.language);
         let sentence = escape(&sentence);
         match notice {
             Notice::Said { time, .. } => {
                 let said = wall::local(Some(Duration::from_secs(*time)));
-                self.print(&format!("[{}] {sentence}", wall::date_and_seconds(&said)));
+                let said = format!("[{}]", wall::date_and_seconds(&said));
+                // Its own time stands where otherwise the time of arrival does.
+                self.print_at(&said, &sentence.to_string());
             }
             _ => self.print(&sentence.to_string()),
         }
@@ -97,6 +99,11 @@ impl Lines {
         }
     }
 
+    /// Whether a program reads it.
+    pub(super) fn is_data(&self) -> bool {
+        self.json
+    }
+
     /// Whether nobody is looking.
     pub(super) fn is_script(&self) -> bool {
         !self.printer.interactive
@@ -112,11 +119,16 @@ impl Lines {
     }
 
     fn print(&self, text: &str) {
-        let now = wall::time_of_day(&wall::local(None));
-        self.printer.data.line(match (self.printer.interactive, self.dim) {
-            (false, _) => text.to_string(),
-            (true, false) => format!("{now} {text}"),
-            (true, true) => format!("\x1b[2m{now}\x1b[0m {text}"),
+        match self.printer.interactive {
+            false => drop(self.printer.data.line(text.to_string())),
+            true => self.print_at(&wall::time_of_day(&wall::local(None)), text),
+        }
+    }
+
+    fn print_at(&self, time: &str, text: &str) {
+        self.printer.data.line(match self.dim {
+            false => format!("{time} {text}"),
+            true => format!("\x1b[2m{time}\x1b[0m {text}"),
         });
     }
 }

@@ -5,7 +5,7 @@
 //! - [`host`]: what stands around the session: typed lines in, events out.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
-//!   [`commands`]: what the screen explains.
+//!   [`commands`]: what the screen explains; [`meant`]: what an unknown command is meant to be.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
 //! - [`path`]: what the system says of the way. [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
@@ -18,6 +18,7 @@ mod full;
 mod host;
 mod kept;
 mod lines;
+mod meant;
 mod memory;
 mod note;
 mod password;
@@ -42,6 +43,7 @@ use crate::base::switch::Switch;
 use crate::base::terminal;
 use crate::output::Color;
 use connection::Connection;
+use find::Found;
 use full::Full;
 use host::JoinHost;
 use lines::Lines;
@@ -69,7 +71,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let nick = nick.map_err(|error| {
         UsageError(format!("bad --nick: {}", sentence::name_error(error, language)))
     })?;
-    let hub = find::find(args.hub.as_deref(), args.port, args.family, language)?;
+    let found = find::find(args.hub.as_deref(), args.port, args.family, language)?;
+    let Found { address: hub, name: hub_name } = found;
     one_host(hub)?;
     let password = password::read(args.password_file.as_deref())?;
     let full = !args.line && !args.json && terminal::can_be_full();
@@ -105,8 +108,9 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         }
     };
 
-    let mut host =
-        JoinHost::new(view, typed, stop, nick, args.plain, clock.now()).with_memory(memory);
+    let host =
+        JoinHost::new(view, typed, stop, nick, args.plain, local, clock.now()).with_memory(memory);
+    let mut host = host.with_hub_name(hub_name);
     if let Some(error) = forgetful {
         host.note(Note::NotKept { error: format!("{error:#}") });
     }

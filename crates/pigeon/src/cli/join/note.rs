@@ -1,5 +1,6 @@
 //! News of the session itself: what a person reads beside the messages, in English and Chinese.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use crate::base::quantity::roughly;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
     /// The server is a pigeon hub. `members` is 0 where they are counted beside it.
-    Joined { members: u64, format: Option<Format>, secure_port: Option<u16> },
+    Joined { name: Option<Name>, members: u64, format: Option<Format>, secure_port: Option<u16> },
+    /// The hub has no name for the person, and none was asked for: others see this address.
+    NoName { address: SocketAddr },
     /// The server was heard, and answers no heartbeats; as asked, or because it cannot.
     JoinedPlainly { asked: bool },
     /// The name is not asked for, since the server would send the wish to everyone.
@@ -22,22 +25,30 @@ pub(super) enum Note {
     Unheard,
     /// The system says that nothing gets there.
     CutOff { error: String },
-    /// Nobody listens at the hub's port, and never did.
-    NobodyListens,
+    /// Nobody listens at the hub's port, and never did. `is_here`: the host is this one.
+    NobodyListens { is_here: bool },
     /// The session ends, and nothing was heard.
     NeverHeard,
     /// Nobody listens any more.
     Refused,
     /// The hub does not answer any more.
     Silent { since: String, ago: Duration },
-    /// The hub is back.
-    Again { after: Duration },
+    /// The hub is back; or it was there, and lets the person in again who `was_removed`.
+    Again { after: Duration, was_removed: bool },
     /// The hub has ended the membership.
     Gone(Gone),
     /// The hub does not let the session in.
     NotAdmitted(Refusal),
     /// A line went out while the hub is away.
     IntoSilence,
+    /// A line went to a hub that has removed the session.
+    NotDelivered(Gone),
+    /// A line was sent, and nothing was ever heard.
+    NobodyAnswers { said: String },
+    /// A line was sent just before the hub went away.
+    Lost { said: String },
+    /// A command that no hub knows was not sent; this one is probably meant.
+    Meant { command: String },
     /// A line was not sent.
     NotSent(LineError),
     /// The name and its word cannot be kept for the next session.
@@ -49,7 +60,7 @@ pub(super) enum Note {
 impl Note {
     /// Whether it says why the session failed.
     pub(super) fn is_failure(&self) -> bool {
-        matches!(self, Note::NobodyListens | Note::NeverHeard | Note::NotSent(_))
+        matches!(self, Note::NobodyListens { .. } | Note::NeverHeard | Note::NotSent(_))
     }
 
     /// The note in words.
@@ -63,7 +74,8 @@ impl Note {
     fn english(&self, hub: SocketAddr) -> String {
         let notice = |notice| sentence::of(&notice, Language::English);
         match self {
-            Note::Joined { members, format, .. } => {
+            Note::Joined { name, members, format, .. } => {
+                let name = name.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
                 let members = match members {
                     0 => String::new(),
                     members => format!(", {}", count(*members, "member")),
@@ -73,7 +85,10 @@ impl Note {
                     Some(Format::Classic) => ", classic",
                     Some(Format::Chat) | None => "",
                 };
-                format!("joined {hub}: a pigeon hub{members}{format}")
+                format!("joined {hub}: {name}a pigeon hub{members}{format}")
+            }
+            Note::NoName { address } => {
+                format!("you speak as {address}; /nick NAME takes a name")
             }
             Note::JoinedPlainly { asked: true } => format!("joined {hub} plainly, as asked"),
             Note::JoinedPlainly { asked: false } => format!(
@@ -86,11 +101,18 @@ impl Note {
             Note::NameKept { name, asked: false } => {
                 format!("not asked for the name {name}: such a server would publish it")
             }
-            Note::Unheard => format!("nothing heard from {hub} yet"),
+            Note::Unheard => format!(
+                "nothing heard from {hub} yet: the address may be wrong. Check it with the person \
+                 who runs the hub; `pigeon join` alone looks for hubs"
+            ),
             Note::CutOff { error } => format!("nothing gets to {hub}: {error}"),
-            Note::NobodyListens => {
+            Note::NobodyListens { is_here: true } => {
                 format!("{hub} refused: nobody listens there. `pigeon hub` starts a hub")
             }
+            Note::NobodyListens { is_here: false } => format!(
+                "{hub} refused: nobody listens there. Check address and port with the person who \
+                 runs the hub; `pigeon join` alone looks for hubs"
+            ),
             Note::NeverHeard => format!("nothing was heard from {hub}"),
             Note::Refused => {
                 format!("{hub} refused: the hub is gone; waiting for it to come back")
@@ -98,15 +120,23 @@ impl Note {
             Note::Silent { since, ago } => {
                 format!("nothing heard since {since} ({} ago); still trying", roughly(*ago))
             }
-            Note::Again { after } => {
+            Note::Again { after, was_removed: true } => {
+                format!("{hub} lets you in again after {}", roughly(*after))
+            }
+            Note::Again { after, was_removed: false } => {
                 format!("{hub} is back after {}; a member again", roughly(*after))
             }
             Note::Gone(Gone::Stopped) => {
                 "the hub says Bye!; waiting for it to come back".to_string()
             }
-            Note::Gone(gone @ (Gone::Kicked | Gone::Banned)) => {
-                format!("{}; trying again once a minute", notice(Notice::Gone(*gone)))
-            }
+            Note::Gone(Gone::Kicked) => format!(
+                "{}, for ten minutes; this program tries again by itself, once a minute",
+                notice(Notice::Gone(Gone::Kicked))
+            ),
+            Note::Gone(Gone::Banned) => format!(
+                "{}; this program tries again by itself, once a minute",
+                notice(Notice::Gone(Gone::Banned))
+            ),
             Note::Gone(Gone::Moved) => {
                 format!("{}; your next line asks for it", notice(Notice::Gone(Gone::Moved)))
             }
@@ -117,6 +147,16 @@ impl Note {
             Note::IntoSilence => {
                 "the hub is away; that line was sent, but is probably lost".to_string()
             }
+            Note::Meant { command } => {
+                format!("not sent: is {command} meant? (// begins a text with /)")
+            }
+            Note::NotDelivered(gone) => {
+                format!("not delivered: {}", notice(Notice::Gone(*gone)))
+            }
+            Note::NobodyAnswers { said } => {
+                format!("nobody has answered yet; probably nobody reads: {said}")
+            }
+            Note::Lost { said } => format!("the hub is away; probably lost: {said}"),
             Note::NotSent(error) => error.to_string(),
             Note::NotKept { error } => {
                 format!("the name will not come back by itself the next time: {error}")
@@ -133,7 +173,8 @@ impl Note {
     fn chinese(&self, hub: SocketAddr) -> String {
         let notice = |notice| sentence::of(&notice, Language::Chinese);
         match self {
-            Note::Joined { members, format, .. } => {
+            Note::Joined { name, members, format, .. } => {
+                let name = name.as_ref().map(|name| format!("{name}，")).unwrap_or_default();
                 let format = match format {
                     Some(Format::Raw) => "，raw 格式：所说的都是数据",
                     Some(Format::Classic) => "，classic 格式",
@@ -143,7 +184,10 @@ impl Note {
                     0 => String::new(),
                     members => format!("，{members} 个成员"),
                 };
-                format!("已加入 {hub}：pigeon hub{members}{format}")
+                format!("已加入 {hub}：{name}pigeon hub{members}{format}")
+            }
+            Note::NoName { address } => {
+                format!("你还没有名字，别人看到的是 {address}；用 /nick 名字 取一个")
             }
             Note::JoinedPlainly { asked: true } => format!("已按要求以普通方式加入 {hub}"),
             Note::JoinedPlainly { asked: false } => format!(
@@ -155,21 +199,38 @@ impl Note {
             Note::NameKept { name, asked: false } => {
                 format!("没有要求使用名字 {name}：这样的服务器会把它发给所有人")
             }
-            Note::Unheard => format!("还没有收到 {hub} 的任何消息"),
+            Note::Unheard => format!(
+                "还没有收到 {hub} 的任何回答：地址可能不对。请向开 hub 的人（老师）核对；只输入 \
+                 `pigeon join` 会寻找附近的 hub"
+            ),
             Note::CutOff { error } => format!("什么都到不了 {hub}：{error}"),
-            Note::NobodyListens => {
+            Note::NobodyListens { is_here: true } => {
                 format!("{hub} 拒绝：那里没有程序在监听。`pigeon hub` 可以启动一个 hub")
             }
+            Note::NobodyListens { is_here: false } => format!(
+                "{hub} 拒绝：那里没有程序在监听。请向开 hub 的人（老师）核对地址和端口；只输入 \
+                 `pigeon join` 会寻找附近的 hub"
+            ),
             Note::NeverHeard => format!("没有收到 {hub} 的任何消息"),
             Note::Refused => format!("{hub} 拒绝：hub 已经不在；等待它回来"),
             Note::Silent { since, ago } => {
                 format!("从 {since} 起没有收到任何消息（{}）；仍在尝试", roughly(*ago))
             }
-            Note::Again { after } => format!("{hub} 过了 {} 又回来了；已重新加入", roughly(*after)),
-            Note::Gone(Gone::Stopped) => "hub 说 Bye!；等待它回来".to_string(),
-            Note::Gone(gone @ (Gone::Kicked | Gone::Banned)) => {
-                format!("{}；每分钟再试一次", notice(Notice::Gone(*gone)))
+            Note::Again { after, was_removed: true } => {
+                format!("过了 {}，{hub} 又让你加入了", roughly(*after))
             }
+            Note::Again { after, was_removed: false } => {
+                format!("{hub} 过了 {} 又回来了；已重新加入", roughly(*after))
+            }
+            Note::Gone(Gone::Stopped) => "hub 说 Bye!；等待它回来".to_string(),
+            Note::Gone(Gone::Kicked) => format!(
+                "{}，十分钟内不能再加入；程序每分钟会自动再试一次",
+                notice(Notice::Gone(Gone::Kicked))
+            ),
+            Note::Gone(Gone::Banned) => format!(
+                "{}，不能加入；程序每分钟会自动再试一次",
+                notice(Notice::Gone(Gone::Banned))
+            ),
             Note::Gone(Gone::Moved) => {
                 format!("{}；你下次发言时会把它要回来", notice(Notice::Gone(Gone::Moved)))
             }
@@ -178,6 +239,14 @@ impl Note {
                 format!("没有加入：{}", notice(Notice::Refused(refusal.clone())))
             }
             Note::IntoSilence => "hub 不在；那一行发出去了，但多半已丢失".to_string(),
+            Note::Meant { command } => {
+                format!("没有发出：想用的是 {command} 吗？（要说以 / 开头的话，请以 // 开头）")
+            }
+            Note::NotDelivered(gone) => format!("没有送达：{}", notice(Notice::Gone(*gone))),
+            Note::NobodyAnswers { said } => {
+                format!("还没有人回答过，多半没有人看到：{said}")
+            }
+            Note::Lost { said } => format!("hub 不在；多半已丢失：{said}"),
             Note::NotSent(LineError::TooLong { length, most }) => {
                 format!("没有发出：有 {length} 字节，一个数据报最多 {most} 字节")
             }
@@ -199,11 +268,52 @@ impl Note {
     }
 }
 
+/// What was heard so far of a hub, in the few words of a status line.
+pub(super) fn unheard_in_short(hub: SocketAddr, language: Language) -> String {
+    match language {
+        Language::English => format!("nobody has answered yet: is {hub} the right address?"),
+        Language::Chinese => format!("还没有人回答：地址 {hub} 对吗？"),
+    }
+}
+
+/// The hub's answer about the name without the word that takes it back: others may see the screen,
+/// and the next session has the word from its memory.
+pub(super) fn without_word(notice: &Notice) -> Cow<'_, Notice> {
+    match notice {
+        Notice::Name { name, room, word: Some(_) } => {
+            Cow::Owned(Notice::Name { name: name.clone(), room: room.clone(), word: None })
+        }
+        notice => Cow::Borrowed(notice),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use pigeon_proto::{Reason, Subject, Verb};
 
     use super::*;
+
+    #[test]
+    fn what_nobody_answers_is_not_said_to_be_sent_to_a_server() {
+        let hub = SocketAddr::from(([10, 66, 0, 9], 9999));
+        let said = || "有人吗".to_string();
+        let chinese = |note: Note| note.words(hub, Language::Chinese);
+        assert!(chinese(Note::Unheard).contains("地址可能不对"));
+        for note in [Note::NobodyAnswers { said: said() }, Note::Lost { said: said() }] {
+            let words = chinese(note);
+            assert!(words.contains("有人吗") && !words.contains("服务器"), "{words}");
+        }
+        let elsewhere = chinese(Note::NobodyListens { is_here: false });
+        assert!(!elsewhere.contains("pigeon hub"), "{elsewhere}");
+        assert!(chinese(Note::NotDelivered(Gone::Kicked)).contains("你被管理员移出"));
+    }
+
+    #[test]
+    fn the_word_for_the_name_is_not_shown() {
+        let notice = Notice::parse("^hb^ name 小明 lobby 7-abc".as_bytes()).unwrap();
+        let shown = sentence::line(&without_word(&notice), Language::Chinese);
+        assert_eq!(shown, "* 你的名字是 小明，在房间 lobby");
+    }
 
     /// A note that promises something keeps to what happens.
     #[test]
@@ -212,20 +322,32 @@ mod tests {
         let name = || Name::parse("狗哥".as_bytes()).unwrap();
         let second = Duration::from_secs(1);
         let mut notes = vec![
-            Note::Joined { members: 1, format: Some(Format::Raw), secure_port: None },
+            Note::Joined {
+                name: Some(name()),
+                members: 1,
+                format: Some(Format::Raw),
+                secure_port: None,
+            },
+            Note::NoName { address: hub },
             Note::JoinedPlainly { asked: true },
             Note::JoinedPlainly { asked: false },
             Note::NameKept { name: name(), asked: true },
             Note::NameKept { name: name(), asked: false },
             Note::Unheard,
             Note::CutOff { error: "No route to host".into() },
-            Note::NobodyListens,
+            Note::NobodyListens { is_here: true },
+            Note::NobodyListens { is_here: false },
             Note::NeverHeard,
             Note::Refused,
             Note::Silent { since: "21:04:05".into(), ago: second },
-            Note::Again { after: second },
+            Note::Again { after: second, was_removed: true },
+            Note::Again { after: second, was_removed: false },
             Note::NotAdmitted(Refusal::new(Subject::Member, Reason::HubFull)),
             Note::IntoSilence,
+            Note::Meant { command: "/who".into() },
+            Note::NotDelivered(Gone::Kicked),
+            Note::NobodyAnswers { said: "hi".into() },
+            Note::Lost { said: "hi".into() },
             Note::NotSent(LineError::Control),
             Note::NotSent(LineError::Raw(Verb::Nick)),
             Note::NotSent(LineError::Path),

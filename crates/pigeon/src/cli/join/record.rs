@@ -191,7 +191,7 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         fields
     };
     let fields = match note {
-        Note::Joined { members, format, secure_port } => {
+        Note::Joined { members, format, secure_port, .. } => {
             let mut fields = of_hub("joined");
             fields.extend([
                 ("plain", false.into()),
@@ -207,9 +207,9 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             fields
         }
         Note::Unheard => of_hub("unheard"),
-        Note::NobodyListens | Note::Refused => away("refused"),
+        Note::NobodyListens { .. } | Note::Refused => away("refused"),
         Note::NeverHeard | Note::Silent { .. } => away("timed-out"),
-        Note::Again { after } => {
+        Note::Again { after, .. } => {
             let mut fields = of_hub("again");
             fields.push(("after", after.as_secs_f64().into()));
             fields
@@ -219,6 +219,11 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             return Some(notice(time, None, &Notice::Refused(refusal.clone())));
         }
         Note::NameKept { .. }
+        | Note::NoName { .. }
+        | Note::NotDelivered(_)
+        | Note::Meant { .. }
+        | Note::NobodyAnswers { .. }
+        | Note::Lost { .. }
         | Note::CutOff { .. }
         | Note::IntoSilence
         | Note::NotSent(_)
@@ -316,13 +321,18 @@ mod tests {
         let of = |told: Note| Some(without_time(&note(&wall::local(None), hub, &told)?));
         let json = |text: &str| Some(text.to_string());
         assert_eq!(
-            of(Note::Joined { members: 3, format: Some(Format::Chat), secure_port: None }),
+            of(Note::Joined {
+                name: None,
+                members: 3,
+                format: Some(Format::Chat),
+                secure_port: None
+            }),
             json(
                 r#"{"kind":"joined","hub":"127.0.0.1:9999","plain":false,"members":3,"format":"chat","secure_port":null}"#
             )
         );
         assert_eq!(
-            of(Note::NobodyListens),
+            of(Note::NobodyListens { is_here: true }),
             json(r#"{"kind":"away","hub":"127.0.0.1:9999","reason":"refused"}"#)
         );
         assert_eq!(
@@ -330,7 +340,7 @@ mod tests {
             json(r#"{"kind":"away","hub":"127.0.0.1:9999","reason":"timed-out"}"#)
         );
         assert_eq!(
-            of(Note::Again { after: Duration::from_millis(1_500) }),
+            of(Note::Again { after: Duration::from_millis(1_500), was_removed: false }),
             json(r#"{"kind":"again","hub":"127.0.0.1:9999","after":1.5}"#)
         );
         assert_eq!(of(Note::Gone(Gone::Kicked)), json(r#"{"kind":"gone","reason":"kicked"}"#));

@@ -81,6 +81,14 @@ impl View {
         }
     }
 
+    /// Whether a program reads it.
+    pub(super) fn is_data(&self) -> bool {
+        match self {
+            View::Lines(lines) => lines.is_data(),
+            View::Full(_) => false,
+        }
+    }
+
     /// Whether nobody is looking, so that only the exit status can report a failure.
     pub(super) fn is_script(&self) -> bool {
         match self {

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 
 use super::colors::Look;
 use super::help;
-use super::keys::MAX_PASTED;
+use super::keys::{self, MAX_PASTED};
 use super::layout::Areas;
 use super::log::{Kind, Row, find_in, fold};
 use super::model::{Mode, Model};
@@ -136,7 +136,7 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     let Some(place) = model.places.get(at) else { return };
     let shown = at == model.current;
     let presence = match (&place.id, place.presence) {
-        (PlaceId::Room(room), _) if model.here.as_ref() == Some(room) => "#",
+        (PlaceId::Room(room), _) if model.is_in && model.here.as_ref() == Some(room) => "#",
         (_, Presence::Unknown) => " ",
         (_, Presence::Here) => "+",
         (_, Presence::Refused) => "!",
@@ -159,7 +159,7 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     };
     let room = usize::from(area.width).saturating_sub(count.len());
     let name = match &place.id {
-        PlaceId::Room(name) if name.is_empty() => model.words.unnamed_room().to_string(),
+        PlaceId::Room(name) if name.is_empty() => model.words.unnamed_room(model.is_in).to_string(),
         PlaceId::Person(name) if name.is_empty() => model.words.nobody().to_string(),
         id => pigeon_text::escape(id.name()).to_string(),
     };
@@ -247,7 +247,7 @@ fn draw_row(
         let at = at + line.bytes.start;
         let mut style = match entry.kind {
             Kind::Notice | Kind::Note | Kind::End => look.dim(),
-            Kind::Mark => look.bold(),
+            Kind::Mark | Kind::Private => look.bold(),
             Kind::Said if at < entry.sender => look.name(name),
             Kind::Mine if at < entry.sender => look.mine(name),
             Kind::Said | Kind::Mine if entry.empty => look.dim(),
@@ -326,7 +326,10 @@ fn draw_status(model: &Model, look: Look, areas: &Areas, buffer: &mut Buffer) {
     buffer.set_style(area, style);
     let mut right = Vec::new();
     let (log, words) = (model.shown(), model.words);
-    if !log.follows() {
+    let rows_below = keys::rows_below(model);
+    if rows_below > 0 {
+        right.push(words.rows_below(rows_below));
+    } else if !log.follows() {
         right.push(words.below(log.below(areas.text_columns(model.is_dated()))));
         // Who reads back should know where it ends.
         if model.forgotten() > 0 {
@@ -353,7 +356,7 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     let (prompt, input) = match &model.mode {
         Mode::Search(search) => {
             let none = search.found.is_none() && !search.sought.is_empty();
-            (model.words.search_prompt(!none), &search.sought)
+            (model.words.search_prompt(!none, model.keeps), &search.sought)
         }
         Mode::Pasted(lines) => {
             let messages = Some(messages_in(lines)).filter(|_| lines.len() <= MAX_PASTED);

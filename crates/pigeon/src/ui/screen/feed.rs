@@ -61,7 +61,7 @@ impl Feed {
             let spare = state.updates.iter().position(Update::is_spare);
             let Some(dropped) = spare.and_then(|at| state.updates.remove(at)) else { break };
             state.bytes -= dropped.cost();
-            state.dropped += u64::from(matches!(dropped, Update::Line(..)));
+            state.dropped += u64::from(matches!(dropped, Update::Line(..) | Update::Whisper(..)));
         }
         if std::mem::take(&mut state.idle) {
             drop(state);

@@ -1,4 +1,4 @@
-//! What the help shows: the keys and the commands, cut into rows.
+//! What the help shows: the commands and the keys, cut into rows.
 
 use pigeon_proto::Language;
 
@@ -27,7 +27,7 @@ const KEYS: [(&str, &str); 19] = [
     ("Ctrl-L", "draw the screen anew (Shift and the mouse select text)"),
     ("Ctrl-Z", "to the shell; `fg` comes back"),
     ("Ctrl-D, Ctrl-C", "leave (Ctrl-D on an empty line)"),
-    ("? on an empty line, F1", "these keys; any other key closes them"),
+    ("? on an empty line, F1", "this help; Esc closes it, and so does typing on"),
 ];
 
 /// The same in Chinese.
@@ -50,7 +50,7 @@ const KEYS_ZH: [(&str, &str); 19] = [
     ("Ctrl-L", "重画屏幕（按住 Shift 可用鼠标选文字）"),
     ("Ctrl-Z", "回到 shell；`fg` 再回来"),
     ("Ctrl-D, Ctrl-C", "离开（Ctrl-D 要在空行上）"),
-    ("? 在空行上, F1", "这些按键；按任意其他键关闭"),
+    ("? 在空行上, F1", "这份说明；按 Esc 关闭，直接打字也会关闭"),
 ];
 
 /// One row of the help.
@@ -74,8 +74,8 @@ pub(crate) fn rows(
         Language::English => ("keys", KEYS, "commands"),
         Language::Chinese => ("按键", KEYS_ZH, "命令"),
     };
-    let all = [(title, "")].into_iter().chain(keys);
-    let all: Vec<_> = all.chain([("", ""), (second, "")]).chain(commands.iter().copied()).collect();
+    let all = [(second, "")].into_iter().chain(commands.iter().copied());
+    let all: Vec<_> = all.chain([("", ""), (title, "")]).chain(keys).collect();
     let first = all.iter().map(|(key, _)| pigeon_text::width(key)).max().unwrap_or(0);
     // On a narrow screen the explanation stands under its key.
     let beside = columns >= first + 30;

@@ -50,20 +50,28 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
     }
     match std::mem::take(&mut model.mode) {
         Mode::Typing => type_line(model, key),
-        Mode::Help(at) => {
-            let rows = help_rows(model);
-            model.mode = scroll_list(model, key, at, rows).map_or(Mode::Typing, Mode::Help);
-            None
-        }
-        Mode::People(at) => {
-            let rows = people_rows(model);
-            model.mode = scroll_list(model, key, at, rows).map_or(Mode::Typing, Mode::People);
-            None
-        }
+        Mode::Help(at) => match scroll_list(model, key, at, help_rows(model)) {
+            Some(at) => {
+                model.mode = Mode::Help(at);
+                None
+            }
+            // The key that opened the help closes it.
+            None if key.code == KeyCode::Char('?') && model.input.is_empty() => None,
+            None => close_by(model, key),
+        },
+        Mode::People(at) => match scroll_list(model, key, at, people_rows(model)) {
+            Some(at) => {
+                model.mode = Mode::People(at);
+                None
+            }
+            None => close_by(model, key),
+        },
         Mode::Hits => {
             model.mode = Mode::Hits;
-            scroll_hits(model, key);
-            None
+            if scroll_hits(model, key) {
+                return None;
+            }
+            close_by(model, key)
         }
         Mode::Search(search) => {
             search_key(model, key, search);
@@ -71,6 +79,18 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
         }
         Mode::Pasted(lines) => decide_paste(model, key, lines),
     }
+}
+
+/// Closes what covers the messages. A key that prints also goes into the line: without its first
+/// character a command like `/pass` would be said to the whole room.
+fn close_by(model: &mut Model, key: KeyEvent) -> Option<Action> {
+    model.mode = Mode::Typing;
+    if prints(key) { type_line(model, key) } else { None }
+}
+
+fn prints(key: KeyEvent) -> bool {
+    let is_plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    is_plain && matches!(key.code, KeyCode::Char(c) if !c.is_control())
 }
 
 /// Takes in what was pasted. One line goes where typing does; of several the person is asked.
@@ -285,7 +305,7 @@ fn say(model: &mut Model, lines: Vec<String>) -> Option<Action> {
 fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<Action> {
     let typed = model.input.text().to_string();
     match key.code {
-        KeyCode::Char('s') if lines.len() <= MAX_PASTED => {
+        KeyCode::Char('s') if prints(key) && lines.len() <= MAX_PASTED => {
             let mut lines = lines;
             if let Some(first) = lines.first_mut() {
                 first.insert_str(0, &typed);
@@ -298,7 +318,7 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
             }
             said
         }
-        KeyCode::Char('j') => {
+        KeyCode::Char('j') if prints(key) => {
             let joined = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
             let joined = joined.collect::<Vec<_>>().join(" ");
             model.input.end();
@@ -307,8 +327,19 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
             }
             None
         }
-        KeyCode::Char('c') | KeyCode::Esc => None,
-        // Any other key may have been meant for the line: it decides nothing.
+        KeyCode::Esc => None,
+        KeyCode::Char('c') if prints(key) => None,
+        // There are too many to send.
+        KeyCode::Char('s') if prints(key) => {
+            model.mode = Mode::Pasted(lines);
+            None
+        }
+        // A person who types on has not read the question. If it stayed, it would take an `s` out of
+        // `/pass s…` for its answer.
+        _ if prints(key) => {
+            model.note(model.words.paste_dropped());
+            close_by(model, key)
+        }
         _ => {
             model.mode = Mode::Pasted(lines);
             None
@@ -329,6 +360,16 @@ fn people_rows(model: &Model) -> usize {
     people::rows(model, model.areas().messages.width.into()).len()
 }
 
+/// How many rows of the help or of the list of people stand below those that are shown.
+pub(crate) fn rows_below(model: &Model) -> usize {
+    let (at, rows) = match model.mode {
+        Mode::Help(at) => (at, help_rows(model)),
+        Mode::People(at) => (at, people_rows(model)),
+        _ => return 0,
+    };
+    rows.saturating_sub(usize::from(model.areas().messages.height)).saturating_sub(at)
+}
+
 /// Where a list of so many rows is scrolled to by a key. `None` closes it.
 fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<usize> {
     let height = usize::from(model.areas().messages.height);
@@ -343,16 +384,16 @@ fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<u
     }
 }
 
-/// Scrolls what the hub has found; a key of any other use closes it.
-fn scroll_hits(model: &mut Model, key: KeyEvent) {
+/// Scrolls what the hub has found. False if the key has another use.
+fn scroll_hits(model: &mut Model, key: KeyEvent) -> bool {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     let (columns, height) = model.pane();
     match key.code {
         KeyCode::Up => model.shown_mut().up(1, columns, height),
         KeyCode::Down => model.shown_mut().down(1, columns),
-        _ if scroll(model, key, ctrl) => {}
-        _ => model.mode = Mode::Typing,
+        _ => return scroll(model, key, ctrl),
     }
+    true
 }
 
 /// Scrolls the names on the left by so many, or by as many as are shown.

@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Mine,
     /// The hub's own words.
     Notice,
+    /// A copy of words between the person and one other.
+    Private,
     /// Ours, about the session.
     Note,
     /// A mark: the lines behind it are new since the last visit.
@@ -90,7 +92,8 @@ impl Entry {
         let empty = line.text.is_empty() && matches!(line.kind, Kind::Said | Kind::Mine);
         let text = pigeon_text::escape(if empty { EMPTY } else { &*line.text });
         let before = match (line.kind, line.link) {
-            (Kind::Notice, _) => "* ".to_string(),
+            // As no member's line begins.
+            (Kind::Notice | Kind::Private, _) => "* ".to_string(),
             (Kind::Note | Kind::Mark | Kind::End, _) => "-- ".to_string(),
             (Kind::Said | Kind::Mine, _) if sender.is_empty() => String::new(),
             (Kind::Said | Kind::Mine, None) => format!("{sender}: "),

@@ -111,6 +111,8 @@ pub(crate) struct Model {
     pub(crate) current: usize,
     /// The room in which the person is, of all those shown.
     pub(crate) here: Option<Box<str>>,
+    /// Whether the hub lists the person as a member; true without a hub.
+    pub(crate) is_in: bool,
     pub(crate) members: Members,
     /// How many people are scrolled away on the left.
     pub(crate) members_at: usize,
@@ -162,6 +164,7 @@ impl Model {
                 PlaceId::Room(room) => Some(room.clone()),
                 PlaceId::Person(_) => None,
             },
+            is_in: true,
             members: Members::default(),
             members_at: 0,
             me: None,
@@ -298,6 +301,8 @@ impl Model {
     pub(crate) fn apply(&mut self, update: Update) {
         match update {
             Update::Line(place, line) => self.add(place, &line),
+            Update::Whisper(person, line) => self.whisper(person, &line),
+            Update::IsIn(is_in) => self.is_in = is_in,
             Update::Enter(room) => self.enter(room),
             Update::Rooms(rooms) => self.list_rooms(&rooms),
             Update::Members(members) => self.list_members(members),
@@ -340,7 +345,10 @@ impl Model {
             }
             Update::Sought(query) => {
                 self.hits = Some(Hits { query, log: Log::default(), found: 0 });
-                self.mode = Mode::Hits;
+                // A question that came up meanwhile is answered first.
+                if !matches!(self.mode, Mode::Pasted(_) | Mode::Search(_)) {
+                    self.mode = Mode::Hits;
+                }
             }
             Update::Hit(line) => {
                 if let Some(hits) = self.hits.as_mut().filter(|_| !is_ignored(&self.ignored, &line))
@@ -377,6 +385,19 @@ impl Model {
         let is_private = matches!((&place.id, line.kind), (PlaceId::Person(_), Kind::Said));
         self.rings |= names_me || (is_private && self.me.is_some());
         self.bound();
+    }
+
+    fn whisper(&mut self, person: PlaceId, line: &Line) {
+        if is_ignored(&self.ignored, line) {
+            return;
+        }
+        let other = Some(person.name());
+        let (from, to) = if line.kind == Kind::Mine { (None, other) } else { (other, None) };
+        let text = self.words.whisper(from, to, &line.text);
+        self.add(Some(person.clone()), line);
+        if self.place().id != person {
+            self.add(None, &Line { kind: Kind::Private, ..note(line.time, &text) });
+        }
     }
 
     /// Puts a line that the hub keeps where it belongs.

@@ -173,10 +173,54 @@ fn the_keys_explain_themselves() {
     assert!(rows.iter().all(|row| seen.contains(row.key) && seen.contains(row.what)), "{seen}");
     assert!(matches!(model.mode, Mode::Help(at) if at == rows.len() - 9), "{:?}", model.mode);
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
-    assert!(model.input.is_empty() && matches!(model.mode, Mode::Typing));
+    assert!(model.input.text() == "x" && matches!(model.mode, Mode::Typing));
+    key(&mut model, KeyCode::Backspace);
     // Behind other text it is a question mark.
     write(&mut model, "how?");
     assert_eq!(model.input.text(), "how?");
+}
+
+#[test]
+fn what_is_typed_on_over_a_list_is_typed_whole() {
+    let covered: [fn(&mut Model); 5] = [
+        |model| {
+            write(model, "/help");
+            key(model, KeyCode::Enter);
+        },
+        |model| drop(key(model, KeyCode::F(1))),
+        |model| drop(key(model, KeyCode::F(2))),
+        |model| model.apply(Update::Sought("今天".into())),
+        |model| drop(paste(model, "one\ntwo")),
+    ];
+    for cover in covered {
+        let mut model = lobby();
+        cover(&mut model);
+        assert!(!matches!(model.mode, Mode::Typing));
+        write(&mut model, "/pass 我的密码s");
+        let sent = || vec!["/pass 我的密码s".to_string()];
+        assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(room("lobby"), sent())));
+
+        // A pasted line goes there too; Enter, Esc and the arrows are no text.
+        cover(&mut model);
+        paste(&mut model, "/msg 猴哥 psst");
+        assert_eq!(model.input.text(), "/msg 猴哥 psst");
+        ctrl(&mut model, 'u');
+        for code in [KeyCode::Esc, KeyCode::Left, KeyCode::Down] {
+            cover(&mut model);
+            assert_eq!(key(&mut model, code), None);
+            key(&mut model, KeyCode::Esc);
+            assert!(model.input.is_empty() && matches!(model.mode, Mode::Typing));
+        }
+        write(&mut model, "draft");
+        key(&mut model, KeyCode::F(1));
+        assert_eq!(key(&mut model, KeyCode::Enter), None);
+        assert_eq!(model.input.text(), "draft");
+    }
+    // What the hub finds covers no question.
+    let mut model = lobby();
+    paste(&mut model, "one\ntwo");
+    model.apply(Update::Sought("今天".into()));
+    assert!(matches!(&model.mode, Mode::Pasted(lines) if lines.len() == 2));
 }
 
 #[test]
@@ -185,7 +229,8 @@ fn several_pasted_lines_are_asked_about() {
     write(&mut model, "look: ");
     paste(&mut model, "one\r\ntwo\x1b[31m\n\nthree\n");
     insta::assert_snapshot!("pasted", picture(&mut model, 80, 14));
-    assert_eq!(key(&mut model, KeyCode::Char('x')), None);
+    assert_eq!(key(&mut model, KeyCode::Enter), None);
+    assert_eq!(ctrl(&mut model, 's'), None);
     let Some(Action::Say(place, lines)) = key(&mut model, KeyCode::Char('s')) else { panic!() };
     assert_eq!(
         (place, lines),
@@ -451,6 +496,44 @@ fn a_mention_is_marked_and_rings_wherever_one_looks() {
 }
 
 #[test]
+fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
+    let mut model = lobby();
+    model.apply(Update::Me("狗哥".into()));
+    model.apply(Update::Language(Words(Language::Chinese)));
+    let whisper = |model: &mut Model, kind, sender: &str, text: &str| {
+        model.apply(Update::Whisper(person("小红"), line(kind, sender, text)));
+    };
+    whisper(&mut model, Kind::Mine, "狗哥", "借我笔记");
+    whisper(&mut model, Kind::Said, "小红", "给你");
+    let shown = picture(&mut model, 80, 20);
+    for words in ["* 你 → 小红（悄悄话）: 借我笔记", "* 小红 → 你（悄悄话）: 给你"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(std::mem::take(&mut model.rings));
+    // In their own conversation each stands once.
+    alt(&mut model, 'a');
+    whisper(&mut model, Kind::Said, "小红", "看完还我");
+    let shown = picture(&mut model, 80, 20);
+    assert!(shown.contains("小红: 看完还我") && !shown.contains("悄悄话"), "{shown}");
+    // What is ignored shows in neither.
+    write(&mut model, "/ignore 小红");
+    key(&mut model, KeyCode::Enter);
+    whisper(&mut model, Kind::Said, "小红", "unheard");
+    alt(&mut model, '1');
+    assert!(!picture(&mut model, 80, 20).contains("unheard"));
+}
+
+#[test]
+fn a_room_is_not_marked_as_ours_before_the_hub_lets_us_in() {
+    let mut model = Model::new("hub".into(), room(""), commands, Language::English);
+    model.apply(Update::IsIn(false));
+    assert!(picture(&mut model, 80, 8).contains("\"  not joined"));
+    model.apply(Update::IsIn(true));
+    assert!(picture(&mut model, 80, 8).contains("\"# here"));
+}
+
+#[test]
 fn the_screens_own_commands_stay_here() {
     let mut model = lobby();
     let run = |model: &mut Model, line: &str| {
@@ -492,6 +575,27 @@ fn the_screen_speaks_chinese_too() {
     let rows = super::help::rows(model.commands(), Language::Chinese, 60);
     assert!(rows.iter().any(|row| row.what.contains("往回翻")));
     assert!(picture(&mut model, 80, 24).contains("补全名字或命令"));
+}
+
+#[test]
+fn the_help_begins_with_the_commands_and_says_that_there_is_more() {
+    let mut model = lobby();
+    key(&mut model, KeyCode::F(1));
+    let shown = picture(&mut model, 80, 14);
+    assert!(shown.contains("/nick NAME") && shown.contains("rows below: PageDown"), "{shown}");
+    (0..9).for_each(|_| drop(key(&mut model, KeyCode::PageDown)));
+    let shown = picture(&mut model, 80, 14);
+    assert!(!shown.contains("below"), "{shown}");
+}
+
+#[test]
+fn a_search_that_finds_nothing_names_the_one_in_the_history() {
+    let mut model = lobby();
+    model.apply(Update::Keeps(true));
+    ctrl(&mut model, 'f');
+    write(&mut model, "作业");
+    let shown = picture(&mut model, 80, 14);
+    assert!(shown.contains("not shown (/search asks the hub): "), "{shown}");
 }
 
 #[test]

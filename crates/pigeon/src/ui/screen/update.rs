@@ -55,6 +55,11 @@ impl Members {
 pub(crate) enum Update {
     /// A line in a place, which is made if it is new; in the one that is shown if `None`.
     Line(Option<PlaceId>, Line),
+    /// Words between the person and one other. Shown in their conversation, and marked as private
+    /// in the place that is shown, so that nobody answers in the room.
+    Whisper(PlaceId, Line),
+    /// Whether the hub lists the person as a member.
+    IsIn(bool),
     /// The person is in this room now.
     Enter(Box<str>),
     /// The rooms there are, and how many are in each.
@@ -103,6 +108,8 @@ impl Update {
         std::mem::size_of::<Update>()
             + match self {
                 Update::Line(_, line) | Update::Kept(_, line) | Update::Hit(line) => line.cost(),
+                // It is shown twice.
+                Update::Whisper(_, line) => 2 * line.cost(),
                 Update::Rooms(rooms) => rooms.iter().map(|(name, _)| name.len() + 32).sum(),
                 Update::Members(members) => {
                     let names = members.people.iter().chain(&members.senders);
@@ -119,6 +126,7 @@ impl Update {
         matches!(
             self,
             Update::Line(..)
+                | Update::Whisper(..)
                 | Update::Kept(..)
                 | Update::Hit(_)
                 | Update::About(..)

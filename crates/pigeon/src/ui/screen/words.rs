@@ -51,8 +51,11 @@ impl Words {
         }
     }
 
-    pub(super) fn unnamed_room(self) -> &'static str {
-        self.pick("here", "这里")
+    pub(super) fn unnamed_room(self, is_in: bool) -> &'static str {
+        match is_in {
+            true => self.pick("here", "这里"),
+            false => self.pick("not joined", "还没有加入"),
+        }
     }
 
     pub(super) fn nobody(self) -> &'static str {
@@ -115,6 +118,23 @@ impl Words {
         }
     }
 
+    pub(super) fn paste_dropped(self) -> &'static str {
+        self.pick(
+            "the pasted lines were not sent; paste them again to choose",
+            "粘贴的几行没有发出；要选择怎么处理，请再粘贴一次",
+        )
+    }
+
+    /// `from` or `to` is `None` for the person who reads.
+    pub(super) fn whisper(self, from: Option<&str>, to: Option<&str>, text: &str) -> String {
+        let you = self.pick("you", "你");
+        let (from, to) = (from.unwrap_or(you), to.unwrap_or(you));
+        match self.0 {
+            Language::English => format!("{from} → {to} (privately): {text}"),
+            Language::Chinese => format!("{from} → {to}（悄悄话）: {text}"),
+        }
+    }
+
     pub(super) fn ignored(self, names: &[String]) -> String {
         let list = names.join(self.pick(", ", "、"));
         match (names.is_empty(), self.is_chinese()) {
@@ -152,6 +172,13 @@ impl Words {
         }
     }
 
+    pub(super) fn rows_below(self, rows: usize) -> String {
+        match self.0 {
+            Language::English => format!("{} below: PageDown", count(rows, "row")),
+            Language::Chinese => format!("下面还有 {rows} 行：PageDown"),
+        }
+    }
+
     pub(super) fn gone(self, messages: u64) -> String {
         match self.0 {
             Language::English => format!("{} gone", count(messages, "old message")),
@@ -170,10 +197,14 @@ impl Words {
         self.pick("? keys", "? 按键")
     }
 
-    pub(super) fn search_prompt(self, found: bool) -> &'static str {
-        match found {
-            true => self.pick("search: ", "查找："),
-            false => self.pick("nothing found: ", "没有找到："),
+    /// Before what is searched for in the lines that are shown. The hub may keep more.
+    pub(super) fn search_prompt(self, found: bool, hub_keeps: bool) -> &'static str {
+        match (found, hub_keeps) {
+            (true, _) => self.pick("search: ", "查找："),
+            (false, false) => self.pick("nothing found: ", "没有找到："),
+            (false, true) => {
+                self.pick("not shown (/search asks the hub): ", "没有找到（/search 找更早的）：")
+            }
         }
     }
 

@@ -1,0 +1,75 @@
+//! Which command an unknown one is meant to be.
+
+use pigeon_proto::Verb;
+
+use crate::base::nearest::nearest;
+
+/// Commands of `pigeon join` that are not the hub's.
+const OWN: [&str; 2] = ["me", "quit"];
+
+/// Words of other programs, and what does that here.
+const ALIASES: [(&str, &str); 21] = [
+    ("bye", "quit"),
+    ("channels", "rooms"),
+    ("dm", "msg"),
+    ("exit", "quit"),
+    ("find", "search"),
+    ("list", "who"),
+    ("log", "history"),
+    ("logout", "quit"),
+    ("ls", "who"),
+    ("members", "who"),
+    ("name", "nick"),
+    ("names", "who"),
+    ("part", "leave"),
+    ("password", "pass"),
+    ("pm", "msg"),
+    ("q", "quit"),
+    ("query", "msg"),
+    ("room", "rooms"),
+    ("tell", "msg"),
+    ("w", "msg"),
+    ("whisper", "msg"),
+];
+
+/// The command that a typed line is meant to begin with, with its slash. `None` if it begins with one
+/// that is known, or with none.
+pub(super) fn meant(line: &str) -> Option<String> {
+    let line = line.trim();
+    let word = line.strip_prefix(['/', '／'])?.split(char::is_whitespace).next()?;
+    let known = || Verb::ALL.into_iter().map(Verb::word).chain(OWN);
+    if known().any(|known| known == word) || word.is_empty() || word.contains(['/', '／']) {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == lower).map(|(_, known)| *known);
+    // `/msg小红`: Chinese is written without spaces.
+    let ascii = &lower[..lower.find(|c: char| !c.is_ascii()).unwrap_or(lower.len())];
+    let is_it = |known: &&str| *known == lower || (*known == ascii && ascii.len() < lower.len());
+    let meant = known().find(is_it).or(alias).or_else(|| nearest(&lower, known()))?;
+    Some(format!("/{meant}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_command_is_taken_for_the_nearest() {
+        for (line, expected) in [
+            ("/WHO", "/who"),
+            ("／Who 7", "/who"),
+            ("/exit", "/quit"),
+            ("/list", "/who"),
+            ("/whisper 小红 psst", "/msg"),
+            ("/msg小红 psst", "/msg"),
+            ("/hsitory", "/history"),
+        ] {
+            assert_eq!(meant(line).as_deref(), Some(expected), "{line}");
+        }
+        for line in ["/who", "/me waves", "//WHO", "WHO", "/", "/dev/null", "/dance", "/跳舞", ""]
+        {
+            assert_eq!(meant(line), None, "{line}");
+        }
+    }
+}
