@@ -84,7 +84,15 @@ const MAX_LINE: usize = 1 << 20;
 const MAX_BAD_LINES: usize = 100;
 
 /// Reads all lines and waits until they are stored.
-pub(crate) fn import(queue: &Queue, mut lines: impl BufRead) -> Result<Imported, ImportError> {
+pub(crate) fn import(queue: &Queue, lines: impl BufRead) -> Result<Imported, ImportError> {
+    let imported = store_lines(queue, lines);
+    // A part without items is the last. Where the log is closed the next start sees to it.
+    let (reply, _) = mpsc::channel();
+    let _ = queue.push_chunk(Chunk { items: Vec::new(), reply });
+    imported
+}
+
+fn store_lines(queue: &Queue, mut lines: impl BufRead) -> Result<Imported, ImportError> {
     let mut imported = Imported::default();
     let (mut items, mut bytes, mut line) = (Vec::new(), 0, 0);
     let mut buffer = Vec::new();

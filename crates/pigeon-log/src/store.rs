@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pigeon_proto::RoomName;
+use pigeon_proto::{LinkKind, RoomName};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
@@ -304,13 +304,27 @@ impl<'a> Batch<'a> {
     /// Compares a message with the stored one of the same identity. Speaker and time may differ: who
     /// repeats a message may have another name by now.
     fn find_again(&self, append: &Append, outbox: i64, number: i64) -> Result<Outcome, StoreError> {
-        let found = self.connection.prepare_cached(
-            "SELECT m.position, r.folded = ?3, m.text FROM messages m JOIN rooms r ON r.id = m.room
-             WHERE m.outbox = ?1 AND m.number = ?2",
-        )?.query_row(params![outbox, number, append.room.folded()], |row| {
-            let same = row.get::<_, bool>(1)? && bytes_of(row.get_ref(2)?) == Some(&*append.text);
-            Ok((Position::from_sql(row.get(0)?), same))
-        }).optional()?;
+        // Each by the index that holds it: see `schema`.
+        let indexed = match append.link {
+            LinkKind::Import => "INDEXED BY import_by_identity",
+            _ => "INDEXED BY messages_by_identity",
+        };
+        let which = match append.link {
+            LinkKind::Import => "m.outbox IS NOT NULL",
+            _ => "m.link NOT IN (2, 4)",
+        };
+        let found = self
+            .connection
+            .prepare_cached(&format!(
+                "SELECT m.position, r.folded = ?3, m.text FROM messages m {indexed}
+             JOIN rooms r ON r.id = m.room WHERE m.outbox = ?1 AND m.number = ?2 AND {which}",
+            ))?
+            .query_row(params![outbox, number, append.room.folded()], |row| {
+                let same =
+                    row.get::<_, bool>(1)? && bytes_of(row.get_ref(2)?) == Some(&*append.text);
+                Ok((Position::from_sql(row.get(0)?), same))
+            })
+            .optional()?;
         Ok(match found {
             Some((position, true)) => Outcome::Again { position: Some(position) },
             Some((position, false)) => Outcome::Conflict { position },

@@ -17,6 +17,7 @@ use crate::log::Shared;
 use crate::lost::Lost;
 use crate::queue::{Item, Taken};
 use crate::retention::{self, Age, Doomed, Victim};
+use crate::schema::{BEGIN_IMPORT, END_IMPORT};
 use crate::store::{self, Batch, Positions, Rooms, StoreError};
 use crate::{Entry, Numbering, Options, Outcome, Position, Report, Ticket, Trouble};
 
@@ -63,6 +64,8 @@ pub(crate) struct Writer {
     unmoved: usize,
     forgetting: Vec<(Forgetting, Option<ForgetReply>)>,
     retention: Retention,
+    /// Whether the index is there that an import needs.
+    importing: bool,
 }
 
 /// What retention is about to do.
@@ -116,6 +119,7 @@ impl Writer {
             unmoved: 0,
             forgetting: unfinished.into_iter().map(|it| (it, None)).collect(),
             retention: Retention { due: true, ..Retention::default() },
+            importing: false,
         })
     }
 
@@ -302,6 +306,16 @@ impl Writer {
         if let Some(trouble) = &self.trouble {
             let _ = reply.send(Err(trouble.clone()));
             return;
+        }
+        let wants_index = !items.is_empty();
+        if self.importing != wants_index {
+            let statement = if wants_index { BEGIN_IMPORT } else { END_IMPORT };
+            if let Err(error) = self.unsynced(|c| c.execute_batch(statement)) {
+                self.fail(&error);
+                let _ = reply.send(Err(error.trouble));
+                return;
+            }
+            self.importing = wants_index;
         }
         let done = self.transaction(|batch| {
             let mut outcomes = Vec::with_capacity(items.len());

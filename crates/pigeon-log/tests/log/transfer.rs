@@ -54,6 +54,19 @@ fn an_export_imported_into_an_empty_log_exports_the_same() {
 
     let repeated = second.log().import(&*lines).unwrap();
     assert_eq!((repeated.stored, repeated.known), (0, imported.stored));
+    // Into the log that it came from, too, where the hub's own numbers are in no index.
+    let returned = first.log().import(&*lines).unwrap();
+    assert_eq!((returned.stored, returned.known), (0, imported.stored));
+    first.log().flush().wait();
+    let indexes = rusqlite::Connection::open(first.path().join("log.sqlite")).unwrap();
+    let left: i64 = indexes
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE name = 'import_by_identity'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(left, 0, "an import leaves no index behind");
     assert_eq!(export(&second), again);
     // The outbox of a member goes on behind what was imported.
     assert!(matches!(second.append_one(keyed(9, 701, "next")), Outcome::Stored { .. }));
