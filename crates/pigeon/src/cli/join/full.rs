@@ -348,7 +348,8 @@ impl Full {
         if session.holds_lines() || session.contact() == Contact::Asking {
             self.copies.wait_longer(now);
         }
-        // A hub that names its format sends copies, unless that is raw; nobody sends none.
+        // Only a server that was heard and names no format may send no copies. Of a raw hub none
+        // are awaited.
         let is_unknown = session.contact() == Contact::Plain && session.format().is_none();
         while let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown) {
             self.note(&match session.contact() {

@@ -37,7 +37,8 @@ pub(super) struct JoinHost {
     hub_name: Option<Name>,
     /// Our own address.
     local: SocketAddr,
-    /// That the hub was joined, not said yet: it may refuse the word for our name, and us with it.
+    /// The note that the hub was joined, held back while the hub may still refuse our resume word and
+    /// remove us.
     joined: Option<Note>,
     /// How the hub has removed us, until it lets us in again.
     removed: Option<Gone>,
@@ -146,8 +147,7 @@ impl JoinHost {
 
     fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
         self.has_asked |= is_command(line);
-        // A hub answers that it has no such command. To a person more can be said; a raw hub would
-        // relay it.
+        // A hub only answers that it has no such command. A script may use those of a newer hub.
         let takes_commands = session.format().is_some_and(|format| format != Format::Raw);
         if takes_commands
             && !self.view.is_script()
@@ -191,7 +191,7 @@ impl JoinHost {
         }
     }
 
-    /// Says that the hub was joined; later, if it may still refuse us with our name.
+    /// Says that the hub was joined: at once, or after its answer to our resume word.
     fn join(&mut self, session: &Session<Pcg64>, answer: &Answer) {
         let (members, format, secure_port) = (answer.members, answer.format, answer.secure_port);
         let name = self.hub_name.clone();
@@ -348,7 +348,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 if !self.met {
                     self.note(Note::Unheard);
                 }
-                // What a server that was never heard would do with it, nobody knows.
+                // The reason given is about the server, of which nothing is known yet.
                 if self.plain {
                     self.explain_name(session);
                 }

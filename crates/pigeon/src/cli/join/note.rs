@@ -33,7 +33,7 @@ pub(super) enum Note {
     Refused,
     /// The hub does not answer any more.
     Silent { since: String, ago: Duration },
-    /// The hub is back; or it was there, and lets the person in again who `was_removed`.
+    /// The hub is back. `was_removed`: it was there, and admits the person again.
     Again { after: Duration, was_removed: bool },
     /// The hub has ended the membership.
     Gone(Gone),
@@ -297,6 +297,15 @@ mod tests {
         let elsewhere = chinese(Note::NobodyListens { is_here: false });
         assert!(!elsewhere.contains("pigeon hub"), "{elsewhere}");
         assert!(chinese(Note::NotDelivered(Gone::Kicked)).contains("你被管理员移出"));
+    }
+
+    #[test]
+    fn a_hub_that_was_found_by_its_name_is_named() {
+        let hub = SocketAddr::from(([10, 0, 0, 1], 9999));
+        let name = Name::parse("图书馆".as_bytes()).ok();
+        let joined = Note::Joined { name, members: 0, format: None, secure_port: None };
+        let words = joined.words(hub, Language::Chinese);
+        assert_eq!(words, "已加入 10.0.0.1:9999：图书馆，pigeon hub");
     }
 
     #[test]
