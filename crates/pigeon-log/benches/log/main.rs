@@ -102,17 +102,21 @@ fn durable(report: &mut report::Report) {
 }
 
 fn indexed(report: &mut report::Report) {
-    report.section(&format!("{INDEXED_MESSAGES} messages like real ones, stored and indexed"));
+    // For more than a minute: PIGEON_LOG_INDEXED=4000000, in one round.
+    let given = std::env::var("PIGEON_LOG_INDEXED").ok().and_then(|count| count.parse().ok());
+    let rounds = if given.is_some() { 1 } else { ROUNDS };
+    let messages = given.unwrap_or(INDEXED_MESSAGES);
+    report.section(&format!("{messages} messages like real ones, stored and indexed"));
     let text = Text::mixed();
     let (mut our_rates, mut bare_rates) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let mut ours = Ours::new(Options::default());
+    for _ in 0..rounds {
+        let mut ours = Ours::new(Options { keep_size: None, ..Options::default() });
         let start = Instant::now();
-        ours.fill(&text, INDEXED_MESSAGES);
+        ours.fill(&text, messages);
         ours.wait_indexed();
-        our_rates.push(INDEXED_MESSAGES as f64 / start.elapsed().as_secs_f64());
+        our_rates.push(messages as f64 / start.elapsed().as_secs_f64());
         let mut bare = Bare::new(&folder("bare"), true);
-        bare_rates.push(bare.rate(&text, 512, INDEXED_MESSAGES));
+        bare_rates.push(bare.rate(&text, 512, messages));
     }
     let ratio = Spread::of(our_rates.iter().zip(&bare_rates).map(|(ours, bare)| ours / bare));
     let row: Row = vec![
