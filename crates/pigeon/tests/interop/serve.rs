@@ -340,7 +340,8 @@ fn a_service_set_upon_the_hub_falls_silent_after_a_few_datagrams() {
         witness.say("later");
         witness.expect_line(heard, SOON);
         let (_, (requests, replies)) = stopped(service, name);
-        assert!(requests <= 6, "{name}: {requests} datagrams, {replies} replies");
+        // Sixteen make a suspect; then come probes, and what has waited meanwhile.
+        assert!(requests <= 60, "{name}: {requests} datagrams, {replies} replies");
     }
 }
 

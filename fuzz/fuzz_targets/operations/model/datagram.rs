@@ -1,12 +1,13 @@
-//! Somebody sends something: one message is relayed at the most, no echo is, and neither the banned
-//! nor who can get no answer becomes a member.
+//! Somebody sends something: one message is relayed at the most, no member's text is dropped for being
+//! an echo, and neither the banned nor who can get no answer becomes a member.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use pigeon_datagram::{MAX_PAYLOAD_V4, Machine, Received};
 use pigeon_fuzz::addresses::is_bad;
-use pigeon_proto::Format;
+use pigeon_hub::Dropped;
+use pigeon_proto::{Format, Incoming};
 
 use super::Model;
 use super::payload::Numbered;
@@ -25,7 +26,8 @@ impl Model {
         self.begin(payload.len());
         let relayed = self.hub.statistics().messages;
         let was_banned = self.hub.bans().any(|net| net.contains(&from.ip()));
-        let echo = self.is_echo(from, what);
+        let was_member = self.places.contains_key(&from);
+        let [replies, held] = self.dropped_as_echoes();
         self.received += 1;
         let datagram = Received { socket: self.door(from), ..Received::new(from, &payload) };
         self.hub.handle_datagram(self.now, &datagram);
@@ -37,11 +39,14 @@ impl Model {
         }
         let relayed = self.hub.statistics().messages - relayed;
         assert!(relayed <= 1);
-        assert!(
-            !echo || relayed == 0,
-            "an echo is relayed: {:?}",
-            String::from_utf8_lossy(&payload)
-        );
+        let [more_replies, more_held] = self.dropped_as_echoes();
+        let text = String::from_utf8_lossy(&payload);
+        let incoming = Incoming::parse(self.format(from), &payload);
+        let is_text = was_member && matches!(incoming, Incoming::Message(_));
+        assert!(!is_text || more_replies == replies, "dropped as an echo: {text:?}");
+        if more_held > held {
+            self.heard.is_held(from);
+        }
         if relayed == 1
             && let Some(message) = message
         {
@@ -63,11 +68,10 @@ impl Model {
         self.strangers.pays(from, payload.len());
     }
 
-    /// Whether this is an echo that must go no further. The raw format lets two pass.
-    fn is_echo(&self, from: SocketAddr, what: &Payload) -> bool {
-        let Payload::Echo { before } = what else { return false };
-        let place = self.places.get(&from);
-        self.format(from) != Format::Raw && self.heard.is_echo(from, *before, self.now, place)
+    /// How many datagrams the hub has dropped as replies, and because their sender answers by itself.
+    fn dropped_as_echoes(&self) -> [u64; 2] {
+        let statistics = self.hub.statistics();
+        [Dropped::Reply, Dropped::AnswersByItself].map(|reason| statistics.dropped(reason))
     }
 
     /// Notes a message that the hub has taken, and who must get it.

@@ -1,15 +1,11 @@
-//! What addresses have heard from the hub and may send back: lines, which must go no further then;
-//! proofs; the words that take a name back.
+//! What addresses have heard from the hub and may send back: lines, proofs, the words that take a name
+//! back. Nobody's text is dropped for being an echo; only a member that is proved to answer by itself
+//! is held.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use pigeon_datagram::Instant;
 use pigeon_proto::Notice;
-
-/// How long a line can come back as an echo.
-const ECHO_MEMORY: Duration = Duration::from_secs(2);
 
 /// More words than this make no new meetings.
 const MAX_WORDS: usize = 64;
@@ -17,30 +13,20 @@ const MAX_WORDS: usize = 64;
 /// What the hub has sent, by recipient.
 #[derive(Default)]
 pub(super) struct Heard {
-    last: BTreeMap<SocketAddr, Line>,
+    last: BTreeMap<SocketAddr, Vec<u8>>,
     proofs: BTreeMap<SocketAddr, Vec<u8>>,
     words: Vec<Vec<u8>>,
     /// Addresses that ever asked for another encoding.
     foreign: BTreeSet<SocketAddr>,
-}
-
-/// The last line that an address got.
-struct Line {
-    bytes: Vec<u8>,
-    /// No later than it was written.
-    since: Instant,
-    room: Option<String>,
+    /// Addresses that were ever proved to answer by themselves.
+    proved: BTreeSet<SocketAddr>,
+    /// Whose texts were dropped for that since the events were last collected.
+    held: BTreeSet<SocketAddr>,
 }
 
 impl Heard {
-    /// An address, in a room or in none, has got a line of the batch that began at `since`.
-    pub(super) fn learn(
-        &mut self,
-        to: SocketAddr,
-        bytes: &[u8],
-        since: Instant,
-        room: Option<String>,
-    ) {
+    /// An address has got a line.
+    pub(super) fn learn(&mut self, to: SocketAddr, bytes: &[u8]) {
         if bytes.starts_with(b"/prove ") {
             self.proofs.insert(to, bytes.to_vec());
         }
@@ -52,7 +38,7 @@ impl Heard {
         if let Some(Notice::Name { word: Some(word), .. }) = Notice::parse(bytes) {
             self.keep(word.as_bytes());
         }
-        self.last.insert(to, Line { bytes: bytes.to_vec(), since, room });
+        self.last.insert(to, bytes.to_vec());
     }
 
     fn keep(&mut self, word: &[u8]) {
@@ -73,7 +59,7 @@ impl Heard {
 
     /// The last line this address got, or nothing.
     pub(super) fn last(&self, address: SocketAddr) -> &[u8] {
-        self.last.get(&address).map_or(&b""[..], |line| &line.bytes)
+        self.last.get(&address).map_or(&b""[..], |line| line)
     }
 
     /// What this address was last asked to send back, or nothing.
@@ -88,29 +74,22 @@ impl Heard {
         self.words.get(usize::from(which) % count).map_or(&b"1-a"[..], |word| word)
     }
 
-    /// Whether the last line that `from` got is an echo if it comes back now, with something before
-    /// it or not, from where `from` is. Only where that is certain: lines of eight bytes or more,
-    /// back within the time, to the room they were said in, in UTF-8.
-    pub(super) fn is_echo(
-        &self,
-        from: SocketAddr,
-        before: bool,
-        now: Instant,
-        place: Option<&Option<String>>,
-    ) -> bool {
-        let Some(line) = self.last.get(&from) else { return false };
-        (!before || line.bytes != b"Bye!")
-            && self.writes_utf8(from)
-            && line.bytes.trim_ascii().len() >= 8
-            && now - line.since <= ECHO_MEMORY
-            && place.is_some_and(|room| *room == line.room)
-            && is_line(&line.bytes)
+    /// A member is proved to answer by itself.
+    pub(super) fn is_proved(&mut self, address: SocketAddr) {
+        self.proved.insert(address);
     }
-}
 
-/// Whether a line is one that the hub remembers: what only programs read is known by itself.
-fn is_line(bytes: &[u8]) -> bool {
-    !bytes.starts_with(b"/prove ") && !bytes.starts_with(b"^hb^ ") && !bytes.starts_with(b"/here ")
+    /// The hub dropped a text because its sender answers by itself.
+    pub(super) fn is_held(&mut self, address: SocketAddr) {
+        self.held.insert(address);
+    }
+
+    /// All events have been heard: nobody is held that is not proved.
+    pub(super) fn check_held(&mut self) {
+        for address in std::mem::take(&mut self.held) {
+            assert!(self.proved.contains(&address), "{address} is held, and nothing is proved");
+        }
+    }
 }
 
 fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {

@@ -12,7 +12,7 @@
 //! - [`places`]: members, rooms and names agree.
 //! - [`messages`]: each message reaches its recipients, once, and nobody else.
 //! - [`strangers`]: who has not proved its address gets no more than it sent.
-//! - [`heard`]: what was heard may come back, and goes no further.
+//! - [`heard`]: what was heard may come back, and nobody is held that does not answer by itself.
 //! - [`words`]: who gets control lines, who sentences, and who nothing of the hub's own.
 //!
 //! The rest stands here: bans hold, nobody is spoken to who was silent, the outbox is bounded,
@@ -59,8 +59,6 @@ pub struct Model {
     spoke: BTreeSet<SocketAddr>,
     /// Who has been banned since before this batch.
     banned: BTreeSet<SocketAddr>,
-    /// When the current batch began.
-    batch: Instant,
     has_drained: bool,
     /// Bytes that the current batch may at most come to.
     outbox_limit: usize,
@@ -83,7 +81,6 @@ impl Model {
             words: Words::default(),
             spoke: BTreeSet::new(),
             banned: BTreeSet::new(),
-            batch: now,
             has_drained: false,
             outbox_limit: 0,
             received: 0,
@@ -132,7 +129,6 @@ impl Model {
         let bans: Vec<_> = self.hub.bans().collect();
         let is_banned = |who: &&SocketAddr| bans.iter().any(|net| net.contains(&who.ip()));
         self.banned = self.spoke.iter().filter(is_banned).copied().collect();
-        self.batch = self.now;
         self.strangers.begin(self.places.keys());
     }
 
@@ -192,9 +188,13 @@ impl Model {
                 Event::Joined { label, .. } | Event::Left { label, .. } => {
                     self.strangers.are_members([&addresses::parse(label.as_str())]);
                 }
+                Event::AnswersByItself { label, .. } => {
+                    self.heard.is_proved(addresses::parse(label.as_str()));
+                }
                 _ => {}
             }
         }
+        self.heard.check_held();
     }
 
     /// A datagram of the hub arrives.
@@ -202,7 +202,6 @@ impl Model {
         assert!(self.spoke.contains(&to), "{to} sent nothing, and gets {bytes:?}");
         assert!(!self.banned.contains(&to), "{to} is banned, and gets {bytes:?}");
         self.words.check(to, self.format(to), bytes);
-        let room = self.places.get(&to).cloned().flatten();
-        self.heard.learn(to, bytes, self.batch, room);
+        self.heard.learn(to, bytes);
     }
 }
