@@ -82,11 +82,12 @@ impl Work {
         Work { hasher, all: Lately::default(), entries: Vec::new() }
     }
 
-    /// Whether an address had next to nothing done lately.
+    /// Whether an address had next to nothing done lately, and owes nothing.
     pub(crate) fn is_rested(&self, now: Instant, ip: IpAddr) -> bool {
         let (set, tag) = self.place(ip);
         let entries = self.entries.get(set..set + WAYS).unwrap_or_default();
-        entries.iter().all(|entry| entry.tag != tag || entry.done.read(now, MEMORY) < NOTHING)
+        let rests = |entry: &Entry| entry.done.read(now, MEMORY) < NOTHING && entry.paid <= now;
+        entries.iter().all(|entry| entry.tag != tag || rests(entry))
     }
 
     /// Counts work of so many nanoseconds for an address, or refuses it: where all together may take
