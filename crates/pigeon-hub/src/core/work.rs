@@ -17,10 +17,10 @@ use pigeon_datagram::Instant;
 /// After this time about a third of what was done still counts as what an address takes now.
 const MEMORY: Duration = Duration::from_millis(10);
 
-/// What an address may owe and still get more, in nanoseconds. It bounds how long others wait for a
-/// burst: this and one thing more. A shorter [`MEMORY`] would bound it too, but refuse a line that
-/// many read to somebody who says only a few of them.
-const BURST: f64 = 100_000.0;
+/// An address may owe what all together may take in this time, and still get more. It bounds how long
+/// others wait for a burst: for this and one thing more. A shorter [`MEMORY`] would bound it too, but
+/// refuse a line that many read to somebody who says only a few of them.
+const BURST: Duration = Duration::from_micros(200);
 
 /// The least share of the budget at which a debt is paid, however many there are.
 const LEAST: f64 = 1.0 / 1_024.0;
@@ -82,11 +82,12 @@ impl Work {
         Work { hasher, all: Lately::default(), entries: Vec::new() }
     }
 
-    /// Whether an address had next to nothing done lately.
+    /// Whether an address had next to nothing done lately, and owes nothing.
     pub(crate) fn is_rested(&self, now: Instant, ip: IpAddr) -> bool {
         let (set, tag) = self.place(ip);
         let entries = self.entries.get(set..set + WAYS).unwrap_or_default();
-        entries.iter().all(|entry| entry.tag != tag || entry.done.read(now, MEMORY) < NOTHING)
+        let rests = |entry: &Entry| entry.done.read(now, MEMORY) < NOTHING && entry.paid <= now;
+        entries.iter().all(|entry| entry.tag != tag || rests(entry))
     }
 
     /// Counts work of so many nanoseconds for an address, or refuses it: where all together may take
@@ -117,11 +118,12 @@ impl Work {
         let budget = budget.as_secs_f64().max(f64::EPSILON);
         let most = budget * MEMORY.as_nanos() as f64;
         let left = (1.0 - (all - own).max(0.0) / most).max(LEAST) / 2.0;
+        let burst = budget * BURST.as_nanos() as f64;
         // How long a nanosecond of work takes to pay.
         let pace = 1.0 / (budget * left);
         let owed = (entry.paid - now).as_nanos() as f64;
         let is_quiet = entry.long.read(now, LONG_MEMORY) + cost <= GRACE;
-        if !alone && !is_quiet && owed > BURST * pace {
+        if !alone && !is_quiet && owed > burst * pace {
             return false;
         }
         // What costs more than half of all weighs no more on the others: it is paid for the longer.

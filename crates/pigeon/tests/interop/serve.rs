@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::namespace::{Namespace, skipped};
-use crate::peers::{address_of, client, installed, python_to, tools};
-use crate::pigeon::address_in;
+use crate::peers::{address_of, client, hex, installed, python_to, tools};
+use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice};
 use crate::services::{Services, counts_in, serve};
 
@@ -343,6 +343,42 @@ fn a_service_set_upon_the_hub_falls_silent_after_a_few_datagrams() {
         // Sixteen make a suspect; then come probes, and what has waited meanwhile.
         assert!(requests <= 60, "{name}: {requests} datagrams, {replies} replies");
     }
+}
+
+#[test]
+fn a_bench_server_and_the_hub_set_upon_each_other_fall_silent() {
+    let Some(host) = forging() else { return };
+    let serving = |name: &str, args: &[&str]| {
+        let process = host.pigeon(name, args);
+        let line = process.expect_status(|line| line.contains("listening on "), SOON);
+        (process, address_in(&line))
+    };
+    let (mut hub, at_hub) = serving("hub", &["hub", "--listen", "127.0.0.1:0"]);
+    let (_bench, at_bench) = serving("bench server", &["bench", "server", "0"]);
+    // What a server answers: the Hello of a real client.
+    let ear = UdpSocket::bind("127.0.0.1:0").unwrap();
+    ear.set_read_timeout(Some(SOON)).unwrap();
+    let to = ear.local_addr().unwrap().to_string();
+    let _client = pigeon("pigeon bench", &["bench", &to]);
+    let mut hello = [0; 2_048];
+    let length = crate::process::uninterrupted(|| ear.recv(&mut hello)).unwrap();
+    let [from, to] = [at_hub, at_bench].map(|at| at.port().to_string());
+    let mut forger = host.python("forge.py", &[&from, &to, "hex", &hex(&hello[..length])]);
+    assert!(forger.expect_end(SOON).success());
+    // The server's answer makes it a member of the hub; now a line seems to come from it too.
+    forge(&host, at_bench, at_hub, "hello");
+    let mut witness = host.pigeon("join", &["join", &at_hub.to_string(), "--nick", "witness"]);
+    witness.expect_status(|line| line.contains("joined "), SOON);
+    witness.say("later");
+    witness.expect_line(|line| line.contains("later"), SOON);
+    hub.signal("TERM");
+    assert_eq!(hub.expect_end(SOON).code(), Some(0));
+    let lines = hub.lines(Voice::Err);
+    let stopped = lines.iter().rfind(|line| line.contains("stopped received=")).unwrap();
+    let received = stopped.split("received=").nth(1).unwrap().split(' ').next().unwrap();
+    let received: u64 = received.parse().unwrap();
+    // The server's answer, the forged line, and the witness's own: its heartbeats, name and line.
+    assert!((3..=12).contains(&received), "{stopped}");
 }
 
 // What the tests above share.
