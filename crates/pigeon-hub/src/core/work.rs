@@ -1,12 +1,11 @@
 //! What the hub has worked lately, for all and for each address: in nanoseconds as they are estimated,
 //! never measured, so that the same datagrams always have the same fate.
 //!
-//! All together may take their budget; one address may take half of what the others leave, so that
-//! something is left for the next: of *n* that want all they can get, each gets about one share in
-//! *n* + 1. What an address gets becomes its debt, which it pays at the rate of its share. It gets
-//! one thing more, however much that costs, once it owes no more than [`BURST`]. An address that had
-//! less than [`GRACE`] in about a second gets more whatever the others do, and at once, as for a page
-//! that somebody pastes. So the quiet go first.
+//! Work is remembered for about [`MEMORY`]. All together may take their budget; one address may take
+//! half of what the others leave, so that something is left for whoever comes next: of *n* that want
+//! all they can get, each gets about one share in *n* + 1. Whoever had less than [`GRACE`] in about a
+//! second gets it whatever the others do, and at once, as for a page that somebody pastes. Whoever has
+//! paid for what it had gets one thing more, however much it costs. So the quiet go first.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,16 +13,9 @@ use std::time::Duration;
 use ahash::RandomState;
 use pigeon_datagram::Instant;
 
-/// After this time about a third of what was done still counts as what an address takes now.
+/// After this time about a third of what was done still counts. It bounds bursts: others wait for
+/// no more than half the budget of this time.
 const MEMORY: Duration = Duration::from_millis(10);
-
-/// An address may owe what all together may take in this time, and still get more. It bounds how long
-/// others wait for a burst: for this and one thing more. A shorter [`MEMORY`] would bound it too, but
-/// refuse a line that many read to somebody who says only a few of them.
-const BURST: Duration = Duration::from_micros(200);
-
-/// The least share of the budget at which a debt is paid, however many there are.
-const LEAST: f64 = 1.0 / 1_024.0;
 
 /// The same for grace.
 const LONG_MEMORY: Duration = Duration::from_secs(1);
@@ -63,8 +55,6 @@ struct Entry {
     tag: u64,
     done: Lately,
     long: Lately,
-    /// When its debt is paid.
-    paid: Instant,
 }
 
 /// What has been worked for all and for each address.
@@ -82,12 +72,11 @@ impl Work {
         Work { hasher, all: Lately::default(), entries: Vec::new() }
     }
 
-    /// Whether an address had next to nothing done lately, and owes nothing.
+    /// Whether an address had next to nothing done lately.
     pub(crate) fn is_rested(&self, now: Instant, ip: IpAddr) -> bool {
         let (set, tag) = self.place(ip);
         let entries = self.entries.get(set..set + WAYS).unwrap_or_default();
-        let rests = |entry: &Entry| entry.done.read(now, MEMORY) < NOTHING && entry.paid <= now;
-        entries.iter().all(|entry| entry.tag != tag || rests(entry))
+        entries.iter().all(|entry| entry.tag != tag || entry.done.read(now, MEMORY) < NOTHING)
     }
 
     /// Counts work of so many nanoseconds for an address, or refuses it: where all together may take
@@ -115,25 +104,22 @@ impl Work {
         }
         let (cost, own, all) =
             (nanos as f64, entry.done.read(now, MEMORY), self.all.read(now, MEMORY));
-        let budget = budget.as_secs_f64().max(f64::EPSILON);
-        let most = budget * MEMORY.as_nanos() as f64;
-        let left = (1.0 - (all - own).max(0.0) / most).max(LEAST) / 2.0;
-        let burst = budget * BURST.as_nanos() as f64;
-        // How long a nanosecond of work takes to pay.
-        let pace = 1.0 / (budget * left);
-        let owed = (entry.paid - now).as_nanos() as f64;
-        let is_quiet = entry.long.read(now, LONG_MEMORY) + cost <= GRACE;
-        if !alone && !is_quiet && owed > burst * pace {
+        let most = budget.as_nanos() as f64 * MEMORY.as_secs_f64();
+        let left = (most - (all - own).max(0.0)) / 2.0;
+        let long = entry.long.read(now, LONG_MEMORY);
+        let is_quiet = own <= NOTHING || long + cost <= GRACE;
+        if !alone && !is_quiet && own + cost > left {
             return false;
         }
-        // What costs more than half of all weighs no more on the others: it is paid for the longer.
+        // What costs more than a burst counts as one, for the longer.
         let counted = cost.min(most / 2.0);
         entry.done.add(now, MEMORY, counted);
         entry.long.add(now, LONG_MEMORY, cost);
         self.all.add(now, MEMORY, counted);
-        let paid = entry.paid.max(now) + Duration::from_nanos((cost * pace) as u64);
-        // An address that is alone owes little when another comes.
-        entry.paid = if alone { paid.min(now + MEMORY) } else { paid };
+        if !alone && cost > counted {
+            let rest = (cost - counted) * 2.0 / budget.as_secs_f64().max(f64::EPSILON);
+            entry.done.at = entry.done.at + Duration::from_nanos(rest as u64);
+        }
         true
     }
 

@@ -28,7 +28,7 @@ const READER: [usize; 2] = [1_700, 500];
 /// What others may well wait for. A text that takes longer to write costs more, by the square of how
 /// many times as long it takes: those who wait do so for a whole datagram, so that a few long ones hold
 /// them up more than many short ones. Sending to many is what a large room is for, and costs as it is.
-const PATIENCE: usize = 200_000;
+const PATIENCE: usize = 400_000;
 
 impl Plain {
     /// Rejects over-limit datagrams before they are decoded or compared with what was sent.

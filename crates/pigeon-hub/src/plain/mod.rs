@@ -17,7 +17,8 @@
 //!   the trains that carry them; `render` and `renderer`: what they look like; `lines` and
 //!   `outgoing`: what the hub says of its own; `farewell`: its goodbye.
 //! - `joining`: how a sender becomes a member; `strangers`: how often an address that is not a member
-//!   gets a line. `limits`: what a member may say; `encodings`: what it reads.
+//!   gets a line. `limits`: what a member may say; `encodings`: what it reads, and in `left` what it
+//!   read before it fell silent.
 //! - `discovery`: hubs that are looked for.
 
 mod debt;
@@ -27,6 +28,7 @@ mod doors;
 mod encodings;
 mod farewell;
 mod joining;
+mod left;
 mod limits;
 mod lines;
 mod locals;
@@ -51,7 +53,7 @@ use pigeon_text::{Charset, Encoding};
 use self::delivery::Delivery;
 use self::discovery::{Discovery, Question};
 use self::doors::Doors;
-use self::encodings::LeftEncodings;
+use self::left::LeftEncodings;
 use self::members::{Flag, Members};
 use self::outgoing::Route;
 use self::run::Style;
