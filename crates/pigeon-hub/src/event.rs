@@ -99,9 +99,9 @@ pub enum Event {
 /// What an operator may want to know of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remark {
-    /// It has run into a limit, and was told. The next time it is reported after it has kept within it.
+    /// It has run into a limit and got a line about it. Reported again only after it has kept within it.
     Limited(Dropped),
-    /// It writes in another encoding than UTF-8, and was told.
+    /// It writes in another encoding than UTF-8 and got a hint.
     NotUtf8,
 }
 

@@ -438,7 +438,7 @@ impl Hub {
     }
 }
 
-/// What the driver's log does.
+/// Calls for the driver's log.
 impl Hub {
     /// Takes back what was kept before a restart. To be called before the first datagram.
     pub fn restore(&mut self, now: Instant, kept: impl IntoIterator<Item = Keep>) {

@@ -80,7 +80,7 @@ const CHUNK: usize = 256;
 const CHUNK_BYTES: usize = 1 << 20;
 /// The longest line read. Longer ones are bad.
 const MAX_LINE: usize = 1 << 20;
-/// The most bad lines told apart.
+/// The most bad lines that are reported one by one.
 const MAX_BAD_LINES: usize = 100;
 
 /// Reads all lines and waits until they are stored.

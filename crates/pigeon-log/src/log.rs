@@ -27,7 +27,7 @@ use crate::{
 };
 use crate::{schema, state};
 
-/// The most rooms whose newest position waits for somebody who asks.
+/// The most rooms whose newest position is kept until the next [`Log::take_newest`].
 const MAX_ROOMS: usize = 10_000;
 
 /// How a log is kept.

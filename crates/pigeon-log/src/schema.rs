@@ -188,7 +188,7 @@ pub(crate) fn open_for_writing(folder: &Path, thorough: bool) -> Result<Connecti
     Ok(connection)
 }
 
-/// Opens the file of a folder for reading, beside whoever writes.
+/// Opens the file of a folder for reading, beside the writer.
 pub(crate) fn open_for_reading(folder: &Path) -> Result<Connection, OpenError> {
     let file = folder.join(FILE);
     check_header(&file)?;

@@ -1,6 +1,6 @@
 //! What members ask to hear again, and how much of it each may get.
 //!
-//! The core does not hold what was said. It hands a [`Lookup`] to the driver, whose readers answer
+//! The core does not hold messages. It hands a [`Lookup`] to the driver, and the driver's readers answer
 //! later, so that the data loop never waits for a disk.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(crate) const MOST_LINES: u16 = 100;
 /// How many messages an answer has that was asked for without a number.
 pub(crate) const USUAL_LINES: u16 = 20;
 
-/// What a member wants to hear again. The driver finds it and calls [`Hub::found`](crate::Hub::found).
+/// A member's question about earlier messages. The driver finds it and calls [`Hub::found`](crate::Hub::found).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
     /// Who asks.

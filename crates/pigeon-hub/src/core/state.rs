@@ -264,7 +264,7 @@ impl Core {
         id
     }
 
-    /// Gives an open room what was known of it before it was opened.
+    /// Sets an open room's newest position and slow mode from the tables.
     fn settle_room(&mut self, name: &RoomName) {
         let newest = self.newest.get(&name.folded()).copied().unwrap_or(0);
         let wait = self.mutes.wait_in(name);
@@ -729,7 +729,7 @@ impl Core {
     }
 
     /// Counts work of so many nanoseconds for a member's address, or refuses it. This host's own
-    /// programs are exempt, and whoever has the hub for himself.
+    /// programs are exempt, and so is an address that is alone.
     pub(crate) fn take_work(&mut self, now: Instant, source: Source, nanos: u64) -> bool {
         let Core { config, capacity, work, .. } = self;
         let ip = config.sources.counted_as(source.ip);

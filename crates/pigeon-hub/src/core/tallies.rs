@@ -1,5 +1,4 @@
-//! How much each member says and loses, for the operator: of those that spoke, so that silent members cost
-//! nothing.
+//! Counts each member's messages and drops, for the operator. Members that never spoke have no entry.
 
 use std::time::Duration;
 

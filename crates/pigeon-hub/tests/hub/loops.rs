@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    /// How often something was proved to answer by itself, which is told each time.
+    /// How often a member was proved to answer by itself.
     fn proved(&self) -> u64 {
         let proved = self.network.machine(self.hub).statistics().proved_to_answer;
         let events = self.network.events(self.hub).iter();

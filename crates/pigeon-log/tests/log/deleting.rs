@@ -155,7 +155,7 @@ fn a_follower_that_was_away_learns_that_something_was_forgotten() {
         assert_eq!(follow(&fixture, 9), Follow::From(seen[9].position), "round {round}");
         fixture.open(Options::default()).unwrap();
     }
-    // Whoever follows what is said from then on has been told.
+    // Followers learn it from then on.
     let Outcome::Stored { position } = fixture.append_one(plain(31, "later")) else { panic!() };
     let later = Seen { position, identity: plain(31, "").identity };
     let reader = fixture.log().reader().unwrap();

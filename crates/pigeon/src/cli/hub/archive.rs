@@ -24,8 +24,7 @@ use crate::base::random;
 use crate::base::thread;
 use crate::output::wall;
 
-/// How many questions wait for each reader. Each member has one at the most; further ones are told
-/// that the hub is busy.
+/// How many questions wait for each reader. Members whose question finds the queue full get a refusal.
 const QUESTIONS: usize = 256;
 
 /// The most changes that are remembered for when the log can be written again.
