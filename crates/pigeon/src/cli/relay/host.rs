@@ -42,7 +42,7 @@ pub(super) struct RelayHost {
 impl RelayHost {
     /// Says which conditions are in force.
     pub(super) fn show(&mut self, relay: &Relay) {
-        Shapes::of(relay).lines().into_iter().for_each(|line| self.screen.note(line));
+        Shapes::of(relay).lines().into_iter().for_each(|line| self.screen.remark(line));
     }
 
     /// Puts conditions in force.
@@ -140,7 +140,7 @@ impl RelayHost {
             // Handled already.
             Event::Open(_) | Event::Close(_) => return,
         };
-        self.screen.note(line);
+        self.screen.remark(line);
     }
 }
 
