@@ -13,8 +13,8 @@ use rand_pcg::Pcg64;
 use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
-use super::path::Path;
 use super::view::View;
+use crate::base::cause::Watch;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
 use crate::output::wall;
@@ -32,7 +32,7 @@ pub(super) struct JoinHost {
     met: bool,
     /// Whether `--nick` asks for a name. Its refusal is no failure of what a script typed.
     asks_name: bool,
-    path: Path,
+    path: Watch,
     /// What the hub calls itself, if that is known.
     hub_name: Option<Name>,
     /// Our own address.
@@ -72,7 +72,7 @@ impl JoinHost {
             memory: None,
             met: false,
             asks_name,
-            path: Path::new(now),
+            path: Watch::new(now),
             hub_name: None,
             local,
             joined: None,
@@ -177,8 +177,8 @@ impl JoinHost {
 
     /// Says what the system has said of the way to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
-        if let Some(error) = self.path.look(io.now, &io.stats()) {
-            self.note(Note::CutOff { error });
+        if let Some(cause) = self.path.look(io.now, &io.stats()) {
+            self.note(Note::CutOff { error: cause.to_string() });
         }
     }
 

@@ -22,7 +22,6 @@ mod meant;
 mod memory;
 mod note;
 mod password;
-mod path;
 mod record;
 mod view;
 
