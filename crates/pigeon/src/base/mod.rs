@@ -9,6 +9,7 @@
 //! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
+//! - [`lookup`]: a name that is looked up again, beside the loop.
 //! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
 //!   word to a mistyped one.
 
@@ -19,6 +20,7 @@ pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod length;
 pub(crate) mod locale;
+pub(crate) mod lookup;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;
