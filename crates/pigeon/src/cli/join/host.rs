@@ -15,8 +15,8 @@ use super::connect;
 use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
-use super::path::Path;
 use super::view::View;
+use crate::base::cause::Watch;
 use crate::base::lookup::Lookup;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
@@ -35,7 +35,7 @@ pub(super) struct JoinHost {
     met: bool,
     /// Whether `--nick` asks for a name. Its refusal is no failure of what a script typed.
     asks_name: bool,
-    path: Path,
+    path: Watch,
     /// Finds the hub's address anew, where it was given by a name.
     lookup: Option<Lookup>,
     /// Whether something is kept for the next session.
@@ -79,7 +79,7 @@ impl JoinHost {
             memory: None,
             met: false,
             asks_name,
-            path: Path::new(now),
+            path: Watch::new(now),
             lookup: None,
             remembers: false,
             hub_name: None,
@@ -192,8 +192,8 @@ impl JoinHost {
 
     /// Says what the system has said of the way to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
-        if let Some(error) = self.path.look(io.now, &io.stats()) {
-            self.note(Note::CutOff { error });
+        if let Some(cause) = self.path.look(io.now, &io.stats()) {
+            self.note(Note::CutOff { error: cause.to_string() });
         }
     }
 

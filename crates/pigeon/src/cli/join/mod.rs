@@ -7,7 +7,7 @@
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
 //!   [`commands`]: what the screen explains; [`meant`]: what an unknown command is meant to be.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
-//! - [`path`]: what the system says of the way. [`note`]: news of the session in words. [`record`]: what `--json` prints.
+//! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
 mod commands;
@@ -22,7 +22,6 @@ mod meant;
 mod memory;
 mod note;
 mod password;
-mod path;
 mod record;
 mod view;
 
