@@ -23,6 +23,7 @@
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
+//! - `recipes`: every block of docs/recipes.md.
 //!
 //! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
 //!
@@ -64,6 +65,7 @@ mod memory;
 mod moved;
 mod operator;
 mod pause;
+mod recipes;
 mod refusals;
 mod relay;
 mod replay;

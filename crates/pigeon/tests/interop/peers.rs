@@ -16,7 +16,9 @@ pub(crate) const TOOLS: [&str; 3] = ["nc", "ncat", "socat"];
 #[track_caller]
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+    // Debian puts servers where only root's PATH looks.
+    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    if folders.any(|folder| folder.join(program).is_file()) {
         return true;
     }
     assert!(
