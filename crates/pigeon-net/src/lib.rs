@@ -52,7 +52,7 @@ pub use counters::{DropCounts, DropReason, ReceiveCounters, SendCounters, SendFa
 pub use driver::{DriveError, Driver, Timing, first_event};
 pub use host::{Host, Io};
 pub use interfaces::{Interfaces, LocalAddress, local_addresses};
-pub use open::{OpenError, Operation};
+pub use open::{Joins, OpenError, Operation};
 pub use options::{BufferSize, Capabilities, IoPath, SocketOptions};
 pub use receive::Receipt;
 pub use send::SendReport;

@@ -1,10 +1,11 @@
 //! Endpoints as people write them: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 
 use anyhow::{Context, bail};
 
+use super::multicast::no_interface;
 use super::status::UsageError;
 
 /// Where to send: a host and a port, not looked up yet.
@@ -140,6 +141,7 @@ impl Family {
         };
         match address.host {
             ListenHost::Ip(ip) => self.check(ip).map(|()| address),
+            ListenHost::Zoned(ip, _) => self.check(ip.into()).map(|()| address),
             ListenHost::Every => Ok(ListenAddress { host: every, ..address }),
             _ => Ok(address.or(every)),
         }
@@ -173,9 +175,49 @@ pub(crate) enum ListenHost {
     Every,
     /// This one.
     Ip(IpAddr),
+    /// This one of a link.
+    Zoned(Ipv6Addr, Zone),
+}
+
+/// An interface of this host, as the zone of an address (RFC 4007).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Zone {
+    index: u32,
+    /// The name, with zeros behind it. Linux has none of 16 bytes or more.
+    name: [u8; 16],
+}
+
+impl Zone {
+    /// Looks an interface up by its name or its index.
+    fn find(text: &str) -> Result<Zone, String> {
+        let interfaces = pigeon_net::local_addresses().unwrap_or_default();
+        let found = interfaces.find(text).filter(|_| text.parse::<IpAddr>().is_err());
+        let index = found.ok_or_else(|| no_interface(text, &interfaces).to_string())?.1;
+        let mut name = [0; 16];
+        name.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        Ok(Zone { index, name })
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.split(|&byte| byte == 0).next().unwrap_or_default();
+        f.write_str(&String::from_utf8_lossy(name))
+    }
 }
 
 impl ListenAddress {
+    /// The address to bind; `None` is every address of this host, of both families.
+    pub(crate) fn address(self) -> Option<SocketAddr> {
+        match self.host {
+            ListenHost::Ip(ip) => Some(SocketAddr::new(ip, self.port)),
+            ListenHost::Zoned(ip, zone) => {
+                Some(SocketAddrV6::new(ip, self.port, 0, zone.index).into())
+            }
+            ListenHost::Unsaid | ListenHost::Every => None,
+        }
+    }
+
     /// With this host where none was named.
     pub(crate) fn or(self, host: ListenHost) -> ListenAddress {
         match self.host {
@@ -191,9 +233,9 @@ impl ListenAddress {
 
     /// Whether the system would not give both, each with a host, to sockets.
     pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
-        let hosts = match (self.host, other.host) {
-            (ListenHost::Ip(a), ListenHost::Ip(b)) => {
-                let wild = a.is_unspecified() || b.is_unspecified();
+        let hosts = match (self.address(), other.address()) {
+            (Some(a), Some(b)) => {
+                let wild = a.ip().is_unspecified() || b.ip().is_unspecified();
                 a == b || (wild && a.is_ipv4() == b.is_ipv4())
             }
             _ => true,
@@ -227,9 +269,20 @@ impl std::str::FromStr for ListenAddress {
             "" => ListenHost::Unsaid,
             "*" => ListenHost::Every,
             "localhost" => ListenHost::Ip(Ipv4Addr::LOCALHOST.into()),
-            host => ListenHost::Ip(host.parse::<IpAddr>().map_err(|_| {
-                format!("{host} is no IP address; write one of this host's, or * for all of them")
-            })?),
+            host => {
+                let wrong = || {
+                    format!(
+                        "{host} is no IP address; write one of this host's, or * for all of them"
+                    )
+                };
+                match host.split_once('%') {
+                    Some((ip, zone)) => {
+                        let ip = ip.parse().map_err(|_| wrong())?;
+                        ListenHost::Zoned(ip, Zone::find(zone)?)
+                    }
+                    None => ListenHost::Ip(host.parse().map_err(|_| wrong())?),
+                }
+            }
         };
         Ok(ListenAddress { host, port: parse_port(port)? })
     }
@@ -241,6 +294,7 @@ impl fmt::Display for ListenAddress {
             ListenHost::Unsaid => write!(f, "{}", self.port),
             ListenHost::Every => write!(f, "*:{}", self.port),
             ListenHost::Ip(ip) => write!(f, "{}", SocketAddr::new(ip, self.port)),
+            ListenHost::Zoned(ip, zone) => write!(f, "[{ip}%{zone}]:{}", self.port),
         }
     }
 }
@@ -363,6 +417,11 @@ mod tests {
         assert_eq!(parse("*:9999").unwrap().to_string(), "*:9999");
         assert_eq!(parse("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
         assert_eq!(parse("[::]:80").unwrap().to_string(), "[::]:80");
+        let zoned = parse("[fe80::1%lo]:9999").unwrap();
+        assert_eq!(zoned.to_string(), "[fe80::1%lo]:9999");
+        let address = zoned.address().unwrap();
+        assert!(matches!(address, SocketAddr::V6(v6) if v6.scope_id() != 0), "{address}");
+        assert!(parse("[fe80::1%nowhere0]:9999").unwrap_err().contains("no interface nowhere0"));
         assert!(parse("127.0.0.1").unwrap_err().starts_with("no port; "));
         assert!(parse("x").unwrap_err().starts_with("`x` is no port; "));
         assert!(parse("").is_err());

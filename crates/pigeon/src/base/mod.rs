@@ -4,7 +4,8 @@
 //! - Arguments: [`endpoint`] and [`networks`] of hosts, [`multicast`] groups and interfaces,
 //!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings,
 //!   and the [`length`] of what they make.
-//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port.
+//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port; [`groups`]: hearing multicast
+//!   and broadcasts at it.
 //! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
@@ -15,6 +16,7 @@ pub(crate) mod bind;
 pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
+pub(crate) mod groups;
 pub(crate) mod length;
 pub(crate) mod locale;
 pub(crate) mod multicast;

@@ -34,14 +34,15 @@ use pigeon_proto::{Format, Name};
 use pigeon_text::escape;
 use serde_json::Value;
 
+use crate::base::bind::explain;
 use crate::base::count::{count, count_of};
-use crate::base::endpoint::peer_port;
+use crate::base::endpoint::{ListenAddress, peer_port};
 use crate::base::length::check_length;
-use crate::base::multicast::group;
+use crate::base::multicast::{Group, group};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity;
 use crate::base::random;
-use crate::base::status::Status;
+use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::output::json;
 
@@ -54,6 +55,10 @@ const HUB_GROUPS: [IpAddr; 2] = [
 
 /// The group of every IPv6 host of a link: what broadcast is to IPv4.
 const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+
+/// How long some protocols let those who answer wait, so that they do not all answer at once: CoAP 5 s
+/// (RFC 7252 section 8.2), SSDP as long as the question says.
+const LATEST_ANSWERS: Duration = Duration::from_secs(6);
 
 /// Answers within this time of each other count as arriving together.
 const AT_ONCE: Duration = Duration::from_millis(20);
@@ -85,8 +90,13 @@ pub(crate) struct Args {
     duration: Duration,
 
     /// Ask this multicast group instead of the usual ones; may be given several times
-    #[arg(long, value_name = "ADDR", value_parser = group)]
-    group: Vec<IpAddr>,
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    group: Vec<Group>,
+
+    /// Ask from this port, which some protocols want (RIP: 520), or from this address alone
+    /// [default: from every address, and a port that the system chooses]
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    source: Option<ListenAddress>,
 
     #[command(flatten)]
     payload: PayloadArgs,
@@ -104,15 +114,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let groups = match (&args.group, args.port) {
         (groups, _) if !groups.is_empty() => groups.clone(),
-        (_, None) => HUB_GROUPS.to_vec(),
-        (_, Some(_)) => vec![ALL_NODES],
+        (_, None) => HUB_GROUPS.map(Group::from).into(),
+        (_, Some(_)) => vec![ALL_NODES.into()],
     };
+    for group in &groups {
+        group.select(&interfaces)?;
+    }
     let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups);
+    if let Some(source) = args.source {
+        ask_from(source, &mut places)?;
+    }
 
     let (news, arriving) = channel();
     for (index, place) in places.iter_mut().enumerate() {
         let searching = place.search(index, &question, args.duration, &news);
-        place.failure = searching.err().map(|error| format!("{error:#}"));
+        place.failure = searching.err().map(|error| error.to_string());
     }
     // Only the searches hold the other end now: it closes when the last is over.
     drop(news);
@@ -130,6 +146,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
                 let _ = writeln!(io::stderr(), "{note}");
             }
             let _ = writeln!(io::stderr(), "{addresses} answered in {time}");
+            for place in places.iter().filter(|place| place.failure.is_some()) {
+                let _ = writeln!(io::stderr(), "not everybody was asked: {}", place.tried());
+            }
             Ok(Status::Done)
         }
     }
@@ -155,7 +174,8 @@ pub(crate) fn find_hubs(
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let question = Question::Hubs(random::u64()?);
     let (news, arriving) = channel();
-    for (index, place) in places(&interfaces, HUB_PORT, &HUB_GROUPS).iter().enumerate() {
+    let groups = HUB_GROUPS.map(Group::from);
+    for (index, place) in places(&interfaces, HUB_PORT, &groups).iter().enumerate() {
         let _ = place.search(index, &question, lasts, &news);
     }
     drop(news);
@@ -201,7 +221,7 @@ struct Place {
 
 /// Where to ask from: every IPv4 address, and one IPv6 address of each interface, preferably that
 /// of the link, as that is how far the question goes. Loopback is no network.
-fn places(interfaces: &Interfaces, port: u16, groups: &[IpAddr]) -> Vec<Place> {
+fn places(interfaces: &Interfaces, port: u16, groups: &[Group]) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let mut addresses: Vec<&LocalAddress> =
         interfaces.iter().filter(|local| !local.address.is_loopback()).collect();
@@ -209,16 +229,36 @@ fn places(interfaces: &Interfaces, port: u16, groups: &[IpAddr]) -> Vec<Place> {
     addresses.sort_by(|a, b| a.interface.cmp(&b.interface).then(rank(a).cmp(&rank(b))));
     for local in addresses {
         let name = &local.interface;
+        let is_here = |group: &&Group| {
+            let selected = group.select(interfaces).unwrap_or_default();
+            selected.iter().any(|selected| selected.index == local.index)
+        };
+        let groups: Vec<IpAddr> =
+            groups.iter().filter(is_here).map(|group| group.address).collect();
         let place = match local.address {
-            IpAddr::V4(address) => place_v4(interfaces, local, address, port, groups),
+            IpAddr::V4(address) => place_v4(interfaces, local, address, port, &groups),
             IpAddr::V6(_) if places.iter().any(|p| p.interface == *name && p.local.is_ipv6()) => {
                 continue;
             }
-            IpAddr::V6(address) => place_v6(interfaces, name, address, port, groups),
+            IpAddr::V6(address) => place_v6(interfaces, name, address, port, &groups),
         };
         places.extend(place);
     }
     places
+}
+
+/// Asks from one port only, and where an address is named from that alone.
+fn ask_from(source: ListenAddress, places: &mut Vec<Place>) -> Result<(), UsageError> {
+    if let Some(address) = source.address().filter(|address| !address.ip().is_unspecified()) {
+        places.retain(|place| place.local.ip() == address.ip());
+        if places.is_empty() {
+            let ip = address.ip();
+            let error = format!("there is no network to ask from {ip}; `ip addr` lists addresses");
+            return Err(UsageError(error));
+        }
+    }
+    places.iter_mut().for_each(|place| place.local.set_port(source.port));
+    Ok(())
 }
 
 /// IPv4 first, then the link's IPv6 address.
@@ -302,7 +342,7 @@ impl Place {
         if self.targets.is_empty() {
             return Ok(());
         }
-        let socket = Socket::bind(self.local, &self.options)?;
+        let socket = Socket::bind(self.local, &self.options).map_err(explain)?;
         let (targets, question, news) = (self.targets.clone(), question.clone(), news.clone());
         let search = move || {
             // Here, so that the time to start a thread is no part of a round trip.
@@ -553,12 +593,23 @@ fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
             "what listens there does not answer this question",
         ],
     };
+    if args.port.is_some() && args.duration < LATEST_ANSWERS {
+        reasons.push(
+            "it answers later: CoAP devices wait up to 5 s, others as long as the question lets \
+             them; --for 6s waits longer",
+        );
+    }
     reasons.extend([
         firewall.as_str(),
         "it is in another network: broadcasts and link-local groups do not cross routers",
         "a Wi-Fi access point keeps its clients apart (client isolation), or drops broadcasts",
         "the interface has no broadcast, as tunnels and VPNs have none",
     ]);
+    let is_silenced = |place: &Place| place.failure.is_some() || place.targets.is_empty();
+    if !places.is_empty() && places.iter().all(is_silenced) {
+        text += "What the system said stands there; ";
+        text += "\"not permitted\" means a firewall of this very host.\n";
+    }
     text += "Why that may have failed:\n";
     for reason in reasons {
         let _ = writeln!(text, "  - {reason}");

@@ -74,6 +74,66 @@ fn a_hub_on_this_very_host_is_found() {
     assert!(first.iter().any(|place| line.starts_with(place)), "{line:?}");
 }
 
+/// Whatever its doors are, a hub hears the question at UDP 9999; on one host there may be several.
+#[test]
+fn a_hub_on_one_address_and_two_hubs_of_one_host_are_found() {
+    let Some(networks) = Networks::make() else { return };
+    for doors in [["10.77.1.2:9999", "*:9998"], ["10.77.1.2:9998", "*:9999"], ["*:9999", "*:9998"]]
+    {
+        let name = |door: &str| if door.ends_with(":9999") { "library" } else { "kitchen" };
+        let hubs = doors.map(|door| networks.hub_at("b", door, &["--name", name(door)]));
+        let found = networks.discover_json(&[]);
+        for port in ["9999", "9998"] {
+            let found: Vec<_> =
+                found.iter().filter(|hub| hub["port"].to_string() == port).collect();
+            let v4 = format!("10.77.1.2:{port}");
+            assert!(found.iter().any(|hub| hub["from"] == v4), "{v4} of {doors:?} in {found:#?}");
+            let name = name(&v4);
+            assert!(found.iter().all(|hub| hub["name"] == name), "{found:#?}");
+            if networks.has_ipv6() && doors.contains(&&*format!("*:{port}")) {
+                let is_v6 = |hub: &&&Value| hub["from"].as_str().unwrap().starts_with("[fe80");
+                assert_eq!(found.iter().filter(is_v6).count(), 1, "{found:#?}");
+            }
+        }
+        drop(hubs);
+    }
+}
+
+#[test]
+fn a_hub_is_found_in_the_network_of_its_address_alone_and_holds_no_other() {
+    let Some(networks) = Networks::make() else { return };
+    let _hub = networks.hub_at("a", "10.77.1.1:7000", &["--name", "library"]);
+    // The first door that others can reach.
+    let _second = networks.hub_at("a", "127.0.0.1:9999", &["--listen", "10.77.1.1:7001"]);
+    let (status, lines, notes) = networks.discover_at("b", &[]);
+    assert_eq!(status, 0, "{notes:?}");
+    let mut ports: Vec<&str> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, ["10.77.1.1:7000", "10.77.1.1:7001"], "{lines:?}");
+    let (status, lines, _) = networks.discover_at("c", &[]);
+    assert_eq!((status, lines.len()), (1, 0), "{lines:?}");
+    // The sockets that hear the question keep the port from nobody.
+    let _third = networks.hub_at("a", "*:9998", &[]);
+    let (_, lines, _) = networks.discover_at("c", &[]);
+    assert!(lines.concat().contains("10.77.2.1:9998"), "{lines:?}");
+}
+
+#[test]
+fn an_interface_that_comes_up_later_finds_the_hub_too() {
+    let Some(networks) = Networks::make() else { return };
+    let hubs = [("b", "*:9999"), ("c", "*:9998")];
+    let hubs = hubs.map(|(host, door)| networks.hub_at(host, door, &[]));
+    networks.plug("b", "2", "3");
+    networks.plug("c", "1", "3");
+    for hub in &hubs {
+        hub.expect_status(|line| line.contains("joined 239.255.99.99 on leg"), SOON);
+    }
+    let found = networks.discover_json(&[]);
+    for address in ["10.77.1.2:9999", "10.77.2.3:9999", "10.77.2.2:9998", "10.77.1.3:9998"] {
+        assert_eq!(of(&found, address).len(), 1, "{address} in {found:#?}");
+    }
+}
+
 #[test]
 fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     let Some(networks) = Networks::make() else { return };
@@ -254,7 +314,11 @@ impl Networks {
 
     /// `pigeon discover` at host `a`: its exit status, and what it said.
     fn discover(&self, args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
-        let mut discover = self.pigeon("a", &[&["discover"], args].concat());
+        self.discover_at("a", args)
+    }
+
+    fn discover_at(&self, host: &str, args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
+        let mut discover = self.pigeon(host, &[&["discover"], args].concat());
         let status = discover.expect_end(SOON).code().unwrap();
         (status, discover.lines(Voice::Out), discover.lines(Voice::Err))
     }

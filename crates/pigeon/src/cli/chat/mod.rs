@@ -86,7 +86,7 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
     // One place of the screen is nobody's.
     let most = if full { MAX_PLACES - 1 } else { usize::MAX };
     let local = socket.local_addr();
-    let one = matches!(listen.host, ListenHost::Ip(_)) || local.is_ipv4();
+    let one = listen.address().is_some() || local.is_ipv4();
     Config {
         charset: args.encoding,
         from: args.from.clone(),

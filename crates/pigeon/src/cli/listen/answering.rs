@@ -10,15 +10,37 @@ pub(super) struct Answering {
     pub(super) listener: Listener,
     pub(super) service: Option<Service>,
     /// Networks that are answered; none is all.
-    pub(super) from: Vec<IpNet>,
+    from: Vec<IpNet>,
     /// How many datagrams are still wanted; those beyond are not answered.
-    pub(super) left: u64,
+    left: u64,
+    /// How many replies never left this host.
+    unsent: u64,
+    /// Whether the first of them has been reported.
+    is_told: bool,
 }
 
 /// What either of the two reports.
 pub(super) enum Told {
     Heard(Heard),
     Answered(Event),
+    /// The first reply that never left this host.
+    Unsent,
+}
+
+impl Answering {
+    pub(super) fn new(
+        listener: Listener,
+        service: Option<Service>,
+        from: Vec<IpNet>,
+        left: u64,
+    ) -> Answering {
+        Answering { listener, service, from, left, unsent: 0, is_told: false }
+    }
+
+    /// How many replies never left this host.
+    pub(super) fn unsent(&self) -> u64 {
+        self.unsent
+    }
 }
 
 impl Machine for Answering {
@@ -29,12 +51,19 @@ impl Machine for Answering {
         let shown = is_among(&self.from, datagram) && self.left > 0;
         if let Some(service) = self.service.as_mut().filter(|_| shown) {
             self.left -= 1;
-            service.handle_datagram(now, datagram);
+            // Replies leave from the first socket, and from its own address: the others are bound to
+            // groups.
+            let local = datagram.local.filter(|_| datagram.socket == SocketId::FIRST);
+            service.handle_datagram(now, &Received { local, ..*datagram });
         }
     }
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         self.listener.handle_refused(now, socket);
+    }
+
+    fn handle_unsent(&mut self, _now: Instant, _transmit: &Transmit, datagrams: u64) {
+        self.unsent += datagrams;
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -50,6 +79,9 @@ impl Machine for Answering {
     }
 
     fn poll_event(&mut self) -> Option<Told> {
+        if self.unsent > 0 && !std::mem::replace(&mut self.is_told, true) {
+            return Some(Told::Unsent);
+        }
         let answered = self.service.as_mut().and_then(Service::poll_event).map(Told::Answered);
         answered.or_else(|| self.listener.poll_event().map(Told::Heard))
     }
