@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::anyhow;
 use pigeon_net::{OpenError, Operation, Socket, SocketOptions, local_addresses};
 
+use super::cause::Cause;
 use super::endpoint::ListenAddress;
 use super::port_holder;
 use super::status::UsageError;
@@ -72,8 +73,15 @@ fn lacks_zone(address: SocketAddr) -> bool {
 /// The error with what can be done about it.
 pub(crate) fn explain(error: OpenError) -> anyhow::Error {
     let address = error.address;
-    if error.operation != Operation::Bind {
-        return error.into();
+    match error.operation {
+        Operation::Bind => {}
+        Operation::Connect => {
+            return anyhow!(
+                "cannot send to {address}: {}",
+                Cause::unconnected(address, &error.source)
+            );
+        }
+        _ => return error.into(),
     }
     match error.source.kind() {
         std::io::ErrorKind::AddrInUse => {

@@ -35,6 +35,7 @@ use pigeon_text::escape;
 use serde_json::Value;
 
 use crate::base::bind::explain;
+use crate::base::cause::Cause;
 use crate::base::count::{count, count_of};
 use crate::base::endpoint::{ListenAddress, peer_port};
 use crate::base::length::check_length;
@@ -44,7 +45,7 @@ use crate::base::quantity;
 use crate::base::random;
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
-use crate::output::json;
+use crate::output::{json, remark};
 
 /// Where hubs listen by default, and the groups that they join.
 const HUB_PORT: u16 = 9999;
@@ -141,12 +142,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         0 => Err(anyhow!(explanation(&args, &time, &places))),
         answered => {
             let addresses = count_of(answered, "address", "addresses");
-            // If nobody reads it, nobody misses it.
-            for note in printer.several_addresses() {
-                let _ = writeln!(io::stderr(), "{note}");
-            }
-            let _ = writeln!(io::stderr(), "{addresses} answered in {time}");
+            printer.several_addresses().for_each(remark);
+            remark(format_args!("{addresses} answered in {time}"));
             for place in places.iter().filter(|place| place.failure.is_some()) {
+                // If nobody reads it, nobody misses it.
                 let _ = writeln!(io::stderr(), "not everybody was asked: {}", place.tried());
             }
             Ok(Status::Done)
@@ -217,6 +216,8 @@ struct Place {
     /// Whether there is no broadcast where there could be.
     lacks_broadcast: bool,
     failure: Option<String>,
+    /// Whether anything was sent.
+    has_asked: bool,
 }
 
 /// Where to ask from: every IPv4 address, and one IPv6 address of each interface, preferably that
@@ -288,6 +289,7 @@ fn place_v4(
         options: options(interfaces.find(&address.to_string())),
         lacks_broadcast: local.broadcast.is_none(),
         failure: None,
+        has_asked: false,
     })
 }
 
@@ -316,6 +318,7 @@ fn place_v6(
         options: options(found),
         lacks_broadcast: false,
         failure: None,
+        has_asked: false,
     })
 }
 
@@ -348,12 +351,12 @@ impl Place {
             // Here, so that the time to start a thread is no part of a round trip.
             let clock = Clock::start();
             let discover = Discover::new(clock.now(), targets, question, lasts);
-            let failure = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
+            let outcome = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
                 // `{:#}` puts the causes behind the error, on one line.
-                Some(format!("{error:#}"))
+                Outcome { failure: Some(format!("{error:#}")), ..Outcome::default() }
             });
             // Fails only where nobody waits any more.
-            let _ = news.send((index, News::Ended(failure)));
+            let _ = news.send((index, News::Ended(outcome)));
         };
         thread::spawn("search", search)?;
         Ok(())
@@ -375,31 +378,41 @@ impl Place {
     }
 }
 
-/// Drives a search to its end. Returns what could not be sent.
+/// Drives a search to its end.
 fn drive(
     discover: Discover,
     socket: Socket,
     clock: Clock,
     index: usize,
     news: &Sender<(usize, News)>,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Outcome> {
     let mut driver =
         Driver::new(discover, socket).context("cannot watch the socket")?.with_clock(clock);
     driver.run(&mut Around { index, news })?;
-    Ok(unsent(&driver.stats()))
+    let stats = driver.stats();
+    Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
 
 fn unsent(stats: &Stats) -> Option<String> {
     let failure = stats.sent.last_failure?;
     let (unsent, sent) = (stats.sent.dropped.total(), stats.sent.datagrams);
-    Some(format!("{unsent} of {} questions not sent: {failure}", unsent + sent))
+    let (to, cause) = (failure.to, Cause::from(failure));
+    Some(format!("{unsent} of {} questions not sent, such as to {to}: {cause}", unsent + sent))
+}
+
+/// How a search ended.
+#[derive(Default)]
+struct Outcome {
+    /// Whether anything was sent.
+    has_asked: bool,
+    failure: Option<String>,
 }
 
 /// What a search reports.
 enum News {
     Found(Discovered),
-    /// It is over, and this went wrong.
-    Ended(Option<String>),
+    /// It is over.
+    Ended(Outcome),
 }
 
 /// What stands around one search.
@@ -457,7 +470,9 @@ impl Printer {
         for (index, news) in batches.flatten() {
             let Some(place) = places.get_mut(index) else { continue };
             match news {
-                News::Ended(failure) => place.failure = failure,
+                News::Ended(outcome) => {
+                    (place.has_asked, place.failure) = (outcome.has_asked, outcome.failure);
+                }
                 News::Found(found) if !self.seen.insert(found.from) => {}
                 News::Found(found) => {
                     let is_new = self.is_new_hub(&found);
@@ -582,6 +597,7 @@ fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
     }
     let firewall =
         format!("a firewall, here or there, drops UDP port {port} or the answers from it");
+    let source = format!("it answers one port only, as RIP does: --source {port} asks from it");
     let mut reasons = match args.port {
         None => vec![
             "the hub listens on 127.0.0.1 only, as it does unasked: start it with --listen '*:9999' \
@@ -593,6 +609,9 @@ fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
             "what listens there does not answer this question",
         ],
     };
+    if args.port.is_some() && args.source.is_none() {
+        reasons.push(source.as_str());
+    }
     if args.port.is_some() && args.duration < LATEST_ANSWERS {
         reasons.push(
             "it answers later: CoAP devices wait up to 5 s, others as long as the question lets \
@@ -605,10 +624,11 @@ fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
         "a Wi-Fi access point keeps its clients apart (client isolation), or drops broadcasts",
         "the interface has no broadcast, as tunnels and VPNs have none",
     ]);
-    let is_silenced = |place: &Place| place.failure.is_some() || place.targets.is_empty();
+    // Where nothing left this host the system has said why, and guesses would hide it.
+    let is_silenced = |place: &Place| place.failure.is_some() && !place.has_asked;
     if !places.is_empty() && places.iter().all(is_silenced) {
-        text += "What the system said stands there; ";
-        text += "\"not permitted\" means a firewall of this very host.\n";
+        text += "Nothing was sent, so nobody can have answered.";
+        return text;
     }
     text += "Why that may have failed:\n";
     for reason in reasons {

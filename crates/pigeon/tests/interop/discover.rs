@@ -134,6 +134,91 @@ fn an_interface_that_comes_up_later_finds_the_hub_too() {
     }
 }
 
+/// RIP answers port 520 alone.
+const PICKY: &str = r"
+import socket
+picky = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+picky.bind(('', 520))
+print('ready')
+while True:
+    data, sender = picky.recvfrom(65535)
+    if sender[1] == 520:
+        picky.sendto(b'routes for ' + sender[0].encode(), sender)
+";
+
+#[test]
+fn what_answers_one_port_only_is_asked_from_it() {
+    if !installed("python3") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let mut answering = Vec::new();
+    for host in ["b", "c"] {
+        let picky = networks.run(host, &["python3", "-c", PICKY]);
+        picky.expect_line(|line| line == "ready", SOON);
+        answering.push(picky);
+    }
+    let (status, _, notes) = networks.discover(&["520", "--for", "300ms"]);
+    assert_eq!(status, 1);
+    assert!(notes.iter().any(|line| line.contains("--for 6s")), "{notes:?}");
+    assert!(notes.iter().any(|line| line.contains("--source 520")), "{notes:?}");
+    let found = networks.discover_json(&["520", "--source", "520"]);
+    let mut texts: Vec<&str> = found.iter().map(|one| one["text"].as_str().unwrap()).collect();
+    texts.sort_unstable();
+    assert_eq!(texts, ["routes for 10.77.1.1", "routes for 10.77.2.1"]);
+    let found = networks.discover_json(&["520", "--source", "10.77.2.1:520"]);
+    let [one] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!(one["from"], "10.77.2.2:520");
+    let (status, _, notes) = networks.discover(&["520", "--source", "10.1.2.3:520"]);
+    assert_eq!(status, 2);
+    assert!(notes.concat().contains("10.1.2.3"), "{notes:?}");
+    // Somebody has the port at one of the addresses.
+    let holder = networks.pigeon("a", &["listen", "10.77.1.1:520"]);
+    holder.expect_status(|line| line.contains("listening on "), SOON);
+    let (status, lines, notes) = networks.discover(&["520", "--source", "520"]);
+    assert_eq!((status, lines.len()), (0, 1), "{notes:?}");
+    let told = notes.iter().find(|line| line.starts_with("not everybody was asked: ")).unwrap();
+    assert!(told.contains("leg1 10.77.1.1") && told.contains("held by pigeon"), "{told}");
+}
+
+#[test]
+fn questions_that_a_firewall_forbids_are_told_for_each_interface() {
+    if !installed("nft") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let _hub = networks.hub("c", &[]);
+    let forbid = |interface: &str| {
+        let rules = format!(
+            "add table inet wall; \
+             add chain inet wall out {{ type filter hook output priority 0; }}; \
+             add rule inet wall out oifname \"{interface}\" udp dport 9999 drop"
+        );
+        networks.run("a", &["nft", &rules]).expect_end(SOON).success()
+    };
+    if !forbid("leg1") {
+        skipped("nftables", "the kernel has none");
+        return;
+    }
+    let (status, _, notes) = networks.discover(&[]);
+    assert_eq!(status, 0, "{notes:?}");
+    let told = |notes: &[String], place: &str| {
+        let line = notes.iter().find(|line| line.contains(place)).unwrap_or_else(|| {
+            panic!("{place} in {notes:?}");
+        });
+        assert!(line.contains("9 of 9 questions not sent"), "{line}");
+        assert!(line.contains("a firewall rule of this host"), "{line}");
+    };
+    told(&notes, "leg1 10.77.1.1");
+    assert!(!notes.concat().contains("leg2 10.77.2.1:"), "{notes:?}");
+    assert!(forbid("leg2"));
+    let (status, _, notes) = networks.discover(&[]);
+    assert_eq!(status, 1);
+    told(&notes, "leg1 10.77.1.1");
+    told(&notes, "leg2 10.77.2.1");
+    assert!(!notes.concat().contains("Wi-Fi"), "no guesses where the cause is known: {notes:?}");
+}
+
 #[test]
 fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     let Some(networks) = Networks::make() else { return };

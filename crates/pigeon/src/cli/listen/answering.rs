@@ -1,5 +1,7 @@
 //! The machine of `listen`: it hears everything, and with `--reply` answers what it shows.
 
+use std::net::SocketAddr;
+
 use ipnet::IpNet;
 use pigeon_client::{Heard, Listener};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
@@ -15,8 +17,10 @@ pub(super) struct Answering {
     left: u64,
     /// How many replies never left this host.
     unsent: u64,
-    /// Whether the first of them has been reported.
-    is_told: bool,
+    /// How many replies met an error on their way.
+    undelivered: u64,
+    /// Whether the first of either has been reported.
+    told: [bool; 2],
 }
 
 /// What either of the two reports.
@@ -25,6 +29,8 @@ pub(super) enum Told {
     Answered(Event),
     /// The first reply that never left this host.
     Unsent,
+    /// The first reply that met an error on its way.
+    Undelivered,
 }
 
 impl Answering {
@@ -34,12 +40,17 @@ impl Answering {
         from: Vec<IpNet>,
         left: u64,
     ) -> Answering {
-        Answering { listener, service, from, left, unsent: 0, is_told: false }
+        Answering { listener, service, from, left, unsent: 0, undelivered: 0, told: [false; 2] }
     }
 
     /// How many replies never left this host.
     pub(super) fn unsent(&self) -> u64 {
         self.unsent
+    }
+
+    /// How many replies met an error on their way. That nobody listens any more is none.
+    pub(super) fn undelivered(&self) -> u64 {
+        self.undelivered
     }
 }
 
@@ -66,6 +77,16 @@ impl Machine for Answering {
         self.unsent += datagrams;
     }
 
+    fn handle_undelivered(
+        &mut self,
+        _now: Instant,
+        _socket: SocketId,
+        _to: Option<SocketAddr>,
+        _passing: bool,
+    ) {
+        self.undelivered += 1;
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.listener.handle_timeout(now);
     }
@@ -79,8 +100,11 @@ impl Machine for Answering {
     }
 
     fn poll_event(&mut self) -> Option<Told> {
-        if self.unsent > 0 && !std::mem::replace(&mut self.is_told, true) {
-            return Some(Told::Unsent);
+        let counted = [(self.unsent, Told::Unsent), (self.undelivered, Told::Undelivered)];
+        for ((count, news), told) in counted.into_iter().zip(&mut self.told) {
+            if count > 0 && !std::mem::replace(told, true) {
+                return Some(news);
+            }
         }
         let answered = self.service.as_mut().and_then(Service::poll_event).map(Told::Answered);
         answered.or_else(|| self.listener.poll_event().map(Told::Heard))

@@ -23,6 +23,7 @@ use answering::{Answering, Told};
 use printer::{Form, Printer};
 
 use crate::base::bind::{explain, try_bind};
+use crate::base::cause::Cause;
 use crate::base::count::{count, count_of};
 use crate::base::endpoint::{Family, ListenAddress};
 use crate::base::groups::{GroupSockets, Wanted};
@@ -127,6 +128,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let options = SocketOptions {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
+        refusals: args.reply.is_some(),
         ..SocketOptions::default()
     };
     let format = PayloadFormat::from(&args.payload);
@@ -156,7 +158,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let notes = Spool::log(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
     joined.into_iter().for_each(|note| {
-        notes.line(note);
+        notes.remark(note);
     });
 
     let mut selection = Selection {
@@ -174,7 +176,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     spool.finish(deadline);
     let dropped_here = spool.dropped() + driver.machine().listener.lost();
     let stats = driver.stats();
-    notes.line(summary(&selection, driver.machine(), &stats, dropped_here));
+    notes.remark(summary(&selection, driver.machine(), &stats, dropped_here));
     notes.finish(deadline);
     outcome?;
     if let Some(kind) = spool.failure() {
@@ -305,8 +307,11 @@ fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_he
         if machine.unsent() > 0 {
             line += &format!(", {} not sent", count_of(machine.unsent(), "reply", "replies"));
             if let Some(failure) = stats.sent.last_failure {
-                line += &format!(" ({failure})");
+                line += &format!(" ({})", failure.reason);
             }
+        }
+        if machine.undelivered() > 0 {
+            line += &format!(", {} of them came back as undeliverable", machine.undelivered());
         }
         for reason in Ignored::ALL.into_iter().filter(|&reason| answered.ignored(reason) > 0) {
             let count = answered.ignored(reason);
@@ -350,7 +355,7 @@ impl Host<Answering> for Selection {
     fn tick(&mut self, _: &mut Answering, io: &mut Io<'_>) -> ControlFlow<()> {
         if let Some(groups) = &mut self.groups {
             for note in groups.tick(io.now, io.sockets) {
-                self.notes.line(note);
+                self.notes.remark(note);
             }
         }
         ControlFlow::Continue(())
@@ -361,13 +366,21 @@ impl Host<Answering> for Selection {
             Told::Heard(heard) => heard,
             Told::Unsent => {
                 if let Some(failure) = io.stats().sent.last_failure {
-                    self.notes.line(format!("a reply was not sent: {failure}"));
+                    let (to, cause) = (failure.to, Cause::from(failure));
+                    self.notes.line(format!("cannot reply to {to}: {cause}"));
+                }
+                return ControlFlow::Continue(());
+            }
+            Told::Undelivered => {
+                if let Some(error) = io.stats().received.last_error {
+                    let to = error.to.map_or_else(String::new, |to| format!(" to {to}"));
+                    self.notes.line(format!("a reply{to} did not arrive: {}", Cause::from(error)));
                 }
                 return ControlFlow::Continue(());
             }
             Told::Answered(event) => {
                 if let Some(line) = services::warning(&event) {
-                    self.notes.line(line);
+                    self.notes.remark(line);
                 }
                 return ControlFlow::Continue(());
             }
