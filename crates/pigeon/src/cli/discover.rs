@@ -71,6 +71,7 @@ Examples:
   pigeon discover                      the hubs around here
   pigeon discover 7000 'who is there?' whoever answers that at port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
+  pigeon discover 5000 --source 192.168.1.5:5000
   pigeon discover --json               one object a peer, for scripts
 
 Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99

@@ -82,6 +82,9 @@ fn a_hub_on_one_address_and_two_hubs_of_one_host_are_found() {
     {
         let name = |door: &str| if door.ends_with(":9999") { "library" } else { "kitchen" };
         let hubs = doors.map(|door| networks.hub_at("b", door, &["--name", name(door)]));
+        // The sockets beside a door let no second hub have it.
+        let mut second = networks.pigeon("b", &["hub", "--listen", doors[1]]);
+        assert_eq!(second.expect_end(SOON).code(), Some(1), "{doors:?}");
         let found = networks.discover_json(&[]);
         for port in ["9999", "9998"] {
             let found: Vec<_> =
@@ -244,7 +247,7 @@ fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     assert_eq!(status, 1);
     let line = notes.iter().find(|line| line.contains("leg1 10.77.1.1")).unwrap();
     // The kernel takes limited broadcasts for an interface that is down, and drops them unsaid.
-    assert!(line.contains("3 of 6 questions not sent: cannot send to 10.77.1.255"), "{line}");
+    assert!(line.contains("3 of 6 questions not sent, such as to 10.77.1.255"), "{line}");
 }
 
 #[test]

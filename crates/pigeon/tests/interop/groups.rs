@@ -310,6 +310,40 @@ fn a_listener_beside_another_takes_no_datagram_from_it() {
 }
 
 #[test]
+fn a_listener_beside_avahi_hears_what_it_is_asked_and_answers() {
+    if !installed("avahi-daemon") {
+        return;
+    }
+    let Some([here, there]) = Namespace::pair() else { return };
+    // It wants folders that one of this machine may have, and no bus.
+    let script = "mount -t tmpfs none /run && mkdir /run/avahi-daemon || { echo SKIPPED; exit; }
+        printf '[server]\nhost-name=printer\nenable-dbus=no\nuse-ipv6=no\n' > /run/avahi.conf
+        exec avahi-daemon --no-drop-root --no-rlimits --no-chroot -f /run/avahi.conf";
+    let avahi = there.run("avahi", "unshare", &["--mount", "sh", "-c", script]);
+    avahi.expect_status(|line| line.contains("Server startup complete"), SOON);
+    let args = ["listen", "5353", "--join", "224.0.0.251"];
+    let (code, refused) = ended(there.pigeon("pigeon listen", &args));
+    assert_eq!(code, Some(1));
+    let note = refused.lines(Voice::Err).concat();
+    assert!(note.contains("held by avahi-daemon") && note.ends_with("--share"), "{note}");
+    let sharing = there.pigeon("pigeon listen", &[&args[..], &["--share", "--hexdump"]].concat());
+    sharing.expect_status(|line| line.contains("listening on "), SOON);
+    // Who is printer.local? (RFC 1035 section 4.1)
+    let question = "000000000001000000000000077072696e746572056c6f63616c0000010001";
+    let args = ["discover", "5353", "--group", "224.0.0.251", "--hex", question];
+    let (code, asking) = ended(here.pigeon("pigeon discover", &args));
+    assert_eq!(code, Some(0));
+    // Its address stands at the end of the answer, which goes to who asked alone.
+    let answer = asking.lines(Voice::Out).concat();
+    assert!(
+        answer.starts_with("10.77.1.2:5353 on near") && answer.ends_with("0a4d0102"),
+        "{answer}"
+    );
+    sharing.expect_line(|line| line.contains(" 10.77.1.1:") && line.ends_with(" 31 bytes:"), SOON);
+    sharing.expect_line(|line| line.ends_with("  .............prin"), SOON);
+}
+
+#[test]
 fn a_zone_names_the_link_where_one_binds_and_joins() {
     let Some([here, there]) = Namespace::pair() else { return };
     assert!(there.ip(&["address", "add", "fe80::2/64", "dev", "far", "nodad"]));
@@ -335,7 +369,7 @@ fn a_zone_names_the_link_where_one_binds_and_joins() {
         let (code, wrong) = ended(there.pigeon("pigeon listen", &args));
         assert_eq!(code, Some(2));
         let note = wrong.lines(Voice::Err).concat();
-        assert!(note.contains("nowhere0") && note.contains("far"), "{note}");
+        assert!(note.contains("nowhere0") && note.contains("interface"), "{note}");
     }
 }
 
