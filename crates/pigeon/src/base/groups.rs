@@ -225,13 +225,11 @@ impl GroupSockets {
         }
         for (name, error) in joins.failed {
             let name = escape(&name);
-            // Rust has no kind for ENOBUFS. By default a socket joins 20 groups at the most, each
-            // interface counted.
-            let advice = match error.raw_os_error() {
-                Some(nix::libc::ENOBUFS) => {
+            let advice = match is_full(&error) {
+                true => {
                     "; the system allows no more groups, see sysctl net.ipv4.igmp_max_memberships"
                 }
-                _ => "",
+                false => "",
             };
             self.tell(format!("cannot join {group} on {name}: {error}{advice}"), notes);
         }
@@ -249,4 +247,15 @@ impl GroupSockets {
         let is_free = |id: &SocketId| self.open.iter().all(|(open, _)| open != id);
         (self.first..=u16::MAX).map(SocketId::new).find(is_free)
     }
+}
+
+/// Whether a socket may join no more groups: by default 20 of IPv4, each interface counted.
+#[cfg(unix)]
+fn is_full(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)
+}
+
+#[cfg(not(unix))]
+fn is_full(_: &io::Error) -> bool {
+    false
 }

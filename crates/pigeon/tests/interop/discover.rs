@@ -86,9 +86,8 @@ fn a_hub_on_one_address_and_two_hubs_of_one_host_are_found() {
         let mut second = networks.pigeon("b", &["hub", "--listen", doors[1]]);
         assert_eq!(second.expect_end(SOON).code(), Some(1), "{doors:?}");
         let found = networks.discover_json(&[]);
-        for port in ["9999", "9998"] {
-            let found: Vec<_> =
-                found.iter().filter(|hub| hub["port"].to_string() == port).collect();
+        for port in [9999, 9998] {
+            let found: Vec<_> = found.iter().filter(|hub| hub["port"] == port).collect();
             let v4 = format!("10.77.1.2:{port}");
             assert!(found.iter().any(|hub| hub["from"] == v4), "{v4} of {doors:?} in {found:#?}");
             let name = name(&v4);

@@ -213,6 +213,18 @@ fn a_listener_at_one_address_hears_its_group_and_answers_from_that_address() {
 }
 
 #[test]
+fn groups_that_the_system_does_not_allow_are_told() {
+    let Some(host) = Namespace::new() else { return };
+    let groups: Vec<String> = (1..=21).map(|n| format!("--join=239.1.2.{n}")).collect();
+    let mut args = vec!["listen", "0.0.0.0:0"];
+    args.extend(groups.iter().map(String::as_str));
+    let ours = host.pigeon("pigeon listen", &args);
+    ours.expect_status(|line| line == "joined 239.1.2.20 on lo", SOON);
+    let told = ours.expect_status(|line| line.starts_with("cannot join 239.1.2.21 on lo"), SOON);
+    assert!(told.contains("net.ipv4.igmp_max_memberships"), "{told}");
+}
+
+#[test]
 fn an_interface_that_comes_up_later_is_joined() {
     let Some([here, there]) = Namespace::pair() else { return };
     let every = |listen: &[&str]| there.pigeon("pigeon listen", &[&["listen"], listen].concat());
@@ -340,7 +352,7 @@ fn a_listener_beside_avahi_hears_what_it_is_asked_and_answers() {
         "{answer}"
     );
     sharing.expect_line(|line| line.contains(" 10.77.1.1:") && line.ends_with(" 31 bytes:"), SOON);
-    sharing.expect_line(|line| line.ends_with("  .............prin"), SOON);
+    sharing.expect_line(|line| line.ends_with("  .............pri"), SOON);
 }
 
 #[test]

@@ -54,7 +54,8 @@ Examples:
   pigeon listen 5000 --reply OK                 answer each datagram
 
 Groups are joined on every interface, also on one that comes up later; with ADDR only on the
-interface that has it. A group of a link may name its interface: --join ff02::fb%eth0.")]
+interface that has it. A group of a link may name its interface: --join ff02::fb%eth0. With ADDR
+broadcasts are not heard: they go to the network's address.")]
 pub(crate) struct Args {
     /// Where to listen: [ADDR:]PORT; port 0 lets the system choose
     #[arg(value_name = "[ADDR:]PORT")]
