@@ -53,12 +53,20 @@ pub(crate) struct GroupSockets {
     told: Vec<String>,
 }
 
+/// What there is to tell.
+pub(crate) enum Note {
+    /// A group was joined.
+    Joined(String),
+    /// Something that is wanted is not heard.
+    Trouble(String),
+}
+
 /// What one look at the interfaces changed.
 #[derive(Default)]
 struct Changes {
     opened: Vec<(SocketId, Socket)>,
     closed: Vec<SocketId>,
-    notes: Vec<String>,
+    notes: Vec<Note>,
     failure: Option<OpenError>,
 }
 
@@ -70,7 +78,7 @@ impl GroupSockets {
         wanted: Wanted,
         now: Instant,
         sockets: &mut Vec<Socket>,
-    ) -> (GroupSockets, Vec<String>, Option<OpenError>) {
+    ) -> (GroupSockets, Vec<Note>, Option<OpenError>) {
         let first = u16::try_from(sockets.len()).unwrap_or(u16::MAX);
         let (open, told) = (Vec::new(), Vec::new());
         let mut groups = GroupSockets { wanted, first, open, seen: None, next: now + EVERY, told };
@@ -85,7 +93,7 @@ impl GroupSockets {
     }
 
     /// Looks at the interfaces if it is time. Returns what there is to tell.
-    pub(crate) fn tick(&mut self, now: Instant, sockets: &mut Sockets) -> Vec<String> {
+    pub(crate) fn tick(&mut self, now: Instant, sockets: &mut Sockets) -> Vec<Note> {
         if now < self.next {
             return Vec::new();
         }
@@ -211,14 +219,14 @@ impl GroupSockets {
         group: &Group,
         socket: &Socket,
         interfaces: &Interfaces,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) {
         let selected = self.select(group, interfaces);
         let joins = socket.join_group(group.address, &selected);
         if !joins.joined.is_empty() {
             let names: Vec<String> =
                 joins.joined.iter().map(|name| escape(name).to_string()).collect();
-            notes.push(format!("joined {group} on {}", names.join(", ")));
+            notes.push(Note::Joined(format!("joined {group} on {}", names.join(", "))));
         } else if joins.before == 0 && joins.failed.is_empty() {
             let note = format!("{group} is joined on no interface yet; waiting for one to come up");
             self.tell(note, notes);
@@ -235,11 +243,11 @@ impl GroupSockets {
         }
     }
 
-    /// Adds a note, unless it was told before.
-    fn tell(&mut self, note: String, notes: &mut Vec<String>) {
-        if self.told.len() < MAX_TOLD && !self.told.contains(&note) {
-            self.told.push(note.clone());
-            notes.push(note);
+    /// Adds a trouble, unless it was told before.
+    fn tell(&mut self, trouble: String, notes: &mut Vec<Note>) {
+        if self.told.len() < MAX_TOLD && !self.told.contains(&trouble) {
+            self.told.push(trouble.clone());
+            notes.push(Note::Trouble(trouble));
         }
     }
 

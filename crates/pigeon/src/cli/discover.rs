@@ -603,7 +603,8 @@ fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
         None => vec![
             "the hub listens on 127.0.0.1 only, as it does unasked: start it with --listen '*:9999' \
              (on its own machine `pigeon join` reaches it all the same)",
-            "it listens on another port than 9999, or has --discoverable off",
+            "it has --discoverable off, or another program has UDP port 9999 on its host, which its \
+             log says",
         ],
         Some(_) => vec![
             "nothing there listens on that port, or only on 127.0.0.1 or on one address",

@@ -114,6 +114,8 @@ fn a_hub_is_found_in_the_network_of_its_address_alone_and_holds_no_other() {
     assert_eq!(ports, ["10.77.1.1:7000", "10.77.1.1:7001"], "{lines:?}");
     let (status, lines, _) = networks.discover_at("c", &[]);
     assert_eq!((status, lines.len()), (1, 0), "{lines:?}");
+    let (_, lines, _) = networks.discover_at("a", &[]);
+    assert!(lines.concat().contains("10.77.1.1:7000"), "on its own host: {lines:?}");
     // The sockets that hear the question keep the port from nobody.
     let _third = networks.hub_at("a", "*:9998", &[]);
     let (_, lines, _) = networks.discover_at("c", &[]);

@@ -716,9 +716,7 @@ impl Host<Hub> for Operator {
             archive.tick(hub, io.now);
         }
         if let Some(groups) = &mut self.groups {
-            groups.tick(io.now, io.sockets).iter().for_each(|note| {
-                info!("listening for those who look for hubs: {note}");
-            });
+            groups.tick(io.now, io.sockets).into_iter().for_each(searchers::tell);
         }
         if self.next_names <= io.now {
             self.next_names = io.now + NAMES_EVERY;

@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_hub::Discovery;
 use pigeon_net::{Socket, SocketOptions};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::base::bind::explain;
-use crate::base::groups::{GroupSockets, Wanted};
+use crate::base::groups::{GroupSockets, Note, Wanted};
 use crate::base::multicast::Group;
 use crate::base::random;
 
@@ -50,12 +50,25 @@ pub(super) fn listen(
         everywhere: is_everywhere.then_some(discovery.door),
     };
     let (groups, notes, failure) = GroupSockets::open(wanted, now, sockets);
-    notes.iter().for_each(|note| debug!("{note}"));
+    for note in notes {
+        match note {
+            Note::Joined(note) => debug!("{note}"),
+            trouble => tell(trouble),
+        }
+    }
     if let Some(failure) = failure {
         let error = explain(failure);
         warn!("`pigeon discover` may not find this hub: {error:#}");
     }
     Some(groups)
+}
+
+/// Logs what has changed since the start.
+pub(super) fn tell(note: Note) {
+    match note {
+        Note::Joined(note) => info!("listening for those who look for hubs: {note}"),
+        Note::Trouble(trouble) => warn!("`pigeon discover` may not find this hub: {trouble}"),
+    }
 }
 
 /// Lets other hubs of this host hear the question beside a door that would keep it from them.

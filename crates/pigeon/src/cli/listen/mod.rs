@@ -26,7 +26,7 @@ use crate::base::bind::{explain, try_bind};
 use crate::base::cause::Cause;
 use crate::base::count::{count, count_of};
 use crate::base::endpoint::{Family, ListenAddress};
-use crate::base::groups::{GroupSockets, Wanted};
+use crate::base::groups::{GroupSockets, Note, Wanted};
 use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -158,9 +158,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let spool = printer.start(move || closed.wake())?;
     let notes = Spool::log(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
-    joined.into_iter().for_each(|note| {
-        notes.remark(note);
-    });
+    joined.into_iter().for_each(|note| tell(&notes, note));
 
     let mut selection = Selection {
         spool: spool.clone(),
@@ -213,7 +211,7 @@ struct Sockets {
     bound: SocketAddr,
     groups: Option<GroupSockets>,
     /// What to tell of it.
-    notes: Vec<String>,
+    notes: Vec<Note>,
 }
 
 fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<Sockets> {
@@ -230,7 +228,7 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
         }
     };
     if args.join.is_empty() && !args.share {
-        let notes = vec![format!("listening on {bound}")];
+        let notes = vec![Note::Joined(format!("listening on {bound}"))];
         return Ok(Sockets { sockets, bound, groups: None, notes });
     }
     // Who names one address means the network that it is in.
@@ -256,9 +254,18 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
     let addresses: Vec<String> =
         sockets.iter().map(|socket| socket.local_addr().to_string()).collect();
     let beside = if args.share { ": groups and broadcasts only, beside others" } else { "" };
-    let mut notes = vec![format!("listening on {}{beside}", addresses.join(", "))];
+    let listening = format!("listening on {}{beside}", addresses.join(", "));
+    let mut notes = vec![Note::Joined(listening)];
     notes.extend(joined);
     Ok(Sockets { sockets, bound, groups: Some(groups), notes })
+}
+
+/// Prints a note, which `--quiet` leaves out unless it is a trouble.
+fn tell(notes: &Spool<Vec<u8>>, note: Note) {
+    match note {
+        Note::Joined(note) => notes.remark(note),
+        Note::Trouble(trouble) => notes.line(trouble),
+    };
 }
 
 /// Refuses groups and interfaces that are not there or do not go together.
@@ -355,9 +362,8 @@ impl Host<Answering> for Selection {
 
     fn tick(&mut self, _: &mut Answering, io: &mut Io<'_>) -> ControlFlow<()> {
         if let Some(groups) = &mut self.groups {
-            for note in groups.tick(io.now, io.sockets) {
-                self.notes.remark(note);
-            }
+            let told = groups.tick(io.now, io.sockets);
+            told.into_iter().for_each(|note| tell(&self.notes, note));
         }
         ControlFlow::Continue(())
     }
