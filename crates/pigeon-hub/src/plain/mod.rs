@@ -158,7 +158,6 @@ impl Plain {
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
         let from = datagram.from;
-        let format = self.members.doors().get(datagram.socket).ok_or(Dropped::BadSource)?.format;
         core.config().sources.check(from).map_err(|_| Dropped::BadSource)?;
         if core.is_banned(from.ip()) {
             return Err(Dropped::Banned);
@@ -166,6 +165,15 @@ impl Plain {
         if datagram.is_truncated() {
             return Err(Dropped::Truncated);
         }
+        let Some(door) = self.members.doors().get(datagram.socket) else {
+            return match Incoming::parse(Format::Raw, datagram.payload) {
+                Incoming::Discover(question) => {
+                    self.discover(core, now, datagram, None, question.nonce)
+                }
+                _ => Err(Dropped::NotAQuestion),
+            };
+        };
+        let format = door.format;
         let member = self.members.find(datagram.socket, from);
         // What it means shows in ASCII, which is the same in every encoding that a member may read.
         let incoming = Incoming::parse(format, datagram.payload);
@@ -477,10 +485,10 @@ impl Plain {
         member: Option<Slot>,
         nonce: Nonce<'_>,
     ) -> Result<(), Dropped> {
-        if core.config().discovery.is_none() {
-            return Ok(());
-        }
-        let question = Question::new(datagram, nonce.as_str());
+        let Some(discovery) = core.config().discovery else { return Ok(()) };
+        let is_at_door = self.members.doors().get(datagram.socket).is_some();
+        let question = Question::new(datagram, is_at_door, nonce.as_str(), &discovery);
+        let question = question.ok_or(Dropped::OutOfReach)?;
         self.discovery.check(&question)?;
         if member.is_none() && !self.may_be_told(core, now, datagram.from) {
             return Err(Dropped::QuestionsFull);
@@ -496,7 +504,8 @@ impl Plain {
             if core.is_banned(question.route().to.ip()) {
                 continue;
             }
-            let format = self.members.doors().at(SocketId::FIRST).format;
+            let first = core.config().discovery.map_or(SocketId::FIRST, |found| found.door);
+            let format = self.members.doors().at(first).format;
             let answer = question.answer(core.config(), core.len() as u64, format);
             if !answer.is_empty() {
                 self.send(core, question.route(), |bytes| bytes.extend_from_slice(&answer));

@@ -556,3 +556,50 @@ fn a_socket_can_move_to_another_thread() {
     fn is_send<T: Send>(_: &T) {}
     is_send(&bind(IoPath::Best));
 }
+
+/// Sockets bound to a group take no datagram from a host's port, and need not keep it from anybody.
+#[cfg(target_os = "linux")]
+#[test]
+fn groups_are_shared_beside_a_port_that_one_socket_has_alone() {
+    use std::io::ErrorKind;
+
+    let options = options(IoPath::Best);
+    let sharing = SocketOptions { share: true, ..options.clone() };
+    let bind = |address: [u8; 4], port: u16, options: &SocketOptions| {
+        Socket::bind((address, port).into(), options).map_err(|error| error.source.kind())
+    };
+    let bind_any = |port| Socket::bind_any(port, &options).map_err(|error| error.source.kind());
+    let group = [239, 1, 2, 3];
+
+    let everywhere = bind_any(0).unwrap();
+    let port = everywhere.local_addr().port();
+    assert_eq!(bind(group, port, &sharing).unwrap_err(), ErrorKind::AddrInUse);
+    everywhere.let_groups_share().unwrap();
+    let _beside = [(); 2].map(|()| bind(group, port, &sharing).unwrap());
+    assert_eq!(bind_any(port).unwrap_err(), ErrorKind::AddrInUse);
+    assert_eq!(bind([127, 0, 0, 1], port, &options).unwrap_err(), ErrorKind::AddrInUse);
+
+    // The other way round.
+    let first = bind(group, 0, &sharing).unwrap();
+    let port = first.local_addr().port();
+    let everywhere = bind_any(port).unwrap();
+    assert_eq!(bind_any(port).unwrap_err(), ErrorKind::AddrInUse);
+    assert_eq!(bind([127, 0, 0, 1], port, &options).unwrap_err(), ErrorKind::AddrInUse);
+    drop(everywhere);
+    let host = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    host.set_reuse_address(true).unwrap();
+    host.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
+    assert_eq!(bind_any(port).unwrap_err(), ErrorKind::AddrInUse, "a host's datagrams are taken");
+}
+
+#[test]
+fn a_group_is_joined_on_an_interface_once() {
+    let socket = bind(IoPath::Best);
+    let interfaces = pigeon_net::local_addresses().unwrap().only("127.0.0.1").unwrap();
+    let group = "239.1.2.3".parse().unwrap();
+    let joins = socket.join_group(group, &interfaces);
+    assert_eq!((joins.joined.len(), joins.before, joins.failed.len()), (1, 0, 0), "{joins:?}");
+    let joins = socket.join_group(group, &interfaces);
+    assert_eq!((joins.joined.len(), joins.before), (0, 1), "{joins:?}");
+    assert!(socket.serves(group) && !socket.serves("ff02::1".parse().unwrap()));
+}

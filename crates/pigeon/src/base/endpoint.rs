@@ -234,9 +234,12 @@ impl ListenAddress {
     pub(crate) const UNSAID: ListenAddress =
         ListenAddress { host: ListenHost::Unsaid, port: 0, zone: 0 };
 
-    /// The address to bind, for one of this host's.
-    pub(crate) fn with_ip(self, ip: IpAddr) -> SocketAddr {
-        with_zone(ip, self.port, self.zone)
+    /// The address to bind; `None` is every address of this host, of both families.
+    pub(crate) fn address(self) -> Option<SocketAddr> {
+        match self.host {
+            ListenHost::Ip(ip) => Some(with_zone(ip, self.port, self.zone)),
+            ListenHost::Unsaid | ListenHost::Every => None,
+        }
     }
 
     /// With this host where none was named.
@@ -254,9 +257,9 @@ impl ListenAddress {
 
     /// Whether the system would not give both, each with a host, to sockets.
     pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
-        let hosts = match (self.host, other.host) {
-            (ListenHost::Ip(a), ListenHost::Ip(b)) => {
-                let wild = a.is_unspecified() || b.is_unspecified();
+        let hosts = match (self.address(), other.address()) {
+            (Some(a), Some(b)) => {
+                let wild = a.ip().is_unspecified() || b.ip().is_unspecified();
                 a == b || (wild && a.is_ipv4() == b.is_ipv4())
             }
             _ => true,
@@ -311,7 +314,7 @@ impl fmt::Display for ListenAddress {
         match self.host {
             ListenHost::Unsaid => write!(f, "{}", self.port),
             ListenHost::Every => write!(f, "*:{}", self.port),
-            ListenHost::Ip(ip) => write!(f, "{}", self.with_ip(ip)),
+            ListenHost::Ip(ip) => write!(f, "{}", with_zone(ip, self.port, self.zone)),
         }
     }
 }

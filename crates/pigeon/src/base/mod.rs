@@ -4,8 +4,8 @@
 //! - Arguments: [`endpoint`] and [`networks`] of hosts, [`multicast`] groups and interfaces,
 //!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings,
 //!   and the [`length`] of what they make.
-//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port. [`cause`]: why a datagram did
-//!   not get through, in the system's words.
+//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port; [`groups`]: hearing multicast
+//!   and broadcasts at it. [`cause`]: why a datagram did not get through, in the system's words.
 //! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
@@ -18,6 +18,7 @@ pub(crate) mod cause;
 pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
+pub(crate) mod groups;
 pub(crate) mod length;
 pub(crate) mod locale;
 pub(crate) mod lookup;

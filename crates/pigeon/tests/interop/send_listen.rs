@@ -1,6 +1,8 @@
 //! Single datagrams between `send` and `listen` and everybody else's programs, both ways.
 
 use std::fs::{self, File};
+use std::io::Write;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -337,4 +339,33 @@ fn the_version_of_ip_can_be_chosen() {
     let at = address_in(&old.expect_status(|line| line.contains("listening on "), SOON));
     assert_eq!(at.ip().to_string(), "0.0.0.0");
     assert_eq!(old.expect_end(SOON).code(), Some(1));
+}
+
+#[test]
+fn a_hexdump_is_what_xxd_shows() {
+    if !installed("xxd") {
+        return;
+    }
+    let mut listener = listen(&["--hexdump", "--count", "3"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let all: Vec<u8> = (0..=255).collect();
+    let mut expected = Vec::new();
+    for payload in [&all[..], b"", b"odd"] {
+        socket.send_to(payload, listener.address).unwrap();
+        let mut xxd = Command::new("xxd");
+        let mut xxd = xxd.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        xxd.stdin.take().unwrap().write_all(payload).unwrap();
+        let output = xxd.wait_with_output().unwrap().stdout;
+        let lines = String::from_utf8(output).unwrap();
+        expected.push(format!("{} bytes:", payload.len()));
+        expected.extend(lines.lines().map(String::from));
+    }
+    assert_eq!(listener.expect_end(SOON).code(), Some(0));
+    let lines = listener.lines(Voice::Out);
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert!(line.ends_with(expected), "{line:?} {expected:?}");
+    }
+    let mut wrong = pigeon("pigeon listen", &["listen", "0", "--hexdump", "--json"]);
+    assert_eq!(wrong.expect_end(SOON).code(), Some(2));
 }

@@ -21,7 +21,7 @@ use self::host::PersonHost;
 use self::lines::Lines;
 use self::view::View;
 use crate::base::bind::bind;
-use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::endpoint::ListenAddress;
 use crate::base::signals::on_stop;
 use crate::base::status::Status;
 use crate::base::terminal;
@@ -88,7 +88,7 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
     // One place of the screen is nobody's.
     let most = if full { MAX_PLACES - 1 } else { usize::MAX };
     let local = socket.local_addr();
-    let one = matches!(listen.host, ListenHost::Ip(_)) || local.is_ipv4();
+    let one = listen.address().is_some() || local.is_ipv4();
     Config {
         charset: args.encoding,
         from: args.from.clone(),
