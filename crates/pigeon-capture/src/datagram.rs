@@ -150,7 +150,7 @@ mod tests {
         let mut packet = v4()[..20].to_vec();
         packet[3] = 20 + bytes.len() as u8;
         packet[5] = id;
-        packet[6..8].copy_from_slice(&(offset / 8 | u16::from(more) << 13).to_be_bytes());
+        packet[6..8].copy_from_slice(&((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
         [&packet[..], bytes].concat()
     }
 
@@ -403,7 +403,7 @@ mod tests {
         let first = part(1, 0, true, &content[..8]);
         let last = part(1, 8, false, &content[8..]);
         assert_eq!(decode(&[first.clone(), last.clone()]), Ok(b"hello".to_vec()));
-        let overlap = part(1, 0, true, &content[..]);
+        let overlap = part(1, 0, true, content);
         assert_eq!(decode(&[first.clone(), overlap]), Err(Skip::Malformed));
         let wide = part(1, 0, true, &[&content[..8], &[0; 8]].concat());
         assert_eq!(decode(&[first.clone(), wide, last.clone()]), Err(Skip::Fragment));

@@ -66,7 +66,7 @@ impl Fragments {
         if fragment.body.is_cut {
             return Err(Skip::Cut);
         }
-        if end == fragment.offset || end > LARGEST || fragment.more && end % 8 != 0 {
+        if end == fragment.offset || end > LARGEST || fragment.more && !end.is_multiple_of(8) {
             return Err(Skip::Malformed);
         }
         let at = self.partial(Key { from, to, id: fragment.id }, time);
