@@ -17,7 +17,6 @@ use pigeon_net::{
     BufferSize, Clock, Driver, Host, Io, Socket, SocketOptions, Stats, local_addresses,
 };
 use pigeon_services::{Config, Ignored, Kind, Service};
-use pigeon_text::escape;
 
 use answering::{Answering, Told};
 use printer::{Form, Printer};
@@ -32,7 +31,8 @@ use crate::base::quantity::{self, PerSecond};
 use crate::base::services::{self, wall};
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
-use crate::output::{Spool, create_capture};
+use crate::output::file::is_stdout;
+use crate::output::{Capture, Spool};
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -47,6 +47,7 @@ Examples:
   pigeon listen 5000 --join 239.1.2.3           hear a multicast group, on every interface
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
   pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
+  pigeon listen 5000 --write - | tshark -r -    hand it on as it arrives
   pigeon listen 5000 --reply OK                 answer each datagram")]
 pub(crate) struct Args {
     /// Where to listen: [ADDR:]PORT; port 0 lets the system choose
@@ -103,7 +104,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     buffer: Option<usize>,
 
-    /// Also write what arrives to a new pcapng file
+    /// Also write what arrives to a new pcapng file, or only that to stdout (-)
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -119,16 +120,22 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let socket = bind(args.family.listen(args.listen)?, &options)?;
     join_groups(&args, &socket)?;
     let bound = socket.local_addr();
-    let capture = args.write.as_ref().map(|path| {
-        let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))
-    });
+    let capture = args.write.as_deref().map(Capture::create).transpose()?;
+    let losses = capture.as_ref().map(Capture::losses);
+    let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
+    if capture_to_stdout && (args.json || args.raw) {
+        let error = "--write - writes to stdout, so there is no room for --json or --raw";
+        return Err(UsageError(error.into()).into());
+    }
     let form = match (args.json, args.raw) {
+        _ if capture_to_stdout => Form::Nothing,
         (true, _) => Form::Json,
         (_, true) => Form::Raw,
         _ => Form::Lines,
     };
-    let printer = Printer::new(bound, form, format, capture.transpose()?);
+    let notes = Spool::log(io::stderr())?;
+    let capture = capture.map(|capture| capture.reporting_to(notes.clone()));
+    let printer = Printer::new(bound, form, format, capture);
 
     let clock = Clock::start();
     let listener = Listener::new(args.duration.map(|duration| clock.now() + duration));
@@ -139,7 +146,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Driver::new(machine, socket).context("cannot watch the socket")?.with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake())?;
-    let notes = Spool::log(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
     notes.remark(format!("listening on {bound}"));
 
@@ -163,6 +169,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if let Some(kind) = spool.failure() {
         bail!("cannot write what arrives: {kind}");
     }
+    losses.map_or(Ok(()), |losses| losses.check())?;
     let in_vain = args.duration.is_some() && selection.heard == 0 && !selection.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }

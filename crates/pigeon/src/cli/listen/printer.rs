@@ -21,6 +21,8 @@ pub(super) enum Form {
     Lines,
     Json,
     Raw,
+    /// A capture goes to stdout instead.
+    Nothing,
 }
 
 /// Prints arrivals, in a thread of its own: parsing and printing never hold up receiving.
@@ -72,6 +74,7 @@ impl Printer {
 
     fn render(&mut self, arrival: &Arrival<'_>, text: &mut Vec<u8>) {
         match self.form {
+            Form::Nothing => return,
             Form::Raw => return text.extend_from_slice(arrival.payload),
             Form::Lines => self.line(arrival, text),
             Form::Json => text.extend_from_slice(self.json(arrival).as_bytes()),
