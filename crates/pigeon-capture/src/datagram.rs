@@ -215,6 +215,7 @@ mod tests {
             &[&[16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0][..], &[0; 4], &[2, 0, 0, 0]].concat(),
             &v4,
         );
+        assert_eq!(alone(link::IPV6, &v4), Err(Skip::Malformed));
         assert_eq!(alone(9_999, &v4), Err(Skip::UnknownLink));
         assert_eq!(alone(link::NULL, &[&[7, 0, 0, 0], &v4[..]].concat()), Err(Skip::NotUdp));
     }
@@ -236,6 +237,12 @@ mod tests {
         {
             assert_eq!(alone(link::ETHERNET, &[&ethernet(&kind)[..], &v4].concat()), Err(skip));
         }
+        // MACsec that signs only, and with a sender's name; then one that encrypts.
+        expect(link::ETHERNET, &ethernet(&[0x88, 0xe5, 0, 0, 0, 0, 0, 1, 8, 0]), &v4);
+        let named = [&[0x88, 0xe5, 0x20][..], &[0; 13], &[8, 0]].concat();
+        expect(link::ETHERNET, &ethernet(&named), &v4);
+        let hidden = ethernet(&[0x88, 0xe5, 0x0c, 0, 0, 0, 0, 1, 8, 0]);
+        assert_eq!(alone(link::ETHERNET, &[&hidden[..], &v4].concat()), Err(Skip::Encrypted));
         // A frame of a pseudo wire.
         let wire = ethernet(&[0x88, 0x47, 0, 1, 0x01, 9, 0, 0, 0, 0]);
         assert_eq!(alone(link::ETHERNET, &[&wire[..], &v4].concat()), Err(Skip::Tunnel));

@@ -36,6 +36,8 @@ pub(crate) mod number {
     pub(crate) const IEEE802_11_RADIOTAP: u32 = 127;
     pub(crate) const APPLE_IP_OVER_IEEE1394: u32 = 138;
     pub(crate) const IEEE802_11_AVS: u32 = 163;
+    /// A number for anybody's use, which is macOS' for [`PKTAP`].
+    pub(crate) const OLD_PKTAP: u32 = 149;
     pub(crate) const PPP_PPPD: u32 = 166;
     pub(crate) const PPI: u32 = 192;
     pub(crate) const PPP_WITH_DIR: u32 = 204;
@@ -55,7 +57,7 @@ pub(crate) fn ip(link: u32, frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
             let inner = u32::from_le_bytes(frame.array(4)?);
             inside(inner, frame.skip(u16::from_le_bytes([a, b]).into())?)
         }
-        number::PKTAP => {
+        number::PKTAP | number::OLD_PKTAP => {
             let length = u32::from_le_bytes(frame.array(0)?);
             let inner = u32::from_le_bytes(frame.array(8)?);
             inside(inner, frame.skip(length as usize)?)
@@ -66,7 +68,9 @@ pub(crate) fn ip(link: u32, frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
 
 fn inside(link: u32, frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     match link {
-        number::RAW | number::IPV4 | number::IPV6 => Ok(frame),
+        number::RAW => Ok(frame),
+        number::IPV4 => version(frame, 4),
+        number::IPV6 => version(frame, 6),
         _ if number::OLD_RAW.contains(&link) => Ok(frame),
         number::NULL | number::LOOP => family(frame),
         number::ETHERNET => ethernet(frame),
@@ -95,6 +99,11 @@ fn inside(link: u32, frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     }
 }
 
+/// A packet that must be of this version of IP.
+fn version(packet: Bytes<'_>, version: u8) -> Result<Bytes<'_>, Skip> {
+    if packet.u8(0)? >> 4 == version { Ok(packet) } else { Err(Skip::Malformed) }
+}
+
 /// BSD's loopback: four bytes of address family, in the byte order of the capturing host.
 fn family(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     let family = frame.array(0)?;
@@ -121,8 +130,9 @@ fn ether_type(mut kind: u16, mut frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
             0x88e7 => (kind, frame) = (frame.u16(16)?, frame.skip(18)?),
             0x8847 | 0x8848 => return mpls(frame),
             0x8864 => return pppoe(frame),
-            // MACsec (IEEE 802.1AE).
-            0x88e5 => return Err(Skip::Encrypted),
+            0x88e5 => (kind, frame) = macsec(frame)?,
+            // A packet with a path of its own (RFC 8300).
+            0x894f => return Err(Skip::Tunnel),
             // Linux' word for a frame with a length.
             4 => return llc(frame),
             // A length instead of a type (IEEE 802.3).
@@ -130,6 +140,17 @@ fn ether_type(mut kind: u16, mut frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
             _ => return Err(Skip::NotUdp),
         }
     }
+}
+
+/// The type and the rest of a frame that MACsec (IEEE 802.1AE) signs, unless it encrypts it.
+fn macsec(frame: Bytes<'_>) -> Result<(u16, Bytes<'_>), Skip> {
+    let control = frame.u8(0)?;
+    if control & 0x0c != 0 {
+        return Err(Skip::Encrypted);
+    }
+    // With or without the sender's name.
+    let tag = if control & 0x20 == 0 { 6 } else { 14 };
+    Ok((frame.u16(tag)?, frame.skip(tag + 2)?))
 }
 
 /// IEEE 802.2, with SNAP (RFC 1042) or IP's own number.

@@ -54,7 +54,7 @@ const PROTOCOLS: [&str; 40] = [
     "sunatm",
 ];
 
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "frame.encap_type",
     "ip.src",
     "ip.dst",
@@ -64,6 +64,7 @@ const FIELDS: [&str; 9] = [
     "udp.dstport",
     "udp.length",
     "udp.payload",
+    "frame.protocols",
 ];
 
 /// A datagram of the capture: from, to, payload.
@@ -74,6 +75,8 @@ struct Theirs {
     datagram: Datagram,
     /// Whether it claims to be longer.
     is_cut: bool,
+    /// Whether its IP packet lies in another.
+    is_inside: bool,
 }
 
 /// Differences that are meant, by what we say of the packet.
@@ -81,8 +84,10 @@ struct Theirs {
 enum Difference {
     /// tshark shows what the capture kept of a payload; nothing can be sent of it.
     Cut,
-    /// tshark looks into tunnels.
-    Tunnel,
+    /// tshark looks into tunnels, and at what errors of ICMP quote.
+    Inside,
+    /// tshark knows more link layers.
+    UnknownLink,
     /// tshark shows what contradicts itself, as far as it goes; a receiver drops it.
     Malformed,
     /// Anything else, which is a fault.
@@ -114,7 +119,9 @@ fn payloads_are_those_that_tshark_shows() {
             }
             let difference = match (ours, theirs) {
                 (Err(Skip::Cut), Some(Theirs { is_cut: true, .. })) => Difference::Cut,
-                (Err(Skip::Tunnel), Some(_)) => Difference::Tunnel,
+                (Err(Skip::Tunnel), Some(_)) => Difference::Inside,
+                (Err(Skip::NotUdp), Some(Theirs { is_inside: true, .. })) => Difference::Inside,
+                (Err(Skip::UnknownLink), Some(_)) => Difference::UnknownLink,
                 (Err(Skip::Malformed), Some(_)) => Difference::Malformed,
                 _ => Difference::Unexplained,
             };
@@ -179,21 +186,25 @@ fn theirs(file: &Path) -> BTreeMap<u64, Theirs> {
 
 fn datagram(line: &str) -> Option<Theirs> {
     let fields: Vec<&str> = line.split('|').collect();
-    let [_, v4_from, v4_to, v6_from, v6_to, from, to, length, payload] = fields[..] else {
+    let [_, v4_from, v4_to, v6_from, v6_to, from, to, length, payload, protocols] = fields[..]
+    else {
         panic!("tshark says {line:?}")
     };
     // Below 8 it is not a datagram.
     let length = length.parse::<usize>().ok()?.checked_sub(8)?;
+    let path = protocols.split(':').take_while(|name| *name != "udp");
+    let versions: Vec<&str> = path.filter(|name| ["ip", "ipv6"].contains(name)).collect();
     let end = |v4: &str, v6: &str, port: &str| {
-        let ip: IpAddr = if v4.is_empty() { v6 } else { v4 }.parse().unwrap();
+        let ip: IpAddr = if versions[0] == "ip" { v4 } else { v6 }.parse().unwrap();
         SocketAddr::new(ip, port.parse().unwrap())
     };
     let (digits, _) = payload.as_bytes().as_chunks::<2>();
     let byte = |digits: &[u8; 2]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
-    let payload: Vec<u8> = digits.iter().map(byte).collect();
-    let is_cut = payload.len() < length;
+    // It shows all that the IP packet holds.
+    let payload: Vec<u8> = digits.iter().take(length).map(byte).collect();
+    let (is_cut, is_inside) = (payload.len() < length, versions.len() > 1);
     let datagram = (end(v4_from, v6_from, from), end(v4_to, v6_to, to), payload);
-    Some(Theirs { datagram, is_cut })
+    Some(Theirs { datagram, is_cut, is_inside })
 }
 
 fn show((from, to, payload): &Datagram) -> String {
