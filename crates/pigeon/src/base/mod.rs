@@ -6,7 +6,7 @@
 //!   and the [`length`] of what they make.
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port; [`groups`]: hearing multicast
 //!   and broadcasts at it. [`cause`]: why a datagram did not get through, in the system's words.
-//! - [`data`]: the folders in which things are kept.
+//! - [`data`]: the folders in which things are kept. [`text_file`]: text read from a file or stdin.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: a name that is looked up again, beside the loop.
@@ -35,4 +35,5 @@ pub(crate) mod signals;
 pub(crate) mod status;
 pub(crate) mod switch;
 pub(crate) mod terminal;
+pub(crate) mod text_file;
 pub(crate) mod thread;

@@ -17,7 +17,6 @@ use pigeon_net::{
     BufferSize, Clock, Driver, Host, Io, OpenError, Socket, SocketOptions, Stats, local_addresses,
 };
 use pigeon_services::{Config, Ignored, Kind, Service};
-use pigeon_text::escape;
 
 use answering::{Answering, Told};
 use printer::{Form, Printer};
@@ -34,7 +33,8 @@ use crate::base::quantity::{self, PerSecond};
 use crate::base::services::{self, wall};
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
-use crate::output::{Spool, create_capture};
+use crate::output::file::is_stdout;
+use crate::output::{Capture, Spool};
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -50,6 +50,7 @@ Examples:
   pigeon listen 5353 --join 224.0.0.251 --share beside another listener, such as avahi
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
   pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
+  pigeon listen 5000 --write - | tshark -r -    hand it on as it arrives
   pigeon listen 5000 --hexdump                  offset, hexadecimal and text, as xxd shows it
   pigeon listen 5000 --reply OK                 answer each datagram
 
@@ -120,7 +121,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     buffer: Option<usize>,
 
-    /// Also write what arrives to a new pcapng file
+    /// Also write what arrives to a new pcapng file, or only that to stdout (-)
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -136,17 +137,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let reply = args.reply.as_ref().map(|text| format.read(text.as_bytes())).transpose()?;
     let clock = Clock::start();
     let Sockets { sockets, bound, groups, notes: joined } = open(&args, &options, clock.now())?;
-    let capture = args.write.as_ref().map(|path| {
-        let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))
-    });
+    let capture = args.write.as_deref().map(Capture::create).transpose()?;
+    let losses = capture.as_ref().map(Capture::losses);
+    let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
+    if capture_to_stdout && (args.json || args.raw || args.hexdump) {
+        let error = "--write - writes to stdout, so there is no room for --json, --raw or --hexdump";
+        return Err(UsageError(error.into()).into());
+    }
     let form = match (args.json, args.raw, args.hexdump) {
+        _ if capture_to_stdout => Form::Nothing,
         (true, ..) => Form::Json,
         (_, true, _) => Form::Raw,
         (.., true) => Form::Hexdump,
         _ => Form::Lines,
     };
-    let printer = Printer::new(bound, form, format, capture.transpose()?);
+    let notes = Spool::log(io::stderr())?;
+    let capture = capture.map(|capture| capture.reporting_to(notes.clone()));
+    let printer = Printer::new(bound, form, format, capture);
 
     let listener = Listener::new(args.duration.map(|duration| clock.now() + duration));
     let service = reply.map(|reply| service(&args, reply, bound, clock.now())).transpose()?;
@@ -156,7 +163,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Driver::over(machine, sockets).context("cannot watch the sockets")?.with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake())?;
-    let notes = Spool::log(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
     joined.into_iter().for_each(|note| tell(&notes, note));
 
@@ -181,6 +187,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if let Some(kind) = spool.failure() {
         bail!("cannot write what arrives: {kind}");
     }
+    losses.map_or(Ok(()), |losses| losses.check())?;
     let in_vain = args.duration.is_some() && selection.heard == 0 && !selection.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }

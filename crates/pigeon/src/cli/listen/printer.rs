@@ -23,6 +23,8 @@ pub(super) enum Form {
     Raw,
     /// A line as ever, but for the text, and below it the bytes as xxd(1) shows them.
     Hexdump,
+    /// A capture goes to stdout instead.
+    Nothing,
 }
 
 /// Prints arrivals, in a thread of its own: parsing and printing never hold up receiving.
@@ -74,6 +76,7 @@ impl Printer {
 
     fn render(&mut self, arrival: &Arrival<'_>, text: &mut Vec<u8>) {
         match self.form {
+            Form::Nothing => return,
             Form::Raw => return text.extend_from_slice(arrival.payload),
             Form::Lines => {
                 self.head(arrival, text);

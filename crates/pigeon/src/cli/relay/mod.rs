@@ -32,7 +32,8 @@ use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
 use crate::contacts::peer;
-use crate::output::{create_capture, is_quiet};
+use crate::output::file::is_stdout;
+use crate::output::{Capture, is_quiet};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
 
@@ -82,7 +83,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = quantity::interval)]
     idle: Duration,
 
-    /// Write what arrives, as it arrives, to a new pcapng file; `pigeon replay` sends it again
+    /// Write what arrives, as it arrives, to a new pcapng file, or to stdout (-); `pigeon replay`
+    /// sends it again
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
@@ -216,13 +218,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let bound = socket.local_addr();
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     refuse_own_address(bound, target, &interfaces)?;
-    let recorder = args.record.as_ref().map(|path| {
-        let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        let capture =
-            create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))?;
-        Recorder::start(capture, target)
-    });
-    let recorder = recorder.transpose()?;
+    let capture = args.record.as_deref().map(Capture::create).transpose()?;
+    let records_to_stdout = args.record.as_deref().is_some_and(is_stdout);
+    if records_to_stdout && args.json {
+        return Err(UsageError("--record - and --json both write to stdout".into()).into());
+    }
 
     let clock = Clock::start();
     let relay = relay(&args, &shapes, [bound, target], &interfaces, seed)?;
@@ -237,9 +237,19 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     let (reader, printer) = lines::open("relay> ", Suggestions::default())?;
     let waker = driver.waker();
-    let wanted = args.console == Switch::On;
+    // Answers go to stdout.
+    let wanted = args.console == Switch::On && !records_to_stdout;
     let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
+    let recorder = capture.map(|capture| {
+        let (stop, waker) = (stop.clone(), driver.waker());
+        let gone = move || {
+            stop.set();
+            waker.wake();
+        };
+        Recorder::start(capture.reporting_to(printer.notes.clone()), target, gone)
+    });
+    let recorder = recorder.transpose()?;
 
     let live = io::stderr().is_terminal() && !args.json && !is_quiet();
     let mut host = RelayHost {
