@@ -9,6 +9,7 @@
 //!   zsh; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
+//! - `media`: bytes and videos through a room, and forwarders aimed back at it.
 //! - `moved`: names that come to stand for another address.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `history`: what was said, read beside the hub that keeps it.
@@ -59,6 +60,7 @@ mod history;
 mod join;
 mod judges;
 mod kept;
+mod media;
 mod membership;
 mod memory;
 mod moved;

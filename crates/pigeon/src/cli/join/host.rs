@@ -1,5 +1,6 @@
 //! What stands around a session: the person, and a signal to stop.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
@@ -8,10 +9,13 @@ use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session};
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_net::{Host, Io};
-use pigeon_proto::{Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
+use pigeon_proto::{
+    Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, is_control_line,
+};
 use rand_pcg::Pcg64;
 
 use super::connect;
+use super::forward::{Forward, Trouble};
 use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
@@ -40,6 +44,13 @@ pub(super) struct JoinHost {
     lookup: Option<Lookup>,
     /// Whether something is kept for the next session.
     remembers: bool,
+    forward: Forward,
+    /// Whether messages go to a program, so that stdin may well be empty.
+    bridges: bool,
+    /// Whether anything was read from stdin.
+    has_typed: bool,
+    /// Whether it was said that bytes are lost while the hub is away.
+    said_lost: bool,
     /// What the hub calls itself, if that is known.
     hub_name: Option<Name>,
     /// Our own address.
@@ -82,6 +93,10 @@ impl JoinHost {
             path: Watch::new(now),
             lookup: None,
             remembers: false,
+            forward: Forward::default(),
+            bridges: false,
+            has_typed: false,
+            said_lost: false,
             hub_name: None,
             local,
             joined: None,
@@ -96,6 +111,12 @@ impl JoinHost {
     /// With what is kept for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
+    }
+
+    /// With the programs to which messages are forwarded.
+    pub(super) fn with_forward(self, forward: Forward) -> Self {
+        let bridges = self.view.is_raw() || !forward.is_over();
+        JoinHost { forward, bridges, ..self }
     }
 
     /// With the name by which the hub is found again where it goes away. `remembers`: something is
@@ -190,6 +211,66 @@ impl JoinHost {
         }
     }
 
+    /// Handles what was typed, or read from stdin.
+    fn take_typed(&mut self, session: &mut Session<Pcg64>, now: Instant) {
+        // As many lines as one drain carries; the rest follow at once. Bytes wait where they are read
+        // until it is known what the server does with them.
+        let waits = self.view.is_raw() && session.contact() == Contact::Asking;
+        let typed: Vec<Typed> = self.typed.try_iter().take(if waits { 0 } else { 64 }).collect();
+        self.has_typed |= typed.iter().any(|typed| matches!(typed, Typed::Line(_)));
+        for typed in typed {
+            match typed {
+                Typed::Line(payload) if self.view.is_raw() => self.send(session, now, &payload),
+                Typed::Line(line) => self.say(session, now, &line),
+                // Who only listens is given an empty stdin.
+                Typed::Leave(Status::Done) if self.bridges && !self.has_typed && !is_typed_on() => {
+                }
+                Typed::Refused => self.fail_script(),
+                Typed::Leave(status) => {
+                    if self.status == Status::Done {
+                        self.status = status;
+                    }
+                    session.leave();
+                }
+            }
+        }
+    }
+
+    /// Handles the bytes that have waited until the server was known.
+    fn take_bytes(&mut self, session: &mut Session<Pcg64>, now: Instant) {
+        if self.view.is_raw() {
+            self.take_typed(session, now);
+        }
+    }
+
+    /// Sends bytes that were read from stdin.
+    fn send(&mut self, session: &mut Session<Pcg64>, now: Instant, payload: &[u8]) {
+        match session.handle_payload(now, payload) {
+            // Once: a stream would say it a thousand times a second.
+            Ok(Said::IntoSilence) if !std::mem::replace(&mut self.said_lost, true) => {
+                self.note(Note::IntoSilence);
+                self.fail_script();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.note(Note::NotSent(error));
+                self.fail_script();
+            }
+        }
+    }
+
+    /// Says what forwarding has met. A target that leads into the room ends the session: it was a
+    /// mistake on the command line.
+    fn tell(&mut self, session: &mut Session<Pcg64>, troubles: Vec<Trouble>) {
+        for trouble in troubles {
+            if let Trouble::Loop { .. } = trouble {
+                self.fail();
+                session.leave();
+            }
+            self.note(Note::Forward(trouble));
+        }
+    }
+
     /// Says what the system has said of the way to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
         if let Some(cause) = self.path.look(io.now, &io.stats()) {
@@ -231,6 +312,8 @@ impl JoinHost {
         self.path.heard();
         self.view.moved(hub, self.local);
         self.note(Note::Moved { from });
+        let troubles = self.forward.moved(hub);
+        self.tell(session, troubles);
     }
 
     /// Says, once, that nobody asks for the name.
@@ -307,6 +390,11 @@ impl JoinHost {
     }
 }
 
+/// Whether a person types at a terminal, and ends it with Ctrl-D.
+fn is_typed_on() -> bool {
+    io::stdin().is_terminal()
+}
+
 fn is_command(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     line.starts_with(b"/") || line.starts_with("／".as_bytes())
@@ -324,6 +412,8 @@ impl Host<Session<Pcg64>> for JoinHost {
     fn tick(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at_path(io);
         self.follow(session, io);
+        let troubles = self.forward.look(io.now);
+        self.tell(session, troubles);
         ControlFlow::Continue(())
     }
 
@@ -333,20 +423,10 @@ impl Host<Session<Pcg64>> for JoinHost {
             self.status = status;
             session.leave();
         }
-        // As many lines as one drain carries; the rest follow at once.
-        let typed: Vec<Typed> = self.typed.try_iter().take(64).collect();
-        for typed in typed {
-            match typed {
-                Typed::Line(line) => self.say(session, now, &line),
-                Typed::Refused => self.fail_script(),
-                Typed::Leave(status) => {
-                    if self.status == Status::Done {
-                        self.status = status;
-                    }
-                    session.leave();
-                }
-            }
+        if self.view.is_closed() {
+            session.leave();
         }
+        self.take_typed(session, now);
         self.follow(session, io);
         self.view.look(session, now, &io.stats());
         ControlFlow::Continue(())
@@ -372,9 +452,13 @@ impl Host<Session<Pcg64>> for JoinHost {
             _ => self.say_joined(),
         }
         match event {
+            // No hub relays a control line, so it is nobody's message.
+            Event::Received(payload) if self.bridges && is_control_line(&payload) => {}
             Event::Received(payload) => {
                 self.met = true;
                 self.view.received(session, &payload);
+                let troubles = self.forward.send(now, session.format(), &payload);
+                self.tell(session, troubles);
             }
             Event::Notice(notice) => {
                 self.notice(session, now, &notice);
@@ -390,11 +474,13 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.see(now, &answer);
                 self.join(session, &answer);
                 self.explain_name(session);
+                self.take_bytes(session, now);
             }
             Event::JoinedPlainly => {
                 self.met = true;
                 self.note(Note::JoinedPlainly { asked: self.plain });
                 self.explain_name(session);
+                self.take_bytes(session, now);
             }
             Event::Unheard => {
                 // A refusal to be a member says enough.
@@ -405,6 +491,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 if self.plain {
                     self.explain_name(session);
                 }
+                self.take_bytes(session, now);
             }
             Event::NotSent(error) => {
                 self.note(Note::NotSent(error));
@@ -424,6 +511,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.note(Note::Silent { since: wall::time_of_day(&wall), ago });
             }
             Event::Again { after } => {
+                self.said_lost = false;
                 self.shown = None;
                 let removed = self.removed.take();
                 let was_removed = matches!(removed, Some(Gone::Kicked | Gone::Banned));

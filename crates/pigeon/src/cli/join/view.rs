@@ -107,6 +107,16 @@ impl View {
         }
     }
 
+    /// Whether bytes are read and written, and no lines.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self, View::Lines(lines) if lines.is_raw())
+    }
+
+    /// Whether nobody reads the bytes of the room any more.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, View::Lines(lines) if lines.is_closed())
+    }
+
     /// Whether nobody is looking, so that only the exit status can report a failure.
     pub(super) fn is_script(&self) -> bool {
         match self {
