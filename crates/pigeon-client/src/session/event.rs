@@ -26,6 +26,13 @@ pub enum Event {
     Background(Notice),
     /// A line that had waited for the hub's first answer was not sent.
     NotSent(LineError),
+    /// The system did not send a line. The driver's counters have its word.
+    Unsent,
+    /// The system says of something sent that it did not arrive. The driver's counters have its word.
+    Undelivered {
+        /// The way may be back in a moment.
+        passing: bool,
+    },
     /// Nobody listens at the hub's port.
     Refused,
     /// A hub that answered before does not any more.

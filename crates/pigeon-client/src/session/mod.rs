@@ -604,6 +604,26 @@ impl<R: Rng> Machine for Session<R> {
         self.go_away(now, Event::Refused);
     }
 
+    fn handle_undelivered(
+        &mut self,
+        _: Instant,
+        _: SocketId,
+        _: Option<SocketAddr>,
+        passing: bool,
+    ) {
+        if !self.over {
+            self.events.report(Event::Undelivered { passing });
+        }
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, _: u64) {
+        let payload = self.outbox.bytes().get(transmit.range.clone()).unwrap_or_default();
+        // The next heartbeat is due anyway; of a line the person must know.
+        if payload.trim_ascii() != heartbeat::PLAIN {
+            self.events.report(Event::Unsent);
+        }
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         self.outbox.reset_if_drained();
         if self.over {

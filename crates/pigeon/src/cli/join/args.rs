@@ -112,7 +112,9 @@ they are in its control lines (docs/protocol.md):
   again     hub, after (seconds): the hub is back
   moved     hub, from: the hub's name stands for another address now
   unheard   hub: nothing was heard so far
-  unreachable  hub, error: the system's word about the way there
+  unreachable hub, error: the system's word about the way there
+  reachable hub: heard again after that
+  unsent    hub, error: a line was not sent, and the system's word about it
   forward   to, reason: refused, unreachable, repeats or loop; error where the system gave one";
 
 impl Args {

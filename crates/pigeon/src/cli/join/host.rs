@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session};
@@ -20,12 +21,16 @@ use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
 use super::view::View;
-use crate::base::cause::Watch;
+use crate::base::bind::explain;
+use crate::base::cause::{Cause, Watch};
 use crate::base::lookup::Lookup;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
 use crate::output::wall;
 use crate::ui::typist::Typed;
+
+/// How often a session that has lost its hub looks whether this host has another address.
+const ROAM_EVERY: Duration = Duration::from_secs(2);
 
 /// What stands around a session.
 pub(super) struct JoinHost {
@@ -49,8 +54,10 @@ pub(super) struct JoinHost {
     bridges: bool,
     /// Whether anything was read from stdin.
     has_typed: bool,
-    /// Whether it was said that bytes are lost while the hub is away.
+    /// Whether it was said that bytes are lost, since the hub was heard.
     said_lost: bool,
+    /// When to look for another address of this host.
+    roam_at: Instant,
     /// What the hub calls itself, if that is known.
     hub_name: Option<Name>,
     /// Our own address.
@@ -97,6 +104,7 @@ impl JoinHost {
             bridges: false,
             has_typed: false,
             said_lost: false,
+            roam_at: now,
             hub_name: None,
             local,
             joined: None,
@@ -278,6 +286,21 @@ impl JoinHost {
         }
     }
 
+    /// Goes on from this host's present address. A connected socket keeps the one it began with, and
+    /// nothing leaves from an address that is gone: the laptop has woken up in another network.
+    fn roam(&mut self, session: &Session<Pcg64>, io: &mut Io<'_>) {
+        if !session.is_lost() || io.now < self.roam_at {
+            return;
+        }
+        self.roam_at = io.now + ROAM_EVERY;
+        let Ok(socket) = connect(session.hub()) else { return };
+        let local = socket.local_addr();
+        if local.ip() != self.local.ip() && io.open(SocketId::FIRST, socket).is_ok() {
+            self.local = local;
+            self.view.moved(session.hub(), local);
+        }
+    }
+
     /// Looks the hub's name up again while the hub is away, and goes on where it is now.
     fn follow(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) {
         let Some(lookup) = &mut self.lookup else { return };
@@ -286,7 +309,7 @@ impl JoinHost {
             lookup.ask(io.now);
         }
         let Some(hub) = lookup.found().filter(|hub| is_lost && *hub != from) else { return };
-        let moved = connect(hub).map_err(anyhow::Error::from).and_then(|socket| {
+        let moved = connect(hub).map_err(explain).and_then(|socket| {
             self.local = socket.local_addr();
             io.open(SocketId::FIRST, socket).context("cannot watch the socket")
         });
@@ -314,6 +337,20 @@ impl JoinHost {
         self.note(Note::Moved { from });
         let troubles = self.forward.moved(hub);
         self.tell(session, troubles);
+    }
+
+    /// Says that the system did not send a line, and why: once for a stream of bytes.
+    fn not_sent(&mut self, io: &mut Io<'_>) {
+        let stats = io.stats();
+        // The cause stands beside the line; it need not be said of the way as well.
+        let _ = self.path.look(io.now, &stats);
+        self.fail_script();
+        if self.view.is_raw() && std::mem::replace(&mut self.said_lost, true) {
+            return;
+        }
+        if let Some(cause) = Cause::of(&stats) {
+            self.note(Note::Unsent { error: cause.to_string() });
+        }
     }
 
     /// Says, once, that nobody asks for the name.
@@ -412,6 +449,7 @@ impl Host<Session<Pcg64>> for JoinHost {
     fn tick(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at_path(io);
         self.follow(session, io);
+        self.roam(session, io);
         let troubles = self.forward.look(io.now);
         self.tell(session, troubles);
         ControlFlow::Continue(())
@@ -428,7 +466,8 @@ impl Host<Session<Pcg64>> for JoinHost {
         }
         self.take_typed(session, now);
         self.follow(session, io);
-        self.view.look(session, now, &io.stats());
+        let cut_off = self.path.current(now).map(|cause| cause.to_string());
+        self.view.look(session, now, &io.stats(), cut_off.as_deref());
         ControlFlow::Continue(())
     }
 
@@ -440,8 +479,18 @@ impl Host<Session<Pcg64>> for JoinHost {
     ) -> ControlFlow<()> {
         let now = io.now;
         match event {
-            Event::Left | Event::Unheard | Event::Silent { .. } => self.look_at_path(io),
-            _ => self.path.heard(),
+            Event::Left | Event::Unheard | Event::Silent { .. } | Event::Undelivered { .. } => {
+                self.look_at_path(io);
+            }
+            // Says nothing about the way.
+            Event::NotSent(_) | Event::Unsent => {}
+            _ => {
+                let is_back = self.path.heard();
+                if is_back && !matches!(event, Event::Joined(_) | Event::Again { .. }) {
+                    self.note(Note::Reached);
+                }
+                self.said_lost = false;
+            }
         }
         self.view.event(now, &event);
         match &event {
@@ -483,8 +532,8 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.take_bytes(session, now);
             }
             Event::Unheard => {
-                // A refusal to be a member says enough.
-                if !self.met {
+                // A refusal to be a member says enough, and so does the system.
+                if !self.met && self.path.current(now).is_none() {
                     self.note(Note::Unheard);
                 }
                 // The reason given is about the server, of which nothing is known yet.
@@ -496,6 +545,13 @@ impl Host<Session<Pcg64>> for JoinHost {
             Event::NotSent(error) => {
                 self.note(Note::NotSent(error));
                 self.fail_script();
+            }
+            Event::Unsent => self.not_sent(io),
+            // It was shown above. Whether it was a line or a heartbeat is unknown.
+            Event::Undelivered { passing } => {
+                if !passing && self.has_typed {
+                    self.fail_script();
+                }
             }
             Event::Refused if !self.met => {
                 let hub = session.hub().ip();
@@ -511,7 +567,6 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.note(Note::Silent { since: wall::time_of_day(&wall), ago });
             }
             Event::Again { after } => {
-                self.said_lost = false;
                 self.shown = None;
                 let removed = self.removed.take();
                 let was_removed = matches!(removed, Some(Gone::Kicked | Gone::Banned));

@@ -38,7 +38,7 @@ use pigeon_net::{Clock, Driver, OpenError, Socket, SocketOptions};
 use pigeon_proto::{Name, sentence};
 use rand_pcg::Pcg64;
 
-use crate::base::bind::one_host;
+use crate::base::bind::{explain, one_host};
 use crate::base::lookup::Lookup;
 use crate::base::random;
 use crate::base::signals::on_stop;
@@ -71,7 +71,8 @@ fn is_at_terminal() -> bool {
 
 /// The socket of a session with this hub.
 fn connect(hub: SocketAddr) -> Result<Socket, OpenError> {
-    Socket::connect(hub, None, &SocketOptions::default())
+    // With them the system reports what routers say in passing, too: no such host, no route.
+    Socket::connect(hub, None, &SocketOptions { refusals: true, ..SocketOptions::default() })
 }
 
 /// Joins and stays until the person leaves.
@@ -94,7 +95,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         Err(error) => (None, Some(error)),
     };
     let left_off = memory.as_ref().and_then(|memory| memory.left_off().cloned());
-    let socket = connect(hub)?;
+    let socket = connect(hub).map_err(explain)?;
     let clock = Clock::start();
     let seed = random::u64()?;
     let (heartbeat, plain) = (args.heartbeat, args.plain);

@@ -26,6 +26,10 @@ pub(super) enum Note {
     Unheard,
     /// The system says that nothing gets there.
     CutOff { error: String },
+    /// The hub was heard again after the system had said that nothing gets there.
+    Reached,
+    /// The system did not send a line.
+    Unsent { error: String },
     /// News of a program to which messages are forwarded.
     Forward(Trouble),
     /// Nobody listens at the hub's port, and never did. `is_here`: the host is this one.
@@ -76,10 +80,15 @@ impl Note {
 
     /// Whether all is well: then `--quiet` leaves it out.
     pub(super) fn is_remark(&self) -> bool {
-        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName};
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached};
         matches!(
             self,
-            Joined { .. } | NoName { .. } | JoinedPlainly { .. } | NameKept { .. } | Again { .. }
+            Joined { .. }
+                | NoName { .. }
+                | JoinedPlainly { .. }
+                | NameKept { .. }
+                | Again { .. }
+                | Reached
         )
     }
 
@@ -126,6 +135,8 @@ impl Note {
                  who runs the hub; `pigeon join` alone looks for hubs"
             ),
             Note::CutOff { error } => format!("nothing gets to {hub}: {error}"),
+            Note::Reached => format!("{hub} is reached again"),
+            Note::Unsent { error } => format!("that line was not sent: {error}"),
             Note::Forward(Trouble::Refused { to }) => format!(
                 "nobody listens at {to} so far; what is forwarded there is lost until somebody does"
             ),
@@ -238,6 +249,8 @@ impl Note {
                  `pigeon join` 会寻找附近的 hub"
             ),
             Note::CutOff { error } => format!("什么都到不了 {hub}：{error}"),
+            Note::Reached => format!("又能到达 {hub} 了"),
+            Note::Unsent { error } => format!("那一行没有发出：{error}"),
             Note::Forward(Trouble::Refused { to }) => {
                 format!("{to} 还没有程序在监听；在它监听之前，转发到那里的都会丢失")
             }
@@ -413,6 +426,8 @@ mod tests {
             Note::NotSent(LineError::Path),
             Note::NotSent(LineError::Moved),
             Note::NotSent(LineError::Reserved),
+            Note::Reached,
+            Note::Unsent { error: "Operation not permitted".into() },
             Note::Forward(Trouble::Refused { to: hub }),
             Note::Forward(Trouble::CutOff { to: hub, cause: "No route to host".into() }),
             Note::Forward(Trouble::Repeats { to: hub }),

@@ -27,6 +27,8 @@
 //! | `away` | `hub`, `reason`: `refused`, or `timed-out` |
 //! | `again` | `hub`, `after` in seconds |
 //! | `unreachable` | `hub`, `error`: the system's word about the way there |
+//! | `reachable` | `hub`: heard again after that |
+//! | `unsent` | `hub`, `error`: a line was not sent, and the system's word about it |
 //! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and `error` where the system gave one |
 //! | `moved` | `hub`, `from`: the hub's name stands for another address now |
 //! | `unheard` | `hub`: nothing was heard so far |
@@ -223,6 +225,12 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             fields.push(("error", error.as_str().into()));
             fields
         }
+        Note::Unsent { error } => {
+            let mut fields = of_hub("unsent");
+            fields.push(("error", error.as_str().into()));
+            fields
+        }
+        Note::Reached => of_hub("reachable"),
         Note::Forward(trouble) => {
             let (to, reason, error) = match trouble {
                 Trouble::Refused { to } => (to, "refused", None),

@@ -84,10 +84,17 @@ impl View {
     }
 
     /// Once a second, and whenever something was typed: a look at how things stand.
-    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
+    /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
+    pub(super) fn look(
+        &mut self,
+        session: &mut Session<Pcg64>,
+        now: Instant,
+        stats: &Stats,
+        cut_off: Option<&str>,
+    ) {
         match self {
             View::Lines(_) => {}
-            View::Full(full) => full.look(session, now, stats),
+            View::Full(full) => full.look(session, now, stats, cut_off),
         }
     }
 
