@@ -7,6 +7,7 @@ use crate::namespace::Namespace;
 use crate::peers::installed;
 use crate::pigeon::{HEARTBEAT, Serving};
 use crate::process::{Process, SOON, Voice};
+use crate::pty::Terminal;
 
 const HUB: &str = "10.77.1.2:9999";
 
@@ -74,8 +75,9 @@ fn a_firewall_is_named_before_anybody_joins_and_joining_follows_when_it_is_gone(
         let kind = format!(r#""kind":"unreachable","hub":"{HUB}","error":""#);
         program.expect_line(|line| line.contains(&kind) && says(line), SOON);
         allow(host);
-        red.expect_line(|line| line == "* you are red, in lobby", SOON);
+        red.expect_line(|line| line == format!("* you are {nick}, in lobby"), SOON);
         program.expect_line(|line| line.contains(r#""kind":"joined""#), SOON);
+        screen.expect("joined", |screen| screen.matches(words[1]).count() == 1);
         let said = red.lines(Voice::Err);
         assert!(said.iter().all(|line| !line.contains("the address may be wrong")), "{said:?}");
         // Once, however often a heartbeat meets it.
@@ -148,4 +150,33 @@ fn a_session_outlives_its_network_and_its_own_address() {
     red.expect_status(|line| line.contains("is back after"), 2 * SOON);
     red.say("here I am");
     red.expect_line(|line| line == "red: here I am", SOON);
+}
+
+#[test]
+fn a_chat_says_what_the_system_says_and_goes_on() {
+    let Some(network) = Network::new() else { return };
+    let listener = network.far.pigeon("listen", &["listen", "10.77.1.2:7000"]);
+    listener.expect_status(|line| line.contains("listening on "), SOON);
+    for args in [&["chat", "10.77.1.2:7000"][..], &["chat", "10.77.1.2:7000", "--json"]] {
+        let mut chat = network.near.pigeon("chat", &[args, &["--wait", "100ms"]].concat());
+        for (host, rule, json, words) in [
+            (&network.near, OWN, "unsent", "a firewall rule of this host forbids it"),
+            (&network.far, THERE, "unreachable", "a firewall rejects it"),
+        ] {
+            forbid(host, &rule.replace("9999", "7000"));
+            chat.say("hello?");
+            chat.expect_status(|line| line.contains(words), SOON);
+            if args.contains(&"--json") {
+                let result = format!(r#"{{"to":"10.77.1.2:7000","result":"{json}","error":""#);
+                chat.expect_line(|line| line.starts_with(&result) && line.contains(words), SOON);
+            }
+            allow(host);
+        }
+        let said = format!("here is {}", args.len());
+        chat.say(&said);
+        listener.expect_line(|line| line.ends_with(&said), SOON);
+        chat.end_stdin();
+        assert_eq!(chat.expect_end(SOON).code(), Some(1));
+    }
+    assert!(listener.lines(Voice::Out).iter().all(|line| !line.contains("hello?")));
 }
