@@ -9,6 +9,8 @@
 //!   zsh; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
+//! - `cut_off`: what the system says of the way, by firewalls and routes.
+//! - `media`: bytes and videos through a room, and forwarders aimed back at it.
 //! - `moved`: names that come to stand for another address.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `history`: what was said, read beside the hub that keeps it.
@@ -52,6 +54,7 @@ mod chat_screen;
 mod classroom;
 mod completions;
 mod contacts;
+mod cut_off;
 mod discover;
 mod encodings;
 mod escapes;
@@ -60,6 +63,7 @@ mod history;
 mod join;
 mod judges;
 mod kept;
+mod media;
 mod membership;
 mod memory;
 mod moved;

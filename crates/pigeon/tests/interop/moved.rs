@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::book::Book;
 use crate::namespace::skipped;
-use crate::pigeon::{HEARTBEAT, Serving, hub, hub_at};
-use crate::process::{Process, SOON, Voice};
+use crate::pigeon::{HEARTBEAT, Serving, hub, hub_at, listen, pigeon};
+use crate::process::{Process, SOON, Voice, wait_until};
 
 /// `/etc/hosts` of a test's own. The programs run by [`Hosts::pigeon`] see it; nobody else does.
 struct Hosts(PathBuf);
@@ -133,4 +133,54 @@ fn a_contact_that_is_edited_is_followed() {
     fs::write(book.path(), contact(elsewhere)).unwrap();
     red.expect_status(stands_for(elsewhere), SOON);
     red.expect_status(|line| line.starts_with(&format!("joined {elsewhere}: ")), SOON);
+}
+
+/// A chat's peers have no heartbeats: a refusal shows it, or the person, who chooses the name again.
+#[test]
+fn a_contact_of_a_chat_is_followed() {
+    let first = listen(&[]);
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], first.address.port()));
+    let contact = |address| format!("\"狗哥\" = {{ endpoint = \"{address}\" }}\n");
+    let book = Book::saying(&contact(first.address));
+    let mut chat = book.pigeon("chat", &["chat", "狗哥", "--json"]);
+    chat.say("one");
+    first.expect_line(|line| line.ends_with(": one"), SOON);
+    fs::write(book.path(), contact(elsewhere)).unwrap();
+    drop(first);
+    let second = Serving::new(pigeon("listen", &["listen", &elsewhere.to_string()]));
+    chat.say("two");
+    let moved = |line: &str| line.contains(r#""result":"moved""#);
+    chat.expect_line(|line| line.contains(r#""result":"refused""#), SOON);
+    let line = chat.expect_line(moved, SOON);
+    assert!(line.ends_with(&format!(r#""now":"{elsewhere}"}}"#)), "{line}");
+    chat.say("three");
+    second.expect_line(|line| line.ends_with(": three"), SOON);
+    // Back again, without a word of the system's.
+    let back = SocketAddr::from(([127, 0, 0, 3], elsewhere.port()));
+    let third = Serving::new(pigeon("listen", &["listen", &back.to_string()]));
+    fs::write(book.path(), contact(back)).unwrap();
+    wait_until("it is looked up again", || {
+        chat.say("/to 狗哥");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        (chat.lines(Voice::Out).iter().filter(|line| moved(line)).count() == 2).then_some(())
+    });
+    chat.say("four");
+    third.expect_line(|line| line.ends_with(": four"), SOON);
+}
+
+#[test]
+fn a_host_of_a_chat_is_followed() {
+    let Some(hosts) = Hosts::new("chat", "dog.test", "127.0.0.1") else { return };
+    let first = listen(&[]);
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], first.address.port()));
+    let mut chat = hosts.pigeon(&["chat", &format!("dog.test:{}", elsewhere.port())]);
+    chat.say("one");
+    first.expect_line(|line| line.ends_with(": one"), SOON);
+    hosts.set("dog.test", "127.0.0.2");
+    drop(first);
+    let second = Serving::new(pigeon("listen", &["listen", &elsewhere.to_string()]));
+    chat.say("two");
+    chat.expect_status(|line| line.contains(&format!("goes to {elsewhere} now")), SOON);
+    chat.say("three");
+    second.expect_line(|line| line.ends_with(": three"), SOON);
 }

@@ -15,7 +15,7 @@ use pigeon_client::chat::{Chat, Config, Known};
 use pigeon_net::{Clock, Driver, Socket, SocketOptions};
 
 pub(crate) use self::args::Args;
-use self::find::find;
+use self::find::{Found, find};
 use self::full::Full;
 use self::host::PersonHost;
 use self::lines::Lines;
@@ -52,8 +52,10 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             chat.know(address, Known { name, charset: contact.charset });
         }
     }
-    for (peer, known) in peers {
+    let mut names = Vec::new();
+    for Found { peer, known, again } in peers {
         chat.open(peer, known)?;
+        names.extend(again.map(|find| (peer, find)));
     }
 
     let bound = socket.local_addr();
@@ -77,6 +79,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         false => View::Lines(Lines::open(chat, bound, waker, &args, color, &words)?),
     };
     let mut person = PersonHost::new(view, stop, driver.waker(), args.family);
+    names.into_iter().for_each(|(peer, find)| person.follow(peer, find));
     let outcome = driver.run(&mut person);
     let words = sum_up(driver.machine(), person.dropped());
     let status = person.close(std::time::Instant::now() + LAST_WORDS, &words)?;
