@@ -6,6 +6,7 @@
 //! - [`screen`]: the full screen.
 
 pub(crate) mod console;
+pub(crate) mod keyboard;
 pub(crate) mod lines;
 pub(crate) mod screen;
 pub(crate) mod suggestions;

@@ -58,6 +58,7 @@ mod history;
 mod join;
 mod judges;
 mod kept;
+mod keyboard;
 mod membership;
 mod memory;
 mod operator;

@@ -2,6 +2,7 @@
 //!
 //! Not ratatui-textarea: that moves by characters, and shows what it holds unescaped.
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::GraphemeCursor;
 
 use super::wrap::{clusters, columns};
@@ -39,6 +40,41 @@ impl Input {
     /// Where the cursor stands, in bytes.
     pub(crate) fn cursor(&self) -> usize {
         self.cursor
+    }
+
+    /// Takes in a key that edits. The keys are those of a shell.
+    pub(crate) fn press(&mut self, key: KeyEvent) {
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        match key.code {
+            KeyCode::Left if ctrl || alt => self.word_left(),
+            KeyCode::Right if ctrl || alt => self.word_right(),
+            KeyCode::Left => self.left(),
+            KeyCode::Right => self.right(),
+            KeyCode::Home => self.home(),
+            KeyCode::End => self.end(),
+            KeyCode::Backspace if ctrl || alt => self.cut_word(),
+            KeyCode::Backspace => self.backspace(),
+            KeyCode::Delete => self.delete(),
+            KeyCode::Char(c) if ctrl => match c {
+                'a' => self.home(),
+                'e' => self.end(),
+                'b' => self.left(),
+                'd' => self.delete(),
+                'h' => self.backspace(),
+                'w' => self.cut_word(),
+                'u' => self.cut_to_start(),
+                'k' => self.cut_to_end(),
+                'y' => self.paste_cut(),
+                _ => {}
+            },
+            KeyCode::Char('b') if alt => self.word_left(),
+            KeyCode::Char('f') if alt => self.word_right(),
+            KeyCode::Char(c) if !alt && !c.is_control() => {
+                self.insert(c.encode_utf8(&mut [0; 4]));
+            }
+            _ => {}
+        }
     }
 
     /// Puts another text in, the cursor behind it.

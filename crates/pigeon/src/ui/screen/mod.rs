@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   the loop ──Update──▶ Feed ──▶ this thread: Model ──draw──▶ cells ──paint──▶ terminal
-//!   keyboard ──Event───▶          │
+//!   terminal ──Event───▶          │
 //!                                 └──Action──▶ the loop
 //! ```
 //!
@@ -44,13 +44,13 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use crossterm::event::{Event, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::base::status::Status;
-use crate::base::terminal;
+use crate::base::terminal::{self, Use};
 use crate::base::thread;
+use crate::ui::keyboard::{self, Event};
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
@@ -86,19 +86,9 @@ impl Screen {
         act: impl FnMut(Action) -> bool + Send + 'static,
     ) -> anyhow::Result<Screen> {
         let feed = Arc::new(Feed::default());
-        catch_stops(&feed)?;
-        terminal::enter_full().context("cannot take the terminal")?;
-        let keyboard = Arc::clone(&feed);
-        let started = thread::spawn("keys", move || {
-            // It ends with the process: reading cannot be interrupted.
-            while let Ok(event) = crossterm::event::read() {
-                if !keyboard.press(event) {
-                    return;
-                }
-            }
-            // The terminal is gone.
-            keyboard.press(Event::FocusLost);
-        });
+        terminal::enter(Use::Full).context("cannot take the terminal")?;
+        let typed = Arc::clone(&feed);
+        let started = keyboard::start(move |event| typed.press(event));
         let (sender, ended) = sync_channel(1);
         let mut painter = Painter {
             feed: Arc::clone(&feed),
@@ -111,7 +101,7 @@ impl Screen {
             look,
             act,
         };
-        let started = started.and_then(|_| {
+        let started = started.and_then(|()| {
             thread::spawn("screen", move || {
                 // Dropped when the thread ends.
                 let _sender = sender;
@@ -143,21 +133,6 @@ impl Screen {
         let _ = self.ended.recv_timeout(deadline.saturating_duration_since(Instant::now()));
         terminal::restore();
     }
-}
-
-/// Lets a stop from outside (`kill -TSTP`) give the terminal back first, like Ctrl-Z.
-#[cfg(unix)]
-fn catch_stops(feed: &Arc<Feed>) -> anyhow::Result<()> {
-    let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTSTP]);
-    let mut signals = signals.context("cannot catch signals")?;
-    let feed = Arc::clone(feed);
-    thread::spawn("stops", move || signals.forever().for_each(|_| feed.suspend()))?;
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn catch_stops(_feed: &Arc<Feed>) -> anyhow::Result<()> {
-    Ok(())
 }
 
 /// The thread that draws.
@@ -198,7 +173,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
             let batch = self.feed.wait(deadline, !waiting);
             let closed = batch.closed;
             waiting |= !batch.updates.is_empty();
-            let urgent = !batch.events.is_empty() || batch.suspend;
+            let urgent = !batch.events.is_empty();
             if !self.take(batch) || closed {
                 return;
             }
@@ -219,34 +194,24 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         for update in batch.updates {
             self.model.apply(update);
         }
-        if batch.suspend {
-            self.suspend();
-        }
         for event in batch.events {
             let action = match event {
-                Event::Key(key) => keys::press(&mut self.model, key),
-                Event::Paste(text) => keys::paste(&mut self.model, &text),
-                Event::Mouse(mouse) => match mouse.kind {
-                    MouseEventKind::ScrollUp => {
-                        keys::turn_wheel(&mut self.model, true, mouse.column)
-                    }
-                    MouseEventKind::ScrollDown => {
-                        keys::turn_wheel(&mut self.model, false, mouse.column)
-                    }
-                    _ => None,
-                },
-                Event::Resize(..) => {
-                    self.measure();
-                    None
+                Event::Input(input) => keys::take(&mut self.model, input),
+                Event::Resized => Some(Action::Redraw),
+                Event::Stop => Some(Action::Suspend),
+                Event::Continued => {
+                    // The shell has changed modes, and written where the cursor stood. A terminal that
+                    // is gone is reported by the keyboard.
+                    let _ = terminal::enter(Use::Full);
+                    Some(Action::Redraw)
                 }
-                // Focus is not asked for: it is how the reader says that the terminal is gone.
-                Event::FocusLost => Some(Action::Leave(Status::HungUp)),
-                _ => None,
+                Event::Gone => Some(Action::Leave(Status::HungUp)),
             };
             let goes_on = match action {
                 None => true,
                 Some(Action::Suspend) => {
-                    self.suspend();
+                    terminal::suspend(Use::Full);
+                    self.measure();
                     true
                 }
                 Some(Action::Redraw) => {
@@ -308,18 +273,6 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         }
         self.shown = Some(cells);
         terminal::write(&bytes)
-    }
-
-    /// To the shell, until somebody says `fg`.
-    fn suspend(&mut self) {
-        #[cfg(unix)]
-        {
-            terminal::restore();
-            // Stops the process here; it goes on when it is continued.
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
-            let _ = terminal::enter_full();
-        }
-        self.measure();
     }
 
     /// The terminal cannot be written to: nobody is there any more.

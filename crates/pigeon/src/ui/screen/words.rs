@@ -118,6 +118,20 @@ impl Words {
         }
     }
 
+    pub(super) fn paste_too_long(self, most: usize) -> String {
+        match self.0 {
+            Language::English => format!("not pasted: more than {most} bytes"),
+            Language::Chinese => format!("没有粘贴：超过 {most} 字节"),
+        }
+    }
+
+    pub(super) fn not_utf8(self) -> &'static str {
+        self.pick(
+            "a key was ignored: the terminal sends something else than UTF-8; set it to UTF-8",
+            "忽略了一个键：终端发送的不是 UTF-8；请把终端设置成 UTF-8",
+        )
+    }
+
     pub(super) fn paste_dropped(self) -> &'static str {
         self.pick(
             "the pasted lines were not sent; paste them again to choose",
