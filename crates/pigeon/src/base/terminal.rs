@@ -15,12 +15,12 @@ struct Sequences {
 /// what is written at the edge does not run over it; the mouse wheel is reported.
 const FULL: Sequences = Sequences {
     enter: b"\x1b[22;2t\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[?1000h\x1b[?1006h",
-    leave: b"\x1b[?2026l\x1b[0m\x1b[23;2t\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l",
+    leave:
+        b"\x1b[?2026l\x1b[0m\x1b[23;2t\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l",
 };
 
 /// For a line at the bottom: pasting is marked, and the line goes away in the end.
-const LINE: Sequences =
-    Sequences { enter: b"\x1b[?2004h", leave: b"\r\x1b[K\x1b[?7h\x1b[?2004l" };
+const LINE: Sequences = Sequences { enter: b"\x1b[?2004h", leave: b"\r\x1b[K\x1b[?7h\x1b[?2004l" };
 
 /// How a program uses the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

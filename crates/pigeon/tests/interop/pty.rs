@@ -132,7 +132,7 @@ impl Terminal {
     }
 
     /// What a shell does while the program is stopped: it sets its own modes and writes its prompt.
-    pub(crate) fn scribble(&self) {
+    pub(crate) fn act_as_shell(&self) {
         tcsetattr(&self.pty, SetArg::TCSANOW, &self.before).unwrap();
         self.seen.parser.lock().unwrap().process(b"\x1b[?2004l\r\n[1]+  Stopped\r\n$ fg\r\n");
     }

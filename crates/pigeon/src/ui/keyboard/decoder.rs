@@ -177,8 +177,8 @@ impl Decoder {
             b'\t' => (KeyCode::Tab, KeyModifiers::NONE),
             0x7f => (KeyCode::Backspace, KeyModifiers::NONE),
             0 => (KeyCode::Char(' '), KeyModifiers::CONTROL),
-            ..=0x1a => (control(1, b'a'), KeyModifiers::CONTROL),
-            ..=0x1f => (control(0x1c, b'4'), KeyModifiers::CONTROL),
+            1..=0x1a => (control(1, b'a'), KeyModifiers::CONTROL),
+            0x1c..=0x1f => (control(0x1c, b'4'), KeyModifiers::CONTROL),
             _ => return self.character([0; 4], 0, byte, take),
         };
         self.key(code, modifiers, take);
@@ -295,13 +295,7 @@ impl Decoder {
         self.key(code, held, take);
     }
 
-    fn mouse(
-        &mut self,
-        mut bytes: [u8; 3],
-        length: usize,
-        byte: u8,
-        take: &mut impl FnMut(Input),
-    ) {
+    fn mouse(&mut self, mut bytes: [u8; 3], length: usize, byte: u8, take: &mut impl FnMut(Input)) {
         if byte < b' ' {
             return self.restart(byte, take);
         }
@@ -686,7 +680,9 @@ mod tests {
             assert_eq!(inputs, expected);
         }
         let most = [b"\x1b[200~", &*vec![b'x'; MAX_PASTE], PASTE_END].concat();
-        assert!(matches!(&decode(&[&most], false)[..], [Input::Paste(text)] if text.len() == MAX_PASTE));
+        assert!(
+            matches!(&decode(&[&most], false)[..], [Input::Paste(text)] if text.len() == MAX_PASTE)
+        );
         let one_more = [b"\x1b[200~", &*vec![b'x'; MAX_PASTE + 1], PASTE_END].concat();
         assert_eq!(decode(&[&one_more], false), [Input::PasteTooLong]);
     }

@@ -20,7 +20,7 @@ mod colors;
 mod draw;
 mod feed;
 mod help;
-mod input;
+pub(crate) mod input;
 mod keys;
 mod layout;
 mod log;
