@@ -75,4 +75,5 @@ mod serve;
 mod service;
 mod sockets;
 mod time;
+mod tmux;
 mod tutorial_server;

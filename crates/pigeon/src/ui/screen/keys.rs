@@ -87,11 +87,18 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
         },
         Mode::Hits => {
             model.mode = Mode::Hits;
-            if scroll_hits(model, key) {
+            if scroll_rows(model, key) {
                 return None;
             }
             close_by(model, key)
         }
+        Mode::Bare => match scroll_rows(model, key) {
+            true => {
+                model.mode = Mode::Bare;
+                Some(Action::Redraw)
+            }
+            false => close_by(model, key),
+        },
         Mode::Search(search) => {
             search_key(model, key, search);
             None
@@ -105,7 +112,8 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
 fn is_escape_and_more(model: &Model, key: KeyEvent) -> bool {
     let KeyCode::Char(c) = key.code else { return false };
     let has_meaning = match model.mode {
-        Mode::Typing => matches!(c, 'a' | 'b' | 'f' | 'n' | '1'..='9'),
+        Mode::Typing => matches!(c, 'a' | 'b' | 'f' | 'l' | 'n' | '1'..='9'),
+        Mode::Bare => c == 'l',
         Mode::Search(_) => matches!(c, 'b' | 'f'),
         Mode::Help(_) | Mode::People(_) | Mode::Hits | Mode::Pasted(_) => false,
     };
@@ -168,6 +176,8 @@ fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
         KeyCode::F(1) => model.mode = Mode::Help(0),
         KeyCode::F(2) => model.mode = Mode::People(0),
         KeyCode::Char('n') if alt => model.mode = Mode::People(0),
+        KeyCode::F(3) => model.mode = Mode::Bare,
+        KeyCode::Char('l') if alt => model.mode = Mode::Bare,
         KeyCode::PageUp if alt => scroll_people(model, true, usize::MAX),
         KeyCode::PageDown if alt => scroll_people(model, false, usize::MAX),
         KeyCode::PageUp => {
@@ -384,8 +394,9 @@ fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<u
     }
 }
 
-/// Scrolls what the hub has found. False if the key has another use.
-fn scroll_hits(model: &mut Model, key: KeyEvent) -> bool {
+/// Scrolls by rows and by pages. False if the key has another use. The wheel of a terminal that keeps the
+/// mouse is arrows.
+fn scroll_rows(model: &mut Model, key: KeyEvent) -> bool {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     let (columns, height) = model.pane();
     match key.code {

@@ -11,11 +11,12 @@
 //! - [`keys`]: what a key does; [`help`]: what the screen says of that. [`draw`]: the model as
 //!   cells, in the places of [`layout`] and [`side`], wrapped by [`wrap`], in the [`colors`] there
 //!   are; [`people`]: the list of everybody. All of them know no terminal.
-//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`wall_clock`]: the time before
+//! - [`paint`]: cells as bytes. [`bare`]: messages alone, to copy. [`feed`]: what comes from other threads. [`wall_clock`]: the time before
 //!   a line. [`words`]: what the screen itself says.
 //!
 //! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
 
+mod bare;
 mod colors;
 mod draw;
 mod feed;
@@ -55,6 +56,7 @@ pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
 pub(crate) use log::{Kind, Line};
+use model::Mode;
 pub(crate) use model::{MAX_PLACES, Model};
 pub(crate) use update::{Members, PlaceId, Presence, Update};
 pub(crate) use wall_clock::WallClock;
@@ -94,7 +96,7 @@ impl Screen {
             feed: Arc::clone(&feed),
             looked: model.place().id.clone(),
             clock: WallClock::default(),
-            shown: None,
+            shown: Shown::Unknown,
             title: String::new(),
             rang: None,
             model,
@@ -135,6 +137,14 @@ impl Screen {
     }
 }
 
+/// What the terminal shows.
+enum Shown {
+    Unknown,
+    Cells(Buffer),
+    /// Messages alone, by [`bare`].
+    Bare,
+}
+
 /// The thread that draws.
 struct Painter<A> {
     feed: Arc<Feed>,
@@ -144,8 +154,7 @@ struct Painter<A> {
     /// The place that the loop knows to be shown.
     looked: PlaceId,
     clock: WallClock,
-    /// What the terminal shows, if that is known.
-    shown: Option<Buffer>,
+    shown: Shown,
     /// What its window is called.
     title: String,
     /// When the bell last rang.
@@ -241,7 +250,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
     /// Asks the terminal for its size, and forgets what it shows.
     fn measure(&mut self) {
         self.model.size = self.size();
-        self.shown = None;
+        self.shown = Shown::Unknown;
         self.title.clear();
     }
 
@@ -256,11 +265,15 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         if self.size() != self.model.size {
             self.measure();
         }
-        let (width, height) = self.model.size;
-        let mut cells = Buffer::empty(Rect::new(0, 0, width, height));
-        let cursor = draw::draw(&self.model, self.look, &mut cells);
-        let mut bytes = Vec::new();
-        paint::paint(&mut bytes, self.shown.as_ref(), &cells, cursor);
+        let mut bytes = match (&self.model.mode, &self.shown) {
+            // A change would take what is selected away.
+            (Mode::Bare, Shown::Bare) => Vec::new(),
+            (Mode::Bare, _) => {
+                self.shown = Shown::Bare;
+                bare::paint(&self.model)
+            }
+            _ => self.paint(),
+        };
         let title = self.model.window_title();
         if title != self.title {
             paint::name_window(&mut bytes, &title);
@@ -271,8 +284,26 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
             bytes.push(b'\x07');
             self.rang = Some(Instant::now());
         }
-        self.shown = Some(cells);
         terminal::write(&bytes)
+    }
+
+    /// The bytes that show the model as cells.
+    fn paint(&mut self) -> Vec<u8> {
+        let (width, height) = self.model.size;
+        let mut cells = Buffer::empty(Rect::new(0, 0, width, height));
+        let cursor = draw::draw(&self.model, self.look, &mut cells);
+        // Whatever was shown before: it may have been messages alone.
+        let mut bytes = Vec::new();
+        let before = match &self.shown {
+            Shown::Cells(before) => Some(before),
+            Shown::Unknown | Shown::Bare => {
+                bytes.extend_from_slice(bare::LEAVE);
+                None
+            }
+        };
+        paint::paint(&mut bytes, before, &cells, cursor);
+        self.shown = Shown::Cells(cells);
+        bytes
     }
 
     /// The terminal cannot be written to: nobody is there any more.

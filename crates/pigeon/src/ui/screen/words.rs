@@ -207,6 +207,14 @@ impl Words {
         }
     }
 
+    /// Below the messages that stand alone.
+    pub(super) fn bare(self) -> &'static str {
+        self.pick(
+            "F3: back   PageUp, PageDown: scroll   the mouse selects",
+            "F3 返回   PageUp、PageDown 翻页   可用鼠标选取",
+        )
+    }
+
     pub(super) fn keys(self) -> &'static str {
         self.pick("? keys", "? 按键")
     }
