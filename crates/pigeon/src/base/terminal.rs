@@ -7,6 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What takes the terminal, and what gives it back in whatever state a line or a frame was interrupted.
 struct Sequences {
+    /// Written once: what it keeps is given back once.
+    keep: &'static [u8],
     enter: &'static [u8],
     leave: &'static [u8],
 }
@@ -14,13 +16,15 @@ struct Sequences {
 /// For the full screen: the window's title is kept for later; the alternate screen; pasting is marked;
 /// what is written at the edge does not run over it; the mouse wheel is reported.
 const FULL: Sequences = Sequences {
-    enter: b"\x1b[22;2t\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[?1000h\x1b[?1006h",
+    keep: b"\x1b[22;2t",
+    enter: b"\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[?1000h\x1b[?1006h",
     leave:
         b"\x1b[?2026l\x1b[0m\x1b[23;2t\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l",
 };
 
 /// For a line at the bottom: pasting is marked, and the line goes away in the end.
-const LINE: Sequences = Sequences { enter: b"\x1b[?2004h", leave: b"\r\x1b[K\x1b[?7h\x1b[?2004l" };
+const LINE: Sequences =
+    Sequences { keep: b"", enter: b"\x1b[?2004h", leave: b"\r\x1b[K\x1b[?7h\x1b[?2004l" };
 
 /// How a program uses the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,8 +148,9 @@ pub(crate) fn enter(of: Use) -> io::Result<()> {
     remember();
     // Output keeps its newlines where lines scroll.
     raw_mode(of == Use::Line)?;
-    USE.store(of as u8, Ordering::Release);
-    write(of.sequences().enter)
+    let Sequences { keep, enter, .. } = of.sequences();
+    let again = USE.swap(of as u8, Ordering::AcqRel) == of as u8;
+    write(&[if again { b"" } else { keep }, enter].concat())
 }
 
 /// Gives the terminal to the shell and stops the process, until somebody says `fg`; then takes it again.

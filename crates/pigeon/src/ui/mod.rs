@@ -8,6 +8,7 @@
 
 pub(crate) mod console;
 pub(crate) mod editor;
+#[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the system decodes keys"))]
 pub(crate) mod keyboard;
 pub(crate) mod lines;
 pub(crate) mod screen;

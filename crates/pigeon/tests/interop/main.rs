@@ -10,6 +10,8 @@
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
+//! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
+//!   in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.

@@ -3,7 +3,7 @@
 //! [`decoder`] decodes the bytes; here two threads read them and the signals. The end of the terminal
 //! and changes of its size are events that no bytes can produce.
 
-mod decoder;
+pub(crate) mod decoder;
 
 use std::sync::Arc;
 
