@@ -9,6 +9,7 @@
 //!   zsh; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
+//! - `moved`: names that come to stand for another address.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
 //!   in a terminal of another's.
@@ -63,6 +64,7 @@ mod kept;
 mod keyboard;
 mod membership;
 mod memory;
+mod moved;
 mod operator;
 mod pause;
 mod refusals;
