@@ -77,7 +77,10 @@ enum Command {
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
     generate::complete(Cli::command);
-    match parse().and_then(run) {
+    let outcome = parse().and_then(run);
+    // An error is told on the terminal as it was before.
+    crate::base::terminal::restore();
+    match outcome {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
             Some(error) => {

@@ -13,6 +13,8 @@
 //! - `media`: bytes and videos through a room, and forwarders aimed back at it.
 //! - `moved`: names that come to stand for another address.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
+//! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
+//!   in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
@@ -63,6 +65,7 @@ mod history;
 mod join;
 mod judges;
 mod kept;
+mod keyboard;
 mod media;
 mod membership;
 mod memory;
@@ -82,4 +85,5 @@ mod serve;
 mod service;
 mod sockets;
 mod time;
+mod tmux;
 mod tutorial_server;
