@@ -4,14 +4,15 @@
 mod ask;
 mod bench;
 mod chat;
+mod completions;
 mod contacts;
 mod discover;
 mod environment;
-mod generate;
 mod history;
 mod hub;
 mod join;
 mod listen;
+mod man;
 mod relay;
 mod replay;
 mod send;
@@ -65,8 +66,8 @@ enum Command {
     Time(time::Args),
     Chat(chat::Args),
     Contacts(contacts::Args),
-    Completions(generate::CompletionsArgs),
-    Man(generate::ManArgs),
+    Completions(completions::Args),
+    Man(man::Args),
     Listen(listen::Args),
     Discover(discover::Args),
     Sockets(sockets::Args),
@@ -76,7 +77,9 @@ enum Command {
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
-    generate::complete(Cli::command);
+    if let Some(status) = completions::answer(Cli::command) {
+        return status as i32;
+    }
     match parse().and_then(run) {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
@@ -157,8 +160,8 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Time(args) => time::run(args),
         Command::Chat(args) => chat::run(args, cli.color),
         Command::Contacts(args) => contacts::run(args),
-        Command::Completions(args) => generate::completions(args),
-        Command::Man(args) => generate::man(args, Cli::command()),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, Cli::command()),
         Command::Listen(args) => listen::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),
