@@ -15,6 +15,7 @@ use toml::{Spanned, Value};
 
 use crate::base::nearest::nearest;
 use crate::base::place::place;
+use crate::base::small_file::read_text;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -22,11 +23,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Makes the settings of the file at `path` the defaults of a subcommand.
 pub(crate) fn apply(command: Command, subcommand: &str, path: &Path) -> anyhow::Result<Command> {
     let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-    let length = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
-    if length > MAX_BYTES {
-        return Err(anyhow!("{shown} is no configuration: it has {length} bytes"));
-    }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let text = read_text(path, MAX_BYTES).with_context(|| format!("cannot read {shown}"))?;
     apply_text(command, subcommand, &text).with_context(|| shown)
 }
 

@@ -10,7 +10,7 @@
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: a name that is looked up again, beside the loop.
-//! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
+//! - Text: [`count`] with its plural, a [`small_file`] and a [`place`] in it, the [`locale`]'s language, the [`nearest`]
 //!   word to a mistyped one.
 
 pub(crate) mod bind;
@@ -31,6 +31,7 @@ pub(crate) mod quantity;
 pub(crate) mod random;
 pub(crate) mod services;
 pub(crate) mod signals;
+pub(crate) mod small_file;
 pub(crate) mod status;
 pub(crate) mod switch;
 pub(crate) mod terminal;
