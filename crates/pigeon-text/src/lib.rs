@@ -6,11 +6,13 @@
 //! - [`Charset`] and [`Tongue`]: which of the two is chosen for a peer, and that choice at work.
 //! - [`escape()`]: bytes from the network as printable text. Store raw, escape at the display.
 //! - [`is_displayable`]: whether a character needs no escaping anywhere.
+//! - [`shell`]: names quoted for a shell's command line.
 //! - [`width()`]: how many terminal columns a text takes, so that 中文 lines up.
 #![forbid(unsafe_code)]
 
 mod encoding;
 mod escape;
+pub mod shell;
 mod width;
 
 pub use encoding::{

@@ -10,7 +10,7 @@
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: a name that is looked up again, beside the loop.
-//! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
+//! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the [`nearest`]
 //!   word to a mistyped one.
 
 pub(crate) mod bind;

@@ -5,7 +5,7 @@
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |word: &str| word.to_lowercase().replace('_', "-");
     let word = plain(word);
-    let most = (word.chars().count() / 4).clamp(1, 3);
+    let most = (word.chars().count() / 3).clamp(1, 3);
     known
         .map(|known| (strsim::damerau_levenshtein(&word, &plain(known)), known))
         .filter(|&(edits, _)| edits <= most)
@@ -25,6 +25,7 @@ mod tests {
         assert_eq!(nearest("max_members"), Some("max-members"));
         assert_eq!(nearest("MAX_MEMBRES"), Some("max-members"));
         assert_eq!(nearest("rte"), Some("rate"));
+        assert_eq!(nearest("timuot"), Some("timeout"));
         assert_eq!(nearest("history"), None);
         assert_eq!(nearest(""), None);
     }

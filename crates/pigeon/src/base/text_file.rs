@@ -44,19 +44,19 @@ fn piped_stdin() -> io::Result<io::StdinLock<'static>> {
 }
 
 fn read_to_end(input: impl Read, most: u64) -> io::Result<String> {
-    let mut text = String::new();
-    // One byte more shows that there is more.
-    let read = input.take(most + 1).read_to_string(&mut text);
-    match read {
-        Ok(length) if length as u64 > most => {
-            Err(io::Error::other(format!("it has more than {most} bytes")))
-        }
-        Ok(_) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(io::Error::other("it is not UTF-8 text"))
-        }
-        Err(error) => Err(error),
+    let mut bytes = Vec::new();
+    // One byte more shows that there is more. The length that the system reports would not do:
+    // /dev/zero has none, and neither has a pipe.
+    input.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let why = format!("it has more than {most} bytes, so it is another file than meant");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not valid UTF-8"))
+    })
 }
 
 #[cfg(test)]
@@ -67,9 +67,9 @@ mod tests {
     fn no_more_is_read_than_allowed() {
         assert_eq!(read_to_end(&b"four"[..], 4).unwrap(), "four");
         let error = |input: &[u8]| read_to_end(input, 4).unwrap_err().to_string();
-        assert_eq!(error(b"five!"), "it has more than 4 bytes");
-        assert_eq!(error(b"\xff"), "it is not UTF-8 text");
+        assert!(error(b"five!").starts_with("it has more than 4 bytes"));
+        assert_eq!(error(b"a\n\xff"), "line 2 is not valid UTF-8");
         let endless = read_to_end(io::repeat(0), 1 << 20).unwrap_err().to_string();
-        assert_eq!(endless, "it has more than 1048576 bytes");
+        assert!(endless.starts_with("it has more than 1048576 bytes"));
     }
 }

@@ -83,9 +83,12 @@ impl std::str::FromStr for Spec {
         if text.is_empty() {
             return Err("nothing given; write NAME:PORT, e.g. echo:7000".to_string());
         }
-        let (name, listen) = text
-            .split_once([':', '：'])
-            .ok_or_else(|| format!("no port; write {text}:PORT, e.g. {text}:7000"))?;
+        let (name, listen) = text.split_once([':', '：']).ok_or_else(|| {
+            match text.bytes().all(|byte| byte.is_ascii_digit()) {
+                true => format!("which service? write NAME:{text}, e.g. echo:{text}"),
+                false => format!("no port; write {text}:PORT, e.g. {text}:7000"),
+            }
+        })?;
         let kind = name.parse::<Kind>().map_err(|error| error.to_string())?;
         let listen = listen.parse::<ListenAddress>()?;
         Ok(Spec { kind, listen: listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into())) })

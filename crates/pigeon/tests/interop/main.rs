@@ -54,6 +54,7 @@ mod capture;
 mod chat;
 mod chat_screen;
 mod classroom;
+mod command_line;
 mod completions;
 mod contacts;
 mod cut_off;

@@ -141,7 +141,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let losses = capture.as_ref().map(Capture::losses);
     let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
     if capture_to_stdout && (args.json || args.raw || args.hexdump) {
-        let error = "--write - writes to stdout, so there is no room for --json, --raw or --hexdump";
+        let error =
+            "--write - writes to stdout, so there is no room for --json, --raw or --hexdump";
         return Err(UsageError(error.into()).into());
     }
     let form = match (args.json, args.raw, args.hexdump) {
