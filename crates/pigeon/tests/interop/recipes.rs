@@ -117,9 +117,9 @@ fn syslog() {
         "syslog",
         &Behind {
             needs: &["rsyslogd", "logger"],
-            device: "printf 'module(load=\"imudp\")\\ninput(type=\"imudp\" port=\"514\")\\n\
+            device: "printf 'global(net.enableDNS=\"off\")\\nmodule(load=\"imudp\")\\ninput(type=\"imudp\" port=\"514\")\\n\
                      *.* action(type=\"omfile\" file=\"%s/log\")\\n' \"$PWD\" > conf\n\
-                     rsyslogd -x -n -f \"$PWD/conf\" -i NONE &\n",
+                     rsyslogd -n -f \"$PWD/conf\" -i NONE &\n",
             after: "for _ in $(seq 100); do grep -qs 'door: opened' ../device/log && exit; sleep 0.05; done\n\
                     cat ../device/log; exit 1",
             ..Behind::default()
@@ -142,7 +142,7 @@ fn mdns() {
     tried(
         "mdns",
         &Behind {
-            needs: &["avahi-daemon", "avahi-resolve"],
+            needs: &["avahi-daemon"],
             device: "mount -t tmpfs none /run\n\
                      printf '[server]\\nhost-name=printer\\nenable-dbus=no\\nuse-ipv6=no\\n' > conf\n\
                      avahi-daemon --no-drop-root --no-rlimits --no-chroot -f conf &\n",
