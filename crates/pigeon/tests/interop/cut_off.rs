@@ -59,16 +59,22 @@ fn nft(host: &Namespace, rules: &str) {
 #[test]
 fn a_firewall_is_named_before_anybody_joins_and_joining_follows_when_it_is_gone() {
     let Some(network) = Network::new() else { return };
-    for (host, rule, words) in [
+    for (nick, host, rule, words) in [
         (
+            "red",
             &network.near,
             OWN,
             ["Operation not permitted", "a firewall rule of this host forbids it"],
         ),
-        (&network.far, THERE, ["No route to host", "a firewall rejects it"]),
+        ("dog", &network.far, THERE, ["No route to host", "a firewall rejects it"]),
     ] {
         forbid(host, rule);
-        let red = network.join(&["--nick", "red"]);
+        let red = network.join(&["--nick", nick]);
+        let args = ["join", HUB, "--nick", "screen", "--heartbeat", HEARTBEAT];
+        let screen = Terminal::start_in(&network.near.name, (250, 20), &args);
+        // In the room and in the status line.
+        let is_shown = |screen: &str| screen.matches(words[1]).count() == 2;
+        screen.expect("the system's word, twice", is_shown);
         let program = network.join(&["--json"]);
         let says = |line: &str| words.iter().all(|word| line.contains(word));
         red.expect_status(|line| line.starts_with("nothing gets to 10.77.1.2") && says(line), SOON);

@@ -12,8 +12,9 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io, Waker};
 
 use super::find::{Found, find};
+use super::lost::Lost;
 use super::request::Request;
-use super::view::{Lost, View};
+use super::view::View;
 use crate::base::bind::one_host;
 use crate::base::cause::Cause;
 use crate::base::endpoint::Family;

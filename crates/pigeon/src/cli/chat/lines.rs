@@ -10,8 +10,8 @@ use pigeon_net::Waker;
 use pigeon_text::Charset;
 
 use super::args::Args;
+use super::lost::Lost;
 use super::request::Request;
-use super::view::Lost;
 use crate::base::bind::local_of;
 use crate::base::payload::line;
 use crate::output::{Color, json, wall};

@@ -5,6 +5,7 @@ mod find;
 mod full;
 mod host;
 mod lines;
+mod lost;
 mod request;
 mod view;
 

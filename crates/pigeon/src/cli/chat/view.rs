@@ -9,17 +9,9 @@ use pigeon_net::Stats;
 
 use super::full::Full;
 use super::lines::Lines;
+use super::lost::Lost;
 use super::request::Request;
 use crate::base::cause::Cause;
-
-/// How far a message came that did not arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
-    /// The system did not send it.
-    Unsent,
-    /// It was sent, and the network says that it went no further.
-    Undelivered,
-}
 
 /// What a person sees of a chat.
 pub(super) enum View {
