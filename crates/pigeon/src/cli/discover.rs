@@ -72,6 +72,8 @@ Examples:
   pigeon discover 7000 'who is there?' whoever answers that at port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
   pigeon discover 5000 --source 192.168.1.5:5000
+  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
+                                       RIP routers, with their routes
   pigeon discover --json               one object a peer, for scripts
 
 Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use crate::peers::installed;
-use crate::process::{Process, SOON, Voice};
+use crate::process::{Process, SOON, Voice, wait_until};
 use crate::pty::Terminal;
 
 /// Answers what it hears at an address and port 7000, from port 7001: a socket bound to a broadcast
@@ -183,6 +183,35 @@ fn what_answers_one_port_only_is_asked_from_it() {
     assert_eq!((status, lines.len()), (0, 1), "{notes:?}");
     let told = notes.iter().find(|line| line.starts_with("not everybody was asked: ")).unwrap();
     assert!(told.contains("leg1 10.77.1.1") && told.contains("held by pigeon"), "{told}");
+}
+
+/// A router that speaks RIP, asked for all its routes (RFC 2453 section 3.9.1).
+#[test]
+fn a_rip_router_answers_who_asks_from_its_port() {
+    if !installed("bird") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let folder = std::env::temp_dir().join(&networks.prefix);
+    std::fs::create_dir(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_string();
+    let config = "router id 10.77.1.2; protocol device {}
+        protocol static { ipv4; route 192.0.2.0/24 blackhole; }
+        protocol rip { ipv4 { export all; }; interface \"leg1\" { version 2; }; }";
+    std::fs::write(path("conf"), config).unwrap();
+    let (config, control) = (path("conf"), path("ctl"));
+    let bird = networks.run("b", &["bird", "-f", "-c", &config, "-s", &control]);
+    let question = format!("01020000{}10", "0".repeat(38));
+    let ask = ["520", "--source", "520", "--group", "224.0.0.9", "--hex", &question];
+    // It has no routes before it has read its configuration.
+    let route = wait_until("the router tells its route", || {
+        let (_, lines, _) = networks.discover(&[&ask[..], &["--for", "200ms"]].concat());
+        lines.into_iter().find(|line| line.starts_with("10.77.1.2:520 on leg1, "))
+    });
+    // IPv4, a tag; 192.0.2.0 with its mask.
+    assert!(route.contains("00020000c0000200ffffff00"), "{route}");
+    drop(bird);
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
