@@ -181,7 +181,7 @@ fn what_answers_one_port_only_is_asked_from_it() {
     holder.expect_status(|line| line.contains("listening on "), SOON);
     let (status, lines, notes) = networks.discover(&["520", "--source", "520"]);
     assert_eq!((status, lines.len()), (0, 1), "{notes:?}");
-    let told = notes.iter().find(|line| line.starts_with("not everybody was asked: ")).unwrap();
+    let told = notes.iter().find(|line| line.starts_with("not everybody is asked: ")).unwrap();
     assert!(told.contains("leg1 10.77.1.1") && told.contains("held by pigeon"), "{told}");
 }
 
@@ -239,11 +239,12 @@ fn questions_that_a_firewall_forbids_are_told_for_each_interface() {
         let line = notes.iter().find(|line| line.contains(place)).unwrap_or_else(|| {
             panic!("{place} in {notes:?}");
         });
-        assert!(line.contains("9 of 9 questions not sent"), "{line}");
+        assert!(line.contains("questions not sent, such as to "), "{line}");
         assert!(line.contains("a firewall rule of this host"), "{line}");
     };
     told(&notes, "leg1 10.77.1.1");
     assert!(!notes.concat().contains("leg2 10.77.2.1:"), "{notes:?}");
+    assert!(notes[0].contains("leg1"), "told at once, before the end: {notes:?}");
     assert!(forbid("leg2"));
     let (status, _, notes) = networks.discover(&[]);
     assert_eq!(status, 1);
@@ -275,7 +276,7 @@ fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
     let (status, _, notes) = networks.discover(&["7000", "--for", "100ms"]);
     assert_eq!(status, 1);
-    let line = notes.iter().find(|line| line.contains("leg1 10.77.1.1")).unwrap();
+    let line = notes.iter().find(|line| line.starts_with("  leg1 10.77.1.1")).unwrap();
     // The kernel takes limited broadcasts for an interface that is down, and drops them unsaid.
     assert!(line.contains("3 of 6 questions not sent, such as to 10.77.1.255"), "{line}");
 }
