@@ -123,6 +123,23 @@ fn a_hub_is_found_in_the_network_of_its_address_alone_and_holds_no_other() {
 }
 
 #[test]
+fn a_hub_says_who_keeps_the_question_from_it_and_is_found_once_it_can_be() {
+    let Some(networks) = Networks::make() else { return };
+    let mut holder = networks.pigeon("b", &["listen", "9999"]);
+    holder.expect_status(|line| line.contains("listening on "), SOON);
+    let hub = networks.hub_at("b", "10.77.1.2:7000", &[]);
+    hub.expect_status(|line| line.contains("may not find this hub"), SOON);
+    let told = hub.lines(Voice::Err).join("\n");
+    assert!(told.contains("held by pigeon (pid "), "{told}");
+    assert_eq!(networks.discover(&[]).0, 1);
+    holder.signal("INT");
+    holder.expect_end(SOON);
+    hub.expect_status(|line| line.contains("joined 239.255.99.99 on leg1"), SOON);
+    let found = networks.discover_json(&[]);
+    assert_eq!(of(&found, "10.77.1.2:7000").len(), 1, "{found:#?}");
+}
+
+#[test]
 fn an_interface_that_comes_up_later_finds_the_hub_too() {
     let Some(networks) = Networks::make() else { return };
     let hubs = [("b", "*:9999"), ("c", "*:9998")];
