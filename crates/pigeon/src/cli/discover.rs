@@ -61,6 +61,9 @@ const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1))
 /// (RFC 7252 section 8.2), SSDP as long as the question says.
 const LATEST_ANSWERS: Duration = Duration::from_secs(6);
 
+/// When to look whether the first question has left.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+
 /// Answers within this time of each other count as arriving together.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
@@ -72,6 +75,8 @@ Examples:
   pigeon discover 7000 'who is there?' whoever answers that at port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
   pigeon discover 5000 --source 192.168.1.5:5000
+  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
+                                       RIP routers, with their routes
   pigeon discover --json               one object a peer, for scripts
 
 Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99
@@ -145,9 +150,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             let addresses = count_of(answered, "address", "addresses");
             printer.several_addresses().for_each(remark);
             remark(format_args!("{addresses} answered in {time}"));
-            for place in places.iter().filter(|place| place.failure.is_some()) {
+            for place in places.iter().filter(|place| place.failure.is_some() && !place.is_told) {
                 // If nobody reads it, nobody misses it.
-                let _ = writeln!(io::stderr(), "not everybody was asked: {}", place.tried());
+                let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
             }
             Ok(Status::Done)
         }
@@ -217,6 +222,8 @@ struct Place {
     /// Whether there is no broadcast where there could be.
     lacks_broadcast: bool,
     failure: Option<String>,
+    /// Whether that has been told already.
+    is_told: bool,
     /// Whether anything was sent.
     has_asked: bool,
 }
@@ -290,6 +297,7 @@ fn place_v4(
         options: options(interfaces.find(&address.to_string())),
         lacks_broadcast: local.broadcast.is_none(),
         failure: None,
+        is_told: false,
         has_asked: false,
     })
 }
@@ -319,6 +327,7 @@ fn place_v6(
         options: options(found),
         lacks_broadcast: false,
         failure: None,
+        is_told: false,
         has_asked: false,
     })
 }
@@ -389,7 +398,8 @@ fn drive(
 ) -> anyhow::Result<Outcome> {
     let mut driver =
         Driver::new(discover, socket).context("cannot watch the socket")?.with_clock(clock);
-    driver.run(&mut Around { index, news })?;
+    let look_at = Some(driver.clock().now() + FIRST_LOOK);
+    driver.run(&mut Around { index, news, look_at })?;
     let stats = driver.stats();
     Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
@@ -412,6 +422,8 @@ struct Outcome {
 /// What a search reports.
 enum News {
     Found(Discovered),
+    /// The first question did not leave everywhere.
+    Unsent(String),
     /// It is over.
     Ended(Outcome),
 }
@@ -420,9 +432,24 @@ enum News {
 struct Around<'a> {
     index: usize,
     news: &'a Sender<(usize, News)>,
+    /// When to look what became of the first question.
+    look_at: Option<pigeon_datagram::Instant>,
 }
 
 impl Host<Discover> for Around<'_> {
+    fn deadline(&self) -> Option<pigeon_datagram::Instant> {
+        self.look_at
+    }
+
+    fn tick(&mut self, _: &mut Discover, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.look_at = None;
+        if let Some(failure) = unsent(&io.stats()) {
+            // Fails only where nobody waits any more.
+            let _ = self.news.send((self.index, News::Unsent(failure)));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn event(&mut self, _: &mut Discover, _: &mut Io<'_>, event: Search) -> ControlFlow<()> {
         match event {
             Search::Found(found) => match self.news.send((self.index, News::Found(found))) {
@@ -471,6 +498,11 @@ impl Printer {
         for (index, news) in batches.flatten() {
             let Some(place) = places.get_mut(index) else { continue };
             match news {
+                News::Unsent(failure) => {
+                    (place.failure, place.is_told) = (Some(failure), true);
+                    // If nobody reads it, nobody misses it.
+                    let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
+                }
                 News::Ended(outcome) => {
                     (place.has_asked, place.failure) = (outcome.has_asked, outcome.failure);
                 }

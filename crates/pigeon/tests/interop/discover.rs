@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use crate::peers::installed;
-use crate::process::{Process, SOON, Voice};
+use crate::process::{Process, SOON, Voice, wait_until};
 use crate::pty::Terminal;
 
 /// Answers what it hears at an address and port 7000, from port 7001: a socket bound to a broadcast
@@ -123,6 +123,23 @@ fn a_hub_is_found_in_the_network_of_its_address_alone_and_holds_no_other() {
 }
 
 #[test]
+fn a_hub_says_who_keeps_the_question_from_it_and_is_found_once_it_can_be() {
+    let Some(networks) = Networks::make() else { return };
+    let mut holder = networks.pigeon("b", &["listen", "9999"]);
+    holder.expect_status(|line| line.contains("listening on "), SOON);
+    let hub = networks.hub_at("b", "10.77.1.2:7000", &[]);
+    hub.expect_status(|line| line.contains("may not find this hub"), SOON);
+    let told = hub.lines(Voice::Err).join("\n");
+    assert!(told.contains("held by pigeon (pid "), "{told}");
+    assert_eq!(networks.discover(&[]).0, 1);
+    holder.signal("INT");
+    holder.expect_end(SOON);
+    hub.expect_status(|line| line.contains("joined 239.255.99.99 on leg1"), SOON);
+    let found = networks.discover_json(&[]);
+    assert_eq!(of(&found, "10.77.1.2:7000").len(), 1, "{found:#?}");
+}
+
+#[test]
 fn an_interface_that_comes_up_later_finds_the_hub_too() {
     let Some(networks) = Networks::make() else { return };
     let hubs = [("b", "*:9999"), ("c", "*:9998")];
@@ -181,8 +198,37 @@ fn what_answers_one_port_only_is_asked_from_it() {
     holder.expect_status(|line| line.contains("listening on "), SOON);
     let (status, lines, notes) = networks.discover(&["520", "--source", "520"]);
     assert_eq!((status, lines.len()), (0, 1), "{notes:?}");
-    let told = notes.iter().find(|line| line.starts_with("not everybody was asked: ")).unwrap();
+    let told = notes.iter().find(|line| line.starts_with("not everybody is asked: ")).unwrap();
     assert!(told.contains("leg1 10.77.1.1") && told.contains("held by pigeon"), "{told}");
+}
+
+/// A router that speaks RIP, asked for all its routes (RFC 2453 section 3.9.1).
+#[test]
+fn a_rip_router_answers_who_asks_from_its_port() {
+    if !installed("bird") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let folder = std::env::temp_dir().join(&networks.prefix);
+    std::fs::create_dir(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_string();
+    let config = "router id 10.77.1.2; protocol device {}
+        protocol static { ipv4; route 192.0.2.0/24 blackhole; }
+        protocol rip { ipv4 { export all; }; interface \"leg1\" { version 2; }; }";
+    std::fs::write(path("conf"), config).unwrap();
+    let (config, control) = (path("conf"), path("ctl"));
+    let bird = networks.run("b", &["bird", "-f", "-c", &config, "-s", &control]);
+    let question = format!("01020000{}10", "0".repeat(38));
+    let ask = ["520", "--source", "520", "--group", "224.0.0.9", "--hex", &question];
+    // It has no routes before it has read its configuration.
+    let route = wait_until("the router tells its route", || {
+        let (_, lines, _) = networks.discover(&[&ask[..], &["--for", "200ms"]].concat());
+        lines.into_iter().find(|line| line.starts_with("10.77.1.2:520 on leg1, "))
+    });
+    // IPv4, a tag; 192.0.2.0 with its mask.
+    assert!(route.contains("00020000c0000200ffffff00"), "{route}");
+    drop(bird);
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -210,11 +256,12 @@ fn questions_that_a_firewall_forbids_are_told_for_each_interface() {
         let line = notes.iter().find(|line| line.contains(place)).unwrap_or_else(|| {
             panic!("{place} in {notes:?}");
         });
-        assert!(line.contains("9 of 9 questions not sent"), "{line}");
+        assert!(line.contains("questions not sent, such as to "), "{line}");
         assert!(line.contains("a firewall rule of this host"), "{line}");
     };
     told(&notes, "leg1 10.77.1.1");
     assert!(!notes.concat().contains("leg2 10.77.2.1:"), "{notes:?}");
+    assert!(notes[0].contains("leg1"), "told at once, before the end: {notes:?}");
     assert!(forbid("leg2"));
     let (status, _, notes) = networks.discover(&[]);
     assert_eq!(status, 1);
@@ -246,7 +293,7 @@ fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
     let (status, _, notes) = networks.discover(&["7000", "--for", "100ms"]);
     assert_eq!(status, 1);
-    let line = notes.iter().find(|line| line.contains("leg1 10.77.1.1")).unwrap();
+    let line = notes.iter().find(|line| line.starts_with("  leg1 10.77.1.1")).unwrap();
     // The kernel takes limited broadcasts for an interface that is down, and drops them unsaid.
     assert!(line.contains("3 of 6 questions not sent, such as to 10.77.1.255"), "{line}");
 }
