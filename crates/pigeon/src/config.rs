@@ -13,7 +13,7 @@ use clap::Command;
 use pigeon_text::escape;
 use toml::{Spanned, Value};
 
-use crate::base::nearest::nearest;
+use crate::base::nearest::setting_meant;
 use crate::base::place::place;
 use crate::base::text_file;
 
@@ -36,7 +36,7 @@ pub(crate) fn apply_text(
     let settings: BTreeMap<Spanned<String>, Spanned<Value>> =
         toml::from_str(text).map_err(|error| {
             let place = place(text, error.span().map_or(0, |span| span.start));
-            anyhow!("{place}: {}", error.message().replace('\n', ", "))
+            anyhow!("{place}: {}", escape(&error.message().replace('\n', ", ")))
         })?;
     let known = command.find_subcommand(subcommand).cloned().unwrap_or_default();
     let mut command = command;
@@ -61,7 +61,7 @@ fn check_name(known: &Command, name: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let shown = escape(name);
-    Err(match nearest(name, names()) {
+    Err(match setting_meant(name, names()) {
         Some(meant) => anyhow!("there is no setting {shown}; is {meant} meant?"),
         None => {
             anyhow!("there is no setting {shown}; `pigeon {} --help` lists them", known.get_name())

@@ -5,7 +5,7 @@ use clap::{Command, Error};
 
 use pigeon_text::escape;
 
-use crate::base::nearest::nearest;
+use crate::base::nearest::setting_meant;
 
 /// Names the environment variable in an error about its value. clap names the flag, which nobody
 /// wrote.
@@ -75,7 +75,7 @@ pub(super) fn unknown(command: &Command, prefix: &str) -> Vec<String> {
         .map(|name| {
             let shown = escape(&name).to_string();
             let rest = name.strip_prefix(prefix).unwrap_or_default();
-            match nearest(rest, known().filter_map(|known| known.strip_prefix(prefix))) {
+            match setting_meant(rest, known().filter_map(|known| known.strip_prefix(prefix))) {
                 Some(meant) => {
                     format!("{shown} is not a setting and is ignored; is {prefix}{meant} meant?")
                 }

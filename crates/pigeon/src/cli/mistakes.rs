@@ -1,8 +1,7 @@
 //! What is wrong with the arguments, as it is shown: with the flag that was meant, and with nothing in it
 //! that a terminal obeys.
 //!
-//! clap suggests what is spelt alike: for `hub --port` it is `--format`. Here the words of other
-//! programs come first, then a slip of a letter or two, else nothing.
+//! clap suggests what is spelt alike: for `hub --port` it is `--format`.
 
 use std::io::{self, Write};
 
@@ -10,25 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 use pigeon_text::escape;
 
-use crate::base::nearest::nearest;
-
-/// Flags of other programs, and what may be meant, the first that the command has.
-const FLAGS: [(&[&str], &[&str]); 14] = [
-    (&["addr", "address", "bind", "host", "interface", "local"], &["listen", "bind", "source"]),
-    (&["port", "ports"], &["listen", "bind", "source"]),
-    (&["name", "nickname", "user", "username"], &["nick", "name"]),
-    (&["pass", "passwd", "secret"], &["password", "password-file"]),
-    (&["duration", "seconds", "time"], &["for", "wait"]),
-    (&["timeout"], &["for", "wait", "max"]),
-    (&["delay", "interval", "period"], &["every", "interval"]),
-    (&["latency"], &["delay"]),
-    (&["drop"], &["loss"]),
-    (&["number", "repeat", "times"], &["count"]),
-    (&["bandwidth", "bitrate", "pps"], &["rate"]),
-    (&["charset", "codec"], &["encoding"]),
-    (&["file", "out", "output", "pcap", "save"], &["write", "record", "export"]),
-    (&["no-color", "no-colour", "colour"], &["color"]),
-];
+use crate::base::nearest::{nearest, setting_meant};
 
 /// Programs, and words for the same, and the command that does it.
 const COMMANDS: [(&str, &str); 22] = [
@@ -94,12 +75,7 @@ pub(super) fn suggest(mut error: Error, command: &Command) -> Error {
 
 /// The flag that the command has for this one.
 fn flag_meant<'a>(flag: &str, command: &'a Command) -> Option<&'a str> {
-    let long = || command.get_arguments().filter_map(clap::Arg::get_long);
-    let flag = flag.to_lowercase().replace('_', "-");
-    let same = FLAGS.iter().filter(|(words, _)| words.contains(&flag.as_str()));
-    same.flat_map(|(_, meant)| *meant)
-        .find_map(|meant| long().find(|long| long == meant))
-        .or_else(|| nearest(&flag, long()))
+    setting_meant(flag, command.get_arguments().filter_map(clap::Arg::get_long))
 }
 
 /// The command that does what this word says.

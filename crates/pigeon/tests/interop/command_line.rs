@@ -4,6 +4,7 @@
 use std::process::Command;
 
 use crate::book::Book;
+use crate::namespace::Namespace;
 use crate::pigeon::{hub, listen, pigeon};
 use crate::process::{Process, SOON, Voice};
 use crate::pty::Terminal;
@@ -50,6 +51,28 @@ fn a_host_and_a_port_are_two_words_of_every_command() {
     assert!(status == Some(0) && book.text().contains("10.0.0.1:8080"), "{}", book.text());
     let (status, error) = ended(&["bench", "127.0.0.1:9", "10"], None);
     assert_eq!((status, error.contains("one word too many")), (Some(2), true), "{error}");
+}
+
+#[test]
+fn a_link_local_address_names_its_interface() {
+    let Some([here, there]) = Namespace::pair() else { return };
+    for (host, interface, ip) in [(&here, "near", "fe80::1/64"), (&there, "far", "fe80::2/64")] {
+        assert!(host.ip(&["address", "add", ip, "dev", interface, "nodad"]));
+    }
+    let service = there.pigeon("serve", &["serve", "echo:[fe80::2%far]:7000"]);
+    service.expect_status(|line| line.starts_with("echo on "), SOON);
+    for endpoint in [&["[fe80::2%near]:7000"][..], &["fe80::2%near", "7000"]] {
+        let mut ask = here.pigeon("ask", &[&["ask"], endpoint, &["hi"]].concat());
+        assert_eq!(ask.expect_end(SOON).code(), Some(0), "{endpoint:?}");
+        assert_eq!(ask.output(), "hi\n");
+    }
+    for (endpoint, named) in
+        [("[fe80::2]:7000", "[fe80::2%eth0]:7000"), ("[fe80::2%x]:7", "ip link")]
+    {
+        let mut ask = here.pigeon("ask", &["ask", endpoint, "hi"]);
+        assert_eq!(ask.expect_end(SOON).code(), Some(2), "{endpoint}");
+        ask.expect_status(|line| line.contains(named), SOON);
+    }
 }
 
 #[test]
