@@ -96,7 +96,7 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "DURATION", default_value = "1s", value_parser = quantity::interval)]
     duration: Duration,
 
-    /// Ask this multicast group instead of the usual ones; may be given several times
+    /// Ask this multicast group alone, and broadcast nothing; may be given several times
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Vec<Group>,
 
@@ -127,7 +127,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     for group in &groups {
         group.select(&interfaces)?;
     }
-    let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups);
+    // A device that hears both answers a broadcast at once, and forgets what the group asked (CoAP).
+    let broadcasts = args.group.is_empty();
+    let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups, broadcasts);
     if let Some(source) = args.source {
         ask_from(source, &mut places)?;
     }
@@ -180,7 +182,7 @@ pub(crate) fn find_hubs(
     let question = Question::Hubs(random::u64()?);
     let (news, arriving) = channel();
     let groups = HUB_GROUPS.map(Group::from);
-    for (index, place) in places(&interfaces, HUB_PORT, &groups).iter().enumerate() {
+    for (index, place) in places(&interfaces, HUB_PORT, &groups, true).iter().enumerate() {
         let _ = place.search(index, &question, lasts, &news);
     }
     drop(news);
@@ -230,7 +232,7 @@ struct Place {
 
 /// Where to ask from: every IPv4 address, and one IPv6 address of each interface, preferably that
 /// of the link, as that is how far the question goes. Loopback is no network.
-fn places(interfaces: &Interfaces, port: u16, groups: &[Group]) -> Vec<Place> {
+fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let mut addresses: Vec<&LocalAddress> =
         interfaces.iter().filter(|local| !local.address.is_loopback()).collect();
@@ -245,7 +247,7 @@ fn places(interfaces: &Interfaces, port: u16, groups: &[Group]) -> Vec<Place> {
         let groups: Vec<IpAddr> =
             groups.iter().filter(is_here).map(|group| group.address).collect();
         let place = match local.address {
-            IpAddr::V4(address) => place_v4(interfaces, local, address, port, &groups),
+            IpAddr::V4(address) => place_v4(interfaces, local, address, port, &groups, broadcasts),
             IpAddr::V6(_) if places.iter().any(|p| p.interface == *name && p.local.is_ipv6()) => {
                 continue;
             }
@@ -285,17 +287,20 @@ fn place_v4(
     address: Ipv4Addr,
     port: u16,
     groups: &[IpAddr],
+    broadcasts: bool,
 ) -> Option<Place> {
-    let broadcasts =
-        local.broadcast.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
+    let directed = local.broadcast.filter(|_| broadcasts);
+    let everybody = directed.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
     let groups = groups.iter().filter(|group| group.is_ipv4()).copied();
-    let targets = broadcasts.map(IpAddr::V4).chain(groups);
-    Some(Place {
+    let targets = everybody.map(IpAddr::V4).chain(groups);
+    let targets: Vec<SocketAddr> = targets.map(|target| SocketAddr::new(target, port)).collect();
+    // No group of that family: nothing to ask.
+    (broadcasts || !targets.is_empty()).then(|| Place {
         interface: local.interface.clone(),
         local: (address, 0).into(),
-        targets: targets.map(|target| SocketAddr::new(target, port)).collect(),
+        targets,
         options: options(interfaces.find(&address.to_string())),
-        lacks_broadcast: local.broadcast.is_none(),
+        lacks_broadcast: broadcasts && local.broadcast.is_none(),
         failure: None,
         is_told: false,
         has_asked: false,
