@@ -9,8 +9,9 @@
 //! ```text
 //!   at the start       the hub's own port at any address of its host ──▶ refused
 //!   chat, classic      a line that the hub says is the forwarder's own ──▶ ended
-//!   any format         the same bytes more than REPEATS times a second ──▶ not forwarded, and the
-//!                      target is sent one heartbeat: where a hub answers that ──▶ ended
+//!   any format         the same bytes more than SUSPICIOUS times a second ──▶ the target is sent one
+//!                      heartbeat: where a hub answers that ──▶ ended
+//!                      more than MOST times a second ──▶ not forwarded
 //! ```
 //!
 //! A stream may repeat itself (stuffing of MPEG-TS, a sensor that reads the same), so repetition alone
@@ -34,12 +35,15 @@ use crate::base::endpoint::Family;
 use crate::base::status::UsageError;
 use crate::contacts::peer;
 
-/// How many payloads a second may be the same as one of the last seconds: the stuffing of a stream of
-/// 20 Mbit/s. A loop over loopback turns more often.
-const REPEATS: u64 = 2_000;
+/// From how many payloads a second that are the same as one of the last seconds on a target is asked
+/// whether it is a hub, and for how long they must come. A loop turns as often as a datagram goes round.
+const SUSPICIOUS: u64 = 100;
+const SUSPICIOUS_FOR: Duration = Duration::from_secs(5);
 
-/// How much of that may come at once.
-const BURST: Duration = Duration::from_millis(250);
+/// How many of them are forwarded a second at the most, also where no hub answers, and how much of that
+/// may come at once.
+const MOST: u64 = 2_000;
+const MOST_AT_ONCE: Duration = Duration::from_millis(250);
 
 /// How long a payload is remembered, at the least: longer than a datagram is on its way.
 const REMEMBERED: Duration = Duration::from_secs(4);
@@ -48,7 +52,7 @@ const REMEMBERED: Duration = Duration::from_secs(4);
 const MAX_REMEMBERED: usize = 65_536;
 
 /// How often a target that seems to lead into the room is asked whether it is a hub.
-const ASK_EVERY: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_secs(600);
 
 /// How long a target must not have refused before a refusal is news again.
 const NEWS_AFTER: Duration = Duration::from_secs(10);
@@ -149,12 +153,15 @@ impl Forward {
     ) -> Vec<Trouble> {
         let mut troubles =
             self.end(|target| says_our_own(target.socket.local_addr(), format, payload));
-        let may_pass = self.repeats.may_pass(now, payload);
+        let verdict = self.repeats.judge(now, payload);
         for target in &mut self.targets {
-            match may_pass {
-                true => troubles.extend(target.send(now, payload)),
-                false => troubles.extend(target.ask(now)),
+            if verdict != Verdict::Fine {
+                target.ask(now);
             }
+            troubles.extend(match verdict {
+                Verdict::Fine | Verdict::Suspicious => target.send(now, payload),
+                Verdict::TooMany => target.refrain(),
+            });
         }
         for target in self.targets.iter_mut().filter(|target| target.asked.is_some()) {
             target.look();
@@ -215,16 +222,20 @@ impl Target {
         is_news.then_some(Trouble::Refused { to: self.to })
     }
 
+    /// Leaves a payload out. Returns what is to be said, once.
+    fn refrain(&mut self) -> Option<Trouble> {
+        let is_news = !std::mem::replace(&mut self.reported_repeats, true);
+        is_news.then_some(Trouble::Repeats { to: self.to })
+    }
+
     /// Asks whether a hub is there: nothing else answers a padded heartbeat.
-    fn ask(&mut self, now: Instant) -> Option<Trouble> {
+    fn ask(&mut self, now: Instant) {
         if self.asked.is_none_or(|asked| now - asked >= ASK_EVERY) {
             // What waits takes the room of the answer.
             self.look();
             self.asked = Some(now);
             self.transmit(heartbeat::PADDED);
         }
-        let is_news = !std::mem::replace(&mut self.reported_repeats, true);
-        is_news.then_some(Trouble::Repeats { to: self.to })
     }
 
     /// Throws away what came from there, but for a hub's answer. True if the target refuses.
@@ -248,6 +259,17 @@ impl Target {
     }
 }
 
+/// What becomes of a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is new, or not too many were the same lately.
+    Fine,
+    /// It is forwarded; so many were the same that the targets are asked.
+    Suspicious,
+    /// It is not forwarded.
+    TooMany,
+}
+
 /// Payloads of the last seconds, as hashes under a key that nobody outside knows.
 #[derive(Default)]
 struct Repeats {
@@ -255,26 +277,42 @@ struct Repeats {
     young: HashSet<u64>,
     old: HashSet<u64>,
     turned: Instant,
-    bucket: Bucket,
+    suspicion: Bucket,
+    most: Bucket,
 }
 
 impl Repeats {
-    /// Whether a payload may be forwarded: it is new, or not too many were the same lately.
-    fn may_pass(&mut self, now: Instant, payload: &[u8]) -> bool {
+    fn judge(&mut self, now: Instant, payload: &[u8]) -> Verdict {
         if now - self.turned >= REMEMBERED || self.young.len() >= MAX_REMEMBERED {
             self.old = std::mem::take(&mut self.young);
             self.turned = now;
         }
         let hash = self.hasher.hash_one(payload);
         if self.young.insert(hash) && !self.old.contains(&hash) {
-            return true;
+            return Verdict::Fine;
         }
-        let may_pass = self.bucket.full_at() <= now + BURST;
-        if may_pass {
-            self.bucket.take(now, cost(1, REPEATS));
+        if self.most.full_at() > now + MOST_AT_ONCE {
+            return Verdict::TooMany;
         }
-        may_pass
+        self.most.take(now, cost(1, MOST));
+        if is_stuffing(payload) {
+            return Verdict::Fine;
+        }
+        if self.suspicion.full_at() > now + SUSPICIOUS_FOR {
+            return Verdict::Suspicious;
+        }
+        self.suspicion.take(now, cost(1, SUSPICIOUS));
+        Verdict::Fine
     }
+}
+
+/// Whether a payload is null packets of MPEG-TS, by which streams keep to a constant rate
+/// (ISO/IEC 13818-1: packets of 188 bytes, PID 0x1FFF).
+fn is_stuffing(payload: &[u8]) -> bool {
+    let (packets, rest) = payload.as_chunks::<188>();
+    let is_null =
+        |packet: &[u8; 188]| matches!(packet, [0x47, high, 0xff, ..] if high & 0x1f == 0x1f);
+    !packets.is_empty() && rest.is_empty() && packets.iter().all(is_null)
 }
 
 /// Whether both addresses are one program's: the same port, at the same host.
@@ -309,28 +347,38 @@ mod tests {
     #[test]
     fn what_is_new_always_passes_and_what_repeats_itself_at_a_bounded_rate() {
         let mut repeats = Repeats::default();
-        let distinct = (0..200_000_u32).filter(|n| repeats.may_pass(at(0), &n.to_be_bytes()));
-        assert_eq!(distinct.count(), 200_000);
+        let is_new = |n: &u32| repeats.judge(at(0), &n.to_be_bytes()) == Verdict::Fine;
+        assert_eq!((0..200_000).filter(is_new).count(), 200_000);
         assert!(repeats.young.len() <= MAX_REMEMBERED && repeats.old.len() <= MAX_REMEMBERED);
         // A loop that turns ten times a millisecond.
-        let turns = (0..100_000_u64).filter(|n| repeats.may_pass(at(n / 10), b"loop")).count();
+        let turns = |n: &u64| repeats.judge(at(n / 10), b"loop") != Verdict::TooMany;
+        let turns = (0..100_000).filter(turns).count();
         assert!((20_000..=20_502).contains(&turns), "{turns}");
-        // A sensor that reads the same loses nothing.
-        assert!((0..10_000).all(|n| repeats.may_pass(at(60_000 + n), b"21.5")));
     }
 
     #[test]
-    fn a_payload_is_forgotten() {
+    fn a_slow_loop_is_found_and_a_sensor_that_reads_the_same_is_not_suspected() {
+        for (every, is_loop) in [(1, true), (5, true), (10, false), (1_000, false)] {
+            let mut repeats = Repeats::default();
+            let verdicts = (0..3_000).map(|n| repeats.judge(at(n * every), b"21.5"));
+            let verdicts: Vec<Verdict> = verdicts.collect();
+            assert!(verdicts.iter().all(|verdict| *verdict != Verdict::TooMany));
+            let found = verdicts.iter().position(|verdict| *verdict == Verdict::Suspicious);
+            assert_eq!(found.is_some(), is_loop, "{every} ms");
+            assert!(found.is_none_or(|found| (500..1_200).contains(&found)), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_stuffing_of_a_stream_is_not_suspected() {
+        let null = [&[0x47, 0x1f, 0xff, 0x10][..], &[0xff; 184]].concat();
         let mut repeats = Repeats::default();
-        assert!(repeats.may_pass(at(0), b"x"));
-        let mut left = 0;
-        while repeats.may_pass(at(0), b"x") {
-            left += 1;
-        }
-        assert!((400..=501).contains(&left), "{left}");
-        for later in [9_000, 18_000] {
-            assert!(repeats.may_pass(at(later), b"x"));
-        }
+        let payload = null.repeat(7);
+        assert!((0..5_000).all(|n| repeats.judge(at(n), &payload) == Verdict::Fine));
+        let mut video = payload.clone();
+        video[188 + 1] = 0x01;
+        assert!(is_stuffing(&null) && !is_stuffing(&video));
+        assert!(!is_stuffing(b"") && !is_stuffing(&payload[1..]) && !is_stuffing(&payload[..200]));
     }
 
     #[test]

@@ -97,6 +97,9 @@ impl Lines {
         let sentence = sentence::line(&without_word(notice), self.language);
         let sentence = escape(&sentence);
         match notice {
+            Notice::Refused(_) if self.is_raw() => {
+                self.printer.note(&sentence.to_string(), self.dim);
+            }
             Notice::Said { time, .. } => {
                 let said = wall::local(Some(Duration::from_secs(*time)));
                 let said = format!("[{}]", wall::date_and_seconds(&said));
@@ -161,7 +164,8 @@ impl Lines {
 
     fn print(&self, text: &str) {
         match self.printer.interactive {
-            false if self.is_raw() => self.printer.note(text, false),
+            // Stdout holds the payloads alone.
+            false if self.is_raw() => self.printer.remark(text, false),
             false => drop(self.printer.data.line(text.to_string())),
             true => self.print_at(&wall::time_of_day(&wall::local(None)), text),
         }
@@ -169,8 +173,7 @@ impl Lines {
 
     fn print_at(&self, time: &str, text: &str) {
         if self.is_raw() {
-            // Stdout holds the payloads alone.
-            return self.printer.note(text, self.dim);
+            return self.printer.remark(text, self.dim);
         }
         self.printer.data.line(match self.dim {
             false => format!("{time} {text}"),
