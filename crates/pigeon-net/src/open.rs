@@ -86,6 +86,20 @@ impl Socket {
         };
         open(local.unwrap_or(unspecified), Some(to), IpFamilies::One, options)
     }
+
+    /// A socket towards one host, any port of which may answer: it leaves from the address that the
+    /// route to `to` begins at, and is not connected. Other hosts' datagrams arrive too.
+    pub fn bind_towards(to: SocketAddr, options: &SocketOptions) -> Result<Socket, OpenError> {
+        let to = canonical(to);
+        let failed = |operation| move |source| OpenError { operation, address: to, source };
+        // Connecting sends nothing: the system chooses the route and with it the address.
+        let probe = socket2::Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))
+            .map_err(failed(Operation::Create))?;
+        probe.connect(&to.into()).map_err(failed(Operation::Connect))?;
+        let mut local = UdpSocket::from(probe).local_addr().map_err(failed(Operation::Bind))?;
+        local.set_port(0);
+        open(local, None, IpFamilies::One, options)
+    }
 }
 
 impl Socket {

@@ -405,6 +405,132 @@ fn a_target_that_refuses_is_told_and_survived() {
     end(relay);
 }
 
+/// What was asked first is answered from a new port, and what follows goes there, each client apart.
+#[test]
+fn a_target_that_answers_from_a_new_port_is_followed() {
+    if !installed("python3") {
+        return;
+    }
+    let server = python("new_port_server.py", &[]);
+    let relay = relay(address_of(&server), &["--json"]);
+    let clients = [connected(relay.address), connected(relay.address)];
+    for (n, client) in clients.iter().enumerate() {
+        client.send(format!("hello {n}").as_bytes()).unwrap();
+        assert_eq!(receive(client).0, format!("new: hello {n}").into_bytes());
+    }
+    // The server says `new` to whatever comes to the port that it is known by.
+    for (n, client) in clients.iter().enumerate().rev() {
+        client.send(format!("again {n}").as_bytes()).unwrap();
+        assert_eq!(receive(client).0, format!("again {n}").into_bytes());
+    }
+    relay.expect_status(|line| line.starts_with("the target answers 127.0.0.1:"), SOON);
+    wait_until("both are counted", || (count(&relay, "followed")? == 2).then_some(()));
+    end(relay);
+}
+
+#[test]
+fn following_can_be_switched_off() {
+    if !installed("python3") {
+        return;
+    }
+    let server = python("new_port_server.py", &[]);
+    let relay = relay(address_of(&server), &["--follow", "off"]);
+    let client = connected(relay.address);
+    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    client.send(b"hello").unwrap();
+    assert!(client.recv(&mut [0; 64]).is_err(), "an answer from another port came through");
+    end(relay);
+}
+
+/// A real TFTP server; it serves what stands below the folder of these tests.
+fn tftp_server() -> Option<(Process, SocketAddr)> {
+    if !installed("in.tftpd") || !installed("tftp") {
+        return None;
+    }
+    // Where it is told port 0 it ends. A program that takes the port meanwhile fails the test.
+    let at = socket().local_addr().unwrap();
+    let mut command = std::process::Command::new("in.tftpd");
+    // It answers again after 50 ms, in the place of a second; `-u`: who it becomes.
+    command.args(["-4", "-L", "--address", &at.to_string(), "-u", "root", "-p", "-T", "50000"]);
+    let mut server = Process::spawn("in.tftpd", command.arg(env!("CARGO_TARGET_TMPDIR")));
+    match wait_until("in.tftpd listens", || {
+        let is_bound = crate::peers::udp_port(server.id()).is_some();
+        (is_bound || server.has_ended()).then_some(is_bound)
+    }) {
+        true => Some((server, at)),
+        false => {
+            crate::namespace::skipped("in.tftpd wants to be root");
+            server.expect_end(SOON);
+            None
+        }
+    }
+}
+
+/// A file of so many bytes that repeat in no block.
+fn file_of(name: &str, length: u32) -> PathBuf {
+    let file = scratch(name);
+    let bytes: Vec<u8> = (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(&file, bytes).unwrap();
+    file
+}
+
+/// A TFTP client that fetches files one after the other.
+fn fetch(from: SocketAddr, files: &[(&Path, &Path)]) -> Process {
+    let (host, port) = (from.ip().to_string(), from.port().to_string());
+    let mut command = std::process::Command::new("tftp");
+    let mut client = Process::spawn("tftp", command.args(["-4", "-m", "octet", &host, &port]));
+    for (there, here) in files {
+        client.say(&format!("get {} {}", there.display(), here.display()));
+    }
+    client.say("quit");
+    client
+}
+
+/// Files are equal, byte for byte, and are removed.
+#[track_caller]
+fn expect_equal(files: [PathBuf; 2]) {
+    let [there, here] = files.each_ref().map(|file| fs::read(file).unwrap());
+    assert!(there == here, "{} bytes of {} came", here.len(), there.len());
+    files.iter().for_each(|file| fs::remove_file(file).unwrap());
+}
+
+/// Two transfers at once, each from a port of its own of the server, through loss and reordering.
+#[test]
+fn tftp_completes_through_loss() {
+    let Some((_server, at)) = tftp_server() else { return };
+    let args = ["--loss", "5%", "--reorder", "5%", "--seed", "7", "--json"];
+    let relay = relay(at, &args);
+    let files = [("a", 60_000), ("b", 40_321)]
+        .map(|(name, length)| [file_of(name, length), scratch(&format!("{name}-here"))]);
+    let mut clients =
+        files.each_ref().map(|[there, here]| fetch(relay.address, &[(there, here)]));
+    for client in &mut clients {
+        assert_eq!(client.expect_end(6 * SOON).code(), Some(0), "{:?}", client.lines(Voice::Out));
+    }
+    files.map(expect_equal);
+    let relay = end(relay);
+    assert_eq!(count(&relay, "followed"), Some(2));
+    assert!(count(&relay, "down_lost").is_some_and(|lost| lost > 0));
+}
+
+/// The second request meets the closed port of the first transfer, and reaches the server all the
+/// same.
+#[test]
+fn a_tftp_client_fetches_one_file_after_the_other() {
+    let Some((_server, at)) = tftp_server() else { return };
+    let relay = relay(at, &["--json"]);
+    let files = [("c", 3_000), ("d", 2_048)]
+        .map(|(name, length)| [file_of(name, length), scratch(&format!("{name}-here"))]);
+    let both = files.each_ref().map(|[there, here]| (there.as_path(), here.as_path()));
+    assert_eq!(fetch(relay.address, &both).expect_end(2 * SOON).code(), Some(0));
+    files.map(expect_equal);
+    let relay = end(relay);
+    assert_eq!(["joined", "refused", "followed"].map(|n| count(&relay, n)), [1, 1, 2].map(Some));
+    // Sent again by the relay, and not by the client after its five seconds.
+    let said = relay.lines(Voice::Out);
+    assert!(said.len() < 5, "{said:?}");
+}
+
 #[test]
 fn a_record_is_read_by_tshark() {
     if !installed("tshark") {

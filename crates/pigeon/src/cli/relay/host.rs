@@ -26,6 +26,8 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Opens the relay's sockets, obeys its console, and reports.
 pub(super) struct RelayHost {
+    /// Whether answers from other ports of the target's host are followed.
+    pub(super) follow: bool,
     /// How a client's socket towards the target is opened.
     pub(super) options: SocketOptions,
     pub(super) screen: Screen,
@@ -91,7 +93,11 @@ impl RelayHost {
 
     /// Opens a client's socket towards the target.
     fn open(&mut self, relay: &mut Relay, io: &mut Io<'_>, id: SocketId) {
-        let socket = Socket::connect(relay.target(), None, &self.options);
+        let (to, options) = (relay.target(), &self.options);
+        let socket = match self.follow {
+            true => Socket::bind_towards(to, options),
+            false => Socket::connect(to, None, options),
+        };
         let opened = socket.map_err(anyhow::Error::new).and_then(|socket| {
             let local = socket.local_addr();
             io.open(id, socket).context("cannot watch the socket")?;
@@ -130,6 +136,9 @@ impl RelayHost {
                 "what {from} sends is dropped: it is the target, or another address of its host, \
                  and no client; a forged sender?"
             ),
+            Event::Followed { client, from } => {
+                format!("the target answers {client} from {from}; what {client} says goes there now")
+            }
             Event::Refused => "the target refuses: nobody listens there".to_string(),
             Event::TooLarge { way, length, mtu } => {
                 let way = if way == Way::Up { "up" } else { "down" };

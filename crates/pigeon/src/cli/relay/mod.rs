@@ -8,7 +8,7 @@ mod report;
 mod scenario;
 
 use std::io::{self, IsTerminal};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,6 +77,11 @@ pub(crate) struct Args {
     /// How long a client may be silent, both ways, before its socket is closed
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = quantity::interval)]
     idle: Duration,
+
+    /// Whether a target that answers from another port of its host is followed, as TFTP servers want
+    /// it: what that client says then goes there. `off` drops such answers, and costs less
+    #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Switch::On)]
+    follow: Switch,
 
     /// Write what arrives, as it arrives, to a new pcapng file; `pigeon replay` sends it again
     #[arg(long, value_name = "FILE")]
@@ -199,14 +204,16 @@ impl Knobs {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
-    let target = peer::parse(&args.target, None)?.endpoint.resolve()?;
+    let target = this_host(peer::parse(&args.target, None)?.endpoint.resolve()?);
     one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Short enough to be typed again.
         None => u64::from(random::u32()?),
     };
-    let options = SocketOptions { timestamps: args.record.is_some(), ..SocketOptions::default() };
+    let (follow, timestamps) = (args.follow == Switch::On, args.record.is_some());
+    // Which port of the target's host refuses is known by the error queue alone.
+    let options = SocketOptions { timestamps, refusals: follow, ..SocketOptions::default() };
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &options)?;
     let bound = socket.local_addr();
@@ -239,6 +246,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     let live = io::stderr().is_terminal() && !args.json;
     let mut host = RelayHost {
+        follow,
         options,
         screen: Screen::new(printer.clone(), live),
         data: printer.data.clone(),
@@ -290,6 +298,16 @@ fn relay(
     })?)
 }
 
+/// A target's address as it answers: as a destination the unspecified address is loopback.
+fn this_host(target: SocketAddr) -> SocketAddr {
+    let ip = match target.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return target,
+    };
+    SocketAddr::new(ip, target.port())
+}
+
 /// A relay with its own listening socket as its target would send everything round in circles.
 fn refuse_own_address(
     bound: SocketAddr,
@@ -297,9 +315,7 @@ fn refuse_own_address(
     interfaces: &Interfaces,
 ) -> Result<(), UsageError> {
     let (ip, target_ip) = (bound.ip(), target.ip());
-    // The unspecified address as a destination is this host.
     let is_own = ip == target_ip
-        || target_ip.is_unspecified()
         || ip.is_unspecified() && interfaces.is_own(target_ip);
     if bound.port() == target.port() && is_own {
         return Err(UsageError(format!("{target} is this relay itself; name another target")));
