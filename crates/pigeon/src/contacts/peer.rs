@@ -1,6 +1,7 @@
 //! The peer that a word on the command line names: a contact, or an endpoint.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap_complete::CompletionCandidate;
@@ -10,6 +11,7 @@ use super::file::load;
 use super::list::Contact;
 use super::name::{ContactName, looks_like_endpoint};
 use crate::base::endpoint::{Endpoint, Family};
+use crate::base::lookup::Find;
 use crate::base::status::UsageError;
 
 /// Somebody to send to.
@@ -20,6 +22,21 @@ pub(crate) struct Peer {
     pub(crate) name: Option<ContactName>,
     /// The contact's encoding, where it has one of its own.
     pub(crate) charset: Option<Charset>,
+}
+
+impl Peer {
+    /// Finds the address anew, as the contacts file and the resolver have it by then. `None` where
+    /// the address itself is written, which does not change.
+    pub(crate) fn finder(&self, family: Family) -> Option<Arc<Find>> {
+        let endpoint = self.endpoint.clone();
+        match self.name.clone() {
+            Some(name) => {
+                Some(Arc::new(move || parse(name.as_str(), None)?.endpoint.resolve_in(family)))
+            }
+            None if endpoint.address().is_some() => None,
+            None => Some(Arc::new(move || endpoint.resolve_in(family))),
+        }
+    }
 }
 
 impl From<Endpoint> for Peer {
@@ -54,7 +71,11 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Pee
 /// Looks up a contact, or a host for which there is a `default_port`. A word that is neither may be
 /// a contact's name, mistyped.
 pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::Result<SocketAddr> {
-    let peer = parse(word, Some(default_port))?;
+    resolve_peer(&parse(word, Some(default_port))?, word, family)
+}
+
+/// The same for a peer that was read already, from this word.
+pub(crate) fn resolve_peer(peer: &Peer, word: &str, family: Family) -> anyhow::Result<SocketAddr> {
     peer.endpoint.resolve_in(family).map_err(|error| match peer.name {
         None if may_be_contact(word) => anyhow!("{error:#}; {}", unknown(word)),
         _ => error,

@@ -5,9 +5,12 @@
 //!          └──▶ hubs that answer `discover` ──▶ the only one, or the one that the person picks
 //!   NAME    ──▶ a contact ──▶ a host in DNS ──▶ a hub of that name that answers `discover`
 //! ```
+//!
+//! What NAME meant is looked up again where the hub goes away: by the same step.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -17,22 +20,33 @@ use pigeon_text::escape;
 use super::{DEFAULT_PORT, is_at_terminal};
 use crate::base::count::count;
 use crate::base::endpoint::Family;
+use crate::base::lookup::Find;
 use crate::base::status::UsageError;
 use crate::cli::discover::{FoundHub, find_hubs};
-use crate::contacts::peer;
+use crate::contacts::peer::{self, Peer};
 
 /// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// A hub, and what it calls itself where it was asked.
+/// A hub.
 pub(super) struct Found {
     pub(super) address: SocketAddr,
+    /// What it calls itself, where it was asked.
     pub(super) name: Option<Name>,
+    /// Finds its address anew, where it was given by a name.
+    pub(super) again: Option<Arc<Find>>,
 }
 
 impl From<SocketAddr> for Found {
     fn from(address: SocketAddr) -> Self {
-        Found { address, name: None }
+        Found { address, name: None, again: None }
+    }
+}
+
+impl Found {
+    /// The hub at `address`, which a word of the command line stands for.
+    fn peer(peer: &Peer, address: SocketAddr, family: Family) -> Found {
+        Found { address, name: None, again: peer.finder(family) }
     }
 }
 
@@ -53,7 +67,7 @@ pub(super) fn find(
             let words = [port.to_string()];
             let (peer, rest) = peer::parse_with_text(host, &words)?;
             match rest {
-                [] => Ok(peer.endpoint.resolve_in(family)?.into()),
+                [] => Ok(Found::peer(&peer, peer.endpoint.resolve_in(family)?, family)),
                 _ => Err(UsageError(format!(
                     "{} already says which port: {} is one word too many",
                     escape(host),
@@ -71,25 +85,42 @@ fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found
     // No host has such a name, and to ask DNS for it may take long.
     let is_host = name.is_ascii() || peer::is_contact(name)?;
     let error = match is_host || !may_be_hub {
-        true => match peer::resolve(name, DEFAULT_PORT, family) {
-            Err(error) if may_be_hub => error,
-            resolved => return Ok(resolved?.into()),
-        },
+        true => {
+            let peer = peer::parse(name, Some(DEFAULT_PORT))?;
+            match peer::resolve_peer(&peer, name, family) {
+                Err(error) if may_be_hub => error,
+                address => return Ok(Found::peer(&peer, address?, family)),
+            }
+        }
         false => anyhow!(peer::unknown(name)),
     };
     say(match language {
         Language::English => format!("looking for a hub named {} on the network", escape(name)),
         Language::Chinese => format!("正在局域网里寻找名为 {} 的 hub", escape(name)),
     });
-    let mut hubs = around(family)?;
-    hubs.retain(|hub| fold(hub.name.as_str()) == fold(name));
+    let hubs = called(name, family)?;
     match hubs.len() {
         0 => Err(error.context(match language {
             Language::English => format!("no hub named {} answers here", escape(name)),
             Language::Chinese => format!("这里没有名为 {} 的 hub 回答", escape(name)),
         })),
-        _ => pick(&hubs, language),
+        _ => {
+            let found = pick(&hubs, language)?;
+            let name = name.to_string();
+            let again = move || match &called(&name, family)?[..] {
+                [hub] => Ok(hub.address),
+                hubs => Err(anyhow!("{} hubs answer to {name}", hubs.len())),
+            };
+            Ok(Found { again: Some(Arc::new(again)), ..found })
+        }
     }
+}
+
+/// The hubs on the network that call themselves so.
+fn called(name: &str, family: Family) -> anyhow::Result<Vec<FoundHub>> {
+    let mut hubs = around(family)?;
+    hubs.retain(|hub| fold(hub.name.as_str()) == fold(name));
+    Ok(hubs)
 }
 
 /// The hub of somebody who names none.
@@ -121,7 +152,7 @@ fn unnamed(family: Family, language: Language) -> anyhow::Result<Found> {
 
 impl From<&FoundHub> for Found {
     fn from(hub: &FoundHub) -> Self {
-        Found { address: hub.address, name: Some(hub.name.clone()) }
+        Found { address: hub.address, name: Some(hub.name.clone()), again: None }
     }
 }
 

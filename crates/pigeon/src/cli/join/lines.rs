@@ -46,6 +46,11 @@ impl Lines {
         Ok((Lines { printer, dim, json, hub, language }, typed))
     }
 
+    /// The hub has another address now.
+    pub(super) fn moved(&mut self, hub: SocketAddr) {
+        self.hub = hub;
+    }
+
     /// Prints a message.
     pub(super) fn received(&self, session: &Session<Pcg64>, payload: &[u8]) {
         if self.json {

@@ -19,6 +19,7 @@ use pigeon_net::{
 
 use self::framing::{Frames, Framing};
 use crate::base::bind::{explain, is_broadcast};
+use crate::base::cause::Cause;
 use crate::base::count::count;
 use crate::base::endpoint::Family;
 use crate::base::length::check_length;
@@ -246,12 +247,10 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
 
 fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {
     let datagrams = count(datagrams, "datagram");
-    let hint = match failure.map(|failure| failure.reason) {
-        Some(pigeon_net::DropReason::NotPermitted) => "; a broadcast address needs --broadcast",
-        _ => "",
-    };
     match failure {
-        Some(failure) => anyhow!("{datagrams} not sent: {failure}{hint}"),
+        Some(failure) => {
+            anyhow!("{datagrams} not sent to {}: {}", failure.to, Cause::from(failure))
+        }
         None => anyhow!("{datagrams} not sent"),
     }
 }
