@@ -87,6 +87,11 @@ fn slot_of(socket: SocketId) -> Option<usize> {
     socket.index().checked_sub(1)
 }
 
+/// Where what leaves from a socket goes.
+fn way_from(socket: SocketId) -> Way {
+    if socket == LISTEN { Way::Down } else { Way::Up }
+}
+
 /// An address as datagrams from there bear it: an IPv4-mapped one as its IPv4 one.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
@@ -133,6 +138,8 @@ pub struct Relay {
     spare: Vec<Vec<u8>>,
     counts: Statistics,
     told: Told,
+    /// Since when the target has answered nothing that was sent to it.
+    unanswered: Option<Instant>,
 }
 
 /// Which conditions have been reported: each is reported only once.
@@ -183,6 +190,7 @@ impl Relay {
             spare: Vec::new(),
             counts: Statistics::default(),
             told: Told::default(),
+            unanswered: None,
         })
     }
 
@@ -198,6 +206,17 @@ impl Relay {
     /// Where everything goes.
     pub fn target(&self) -> SocketAddr {
         self.target
+    }
+
+    /// Since when the target has answered nothing that was sent to it; `None` while nothing awaits
+    /// an answer.
+    pub fn unanswered_since(&self) -> Option<Instant> {
+        self.unanswered
+    }
+
+    /// Whether the target refuses, and has not answered since.
+    pub fn is_refused(&self) -> bool {
+        self.told.refused
     }
 
     /// The conditions in force in one direction.
@@ -259,6 +278,7 @@ impl Relay {
         self.target = unmapped(target);
         self.senders.set_target(self.target);
         self.told.refused = false;
+        self.unanswered = None;
         self.clients.set_all_peers(self.target);
         self.open_all();
     }
@@ -429,13 +449,17 @@ impl Machine for Relay {
         let count = joined.payload.len().div_ceil(segment).max(1) as u64;
         let (way, client) = match slot_of(joined.socket) {
             None => match self.client_of(now, joined, count) {
-                Some(client) => (Way::Up, client),
+                Some(client) => {
+                    self.unanswered.get_or_insert(now);
+                    (Way::Up, client)
+                }
                 None => return,
             },
             Some(slot) => match self.clients.id(slot) {
                 Some(client) if !self.is_answer(client, joined.from, count) => return,
                 Some(client) => {
                     self.told.refused = false;
+                    self.unanswered = None;
                     (Way::Down, client)
                 }
                 // It came while its socket was being closed.
@@ -471,6 +495,14 @@ impl Machine for Relay {
             true => self.report_refused(),
             false => self.end_following(slot, peer),
         }
+    }
+
+    fn handle_undelivered(&mut self, _: Instant, id: SocketId, _: Option<SocketAddr>, _: bool) {
+        self.counts.undelivered[way_from(id) as usize] += 1;
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, datagrams: u64) {
+        self.counts.unsent[way_from(transmit.socket) as usize] += datagrams;
     }
 
     fn handle_timeout(&mut self, now: Instant) {

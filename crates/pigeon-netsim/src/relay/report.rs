@@ -82,6 +82,12 @@ pub struct Statistics {
     pub refused: u64,
     /// How often the clients' source addresses changed.
     pub handovers: u64,
+    /// Towards the target and towards clients, that never left this host: a local firewall, no route.
+    /// No loss on the path.
+    pub unsent: [u64; 2],
+    /// Towards the target and towards clients, that met an error on their way (ICMP), other than a
+    /// refusal.
+    pub undelivered: [u64; 2],
     /// Bytes of payload that came from clients, and from the target.
     pub bytes: [u64; 2],
     /// What the path up did.

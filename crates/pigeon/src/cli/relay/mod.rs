@@ -25,7 +25,9 @@ use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
 use crate::base::bind::{bind, one_host};
-use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::cause::Watch;
+use crate::base::endpoint::{Family, ListenAddress, ListenHost};
+use crate::base::lookup::Lookup;
 use crate::base::quantity;
 use crate::base::random;
 use crate::base::signals::on_stop;
@@ -204,7 +206,8 @@ impl Knobs {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
-    let target = this_host(peer::parse(&args.target, None)?.endpoint.resolve()?);
+    let peer = peer::parse(&args.target, None)?;
+    let target = this_host(peer.endpoint.resolve()?);
     one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
@@ -212,13 +215,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         None => u64::from(random::u32()?),
     };
     let (follow, timestamps) = (args.follow == Switch::On, args.record.is_some());
-    // Which port of the target's host refuses is known by the error queue alone.
-    let options = SocketOptions { timestamps, refusals: follow, ..SocketOptions::default() };
+    // Errors on the way to one of many peers, and which port of the target's host refuses, stand in the
+    // error queue alone.
+    let options = SocketOptions { timestamps, refusals: true, ..SocketOptions::default() };
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &options)?;
     let bound = socket.local_addr();
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
-    refuse_own_address(bound, target, &interfaces)?;
+    let own = OwnAddress { bound, interfaces };
+    own.refuse(target)?;
     let recorder = args.record.as_ref().map(|path| {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
         let capture =
@@ -228,7 +233,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let recorder = recorder.transpose()?;
 
     let clock = Clock::start();
-    let relay = relay(&args, &shapes, [bound, target], &interfaces, seed)?;
+    let relay = relay(&args, &shapes, [bound, target], &own.interfaces, seed)?;
     let relay = match &scenario {
         Some(scenario) => relay.with_timeline(scenario.timeline(clock.now())?),
         None => relay,
@@ -243,6 +248,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let wanted = args.console == Switch::On;
     let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
+    let waker = driver.waker();
+    let find = peer.finder(Family::default());
+    let lookup = find.map(|find| Lookup::new(find, move || waker.wake()));
 
     let live = io::stderr().is_terminal() && !args.json;
     let mut host = RelayHost {
@@ -256,6 +264,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         recorder,
         before: (clock.now(), Totals::default()),
         told_no_socket: false,
+        ways: Watch::new(clock.now()),
+        lookup,
+        own,
     };
     host.screen.note(format!("listening on {bound}, relaying to {target}, seed {seed}"));
     host.show(driver.machine());
@@ -308,17 +319,20 @@ fn this_host(target: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, target.port())
 }
 
-/// A relay with its own listening socket as its target would send everything round in circles.
-fn refuse_own_address(
+/// Where the relay listens.
+struct OwnAddress {
     bound: SocketAddr,
-    target: SocketAddr,
-    interfaces: &Interfaces,
-) -> Result<(), UsageError> {
-    let (ip, target_ip) = (bound.ip(), target.ip());
-    let is_own = ip == target_ip
-        || ip.is_unspecified() && interfaces.is_own(target_ip);
-    if bound.port() == target.port() && is_own {
-        return Err(UsageError(format!("{target} is this relay itself; name another target")));
+    interfaces: Interfaces,
+}
+
+impl OwnAddress {
+    /// A relay with its own listening socket as its target would send everything round in circles.
+    fn refuse(&self, target: SocketAddr) -> Result<(), UsageError> {
+        let (ip, target_ip) = (self.bound.ip(), target.ip());
+        let is_own = ip == target_ip || ip.is_unspecified() && self.interfaces.is_own(target_ip);
+        if self.bound.port() == target.port() && is_own {
+            return Err(UsageError(format!("{target} is this relay itself; name another target")));
+        }
+        Ok(())
     }
-    Ok(())
 }
