@@ -21,7 +21,7 @@ pub(crate) fn try_bind(
     options: &SocketOptions,
 ) -> Result<Socket, OpenError> {
     match listen.host {
-        ListenHost::Ip(ip) => Socket::bind((ip, listen.port).into(), options),
+        ListenHost::Ip(ip) => Socket::bind(listen.with_ip(ip), options),
         ListenHost::Every | ListenHost::Unsaid => Socket::bind_any(listen.port, options),
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::moved::Hosts;
 use crate::namespace::{Namespace, skipped};
 use crate::peers::{address_of, client, installed, python, tools, udp_port};
 use crate::pigeon::{Serving, address_in, pigeon, relay};
@@ -404,6 +405,76 @@ fn a_target_that_refuses_is_told_and_survived() {
     client.send(b"now?").unwrap();
     assert_eq!(receive(&target).0, b"now?");
     end(relay);
+}
+
+#[test]
+fn a_target_whose_name_gets_another_address_is_followed() {
+    let Some(hosts) = Hosts::new("relay", "mytarget", "127.0.0.1") else { return };
+    let target = socket();
+    let port = target.local_addr().unwrap().port();
+    let elsewhere = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    elsewhere.set_read_timeout(Some(SOON)).unwrap();
+    let relay = Serving::new(hosts.pigeon(&["relay", "0", &format!("mytarget:{port}"), "--json"]));
+    let [old, new] = [connected(relay.address), connected(relay.address)];
+    old.send(b"hello").unwrap();
+    assert_eq!(receive(&target).0, b"hello");
+    drop(target);
+    hosts.set("mytarget", "127.0.0.2");
+    // Refused: the name is looked up again.
+    old.send(b"anybody?").unwrap();
+    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    relay.expect_status(|line| line.starts_with(&told), SOON);
+    for client in [old, new] {
+        client.send(b"here?").unwrap();
+        let (payload, from) = receive(&elsewhere);
+        assert_eq!(payload, b"here?");
+        elsewhere.send_to(b"here!", from).unwrap();
+        assert_eq!(receive(&client).0, b"here!");
+    }
+    end(relay);
+}
+
+/// A firewall of one's own, towards the target and towards a client.
+#[test]
+fn what_a_firewall_forbids_is_told_and_is_no_loss() {
+    if !installed("nft") {
+        return;
+    }
+    let Some(host) = Namespace::new() else { return };
+    let echo = Services::new(host.pigeon("echo", &["serve", "echo:0"]), &["echo:0"]);
+    let (relay, at) = relay_in(&host, "127.0.0.1:0", echo.at("echo"));
+    let ask = |name: &str, source: u16| {
+        let (to, source) = (at.to_string(), format!("127.0.0.1:{source}"));
+        host.pigeon(name, &["send", &to, "hello", "--source", &source, "--wait", "100ms"])
+    };
+    // Nobody has a port in there but those that are named here.
+    let (client, port) = (7, echo.at("echo").port());
+    if !forbid(&host, client) {
+        return;
+    }
+    assert_eq!(ask("no answer gets back", client).expect_end(SOON).code(), Some(1));
+    let told = relay.expect_status(|line| line.contains("does not get there"), SOON);
+    assert!(told.starts_with("what goes to the client 127.0.0.1:7 "), "{told}");
+    assert!(told.contains("Operation not permitted"), "{told}");
+    assert!(forbid(&host, port));
+    assert_eq!(ask("nothing gets there", 8).expect_end(SOON).code(), Some(1));
+    relay.expect_status(|line| line.starts_with("what goes to the target 127.0.0.1:"), SOON);
+    let fields = ["up_unsent", "down_unsent", "not_sent", "up_lost", "down_lost", "down_received"];
+    assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1]);
+}
+
+/// Nothing leaves for this port any more, which the sender learns (EPERM).
+fn forbid(host: &Namespace, port: u16) -> bool {
+    let rule = format!(
+        "add table ip wall; \
+         add chain ip wall out {{ type filter hook output priority 0; }}; \
+         add rule ip wall out udp dport {port} drop"
+    );
+    let done = host.run("nft", "nft", &[&rule]).expect_end(SOON).success();
+    if !done {
+        skipped("this kernel has no nftables");
+    }
+    done
 }
 
 /// What was asked first is answered from a new port, and what follows goes there, each client apart.

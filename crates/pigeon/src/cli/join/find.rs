@@ -24,6 +24,7 @@ use crate::base::lookup::Find;
 use crate::base::status::UsageError;
 use crate::cli::discover::{FoundHub, find_hubs};
 use crate::contacts::peer::{self, Peer};
+use crate::output::remark;
 
 /// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -63,18 +64,9 @@ pub(super) fn find(
     match (host, port) {
         (None, _) => unnamed(family, language),
         (Some(host), None) => named(host, family, language),
-        (Some(host), Some(port)) => {
-            let words = [port.to_string()];
-            let (peer, rest) = peer::parse_with_text(host, &words)?;
-            match rest {
-                [] => Ok(Found::peer(&peer, peer.endpoint.resolve_in(family)?, family)),
-                _ => Err(UsageError(format!(
-                    "{} already says which port: {} is one word too many",
-                    escape(host),
-                    port
-                ))
-                .into()),
-            }
+        (Some(host), port) => {
+            let peer = peer::parse_words(host, port)?;
+            Ok(Found::peer(&peer, peer.endpoint.resolve_in(family)?, family))
         }
     }
 }
@@ -94,7 +86,7 @@ fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found
         }
         false => anyhow!(peer::unknown(name)),
     };
-    say(match language {
+    remark(match language {
         Language::English => format!("looking for a hub named {} on the network", escape(name)),
         Language::Chinese => format!("正在局域网里寻找名为 {} 的 hub", escape(name)),
     });
@@ -131,9 +123,9 @@ fn unnamed(family: Family, language: Language) -> anyhow::Result<Found> {
     if let Some(hub) = here.into_iter().find(|&hub| family.has(hub.ip()) && is_taken(hub)) {
         return Ok(hub.into());
     }
-    say(match language {
-        Language::English => "no hub on this machine; looking on the network".into(),
-        Language::Chinese => "本机没有 hub；正在局域网里寻找".into(),
+    remark(match language {
+        Language::English => "no hub on this machine; looking on the network",
+        Language::Chinese => "本机没有 hub；正在局域网里寻找",
     });
     let hubs = around(family)?;
     if hubs.is_empty() {
@@ -168,7 +160,7 @@ fn around(family: Family) -> anyhow::Result<Vec<FoundHub>> {
 /// The only one, or the one that the person picks.
 fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
     if let [hub] = hubs {
-        say(match language {
+        remark(match language {
             Language::English => format!("found {} at {}", hub.name, hub.address),
             Language::Chinese => format!("找到 {}，地址 {}", hub.name, hub.address),
         });
@@ -179,7 +171,8 @@ fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
             Language::English => count(hub.members, "member").to_string(),
             Language::Chinese => format!("{} 个成员", hub.members),
         };
-        say(format!("{number:>3}  {}  {}  {members}", hub.name, hub.address));
+        // Asked about below, so no remark.
+        let _ = writeln!(io::stderr(), "{number:>3}  {}  {}  {members}", hub.name, hub.address);
     }
     if !is_at_terminal() {
         return Err(UsageError(match language {
@@ -213,11 +206,6 @@ fn chosen<'a>(hubs: &'a [FoundHub], answer: &str) -> Option<&'a FoundHub> {
         Some(at) => hubs.get(at),
         None => named.next().filter(|_| named.next().is_none()),
     }
-}
-
-/// On stderr, before the screen is taken.
-fn say(line: String) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]

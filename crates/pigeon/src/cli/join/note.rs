@@ -65,6 +65,15 @@ impl Note {
         matches!(self, Note::NobodyListens { .. } | Note::NeverHeard | Note::NotSent(_))
     }
 
+    /// Whether all is well: then `--quiet` leaves it out.
+    pub(super) fn is_remark(&self) -> bool {
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName};
+        matches!(
+            self,
+            Joined { .. } | NoName { .. } | JoinedPlainly { .. } | NameKept { .. } | Again { .. }
+        )
+    }
+
     /// The note in words.
     pub(super) fn words(&self, hub: SocketAddr, language: Language) -> String {
         match language {

@@ -26,7 +26,7 @@ use self::report::{Screen, Totals};
 use self::scenario::Scenario;
 use crate::base::bind::{bind, one_host};
 use crate::base::cause::Watch;
-use crate::base::endpoint::{Family, ListenAddress, ListenHost};
+use crate::base::endpoint::{Family, ListenAddress, ListenHost, peer_port};
 use crate::base::lookup::Lookup;
 use crate::base::quantity;
 use crate::base::random;
@@ -34,7 +34,7 @@ use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
 use crate::contacts::peer;
-use crate::output::create_capture;
+use crate::output::{create_capture, is_quiet};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
 
@@ -62,6 +62,10 @@ pub(crate) struct Args {
     /// Where their datagrams go: HOST:PORT
     #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
+
+    /// The target's port, where it is a word of its own
+    #[arg(value_name = "PORT", value_parser = peer_port)]
+    target_port: Option<u16>,
 
     /// Begin randomness from this number: the same traffic then has the same fate again
     /// [default: another each time, and shown]
@@ -206,7 +210,7 @@ impl Knobs {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
-    let peer = peer::parse(&args.target, None)?;
+    let peer = peer::parse_words(&args.target, args.target_port)?;
     let target = this_host(peer.endpoint.resolve()?);
     one_host(target)?;
     let seed = match args.seed {
@@ -252,7 +256,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let find = peer.finder(Family::default());
     let lookup = find.map(|find| Lookup::new(find, move || waker.wake()));
 
-    let live = io::stderr().is_terminal() && !args.json;
+    let live = io::stderr().is_terminal() && !args.json && !is_quiet();
     let mut host = RelayHost {
         follow,
         options,
@@ -268,11 +272,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         lookup,
         own,
     };
-    host.screen.note(format!("listening on {bound}, relaying to {target}, seed {seed}"));
+    host.screen.remark(format!("listening on {bound}, relaying to {target}, seed {seed}"));
     host.show(driver.machine());
     if let Some(scenario) = &scenario {
         let description = escape(&scenario.description);
-        host.screen.note(format!("scenario of {} steps: {description}", scenario.len()));
+        host.screen.remark(format!("scenario of {} steps: {description}", scenario.len()));
     }
     let outcome = driver.run(&mut host);
     let stats = driver.stats();
@@ -280,7 +284,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if args.json {
         host.data.line(totals.json());
     }
-    totals.lines().into_iter().for_each(|line| host.screen.note(line));
+    totals.lines().into_iter().for_each(|line| host.screen.remark(line));
     let deadline = std::time::Instant::now() + LAST_WORDS;
     let recorded = host.recorder.map_or(Ok(()), |recorder| recorder.finish(deadline));
     // The relay has done its work, even if nobody reads its console.
