@@ -319,10 +319,8 @@ fn an_answer_from_another_port_is_followed_for_its_client_alone() {
     lab.up(at(MS * 3), 1, b"ack 1");
     let acks = [0, 1].map(|slot| (socket(slot), at_port(ports[slot]), b"ack 1".to_vec()));
     assert_eq!(lab.take(), acks);
-    let followed = [0, 1].map(|slot| Event::Followed {
-        client: client(slot as u16),
-        from: at_port(ports[slot]),
-    });
+    let followed = [0, 1]
+        .map(|slot| Event::Followed { client: client(slot as u16), from: at_port(ports[slot]) });
     assert_eq!(lab.told[2..], followed);
 
     // The server has closed the port of the first transfer: the next request is for the target.

@@ -89,7 +89,16 @@ impl Clients {
         });
         self.generations += 1;
         let id = ClientId { slot, generation: self.generations };
-        let client = Client { id, address, reached_at, socket: None, peer, moved: false, last: Vec::new(), heard: now };
+        let client = Client {
+            id,
+            address,
+            reached_at,
+            socket: None,
+            peer,
+            moved: false,
+            last: Vec::new(),
+            heard: now,
+        };
         self.slots[slot] = Some(client);
         self.by_address.insert(address, id);
         self.silent.push_back((now, id));
@@ -132,7 +141,10 @@ impl Clients {
 
     /// A client's address, which of ours it writes to, and where its datagrams go, unless it has
     /// gone.
-    pub(super) fn addresses(&self, id: ClientId) -> Option<(SocketAddr, Option<IpAddr>, SocketAddr)> {
+    pub(super) fn addresses(
+        &self,
+        id: ClientId,
+    ) -> Option<(SocketAddr, Option<IpAddr>, SocketAddr)> {
         self.get(id).map(|client| (client.address, client.reached_at, client.peer))
     }
 

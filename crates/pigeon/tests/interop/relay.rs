@@ -437,9 +437,6 @@ fn a_target_whose_name_gets_another_address_is_followed() {
 /// A firewall of one's own, towards the target and towards a client.
 #[test]
 fn what_a_firewall_forbids_is_told_and_is_no_loss() {
-    if !installed("nft") {
-        return;
-    }
     let Some(host) = Namespace::new() else { return };
     let echo = Services::new(host.pigeon("echo", &["serve", "echo:0"]), &["echo:0"]);
     let (relay, at) = relay_in(&host, "127.0.0.1:0", echo.at("echo"));
@@ -449,32 +446,18 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     };
     // Nobody has a port in there but those that are named here.
     let (client, port) = (7, echo.at("echo").port());
-    if !forbid(&host, client) {
+    if !host.forbid(client) {
         return;
     }
     assert_eq!(ask("no answer gets back", client).expect_end(SOON).code(), Some(1));
     let told = relay.expect_status(|line| line.contains("does not get there"), SOON);
     assert!(told.starts_with("what goes to the client 127.0.0.1:7 "), "{told}");
     assert!(told.contains("Operation not permitted"), "{told}");
-    assert!(forbid(&host, port));
+    assert!(host.forbid(port));
     assert_eq!(ask("nothing gets there", 8).expect_end(SOON).code(), Some(1));
     relay.expect_status(|line| line.starts_with("what goes to the target 127.0.0.1:"), SOON);
     let fields = ["up_unsent", "down_unsent", "not_sent", "up_lost", "down_lost", "down_received"];
     assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1]);
-}
-
-/// Nothing leaves for this port any more, which the sender learns (EPERM).
-fn forbid(host: &Namespace, port: u16) -> bool {
-    let rule = format!(
-        "add table ip wall; \
-         add chain ip wall out {{ type filter hook output priority 0; }}; \
-         add rule ip wall out udp dport {port} drop"
-    );
-    let done = host.run("nft", "nft", &[&rule]).expect_end(SOON).success();
-    if !done {
-        skipped("this kernel has no nftables");
-    }
-    done
 }
 
 /// What was asked first is answered from a new port, and what follows goes there, each client apart.
@@ -566,13 +549,12 @@ fn tftp_completes_through_loss() {
     let relay = relay(at, &args);
     let files = [("a", 60_000), ("b", 40_321)]
         .map(|(name, length)| [file_of(name, length), scratch(&format!("{name}-here"))]);
-    let mut clients =
-        files.each_ref().map(|[there, here]| fetch(relay.address, there, here));
+    let mut clients = files.each_ref().map(|[there, here]| fetch(relay.address, there, here));
     for client in &mut clients {
         client.say("quit");
         assert_eq!(client.expect_end(6 * SOON).code(), Some(0), "{:?}", client.lines(Voice::Out));
     }
-    files.map(expect_equal);
+    files.into_iter().for_each(expect_equal);
     let relay = end(relay);
     assert_eq!(count(&relay, "followed"), Some(2));
     assert!(count(&relay, "down_lost").is_some_and(|lost| lost > 0));
@@ -597,7 +579,7 @@ fn a_tftp_client_fetches_one_file_after_the_other() {
     client.say(&format!("get {} {}", there_too.display(), here_too.display()));
     client.say("quit");
     assert_eq!(client.expect_end(2 * SOON).code(), Some(0));
-    files.map(expect_equal);
+    files.into_iter().for_each(expect_equal);
     let relay = end(relay);
     assert_eq!(["joined", "refused", "followed"].map(|n| count(&relay, n)), [1, 1, 2].map(Some));
     // A request and a receipt a block, each once: the client had no need to ask again.

@@ -12,10 +12,10 @@ use pigeon_net::{Host, Io, Socket, SocketOptions};
 use pigeon_netsim::relay::{Event, LISTEN, Relay, Way};
 use pigeon_text::escape;
 
-use super::{OwnAddress, Shapes, this_host};
 use super::console::{self, Command};
 use super::record::Recorder;
 use super::report::{self, Screen, Totals};
+use super::{OwnAddress, Shapes, this_host};
 use crate::base::cause::Watch;
 use crate::base::lookup::Lookup;
 use crate::base::quantity;
@@ -161,10 +161,11 @@ impl RelayHost {
     /// Says what the system says of the ways to the target and to clients.
     fn look_at_ways(&mut self, relay: &Relay, io: &mut Io<'_>) {
         let Some(cause) = self.ways.look(io.now, &io.stats()) else { return };
-        let ip = cause.to().map(|to| to.ip());
-        let whom = match ip == Some(relay.target().ip()) {
-            true => format!("the target {}", relay.target()),
-            false => cause.to().map_or("a peer".to_string(), |to| format!("the client {to}")),
+        let whom = match cause.to() {
+            Some(to) if relay.clients().any(|(client, _)| client == to) => {
+                format!("the client {to}")
+            }
+            _ => format!("the target {}", relay.target()),
         };
         self.screen.note(format!("what goes to {whom} does not get there: {cause}"));
     }
@@ -190,7 +191,9 @@ impl RelayHost {
                  and no client; a forged sender?"
             ),
             Event::Followed { client, from } => {
-                format!("the target answers {client} from {from}; what {client} says goes there now")
+                format!(
+                    "the target answers {client} from {from}; what {client} says goes there now"
+                )
             }
             Event::Refused => "the target refuses: nobody listens there".to_string(),
             Event::TooLarge { way, length, mtu } => {
