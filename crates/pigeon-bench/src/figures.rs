@@ -128,7 +128,10 @@ impl OneWay {
         };
         let unsent = self.unsent.saturating_sub(before.unsent);
         let lost = sent - unanswered - seen.received;
-        OneWay { unanswered, ..OneWay::of(sent, unsent, lost, seen) }
+        let in_kernel = self.lost_in_kernel.saturating_sub(before.lost_in_kernel).min(lost);
+        let (lost_in_kernel, lost_on_way) = (in_kernel, lost - in_kernel);
+        let all = OneWay::of(sent, unsent, lost, seen);
+        OneWay { unanswered, lost_in_kernel, lost_on_way, ..all }
     }
 
     fn of(sent: u64, unsent: u64, lost: u64, seen: Figures) -> OneWay {

@@ -65,6 +65,11 @@ impl Schedule {
         self.start + self.pace.due(number)
     }
 
+    /// How many datagrams are due before `at`.
+    pub(crate) fn count_before(&self, at: Instant) -> u64 {
+        self.count(Instant::from_nanos(at.as_nanos().saturating_sub(1)))
+    }
+
     /// How many datagrams are due by `now`, none of them at the end or later.
     pub(crate) fn count(&self, now: Instant) -> u64 {
         let last = Instant::from_nanos(self.end.as_nanos().saturating_sub(1));

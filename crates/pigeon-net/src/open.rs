@@ -161,6 +161,17 @@ fn open(
             socket.set_multicast_ttl_v4(ttl).map_err(configure("IP_MULTICAST_TTL"))?;
         }
     }
+    if let Some(dscp) = options.dscp {
+        // The two lower bits are for congestion notification (RFC 3168).
+        let class = u32::from(dscp) << 2;
+        if address.is_ipv4() || families == IpFamilies::Both {
+            socket.set_tos_v4(class).map_err(configure("IP_TOS"))?;
+        }
+        #[cfg(target_os = "linux")]
+        if address.is_ipv6() {
+            socket.set_tclass_v6(class).map_err(configure("IPV6_TCLASS"))?;
+        }
+    }
     match options.multicast_interface {
         Some((_, index)) if address.is_ipv6() => {
             socket.set_multicast_if_v6(index).map_err(configure("IPV6_MULTICAST_IF"))?;

@@ -229,6 +229,19 @@ impl Client {
 
     /// What is known now. Once it is over the figures of each direction add up.
     pub fn snapshot(&self) -> Snapshot {
+        self.known(self.sent())
+    }
+
+    /// What is known now, without what was due at `at` or later.
+    pub fn snapshot_before(&self, at: Instant) -> Snapshot {
+        let [sent, unsent] = self.sent();
+        let due = self.stream.as_ref().map_or(0, |stream| stream.schedule().count_before(at));
+        let sent = if self.is_one_by_one() { sent } else { sent.min(due) };
+        self.known([sent, unsent.min(sent)])
+    }
+
+    /// What is known, where so many numbers are used, and so many of them have not left.
+    fn known(&self, sent: [u64; 2]) -> Snapshot {
         let (over, cut_off) = (self.is_over(), self.cut_off);
         let way = |[sent, unsent]: [u64; 2], seen| match (over, cut_off) {
             (true, true) => OneWay::cut_off(sent - unsent, unsent, seen),
@@ -240,7 +253,6 @@ impl Client {
             true => OneWay::settled(sent - unsent, unsent, seen),
             false => OneWay::running(sent - unsent, unsent, seen),
         };
-        let sent = self.sent();
         let there = [self.report.sent, self.report.unsent.min(self.report.sent)];
         let here = self.arrivals.figures();
         let up = || Some(way(sent, self.report.figures));

@@ -16,6 +16,7 @@ use super::console::{self, Command};
 use super::record::Recorder;
 use super::report::{self, Screen, Totals};
 use super::{OwnAddress, Shapes, this_host};
+use crate::base::bind::explain;
 use crate::base::cause::Watch;
 use crate::base::lookup::Lookup;
 use crate::base::quantity;
@@ -113,7 +114,7 @@ impl RelayHost {
                 Socket::connect(to, None, &options)
             }
         };
-        let opened = socket.map_err(anyhow::Error::new).and_then(|socket| {
+        let opened = socket.map_err(explain).and_then(|socket| {
             let local = socket.local_addr();
             io.open(id, socket).context("cannot watch the socket")?;
             Ok(local)
