@@ -434,6 +434,25 @@ fn a_target_whose_name_gets_another_address_is_followed() {
     end(relay);
 }
 
+/// A target that answers nothing is looked up again too: a firewall may drop without a word.
+#[test]
+fn the_name_of_a_silent_target_is_looked_up_again() {
+    let Some(hosts) = Hosts::new("silent", "mytarget", "127.0.0.1") else { return };
+    let silent = socket();
+    let port = silent.local_addr().unwrap().port();
+    let elsewhere = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    elsewhere.set_read_timeout(Some(SOON)).unwrap();
+    let relay = Serving::new(hosts.pigeon(&["relay", "0", &format!("mytarget:{port}")]));
+    hosts.set("mytarget", "127.0.0.2");
+    let client = connected(relay.address);
+    client.send(b"anybody?").unwrap();
+    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    relay.expect_status(|line| line.starts_with(&told), SOON);
+    client.send(b"here?").unwrap();
+    assert_eq!(receive(&elsewhere).0, b"here?");
+    end(relay);
+}
+
 /// A firewall of one's own, towards the target and towards a client.
 #[test]
 fn what_a_firewall_forbids_is_told_and_is_no_loss() {
