@@ -88,6 +88,20 @@ impl Socket {
         };
         open(local.unwrap_or(unspecified), Some(to), IpFamilies::One, options)
     }
+
+    /// A socket towards one host, any port of which may answer: it leaves from the address that the
+    /// route to `to` begins at, and is not connected. Other hosts' datagrams arrive too.
+    pub fn bind_towards(to: SocketAddr, options: &SocketOptions) -> Result<Socket, OpenError> {
+        let to = canonical(to);
+        let failed = |operation| move |source| OpenError { operation, address: to, source };
+        // Connecting sends nothing: the system chooses the route and with it the address.
+        let probe = socket2::Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))
+            .map_err(failed(Operation::Create))?;
+        probe.connect(&to.into()).map_err(failed(Operation::Connect))?;
+        let mut local = UdpSocket::from(probe).local_addr().map_err(failed(Operation::Bind))?;
+        local.set_port(0);
+        open(local, None, IpFamilies::One, options)
+    }
 }
 
 /// What became of joining a multicast group on several interfaces.
@@ -226,6 +240,17 @@ fn open(
         if address.is_ipv4() || families == IpFamilies::Both {
             socket.set_ttl_v4(ttl).map_err(configure("IP_TTL"))?;
             socket.set_multicast_ttl_v4(ttl).map_err(configure("IP_MULTICAST_TTL"))?;
+        }
+    }
+    if let Some(dscp) = options.dscp {
+        // The two lower bits are for congestion notification (RFC 3168).
+        let class = u32::from(dscp) << 2;
+        if address.is_ipv4() || families == IpFamilies::Both {
+            socket.set_tos_v4(class).map_err(configure("IP_TOS"))?;
+        }
+        #[cfg(target_os = "linux")]
+        if address.is_ipv6() {
+            socket.set_tclass_v6(class).map_err(configure("IPV6_TCLASS"))?;
         }
     }
     match options.multicast_interface {

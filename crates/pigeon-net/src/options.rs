@@ -46,6 +46,9 @@ pub struct SocketOptions {
     /// `IPV6_UNICAST_HOPS` and `IPV6_MULTICAST_HOPS`, ipv6(7)); `None` leaves it to the system,
     /// which lets multicast go one hop.
     pub ttl: Option<u32>,
+    /// The class of service that datagrams ask for, from 0 to 63 (`IP_TOS`, ip(7); `IPV6_TCLASS`,
+    /// ipv6(7)); RFC 2474. Linux only for IPv6.
+    pub dscp: Option<u8>,
     /// The interface that multicast leaves by: its IPv4 address (`IP_MULTICAST_IF`, ip(7)) and its
     /// index (`IPV6_MULTICAST_IF`, ipv6(7)). `None` leaves it to the routing table.
     pub multicast_interface: Option<(Option<Ipv4Addr>, u32)>,
@@ -70,6 +73,7 @@ impl Default for SocketOptions {
             send_buffer: BufferSize::default(),
             broadcast: false,
             ttl: None,
+            dscp: None,
             multicast_interface: None,
             share: false,
             timestamps: true,

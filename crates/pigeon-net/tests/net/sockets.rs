@@ -31,8 +31,9 @@ on_every_path!(
     a_refusal_does_not_cost_the_next_datagram,
     a_closed_port_means_nothing_to_an_unconnected_socket,
     a_connected_socket_hears_and_reaches_its_peer_only,
+    a_socket_towards_a_host_hears_all_its_ports,
     a_taken_port_is_an_error_that_names_the_address,
-    ttl_and_broadcast_can_be_set,
+    ttl_class_and_broadcast_can_be_set,
 );
 
 /// A datagram as a test keeps it.
@@ -488,6 +489,22 @@ fn a_connected_socket_hears_and_reaches_its_peer_only(path: IoPath) {
     assert_eq!(receive_plain(&peer), b"c");
 }
 
+fn a_socket_towards_a_host_hears_all_its_ports(path: IoPath) {
+    let [peer, other] = [plain_peer("127.0.0.1:0"), plain_peer("127.0.0.1:0")];
+    let to = peer.local_addr().unwrap();
+    let mut socket = Socket::bind_towards(to, &options(path)).unwrap();
+    // Its address is known before anything is sent, and is no wildcard.
+    let own = socket.local_addr();
+    assert!(own.ip() == to.ip() && own.port() != 0 && socket.peer_addr().is_none());
+    other.send_to(b"from another port", own).unwrap();
+    assert_eq!(payloads(&receive(&mut socket, 1)), [b"from another port"]);
+    for (port, text) in [(&peer, &b"one"[..]), (&other, b"two")] {
+        let to = port.local_addr().unwrap();
+        assert_eq!(send(&mut socket, text, &[whole(to, text)]).sent, 1);
+        assert_eq!(receive_plain(port), text);
+    }
+}
+
 fn a_taken_port_is_an_error_that_names_the_address(path: IoPath) {
     let taken = bind(path);
     let address = taken.local_addr();
@@ -500,8 +517,8 @@ fn a_taken_port_is_an_error_that_names_the_address(path: IoPath) {
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
 }
 
-fn ttl_and_broadcast_can_be_set(path: IoPath) {
-    let options = SocketOptions { ttl: Some(1), broadcast: true, ..options(path) };
+fn ttl_class_and_broadcast_can_be_set(path: IoPath) {
+    let options = SocketOptions { ttl: Some(1), dscp: Some(46), broadcast: true, ..options(path) };
     for mut socket in [
         Socket::bind(loopback(), &options).unwrap(),
         Socket::bind((Ipv6Addr::LOCALHOST, 0).into(), &options).unwrap(),

@@ -31,6 +31,11 @@ enum Stage {
 }
 
 impl Cause {
+    /// Where the datagram was to go, as far as that is known.
+    pub(crate) fn to(&self) -> Option<SocketAddr> {
+        self.to
+    }
+
     /// Why a socket could not be connected to a peer: there would be no way for its datagrams.
     pub(crate) fn unconnected(to: SocketAddr, error: &io::Error) -> Cause {
         let stage = Stage::Unsent(DropReason::Other);

@@ -11,12 +11,12 @@ use crate::pigeon::{HEARTBEAT, Serving, hub, hub_at, listen, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
 /// `/etc/hosts` of a test's own. The programs run by [`Hosts::pigeon`] see it; nobody else does.
-struct Hosts(PathBuf);
+pub(crate) struct Hosts(PathBuf);
 
 impl Hosts {
     /// A file in which `name` stands for this host. `None` where no mount namespace can be made, which
     /// is then said.
-    fn new(test: &str, name: &str, host: &str) -> Option<Hosts> {
+    pub(crate) fn new(test: &str, name: &str, host: &str) -> Option<Hosts> {
         let hosts = Hosts(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{test}")));
         hosts.set(name, host);
         let can = hosts.command("true", &[]).output().is_ok_and(|output| output.status.success());
@@ -27,7 +27,7 @@ impl Hosts {
     }
 
     /// In place: a new file would not be the one that is mounted.
-    fn set(&self, name: &str, host: &str) {
+    pub(crate) fn set(&self, name: &str, host: &str) {
         fs::write(&self.0, format!("{host} {name}\n")).unwrap();
     }
 
@@ -38,7 +38,7 @@ impl Hosts {
         command
     }
 
-    fn pigeon(&self, args: &[&str]) -> Process {
+    pub(crate) fn pigeon(&self, args: &[&str]) -> Process {
         Process::spawn(args[0], &mut self.command(env!("CARGO_BIN_EXE_pigeon"), args))
     }
 }

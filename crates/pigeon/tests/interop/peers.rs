@@ -85,7 +85,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The UDP port that a process has bound. The tools are given port 0, and not all print what they
 /// got.
-fn udp_port(pid: u32) -> Option<u16> {
+pub(crate) fn udp_port(pid: u32) -> Option<u16> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .ok()?
         .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
