@@ -122,12 +122,12 @@ fn it_goes_as_fast_as_asked() {
 fn what_is_no_whole_datagram_is_counted_and_told() {
     let mut tcp = udp(b"tcp");
     tcp[9] = 6;
-    let mut fragment = udp(b"part");
+    let mut fragment = udp(b"one part");
     fragment[6] = 0x20;
     let packets = [
         (0, udp(b"one"), 31),
         (0, tcp, 31),
-        (1, fragment, 32),
+        (1, fragment, 36),
         (2, udp(b"only the beginning was kept"), 40),
         (3, udp(b""), 28),
     ];
@@ -185,7 +185,7 @@ fn a_file_that_is_no_capture_or_not_whole_says_so() {
     assert_eq!(receive(&target), b"one");
     assert_eq!(ours.expect_end(SOON).code(), Some(1));
     let said = ours.lines(Voice::Err);
-    assert!(said[1].ends_with("whole.pcap is cut short, after 1 packets"), "{said:?}");
+    assert!(said[1].ends_with("whole.pcap is cut short, after 1 packet"), "{said:?}");
 
     let mut ours = replay(&scratch("not-there.pcap"), &target, &[]);
     assert_eq!(ours.expect_end(SOON).code(), Some(2));

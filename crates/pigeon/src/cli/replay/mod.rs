@@ -208,7 +208,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let mut host = ReplayHost { target, stop, notes, watch, error: None };
     let driven = driver.run(&mut host);
     let stats = driver.stats();
-    let counts = driver.machine().counts(clock.now(), &stats);
+    let counts = driver.machine().counts(&stats);
     let (left_out, unread) = driver.into_parts().0.into_rest();
     host.notes.finish(std::time::Instant::now() + LAST_WORDS);
     counts.print(&left_out, args.json);

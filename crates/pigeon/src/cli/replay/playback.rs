@@ -119,13 +119,12 @@ impl<F: Feed> Playback<F> {
     }
 
     /// What became of everything, given what the sockets did.
-    pub(super) fn counts(&self, now: Instant, stats: &Stats) -> Counts {
+    pub(super) fn counts(&self, stats: &Stats) -> Counts {
         Counts {
             sent: stats.sent.datagrams,
             bytes: stats.sent.bytes,
             not_sent: stats.sent.dropped.total() + self.counts.too_long,
             undelivered: stats.received.ignored_errors,
-            elapsed: self.began.map_or(Duration::ZERO, |began| now - began),
             ..self.counts
         }
     }
@@ -138,7 +137,8 @@ impl<F: Feed> Playback<F> {
     fn play(&mut self, now: Instant) -> Result<Next, ReadError> {
         for _ in 0..BATCH {
             let Some(Cue { from, due, payload }) = self.player.take(now)? else { break };
-            self.began.get_or_insert(now);
+            let began = *self.began.get_or_insert(now);
+            self.counts.elapsed = now - began;
             if let Speed::Times(_) = self.speed {
                 let late = now - due;
                 self.counts.late += u64::from(late > LATE);
