@@ -2,7 +2,6 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
-
 use pigeon_text::escape;
 
 use crate::base::nearest::setting_meant;
@@ -39,7 +38,7 @@ pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     error
 }
 
-/// Which variable or argument is not UTF-8. clap says only that there is one.
+/// An error that names the variable or the argument that is not UTF-8. clap names neither.
 fn not_utf8() -> Option<Error> {
     let no_text = |text: &std::ffi::OsStr| text.to_str().is_none();
     let variable = std::env::vars_os()

@@ -11,9 +11,9 @@ use crate::pty::Terminal;
 
 /// Runs `pigeon ARGS…` to its end, with nothing to read; returns its status and what it said on stderr.
 #[track_caller]
-fn ended(args: &[&str], variable: Option<(&str, &str)>) -> (Option<i32>, String) {
+fn ended(args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
-    command.args(args).env("COLUMNS", "100").envs(variable);
+    command.args(args).env("COLUMNS", "100").envs(variables.iter().copied());
     let mut process = Process::spawn("pigeon", &mut command);
     process.end_stdin();
     let status = process.expect_end(SOON).code();
@@ -31,7 +31,7 @@ fn a_host_and_a_port_are_two_words_of_every_command() {
         &["send", "127.0.0.1", port, "hi"],
         &["bench", "127.0.0.1", port, "--ping", "--for", "100ms"],
     ] {
-        let (status, error) = ended(args, None);
+        let (status, error) = ended(args, &[]);
         assert_eq!(status, Some(0), "{args:?}: {error}");
     }
     let hub = hub(&[]);
@@ -49,7 +49,7 @@ fn a_host_and_a_port_are_two_words_of_every_command() {
     let book = Book::new();
     let (status, _) = book.ended(&["contacts", "add", "dog", "10.0.0.1", "8080"]);
     assert!(status == Some(0) && book.text().contains("10.0.0.1:8080"), "{}", book.text());
-    let (status, error) = ended(&["bench", "127.0.0.1:9", "10"], None);
+    let (status, error) = ended(&["bench", "127.0.0.1:9", "10"], &[]);
     assert_eq!((status, error.contains("one word too many")), (Some(2), true), "{error}");
 }
 
@@ -85,13 +85,13 @@ fn quiet_leaves_data_and_errors() {
     let service = pigeon("serve", &["serve", "echo:0"]);
     let line = service.expect_status(|line| line.starts_with("echo on "), SOON);
     let (_, echo) = line.rsplit_once(':').unwrap();
-    assert_eq!(ended(&["ask", "127.0.0.1", echo, "hi", "-q"], None), (Some(0), String::new()));
-    assert_eq!(ended(&["-q", "send", "127.0.0.1", &port, "hi"], None), (Some(0), String::new()));
+    assert_eq!(ended(&["ask", "127.0.0.1", echo, "hi", "-q"], &[]), (Some(0), String::new()));
+    assert_eq!(ended(&["-q", "send", "127.0.0.1", &port, "hi"], &[]), (Some(0), String::new()));
     let bench = ["bench", "127.0.0.1", echo, "--ping", "--for", "100ms", "--line", "-q"];
-    assert_eq!(ended(&bench, None), (Some(0), String::new()));
+    assert_eq!(ended(&bench, &[]), (Some(0), String::new()));
     // A refusal is an error.
     drop(listener);
-    let (status, error) = ended(&["ask", "127.0.0.1", &port, "hi", "-q"], None);
+    let (status, error) = ended(&["ask", "127.0.0.1", &port, "hi", "-q"], &[]);
     assert_eq!((status, error.contains("refused")), (Some(1), true), "{error}");
     // So is what ends a hub, and what it says of its work is not.
     let mut hub = pigeon("hub", &["hub", "--quiet", "--listen", "127.0.0.1:0"]);
@@ -111,15 +111,23 @@ fn an_error_names_what_is_meant() {
         (&["listen", "--timeout", "3s"], "'--for'"),
         (&["server"], "'hub'"),
     ] {
-        let (status, error) = ended(args, None);
+        let (status, error) = ended(args, &[]);
         assert_eq!((status, error.contains(named)), (Some(2), true), "{args:?}: {error}");
     }
-    let (_, error) = ended(&["hub", "--nonsense"], None);
+    let (_, error) = ended(&["hub", "--nonsense"], &[]);
     assert!(!error.contains("tip"), "{error}");
     for (name, value) in [("PIGEON_HUB_TIMEOUT", "30"), ("PIGEON_HUB_FORMAT", "")] {
-        let (status, error) = ended(&["hub", "--check"], Some((name, value)));
+        let (status, error) = ended(&["hub", "--check"], &[(name, value)]);
         assert_eq!((status, error.contains(name)), (Some(2), true), "{error}");
     }
+}
+
+#[test]
+fn two_variables_that_contradict_each_other_are_both_named() {
+    let variables = [("PIGEON_HUB_PASSWORD", "a"), ("PIGEON_HUB_PASSWORD_FILE", "/nonexistent")];
+    let (status, error) = ended(&["hub", "--check"], &variables);
+    assert!(variables.iter().all(|(name, _)| error.contains(name)), "{error}");
+    assert_eq!(status, Some(2));
 }
 
 #[test]
@@ -130,10 +138,10 @@ fn a_file_without_an_end_is_refused() {
         &["join", "--password-file", "/dev/zero", "127.0.0.1:9"],
         &["relay", "0", "127.0.0.1:9", "--scenario", "/dev/zero"],
     ] {
-        let (status, error) = ended(args, None);
+        let (status, error) = ended(args, &[]);
         assert_eq!((status, error.contains("/dev/zero")), (Some(2), true), "{args:?}: {error}");
     }
-    let (status, error) = ended(&["contacts", "list"], Some(("PIGEON_CONTACTS", "/dev/zero")));
+    let (status, error) = ended(&["contacts", "list"], &[("PIGEON_CONTACTS", "/dev/zero")]);
     assert_eq!((status, error.contains("too large")), (Some(2), true), "{error}");
 }
 

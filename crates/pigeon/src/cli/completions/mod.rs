@@ -38,8 +38,8 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// A shell whose completion is tried in the tests. elvish and PowerShell are not: nothing proves that
-/// they quote what is inserted.
+/// A shell whose completion the tests try. elvish and PowerShell are left out: no test would show
+/// that they quote what is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Shell {
     Bash,
@@ -50,7 +50,7 @@ enum Shell {
 /// Set by the shell's script, to the shell's name, when it asks what a word may become.
 const ASKED: &str = "PIGEON_COMPLETE";
 
-/// In place of the candidates for a path: a NUL is in no argument.
+/// Stands for the candidates of a path. No argument can hold a NUL.
 const FILES: &str = "\0files";
 const DIRS: &str = "\0dirs";
 
@@ -80,10 +80,10 @@ fn own_path() -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Answers a script that asks for completions. `None` if none does: then pigeon runs as usual.
+/// Answers a script that asks for completions. `None` if no script asks: then pigeon runs as usual.
 pub(crate) fn answer(command: fn() -> Command) -> Option<Status> {
     let shell = std::env::var_os(ASKED).filter(|shell| !shell.is_empty())?;
-    // A script of another version gets no answer; a command must not be run in its place.
+    // A shell that is not known gets no answer. Going on would run a command in its place.
     let shell = shell.to_str().and_then(|shell| Shell::from_str(shell, false).ok());
     let words: Vec<OsString> =
         std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
@@ -98,7 +98,7 @@ pub(crate) fn answer(command: fn() -> Command) -> Option<Status> {
 fn lines(shell: Shell, mut command: Command, words: Vec<OsString>) -> Option<String> {
     let mut words: Vec<String> =
         words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    // What bash replaces: the current word, or what stands in it behind a `:`, a `=` or a quote.
+    // What bash replaces: the current word, or its part behind a `:`, a `=` or a quote.
     let replaced = (shell == Shell::Bash && !words.is_empty()).then(|| words.remove(0));
     let current = words.pop()?;
     let read = |word: &str| match shell {
@@ -107,7 +107,7 @@ fn lines(shell: Shell, mut command: Command, words: Vec<OsString>) -> Option<Str
     };
     let mut asked: Vec<OsString> = words.iter().map(|word| read(word).into()).collect();
     asked.push(match shell {
-        // Of the words before it fish has taken the quotes off itself, and zsh of all of them.
+        // fish passes the words before it without their quotes; zsh's script strips all of them.
         Shell::Fish => read_fish(&current).into(),
         Shell::Bash | Shell::Zsh => read(&current).into(),
     });

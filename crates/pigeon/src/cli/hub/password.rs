@@ -78,7 +78,12 @@ impl Given<'_> {
         match (self.password, self.file) {
             (None, None) => Ok((None, vec![])),
             (Some(_), Some(_)) if password == file => {
-                let both = "--password and --password-file are both given; leave one out";
+                let both = match password {
+                    Some(ValueSource::EnvVariable) => {
+                        "PIGEON_HUB_PASSWORD and PIGEON_HUB_PASSWORD_FILE are both set; unset one"
+                    }
+                    _ => "--password and --password-file are both given; leave one out",
+                };
                 Err(UsageError(both.to_string()).into())
             }
             (Some(chosen), other) if other.is_none() || password > file => {
