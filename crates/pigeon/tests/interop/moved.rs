@@ -76,6 +76,10 @@ fn a_hub_whose_name_gets_another_address_is_joined_there() {
     let moved = format!(r#""kind":"moved","hub":"{elsewhere}","from":"{from}"}}"#);
     program.expect_line(|line| line.ends_with(&moved), SOON);
     second.expect_members(2);
+    wait_until("she has her name and her room again", || {
+        let is_there = |line: &&String| *line == "* you are 小红, in 茶";
+        (red.lines(Voice::Out).iter().filter(is_there).count() == 2).then_some(())
+    });
     red.say("here I am");
     red.expect_line(|line| line == "小红: here I am", SOON);
     // Back in its room, so nobody in the lobby hears it.
