@@ -41,6 +41,17 @@ pub(crate) struct Wanted {
     pub(crate) everywhere: Option<SocketId>,
 }
 
+/// The interface of the network that a socket is bound in, as [`Wanted::interface`] has it; `None` for one
+/// that is bound to every address.
+pub(crate) fn interface_of(bound: SocketAddr) -> Option<String> {
+    match bound {
+        bound if bound.ip().is_unspecified() => None,
+        // Several links may have the same address.
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id().to_string()),
+        bound => Some(bound.ip().to_string()),
+    }
+}
+
 /// Keeps groups joined while interfaces come and go.
 pub(crate) struct GroupSockets {
     wanted: Wanted,

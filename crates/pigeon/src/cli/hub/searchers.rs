@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_hub::Discovery;
-use pigeon_net::{Socket, SocketOptions};
+use pigeon_net::{BufferSize, Socket, SocketOptions};
 use tracing::{debug, info, warn};
 
 use crate::base::bind::explain;
-use crate::base::groups::{GroupSockets, Note, Wanted};
+use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
 use crate::base::multicast::Group;
 use crate::base::random;
 
@@ -19,6 +19,9 @@ const GROUPS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(239, 255, 99, 99)),
     IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x9999)),
 ];
+
+/// Room for a thousand questions, each of which comes three times on every interface.
+const RECEIVE_BUFFER: usize = 256 << 10;
 
 /// What the hub answers: it names its first door beyond loopback. `None` if it has none.
 pub(super) fn answer(doors: &[Socket]) -> anyhow::Result<Option<Discovery>> {
@@ -31,7 +34,8 @@ pub(super) fn answer(doors: &[Socket]) -> anyhow::Result<Option<Discovery>> {
 }
 
 /// Hears the question: at the door itself where that is bound to every address at the port, else at
-/// sockets beside the doors, which are put behind them. A hub that cannot serves all the same.
+/// sockets beside the doors, which are put behind them. A hub that cannot hear it
+/// serves all the same.
 pub(super) fn listen(
     discovery: &Discovery,
     now: Instant,
@@ -44,9 +48,13 @@ pub(super) fn listen(
     let wanted = Wanted {
         groups: GROUPS.into_iter().filter(|group| door.serves(*group)).map(Group::from).collect(),
         broadcasts: door.serves(Ipv4Addr::BROADCAST.into()),
-        interface: discovery.address.map(|address| address.to_string()),
+        interface: interface_of(bound),
         port: PORT,
-        options: SocketOptions { share: true, ..options.clone() },
+        options: SocketOptions {
+            share: true,
+            receive_buffer: BufferSize::Bytes(RECEIVE_BUFFER),
+            ..options.clone()
+        },
         everywhere: is_everywhere.then_some(discovery.door),
     };
     let (groups, notes, failure) = GroupSockets::open(wanted, now, sockets);

@@ -25,7 +25,7 @@ use crate::base::bind::{explain, try_bind};
 use crate::base::cause::Cause;
 use crate::base::count::{count, count_of};
 use crate::base::endpoint::{Family, ListenAddress};
-use crate::base::groups::{GroupSockets, Note, Wanted};
+use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
 use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -239,15 +239,11 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
         let notes = vec![Note::Joined(format!("listening on {bound}"))];
         return Ok(Sockets { sockets, bound, groups: None, notes });
     }
-    // Who names one address means the network that it is in.
-    let own = Some(bound).filter(|bound| !bound.ip().is_unspecified()).map(|bound| match bound {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => v6.scope_id().to_string(),
-        bound => bound.ip().to_string(),
-    });
     let wanted = Wanted {
         groups: args.join.clone(),
         broadcasts: args.share && args.family.has(Ipv4Addr::BROADCAST.into()),
-        interface: args.multicast_interface.clone().or(own),
+        // One address means the network that it is in.
+        interface: args.multicast_interface.clone().or_else(|| interface_of(bound)),
         port: bound.port(),
         options: SocketOptions { share: args.share, ..options.clone() },
         everywhere: (bound.ip().is_unspecified() && !args.share).then_some(SocketId::FIRST),
