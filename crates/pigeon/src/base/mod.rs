@@ -5,7 +5,7 @@
 //!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings,
 //!   and the [`length`] of what they make.
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port. [`cause`]: why a datagram did
-//!   not get through, in the system's words.
+//!   not get through, in the system's words. [`asking`]: a request, until it is answered or not.
 //! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
@@ -13,6 +13,7 @@
 //! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
 //!   word to a mistyped one.
 
+pub(crate) mod asking;
 pub(crate) mod bind;
 pub(crate) mod cause;
 pub(crate) mod count;
