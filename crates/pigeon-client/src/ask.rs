@@ -11,7 +11,7 @@
 //!
 //! Only the host that was asked can answer. The socket is better not connected, so that a reply from
 //! another port of it is seen (TFTP answers so); it is reported at once, and is the reply only if the
-//! port that was asked never answers. Where anybody is asked (a group, a broadcast address), anybody
+//! port that was asked does not answer one more attempt. Where anybody is asked (a group, a broadcast address), anybody
 //! answers.
 
 use std::collections::VecDeque;
@@ -172,8 +172,8 @@ pub struct Ask<R: Request = Box<[u8]>> {
     /// Attempts that were not sent.
     unsent: u32,
     strays: u64,
-    /// What came first from another port.
-    elsewhere: Option<(SocketAddr, R::Answer)>,
+    /// What came first from another port, and to which attempt.
+    elsewhere: Option<(SocketAddr, R::Answer, u32)>,
     deadline: Option<Instant>,
     outbox: Outbox,
     events: VecDeque<Asked<R::Answer>>,
@@ -221,18 +221,21 @@ impl<R: Request> Ask<R> {
 
     /// Sends once more, or gives up.
     fn attempt(&mut self, now: Instant) {
-        match (self.policy.wait(self.attempts + 1), self.elsewhere.take()) {
-            (Some(wait), elsewhere) => {
-                self.elsewhere = elsewhere;
+        let wait = self.policy.wait(self.attempts + 1);
+        let is_enough = |came: &(_, _, u32)| wait.is_none() || self.attempts > came.2;
+        if let Some((from, answer, _)) = self.elsewhere.take_if(|came| is_enough(came)) {
+            return self.end(now, Ok((from, answer)));
+        }
+        match wait {
+            Some(wait) => {
                 self.attempts += 1;
                 self.deadline = Some(now + wait);
                 let (request, attempt) = (&mut self.request, self.attempts);
                 let range = self.outbox.append(|out| request.write(now, attempt, out));
                 self.outbox.queue(self.to, None, range);
             }
-            (None, Some(elsewhere)) => self.end(now, Ok(elsewhere)),
-            (None, None) if self.unsent == self.attempts => self.end(now, Err(NoReply::Unsent)),
-            (None, None) => self.end(now, Err(NoReply::TimedOut)),
+            None if self.unsent == self.attempts => self.end(now, Err(NoReply::Unsent)),
+            None => self.end(now, Err(NoReply::TimedOut)),
         }
     }
 
@@ -282,7 +285,7 @@ impl<R: Request> Machine for Ask<R> {
                 self.end(now, Ok((from, answer)));
             }
             Verdict::Answer(answer) => {
-                self.elsewhere.get_or_insert((from, answer));
+                self.elsewhere.get_or_insert((from, answer, self.attempts));
                 self.stray(datagram, None);
             }
             Verdict::Stray(why) => self.stray(datagram, Some(why)),
@@ -506,7 +509,7 @@ mod tests {
             panic!()
         };
         let other = SocketAddr::from(([10, 0, 0, 1], 8));
-        assert_eq!((outcome.result, outcome.attempts), (Ok((other, (*b"other").into())), 5));
+        assert_eq!((outcome.result, outcome.attempts), (Ok((other, (*b"other").into())), 2));
     }
 
     #[test]
