@@ -48,7 +48,7 @@ use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
     Command, Format, Incoming, Nonce, Notice, Reason, Secret, Setting, Subject, Verb,
 };
-use pigeon_text::{Charset, Encoding};
+use pigeon_text::{Charset, Encoding, guess};
 
 use self::delivery::Delivery;
 use self::discovery::{Discovery, Question};
@@ -205,6 +205,8 @@ impl Plain {
             Some(slot) => self.members.charset(slot),
             None => self.left.get(now, (datagram.socket, from)).unwrap_or(own),
         };
+        // UTF-8 under `auto` whose faults stand in the text as escapes.
+        let mut is_faulty = false;
         let encoding = match charset {
             // What is too long for a message in any encoding is refused as it is.
             _ if render::is_too_long(datagram.payload, core.config().most_text(format)) => {
@@ -215,13 +217,19 @@ impl Plain {
             }
             Charset::Fixed(encoding) => encoding,
             Charset::Auto if std::str::from_utf8(datagram.payload).is_ok() => Encoding::UTF_8,
-            Charset::Auto => Encoding::GB18030,
+            Charset::Auto => {
+                is_faulty = true;
+                let before = member.map(|slot| self.members.encoding(slot));
+                // UTF-8 is also what a member has that has not been heard yet.
+                let before = before.filter(|encoding| *encoding == Encoding::GB18030);
+                guess(datagram.payload, before)
+            }
         };
         // ASCII is the same in both.
         let tells = charset == Charset::Auto && !datagram.payload.is_ascii();
         let used = tells.then_some(encoding);
         let mut cx = Datagram { core, now, datagram, used };
-        if encoding == Encoding::UTF_8 {
+        if encoding == Encoding::UTF_8 && !is_faulty {
             return self.apply(&mut cx, member, datagram.payload, incoming);
         }
         let mut text = std::mem::take(&mut self.decoded);

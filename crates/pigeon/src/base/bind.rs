@@ -1,6 +1,6 @@
 //! Opening the socket of a command, with an error that says what to do.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::anyhow;
 use pigeon_net::{OpenError, Operation, Socket, SocketOptions, local_addresses};
@@ -49,6 +49,14 @@ pub(crate) fn one_host(to: SocketAddr) -> Result<(), UsageError> {
 pub(crate) fn is_broadcast(ip: IpAddr) -> bool {
     // Where the addresses cannot be listed, the system still refuses.
     local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
+}
+
+/// No address in particular, of the IP version of `to`; the system chooses it, and the port.
+pub(crate) fn unspecified(to: SocketAddr) -> SocketAddr {
+    match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
 }
 
 /// The address a datagram came to, as far as the system reports it, on a socket bound to `bound`.

@@ -117,8 +117,11 @@ impl Cause {
             (Stage::Unsent(_), Named::NoBuffers) => {
                 same("the interface's queue is full; send more slowly (--rate, --every)")
             }
-            (_, Named::TooLarge) => {
-                same("it is longer than the path takes, and may not be cut; send shorter datagrams")
+            (Stage::Unsent(_), Named::TooLarge) => {
+                same("it is longer than a datagram there can be; send shorter ones")
+            }
+            (Stage::Undelivered { .. }, Named::TooLarge) => {
+                same("it was too long for a link on its way; the next ones go in fragments")
             }
             (Stage::Undelivered { .. }, Named::Refused) => same("nobody listens there"),
             (Stage::Undelivered { passing: true }, Named::NoHost) => {
@@ -314,7 +317,10 @@ mod tests {
                 ["No route", "no host answers"],
             ),
             (Cause::from(undelivered(Errno::EACCES, false)).to_string(), ["denied", "prohibited"]),
-            (Cause::from(undelivered(Errno::EMSGSIZE, false)).to_string(), ["too long", "shorter"]),
+            (
+                Cause::from(undelivered(Errno::EMSGSIZE, false)).to_string(),
+                ["too long", "fragments"],
+            ),
         ] {
             for word in words {
                 assert!(shown.contains(word), "{word:?} is missing in {shown:?}");

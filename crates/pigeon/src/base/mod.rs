@@ -6,6 +6,7 @@
 //!   and the [`length`] of what they make.
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port; [`groups`]: hearing multicast
 //!   and broadcasts at it. [`cause`]: why a datagram did not get through, in the system's words.
+//!   [`asking`]: a request, until it is answered or not.
 //! - [`data`]: the folders in which things are kept. [`text_file`]: text read from a file or stdin.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
@@ -13,6 +14,7 @@
 //! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the [`nearest`]
 //!   word to a mistyped one.
 
+pub(crate) mod asking;
 pub(crate) mod bind;
 pub(crate) mod cause;
 pub(crate) mod count;

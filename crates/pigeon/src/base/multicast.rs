@@ -1,9 +1,10 @@
 //! Multicast groups on the command line, and the interface to use for them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use pigeon_net::Interfaces;
+use anyhow::Context;
+use pigeon_net::{Interfaces, local_addresses};
 use pigeon_text::escape;
 
 use super::status::UsageError;
@@ -61,6 +62,20 @@ pub(crate) fn group(text: &str) -> Result<Group, String> {
         format!("`{text}` is not a multicast group; write e.g. 239.1.2.3 or ff02::fb%eth0")
     };
     group.map(|address| Group { address, interface }).ok_or_else(wrong)
+}
+
+/// The interface that `--multicast-interface` names for datagrams to `to`, as a socket takes it.
+pub(crate) fn interface(
+    wanted: Option<&str>,
+    to: SocketAddr,
+) -> anyhow::Result<Option<(Option<Ipv4Addr>, u32)>> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    if !to.ip().is_multicast() {
+        let error = format!("--multicast-interface: {} is not a multicast address", to.ip());
+        return Err(UsageError(error).into());
+    }
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    Ok(Some(interfaces.find(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?))
 }
 
 /// The error for an interface that this host does not have; it lists those it has.

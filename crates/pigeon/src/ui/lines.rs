@@ -143,6 +143,22 @@ impl Reader {
 
 /// The next line of a pipe, whatever its bytes, if it is no longer than [`MAX_LINE`].
 pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
+    match next_line_with_end(from) {
+        Input::Line(mut line) => {
+            if line.last() == Some(&b'\n') {
+                line.pop();
+            }
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            Input::Line(line)
+        }
+        input => input,
+    }
+}
+
+/// The same with what ends it.
+pub(crate) fn next_line_with_end(from: &mut impl BufRead) -> Input {
     let mut line = Vec::new();
     match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
         Ok(0) => Input::End,
@@ -153,15 +169,7 @@ pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
                 Err(error) => Input::Unreadable(error.kind()),
             }
         }
-        Ok(_) => {
-            if line.last() == Some(&b'\n') {
-                line.pop();
-            }
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-            Input::Line(line)
-        }
+        Ok(_) => Input::Line(line),
     }
 }
 

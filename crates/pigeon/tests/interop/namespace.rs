@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use crate::peers::installed;
-use crate::process::{Process, SOON};
+use crate::process::{Process, SOON, Voice};
 
 /// The ends of the cable. Bit 1 of the first byte: assigned by hand.
 const NEAR_MAC: &str = "02:00:00:00:00:01";
@@ -117,6 +117,19 @@ impl Namespace {
             skipped("there is no nftables here");
         }
         done
+    }
+
+    /// Sets up a firewall in there, one rule a line; false where there is no `nft`, which is then said.
+    pub(crate) fn nft(&self, rules: &str) -> bool {
+        if !installed("nft") {
+            return false;
+        }
+        let rules: String = rules.lines().map(|line| format!("{}\n", line.trim())).collect();
+        let mut nft = self.run("nft", "nft", &["-f", "-"]);
+        nft.say(rules.trim_end());
+        nft.end_stdin();
+        assert!(nft.expect_end(SOON).success(), "{}", nft.lines(Voice::Err).concat());
+        true
     }
 
     pub(crate) fn ip(&self, args: &[&str]) -> bool {

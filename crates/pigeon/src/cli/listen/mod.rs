@@ -419,7 +419,7 @@ impl Host<Answering> for Selection {
                 }
             }
             Heard::Over => return ControlFlow::Break(()),
-            Heard::Refused | Heard::Room => {}
+            Heard::Refused | Heard::Undelivered { .. } | Heard::Unsent(_) | Heard::Room => {}
         }
         ControlFlow::Continue(())
     }
