@@ -336,6 +336,30 @@ fn a_capture_is_replayed_while_it_comes_through_a_pipe() {
     fs::remove_file(file).unwrap();
 }
 
+/// A capture of the network that it is replayed into shows what the replay sends.
+#[test]
+fn what_a_replay_sends_is_not_replayed() {
+    let (target, pipe) = (socket(), fifo("loop"));
+    let ours = replay(&pipe, &target, &["--json"]);
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let file = pcap("loop.pcap", &[(0, udp(b"one"), 31)]);
+    writer.write_all(&fs::read(&file).unwrap()).unwrap();
+    let mut buffer = [0; 16];
+    let (_, from) = crate::process::uninterrupted(|| target.recv_from(&mut buffer)).unwrap();
+    let mut own = udp(b"one");
+    own[12..16].copy_from_slice(&[127, 0, 0, 1]);
+    own[20..22].copy_from_slice(&from.port().to_be_bytes());
+    let packets = fs::read(pcap("loop.pcap", &[(0, own, 31), (0, udp(b"two"), 31)])).unwrap();
+    writer.write_all(&packets[24..]).unwrap();
+    drop(writer);
+    assert_eq!(receive(&target), b"two");
+    let told = ended(ours, 0);
+    assert_eq!((&told["sent"], &told["own"]), (&2.into(), &1.into()));
+    for file in [file, pipe] {
+        fs::remove_file(file).unwrap();
+    }
+}
+
 #[test]
 fn a_pipe_that_stays_silent_does_not_keep_it_from_stopping() {
     let (target, pipe) = (socket(), fifo("silent"));

@@ -197,7 +197,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let clock = Clock::start();
     let (feed, source) = feed::pair();
     let player = Player::new(feed, filter, direction, pace);
-    let playback = Playback::new(clock.now(), player, target, pace.speed);
+    let is_live = !std::fs::metadata(&args.file).is_ok_and(|file| file.is_file());
+    let playback = Playback::new(clock.now(), player, target, pace.speed).live(is_live);
     let driver = Driver::over(playback, []).context("cannot watch sockets")?;
     let mut driver = driver.with_clock(clock).with_timing(TIMING);
     source.start(reader, driver.waker())?;
@@ -272,10 +273,12 @@ struct ReplayHost {
 }
 
 impl ReplayHost {
-    fn open(&self, io: &mut Io<'_>, id: SocketId) -> anyhow::Result<()> {
+    fn open(&self, io: &mut Io<'_>, id: SocketId) -> anyhow::Result<SocketAddr> {
         let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
         let socket = Socket::connect(self.target, None, &options).map_err(explain)?;
-        io.open(id, socket).context("cannot watch the socket")
+        let local = socket.local_addr();
+        io.open(id, socket).context("cannot watch the socket")?;
+        Ok(local)
     }
 
     fn tell(&self, what: impl std::fmt::Display) {
@@ -301,7 +304,7 @@ impl<F: Feed> Host<Playback<F>> for ReplayHost {
         let target = self.target;
         match event {
             Event::Open(id) => match self.open(io, id) {
-                Ok(()) => playback.opened(),
+                Ok(local) => playback.opened(local),
                 Err(error) => {
                     self.error = Some(error);
                     return ControlFlow::Break(());

@@ -49,6 +49,8 @@ pub(super) struct Playback<F> {
     player: Player<F>,
     target: SocketAddr,
     speed: Speed,
+    /// Whether the capture comes through a pipe, perhaps while it is made.
+    is_live: bool,
     sockets: BTreeMap<SocketAddr, SocketId>,
     /// The sockets up to this number are open.
     opened: usize,
@@ -92,6 +94,7 @@ impl<F: Feed> Playback<F> {
             player,
             target,
             speed,
+            is_live: false,
             sockets: BTreeMap::new(),
             opened: 0,
             outbox: Outbox::new(),
@@ -106,9 +109,17 @@ impl<F: Feed> Playback<F> {
         }
     }
 
-    /// The socket that was asked for last is open.
-    pub(super) fn opened(&mut self) {
+    /// For a capture that comes through a pipe.
+    pub(super) fn live(self, is_live: bool) -> Self {
+        Playback { is_live, ..self }
+    }
+
+    /// The socket that was asked for last is open, at this address.
+    pub(super) fn opened(&mut self, local: SocketAddr) {
         self.opened += 1;
+        if self.is_live {
+            self.player.own.insert(local);
+        }
     }
 
     /// More of the capture may have been read.
@@ -276,7 +287,7 @@ impl Counts {
     /// One object: `sent`, `bytes`, `not_sent`, `refused` and `errors` that came back, `replies` that
     /// did, `late`, and in seconds `worst_late` and `elapsed`; then of the file `packets` and what was
     /// left out: `not_udp`, `fragments`, `cut`, `malformed`, `tunnel`, `encrypted`, `unknown_link`,
-    /// `filtered`, `other_direction`.
+    /// `filtered`, `other_direction`, `own`.
     fn json(&self, left_out: &LeftOut) -> String {
         json::counts(&[
             ("sent", self.sent.into()),
@@ -298,6 +309,7 @@ impl Counts {
             ("unknown_link", left_out.skipped(Skip::UnknownLink).into()),
             ("filtered", left_out.filtered.into()),
             ("other_direction", left_out.replies.into()),
+            ("own", left_out.own.into()),
         ])
     }
 }

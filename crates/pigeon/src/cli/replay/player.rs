@@ -1,5 +1,6 @@
 //! Which datagrams of a capture are to be sent, and when.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub(super) struct LeftOut {
     pub(super) filtered: u64,
     /// What servers sent.
     pub(super) replies: u64,
+    /// What this replay sent, as a capture that is still being made shows it.
+    pub(super) own: u64,
 }
 
 impl LeftOut {
@@ -49,7 +52,11 @@ impl LeftOut {
     pub(super) fn reasons(&self) -> impl Iterator<Item = String> {
         let skipped = Skip::ALL.into_iter().zip(self.skipped);
         let skipped = skipped.map(|(skip, count)| (skip.describe(), count));
-        let ours = [("not asked for", self.filtered), ("replies (--both)", self.replies)];
+        let ours = [
+            ("not asked for", self.filtered),
+            ("replies (--both)", self.replies),
+            ("sent by this replay", self.own),
+        ];
         let counted = skipped.chain(ours).filter(|&(_, count)| count > 0);
         let link = self.unknown_link.map(|link| format!(" (type {link})")).unwrap_or_default();
         counted.map(move |(reason, count)| {
@@ -78,6 +85,9 @@ pub(super) struct Player<F> {
     last: Option<Instant>,
     next: Option<Cue>,
     is_over: bool,
+    /// Where this replay sends from, if the capture may be of the same network: to send again what it
+    /// sent would never end.
+    pub(super) own: BTreeSet<SocketAddr>,
     pub(super) left_out: LeftOut,
 }
 
@@ -98,6 +108,7 @@ impl<F: Feed> Player<F> {
             last: None,
             next: None,
             is_over: false,
+            own: BTreeSet::new(),
             left_out: LeftOut::default(),
         }
     }
@@ -143,6 +154,10 @@ impl<F: Feed> Player<F> {
         let Found { time, from, to, payload, fragments } = found;
         self.left_out.packets += 1;
         self.left_out.skipped[Skip::Fragment as usize] -= fragments;
+        if self.own.contains(&from) {
+            self.left_out.own += 1;
+            return None;
+        }
         if !self.filter.lets(from, to) {
             self.left_out.filtered += 1;
             return None;
