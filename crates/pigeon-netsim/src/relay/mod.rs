@@ -138,8 +138,8 @@ pub struct Relay {
     spare: Vec<Vec<u8>>,
     counts: Statistics,
     told: Told,
-    /// Since when the target has answered nothing that was sent to it.
-    unanswered: Option<Instant>,
+    /// When the first and the last was sent to the target that it has not answered.
+    unanswered: Option<[Instant; 2]>,
 }
 
 /// Which conditions have been reported: each is reported only once.
@@ -208,9 +208,9 @@ impl Relay {
         self.target
     }
 
-    /// Since when the target has answered nothing that was sent to it; `None` while nothing awaits
-    /// an answer.
-    pub fn unanswered_since(&self) -> Option<Instant> {
+    /// When the first and the last was sent to the target that it has not answered; `None` while
+    /// nothing awaits an answer.
+    pub fn unanswered(&self) -> Option<[Instant; 2]> {
         self.unanswered
     }
 
@@ -450,7 +450,7 @@ impl Machine for Relay {
         let (way, client) = match slot_of(joined.socket) {
             None => match self.client_of(now, joined, count) {
                 Some(client) => {
-                    self.unanswered.get_or_insert(now);
+                    self.unanswered.get_or_insert([now; 2])[1] = now;
                     (Way::Up, client)
                 }
                 None => return,

@@ -139,8 +139,10 @@ impl RelayHost {
     /// Looks the target's name up again while it refuses or is silent, and goes on where it is now.
     fn find_target(&mut self, relay: &mut Relay, now: Instant) {
         let Some(lookup) = &mut self.lookup else { return };
-        let since = relay.unanswered_since();
-        let is_lost = relay.is_refused() || since.is_some_and(|since| now - since >= SILENCE);
+        // While nobody says anything nobody misses it, and the resolver is left alone.
+        let is_lost = relay.unanswered().is_some_and(|[first, last]| {
+            (relay.is_refused() || now - first >= SILENCE) && now - last < 2 * SILENCE
+        });
         if is_lost {
             lookup.ask(now);
         }
