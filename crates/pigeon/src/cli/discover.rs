@@ -105,6 +105,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "[ADDR:]PORT")]
     source: Option<ListenAddress>,
 
+    /// Read escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    #[arg(long, conflicts_with_all = ["hex", "base64"])]
+    escapes: bool,
+
     #[command(flatten)]
     payload: PayloadArgs,
 
@@ -210,7 +214,11 @@ fn question(args: &Args, format: &mut PayloadFormat) -> anyhow::Result<Question>
         let secret = random::u64()?;
         return Ok(Question::Hubs(secret));
     }
-    let payload = format.read(args.text.join(" ").as_bytes())?;
+    let text = args.text.join(" ");
+    let payload = match args.escapes {
+        true => format.read_with_escapes(text.as_bytes())?,
+        false => format.read(text.as_bytes())?,
+    };
     check_length(payload.len(), MAX_PAYLOAD_V4)?;
     Ok(Question::Anybody(payload.into()))
 }
