@@ -307,6 +307,10 @@ mod tests {
             &v6(protocol::AUTHENTICATION, &[17, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
         );
         expect(link::RAW, &[], &v6(protocol::FRAGMENT, &[17, 0, 0, 0, 0, 0, 0, 1]));
+        expect(link::RAW, &[], &v6(protocol::DESTINATION, &[17, 0, 1, 2, 0, 0, 0, 0]));
+        // An option that reaches beyond its header.
+        let option = v6(protocol::DESTINATION, &[17, 0, 1, 2, 0, 0, 0xca, 0x90]);
+        assert_eq!(alone(link::RAW, &option), Err(Skip::Malformed));
         let fragment = v6(protocol::FRAGMENT, &[17, 0, 0, 9, 0, 0, 0, 1]);
         assert_eq!(alone(link::RAW, &fragment[..fragment.len() - 5]), Err(Skip::Malformed));
     }

@@ -91,8 +91,11 @@ pub(crate) fn upper(mut next: u8, mut body: Bytes<'_>) -> Result<Content<'_>, Sk
     loop {
         let length = match next {
             protocol::UDP => return Ok(Content::Udp(body)),
-            protocol::HOP_BY_HOP | protocol::ROUTING | protocol::DESTINATION => {
-                usize::from(body.u8(1)?) * 8 + 8
+            protocol::ROUTING => usize::from(body.u8(1)?) * 8 + 8,
+            protocol::HOP_BY_HOP | protocol::DESTINATION => {
+                let length = usize::from(body.u8(1)?) * 8 + 8;
+                check_options(body.first(length)?, length)?;
+                length
             }
             protocol::AUTHENTICATION => usize::from(body.u8(1)?) * 4 + 8,
             protocol::FRAGMENT => {
@@ -110,6 +113,19 @@ pub(crate) fn upper(mut next: u8, mut body: Bytes<'_>) -> Result<Content<'_>, Sk
         };
         (next, body) = (body.u8(0)?, body.skip(length)?);
     }
+}
+
+/// Refuses options that do not end with their header: every receiver drops such a packet.
+fn check_options(header: Bytes<'_>, length: usize) -> Result<(), Skip> {
+    const PAD1: u8 = 0;
+    let mut at = 2;
+    while at < length {
+        at += match header.u8(at)? {
+            PAD1 => 1,
+            _ => 2 + usize::from(header.u8(at + 1)?),
+        };
+    }
+    if at == length { Ok(()) } else { Err(Skip::Malformed) }
 }
 
 /// What a packet is that does not carry UDP.

@@ -1,6 +1,12 @@
 //! Other people's captures, payload by payload beside Wireshark's `tshark`: each file in the folder that
 //! `PIGEON_CAPTURES` names. Every difference is printed, and fails the test unless it is one of
 //! [`Difference`]'s known kinds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, outside of `#[test]`"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -195,7 +201,8 @@ fn datagram(line: &str) -> Option<Theirs> {
     let path = protocols.split(':').take_while(|name| *name != "udp");
     let versions: Vec<&str> = path.filter(|name| ["ip", "ipv6"].contains(name)).collect();
     let end = |v4: &str, v6: &str, port: &str| {
-        let ip: IpAddr = if versions[0] == "ip" { v4 } else { v6 }.parse().unwrap();
+        let is_v4 = v6.is_empty() || !v4.is_empty() && versions.first() == Some(&"ip");
+        let ip: IpAddr = if is_v4 { v4 } else { v6 }.parse().unwrap();
         SocketAddr::new(ip, port.parse().unwrap())
     };
     let (digits, _) = payload.as_bytes().as_chunks::<2>();
