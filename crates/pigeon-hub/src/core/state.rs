@@ -682,6 +682,21 @@ impl Core {
         self.outputs.push_back(Output::Renamed { member, name });
     }
 
+    /// Changes what a link calls its member. A member without a name is called that in its room.
+    pub(crate) fn relabel(&mut self, cx: &Context<'_>, slot: Slot, label: Label) {
+        let before = self.label(cx, slot);
+        let Some(guest) = self.guests.get_mut(&slot) else { return };
+        guest.label = label;
+        if self.label(cx, slot) == before {
+            return;
+        }
+        let member = self.members.id(slot);
+        if let Some(room) = self.room_of(slot).map(Room::id) {
+            self.rooms.renamed(room);
+            self.rooms.note(room, |news| news.renamed(cx.now, member, before));
+        }
+    }
+
     /// The name of a member and the grant of its word.
     pub(crate) fn named(&self, slot: Slot) -> Option<&Named> {
         self.names.get(slot)

@@ -405,6 +405,30 @@ fn a_name_waits_for_who_left_the_link() {
     assert_eq!(w.name_of(again).as_deref(), Some("ann"));
 }
 
+#[test]
+fn a_link_calls_its_member_something_else_and_the_room_hears_of_it() {
+    let dog = local(DOG);
+    let mut w = World::with_plain(Config::default(), &[dog]);
+    let [ann, bob] = w.joined(["ann@10.0.3.1", "bob@10.0.3.2"]);
+    w.h.hub.relabel(w.h.now, ann, label("anna@10.0.3.1"));
+    w.wait();
+    let renamed = |item: &Item| match item {
+        Item::News(news) => Some((news[0].change, news[0].names.clone())),
+        _ => None,
+    };
+    let expected = (Change::Renamed, vec![label("ann@10.0.3.1"), label("anna@10.0.3.1")]);
+    assert_eq!(w.take(bob).iter().find_map(renamed), Some(expected));
+    w.says(ann, "hi");
+    assert_eq!(w.take(bob), [said("anna@10.0.3.1", "hi")]);
+    // One that has a name is called by it.
+    w.nick(ann, "ann");
+    w.wait();
+    w.take(bob);
+    w.h.hub.relabel(w.h.now, ann, label("other@10.0.3.1"));
+    w.wait();
+    assert_eq!(w.take(bob), []);
+}
+
 // Rooms and presence.
 
 #[test]

@@ -7,6 +7,7 @@
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port.
 //! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
+//! - [`host_name`]: what this host is called.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
 //!   word to a mistyped one.
@@ -15,6 +16,7 @@ pub(crate) mod bind;
 pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
+pub(crate) mod host_name;
 pub(crate) mod length;
 pub(crate) mod locale;
 pub(crate) mod multicast;
