@@ -70,6 +70,19 @@ pub trait Machine {
         let _ = (now, socket, peer);
     }
 
+    /// A datagram to `peer` left and met an error on its way (ICMP): a firewall that rejects it, no
+    /// route. `passing`: the way may be back in a moment (a soft error, RFC 1122). Like a refusal it
+    /// can be forged. The driver's counters have the system's own word.
+    fn handle_undelivered(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        peer: Option<SocketAddr>,
+        passing: bool,
+    ) {
+        let _ = (now, socket, peer, passing);
+    }
+
     /// This many datagrams of a transmit never left the host; `transmit` is one that
     /// [`poll_transmit`](Machine::poll_transmit) returned in this drain. It comes in the middle of
     /// a drain, so the machine may count and must not touch its outbox.

@@ -115,6 +115,18 @@ impl<M: Machine> Machine for PerSocket<M> {
         }
     }
 
+    fn handle_undelivered(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        peer: Option<SocketAddr>,
+        passing: bool,
+    ) {
+        if let Some(machine) = self.get_mut(socket) {
+            machine.handle_undelivered(now, socket, peer, passing);
+        }
+    }
+
     fn handle_unsent(&mut self, now: Instant, transmit: &Transmit, datagrams: u64) {
         if let Some(machine) = self.get_mut(transmit.socket) {
             machine.handle_unsent(now, transmit, datagrams);

@@ -24,7 +24,7 @@ impl Stats {
         received.bytes += other.received.bytes;
         received.truncated += other.received.truncated;
         received.ignored_errors += other.received.ignored_errors;
-        received.last_ignored = other.received.last_ignored.or(received.last_ignored);
+        received.last_error = other.received.last_error.or(received.last_error);
         sent.datagrams += other.sent.datagrams;
         sent.bytes += other.sent.bytes;
         sent.trains += other.sent.trains;
@@ -45,10 +45,31 @@ pub struct ReceiveCounters {
     pub bytes: u64,
     /// Datagrams that were longer than `receive_size`.
     pub truncated: u64,
-    /// Socket errors that were ignored, such as ICMP messages about a datagram sent before.
+    /// Errors about single datagrams that were sent before, such as ICMP messages. The refusals of
+    /// a connected socket's peer do not count.
     pub ignored_errors: u64,
-    /// The system's number of the last of them.
-    pub last_ignored: Option<i32>,
+    /// The last of them.
+    pub last_error: Option<Undelivered>,
+}
+
+/// A datagram that left, and met an error on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// Where it went, as far as the system knows.
+    pub to: Option<SocketAddr>,
+    /// The system's error number.
+    pub os_error: i32,
+    /// Whether the way may be back in a moment: no route, or no such host, which routers also
+    /// report in passing (soft errors, RFC 1122 section 4.2.3.9). The system reports these only to a
+    /// socket that was opened to hear which peer refuses.
+    pub passing: bool,
+}
+
+impl Undelivered {
+    /// Whether nobody listens at the port (ICMP port unreachable).
+    pub fn is_refusal(&self) -> bool {
+        io::Error::from_raw_os_error(self.os_error).kind() == io::ErrorKind::ConnectionRefused
+    }
 }
 
 /// What was sent, and what was not.

@@ -356,8 +356,10 @@ impl<M: Machine> Driver<M> {
             // Nothing: the error queue may know why, or why an error was passed over.
             Receipt::Empty | Receipt::Datagrams(0) => {
                 let machine = &mut self.machine;
-                let each = &mut |peer| machine.handle_refused_by(now, id, peer);
-                self.sockets.refusals(id, each);
+                self.sockets.undelivered(id, &mut |error| match error.to {
+                    Some(peer) if error.is_refusal() => machine.handle_refused_by(now, id, peer),
+                    to => machine.handle_undelivered(now, id, to, error.passing),
+                });
             }
             Receipt::Datagrams(_) => {}
         }

@@ -48,7 +48,9 @@ mod wait;
 mod waker;
 
 pub use clock::Clock;
-pub use counters::{DropCounts, DropReason, ReceiveCounters, SendCounters, SendFailure, Stats};
+pub use counters::{
+    DropCounts, DropReason, ReceiveCounters, SendCounters, SendFailure, Stats, Undelivered,
+};
 pub use driver::{DriveError, Driver, Timing, first_event};
 pub use host::{Host, Io};
 pub use interfaces::{Interfaces, LocalAddress, local_addresses};

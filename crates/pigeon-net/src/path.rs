@@ -1,10 +1,10 @@
 //! The one interface of the two ways to the kernel, and the choice between them.
 
 use std::io;
-use std::net::SocketAddr;
 
 use pigeon_datagram::{Received, SocketId};
 
+use crate::counters::Undelivered;
 use crate::options::{Capabilities, SocketOptions};
 use crate::portable::Portable;
 use crate::queue::{Cursor, Progress, Queue};
@@ -77,11 +77,11 @@ impl Path {
         }
     }
 
-    /// The next of many peers that refused, if there is one.
-    pub(crate) fn refusal(&mut self, udp: &mio::net::UdpSocket) -> Option<SocketAddr> {
+    /// The next datagram that met an error on its way, if there is one.
+    pub(crate) fn undelivered(&mut self, udp: &mio::net::UdpSocket) -> Option<Undelivered> {
         match self {
             #[cfg(target_os = "linux")]
-            Path::Linux(linux) => linux.refusal(udp),
+            Path::Linux(linux) => linux.undelivered(udp),
             Path::Portable(_) => {
                 let _ = udp;
                 None

@@ -1,10 +1,9 @@
 //! Receiving: one batch a call, with the errors of other datagrams kept out of it.
 
-use std::io;
-use std::net::SocketAddr;
-
 use pigeon_datagram::Received;
+use std::io;
 
+use crate::counters::Undelivered;
 use crate::socket::Socket;
 use crate::socket_errors::{OnReceive, on_receive};
 
@@ -84,8 +83,7 @@ impl Socket {
                 OnReceive::Refused => Ok(Receipt::Refused),
                 OnReceive::Again => Ok(Receipt::Datagrams(0)),
                 OnReceive::Ignore => {
-                    self.stats.received.ignored_errors += 1;
-                    self.stats.received.last_ignored = error.raw_os_error();
+                    self.note_undelivered(&error);
                     Ok(Receipt::Datagrams(0))
                 }
                 OnReceive::Fatal => Err(error),
@@ -94,18 +92,43 @@ impl Socket {
     }
 }
 
-/// The most refusals reported by one call of [`Socket::refusals`].
-const REFUSALS: usize = 64;
+/// The most errors reported by one call of [`Socket::undelivered`].
+const ERRORS: usize = 64;
 
 impl Socket {
-    /// Hands `each` the peers that have refused since the last call, where the socket was opened to
-    /// hear of that ([`SocketOptions::refusals`](crate::SocketOptions)). True if there may be more.
-    pub fn refusals(&mut self, each: &mut dyn FnMut(SocketAddr)) -> bool {
+    /// Hands `each` the datagrams that met an error on their way, since the last call. True if there
+    /// may be more.
+    ///
+    /// A socket that was opened to hear which peer refuses
+    /// ([`SocketOptions::refusals`](crate::SocketOptions)) knows them one by one. Another one knows the
+    /// last, and only if it is connected; its peer's refusals are [`Receipt::Refused`].
+    pub fn undelivered(&mut self, each: &mut dyn FnMut(Undelivered)) -> bool {
         if !self.capabilities().refusals {
+            self.undelivered.take().into_iter().for_each(each);
             return false;
         }
-        let next = || self.path.refusal(&self.udp);
-        std::iter::from_fn(next).take(REFUSALS).map(each).count() == REFUSALS
+        let mut count = 0;
+        while count < ERRORS
+            && let Some(error) = self.path.undelivered(&self.udp)
+        {
+            count += 1;
+            if self.peer.is_some() && error.is_refusal() {
+                continue;
+            }
+            // The call that failed before has counted it, and did not know where it went.
+            self.stats.received.last_error = Some(error);
+            each(error);
+        }
+        count == ERRORS
+    }
+
+    /// Counts an error that an earlier datagram met.
+    pub(crate) fn note_undelivered(&mut self, error: &io::Error) {
+        let Some(os_error) = error.raw_os_error() else { return };
+        let error = Undelivered { to: self.peer, os_error, passing: false };
+        self.stats.received.ignored_errors += 1;
+        self.stats.received.last_error = Some(error);
+        self.undelivered = self.peer.is_some().then_some(error);
     }
 }
 

@@ -11,7 +11,7 @@ use pigeon_datagram::Transmit;
 use crate::counters::{DropReason, SendCounters, SendFailure};
 use crate::path::Path;
 use crate::queue::{Cursor, Queue};
-use crate::socket_errors::{OnSend, on_send};
+use crate::socket_errors::{OnSend, may_be_earlier, on_send};
 use crate::trains::TrainMemory;
 
 /// What one call of `Socket::send` did.
@@ -23,6 +23,8 @@ pub struct SendReport {
     pub dropped: u64,
     /// The peer of a connected socket does not listen (ICMP port unreachable).
     pub refused: bool,
+    /// The system's number of another error that an earlier datagram met on its way.
+    pub undelivered: Option<i32>,
     /// How long the call waited for room in the send buffer.
     pub waited: Duration,
 }
@@ -95,8 +97,8 @@ impl Sender {
     fn send_all(&mut self, path: &mut Path, run: &mut Run<'_>) {
         let Call { udp, connected, late_errors, outbox, transmits, .. } = run.call;
         let mut at = Cursor::default();
-        // The datagram at `at` has met an earlier one's error already.
-        let mut met_before = false;
+        // The error that the datagram at `at` has met and that may be an earlier one's.
+        let mut met_before: Option<io::Error> = None;
         while let Some(transmit) = transmits.get(at.transmit) {
             let queue = Queue { outbox, transmits, trains: self.offload.then_some(&self.trains) };
             let Some(step) = queue.step(at) else {
@@ -112,7 +114,8 @@ impl Sender {
                     run.counters.bytes += progress.bytes;
                     run.counters.trains += progress.trains;
                     at = progress.next;
-                    met_before = false;
+                    // It came once, so it was an earlier one's.
+                    run.note_earlier(met_before.take());
                     continue;
                 }
                 Err(error) => error,
@@ -125,9 +128,12 @@ impl Sender {
                     return;
                 }
                 // It may be the error of an earlier datagram, which the kernel reports once; an
-                // error of this datagram comes again.
-                (OnSend::Drop(_) | OnSend::Split, _) if late_errors && !met_before => {
-                    met_before = true;
+                // error of this datagram comes again. One that cannot be an earlier one's is not
+                // tried again: a local firewall that rejects would answer with a refusal.
+                (OnSend::Drop(_) | OnSend::Split, _)
+                    if late_errors && met_before.is_none() && may_be_earlier(&error) =>
+                {
+                    met_before = Some(error);
                     continue;
                 }
                 (OnSend::Split, Some(segment)) => {
@@ -140,8 +146,8 @@ impl Sender {
                 (OnSend::Split, None) => DropReason::Other,
                 (OnSend::Refused, _) => {
                     run.report.refused |= connected;
-                    if !met_before {
-                        met_before = true;
+                    if met_before.is_none() {
+                        met_before = Some(error);
                         continue;
                     }
                     DropReason::Refused
@@ -154,7 +160,8 @@ impl Sender {
             }
             run.drop(at, datagrams, reason, Some(&error));
             at = next;
-            met_before = false;
+            let met = met_before.take();
+            run.note_earlier(met.filter(|met| met.raw_os_error() != error.raw_os_error()));
         }
     }
 }
@@ -172,6 +179,14 @@ impl Run<'_> {
         self.report.waited += waited;
         self.call.patience = self.call.patience.saturating_sub(waited);
         true
+    }
+
+    /// Notes an error that an earlier datagram met, unless it is a refusal, which is noted already.
+    fn note_earlier(&mut self, error: Option<io::Error>) {
+        let refused = io::ErrorKind::ConnectionRefused;
+        if let Some(error) = error.filter(|error| error.kind() != refused) {
+            self.report.undelivered = error.raw_os_error().or(self.report.undelivered);
+        }
     }
 
     /// Counts datagrams of the transmit at a place that will not be sent.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pigeon_datagram::{SocketId, Transmit};
 
 use crate::address::canonical;
-use crate::counters::{DropReason, Stats};
+use crate::counters::{DropReason, Stats, Undelivered};
 use crate::options::Capabilities;
 use crate::path::Path;
 use crate::send::{Call, SendReport, Sender, Unsent, drop_datagrams};
@@ -30,6 +30,8 @@ pub struct Socket {
     pub(crate) capabilities: Capabilities,
     /// Whether the last receiving call took all that waited.
     pub(crate) exhausted: bool,
+    /// What a connected socket has yet to report: the last error that an earlier datagram met.
+    pub(crate) undelivered: Option<Undelivered>,
 }
 
 impl Socket {
@@ -54,6 +56,7 @@ impl Socket {
             local,
             capabilities,
             exhausted: false,
+            undelivered: None,
         })
     }
 
@@ -111,7 +114,11 @@ impl Socket {
             transmits,
             patience,
         };
-        self.sender.send(&mut self.path, call, &mut self.stats.sent)
+        let report = self.sender.send(&mut self.path, call, &mut self.stats.sent);
+        if let Some(os_error) = report.undelivered {
+            self.note_undelivered(&io::Error::from_raw_os_error(os_error));
+        }
+        report
     }
 
     /// What the last [`send`](Socket::send) dropped.

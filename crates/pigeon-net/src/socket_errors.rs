@@ -110,6 +110,12 @@ pub(crate) fn on_send(error: &io::Error, train: bool) -> OnSend {
     }
 }
 
+/// Whether a sending call may report with this error what an earlier datagram met. No ICMP message
+/// becomes EPERM, which is a local firewall's word about this datagram.
+pub(crate) fn may_be_earlier(error: &io::Error) -> bool {
+    error.raw_os_error() != Some(code::FORBIDDEN)
+}
+
 /// Whether a train that failed with this error was too large, in segments or in bytes. Any other
 /// error, EIO above all, comes from a device that cannot cut trains of any size.
 pub(crate) fn is_about_size(error: &io::Error) -> bool {

@@ -3,12 +3,11 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Received, SocketId, Transmit};
 
-use crate::counters::{DropReason, Stats};
+use crate::counters::{DropReason, Stats, Undelivered};
 use crate::receive::Receipt;
 use crate::send::{SendReport, drop_datagrams};
 use crate::socket::Socket;
@@ -197,7 +196,8 @@ impl Sockets {
         let is_last = match receipt {
             Receipt::Empty => true,
             Receipt::Datagrams(_) => {
-                let has_errors = errors_may_hide && entry.socket.hears_errors();
+                let has_errors = errors_may_hide && entry.socket.hears_errors()
+                    || entry.socket.undelivered.is_some();
                 entry.socket.exhausted && !has_errors
             }
             Receipt::Refused => false,
@@ -208,9 +208,9 @@ impl Sockets {
         Ok(Batch { receipt, is_last })
     }
 
-    /// Hands `each` the peers that have refused, as [`Socket::refusals`] does.
-    pub(crate) fn refusals(&mut self, id: SocketId, each: &mut dyn FnMut(SocketAddr)) {
-        if self.entry(id).is_some_and(|entry| entry.socket.refusals(each)) {
+    /// Hands `each` the datagrams that met an error on their way, as [`Socket::undelivered`] does.
+    pub(crate) fn undelivered(&mut self, id: SocketId, each: &mut dyn FnMut(Undelivered)) {
+        if self.entry(id).is_some_and(|entry| entry.socket.undelivered(each)) {
             self.queue(id);
         }
     }
@@ -253,6 +253,10 @@ impl Sockets {
         }
         if report.refused && !std::mem::replace(&mut entry.is_refused, true) {
             self.refused.push(id);
+        }
+        if report.undelivered.is_some() {
+            // The next receive reports it.
+            self.queue(id);
         }
         report
     }

@@ -71,6 +71,8 @@ pub enum LineError {
     Control,
     /// The hub's format is raw: members would receive the command as data.
     Raw(Verb),
+    /// It holds a password or a resume word, and the hub's address has changed since it was typed.
+    Moved,
     /// It begins with `/` and a path, which is not a command. A second `/` before it makes it a
     /// message.
     Path,
@@ -89,6 +91,9 @@ impl fmt::Display for LineError {
                 f,
                 "not sent: in the raw format everyone would receive /{} as data",
                 verb.word()
+            ),
+            LineError::Moved => f.write_str(
+                "not sent: the hub's address has changed since; type the word again if you trust it",
             ),
             LineError::Path => f.write_str(
                 "not sent: a line that begins with / is a command; begin it with // to say it",

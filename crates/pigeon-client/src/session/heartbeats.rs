@@ -161,6 +161,12 @@ impl<R: Rng> Heartbeats<R> {
         self.path.sent = 0;
     }
 
+    /// The hub is at another address: what was measured was another path.
+    pub(super) fn forget_path(&mut self) {
+        self.path = Path::default();
+        self.heard();
+    }
+
     /// Sends none.
     pub(super) fn stop(&mut self) {
         self.next = None;

@@ -24,6 +24,13 @@ impl Held {
         fits
     }
 
+    /// Removes the lines that are `unwanted`. True if there were any.
+    pub(super) fn remove(&mut self, unwanted: impl Fn(&[u8]) -> bool) -> bool {
+        let before = self.lines.len();
+        self.lines.retain(|line| !unwanted(line));
+        self.lines.len() < before
+    }
+
     /// Takes the oldest line.
     pub(super) fn take(&mut self) -> Option<Box<[u8]>> {
         self.lines.pop_front()

@@ -72,6 +72,14 @@ impl Identity {
         }
     }
 
+    /// The hub is at another address. The name and the room are wanted there too; the word is not
+    /// taken along, and `left_off` is what that address gave before.
+    pub(super) fn move_to(&mut self, left_off: Option<LeftOff>) {
+        let room = self.room.take();
+        *self = Identity::new(self.name.take(), left_off);
+        self.room = room.or(self.room.take());
+    }
+
     // What can be seen.
 
     /// What the hub calls the session, or is to call it.

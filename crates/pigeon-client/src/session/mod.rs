@@ -107,6 +107,12 @@ impl<R: Rng> Session<R> {
         self.heartbeats.round_trip()
     }
 
+    /// Whether the hub is away, or was never heard: its name may stand for another address by now.
+    pub fn is_lost(&self) -> bool {
+        let is_removed = self.presence.is_removed();
+        self.contact() == Contact::Unheard || (self.presence.is_away() && !is_removed)
+    }
+
     /// How many members the hub had when it last answered.
     pub fn members(&self) -> Option<u64> {
         self.hub.members()
@@ -206,6 +212,31 @@ impl<R: Rng> Session<R> {
         self.send_held(now);
         self.send_line(now, &datagram);
         Ok(if self.presence.is_away() { Said::IntoSilence } else { Said::Sent })
+    }
+
+    /// Goes on with the hub at another address: the name it was found by stands for that now. The
+    /// session's socket must be connected there by the next drain.
+    ///
+    /// It begins as with a stranger, under the same name and in the same room. The resume word and the
+    /// password stay behind, also in lines that wait: whoever answers there may be somebody else.
+    /// `left_off` is what an earlier session was given at that very address.
+    pub fn move_to(&mut self, now: Instant, hub: SocketAddr, left_off: Option<LeftOff>) {
+        if self.over {
+            return;
+        }
+        // What is left in it goes nowhere: the socket would send it to the new address.
+        self.outbox = Outbox::new();
+        self.config.hub = hub;
+        self.config.password = None;
+        self.hub = Hub::default();
+        self.presence = Presence::new(now, self.config.plain);
+        self.heartbeats.forget_path();
+        self.identity.move_to(left_off);
+        self.requests.clear();
+        if self.held.remove(is_secret) {
+            self.events.report(Event::NotSent(LineError::Moved));
+        }
+        self.send_heartbeat(now);
     }
 
     /// Asks the hub something that nobody typed, and asks again if no answer comes. False if the
@@ -503,6 +534,11 @@ fn is_about_membership(notice: &Notice) -> bool {
 
 fn is_wrong_password(notice: &Notice) -> bool {
     matches!(notice, Notice::Refused(refusal) if refusal.why == Reason::WrongPassword)
+}
+
+/// Whether a line holds a word that is meant for one hub alone.
+fn is_secret(datagram: &[u8]) -> bool {
+    matches!(line::verb(datagram), Some(Verb::Pass | Verb::Resume))
 }
 
 fn is_control_line(payload: &[u8]) -> bool {

@@ -1,6 +1,8 @@
 //! The name and the room: asked for, kept, lost and taken back, without reading a sentence.
 
-use pigeon_client::Event;
+use std::net::SocketAddr;
+
+use pigeon_client::{Event, LeftOff, LineError, Said};
 use pigeon_netsim::path::Conditions;
 use pigeon_netsim::simulation::{Direction, Network};
 
@@ -209,4 +211,75 @@ fn nothing_is_asked_before_the_password_is_given() {
     say(&mut network, member, "/pass sesame");
     network.run_for(after(1));
     assert_eq!(network.machine(hub).names(), ["dog"]);
+}
+
+/// Neither the resume word nor the password goes to whoever has the hub's name in the resolver now.
+#[test]
+fn a_hub_that_moved_gets_name_and_room_but_no_word_and_no_password() {
+    let password = || Some(b"sesame".as_slice().into());
+    for asks_for_password in [false, true] {
+        let mut network = Network::new(38);
+        let hub = network.add(hub_address(), Hub::new());
+        let elsewhere = SocketAddr::from(([10, 0, 0, 2], 9999));
+        let script = Script { asks_for_password, ..Script::default() };
+        let moved = network.add(elsewhere, Hub::with(script));
+        let session = session(&network, 1, |config| {
+            (config.nick, config.password) = (Some(name("dog")), password());
+        });
+        let dog = network.add(member_address(1), session);
+        network.run_for(after(1));
+        say(&mut network, dog, "/join 7b");
+        network.run_for(after(1));
+        network.remove(hub);
+        assert!(!network.machine(dog).is_lost());
+        network.run_for(after(30));
+        assert!(network.machine(dog).is_lost());
+        network.act(dog, |session, now| session.move_to(now, elsewhere, None));
+        network.run_for(after(1));
+        assert!(!network.machine(dog).is_lost());
+        assert_eq!(network.machine(dog).hub(), elsewhere);
+        let asked: &[&str] = if asks_for_password { &[] } else { &["nick dog", "join 7b"] };
+        assert_eq!(network.machine(moved).commands, asked);
+        say(&mut network, dog, "/pass sesame");
+        say(&mut network, dog, "here I am");
+        network.run_for(after(2));
+        assert_eq!(network.machine(moved).room_of("dog").as_deref(), Some("7b"));
+        assert!(matches!(
+            told(&network, dog)[..],
+            [Event::Joined(_), Event::Silent { .. }, Event::Joined(_)]
+        ));
+    }
+}
+
+/// What was given at that very address before is as good as it was.
+#[test]
+fn a_hub_that_moved_back_is_given_its_own_word() {
+    let mut network = Network::new(39);
+    let elsewhere = SocketAddr::from(([10, 0, 0, 2], 9999));
+    network.add(hub_address(), Hub::new());
+    let moved = network.add(elsewhere, Hub::new());
+    let dog = join(&mut network, 1, "dog");
+    network.run_for(after(1));
+    let left_off = LeftOff { name: name("dog"), room: None, word: "7-abc".into() };
+    network.act(dog, |session, now| session.move_to(now, elsewhere, Some(left_off)));
+    network.run_for(after(1));
+    assert_eq!(network.machine(moved).commands, ["resume 7-abc", "nick dog"]);
+}
+
+#[test]
+fn a_password_that_waits_for_a_hub_is_not_sent_to_another() {
+    let mut network = Network::new(40);
+    let elsewhere = SocketAddr::from(([10, 0, 0, 2], 9999));
+    let moved = network.add(elsewhere, Hub::new());
+    let session = session(&network, 1, |_| {});
+    let dog = network.add(member_address(1), session);
+    for line in ["/pass sesame", "/resume 7-abc", "hi"] {
+        assert_eq!(say(&mut network, dog, line), Said::Sent);
+    }
+    network.act(dog, |session, now| session.move_to(now, elsewhere, None));
+    network.run_for(after(1));
+    assert_eq!(network.machine(moved).commands, [""; 0]);
+    let not_sent = Event::NotSent(LineError::Moved);
+    assert!(matches!(&told(&network, dog)[..], [first, Event::Joined(_)] if *first == not_sent));
+    assert_eq!(heard(&network, dog), ["10.0.1.1:40000: hi\n"]);
 }

@@ -86,8 +86,8 @@ pub(super) struct Told {
     pub(super) drops: Option<u32>,
     /// When it was received, since the Unix epoch.
     pub(super) wall: Option<Duration>,
-    /// The error that an earlier datagram met, on its way through the error queue.
-    pub(super) error: Option<i32>,
+    /// The number of the error that an earlier datagram met, and whether it may pass.
+    pub(super) error: Option<(i32, bool)>,
     local_v4: Option<Ipv4Addr>,
     destination_v4: Option<Ipv4Addr>,
     /// The header's destination, whatever it is.
@@ -120,9 +120,8 @@ pub(super) fn decode(mut bytes: &[u8]) -> Told {
             }
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => told.drops = int(data).map(i32::cast_unsigned),
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => told.wall = timespec(data),
-            // struct sock_extended_err begins with the error number.
             (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
-                told.error = int(data);
+                told.error = int(data).map(|code| (code, is_passing(data)));
             }
             // struct in_pktinfo: interface index, local address, destination in the header.
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
@@ -148,6 +147,20 @@ fn split_first(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
     let data = bytes.get(HEADER..length)?;
     let rest = bytes.get(length.next_multiple_of(WORD)..).unwrap_or_default();
     Some((level, kind, data, rest))
+}
+
+/// Whether an error may pass, by what `struct sock_extended_err` says of its origin: error number,
+/// origin, ICMP type, ICMP code.
+fn is_passing(error: &[u8]) -> bool {
+    match error.get(4..7) {
+        // RFC 792: no route to the network or host, with or without a type of service; a hop limit
+        // that a loop of routes has used up.
+        Some(&[libc::SO_EE_ORIGIN_ICMP, 3, code]) => matches!(code, 0 | 1 | 5 | 11 | 12),
+        // RFC 4443: no route, beyond the scope, address unreachable.
+        Some(&[libc::SO_EE_ORIGIN_ICMP6, 1, code]) => matches!(code, 0 | 2 | 3),
+        Some(&[libc::SO_EE_ORIGIN_ICMP, 11, _] | &[libc::SO_EE_ORIGIN_ICMP6, 3, _]) => true,
+        _ => false,
+    }
 }
 
 fn int(data: &[u8]) -> Option<i32> {

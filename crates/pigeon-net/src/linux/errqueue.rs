@@ -1,5 +1,5 @@
 #![expect(unsafe_code, reason = "recvmsg(2) with MSG_ERRQUEUE")]
-//! The error queue of a socket (`IP_RECVERR`, ip(7)): which of many peers refused.
+//! The error queue of a socket (`IP_RECVERR`, ip(7)): which datagrams met an error on their way.
 //!
 //! A socket that is bound and not connected gets no ICMP errors at all unless it asks, and the
 //! error alone would not identify the peer: the queue holds the destination of the datagram that
@@ -7,19 +7,19 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
+
+use crate::counters::Undelivered;
 
 use super::control::{self, RECEIVE_ROOM, ReceiveControl};
 use super::header::{Parts, header};
 use super::name::Name;
 
-/// The next error of the queue: the destination of the datagram that caused it, and the error
-/// number. `None` at the end of the queue.
-pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<(Option<SocketAddr>, i32)>> {
+/// The next error of the queue. `None` at its end.
+pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<Undelivered>> {
     let mut name = Name::EMPTY;
     let mut room = ReceiveControl([0; RECEIVE_ROOM]);
-    // The refused datagram itself is of no interest.
+    // The datagram itself is of no interest.
     let mut payload = [0_u8; 1];
     let mut iovec = MaybeUninit::uninit();
     let mut header = header(Parts {
@@ -43,5 +43,8 @@ pub(super) fn next(fd: BorrowedFd<'_>) -> io::Result<Option<(Option<SocketAddr>,
     name.set_length(header.msg_namelen as usize);
     let control: usize = header.msg_controllen as _;
     let told = control::decode(&room.0[..control.min(RECEIVE_ROOM)]);
-    Ok(Some((name.address(), told.error.unwrap_or(0))))
+    let to = name.address();
+    let told = told.error.map(|(os_error, passing)| Undelivered { to, os_error, passing });
+    // A queue whose entries cannot be read is as good as empty.
+    Ok(told)
 }

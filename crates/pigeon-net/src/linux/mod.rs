@@ -2,7 +2,7 @@
 //!
 //! - `options.rs`: what the kernel is asked to report about each datagram.
 //! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is what they share.
-//! - `errqueue.rs`: which of many peers refused.
+//! - `errqueue.rs`: which datagrams met an error on their way.
 //! - `name.rs`: socket addresses as the kernel writes them. `control.rs`: control messages.
 //!
 //! Addresses and control messages are laid out byte by byte in safe code, as their layout is part
@@ -17,12 +17,13 @@ mod recvmmsg;
 mod sendmmsg;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pigeon_datagram::{Received, SocketId};
 
+use crate::counters::Undelivered;
 use crate::options::{Capabilities, IoPath, LARGEST_DATAGRAM, RECEIVE_BATCH, SocketOptions};
 use crate::queue::{Cursor, Progress, Queue};
 
@@ -121,16 +122,10 @@ impl Linux {
         self.sending.send(udp.as_fd(), queue, at)
     }
 
-    /// The next peer that refused; `None` at the end of the error queue. Other errors of single
-    /// datagrams are passed over.
-    pub(crate) fn refusal(&mut self, udp: &mio::net::UdpSocket) -> Option<SocketAddr> {
+    /// The next datagram that met an error on its way; `None` at the end of the error queue.
+    pub(crate) fn undelivered(&mut self, udp: &mio::net::UdpSocket) -> Option<Undelivered> {
         // An error of the call itself shows at the next receive too.
-        while let Ok(Some((peer, error))) = errqueue::next(udp.as_fd()) {
-            if error == libc::ECONNREFUSED && peer.is_some() {
-                return peer;
-            }
-        }
-        None
+        errqueue::next(udp.as_fd()).unwrap_or_default()
     }
 
     pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {

@@ -400,11 +400,48 @@ fn an_earlier_datagrams_error_does_not_cost_the_next_one() {
             let report = send(&mut socket, b"small", &[whole(to, b"small")]);
             assert_eq!((report.sent, report.dropped), (1, 0), "{path:?}, {kind}, {code}");
             assert_eq!(receive_plain(&peer), b"small");
+            let earlier = stats(&mut socket).received.last_error.unwrap();
+            assert_eq!((earlier.to, earlier.passing), (Some(to), false), "{kind}, {code}");
+            assert_eq!(report.undelivered, Some(earlier.os_error));
             router.send_to(&message, &socket.local_addr().into()).unwrap();
             assert_eq!(send(&mut socket, b"abc", &[train(to, b"abc", 2)]).sent, 2);
             assert_eq!([receive_plain(&peer), receive_plain(&peer)], [&b"ab"[..], b"c"]);
         }
         assert_eq!(stats(&mut socket).sent.fallbacks, 0, "{path:?}");
+    }
+}
+
+/// A socket that asks which peer refuses hears of other errors too, and which of them may pass.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_meets_an_error_on_its_way_is_told_with_its_destination() {
+    use socket2::{Domain, Protocol, Type};
+
+    let Ok(router) = socket2::Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)) else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: raw sockets need root");
+        return;
+    };
+    let to = SocketAddr::from(([127, 0, 0, 79], 9));
+    let asking = SocketOptions { refusals: true, ..options(IoPath::Best) };
+    for (connected, local) in [(false, loopback()), (true, loopback())] {
+        let mut socket = match connected {
+            true => Socket::connect(to, Some(local), &asking).unwrap(),
+            false => Socket::bind(local, &asking).unwrap(),
+        };
+        for (kind, code, passing) in
+            [(3, 0, true), (3, 1, true), (3, 10, false), (3, 13, false), (11, 0, true)]
+        {
+            let message = icmp(kind, code, socket.local_addr(), to);
+            router.send_to(&message, &socket.local_addr().into()).unwrap();
+            let told = until(|| {
+                receive_batch(&mut socket, &mut Vec::new());
+                let mut told = Vec::new();
+                socket.undelivered(&mut |error| told.push(error));
+                told.pop()
+            });
+            assert_eq!((told.to, told.passing), (Some(to), passing), "{kind}, {code}");
+            assert_eq!(stats(&mut socket).received.last_error, Some(told));
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::anyhow;
 use pigeon_net::{OpenError, Operation, Socket, SocketOptions, local_addresses};
 
+use super::cause::Cause;
 use super::endpoint::{ListenAddress, ListenHost};
 use super::port_holder;
 use super::status::UsageError;
@@ -20,7 +21,7 @@ pub(crate) fn try_bind(
     options: &SocketOptions,
 ) -> Result<Socket, OpenError> {
     match listen.host {
-        ListenHost::Ip(ip) => Socket::bind((ip, listen.port).into(), options),
+        ListenHost::Ip(ip) => Socket::bind(listen.with_ip(ip), options),
         ListenHost::Every | ListenHost::Unsaid => Socket::bind_any(listen.port, options),
     }
 }
@@ -64,8 +65,15 @@ pub(crate) fn local_of(local: Option<IpAddr>, from: SocketAddr, bound: SocketAdd
 /// The error with what can be done about it.
 pub(crate) fn explain(error: OpenError) -> anyhow::Error {
     let address = error.address;
-    if error.operation != Operation::Bind {
-        return error.into();
+    match error.operation {
+        Operation::Bind => {}
+        Operation::Connect => {
+            return anyhow!(
+                "cannot send to {address}: {}",
+                Cause::unconnected(address, &error.source)
+            );
+        }
+        _ => return error.into(),
     }
     match error.source.kind() {
         std::io::ErrorKind::AddrInUse => {

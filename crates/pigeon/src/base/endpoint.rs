@@ -1,9 +1,12 @@
 //! Endpoints as people write them: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 
 use anyhow::{Context, bail};
+
+use pigeon_net::local_addresses;
+use pigeon_text::escape;
 
 use super::status::UsageError;
 
@@ -15,8 +18,10 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `HOST:PORT` or `[V6]:PORT`; without `:PORT`, `default_port` if there is one.
+    /// Reads `HOST:PORT` or `[V6]:PORT`; without `:PORT`, `default_port` if there is one. A full-width
+    /// `：`, which Chinese input methods type, is a `:`.
     pub(crate) fn parse(text: &str, default_port: Option<u16>) -> Result<Endpoint, String> {
+        let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
             return Err("nothing given; write HOST:PORT, e.g. 127.0.0.1:9999".to_string());
         }
@@ -39,8 +44,8 @@ impl Endpoint {
 
     /// The address, if the host is written as one.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
-        // Through the socket address's own parser, which knows scopes: fe80::1%2.
-        self.to_string().parse().ok().map(as_answered)
+        let (ip, zone) = zoned(&self.host)?;
+        Some(as_answered(with_zone(ip, self.port, zone.ok()?)))
     }
 
     /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub listens there by
@@ -52,18 +57,30 @@ impl Endpoint {
     /// The same, among the addresses of a family. An address of the other one is wrong usage: no
     /// other try can help.
     pub(crate) fn resolve_in(&self, family: Family) -> anyhow::Result<SocketAddr> {
-        if let Some(address) = self.address() {
+        if let Some((ip, zone)) = zoned(&self.host) {
+            if let (IpAddr::V6(link_local), Ok(0)) = (ip, &zone)
+                && link_local.is_unicast_link_local()
+            {
+                // The system would say "invalid argument".
+                return Err(UsageError(format!(
+                    "{ip} is there on every link; name the interface, as in [{ip}%eth0]:{}",
+                    self.port
+                ))
+                .into());
+            }
+            let address = as_answered(with_zone(ip, self.port, zone.map_err(UsageError)?));
             family.check(address.ip())?;
+            return Ok(address);
         }
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found: Vec<_> = found
-            .with_context(|| format!("cannot find {}", self.host))?
+            .with_context(|| format!("cannot find {}", escape(&self.host)))?
             .map(as_answered)
             .filter(|address| family.has(address.ip()))
             .collect();
         match found.iter().find(|address| address.is_ipv4()).or(found.first()) {
             Some(&address) => Ok(address),
-            None => bail!("cannot find {}: it has no {family} address", self.host),
+            None => bail!("cannot find {}: it has no {family} address", escape(&self.host)),
         }
     }
 }
@@ -83,6 +100,41 @@ impl fmt::Display for Endpoint {
             false => write!(f, "{}:{}", self.host, self.port),
         }
     }
+}
+
+/// What Chinese input methods type for a colon.
+const WIDE_COLON: char = '：';
+
+/// An address, and of `fe80::1%eth0` or `fe80::1%2` the interface's index, else 0 (RFC 4007 section
+/// 11). `None` if the text is no address.
+fn zoned(host: &str) -> Option<(IpAddr, Result<u32, String>)> {
+    let Some((ip, zone)) = host.split_once('%') else {
+        return Some((host.parse().ok()?, Ok(0)));
+    };
+    let ip = IpAddr::V6(ip.parse().ok()?);
+    if let Ok(index) = zone.parse() {
+        return Some((ip, Ok(index)));
+    }
+    let found = local_addresses().ok().and_then(|interfaces| interfaces.find(zone));
+    let unknown =
+        || format!("{}: this host has no such interface; `ip link` lists them", escape(zone));
+    Some((ip, found.map(|(_, index)| index).ok_or_else(unknown)))
+}
+
+fn with_zone(ip: IpAddr, port: u16, zone: u32) -> SocketAddr {
+    match ip {
+        IpAddr::V6(ip) => SocketAddrV6::new(ip, port, 0, zone).into(),
+        ip => SocketAddr::new(ip, port),
+    }
+}
+
+/// Reads an address and a port, `127.0.0.1:9999` or `[fe80::1%eth0]:9999`; no names.
+pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    let text = &text.replace(WIDE_COLON, ":");
+    let (host, port) = split(text)?;
+    let wrong = || "an address and a port, e.g. 192.168.1.20:5000 or [::1]:0".to_string();
+    let (ip, zone) = zoned(host).ok_or_else(wrong)?;
+    Ok(with_zone(ip, parse_port(port.ok_or_else(wrong)?)?, zone?))
 }
 
 /// An address as answers from it will bear it; answers are known by where they come from. Systems
@@ -162,6 +214,8 @@ pub(crate) struct ListenAddress {
     pub(crate) host: ListenHost,
     /// 0: the system chooses.
     pub(crate) port: u16,
+    /// The index of the interface behind `%` in `[fe80::1%eth0]`; 0 where none was named.
+    zone: u32,
 }
 
 /// On which addresses to listen.
@@ -176,6 +230,15 @@ pub(crate) enum ListenHost {
 }
 
 impl ListenAddress {
+    /// What is meant where nothing was said at all.
+    pub(crate) const UNSAID: ListenAddress =
+        ListenAddress { host: ListenHost::Unsaid, port: 0, zone: 0 };
+
+    /// The address to bind, for one of this host's.
+    pub(crate) fn with_ip(self, ip: IpAddr) -> SocketAddr {
+        with_zone(ip, self.port, self.zone)
+    }
+
     /// With this host where none was named.
     pub(crate) fn or(self, host: ListenHost) -> ListenAddress {
         match self.host {
@@ -207,15 +270,16 @@ impl std::str::FromStr for ListenAddress {
 
     /// Reads `PORT`, `:PORT`, `ADDR:PORT`, `[V6]:PORT` or `*:PORT`.
     fn from_str(text: &str) -> Result<Self, String> {
+        let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
             return Err("nothing given; write [ADDR:]PORT, e.g. 9999 or 127.0.0.1:9999".into());
         }
         if text.bytes().all(|b| b.is_ascii_digit()) {
-            return Ok(ListenAddress { host: ListenHost::Unsaid, port: parse_port(text)? });
+            return Ok(ListenAddress { port: parse_port(text)?, ..ListenAddress::UNSAID });
         }
         let (host, port) = split(text)?;
         let Some(port) = port else {
-            let is_host = matches!(host, "*" | "localhost") || host.parse::<IpAddr>().is_ok();
+            let is_host = matches!(host, "*" | "localhost") || zoned(host).is_some();
             return Err(match is_host {
                 true => format!("no port; write {text}:PORT, e.g. {text}:9999"),
                 false => {
@@ -223,15 +287,22 @@ impl std::str::FromStr for ListenAddress {
                 }
             });
         };
+        let mut zone = 0;
         let host = match host {
             "" => ListenHost::Unsaid,
             "*" => ListenHost::Every,
             "localhost" => ListenHost::Ip(Ipv4Addr::LOCALHOST.into()),
-            host => ListenHost::Ip(host.parse::<IpAddr>().map_err(|_| {
-                format!("{host} is no IP address; write one of this host's, or * for all of them")
-            })?),
+            host => {
+                let (ip, named) = zoned(host).ok_or_else(|| {
+                    format!(
+                        "{host} is not an IP address; write one of this host's, or * for all of them"
+                    )
+                })?;
+                zone = named?;
+                ListenHost::Ip(ip)
+            }
         };
-        Ok(ListenAddress { host, port: parse_port(port)? })
+        Ok(ListenAddress { host, port: parse_port(port)?, zone })
     }
 }
 
@@ -240,7 +311,7 @@ impl fmt::Display for ListenAddress {
         match self.host {
             ListenHost::Unsaid => write!(f, "{}", self.port),
             ListenHost::Every => write!(f, "*:{}", self.port),
-            ListenHost::Ip(ip) => write!(f, "{}", SocketAddr::new(ip, self.port)),
+            ListenHost::Ip(ip) => write!(f, "{}", self.with_ip(ip)),
         }
     }
 }
@@ -250,6 +321,9 @@ impl fmt::Display for ListenAddress {
 fn check_host(host: &str) -> Result<(), String> {
     if host.contains(char::is_whitespace) {
         return Err("a host holds no white space".to_string());
+    }
+    if host.contains([':', '%']) && zoned(host).is_none() {
+        return Err(format!("{host} is not an IPv6 address"));
     }
     let numbers = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if numbers && host.matches('.').count() == 3 && host.parse::<Ipv4Addr>().is_err() {
@@ -313,6 +387,27 @@ mod tests {
         assert_eq!(shown("[::1]:8080"), "[::1]:8080");
         assert_eq!(shown("[::1]"), "[::1]:9999");
         assert_eq!(shown("hub.local"), "hub.local:9999");
+        assert_eq!(shown("192.168.1.7：8080"), "192.168.1.7:8080");
+        assert_eq!(shown("[fe80::1%eth0]:8080"), "[fe80::1%eth0]:8080");
+    }
+
+    #[test]
+    fn an_interface_is_named_behind_a_percent_sign() {
+        let resolve = |text: &str| {
+            let resolved = Endpoint::parse(text, None).unwrap().resolve();
+            resolved.map(|address| address.to_string()).map_err(|error| format!("{error:#}"))
+        };
+        // The loopback interface is the first one of a host.
+        assert_eq!(resolve("[fe80::1%lo]:7"), Ok("[fe80::1%1]:7".into()));
+        assert_eq!(resolve("[fe80::1%1]:7"), Ok("[fe80::1%1]:7".into()));
+        let unknown = resolve("[fe80::1%nosuch\u{1b}0]:7").unwrap_err();
+        assert!(unknown.starts_with(r"nosuch\x1b0: this host has no such interface"), "{unknown}");
+        assert!(resolve("[fe80::1]:7").unwrap_err().contains("[fe80::1%eth0]:7"));
+        let listen = "[fe80::1%lo]:7".parse::<ListenAddress>().unwrap();
+        assert_eq!(listen.to_string(), "[fe80::1%1]:7");
+        assert_eq!(socket_address("[fe80::1%lo]:7").unwrap().to_string(), "[fe80::1%1]:7");
+        assert_eq!(socket_address("127.0.0.1：7").unwrap().to_string(), "127.0.0.1:7");
+        assert!(socket_address("127.0.0.1").is_err() && socket_address("localhost:7").is_err());
     }
 
     #[test]
@@ -347,6 +442,8 @@ mod tests {
         );
         assert_eq!(error(":99"), "no host; write HOST:99, e.g. 127.0.0.1:99");
         assert_eq!(error("host:0"), "nobody can be reached at port 0");
+        assert_eq!(error("[10.0.0.1:9]:8"), "10.0.0.1:9 is not an IPv6 address");
+        assert_eq!(error("10.0.0.1%eth0:8"), "10.0.0.1%eth0 is not an IPv6 address");
         assert_eq!(error(" :9"), "a host holds no white space");
         assert_eq!(error("udp://h:9"), "this is no URL; leave udp:// out, and write HOST:PORT");
         for wrong in ["300.1.1.1", "010.0.0.1", "1..2.3"] {
@@ -364,6 +461,7 @@ mod tests {
         assert_eq!(parse("127.0.0.1:0").unwrap().to_string(), "127.0.0.1:0");
         assert_eq!(parse("[::]:80").unwrap().to_string(), "[::]:80");
         assert!(parse("127.0.0.1").unwrap_err().starts_with("no port; "));
+        assert_eq!(parse("*：9999").unwrap().to_string(), "*:9999");
         assert!(parse("x").unwrap_err().starts_with("`x` is no port; "));
         assert!(parse("").is_err());
         assert!(parse("example.org:80").is_err());

@@ -4,21 +4,25 @@
 //! - Arguments: [`endpoint`] and [`networks`] of hosts, [`multicast`] groups and interfaces,
 //!   [`quantity`] for numbers with units, [`switch`] for `on|off`, [`payload`] for encodings,
 //!   and the [`length`] of what they make.
-//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port.
+//! - [`bind`]: opening a socket; [`port_holder`]: who holds its port. [`cause`]: why a datagram did
+//!   not get through, in the system's words.
 //! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
 //! - [`host_name`]: what this host is called.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
+//! - [`lookup`]: a name that is looked up again, beside the loop.
 //! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
 //!   word to a mistyped one.
 
 pub(crate) mod bind;
+pub(crate) mod cause;
 pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod host_name;
 pub(crate) mod length;
 pub(crate) mod locale;
+pub(crate) mod lookup;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;

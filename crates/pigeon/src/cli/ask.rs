@@ -17,7 +17,7 @@ use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity;
 use crate::base::status::Status;
 use crate::contacts::peer;
-use crate::output::json;
+use crate::output::{json, remark};
 
 /// Ask for one reply: sent again until somebody answers
 #[derive(clap::Args)]
@@ -87,8 +87,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Ok(reply) => {
             print(&format.show(reply))?;
             let millis = elapsed.as_secs_f64() * 1000.0;
-            // If nobody reads it, nobody misses it.
-            let _ = writeln!(io::stderr(), "reply from {to} after {tries}, {millis:.1} ms");
+            remark(format_args!("reply from {to} after {tries}, {millis:.1} ms"));
             Ok(Status::Done)
         }
         Err(NoReply::Refused) => bail!("{to} refused: nobody listens there"),

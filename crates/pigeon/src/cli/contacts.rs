@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use clap_complete::ArgValueCandidates;
-use pigeon_text::{Charset, pad, width};
+use pigeon_text::{Charset, escape, pad, width};
 
-use crate::base::endpoint::Endpoint;
+use crate::base::endpoint::{Endpoint, peer_port};
 use crate::base::payload::{charset, charsets};
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::contacts::{self, Contact, ContactName, Contacts};
-use crate::output::json;
+use crate::output::{json, remark};
 
 /// Keep names for endpoints; a name goes wherever an endpoint does
 #[derive(clap::Args)]
@@ -40,8 +40,12 @@ enum Action {
         /// What to call it: one word in any script, 32 characters at most; capitals do not matter
         name: String,
 
-        /// Where it is: HOST:PORT or [V6]:PORT
-        endpoint: Endpoint,
+        /// Where it is: HOST:PORT, [V6]:PORT, or HOST PORT as two words
+        endpoint: String,
+
+        /// The port, where it is a word of its own
+        #[arg(value_name = "PORT", value_parser = peer_port)]
+        port: Option<u16>,
 
         /// The encoding it reads and writes, or auto [default: what the command says, else utf-8]
         #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
@@ -73,31 +77,31 @@ enum Action {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let file = contacts::user_file()?;
     match args.action {
-        Action::Add { name, endpoint, encoding } => {
+        Action::Add { name, endpoint, port, encoding } => {
+            let written =
+                port.map_or_else(|| endpoint.clone(), |port| peer::with_port(&endpoint, port));
+            let endpoint = Endpoint::parse(&written, None).map_err(|why| {
+                UsageError(format!("bad endpoint `{}`: {}", escape(&written), escape(&why)))
+            })?;
             let name = ContactName::parse(&name).map_err(UsageError)?;
             match file.add(&name, &endpoint, encoding)? {
-                true => tell(&format!("{name} is {endpoint}")),
-                false => tell(&format!("{name} is {endpoint} already")),
+                true => remark(format_args!("{name} is {endpoint}")),
+                false => remark(format_args!("{name} is {endpoint} already")),
             }
         }
         Action::List { json } => list(&file.read()?, json)?,
         // Names that were found are such as display.
         Action::Remove { name } => {
             file.remove(&name)?;
-            tell(&format!("{name} is removed"));
+            remark(format_args!("{name} is removed"));
         }
         Action::Rename { old, new } => {
             let new = ContactName::parse(&new).map_err(UsageError)?;
             file.rename(&old, &new)?;
-            tell(&format!("{old} is now {new}"));
+            remark(format_args!("{old} is now {new}"));
         }
     }
     Ok(Status::Done)
-}
-
-/// Says what was done. If nobody reads it, nobody misses it.
-fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {
@@ -109,7 +113,7 @@ fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {
         _ => {}
     }
     if text.is_empty() {
-        let _ = writeln!(io::stderr(), "no contacts yet; `pigeon contacts add` makes one");
+        remark("no contacts yet; `pigeon contacts add` makes one");
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ use crate::base::quantity;
 use crate::base::random;
 use crate::base::status::Status;
 use crate::base::thread;
-use crate::output::json;
+use crate::output::{json, remark};
 
 /// Where hubs listen by default, and the groups that they join.
 const HUB_PORT: u16 = 9999;
@@ -125,11 +125,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         0 => Err(anyhow!(explanation(&args, &time, &places))),
         answered => {
             let addresses = count_of(answered, "address", "addresses");
-            // If nobody reads it, nobody misses it.
-            for note in printer.several_addresses() {
-                let _ = writeln!(io::stderr(), "{note}");
-            }
-            let _ = writeln!(io::stderr(), "{addresses} answered in {time}");
+            printer.several_addresses().for_each(remark);
+            remark(format_args!("{addresses} answered in {time}"));
             Ok(Status::Done)
         }
     }

@@ -29,7 +29,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::base::status::{Status, UsageError};
 use crate::config;
-use crate::output::Color;
+use crate::output::{self, Color};
 
 /// UDP messaging for people, programs and devices on a network.
 #[derive(Parser)]
@@ -46,6 +46,10 @@ struct Cli {
     /// Colour: on a terminal, always, or never (NO_COLOR in the environment means never)
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", display_order = 1_000)]
     color: Color,
+
+    /// Print data and errors only, no remarks on stderr
+    #[arg(short, long, global = true, display_order = 1_001)]
+    quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -131,6 +135,9 @@ fn config_file(arguments: &ArgMatches) -> Option<PathBuf> {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Status> {
+    if cli.quiet {
+        output::be_quiet();
+    }
     match cli.command {
         Command::Hub(args) => {
             let hub = Cli::command();

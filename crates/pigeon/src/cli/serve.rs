@@ -20,7 +20,7 @@ use crate::base::services::{self, wall};
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
-use crate::output::{Spool, json};
+use crate::output::{Spool, is_quiet, json};
 
 /// How often the counts on a terminal are refreshed.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -84,7 +84,7 @@ impl std::str::FromStr for Spec {
             return Err("nothing given; write NAME:PORT, e.g. echo:7000".to_string());
         }
         let (name, listen) = text
-            .split_once(':')
+            .split_once([':', '：'])
             .ok_or_else(|| format!("no port; write {text}:PORT, e.g. {text}:7000"))?;
         let kind = name.parse::<Kind>().map_err(|error| error.to_string())?;
         let listen = listen.parse::<ListenAddress>()?;
@@ -127,7 +127,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let notes = Spool::log(io::stderr())?;
     let data = Spool::lines(io::stdout())?;
     let clock = Clock::start();
-    let live = io::stderr().is_terminal() && !args.verbose && !args.json;
+    let live = io::stderr().is_terminal() && !args.verbose && !args.json && !is_quiet();
     let every = match (live, args.json) {
         (true, _) => Some(REFRESH),
         (false, true) => Some(REPORT),
@@ -137,7 +137,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let mut drivers = Vec::new();
     for (kind, socket) in sockets {
         let address = socket.local_addr();
-        notes.line(format!("{kind} on {address}"));
+        notes.remark(format!("{kind} on {address}"));
         let config = services::config(sources.clone(), args.per_source)?;
         let config = Config { report_datagrams: args.verbose, ..config };
         let service = Service::new(kind, config, wall(clock.now()));
@@ -318,7 +318,7 @@ impl Screen {
             self.print_json();
         }
         for post in &self.posts {
-            self.notes.line(post.summary());
+            self.notes.remark(post.summary());
         }
     }
 
@@ -368,7 +368,7 @@ impl Host<Service> for ServiceHost {
             _ => services::warning(&event),
         };
         if let Some(line) = line {
-            self.notes.line(format!("{}: {line}", self.kind));
+            self.notes.remark(format!("{}: {line}", self.kind));
         }
         ControlFlow::Continue(())
     }

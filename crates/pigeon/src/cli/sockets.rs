@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::base::count::count;
 use crate::base::port_holder::describe;
 use crate::base::status::Status;
-use crate::output::Color;
+use crate::output::{Color, remark};
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
@@ -77,8 +77,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         _ => {}
     }
     if let Some(note) = unseen(&sockets, table.processes_hidden) {
-        // If stderr is closed there is nowhere to report that.
-        let _ = writeln!(io::stderr(), "{note}");
+        remark(note);
     }
     Ok(Status::Done)
 }

@@ -53,11 +53,14 @@ impl fmt::Display for ContactName {
     }
 }
 
-/// Whether a word can only be an endpoint or a part of one: it holds a `:`, is a bare port, or an
+/// Whether a word can only be an endpoint or a part of one: it holds a `:` (full-width too), is a bare port, or an
 /// address. Such a word is never looked up among the contacts.
 pub(crate) fn looks_like_endpoint(word: &str) -> bool {
     let bare_port = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
-    bare_port || word.contains(':') || word.starts_with('[') || word.parse::<IpAddr>().is_ok()
+    bare_port
+        || word.contains([':', '：'])
+        || word.starts_with('[')
+        || word.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The peer that a word on the command line names: a contact, or an endpoint.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use clap_complete::CompletionCandidate;
@@ -10,6 +12,7 @@ use super::file::load;
 use super::list::Contact;
 use super::name::{ContactName, looks_like_endpoint};
 use crate::base::endpoint::{Endpoint, Family};
+use crate::base::lookup::Find;
 use crate::base::status::UsageError;
 
 /// Somebody to send to.
@@ -20,6 +23,21 @@ pub(crate) struct Peer {
     pub(crate) name: Option<ContactName>,
     /// The contact's encoding, where it has one of its own.
     pub(crate) charset: Option<Charset>,
+}
+
+impl Peer {
+    /// Finds the address anew, as the contacts file and the resolver have it by then. `None` where
+    /// the address itself is written, which does not change.
+    pub(crate) fn finder(&self, family: Family) -> Option<Arc<Find>> {
+        let endpoint = self.endpoint.clone();
+        match self.name.clone() {
+            Some(name) => {
+                Some(Arc::new(move || parse(name.as_str(), None)?.endpoint.resolve_in(family)))
+            }
+            None if endpoint.address().is_some() => None,
+            None => Some(Arc::new(move || endpoint.resolve_in(family))),
+        }
+    }
 }
 
 impl From<Endpoint> for Peer {
@@ -54,31 +72,74 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Pee
 /// Looks up a contact, or a host for which there is a `default_port`. A word that is neither may be
 /// a contact's name, mistyped.
 pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::Result<SocketAddr> {
-    let peer = parse(word, Some(default_port))?;
+    resolve_peer(&parse(word, Some(default_port))?, word, family)
+}
+
+/// The same for a peer that was read already, from this word.
+pub(crate) fn resolve_peer(peer: &Peer, word: &str, family: Family) -> anyhow::Result<SocketAddr> {
     peer.endpoint.resolve_in(family).map_err(|error| match peer.name {
         None if may_be_contact(word) => anyhow!("{error:#}; {}", unknown(word)),
         _ => error,
     })
 }
 
-/// `PEER TEXT…`, or `HOST PORT TEXT…` where HOST is no contact.
+/// `PEER TEXT…`, or `HOST PORT TEXT…`. The second word is a port where it is a number and the first
+/// neither holds a port nor is a contact: alone it would be an error, so no text is ever lost.
 pub(crate) fn parse_with_text<'a>(
     first: &str,
     rest: &'a [String],
 ) -> anyhow::Result<(Peer, &'a [String])> {
     if let Some((port, text)) = rest.split_first()
-        && !has_port(first)
-        // Also one that is too large: it says so itself.
-        && !port.is_empty()
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-        && contact(first)?.is_none()
+        && let Some(endpoint) = joined(first, port)?
     {
-        let host = first.trim_matches(['[', ']']);
-        let bracket = host.contains(':');
-        let joined = if bracket { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        return Ok((parse(&joined, None)?, text));
+        return Ok((parse(&endpoint, None)?, text));
     }
     Ok((parse(first, None)?, rest))
+}
+
+/// One peer alone: `PEER`, or `HOST PORT`.
+pub(crate) fn parse_words(word: &str, port: Option<u16>) -> anyhow::Result<Peer> {
+    let words: Vec<String> = port.iter().map(u16::to_string).collect();
+    match parse_with_text(word, &words)? {
+        (peer, []) => Ok(peer),
+        (_, rest) => {
+            let (word, port) = (escape(word), rest.join(" "));
+            let error = format!("{word} already says which port: {port} is one word too many");
+            Err(UsageError(error).into())
+        }
+    }
+}
+
+/// Several peers, `PEER` or `HOST PORT` each, as a word each.
+pub(crate) fn with_ports(words: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut peers: Vec<String> = Vec::new();
+    for word in words {
+        let before = peers.last().map(|before| joined(before, word)).transpose()?.flatten();
+        match (peers.last_mut(), before) {
+            (Some(last), Some(endpoint)) => *last = endpoint,
+            _ => peers.push(word.clone()),
+        }
+    }
+    Ok(peers)
+}
+
+/// `HOST:PORT` of two words that are a host and its port.
+fn joined(host: &str, port: &str) -> anyhow::Result<Option<String>> {
+    // Also a number that is too large: it says so itself.
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number || has_port(host) || contact(host)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(with_port(host, port)))
+}
+
+/// `HOST:PORT` of a host and a port.
+pub(crate) fn with_port(host: &str, port: impl Display) -> String {
+    let host = host.trim_matches(['[', ']']);
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
 }
 
 /// That there is no such contact, and which ones have nearly that name.
@@ -113,8 +174,9 @@ fn contact(word: &str) -> anyhow::Result<Option<Peer>> {
 
 /// Whether the word carries a port of its own; a bare IPv6 address only seems to.
 fn has_port(word: &str) -> bool {
-    let bare_v6 = word.parse::<std::net::Ipv6Addr>().is_ok();
-    !bare_v6 && !word.ends_with(']') && word.contains(':')
+    let address = word.split('%').next().unwrap_or(word);
+    let bare_v6 = address.parse::<std::net::Ipv6Addr>().is_ok();
+    !bare_v6 && !word.ends_with(']') && word.contains([':', '：'])
 }
 
 /// The contacts' names for the shell to complete; none where they cannot be read.
@@ -145,7 +207,33 @@ mod tests {
         assert_eq!(parsed(&["::1", "9"]), Ok(("[::1]:9".into(), 0)));
         assert_eq!(parsed(&["[::1]", "9"]), Ok(("[::1]:9".into(), 0)));
         assert_eq!(parsed(&["127.0.0.1:9", "10"]), Ok(("127.0.0.1:9".into(), 1)));
+        assert_eq!(parsed(&["fe80::1%lo", "9"]), Ok(("[fe80::1%lo]:9".into(), 0)));
+        assert_eq!(parsed(&["[fe80::1%lo]", "9"]), Ok(("[fe80::1%lo]:9".into(), 0)));
+        assert_eq!(parsed(&["127.0.0.1：9", "10"]), Ok(("127.0.0.1:9".into(), 1)));
         assert!(parsed(&["127.0.0.1", "hello"]).unwrap_err().contains("no port"));
         assert!(parsed(&["127.0.0.1", "99999"]).unwrap_err().contains("`99999` is no port"));
+    }
+
+    #[test]
+    fn one_peer_has_one_port() {
+        let parsed = |word: &str, port| {
+            let parsed = parse_words(word, port).map(|peer| peer.endpoint.to_string());
+            parsed.map_err(|error| error.to_string())
+        };
+        assert_eq!(parsed("127.0.0.1", Some(9)), Ok("127.0.0.1:9".into()));
+        assert_eq!(parsed("127.0.0.1:9", None), Ok("127.0.0.1:9".into()));
+        let error = parsed("127.0.0.1:9", Some(10)).unwrap_err();
+        assert_eq!(error, "127.0.0.1:9 already says which port: 10 is one word too many");
+    }
+
+    #[test]
+    fn several_peers_may_each_have_a_port_of_their_own() {
+        let peers = |words: &[&str]| {
+            with_ports(&words.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(peers(&["h:1", "10.0.0.2", "2", "::1", "3"]), ["h:1", "10.0.0.2:2", "[::1]:3"]);
+        // The second number belongs to nobody, and is refused where it is looked up.
+        assert_eq!(peers(&["10.0.0.2", "2", "3"]), ["10.0.0.2:2", "3"]);
+        assert!(peers(&[]).is_empty());
     }
 }

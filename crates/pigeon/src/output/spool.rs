@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::is_quiet;
 use super::patient::Patient;
 use crate::base::thread;
 
@@ -149,6 +150,11 @@ impl Spool<Vec<u8>> {
         line.push(b'\n');
         let bytes = line.len();
         self.push(line, bytes)
+    }
+
+    /// The same for a remark, which `--quiet` leaves out; an error goes by [`Spool::line`].
+    pub(crate) fn remark(&self, line: impl Into<Vec<u8>>) -> bool {
+        is_quiet() || self.line(line)
     }
 }
 

@@ -72,7 +72,7 @@ fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
             Input::Unreadable(_) | Input::HungUp => return,
             Input::End => {
                 if interactive {
-                    notes.line(C::CLOSED);
+                    notes.remark(C::CLOSED);
                 }
                 return;
             }

@@ -13,7 +13,7 @@ use rustyline::{Cmd, CompletionType, Config, Editor, ExternalPrinter, KeyEvent};
 
 use super::suggestions::Suggestions;
 use crate::base::terminal::{self, in_foreground};
-use crate::output::Spool;
+use crate::output::{Spool, is_quiet};
 
 /// The most bytes of one line from a pipe. No datagram carries as much; what is longer is no line.
 const MAX_LINE: u64 = 1 << 20;
@@ -101,6 +101,13 @@ pub(crate) fn is_background() -> bool {
 }
 
 impl Printer {
+    /// Says something that nobody sent and nobody asked for, unless remarks are left out.
+    pub(crate) fn remark(&self, text: &str, dim: bool) {
+        if !is_quiet() {
+            self.note(text, dim);
+        }
+    }
+
     /// Says something that nobody sent, on stderr; on a terminal set apart from what was sent.
     pub(crate) fn note(&self, text: &str, dim: bool) {
         self.notes.line(match (self.interactive, dim) {

@@ -9,6 +9,7 @@
 //!   zsh; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
+//! - `moved`: names that come to stand for another address.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
@@ -60,6 +61,7 @@ mod judges;
 mod kept;
 mod membership;
 mod memory;
+mod moved;
 mod operator;
 mod pause;
 mod refusals;

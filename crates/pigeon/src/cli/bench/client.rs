@@ -25,7 +25,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Measures, and shows what was measured.
 pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
-    let to = peer::parse(args.endpoint.as_deref().unwrap_or_default(), None)?
+    let to = peer::parse_words(args.endpoint.as_deref().unwrap_or_default(), args.port)?
         .endpoint
         .resolve_in(args.family)?;
     one_host(to)?;
@@ -42,7 +42,7 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let notes = Spool::log(io::stderr())?;
     let data = Spool::lines(io::stdout())?;
     if for_safety {
-        notes.line(format!(
+        notes.remark(format!(
             "{to} is another machine: {} datagrams a second; --rate sets another pace",
             rate.unwrap_or_default()
         ));
@@ -190,14 +190,14 @@ impl Run {
         self.state.last = Some((now, Snapshot::default()));
         if with == FarEnd::Echo {
             let to = self.shown.to;
-            self.notes.line(format!("{to} is an echo service: measuring round trips"));
+            self.notes.remark(format!("{to} is an echo service: measuring round trips"));
             self.shown.mode = pigeon_bench::Mode::Ping;
         }
         if with == FarEnd::Server && self.shown.is_limited_to(rate) {
-            self.notes.line(format!("the server sends at most {rate} datagrams a second"));
+            self.notes.remark(format!("the server sends at most {rate} datagrams a second"));
         }
         let title = self.shown.title(duration);
-        self.notes.line(title.clone());
+        self.notes.remark(title.clone());
         if let Some(color) = self.plots {
             self.plot = Plot::begin(title, color);
         }
@@ -226,7 +226,7 @@ impl Run {
                 let _ = self.data.line(interval.json());
             }
             None => {
-                let _ = self.notes.line(interval.line());
+                let _ = self.notes.remark(interval.line());
             }
         };
     }

@@ -17,7 +17,7 @@ use clap_complete::ArgValueCandidates;
 use pigeon_bench::{Mode, Pace, Plan};
 use pigeon_net::Timing;
 
-use crate::base::endpoint::Family;
+use crate::base::endpoint::{Family, peer_port};
 use crate::base::quantity::{self, PerSecond};
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
@@ -47,7 +47,7 @@ const REPORTS: Duration = Duration::from_millis(200);
 Examples:
   pigeon bench server 7777                      the far end; '*:7777' for the network
   pigeon bench 192.168.1.20:7777 --rate 10k/s   from here to there
-  pigeon bench 192.168.1.20:7777 --reverse      from there to here; --both: at once
+  pigeon bench 192.168.1.20 7777 --reverse      from there to here; --both: at once
   pigeon bench 192.168.1.20:7777 --ping         there and back, with percentiles
   pigeon bench 127.0.0.1:7777 --size 1400 --flows 4 --for 5s --json
 
@@ -63,6 +63,10 @@ pub(crate) struct Args {
     /// What to measure to: HOST:PORT or [V6]:PORT of a bench server, or of an echo service
     #[arg(value_name = "ENDPOINT", required = true, add = ArgValueCandidates::new(peer::candidates))]
     endpoint: Option<String>,
+
+    /// The port, where it is a word of its own
+    #[arg(value_name = "PORT", value_parser = peer_port)]
+    port: Option<u16>,
 
     #[command(flatten)]
     family: Family,

@@ -61,7 +61,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         max_bytes_per_second: args.max_rate.0,
         max_duration: args.max_for,
     });
-    notes.line(format!("listening on {}", socket.local_addr()));
+    notes.remark(format!("listening on {}", socket.local_addr()));
     let driver = Driver::new(server, socket).context("cannot watch the socket")?;
     let mut driver = driver.with_timing(TIMING);
     let waker = driver.waker();
@@ -88,7 +88,7 @@ impl Host<Server> for ServerHost {
 
     fn event(&mut self, _: &mut Server, _: &mut Io<'_>, event: ServerEvent) -> ControlFlow<()> {
         // A log that nobody reads is cut short, and says so itself.
-        let _ = self.notes.line(describe(event));
+        let _ = self.notes.remark(describe(event));
         ControlFlow::Continue(())
     }
 }

@@ -28,7 +28,7 @@ shows, quit leaves the conversation and once more the chat, /help has the rest.
 On a terminal it takes the whole screen, and whoever is shown is answered; ? on an empty line or
 F1 shows the keys. --line prints lines instead.")]
 pub(crate) struct Args {
-    /// Whom to talk to: contacts' names, HOST:PORT or [V6]:PORT; what you type goes to the first
+    /// Whom to talk to: contacts' names, HOST:PORT, [V6]:PORT, or HOST PORT as two words; what you type goes to the first
     #[arg(value_name = "NAME|ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     pub(super) peers: Vec<String>,
 

@@ -10,7 +10,9 @@ use crate::contacts::peer;
 
 /// Looks up the peer that a word names. It may take as long as the resolver does.
 pub(super) fn find(word: &str, family: Family) -> anyhow::Result<(SocketAddr, Known)> {
-    let found = peer::parse(word, None)?;
+    let words: Vec<String> = word.split_whitespace().map(str::to_string).collect();
+    let words = peer::with_ports(&words)?;
+    let found = peer::parse(if let [one] = &words[..] { one } else { word }, None)?;
     let name = found.name.map(|name| name.as_str().into());
     let peer = found.endpoint.resolve_in(family)?;
     one_host(peer)?;

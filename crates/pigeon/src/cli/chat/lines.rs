@@ -41,7 +41,7 @@ impl Lines {
         let (reader, printer) = lines::open("> ", Suggestions::default())?;
         let dim = printer.interactive && color.enabled(&std::io::stdout());
         let chosen = chat.chosen().map(|chosen| chosen_words(chat, chosen.peer));
-        words.iter().chain(&chosen).for_each(|text| printer.note(text, dim));
+        words.iter().chain(&chosen).for_each(|text| printer.remark(text, dim));
         let typed = typist::start(reader, printer.clone(), waker, args.wait, |_| Checked::Fine)?;
         Ok(Lines { typed, printer, dim, json: args.json, bound })
     }
@@ -73,12 +73,13 @@ impl Lines {
     pub(super) fn appeared(&self, chat: &Chat, peer: SocketAddr) {
         if let Some(conversation) = chat.conversation(peer) {
             let title = chat.title(peer);
-            self.note(&format!("{title} writes; /to {} answers", conversation.number));
+            let text = format!("{title} writes; /to {} answers", conversation.number);
+            self.printer.remark(&text, self.dim);
         }
     }
 
     pub(super) fn chosen(&self, chat: &Chat, peer: SocketAddr) {
-        self.note(&chosen_words(chat, peer));
+        self.printer.remark(&chosen_words(chat, peer), self.dim);
     }
 
     pub(super) fn refused(&self, peer: SocketAddr, text: &str) {

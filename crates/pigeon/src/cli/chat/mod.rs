@@ -25,7 +25,7 @@ use crate::base::endpoint::{ListenAddress, ListenHost};
 use crate::base::signals::on_stop;
 use crate::base::status::Status;
 use crate::base::terminal;
-use crate::contacts;
+use crate::contacts::{self, peer};
 use crate::output::Color;
 use crate::ui::screen::MAX_PLACES;
 
@@ -34,9 +34,11 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Talks until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
-    let peers =
-        args.peers.iter().map(|word| find(word, args.family)).collect::<Result<Vec<_>, _>>()?;
-    let listen = args.bind.unwrap_or(ListenAddress { host: ListenHost::Unsaid, port: 0 });
+    let peers = peer::with_ports(&args.peers)?
+        .iter()
+        .map(|word| find(word, args.family))
+        .collect::<Result<Vec<_>, _>>()?;
+    let listen = args.bind.unwrap_or(ListenAddress::UNSAID);
     let listen = args.family.listen(listen)?;
     let socket = bind(listen, &SocketOptions { refusals: true, ..SocketOptions::default() })?;
     let full = !args.line && !args.json && terminal::can_be_full();

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::output::is_quiet;
+
 /// How often it is shown anew.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -15,7 +17,8 @@ pub(super) struct Progress {
 impl Progress {
     /// Nothing is shown where stderr is not a terminal, or shares it with what is printed.
     pub(super) fn new(prints: bool) -> Progress {
-        let wanted = io::stderr().is_terminal() && !(prints && io::stdout().is_terminal());
+        let wanted =
+            !is_quiet() && io::stderr().is_terminal() && !(prints && io::stdout().is_terminal());
         Progress { next: wanted.then(|| Instant::now() + EVERY), shown: false }
     }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::progress::Progress;
 use crate::base::count::count;
 use crate::base::status::Status;
-use crate::output::{json, wall};
+use crate::output::{json, remark, wall};
 
 /// Entries that are read at once.
 const AT_ONCE: usize = 512;
@@ -70,8 +70,7 @@ pub(super) fn show(reader: &Reader, wanted: &Wanted, json: bool) -> anyhow::Resu
         return Err(anyhow::Error::new(error).context("cannot write to stdout"));
     }
     if shown == 0 {
-        // If nobody reads stderr there is nobody to say it to.
-        let _ = writeln!(io::stderr(), "nothing was said that fits");
+        remark("nothing was said that fits");
     }
     Ok(Status::Done)
 }

@@ -12,6 +12,7 @@ use pigeon_text::escape;
 use super::progress::Progress;
 use crate::base::count::count;
 use crate::base::status::{Status, UsageError};
+use crate::output::remark;
 
 /// Writes everything, or a room, as JSON lines.
 pub(super) fn export(
@@ -30,7 +31,7 @@ pub(super) fn export(
         Ok(lines) => {
             drop(out);
             if !is_stdout {
-                say(&format!("{} exported to {}", count(lines, "line"), shown(file)));
+                remark(format_args!("{} exported to {}", count(lines, "line"), shown(file)));
             }
             Ok(Status::Done)
         }
@@ -133,18 +134,20 @@ pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
     log.close();
     let imported = imported.context("the import is incomplete; what was stored stays")?;
     for (line, what) in &imported.bad_lines {
-        say(&format!("pigeon: line {line} is passed over: {}", escape(what)));
+        remark(format_args!("pigeon: line {line} is passed over: {}", escape(what)));
     }
     let unsaid = imported.bad - imported.bad_lines.len() as u64;
     if unsaid > 0 {
-        say(&format!("pigeon: {} more passed over", count(unsaid, "line")));
+        remark(format_args!("pigeon: {} more passed over", count(unsaid, "line")));
     }
     if imported.conflicts > 0 {
         let messages = count(imported.conflicts, "message");
-        say(&format!("pigeon: {messages} not stored: others are there under the same number"));
+        remark(format_args!(
+            "pigeon: {messages} not stored: others are there under the same number"
+        ));
     }
     let (stored, known) = (count(imported.stored, "line"), imported.known);
-    say(&format!("{stored} imported, {known} were there already"));
+    remark(format_args!("{stored} imported, {known} were there already"));
     let whole = imported.bad == 0 && imported.conflicts == 0;
     Ok(if whole { Status::Done } else { Status::Usage })
 }
@@ -156,13 +159,8 @@ pub(super) fn backup(reader: &Reader, file: &Path) -> anyhow::Result<Status> {
         error => anyhow!("{}", escape(&error.to_string())),
     })?;
     let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-    say(&format!("backed up to {}, {bytes} bytes", shown(file)));
+    remark(format_args!("backed up to {}, {bytes} bytes", shown(file)));
     Ok(Status::Done)
-}
-
-fn say(line: &str) {
-    // If nobody reads stderr there is nobody to say it to.
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn shown(file: &Path) -> String {

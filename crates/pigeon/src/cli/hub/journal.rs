@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
-use crate::output::{Color, Spool, wall};
+use crate::output::{Color, Spool, is_quiet, wall};
 
 /// The most lines about members in one second. A hundred thousand that join at once are counted.
 const LINES_A_SECOND: u32 = 200;
@@ -45,6 +45,7 @@ pub(crate) enum LogLevel {
 impl From<LogLevel> for LevelFilter {
     fn from(level: LogLevel) -> LevelFilter {
         match level {
+            _ if is_quiet() => LevelFilter::ERROR,
             LogLevel::Error => LevelFilter::ERROR,
             LogLevel::Warn => LevelFilter::WARN,
             LogLevel::Info => LevelFilter::INFO,

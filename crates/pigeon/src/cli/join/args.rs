@@ -98,6 +98,7 @@ they are in its control lines (docs/protocol.md):
   joined    hub, plain, and of a pigeon hub: members, format, secure_port
   away      hub, reason: refused or timed-out
   again     hub, after (seconds): the hub is back
+  moved     hub, from: the hub's name stands for another address now
   unheard   hub: nothing was heard so far";
 
 impl Args {

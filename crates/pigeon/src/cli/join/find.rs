@@ -5,9 +5,12 @@
 //!          └──▶ hubs that answer `discover` ──▶ the only one, or the one that the person picks
 //!   NAME    ──▶ a contact ──▶ a host in DNS ──▶ a hub of that name that answers `discover`
 //! ```
+//!
+//! What NAME meant is looked up again where the hub goes away: by the same step.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -17,22 +20,34 @@ use pigeon_text::escape;
 use super::{DEFAULT_PORT, is_at_terminal};
 use crate::base::count::count;
 use crate::base::endpoint::Family;
+use crate::base::lookup::Find;
 use crate::base::status::UsageError;
 use crate::cli::discover::{FoundHub, find_hubs};
-use crate::contacts::peer;
+use crate::contacts::peer::{self, Peer};
+use crate::output::remark;
 
 /// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// A hub, and what it calls itself where it was asked.
+/// A hub.
 pub(super) struct Found {
     pub(super) address: SocketAddr,
+    /// What it calls itself, where it was asked.
     pub(super) name: Option<Name>,
+    /// Finds its address anew, where it was given by a name.
+    pub(super) again: Option<Arc<Find>>,
 }
 
 impl From<SocketAddr> for Found {
     fn from(address: SocketAddr) -> Self {
-        Found { address, name: None }
+        Found { address, name: None, again: None }
+    }
+}
+
+impl Found {
+    /// The hub at `address`, which a word of the command line stands for.
+    fn peer(peer: &Peer, address: SocketAddr, family: Family) -> Found {
+        Found { address, name: None, again: peer.finder(family) }
     }
 }
 
@@ -49,18 +64,9 @@ pub(super) fn find(
     match (host, port) {
         (None, _) => unnamed(family, language),
         (Some(host), None) => named(host, family, language),
-        (Some(host), Some(port)) => {
-            let words = [port.to_string()];
-            let (peer, rest) = peer::parse_with_text(host, &words)?;
-            match rest {
-                [] => Ok(peer.endpoint.resolve_in(family)?.into()),
-                _ => Err(UsageError(format!(
-                    "{} already says which port: {} is one word too many",
-                    escape(host),
-                    port
-                ))
-                .into()),
-            }
+        (Some(host), port) => {
+            let peer = peer::parse_words(host, port)?;
+            Ok(Found::peer(&peer, peer.endpoint.resolve_in(family)?, family))
         }
     }
 }
@@ -71,25 +77,42 @@ fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found
     // No host has such a name, and to ask DNS for it may take long.
     let is_host = name.is_ascii() || peer::is_contact(name)?;
     let error = match is_host || !may_be_hub {
-        true => match peer::resolve(name, DEFAULT_PORT, family) {
-            Err(error) if may_be_hub => error,
-            resolved => return Ok(resolved?.into()),
-        },
+        true => {
+            let peer = peer::parse(name, Some(DEFAULT_PORT))?;
+            match peer::resolve_peer(&peer, name, family) {
+                Err(error) if may_be_hub => error,
+                address => return Ok(Found::peer(&peer, address?, family)),
+            }
+        }
         false => anyhow!(peer::unknown(name)),
     };
-    say(match language {
+    remark(match language {
         Language::English => format!("looking for a hub named {} on the network", escape(name)),
         Language::Chinese => format!("正在局域网里寻找名为 {} 的 hub", escape(name)),
     });
-    let mut hubs = around(family)?;
-    hubs.retain(|hub| fold(hub.name.as_str()) == fold(name));
+    let hubs = called(name, family)?;
     match hubs.len() {
         0 => Err(error.context(match language {
             Language::English => format!("no hub named {} answers here", escape(name)),
             Language::Chinese => format!("这里没有名为 {} 的 hub 回答", escape(name)),
         })),
-        _ => pick(&hubs, language),
+        _ => {
+            let found = pick(&hubs, language)?;
+            let name = name.to_string();
+            let again = move || match &called(&name, family)?[..] {
+                [hub] => Ok(hub.address),
+                hubs => Err(anyhow!("{} hubs answer to {name}", hubs.len())),
+            };
+            Ok(Found { again: Some(Arc::new(again)), ..found })
+        }
     }
+}
+
+/// The hubs on the network that call themselves so.
+fn called(name: &str, family: Family) -> anyhow::Result<Vec<FoundHub>> {
+    let mut hubs = around(family)?;
+    hubs.retain(|hub| fold(hub.name.as_str()) == fold(name));
+    Ok(hubs)
 }
 
 /// The hub of somebody who names none.
@@ -100,9 +123,9 @@ fn unnamed(family: Family, language: Language) -> anyhow::Result<Found> {
     if let Some(hub) = here.into_iter().find(|&hub| family.has(hub.ip()) && is_taken(hub)) {
         return Ok(hub.into());
     }
-    say(match language {
-        Language::English => "no hub on this machine; looking on the network".into(),
-        Language::Chinese => "本机没有 hub；正在局域网里寻找".into(),
+    remark(match language {
+        Language::English => "no hub on this machine; looking on the network",
+        Language::Chinese => "本机没有 hub；正在局域网里寻找",
     });
     let hubs = around(family)?;
     if hubs.is_empty() {
@@ -121,7 +144,7 @@ fn unnamed(family: Family, language: Language) -> anyhow::Result<Found> {
 
 impl From<&FoundHub> for Found {
     fn from(hub: &FoundHub) -> Self {
-        Found { address: hub.address, name: Some(hub.name.clone()) }
+        Found { address: hub.address, name: Some(hub.name.clone()), again: None }
     }
 }
 
@@ -137,7 +160,7 @@ fn around(family: Family) -> anyhow::Result<Vec<FoundHub>> {
 /// The only one, or the one that the person picks.
 fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
     if let [hub] = hubs {
-        say(match language {
+        remark(match language {
             Language::English => format!("found {} at {}", hub.name, hub.address),
             Language::Chinese => format!("找到 {}，地址 {}", hub.name, hub.address),
         });
@@ -148,7 +171,8 @@ fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
             Language::English => count(hub.members, "member").to_string(),
             Language::Chinese => format!("{} 个成员", hub.members),
         };
-        say(format!("{number:>3}  {}  {}  {members}", hub.name, hub.address));
+        // Asked about below, so no remark.
+        let _ = writeln!(io::stderr(), "{number:>3}  {}  {}  {members}", hub.name, hub.address);
     }
     if !is_at_terminal() {
         return Err(UsageError(match language {
@@ -182,11 +206,6 @@ fn chosen<'a>(hubs: &'a [FoundHub], answer: &str) -> Option<&'a FoundHub> {
         Some(at) => hubs.get(at),
         None => named.next().filter(|_| named.next().is_none()),
     }
-}
-
-/// On stderr, before the screen is taken.
-fn say(line: String) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]

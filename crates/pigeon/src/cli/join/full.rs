@@ -235,6 +235,11 @@ impl Full {
         }
     }
 
+    /// The hub has another address now, and so have we.
+    pub(super) fn moved(&mut self, hub: SocketAddr, local: SocketAddr) {
+        (self.hub, self.local) = (hub, local);
+    }
+
     /// The room was read before, as far as this.
     pub(super) fn seen(&mut self, room: &RoomName, position: u64) {
         self.screen.tell(Update::Seen(PlaceId::Room(room.as_str().into()), position));

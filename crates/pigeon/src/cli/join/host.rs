@@ -4,17 +4,20 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
 
+use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session};
-use pigeon_datagram::Instant;
+use pigeon_datagram::{Instant, SocketId};
 use pigeon_net::{Host, Io};
 use pigeon_proto::{Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
 use rand_pcg::Pcg64;
 
+use super::connect;
 use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
-use super::path::Path;
 use super::view::View;
+use crate::base::cause::Watch;
+use crate::base::lookup::Lookup;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
 use crate::output::wall;
@@ -32,7 +35,11 @@ pub(super) struct JoinHost {
     met: bool,
     /// Whether `--nick` asks for a name. Its refusal is no failure of what a script typed.
     asks_name: bool,
-    path: Path,
+    path: Watch,
+    /// Finds the hub's address anew, where it was given by a name.
+    lookup: Option<Lookup>,
+    /// Whether something is kept for the next session.
+    remembers: bool,
     /// What the hub calls itself, if that is known.
     hub_name: Option<Name>,
     /// Our own address.
@@ -72,7 +79,9 @@ impl JoinHost {
             memory: None,
             met: false,
             asks_name,
-            path: Path::new(now),
+            path: Watch::new(now),
+            lookup: None,
+            remembers: false,
             hub_name: None,
             local,
             joined: None,
@@ -87,6 +96,12 @@ impl JoinHost {
     /// With what is kept for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
+    }
+
+    /// With the name by which the hub is found again where it goes away. `remembers`: something is
+    /// kept for the next session.
+    pub(super) fn with_lookup(self, lookup: Option<Lookup>, remembers: bool) -> Self {
+        JoinHost { lookup, remembers, ..self }
     }
 
     /// With what the hub calls itself.
@@ -177,9 +192,45 @@ impl JoinHost {
 
     /// Says what the system has said of the way to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
-        if let Some(error) = self.path.look(io.now, &io.stats()) {
-            self.note(Note::CutOff { error });
+        if let Some(cause) = self.path.look(io.now, &io.stats()) {
+            self.note(Note::CutOff { error: cause.to_string() });
         }
+    }
+
+    /// Looks the hub's name up again while the hub is away, and goes on where it is now.
+    fn follow(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) {
+        let Some(lookup) = &mut self.lookup else { return };
+        let (from, is_lost) = (session.hub(), session.is_lost());
+        if is_lost {
+            lookup.ask(io.now);
+        }
+        let Some(hub) = lookup.found().filter(|hub| is_lost && *hub != from) else { return };
+        let moved = connect(hub).map_err(anyhow::Error::from).and_then(|socket| {
+            self.local = socket.local_addr();
+            io.open(SocketId::FIRST, socket).context("cannot watch the socket")
+        });
+        if let Err(error) = moved {
+            // The old address still counts, and the next look finds this one again.
+            return self.note(Note::CutOff { error: format!("{error:#}") });
+        }
+        // First, as another client may wait for the name that was held there.
+        self.memory = None;
+        let memory = self.remembers.then(|| Memory::open(hub)).transpose();
+        let left_off = match memory {
+            Ok(memory) => {
+                self.memory = memory.flatten();
+                self.memory.as_ref().and_then(|memory| memory.left_off().cloned())
+            }
+            Err(error) => {
+                self.note(Note::NotKept { error: format!("{error:#}") });
+                None
+            }
+        };
+        session.move_to(io.now, hub, left_off);
+        (self.joined, self.removed, self.shown, self.reads) = (None, None, None, None);
+        self.path.heard();
+        self.view.moved(hub, self.local);
+        self.note(Note::Moved { from });
     }
 
     /// Says, once, that nobody asks for the name.
@@ -270,8 +321,9 @@ impl Host<Session<Pcg64>> for JoinHost {
         Some(self.path.look_at())
     }
 
-    fn tick(&mut self, _: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+    fn tick(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at_path(io);
+        self.follow(session, io);
         ControlFlow::Continue(())
     }
 
@@ -295,6 +347,7 @@ impl Host<Session<Pcg64>> for JoinHost {
                 }
             }
         }
+        self.follow(session, io);
         self.view.look(session, now, &io.stats());
         ControlFlow::Continue(())
     }

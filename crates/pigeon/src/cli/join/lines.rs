@@ -46,6 +46,11 @@ impl Lines {
         Ok((Lines { printer, dim, json, hub, language }, typed))
     }
 
+    /// The hub has another address now.
+    pub(super) fn moved(&mut self, hub: SocketAddr) {
+        self.hub = hub;
+    }
+
     /// Prints a message.
     pub(super) fn received(&self, session: &Session<Pcg64>, payload: &[u8]) {
         if self.json {
@@ -94,8 +99,11 @@ impl Lines {
         if let Some(line) = record {
             self.printer.data.line(line);
         }
-        if is_new {
-            self.printer.note(&note.words(self.hub, self.language), self.dim);
+        let words = || note.words(self.hub, self.language);
+        match note.is_remark() {
+            _ if !is_new => {}
+            true => self.printer.remark(&words(), self.dim),
+            false => self.printer.note(&words(), self.dim),
         }
     }
 

@@ -7,7 +7,7 @@
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
 //!   [`commands`]: what the screen explains; [`meant`]: what an unknown command is meant to be.
 //! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
-//! - [`path`]: what the system says of the way. [`note`]: news of the session in words. [`record`]: what `--json` prints.
+//! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
 mod commands;
@@ -22,20 +22,21 @@ mod meant;
 mod memory;
 mod note;
 mod password;
-mod path;
 mod record;
 mod view;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
 use pigeon_client::{Session, SessionConfig};
-use pigeon_net::{Clock, Driver, Socket, SocketOptions};
+use pigeon_net::{Clock, Driver, OpenError, Socket, SocketOptions};
 use pigeon_proto::{Name, sentence};
 use rand_pcg::Pcg64;
 
 use crate::base::bind::one_host;
+use crate::base::lookup::Lookup;
 use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
@@ -64,6 +65,11 @@ fn is_at_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
+/// The socket of a session with this hub.
+fn connect(hub: SocketAddr) -> Result<Socket, OpenError> {
+    Socket::connect(hub, None, &SocketOptions::default())
+}
+
 /// Joins and stays until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let language = args.language();
@@ -72,7 +78,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         UsageError(format!("bad --nick: {}", sentence::name_error(error, language)))
     })?;
     let found = find::find(args.hub.as_deref(), args.port, args.family, language)?;
-    let Found { address: hub, name: hub_name } = found;
+    let Found { address: hub, name: hub_name, again } = found;
     one_host(hub)?;
     let password = password::read(args.password_file.as_deref())?;
     let full = !args.line && !args.json && terminal::can_be_full();
@@ -83,7 +89,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         Err(error) => (None, Some(error)),
     };
     let left_off = memory.as_ref().and_then(|memory| memory.left_off().cloned());
-    let socket = Socket::connect(hub, None, &SocketOptions::default())?;
+    let socket = connect(hub)?;
     let clock = Clock::start();
     let seed = random::u64()?;
     let (heartbeat, plain) = (args.heartbeat, args.plain);
@@ -110,7 +116,9 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 
     let host =
         JoinHost::new(view, typed, stop, nick, args.plain, local, clock.now()).with_memory(memory);
-    let mut host = host.with_hub_name(hub_name);
+    let waker = driver.waker();
+    let lookup = again.map(|find| Lookup::new(find, move || waker.wake()));
+    let mut host = host.with_hub_name(hub_name).with_lookup(lookup, remembers);
     if let Some(error) = forgetful {
         host.note(Note::NotKept { error: format!("{error:#}") });
     }

@@ -35,6 +35,8 @@ pub(super) enum Note {
     Silent { since: String, ago: Duration },
     /// The hub is back. `was_removed`: it was there, and admits the person again.
     Again { after: Duration, was_removed: bool },
+    /// The hub's name stands for another address than this one now.
+    Moved { from: SocketAddr },
     /// The hub has ended the membership.
     Gone(Gone),
     /// The hub does not let the session in.
@@ -61,6 +63,15 @@ impl Note {
     /// Whether it says why the session failed.
     pub(super) fn is_failure(&self) -> bool {
         matches!(self, Note::NobodyListens { .. } | Note::NeverHeard | Note::NotSent(_))
+    }
+
+    /// Whether all is well: then `--quiet` leaves it out.
+    pub(super) fn is_remark(&self) -> bool {
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName};
+        matches!(
+            self,
+            Joined { .. } | NoName { .. } | JoinedPlainly { .. } | NameKept { .. } | Again { .. }
+        )
     }
 
     /// The note in words.
@@ -126,6 +137,10 @@ impl Note {
             Note::Again { after, was_removed: false } => {
                 format!("{hub} is back after {}; a member again", roughly(*after))
             }
+            Note::Moved { from } => format!(
+                "the hub's name stands for {hub} now, no longer for {from}; joining there (a password \
+                 given before is not sent there by itself)"
+            ),
             Note::Gone(Gone::Stopped) => {
                 "the hub says Bye!; waiting for it to come back".to_string()
             }
@@ -218,6 +233,9 @@ impl Note {
             Note::Again { after, was_removed: false } => {
                 format!("{hub} 过了 {} 又回来了；已重新加入", roughly(*after))
             }
+            Note::Moved { from } => format!(
+                "hub 的名字现在指向 {hub}，不再是 {from}；正在加入（以前给的密码不会自动发到那里）"
+            ),
             Note::Gone(Gone::Stopped) => "hub 说 Bye!；等待它回来".to_string(),
             Note::Gone(gone @ (Gone::Kicked | Gone::Banned)) => {
                 format!("{}；程序每分钟会自动再试一次", notice(Notice::Gone(*gone)))
@@ -246,6 +264,9 @@ impl Note {
             }
             Note::NotSent(LineError::Raw(verb)) => {
                 format!("没有发出：在 raw 格式里，/{} 会作为数据发给所有人", verb.word())
+            }
+            Note::NotSent(LineError::Moved) => {
+                "没有发出：hub 的地址在这期间变了；信任它的话请再输入一次".to_string()
             }
             Note::NotSent(LineError::Path) => {
                 "没有发出：以 / 开头的是命令；要说这句话，请以 // 开头".to_string()
@@ -342,6 +363,7 @@ mod tests {
             Note::Silent { since: "21:04:05".into(), ago: second },
             Note::Again { after: second, was_removed: true },
             Note::Again { after: second, was_removed: false },
+            Note::Moved { from: hub },
             Note::NotAdmitted(Refusal::new(Subject::Member, Reason::HubFull)),
             Note::IntoSilence,
             Note::Meant { command: "/who".into() },
@@ -351,6 +373,7 @@ mod tests {
             Note::NotSent(LineError::Control),
             Note::NotSent(LineError::Raw(Verb::Nick)),
             Note::NotSent(LineError::Path),
+            Note::NotSent(LineError::Moved),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },
             Note::NotKept { error: "disk full".into() },
         ];

@@ -26,6 +26,7 @@
 //! | `joined` | `hub`, `plain`; of a pigeon hub `members`, `format`, `secure_port` (null: none) |
 //! | `away` | `hub`, `reason`: `refused`, or `timed-out` |
 //! | `again` | `hub`, `after` in seconds |
+//! | `moved` | `hub`, `from`: the hub's name stands for another address now |
 //! | `unheard` | `hub`: nothing was heard so far |
 //!
 //! A text of a notice is escaped by the hub; a message is as it came.
@@ -214,6 +215,11 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             fields.push(("after", after.as_secs_f64().into()));
             fields
         }
+        Note::Moved { from } => {
+            let mut fields = of_hub("moved");
+            fields.push(("from", from.to_string().into()));
+            fields
+        }
         Note::Gone(gone) => return Some(notice(time, None, &Notice::Gone(*gone))),
         Note::NotAdmitted(refusal) => {
             return Some(notice(time, None, &Notice::Refused(refusal.clone())));
@@ -342,6 +348,10 @@ mod tests {
         assert_eq!(
             of(Note::Again { after: Duration::from_millis(1_500), was_removed: false }),
             json(r#"{"kind":"again","hub":"127.0.0.1:9999","after":1.5}"#)
+        );
+        assert_eq!(
+            of(Note::Moved { from: SocketAddr::from(([127, 0, 0, 2], 9999)) }),
+            json(r#"{"kind":"moved","hub":"127.0.0.1:9999","from":"127.0.0.2:9999"}"#)
         );
         assert_eq!(of(Note::Gone(Gone::Kicked)), json(r#"{"kind":"gone","reason":"kicked"}"#));
         assert_eq!(of(Note::IntoSilence), None);

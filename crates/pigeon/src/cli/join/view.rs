@@ -1,5 +1,6 @@
 //! How a session looks to a person: lines, or a full screen.
 
+use std::net::SocketAddr;
 use std::time;
 
 use pigeon_client::{Event, Session};
@@ -41,6 +42,14 @@ impl View {
         match self {
             View::Lines(_) => {}
             View::Full(full) => full.seen(room, position),
+        }
+    }
+
+    /// The hub has another address now, and so may we.
+    pub(super) fn moved(&mut self, hub: SocketAddr, local: SocketAddr) {
+        match self {
+            View::Lines(lines) => lines.moved(hub),
+            View::Full(full) => full.moved(hub, local),
         }
     }
 

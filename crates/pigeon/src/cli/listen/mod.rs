@@ -141,7 +141,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let spool = printer.start(move || closed.wake())?;
     let notes = Spool::log(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
-    notes.line(format!("listening on {bound}"));
+    notes.remark(format!("listening on {bound}"));
 
     let mut selection = Selection {
         spool: spool.clone(),
@@ -157,7 +157,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     spool.finish(deadline);
     let dropped_here = spool.dropped() + driver.machine().listener.lost();
     let stats = driver.stats();
-    notes.line(summary(&selection, driver.machine(), &stats, dropped_here));
+    notes.remark(summary(&selection, driver.machine(), &stats, dropped_here));
     notes.finish(deadline);
     outcome?;
     if let Some(kind) = spool.failure() {
@@ -255,7 +255,7 @@ impl Host<Answering> for Selection {
             Told::Heard(heard) => heard,
             Told::Answered(event) => {
                 if let Some(line) = services::warning(&event) {
-                    self.notes.line(line);
+                    self.notes.remark(line);
                 }
                 return ControlFlow::Continue(());
             }

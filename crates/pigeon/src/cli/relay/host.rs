@@ -42,7 +42,7 @@ pub(super) struct RelayHost {
 impl RelayHost {
     /// Says which conditions are in force.
     pub(super) fn show(&mut self, relay: &Relay) {
-        Shapes::of(relay).lines().into_iter().for_each(|line| self.screen.note(line));
+        Shapes::of(relay).lines().into_iter().for_each(|line| self.screen.remark(line));
     }
 
     /// Puts conditions in force.
@@ -115,6 +115,10 @@ impl RelayHost {
     }
 
     fn note(&mut self, event: Event) {
+        let is_usual = matches!(
+            event,
+            Event::Joined(_) | Event::Idle(_) | Event::TooLarge { .. } | Event::Step(_)
+        );
         let line = match event {
             Event::Joined(client) => format!("client {client}"),
             Event::Idle(client) => format!("client {client} is idle, its socket is closed"),
@@ -140,7 +144,10 @@ impl RelayHost {
             // Handled already.
             Event::Open(_) | Event::Close(_) => return,
         };
-        self.screen.note(line);
+        match is_usual {
+            true => self.screen.remark(line),
+            false => self.screen.note(line),
+        }
     }
 }
 

@@ -25,14 +25,14 @@ use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
 use crate::base::bind::{bind, one_host};
-use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::endpoint::{ListenAddress, ListenHost, peer_port};
 use crate::base::quantity;
 use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
 use crate::contacts::peer;
-use crate::output::create_capture;
+use crate::output::{create_capture, is_quiet};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
 
@@ -60,6 +60,10 @@ pub(crate) struct Args {
     /// Where their datagrams go: HOST:PORT
     #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
+
+    /// The target's port, where it is a word of its own
+    #[arg(value_name = "PORT", value_parser = peer_port)]
+    target_port: Option<u16>,
 
     /// Begin randomness from this number: the same traffic then has the same fate again
     /// [default: another each time, and shown]
@@ -199,7 +203,7 @@ impl Knobs {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
-    let target = peer::parse(&args.target, None)?.endpoint.resolve()?;
+    let target = peer::parse_words(&args.target, args.target_port)?.endpoint.resolve()?;
     one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
@@ -237,7 +241,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
 
-    let live = io::stderr().is_terminal() && !args.json;
+    let live = io::stderr().is_terminal() && !args.json && !is_quiet();
     let mut host = RelayHost {
         options,
         screen: Screen::new(printer.clone(), live),
@@ -249,11 +253,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         before: (clock.now(), Totals::default()),
         told_no_socket: false,
     };
-    host.screen.note(format!("listening on {bound}, relaying to {target}, seed {seed}"));
+    host.screen.remark(format!("listening on {bound}, relaying to {target}, seed {seed}"));
     host.show(driver.machine());
     if let Some(scenario) = &scenario {
         let description = escape(&scenario.description);
-        host.screen.note(format!("scenario of {} steps: {description}", scenario.len()));
+        host.screen.remark(format!("scenario of {} steps: {description}", scenario.len()));
     }
     let outcome = driver.run(&mut host);
     let stats = driver.stats();
@@ -261,7 +265,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if args.json {
         host.data.line(totals.json());
     }
-    totals.lines().into_iter().for_each(|line| host.screen.note(line));
+    totals.lines().into_iter().for_each(|line| host.screen.remark(line));
     let deadline = std::time::Instant::now() + LAST_WORDS;
     let recorded = host.recorder.map_or(Ok(()), |recorder| recorder.finish(deadline));
     // The relay has done its work, even if nobody reads its console.

@@ -9,7 +9,7 @@ use pigeon_netsim::relay::{Relay, Statistics};
 use serde_json::Value;
 
 use crate::base::count::count;
-use crate::output::{json, wall};
+use crate::output::{is_quiet, json, wall};
 use crate::ui::lines::Printer;
 
 /// The totals at one moment.
@@ -187,6 +187,13 @@ impl Screen {
     pub(super) fn note(&mut self, line: impl Into<String>) {
         let clear = self.leave_status();
         self.printer.notes.line(format!("{clear}{}", line.into()));
+    }
+
+    /// The same for a remark.
+    pub(super) fn remark(&mut self, line: impl Into<String>) {
+        if !is_quiet() {
+            self.note(line);
+        }
     }
 
     /// An answer to a command, on stdout.

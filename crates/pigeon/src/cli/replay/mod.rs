@@ -57,6 +57,10 @@ pub(crate) struct Args {
     #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
 
+    /// The target's port, where it is a word of its own
+    #[arg(value_name = "PORT", value_parser = peer_port)]
+    target_port: Option<u16>,
+
     /// How fast: 2x, 0.5x, or max
     #[arg(long, value_name = "SPEED", default_value = "1x")]
     speed: Speed,
@@ -151,7 +155,7 @@ impl Filter {
 /// Replays until the end of the file, or until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shown = escape(&args.file.to_string_lossy().into_owned()).to_string();
-    let target = peer::parse(&args.target, None)?.endpoint.resolve()?;
+    let target = peer::parse_words(&args.target, args.target_port)?.endpoint.resolve()?;
     one_host(target)?;
     let file = File::open(&args.file).map_err(ReadError::Io);
     let reader = file.and_then(Reader::new).map_err(|error| match error {

@@ -12,7 +12,7 @@ use pigeon_net::SendCounters;
 use super::Speed;
 use super::player::{Cue, LeftOut, Packets, Player};
 use crate::base::count::count;
-use crate::output::json;
+use crate::output::{json, remark};
 
 /// The most sockets: sources beyond share the last one.
 const MAX_SOURCES: u16 = 500;
@@ -200,11 +200,11 @@ impl<P: Packets> Machine for Playback<P> {
 impl Counts {
     /// Says what was done: words to stderr, or an object to stdout.
     pub(super) fn print(&self, left_out: &LeftOut, as_json: bool) {
-        // The reader may have gone; what was sent was sent.
-        let _ = match as_json {
-            true => writeln!(io::stdout(), "{}", self.json(left_out)),
-            false => writeln!(io::stderr(), "{}", self.words(left_out)),
-        };
+        match as_json {
+            // The reader may have gone; what was sent was sent.
+            true => drop(writeln!(io::stdout(), "{}", self.json(left_out))),
+            false => remark(self.words(left_out)),
+        }
     }
 
     fn words(&self, left_out: &LeftOut) -> String {

@@ -19,8 +19,9 @@ use pigeon_net::{
 
 use self::framing::{Frames, Framing};
 use crate::base::bind::{explain, is_broadcast};
+use crate::base::cause::Cause;
 use crate::base::count::count;
-use crate::base::endpoint::Family;
+use crate::base::endpoint::{Family, socket_address};
 use crate::base::length::check_length;
 use crate::base::multicast::no_interface;
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -76,7 +77,7 @@ pub(crate) struct Args {
     rate: Option<PerSecond>,
 
     /// The address and port to send from; port 0 lets the system choose
-    #[arg(long, value_name = "ADDR:PORT", value_parser = source)]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     source: Option<SocketAddr>,
 
     /// How many routers a datagram may pass [default: the system's; multicast: none]
@@ -94,10 +95,6 @@ pub(crate) struct Args {
     /// Print replies for so long after the last datagram; exit 1 if none came
     #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
     wait: Option<Duration>,
-}
-
-fn source(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "an address and a port, e.g. 192.168.1.20:5000 or [::1]:0".to_string())
 }
 
 /// Sends, and perhaps waits for replies.
@@ -246,12 +243,10 @@ fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
 
 fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {
     let datagrams = count(datagrams, "datagram");
-    let hint = match failure.map(|failure| failure.reason) {
-        Some(pigeon_net::DropReason::NotPermitted) => "; a broadcast address needs --broadcast",
-        _ => "",
-    };
     match failure {
-        Some(failure) => anyhow!("{datagrams} not sent: {failure}{hint}"),
+        Some(failure) => {
+            anyhow!("{datagrams} not sent to {}: {}", failure.to, Cause::from(failure))
+        }
         None => anyhow!("{datagrams} not sent"),
     }
 }

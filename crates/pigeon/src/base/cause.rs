@@ -1,0 +1,327 @@
+//! Why a datagram did not get through: the system's own words, what they mean, and what helps.
+//!
+//! The system speaks twice. A call fails, and the datagram never left; or the datagram left, and a
+//! router, a firewall or the far host answers that it goes no further (ICMP), which the system reports
+//! later. The same number can mean different things in the two, as EACCES does.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+use pigeon_net::{DropReason, SendFailure, Stats, Undelivered, local_addresses};
+
+/// One cause. It shows as `No route to host (os error 113): a firewall rejects it, or …`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// Where the datagram was to go, as far as that is known.
+    to: Option<SocketAddr>,
+    os_error: Option<i32>,
+    stage: Stage,
+}
+
+/// How far the datagram came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It was not sent.
+    Unsent(DropReason),
+    /// It was sent, and an error came back. It may pass.
+    Undelivered { passing: bool },
+}
+
+impl Cause {
+    /// Why a socket could not be connected to a peer: there would be no way for its datagrams.
+    pub(crate) fn unconnected(to: SocketAddr, error: &io::Error) -> Cause {
+        let stage = Stage::Unsent(DropReason::Other);
+        Cause { to: Some(to), os_error: error.raw_os_error(), stage }
+    }
+
+    /// What became of the last datagram that met an error, if one did. One that could not be sent goes
+    /// before one that met an error later: a local firewall that rejects makes both of one datagram.
+    #[allow(dead_code, reason = "commands take it over one by one")]
+    pub(crate) fn of(stats: &Stats) -> Option<Cause> {
+        let unsent = stats.sent.last_failure.map(Cause::from);
+        unsent.or(stats.received.last_error.map(Cause::from))
+    }
+
+    /// Whether it is about the way, and not about one datagram, such as one that is too long.
+    pub(crate) fn is_about_the_way(&self) -> bool {
+        use io::ErrorKind as Kind;
+        self.os_error.is_some_and(|code| {
+            matches!(
+                io::Error::from_raw_os_error(code).kind(),
+                Kind::HostUnreachable
+                    | Kind::NetworkUnreachable
+                    | Kind::NetworkDown
+                    | Kind::PermissionDenied
+                    | Kind::AddrNotAvailable
+            )
+        })
+    }
+
+    /// What it means and what helps, where that is known.
+    fn meaning(&self) -> Option<String> {
+        let ip = self.to.map(|to| to.ip());
+        let shown = ip.map_or("it".to_string(), |ip| ip.to_string());
+        let route = |what: &str| Some(format!("{what}; `ip route get {shown}` shows the route"));
+        let same = |text: &str| Some(text.to_string());
+        match (self.stage, Named::of(self.os_error?)?) {
+            (Stage::Unsent(_), Named::Forbidden) => same(
+                "a firewall rule of this host forbids it; as root `nft list ruleset` or \
+                 `iptables-save` shows which",
+            ),
+            (Stage::Unsent(_), Named::Denied) if ip.is_some_and(is_broadcast) => Some(format!(
+                "{shown} is a broadcast address, which `pigeon send` reaches with --broadcast"
+            )),
+            (Stage::Unsent(_), Named::Denied) => route("a route of this host prohibits it"),
+            (Stage::Unsent(_), Named::NoHost) => {
+                route("this host's routes say that it is unreachable")
+            }
+            (Stage::Unsent(_), Named::NoNetwork) => match ip {
+                Some(IpAddr::V4(ip)) if ip.is_multicast() => Some(format!(
+                    "this host has no route for the group; choose an interface \
+                     (--multicast-interface), or add a route: `ip route add {ip}/32 dev INTERFACE`"
+                )),
+                Some(IpAddr::V6(ip)) if ip.is_multicast() => Some(format!(
+                    "this host has no interface for the group; name one, as in {ip}%eth0"
+                )),
+                Some(IpAddr::V6(_)) => {
+                    same("this host has no IPv6 route there; -4 uses IPv4 where a name has both")
+                }
+                _ => same(
+                    "this host has no route there: its network is down, or it has no gateway; \
+                     `ip route` shows the routes",
+                ),
+            },
+            (_, Named::Down) => same("the interface is down; `ip link` lists them"),
+            (Stage::Unsent(_), Named::NoAddress) => {
+                same("this host has no address to send from there; `ip addr` lists them")
+            }
+            (Stage::Unsent(_), Named::Invalid) => match ip {
+                Some(IpAddr::V6(ip)) if ip.is_unicast_link_local() || ip.is_multicast() => {
+                    Some(format!(
+                        "the address needs its interface, as in {ip}%eth0; `ip addr` lists them"
+                    ))
+                }
+                _ if self.to.is_some_and(|to| to.port() == 0) => {
+                    same("port 0 is not a port to send to")
+                }
+                _ => route("no datagram can go there from this socket"),
+            },
+            (Stage::Unsent(_), Named::NoFamily) => same("this host has no such IP version"),
+            (Stage::Unsent(_), Named::NoBuffers) => {
+                same("the interface's queue is full; send more slowly (--rate, --every)")
+            }
+            (_, Named::TooLarge) => {
+                same("it is longer than the path takes, and may not be cut; send shorter datagrams")
+            }
+            (Stage::Undelivered { .. }, Named::Refused) => same("nobody listens there"),
+            (Stage::Undelivered { passing: true }, Named::NoHost) => {
+                same("no host answers at that address, says the network")
+            }
+            (Stage::Undelivered { passing: false }, Named::NoHost | Named::Denied) => {
+                same("a firewall rejects it, there or on the way (administratively prohibited)")
+            }
+            (Stage::Undelivered { .. }, Named::NoNetwork) => {
+                same("a router on the way has no route there")
+            }
+            (Stage::Undelivered { .. }, _) => {
+                same("the network reports it of a datagram sent before")
+            }
+            (Stage::Unsent(_), Named::Refused) => None,
+        }
+    }
+}
+
+impl From<SendFailure> for Cause {
+    fn from(failure: SendFailure) -> Cause {
+        let stage = Stage::Unsent(failure.reason);
+        Cause { to: Some(failure.to), os_error: failure.os_error, stage }
+    }
+}
+
+impl From<Undelivered> for Cause {
+    fn from(error: Undelivered) -> Cause {
+        let stage = Stage::Undelivered { passing: error.passing };
+        Cause { to: error.to, os_error: Some(error.os_error), stage }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.os_error, self.stage) {
+            (Some(code), _) => write!(f, "{}", io::Error::from_raw_os_error(code))?,
+            (None, Stage::Unsent(DropReason::Congested)) => {
+                return f.write_str(
+                    "the socket's send buffer stayed full; send more slowly (--rate, --every)",
+                );
+            }
+            (None, Stage::Unsent(reason)) => write!(f, "{reason}")?,
+            (None, Stage::Undelivered { .. }) => f.write_str("undelivered")?,
+        }
+        match self.meaning() {
+            Some(meaning) => write!(f, ": {meaning}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_broadcast(ip: IpAddr) -> bool {
+    local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
+}
+
+/// The error numbers that have a meaning here. `ErrorKind` takes EPERM and EACCES for the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Forbidden,
+    Denied,
+    NoHost,
+    NoNetwork,
+    Down,
+    NoAddress,
+    Invalid,
+    NoFamily,
+    NoBuffers,
+    TooLarge,
+    Refused,
+}
+
+impl Named {
+    #[cfg(unix)]
+    fn of(code: i32) -> Option<Named> {
+        use nix::errno::Errno;
+        Some(match Errno::from_raw(code) {
+            Errno::EPERM => Named::Forbidden,
+            Errno::EACCES => Named::Denied,
+            Errno::EHOSTUNREACH | Errno::EHOSTDOWN => Named::NoHost,
+            Errno::ENETUNREACH => Named::NoNetwork,
+            Errno::ENETDOWN => Named::Down,
+            Errno::EADDRNOTAVAIL => Named::NoAddress,
+            Errno::EINVAL => Named::Invalid,
+            Errno::EAFNOSUPPORT => Named::NoFamily,
+            Errno::ENOBUFS | Errno::ENOMEM => Named::NoBuffers,
+            Errno::EMSGSIZE => Named::TooLarge,
+            Errno::ECONNREFUSED => Named::Refused,
+            _ => return None,
+        })
+    }
+
+    /// Elsewhere the system's own words have to do.
+    #[cfg(not(unix))]
+    fn of(_: i32) -> Option<Named> {
+        None
+    }
+}
+
+/// When the first datagrams have been sent, and how often it is looked after that.
+const FIRST: Duration = Duration::from_millis(100);
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Looks from time to time for a new cause in a loop's counters, for a command that goes on.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    look_at: Instant,
+    unsent: u64,
+    undelivered: u64,
+    reported: Option<Cause>,
+}
+
+impl Watch {
+    pub(crate) fn new(now: Instant) -> Watch {
+        Watch { look_at: now + FIRST, unsent: 0, undelivered: 0, reported: None }
+    }
+
+    /// When to look next.
+    pub(crate) fn look_at(&self) -> Instant {
+        self.look_at
+    }
+
+    /// The peer was heard: whatever the system says next is news.
+    pub(crate) fn heard(&mut self) {
+        self.reported = None;
+    }
+
+    /// What is new about the way. Ignores errors about a single datagram, such as one that is too
+    /// long.
+    pub(crate) fn look(&mut self, now: Instant, stats: &Stats) -> Option<Cause> {
+        self.look_at = now + EVERY;
+        let (unsent, undelivered) = (stats.sent.dropped.total(), stats.received.ignored_errors);
+        let is_new = |before: &mut u64, total| std::mem::replace(before, total) != total;
+        let sent = is_new(&mut self.unsent, unsent).then_some(stats.sent.last_failure).flatten();
+        let error = is_new(&mut self.undelivered, undelivered).then_some(stats.received.last_error);
+        let mut causes = sent.map(Cause::from).into_iter().chain(error.flatten().map(Cause::from));
+        let cause = causes.find(Cause::is_about_the_way)?;
+        let is_news = self.reported.replace(cause) != Some(cause);
+        is_news.then_some(cause)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use nix::errno::Errno;
+
+    use super::*;
+
+    fn undelivered(errno: Errno, passing: bool) -> Undelivered {
+        Undelivered { to: Some(([192, 0, 2, 1], 9).into()), os_error: errno as i32, passing }
+    }
+
+    #[test]
+    fn each_cause_has_the_systems_words_and_their_meaning() {
+        let unsent = |errno: Errno, to: &str| {
+            let (to, os_error) = (to.parse().unwrap(), Some(errno as i32));
+            Cause::from(SendFailure { to, reason: DropReason::Other, os_error }).to_string()
+        };
+        for (shown, words) in [
+            (
+                unsent(Errno::EPERM, "192.0.2.1:9"),
+                ["Operation not permitted", "firewall rule of this host"],
+            ),
+            (unsent(Errno::EACCES, "255.255.255.255:9"), ["Permission denied", "--broadcast"]),
+            (unsent(Errno::EACCES, "192.0.2.1:9"), ["Permission denied", "ip route get 192.0.2.1"]),
+            (unsent(Errno::ENETUNREACH, "239.1.2.3:9"), ["unreachable", "--multicast-interface"]),
+            (
+                unsent(Errno::ENETUNREACH, "239.1.2.3:9"),
+                ["unreachable", "ip route add 239.1.2.3/32"],
+            ),
+            (unsent(Errno::ENETUNREACH, "192.0.2.1:9"), ["unreachable", "no gateway"]),
+            (unsent(Errno::EINVAL, "[fe80::1]:9"), ["Invalid argument", "fe80::1%eth0"]),
+            (unsent(Errno::ENOBUFS, "192.0.2.1:9"), ["buffer space", "--rate"]),
+            (
+                Cause::from(undelivered(Errno::EHOSTUNREACH, false)).to_string(),
+                ["No route", "firewall rejects"],
+            ),
+            (
+                Cause::from(undelivered(Errno::EHOSTUNREACH, true)).to_string(),
+                ["No route", "no host answers"],
+            ),
+            (Cause::from(undelivered(Errno::EACCES, false)).to_string(), ["denied", "prohibited"]),
+            (Cause::from(undelivered(Errno::EMSGSIZE, false)).to_string(), ["too long", "shorter"]),
+        ] {
+            for word in words {
+                assert!(shown.contains(word), "{word:?} is missing in {shown:?}");
+            }
+            assert!(!words[1].contains("firewall") || !shown.contains("broadcast"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_the_system_says_is_news_once() {
+        let now = Instant::ORIGIN;
+        let mut watch = Watch::new(now);
+        let mut stats = Stats::default();
+        let mut look = |watch: &mut Watch, errno| {
+            stats.received.ignored_errors += 1;
+            stats.received.last_error = Some(undelivered(errno, false));
+            watch.look(now, &stats)
+        };
+        assert_eq!(look(&mut watch, Errno::EMSGSIZE), None);
+        let cause = look(&mut watch, Errno::EHOSTUNREACH).unwrap();
+        assert!(cause.to_string().contains("No route to host"));
+        assert_eq!(look(&mut watch, Errno::EHOSTUNREACH), None);
+        watch.heard();
+        assert!(look(&mut watch, Errno::EHOSTUNREACH).is_some());
+        assert_eq!(watch.look(now, &stats), None);
+    }
+}

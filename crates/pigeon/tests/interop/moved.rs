@@ -1,0 +1,136 @@
+//! A name is looked up again: a hub, or a contact, whose address changes while pigeon runs.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::book::Book;
+use crate::namespace::skipped;
+use crate::pigeon::{HEARTBEAT, Serving, hub, hub_at};
+use crate::process::{Process, SOON, Voice};
+
+/// `/etc/hosts` of a test's own. The programs run by [`Hosts::pigeon`] see it; nobody else does.
+struct Hosts(PathBuf);
+
+impl Hosts {
+    /// A file in which `name` stands for this host. `None` where no mount namespace can be made, which
+    /// is then said.
+    fn new(test: &str, name: &str, host: &str) -> Option<Hosts> {
+        let hosts = Hosts(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{test}")));
+        hosts.set(name, host);
+        let can = hosts.command("true", &[]).output().is_ok_and(|output| output.status.success());
+        if !can {
+            skipped("mount namespaces cannot be made here");
+        }
+        can.then_some(hosts)
+    }
+
+    /// In place: a new file would not be the one that is mounted.
+    fn set(&self, name: &str, host: &str) {
+        fs::write(&self.0, format!("{host} {name}\n")).unwrap();
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new("unshare");
+        let script = r#"mount --bind "$0" /etc/hosts && exec "$@""#;
+        command.args(["-Urm", "sh", "-c", script]).arg(&self.0).arg(program).args(args);
+        command
+    }
+
+    fn pigeon(&self, args: &[&str]) -> Process {
+        Process::spawn(args[0], &mut self.command(env!("CARGO_BIN_EXE_pigeon"), args))
+    }
+}
+
+/// A hub, and another one at the same port of 127.0.0.2, which comes when the first has gone.
+fn moving() -> (Serving, SocketAddr) {
+    let first = hub(&[]);
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], first.address.port()));
+    (first, elsewhere)
+}
+
+fn stands_for(hub: SocketAddr) -> impl Fn(&str) -> bool {
+    move |line: &str| line.starts_with(&format!("the hub's name stands for {hub} now"))
+}
+
+#[test]
+fn a_hub_whose_name_gets_another_address_is_joined_there() {
+    let Some(hosts) = Hosts::new("join", "myhub", "127.0.0.1") else { return };
+    let (mut first, elsewhere) = moving();
+    let at = format!("myhub:{}", elsewhere.port());
+    let mut red = hosts.pigeon(&["join", &at, "--nick", "小红", "--heartbeat", HEARTBEAT]);
+    let program = hosts.pigeon(&["join", &at, "--json", "--heartbeat", HEARTBEAT]);
+    red.expect_line(|line| line == "* you are 小红, in lobby", SOON);
+    red.say("/join 茶");
+    red.expect_line(|line| line == "* you are 小红, in 茶", SOON);
+    program.expect_line(|line| line.contains(r#""kind":"joined""#), SOON);
+    first.signal("KILL");
+    first.expect_end(SOON);
+    red.expect_status(|line| line.contains("refused: the hub is gone"), SOON);
+    let second = hub_at(&elsewhere.to_string(), &[]);
+    hosts.set("myhub", "127.0.0.2");
+    red.expect_status(stands_for(elsewhere), SOON);
+    red.expect_status(|line| line.starts_with(&format!("joined {elsewhere}: ")), SOON);
+    let from = first.address;
+    let moved = format!(r#""kind":"moved","hub":"{elsewhere}","from":"{from}"}}"#);
+    program.expect_line(|line| line.ends_with(&moved), SOON);
+    second.expect_members(2);
+    red.say("here I am");
+    red.expect_line(|line| line == "小红: here I am", SOON);
+    // Back in its room, so nobody in the lobby hears it.
+    assert!(!program.output().contains("here I am"));
+}
+
+/// The system says nothing where a firewall drops: only silence shows that the hub has gone.
+#[test]
+fn a_hub_that_was_never_heard_is_looked_up_again() {
+    let Some(hosts) = Hosts::new("unheard", "myhub", "127.0.0.1") else { return };
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], silent.local_addr().unwrap().port()));
+    let second = hub_at(&elsewhere.to_string(), &[]);
+    let at = format!("myhub:{}", elsewhere.port());
+    let mut red = hosts.pigeon(&["join", &at]);
+    red.expect_status(|line| line.starts_with("nothing heard from 127.0.0.1"), SOON);
+    hosts.set("myhub", "127.0.0.2");
+    red.expect_status(stands_for(elsewhere), SOON);
+    second.expect_members(1);
+    red.end_stdin();
+    assert_eq!(red.expect_end(SOON).code(), Some(0));
+}
+
+/// A name that stands for nothing, or for the same, changes nothing; nor does one while the hub answers.
+#[test]
+fn a_hub_that_answers_is_not_left_for_another_address() {
+    let Some(hosts) = Hosts::new("answers", "myhub", "127.0.0.1") else { return };
+    let (mut first, elsewhere) = moving();
+    let at = format!("myhub:{}", elsewhere.port());
+    let red = hosts.pigeon(&["join", &at, "--nick", "red", "--heartbeat", HEARTBEAT]);
+    red.expect_line(|line| line == "* you are red, in lobby", SOON);
+    let _second = hub_at(&elsewhere.to_string(), &[]);
+    hosts.set("myhub", "127.0.0.2");
+    first.say("say are you there?");
+    red.expect_line(|line| line.ends_with("are you there?"), SOON);
+    hosts.set("other", "127.0.0.2");
+    first.signal("KILL");
+    first.expect_end(SOON);
+    red.expect_status(|line| line.contains("refused: the hub is gone"), SOON);
+    let _again = hub_at(&first.address.to_string(), &[]);
+    red.expect_status(|line| line.contains("is back after"), SOON);
+    assert!(red.lines(Voice::Err).iter().all(|line| !line.contains("stands for")));
+}
+
+#[test]
+fn a_contact_that_is_edited_is_followed() {
+    let (mut first, elsewhere) = moving();
+    let contact = |address| format!("\"课堂\" = {{ endpoint = \"{address}\" }}\n");
+    let book = Book::saying(&contact(first.address));
+    let red = book.pigeon("join", &["join", "课堂", "--nick", "小红", "--heartbeat", HEARTBEAT]);
+    red.expect_line(|line| line == "* you are 小红, in lobby", SOON);
+    first.signal("KILL");
+    first.expect_end(SOON);
+    let _second = hub_at(&elsewhere.to_string(), &[]);
+    fs::write(book.path(), contact(elsewhere)).unwrap();
+    red.expect_status(stands_for(elsewhere), SOON);
+    red.expect_status(|line| line.starts_with(&format!("joined {elsewhere}: ")), SOON);
+}
