@@ -18,8 +18,9 @@ const SEEN_FOR: Duration = Duration::from_secs(30);
 /// How long a program sends a text again: IP Messenger 4.5 s, which is the longest.
 const SENT_AGAIN: Duration = Duration::from_secs(6);
 
-/// The most acknowledgements that wait for a contact that has not shown that it receives.
-const MAX_OWED: usize = 32;
+/// The most acknowledgements that wait for a contact that has not shown that it receives. Others come
+/// when their texts are sent again: so nothing draws more than two packets.
+const MAX_OWED: usize = 1;
 
 /// The most packets that such a contact is still owed: what it sent, less what it was sent.
 const MAX_CREDIT: u8 = 8;

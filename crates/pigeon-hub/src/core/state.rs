@@ -163,6 +163,12 @@ impl Core {
         self.members.link(slot)
     }
 
+    /// The kind of a member's link.
+    pub(crate) fn link_kind(&self, slot: Slot) -> LinkKind {
+        let kind = self.links.get(usize::from(self.link(slot).number()));
+        kind.copied().unwrap_or(LinkKind::Plain)
+    }
+
     pub(crate) fn has(&self, slot: Slot, which: Trait) -> bool {
         self.members.has(slot, which)
     }
@@ -823,8 +829,7 @@ impl Core {
             (None, Some(guest)) => guest.label.as_str(),
             (None, None) => "",
         };
-        let link = self.links.get(usize::from(self.members.link(slot).number()));
-        let link = link.copied().unwrap_or(LinkKind::Plain);
+        let link = self.link_kind(slot);
         Speaker { member: Some(self.members.id(slot)), name, caller, link }
     }
 

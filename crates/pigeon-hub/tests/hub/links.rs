@@ -447,9 +447,11 @@ fn members_of_all_links_meet_in_rooms() {
     assert_eq!(w.take(ann), [said("ann@key", "hi"), said("127.0.0.1:5001", "hi")]);
     let Notice::Roster(roster) = w.asks(ann, "who") else { panic!() };
     assert_eq!((roster.people, roster.senders), (2, 0));
-    let mut names = roster.names;
-    names.sort();
-    assert_eq!(names, [label("127.0.0.1:5001"), label("ann@key")]);
+    let links = roster.members().map(|(name, link)| (name.to_string(), link));
+    let mut links: Vec<_> = links.collect();
+    links.sort();
+    let key = Some(LinkKind::Key);
+    assert_eq!(links, [("127.0.0.1:5001".into(), None), ("ann@key".into(), key)]);
     let Notice::Rooms { rooms, .. } = w.asks(bob, "rooms") else { panic!() };
     assert_eq!(rooms.iter().map(|(_, count)| count).sum::<u32>(), 3);
     w.commands(ann, "leave");

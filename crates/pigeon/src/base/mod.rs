@@ -8,7 +8,7 @@
 //!   not get through, in the system's words.
 //! - [`data`]: the folders in which things are kept.
 //! - [`services`]: the settings of small services, and warnings about their senders.
-//! - [`host_name`]: what this host is called.
+//! - [`host_name`]: what this host is called; [`ipmsg`]: speaking to users of IP Messenger.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: a name that is looked up again, beside the loop.
 //! - Text: [`count`] with its plural, [`place`] in a file, the [`locale`]'s language, the [`nearest`]
@@ -20,6 +20,7 @@ pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod host_name;
+pub(crate) mod ipmsg;
 pub(crate) mod length;
 pub(crate) mod locale;
 pub(crate) mod lookup;

@@ -12,6 +12,8 @@
 //! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from
 //! this very host: those answers come over loopback, and a hub may well run here.
 
+mod ipmsg;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -65,6 +67,7 @@ Examples:
   pigeon discover                      the hubs around here
   pigeon discover 7000 'who is there?' whoever answers that at port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
+  pigeon discover --ipmsg              users of IP Messenger, FeiQ and iptux
   pigeon discover --json               one object a peer, for scripts
 
 Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99
@@ -88,6 +91,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDR", value_parser = group)]
     group: Vec<IpAddr>,
 
+    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits 3s at least
+    #[arg(long, conflicts_with_all = ["port", "group"])]
+    ipmsg: bool,
+
     #[command(flatten)]
     payload: PayloadArgs,
 
@@ -99,6 +106,9 @@ pub(crate) struct Args {
 
 /// Asks everywhere, and prints who answers.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    if args.ipmsg {
+        return ipmsg::run(args.duration, args.json);
+    }
     let mut format = PayloadFormat::from(&args.payload);
     let question = question(&args, &mut format)?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;

@@ -12,6 +12,7 @@
 //! - `moved`: names that come to stand for another address.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
 //! - `history`: what was said, read beside the hub that keeps it.
+//! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
@@ -56,6 +57,7 @@ mod encodings;
 mod escapes;
 mod groups;
 mod history;
+mod ipmsg;
 mod join;
 mod judges;
 mod kept;

@@ -15,7 +15,7 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -35,6 +35,7 @@ use tracing::{error, info, warn};
 
 use self::thread::Ending;
 use crate::base::bind::explain;
+use crate::base::ipmsg::broadcast_addresses;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::{host_name, random, services};
 
@@ -184,7 +185,7 @@ impl Link {
         let SocketAddr::V4(bound) = settings.address.0 else { anyhow::bail!("no IPv4 address") };
         let options = SocketOptions { broadcast: true, timestamps: false, ..Default::default() };
         let socket = Socket::bind(bound.into(), &options).map_err(explain)?;
-        let broadcast = broadcast_addresses(*bound.ip(), bound.port(), interfaces);
+        let broadcast = broadcast_addresses(bound.into(), interfaces);
         let open = Nets(config.sources.open.clone());
         let messenger = Messenger::new(Config {
             identity: Identity {
@@ -402,20 +403,6 @@ fn say(hub: &mut Hub, now: Instant, member: MemberId, text: &str) {
         | Incoming::Prove(_)
         | Incoming::Discover(_) => {}
     }
-}
-
-/// Where to announce the hub: every network of the address that it is bound to.
-fn broadcast_addresses(bound: Ipv4Addr, port: u16, interfaces: &Interfaces) -> Vec<SocketAddr> {
-    if bound.is_loopback() {
-        return Vec::new();
-    }
-    let is_bound = |address: IpAddr| bound.is_unspecified() || address == IpAddr::V4(bound);
-    let here = interfaces.iter().filter(|local| is_bound(local.address));
-    let directed = here.filter_map(|local| local.broadcast);
-    let mut all: Vec<Ipv4Addr> = directed.chain([Ipv4Addr::BROADCAST]).collect();
-    all.sort_unstable();
-    all.dedup();
-    all.into_iter().map(|ip| (ip, port).into()).collect()
 }
 
 #[cfg(test)]
