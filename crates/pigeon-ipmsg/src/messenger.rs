@@ -744,10 +744,17 @@ impl Machine for Messenger {
     /// sent again, and nothing else.
     fn handle_refused_by(&mut self, now: Instant, _: SocketId, peer: SocketAddr) {
         self.outbox.reset_if_drained();
-        if self.contacts.get(&peer).is_some_and(|contact| contact.trust == Trust::Named) {
-            self.give_up(peer, WhyUndelivered::Refused);
-            self.turn(now, peer);
+        let Some(contact) = self.contacts.get_mut(&peer) else { return };
+        if contact.trust != Trust::Named {
+            return;
         }
+        if contact.in_flight.is_some() {
+            self.give_up(peer, WhyUndelivered::Refused);
+        } else if contact.is_blank {
+            // It will not say who it is: the text shows at once whether anybody is there.
+            contact.next_text = now;
+        }
+        self.turn(now, peer);
     }
 
     fn handle_timeout(&mut self, now: Instant) {

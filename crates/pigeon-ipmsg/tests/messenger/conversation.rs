@@ -308,6 +308,20 @@ fn whom_the_user_names_is_written_to_though_it_does_not_say_who_it_is() {
 }
 
 #[test]
+fn a_refusal_ends_the_waiting() {
+    let mut h = Harness::new();
+    h.messenger.add(h.now, address(2));
+    h.send(address(2), "你好");
+    let refuse = |h: &mut Harness| {
+        h.messenger.handle_refused_by(h.now, pigeon_datagram::SocketId::FIRST, address(2));
+        h.drain()
+    };
+    assert_eq!(refuse(&mut h)[0].command.mode(), mode::TEXT);
+    assert_eq!(refuse(&mut h), []);
+    assert!(matches!(h.events[..], [Event::Undelivered(_, _, WhyUndelivered::Refused)]));
+}
+
+#[test]
 fn who_leaves_says_so_to_those_it_knows() {
     let mut h = Harness::new();
     h.prove(address(2), IPTUX);

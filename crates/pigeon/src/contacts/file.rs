@@ -76,17 +76,23 @@ impl ContactsFile {
         name: &ContactName,
         endpoint: &Endpoint,
         charset: Option<Charset>,
+        is_ipmsg: bool,
     ) -> anyhow::Result<bool> {
         self.change(|document, contacts| {
             let key = match contacts.find(name.as_str()) {
                 Some(known) if known.endpoint != *endpoint => {
                     return Err(taken(known));
                 }
-                Some(known) if charset.is_none() || charset == known.charset => return Ok(false),
+                Some(known)
+                    if (charset.is_none() || charset == known.charset)
+                        && is_ipmsg == known.is_ipmsg =>
+                {
+                    return Ok(false);
+                }
                 Some(known) => known.name.as_str(),
                 None => name.as_str(),
             };
-            edit::put(document, key, endpoint, charset);
+            edit::put(document, key, endpoint, charset, is_ipmsg);
             Ok(true)
         })
     }

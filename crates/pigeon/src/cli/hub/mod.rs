@@ -47,7 +47,7 @@ use crate::base::quantity::{self, BytesPerSecond, PerSecond};
 use crate::base::random;
 use crate::base::services::wall;
 use crate::base::signals::{Reload, Stop, on_stop_or_reload};
-use crate::base::status::Status;
+use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
 use crate::output::Color;
 use crate::ui;
@@ -230,7 +230,7 @@ pub(crate) struct Args {
 
     /// Networks whose addresses are asked one by one whether somebody runs IP Messenger there, as
     /// broadcasts do not reach them: twenty a second, and again every ten minutes
-    #[arg(long, value_name = "NETS", env = "PIGEON_HUB_IPMSG_SCAN", requires = "ipmsg")]
+    #[arg(long, value_name = "NETS", env = "PIGEON_HUB_IPMSG_SCAN")]
     ipmsg_scan: Option<ScanNets>,
 
     /// The encoding of IP Messenger programs that know no UTF-8: gb18030 in China, shift_jis in Japan
@@ -369,9 +369,14 @@ impl Args {
     }
 
     /// What the link to IP Messenger needs, if there is to be one.
-    fn ipmsg(&self) -> Option<ipmsg::Settings> {
+    fn ipmsg(&self) -> Result<Option<ipmsg::Settings>, UsageError> {
         let (scan, legacy) = (self.ipmsg_scan.clone(), self.ipmsg_encoding);
-        self.ipmsg.map(|address| ipmsg::Settings { address, scan, legacy })
+        match self.ipmsg {
+            None if scan.is_some() => {
+                Err(UsageError("--ipmsg-scan finds people for --ipmsg, which is missing".into()))
+            }
+            address => Ok(address.map(|address| ipmsg::Settings { address, scan, legacy })),
+        }
     }
 
     fn language(&self) -> Language {
@@ -392,6 +397,7 @@ pub(crate) fn run(
     }
     let doors = args.doors();
     door::check(doors, args.format.into())?;
+    let settings = args.ipmsg()?;
     let (password, warnings) = args.password()?;
     let suggestions = console::suggestions();
     let (reader, printer) = lines::open("hub> ", suggestions.clone())?;
@@ -453,7 +459,7 @@ pub(crate) fn run(
         (_, None) => Kept::Nothing { why: why_not },
     };
     invite(&hub, &sockets, &interfaces, language, kept);
-    let ipmsg = args.ipmsg().map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
+    let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
     hub.set_wall(wall(clock.now()));

@@ -9,30 +9,32 @@ use pigeon_ipmsg::{Event, MAX_TEXT, Messenger, PORT, SendError, WhyUndelivered};
 use pigeon_net::{Clock, Driver, Host, Io, local_addresses};
 use pigeon_text::{Charset, Encoding, escape};
 
-use super::Args;
 use crate::base::ipmsg;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
-use crate::contacts::peer;
 use crate::output::remark;
 
 /// The most of stdin that is read: what is longer fits no packet in any encoding.
 const MAX_STDIN: u64 = 64 * 1_024;
 
 /// Sends the text, and waits until it is acknowledged.
-pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
-    let to = peer::resolve(&args.endpoint, PORT, args.family)?;
+pub(super) fn run(
+    to: SocketAddr,
+    words: &[String],
+    source: Option<SocketAddr>,
+    charset: Option<Charset>,
+) -> anyhow::Result<Status> {
     if !to.is_ipv4() {
         return Err(UsageError(format!("{to} is not an IPv4 address; --ipmsg needs one")).into());
     }
-    let text = text(args)?;
+    let text = text(words)?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
-    let encoding = match args.payload.charset() {
+    let encoding = match charset {
         Some(Charset::Fixed(encoding)) => Some(encoding),
         _ => None,
     };
     let legacy = encoding.unwrap_or(Encoding::GB18030);
-    let (mut messenger, socket) = ipmsg::open(args.source, legacy, &interfaces)?;
+    let (mut messenger, socket) = ipmsg::open(source, legacy, &interfaces)?;
     let clock = Clock::start();
     messenger.add(clock.now(), to);
     messenger.send(clock.now(), to, text.into()).map_err(|error| match error {
@@ -62,8 +64,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Status> {
 }
 
 /// The text of the command line, or all of stdin.
-fn text(args: &Args) -> anyhow::Result<String> {
-    let text = match args.text.as_slice() {
+fn text(words: &[String]) -> anyhow::Result<String> {
+    let text = match words {
         [] => {
             let mut bytes = Vec::new();
             let mut stdin = std::io::stdin().lock().take(MAX_STDIN);

@@ -106,8 +106,10 @@ pub(crate) struct Args {
 
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    if args.ipmsg {
-        return ipmsg::run(&args);
+    let is_ipmsg = || peer::parse(&args.endpoint, None).is_ok_and(|peer| peer.is_ipmsg);
+    if args.ipmsg || is_ipmsg() {
+        let to = peer::resolve(&args.endpoint, pigeon_ipmsg::PORT, args.family)?;
+        return ipmsg::run(to, &args.text, args.source, args.payload.charset());
     }
     let (peer, words) = peer::parse_with_text(&args.endpoint, &args.text)?;
     let to = peer.endpoint.resolve_in(args.family)?;

@@ -10,6 +10,7 @@
 //! counted. The hub's side knows which contact is which member; the link's side knows who is in which
 //! room, so that a message crosses once, however many read it.
 
+mod queue;
 mod thread;
 mod words;
 
@@ -28,11 +29,12 @@ use pigeon_hub::{Event, Hub, Input, Left, LinkId, MemberId, Origin, Source};
 use pigeon_ipmsg::{Config, GATEWAY_VERSION, Identity, Messenger, PORT};
 use pigeon_net::{Interfaces, Socket, SocketOptions, Waker};
 use pigeon_proto::{
-    Command, Format, Incoming, Label, LinkKind, Notice, Reason, Refusal, RoomName, Setting, Subject,
+    Command, Format, Incoming, Label, LinkKind, Notice, Reason, Refusal, Setting, Subject,
 };
 use pigeon_text::Encoding;
 use tracing::{error, info, warn};
 
+use self::queue::{FromLink, ToLink};
 use self::thread::Ending;
 use crate::base::bind::explain;
 use crate::base::ipmsg::broadcast_addresses;
@@ -121,34 +123,6 @@ pub(super) struct Settings {
     pub(super) address: IpmsgAddress,
     pub(super) scan: Option<ScanNets>,
     pub(super) legacy: Encoding,
-}
-
-/// What the hub tells the link.
-enum ToLink {
-    /// Somebody spoke. To everybody in the room but one contact: who said it.
-    Line { room: RoomName, text: Arc<str>, except: Option<SocketAddr> },
-    /// For one contact.
-    Tell { to: SocketAddr, text: Arc<str> },
-    /// A contact is in this room now.
-    Room { of: SocketAddr, room: RoomName },
-    /// A contact is a member no more; and whether the operator removed it.
-    Left { who: SocketAddr, is_removed: bool },
-    /// A contact chose an encoding.
-    Encoding { of: SocketAddr, encoding: Encoding },
-    /// The hub stops.
-    Stop,
-}
-
-/// What the link tells the hub.
-enum FromLink {
-    /// A contact receives what it is sent. `label`: what it is called.
-    Here { who: SocketAddr, label: Label },
-    /// A contact wrote.
-    Says { who: SocketAddr, label: Label, text: String },
-    /// A contact is called something else.
-    Renamed { who: SocketAddr, label: Label },
-    /// A contact has gone.
-    Gone { who: SocketAddr },
 }
 
 /// The hub's side of the link.

@@ -15,7 +15,8 @@ use pigeon_net::{Driver, Host, Io, Socket, Waker};
 use pigeon_proto::{Language, RoomName};
 use tracing::{debug, info};
 
-use super::{FromLink, ToLink, words};
+use super::queue::{FromLink, ToLink};
+use super::words;
 
 /// How long somebody is not heard whom the operator removed.
 const REMOVED_FOR: Duration = Duration::from_secs(600);
