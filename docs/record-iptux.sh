@@ -13,7 +13,7 @@ trap 'kill $pids 2>/dev/null || true; rm -rf "$home"' EXIT
 
 mkdir -p "$home/.iptux" "$XDG_CONFIG_HOME/iptux"
 cat > "$home/.iptux/config.json" <<JSON
-{"nick_name": "阿爱", "group_name": "一组", "bind_ip": "$person", "debug_dont_broadcast": true,
+{"nick_name": "阿爱", "belong_group": "一组", "bind_ip": "$person", "debug_dont_broadcast": true,
  "open_chat": true, "hide_startup": false, "open_transmission": false, "use_enter_key": true}
 JSON
 cp "$home/.iptux/config.json" "$XDG_CONFIG_HOME/iptux/config.json"

@@ -33,17 +33,40 @@ struct Input {
 #[derive(Arbitrary, Debug)]
 enum Operation {
     /// A packet of somebody.
-    Hear { from: u8, version: u8, number: u8, mode: u8, options: u8, extra: Extra },
+    Hear {
+        from: u8,
+        version: u8,
+        number: u8,
+        mode: u8,
+        options: u8,
+        extra: Extra,
+    },
     /// Anything.
-    Bytes { from: u8, bytes: Vec<u8> },
+    Bytes {
+        from: u8,
+        bytes: Vec<u8>,
+    },
     /// It acknowledges the latest text that was sent to it.
-    Acknowledge { from: u8 },
-    Send { to: u8, length: u16 },
-    Wait { millis: u16 },
-    Accept { accepts: bool },
-    Encoding { of: u8, label: u8 },
-    Refused { by: u8 },
-    Forget { who: u8 },
+    Acknowledge {
+        from: u8,
+    },
+    Send {
+        to: u8,
+        length: u16,
+    },
+    Wait {
+        millis: u16,
+    },
+    Accept {
+        accepts: bool,
+    },
+    Encoding {
+        of: u8,
+        label: u8,
+    },
+    Refused {
+        by: u8,
+    },
 }
 
 #[derive(Arbitrary, Debug)]
@@ -62,7 +85,6 @@ struct World {
     accepts: bool,
     /// Packets from and to those who have not shown that they receive.
     balance: BTreeMap<SocketAddr, i64>,
-    proved: BTreeSet<SocketAddr>,
     /// The number of the latest text to each.
     sent: BTreeMap<SocketAddr, u64>,
     waiting: BTreeSet<MessageId>,
@@ -87,7 +109,8 @@ impl World {
                 if packet.command.mode() == 0x20 {
                     self.sent.insert(to, packet.number);
                 }
-                if !self.proved.contains(&to) {
+                let contact = self.messenger.contact(to);
+                if !contact.is_some_and(|contact| contact.is_proved) {
                     let balance = self.balance.entry(to).or_default();
                     *balance -= 1;
                     assert!(*balance >= 0, "{to} gets more than it sent");
@@ -119,7 +142,6 @@ impl World {
                     false => self.messenger.refuse(&text),
                 }
             }
-            Event::Proved(who) => drop(self.proved.insert(who)),
             Event::Gone(who, _) => self.gone(who),
             Event::Delivered(_, ids) | Event::Undelivered(_, ids, _) => {
                 for id in ids {
@@ -132,7 +154,6 @@ impl World {
 
     /// Whoever comes from there next has to show again that it receives.
     fn gone(&mut self, who: SocketAddr) {
-        self.proved.remove(&who);
         self.balance.insert(who, 0);
         self.reported.retain(|(_, text)| text.from != who);
     }
@@ -160,7 +181,6 @@ fuzz_target!(|input: Input| {
         greets: input.greets,
         accepts: true,
         balance: BTreeMap::new(),
-        proved: BTreeSet::new(),
         sent: BTreeMap::new(),
         waiting: BTreeSet::new(),
         reported: Vec::new(),
@@ -182,9 +202,8 @@ fn apply(world: &mut World, operation: Operation) {
                 ["1", "1_iptux 0.8.3", "1_lbt6_0#1#2", "1_pigeon", "1_pigeon-hub 0.1", "2"];
             const MODES: [u8; 12] =
                 [0x20, 0x01, 0x03, 0x21, 0x02, 0x04, 0xfb, 0x40, 0x50, 0x00, 0x99, 0x23];
-            const OPTIONS: [u32; 10] = [
-                0x100, 0, 0x80_0100, 0x100_0100, 0x400, 0x2000, 0x40_0100, 0x20_0100, 0x900, !0,
-            ];
+            const OPTIONS: [u32; 10] =
+                [0x100, 0, 0x80_0100, 0x100_0100, 0x400, 0x2000, 0x40_0100, 0x20_0100, 0x900, !0];
             let extra = match extra {
                 Extra::Nothing => Vec::new(),
                 Extra::Entry { nick, utf8 } => {
@@ -229,11 +248,6 @@ fn apply(world: &mut World, operation: Operation) {
         Operation::Refused { by } => {
             world.messenger.handle_refused_by(world.now, SocketId::FIRST, address(by));
             world.settle();
-        }
-        Operation::Forget { who } => {
-            let who = address(who);
-            world.messenger.forget(who);
-            world.gone(who);
         }
     }
 }

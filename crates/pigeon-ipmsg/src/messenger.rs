@@ -254,11 +254,6 @@ impl Messenger {
         }
     }
 
-    /// Forgets a contact without a word.
-    pub fn forget(&mut self, address: SocketAddr) {
-        self.remove(address);
-    }
-
     /// Says to all contacts, and to these broadcast addresses, that we leave.
     pub fn leave(&mut self, now: Instant, broadcast: &[SocketAddr]) {
         self.outbox.reset_if_drained();

@@ -48,9 +48,10 @@ static void happened(CoreThread &core, std::shared_ptr<const Event> event) {
     print("offline " + offline->GetPalKey().GetIpv4String());
   } else if (auto message = std::dynamic_pointer_cast<const NewMessageEvent>(event)) {
     const MsgPara &para = message->getMsgPara();
+    // Which text nobody acknowledged, an error does not say.
+    if (para.stype == MessageSourceType::ERROR) return;
     for (const ChipData &chip : para.dtlist) {
-      const char *what = para.stype == MessageSourceType::ERROR ? "error " : "text ";
-      print(what + para.getPal()->GetKey().GetIpv4String() + " " + chip.data);
+      print("text " + para.getPal()->GetKey().GetIpv4String() + " " + chip.data);
     }
   }
 }
@@ -76,7 +77,7 @@ int main(int count, char **words) {
       core->UpdateMyInfo();
     } else if (auto pal = core->GetPal(who)) {
       if (verb == "group") core->SendGroupMessage(pal->GetKey(), text);
-      else if (core->SendMessage(pal, text)) print("said " + who + " " + text);
+      else print((core->SendMessage(pal, text) ? "said " : "error ") + who + " " + text);
     } else {
       print("unknown " + who);
     }
