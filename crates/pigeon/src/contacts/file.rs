@@ -85,13 +85,17 @@ impl ContactsFile {
                 }
                 Some(known)
                     if (charset.is_none() || charset == known.charset)
-                        && is_ipmsg == known.is_ipmsg =>
+                        && (!is_ipmsg || known.is_ipmsg) =>
                 {
                     return Ok(false);
                 }
                 Some(known) => known.name.as_str(),
                 None => name.as_str(),
             };
+            // What is not said stays as it was.
+            let known = contacts.find(name.as_str());
+            let charset = charset.or(known.and_then(|known| known.charset));
+            let is_ipmsg = is_ipmsg || known.is_some_and(|known| known.is_ipmsg);
             edit::put(document, key, endpoint, charset, is_ipmsg);
             Ok(true)
         })

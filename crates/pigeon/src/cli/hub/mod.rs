@@ -721,6 +721,9 @@ impl Host<Hub> for Operator {
                 self.printer.data.line(line);
             }
         }
+        if let Some(ipmsg) = &mut self.ipmsg {
+            ipmsg.settle(hub);
+        }
         if quit {
             hub.stop();
             return ControlFlow::Break(());

@@ -135,6 +135,8 @@ pub(super) struct Link {
     ending: Ending,
     members: BTreeMap<SocketAddr, MemberId>,
     addresses: BTreeMap<MemberId, SocketAddr>,
+    /// Whether the hub asks for a password, as the link knows it.
+    asks_password: bool,
     /// What the link was too slow for.
     lost: u64,
     has_ended: bool,
@@ -177,7 +179,8 @@ impl Link {
             seed: random::u64()?,
             wall: WallClock::new(services::wall(Instant::ORIGIN).unix, Instant::ORIGIN),
         });
-        let greeting = config.password.is_none().then(|| words::greeting(config));
+        let greeting = greeting(hub);
+        let asks_password = greeting.is_none();
         let link = hub.add_link(LinkKind::IpMessenger).context("there are too many links")?;
         let (to_link, for_link) = sync_channel(QUEUE);
         let (for_hub, from_link) = sync_channel(QUEUE);
@@ -197,6 +200,7 @@ impl Link {
             ending,
             members: BTreeMap::new(),
             addresses: BTreeMap::new(),
+            asks_password,
             lost: 0,
             has_ended: false,
         })
@@ -212,6 +216,14 @@ impl Link {
             }
         }
         self.hub_waker.get().into_iter().for_each(Waker::wake);
+    }
+
+    /// Notes whether the hub asks for a password, which may change while it runs.
+    pub(super) fn settle(&mut self, hub: &Hub) {
+        let asks_password = hub.config().password.is_some();
+        if std::mem::replace(&mut self.asks_password, asks_password) != asks_password {
+            self.send(ToLink::Greeting(greeting(hub)));
+        }
     }
 
     fn take(&mut self, hub: &mut Hub, now: Instant, item: FromLink) {
@@ -352,6 +364,12 @@ impl Link {
         link_waker.wake();
         ending.wait(PATIENCE);
     }
+}
+
+/// What newcomers are sent: nothing before the password, where the hub asks for one.
+fn greeting(hub: &Hub) -> Option<Arc<str>> {
+    let config = hub.config();
+    config.password.is_none().then(|| words::greeting(config))
 }
 
 /// Does what a contact wrote: a command, or a message to its room.

@@ -18,6 +18,8 @@ pub(super) enum ToLink {
     Left { who: SocketAddr, is_removed: bool },
     /// A contact chose an encoding.
     Encoding { of: SocketAddr, encoding: Encoding },
+    /// What newcomers are sent from now on, if anything.
+    Greeting(Option<Arc<str>>),
     /// The hub stops.
     Stop,
 }

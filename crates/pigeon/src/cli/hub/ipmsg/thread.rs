@@ -148,6 +148,7 @@ impl Contacts {
                 }
             }
             ToLink::Encoding { of, encoding } => drop(messenger.set_encoding(of, encoding)),
+            ToLink::Greeting(greeting) => self.greeting = greeting,
             ToLink::Stop => {
                 messenger.leave(now, &self.broadcast);
                 return ControlFlow::Break(());
