@@ -3,7 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pigeon_capture::{Packet, ReadError, Reader, Writer, datagram};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pigeon_capture::{Decoder, Packet, ReadError, Reader, Writer};
 
 fuzz_target!(|file: &[u8]| {
     let (packets, _) = read(file);
@@ -13,23 +16,26 @@ fuzz_target!(|file: &[u8]| {
     assert!(kept <= file.len(), "{kept} bytes out of {}", file.len());
 
     let mut writer = Writer::new(Vec::new()).expect("memory takes it");
-    let mut datagrams = Vec::new();
-    for packet in &packets {
-        let Ok(found) = datagram(packet.link, &packet.data) else { continue };
-        let whole = found.payload.len();
-        // Of times after 2554 nanoseconds do not fit the format.
-        let time = packet.time.min(std::time::Duration::from_nanos(u64::MAX));
-        writer.write(time, found.from, found.to, found.payload, whole).expect("memory takes it");
-        datagrams.push((time, found));
+    let found = datagrams(&packets);
+    for (time, from, to, payload) in &found {
+        writer.write(*time, *from, *to, payload, payload.len()).expect("memory takes it");
     }
     let (again, error) = read(writer.get_ref());
     assert!(error.is_none(), "{error:?}");
-    let again: Vec<_> = again
-        .iter()
-        .map(|packet| (packet.time, datagram(packet.link, &packet.data).expect("it was one")))
-        .collect();
-    assert_eq!(again, datagrams);
+    assert_eq!(datagrams(&again), found);
 });
+
+/// The datagrams in packets, those that came in fragments too.
+fn datagrams(packets: &[Packet]) -> Vec<(Duration, SocketAddr, SocketAddr, Vec<u8>)> {
+    let mut decoder = Decoder::new();
+    let found = packets.iter().filter_map(|packet| {
+        let found = decoder.decode(packet).ok()?;
+        // Of times after 2554 nanoseconds do not fit the format.
+        let time = packet.time.unwrap_or_default().min(Duration::from_nanos(u64::MAX));
+        Some((time, found.from, found.to, found.payload.to_vec()))
+    });
+    found.collect()
+}
 
 /// All packets, and why there are no more unless the capture ends.
 fn read(file: &[u8]) -> (Vec<Packet>, Option<ReadError>) {

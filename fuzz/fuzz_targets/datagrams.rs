@@ -89,7 +89,7 @@ fn settings(choice: u8) -> Config {
     let mut config = Config {
         doors: vec![Door::of(format), Door { format: other, room }],
         password: bit(2).then(|| "secret".into()),
-        discovery: bit(3).then_some(Discovery { id: 7, port: 9_999 }),
+        discovery: bit(3).then_some(Discovery { id: 7, port: 9_999, ..Default::default() }),
         max_members: if bit(5) { 4 } else { 100 },
         report_messages: choice & 3 == 3,
         sources: SourceRules {

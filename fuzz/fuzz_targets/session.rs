@@ -386,6 +386,8 @@ impl Model {
                 let text = String::from_utf8_lossy(line.trim_ascii()).replace('／', "/");
                 assert!(text.starts_with('/') && text[1..].contains('/'), "{text:?}");
             }
+            Err(LineError::Moved) => unreachable!("the hub stays where it is"),
+            Err(LineError::Reserved) => unreachable!("only bytes for a raw room are refused so"),
             Err(LineError::Raw(_)) => {
                 assert_eq!(self.session.format(), Some(Format::Raw));
                 assert!(line.trim_ascii().starts_with(b"/") || line.starts_with("／".as_bytes()));

@@ -65,8 +65,8 @@ impl Figures {
     }
 }
 
-/// One direction, both ends together: `sent = received + lost`, and `lost = lost_in_kernel +
-/// lost_on_way`, to the datagram.
+/// One direction, both ends together: `sent = received + lost + unanswered`, and `lost =
+/// lost_in_kernel + lost_on_way`, to the datagram.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OneWay {
     /// How many the sender's kernel took.
@@ -81,6 +81,9 @@ pub struct OneWay {
     pub lost_in_kernel: u64,
     /// How many of the lost disappeared on the way.
     pub lost_on_way: u64,
+    /// How many were sent after what the far end last knew of, where it stopped answering: nobody knows
+    /// whether they came.
+    pub unanswered: u64,
     /// What else the receiver saw.
     pub seen: Figures,
 }
@@ -99,10 +102,42 @@ impl OneWay {
         OneWay::of(sent, unsent, sent - seen.received, seen)
     }
 
+    /// Where the far end stopped answering: it has told of as many as it saw or missed.
+    pub(crate) fn cut_off(sent: u64, unsent: u64, seen: Figures) -> OneWay {
+        let lost = seen.lost.saturating_sub(unsent);
+        let sent = sent.max(seen.received + lost);
+        OneWay { unanswered: sent - seen.received - lost, ..OneWay::of(sent, unsent, lost, seen) }
+    }
+
+    /// What happened after `before`. Jitter and extent are those of the whole.
+    pub fn since(self, before: OneWay) -> OneWay {
+        let (a, b) = (self.seen, before.seen);
+        let sent = self.sent.saturating_sub(before.sent);
+        let unanswered = self.unanswered.min(sent);
+        let seen = Figures {
+            // What was on the way then came after, and belongs to what was sent before.
+            received: a.received.saturating_sub(b.received).min(sent - unanswered),
+            lost: a.lost.saturating_sub(b.lost),
+            kernel: a.kernel.saturating_sub(b.kernel),
+            duplicated: a.duplicated.saturating_sub(b.duplicated),
+            reordered: a.reordered.saturating_sub(b.reordered),
+            beyond_window: a.beyond_window.saturating_sub(b.beyond_window),
+            damaged: a.damaged.saturating_sub(b.damaged),
+            bytes: a.bytes.saturating_sub(b.bytes),
+            ..a
+        };
+        let unsent = self.unsent.saturating_sub(before.unsent);
+        let lost = sent - unanswered - seen.received;
+        let in_kernel = self.lost_in_kernel.saturating_sub(before.lost_in_kernel).min(lost);
+        let (lost_in_kernel, lost_on_way) = (in_kernel, lost - in_kernel);
+        let all = OneWay::of(sent, unsent, lost, seen);
+        OneWay { unanswered, lost_in_kernel, lost_on_way, ..all }
+    }
+
     fn of(sent: u64, unsent: u64, lost: u64, seen: Figures) -> OneWay {
         let lost_in_kernel = seen.kernel.min(lost);
         let (received, lost_on_way) = (seen.received, lost - lost_in_kernel);
-        OneWay { sent, unsent, received, lost, lost_in_kernel, lost_on_way, seen }
+        OneWay { sent, unsent, received, lost, lost_in_kernel, lost_on_way, unanswered: 0, seen }
     }
 
     /// Both flows as one. The jitter is the mean, weighed by what came.
@@ -118,6 +153,7 @@ impl OneWay {
             lost: self.lost + other.lost,
             lost_in_kernel: self.lost_in_kernel + other.lost_in_kernel,
             lost_on_way: self.lost_on_way + other.lost_on_way,
+            unanswered: self.unanswered + other.unanswered,
             seen: Figures {
                 received: a.received + b.received,
                 lost: a.lost + b.lost,
@@ -157,6 +193,26 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What was known at one time here, with what the far end reported of that time later.
+    pub fn completed_by(self, later: Snapshot) -> Snapshot {
+        let up = self.up.zip(later.up);
+        let up = up.map(|(own, far)| OneWay { sent: own.sent, unsent: own.unsent, ..far });
+        let down = self.down.zip(later.down);
+        let down = down.map(|(own, far)| OneWay { sent: far.sent, unsent: far.unsent, ..own });
+        Snapshot { up, down, trip: self.trip }
+    }
+
+    /// What happened after `before`.
+    pub fn since(self, before: Snapshot) -> Snapshot {
+        let since =
+            |now: Option<OneWay>, then: Option<OneWay>| Some(now?.since(then.unwrap_or_default()));
+        Snapshot {
+            up: since(self.up, before.up),
+            down: since(self.down, before.down),
+            trip: since(self.trip, before.trip),
+        }
+    }
+
     /// Both flows as one.
     pub fn and(self, other: Snapshot) -> Snapshot {
         let and = |one: Option<OneWay>, two: Option<OneWay>| match (one, two) {

@@ -36,6 +36,12 @@ impl Pace {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
+    /// Half the time between two datagrams of a flow: who counts so long before the end of a second
+    /// counts what belongs to it, even where timers are a little late. Zero where there is no rate.
+    pub fn half_gap(&self) -> Duration {
+        self.due(1).saturating_sub(self.due(0)) / 2
+    }
+
     /// How many datagrams are due once `elapsed` has passed; `None` where there is no rate.
     pub fn count(&self, elapsed: Duration) -> Option<u64> {
         let turns = elapsed.as_nanos() * u128::from(self.rate?.get()) / SECOND;
@@ -57,6 +63,11 @@ impl Schedule {
     /// When datagram `number` is due; the beginning where there is no rate.
     pub(crate) fn due(&self, number: u64) -> Instant {
         self.start + self.pace.due(number)
+    }
+
+    /// How many datagrams are due before `at`.
+    pub(crate) fn count_before(&self, at: Instant) -> u64 {
+        self.count(Instant::from_nanos(at.as_nanos().saturating_sub(1)))
     }
 
     /// How many datagrams are due by `now`, none of them at the end or later.

@@ -31,7 +31,8 @@ pub struct Plan {
     pub size: usize,
     /// For how long datagrams are sent.
     pub duration: Duration,
-    /// How often the server reports; it keeps that between 0.1 and 1 s.
+    /// How often the server reports what had arrived at multiples of this time; it keeps that between
+    /// 0.1 and 1 s.
     pub reports_every: Duration,
     /// How long after the last datagram others are waited for. On a path with a longer round trip
     /// it is three of these.

@@ -1,36 +1,54 @@
 //! From a captured packet to the UDP datagram in it, past link layer and IP.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-/// Why a packet is no datagram that could be sent again.
+use crate::Packet;
+use crate::bytes::Bytes;
+use crate::fragments::Fragments;
+use crate::ip::{self, Content};
+use crate::link;
+
+/// Why a packet is not a datagram that could be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
     /// Something else: TCP, ARP, ICMP.
     NotUdp,
-    /// A part of a datagram. Fragments are not put together again: a socket sends whole datagrams,
-    /// and the kernel cuts them anew.
+    /// A part of a datagram whose other parts are missing so far.
     Fragment,
     /// The capture holds only its beginning (snaplen).
     Cut,
-    /// Its headers contradict themselves.
+    /// Its headers contradict themselves, or claim more than was sent.
     Malformed,
-    /// A link layer that is not known here.
+    /// IP in IP, GRE or a pseudo wire: who would answer lives in another network.
+    Tunnel,
+    /// Wi-Fi, MACsec or IPsec without its key.
+    Encrypted,
+    /// A link layer that is not read here.
     UnknownLink,
 }
 
 impl Skip {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Skip; 5] =
-        [Skip::NotUdp, Skip::Fragment, Skip::Cut, Skip::Malformed, Skip::UnknownLink];
+    pub const ALL: [Skip; 7] = [
+        Skip::NotUdp,
+        Skip::Fragment,
+        Skip::Cut,
+        Skip::Malformed,
+        Skip::Tunnel,
+        Skip::Encrypted,
+        Skip::UnknownLink,
+    ];
 
-    /// In words that go behind a count: "3 fragments".
+    /// In words that go behind a count: "3 fragments of incomplete datagrams".
     pub fn describe(self) -> &'static str {
         match self {
             Skip::NotUdp => "not UDP",
-            Skip::Fragment => "fragments",
+            Skip::Fragment => "fragments of incomplete datagrams",
             Skip::Cut => "cut short by the capture (snaplen)",
             Skip::Malformed => "malformed",
-            Skip::UnknownLink => "of a link layer not known here",
+            Skip::Tunnel => "inside a tunnel",
+            Skip::Encrypted => "encrypted",
+            Skip::UnknownLink => "of a link layer that is not read",
         }
     }
 }
@@ -44,140 +62,74 @@ pub struct Datagram<'a> {
     pub to: SocketAddr,
     /// What it carries.
     pub payload: &'a [u8],
+    /// How many earlier packets, each a [`Skip::Fragment`] then, are parts of it.
+    pub fragments: u64,
 }
 
-/// Link types by their numbers (draft-ietf-opsawg-pcaplinktype).
-mod link {
-    pub(super) const NULL: u32 = 0;
-    pub(super) const ETHERNET: u32 = 1;
-    pub(super) const RAW: u32 = 101;
-    pub(super) const LOOP: u32 = 108;
-    pub(super) const LINUX_SLL: u32 = 113;
-    pub(super) const IPV4: u32 = 228;
-    pub(super) const IPV6: u32 = 229;
-    pub(super) const LINUX_SLL2: u32 = 276;
+/// Finds the datagrams in the packets of a capture, and puts fragments together.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    fragments: Fragments,
+    /// The content of the last packet that came in fragments.
+    whole: Vec<u8>,
 }
 
-/// EtherTypes.
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
-const VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
+impl Decoder {
+    /// A decoder that has seen nothing yet.
+    pub fn new() -> Decoder {
+        Decoder::default()
+    }
 
-/// IP's numbers of protocols and of IPv6 extension headers (RFC 8200 section 4).
-const UDP: u8 = 17;
-const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
-const DESTINATION: u8 = 60;
-
-/// Takes a packet of this link type apart.
-pub fn datagram(link: u32, packet: &[u8]) -> Result<Datagram<'_>, Skip> {
-    match link {
-        link::RAW | link::IPV4 | link::IPV6 => ip(packet),
-        // Four bytes of address family, in the byte order of the capturing host. Both orders are
-        // accepted, as the IP header that follows says which version it is.
-        link::NULL | link::LOOP => ip(rest(packet, 4)?),
-        link::ETHERNET => ether(number(packet, 12)?, rest(packet, 14)?),
-        link::LINUX_SLL => ether(number(packet, 14)?, rest(packet, 16)?),
-        link::LINUX_SLL2 => ether(number(packet, 0)?, rest(packet, 20)?),
-        _ => Err(Skip::UnknownLink),
-    }
-}
-
-fn ether(mut kind: u16, mut packet: &[u8]) -> Result<Datagram<'_>, Skip> {
-    while VLAN.contains(&kind) {
-        kind = number(packet, 2)?;
-        packet = rest(packet, 4)?;
-    }
-    match kind {
-        IPV4 | IPV6 => ip(packet),
-        _ => Err(Skip::NotUdp),
-    }
-}
-
-fn ip(packet: &[u8]) -> Result<Datagram<'_>, Skip> {
-    match packet.first().ok_or(Skip::Cut)? >> 4 {
-        4 => ipv4(packet),
-        6 => ipv6(packet),
-        _ => Err(Skip::NotUdp),
-    }
-}
-
-/// RFC 791.
-fn ipv4(packet: &[u8]) -> Result<Datagram<'_>, Skip> {
-    let header = usize::from(*packet.first().ok_or(Skip::Cut)? & 0x0f) * 4;
-    if header < 20 {
-        return Err(Skip::Malformed);
-    }
-    let (protocol, fragment) = (*packet.get(9).ok_or(Skip::Cut)?, number(packet, 6)?);
-    if protocol != UDP {
-        return Err(Skip::NotUdp);
-    }
-    // "More fragments", or an offset.
-    if fragment & 0x3fff != 0 {
-        return Err(Skip::Fragment);
-    }
-    let address = |at| Ok(IpAddr::from(Ipv4Addr::from(bytes::<4>(packet, at)?)));
-    udp(address(12)?, address(16)?, rest(packet, header)?)
-}
-
-/// RFC 8200.
-fn ipv6(packet: &[u8]) -> Result<Datagram<'_>, Skip> {
-    let address = |at| Ok(IpAddr::from(Ipv6Addr::from(bytes::<16>(packet, at)?)));
-    let (from, to) = (address(8)?, address(24)?);
-    let mut next = *packet.get(6).ok_or(Skip::Cut)?;
-    let mut body = rest(packet, 40)?;
-    loop {
-        match next {
-            UDP => return udp(from, to, body),
-            HOP_BY_HOP | ROUTING | DESTINATION => {
-                let length = usize::from(*body.get(1).ok_or(Skip::Cut)?) * 8 + 8;
-                next = *body.first().ok_or(Skip::Cut)?;
-                body = rest(body, length)?;
-            }
-            FRAGMENT => {
-                // An offset, or "more": but a fragment may also be all there is (RFC 6946).
-                if number(body, 2)? & 0xfff9 != 0 {
-                    return Err(Skip::Fragment);
-                }
-                next = *body.first().ok_or(Skip::Cut)?;
-                body = rest(body, 8)?;
-            }
-            _ => return Err(Skip::NotUdp),
+    /// Takes the next packet apart.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no datagram in it.
+    pub fn decode<'a>(&'a mut self, packet: &'a Packet) -> Result<Datagram<'a>, Skip> {
+        let Packet { time, link, data, length } = packet;
+        let frame = Bytes { held: data, is_cut: data.len() < *length };
+        let ip = ip::parse(link::ip(*link, frame)?)?;
+        let ends = [ip.from, ip.to];
+        let fragment = match ip.content {
+            Content::Udp(body) => return udp(ends, body, 0),
+            Content::Fragment(fragment) => fragment,
+        };
+        let whole = self.fragments.add(*time, ends, &fragment)?;
+        self.whole = whole.bytes;
+        match ip::upper(whole.next, Bytes { held: &self.whole, is_cut: false })? {
+            Content::Udp(body) => udp(ends, body, whole.earlier),
+            Content::Fragment(_) => Err(Skip::Malformed),
         }
     }
 }
 
-/// RFC 768. Behind the datagram there may be padding, of Ethernet's shortest frame.
-fn udp(from: IpAddr, to: IpAddr, body: &[u8]) -> Result<Datagram<'_>, Skip> {
-    let length = usize::from(number(body, 4)?);
-    let (from, to) = ((from, number(body, 0)?), (to, number(body, 2)?));
+/// RFC 768. A datagram ends where its length says, and in any case with its IP packet.
+fn udp([from, to]: [IpAddr; 2], body: Bytes<'_>, fragments: u64) -> Result<Datagram<'_>, Skip> {
+    let (from, to) = ((from, body.u16(0)?), (to, body.u16(2)?));
+    let length = usize::from(body.u16(4)?);
     if length < 8 {
         return Err(Skip::Malformed);
     }
-    let payload = body.get(8..length).ok_or(Skip::Cut)?;
-    Ok(Datagram { from: from.into(), to: to.into(), payload })
-}
-
-fn rest(bytes: &[u8], from: usize) -> Result<&[u8], Skip> {
-    bytes.get(from..).ok_or(Skip::Cut)
-}
-
-fn bytes<const N: usize>(of: &[u8], at: usize) -> Result<[u8; N], Skip> {
-    of.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).ok_or(Skip::Cut)
-}
-
-fn number(of: &[u8], at: usize) -> Result<u16, Skip> {
-    Ok(u16::from_be_bytes(bytes::<2>(of, at)?))
+    let body = body.first(length).unwrap_or(body);
+    if body.is_cut {
+        return Err(Skip::Cut);
+    }
+    let payload = body.skip(8)?.held;
+    Ok(Datagram { from: from.into(), to: to.into(), payload, fragments })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+    use std::time::Duration;
+
     use super::*;
+    use crate::ip::protocol;
+    use crate::link::number as link;
 
     /// An IPv4 packet from 10.0.0.1:7 to 10.0.0.2:9 with "hello" in it.
     fn v4() -> Vec<u8> {
-        let mut packet = vec![0x45, 0, 0, 33, 0, 0, 0x40, 0, 64, UDP, 0, 0];
+        let mut packet = vec![0x45, 0, 0, 33, 0, 0, 0x40, 0, 64, protocol::UDP, 0, 0];
         packet.extend([10, 0, 0, 1, 10, 0, 0, 2]);
         packet.extend([0, 7, 0, 9, 0, 13, 0, 0]);
         packet.extend(b"hello");
@@ -185,7 +137,7 @@ mod tests {
     }
 
     fn v6(next: u8, extension: &[u8]) -> Vec<u8> {
-        let mut packet = vec![0x60, 0, 0, 0, 0, 13, next, 64];
+        let mut packet = vec![0x60, 0, 0, 0, 0, 13 + extension.len() as u8, next, 64];
         packet.extend(Ipv6Addr::LOCALHOST.octets());
         packet.extend(Ipv6Addr::LOCALHOST.octets());
         packet.extend(extension);
@@ -193,38 +145,195 @@ mod tests {
         packet
     }
 
-    fn expect(link: u32, head: &[u8], packet: &[u8]) {
-        let whole = [head, packet].concat();
-        let found = datagram(link, &whole).unwrap();
+    /// A fragment of IPv4: `bytes` of the content at `offset`.
+    fn part(id: u8, offset: u16, more: bool, bytes: &[u8]) -> Vec<u8> {
+        let mut packet = v4()[..20].to_vec();
+        packet[3] = 20 + bytes.len() as u8;
+        packet[5] = id;
+        packet[6..8].copy_from_slice(&((offset / 8) | (u16::from(more) << 13)).to_be_bytes());
+        [&packet[..], bytes].concat()
+    }
+
+    fn packet(link: u32, data: &[u8]) -> Packet {
+        Packet { time: None, link, data: data.to_vec(), length: data.len() }
+    }
+
+    /// What one packet is to a decoder that has seen no other.
+    fn alone(link: u32, data: &[u8]) -> Result<Vec<u8>, Skip> {
+        Ok(Decoder::new().decode(&packet(link, data))?.payload.to_vec())
+    }
+
+    #[track_caller]
+    fn expect(link: u32, head: &[u8], rest: &[u8]) {
+        let whole = [head, rest].concat();
+        let (mut decoder, packet) = (Decoder::new(), packet(link, &whole));
+        let found = decoder.decode(&packet).unwrap();
         assert_eq!((found.payload, found.from.port(), found.to.port()), (&b"hello"[..], 7, 9));
         // Padding changes nothing; a truncated packet is an error, never a panic.
-        assert_eq!(datagram(link, &[&whole[..], &[0; 9]].concat()).unwrap().payload, b"hello");
+        assert_eq!(alone(link, &[&whole[..], &[0; 9]].concat()), Ok(b"hello".to_vec()));
         for length in 0..whole.len() {
-            assert_eq!(datagram(link, &whole[..length]).unwrap_err(), Skip::Cut, "{length}");
+            let mut short = packet.clone();
+            short.data.truncate(length);
+            assert_eq!(Decoder::new().decode(&short), Err(Skip::Cut), "{length}");
+            assert!(alone(link, &short.data).is_err(), "{length}");
         }
     }
 
     #[test]
     fn every_link_layer_leads_to_the_datagram() {
         let v4 = v4();
+        let v6 = v6(protocol::UDP, &[]);
+        let zeros = [0; 32];
+        let behind = |count: usize, rest: &[u8]| [&zeros[..count], rest].concat();
         expect(link::RAW, &[], &v4);
+        expect(link::OLD_RAW[0], &[], &v4);
         expect(link::IPV4, &[], &v4);
         expect(link::NULL, &[2, 0, 0, 0], &v4);
-        expect(link::LOOP, &[0, 0, 0, 24], &v6(UDP, &[]));
-        expect(link::ETHERNET, &[[0; 12].as_slice(), &[8, 0]].concat(), &v4);
-        let tagged = [[0; 12].as_slice(), &[0x81, 0, 0, 5, 0x86, 0xdd]].concat();
-        expect(link::ETHERNET, &tagged, &v6(UDP, &[]));
-        expect(link::LINUX_SLL, &[[0; 14].as_slice(), &[8, 0]].concat(), &v4);
-        expect(link::LINUX_SLL2, &[[8, 0].as_slice(), &[0; 18]].concat(), &v4);
-        assert_eq!(datagram(9_999, &v4), Err(Skip::UnknownLink));
+        expect(link::LOOP, &[0, 0, 0, 24], &v6);
+        expect(link::ETHERNET, &behind(12, &[8, 0]), &v4);
+        expect(link::LINUX_SLL, &behind(14, &[8, 0]), &v4);
+        expect(link::LINUX_SLL2, &behind(0, &[&[8, 0], &zeros[..18]].concat()), &v4);
+        expect(link::APPLE_IP_OVER_IEEE1394, &behind(16, &[8, 0]), &v4);
+        expect(link::C_HDLC, &[0x0f, 0, 8, 0], &v4);
+        expect(link::PPP, &[0xff, 3, 0, 0x21], &v4);
+        expect(link::PPP, &[0x57], &v6);
+        expect(link::PPP_PPPD, &[1, 3, 0, 0x21], &v4);
+        expect(link::PPP_ETHER, &[0x11, 0, 0, 1, 0, 35, 0, 0x21], &v4);
+        expect(link::FRELAY, &[0x18, 0x41, 3, 0xcc], &v4);
+        expect(link::FRELAY, &[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0], &v4);
+        let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+        expect(link::ATM_RFC1483, &snap, &v4);
+        expect(link::SUNATM, &behind(4, &snap), &v4);
+        expect(link::FDDI, &behind(13, &[6, 6, 3]), &v4);
+        expect(link::IP_OVER_FC, &behind(16, &snap), &v4);
+        expect(link::MPLS, &[0, 1, 0x00, 9, 0, 2, 0x01, 9], &v4);
+        expect(link::PFLOG, &behind(0, &[&[45], &[0; 31][..], &[0; 16]].concat()), &v4);
+        expect(link::ENC, &zeros[..12], &v4);
+        expect(link::PPI, &[0, 0, 8, 0, 101, 0, 0, 0], &v4);
+        expect(
+            link::PKTAP,
+            &[&[16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0][..], &[0; 4], &[2, 0, 0, 0]].concat(),
+            &v4,
+        );
+        assert_eq!(alone(link::IPV6, &v4), Err(Skip::Malformed));
+        assert_eq!(alone(9_999, &v4), Err(Skip::UnknownLink));
+        assert_eq!(alone(link::NULL, &[&[7, 0, 0, 0], &v4[..]].concat()), Err(Skip::NotUdp));
+    }
+
+    #[test]
+    fn what_stands_between_ethernet_and_ip_is_passed_over() {
+        let v4 = v4();
+        let ethernet = |rest: &[u8]| [&[0; 12], rest].concat();
+        expect(link::ETHERNET, &ethernet(&[0x81, 0, 0, 5, 8, 0]), &v4);
+        // QinQ.
+        let tagged = ethernet(&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 0x86, 0xdd]);
+        expect(link::ETHERNET, &tagged, &v6(protocol::UDP, &[]));
+        expect(link::ETHERNET, &ethernet(&[0x88, 0x47, 0, 1, 0x01, 9]), &v4);
+        expect(link::ETHERNET, &ethernet(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 35, 0, 0x21]), &v4);
+        expect(link::ETHERNET, &ethernet(&[0, 41, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]), &v4);
+        expect(link::ETHERNET, &ethernet(&[&[0x88, 0xe7][..], &[0; 16], &[8, 0]].concat()), &v4);
+        for (kind, skip) in
+            [([8, 6], Skip::NotUdp), ([0x88, 0x63], Skip::NotUdp), ([0x88, 0xe5], Skip::Encrypted)]
+        {
+            assert_eq!(alone(link::ETHERNET, &[&ethernet(&kind)[..], &v4].concat()), Err(skip));
+        }
+        // MACsec that signs only, and with a sender's name; then one that encrypts.
+        expect(link::ETHERNET, &ethernet(&[0x88, 0xe5, 0, 0, 0, 0, 0, 1, 8, 0]), &v4);
+        let named = [&[0x88, 0xe5, 0x20][..], &[0; 13], &[8, 0]].concat();
+        expect(link::ETHERNET, &ethernet(&named), &v4);
+        let hidden = ethernet(&[0x88, 0xe5, 0x0c, 0, 0, 0, 0, 1, 8, 0]);
+        assert_eq!(alone(link::ETHERNET, &[&hidden[..], &v4].concat()), Err(Skip::Encrypted));
+        // A frame of a pseudo wire.
+        let wire = ethernet(&[0x88, 0x47, 0, 1, 0x01, 9, 0, 0, 0, 0]);
+        assert_eq!(alone(link::ETHERNET, &[&wire[..], &v4].concat()), Err(Skip::Tunnel));
+    }
+
+    #[test]
+    fn nflog_is_read_in_both_byte_orders() {
+        let v4 = v4();
+        let prefix = |order: fn(u16) -> [u8; 2]| {
+            let mut head = vec![2, 0, 0, 0];
+            head.extend([order(5), order(10), [0; 2], [0; 2]].concat());
+            head.extend([order(4 + v4.len() as u16), order(9)].concat());
+            head
+        };
+        for order in [u16::to_le_bytes, u16::to_be_bytes] {
+            let whole = [&prefix(order)[..], &v4].concat();
+            assert_eq!(alone(link::NFLOG, &whole), Ok(b"hello".to_vec()));
+            for length in 0..whole.len() {
+                assert!(alone(link::NFLOG, &whole[..length]).is_err(), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn wireless_frames_are_read_if_nothing_hides_what_they_carry() {
+        let v4 = v4();
+        let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+        let frame = |kind: u8, flags: u8, header: usize| {
+            let mut frame = vec![0; header];
+            (frame[0], frame[1]) = (kind, flags);
+            [&frame[..], &snap].concat()
+        };
+        expect(link::IEEE802_11, &frame(0x08, 0x01, 24), &v4);
+        expect(link::IEEE802_11, &frame(0x08, 0x03, 30), &v4);
+        expect(link::IEEE802_11, &frame(0x88, 0x02, 26), &v4);
+        expect(link::IEEE802_11, &frame(0x88, 0x82, 30), &v4);
+        let plain = [0, 0, 8, 0, 0, 0, 0, 0];
+        expect(link::IEEE802_11_RADIOTAP, &[&plain[..], &frame(0x08, 1, 24)].concat(), &v4);
+        // A time of eight bytes, then flags that say that the next header is padded to four bytes.
+        let padded = [0, 0, 20, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0];
+        expect(link::IEEE802_11_RADIOTAP, &[&padded[..], &frame(0x88, 1, 28)].concat(), &v4);
+        let avs = [0x80, 0x21, 0x10, 1, 0, 0, 0, 8];
+        expect(link::IEEE802_11_AVS, &[&avs[..], &frame(0x08, 1, 24)].concat(), &v4);
+        expect(link::IEEE802_11_PRISM, &[&[0; 144][..], &frame(0x08, 1, 24)].concat(), &v4);
+        for (kind, flags, skip) in [
+            (0x08, 0x41, Skip::Encrypted),
+            (0x08, 0x05, Skip::Fragment),
+            (0x80, 0x00, Skip::NotUdp),
+            (0x48, 0x01, Skip::NotUdp),
+        ] {
+            let whole = [&frame(kind, flags, 24)[..], &v4].concat();
+            assert_eq!(alone(link::IEEE802_11, &whole), Err(skip));
+        }
     }
 
     #[test]
     fn extension_headers_are_passed_over() {
-        expect(link::RAW, &[], &v6(HOP_BY_HOP, &[UDP, 0, 0, 0, 0, 0, 0, 0]));
-        expect(link::RAW, &[], &v6(FRAGMENT, &[UDP, 0, 0, 0, 0, 0, 0, 1]));
-        let fragment = v6(FRAGMENT, &[UDP, 0, 0, 1, 0, 0, 0, 1]);
-        assert_eq!(datagram(link::RAW, &fragment), Err(Skip::Fragment));
+        expect(link::RAW, &[], &v6(protocol::HOP_BY_HOP, &[17, 0, 0, 0, 0, 0, 0, 0]));
+        expect(
+            link::RAW,
+            &[],
+            &v6(protocol::AUTHENTICATION, &[17, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        );
+        expect(link::RAW, &[], &v6(protocol::FRAGMENT, &[17, 0, 0, 0, 0, 0, 0, 1]));
+        expect(link::RAW, &[], &v6(protocol::DESTINATION, &[17, 0, 1, 2, 0, 0, 0, 0]));
+        // An option that reaches beyond its header.
+        let option = v6(protocol::DESTINATION, &[17, 0, 1, 2, 0, 0, 0xca, 0x90]);
+        assert_eq!(alone(link::RAW, &option), Err(Skip::Malformed));
+        let fragment = v6(protocol::FRAGMENT, &[17, 0, 0, 9, 0, 0, 0, 1]);
+        assert_eq!(alone(link::RAW, &fragment[..fragment.len() - 5]), Err(Skip::Malformed));
+    }
+
+    /// A datagram ends where it says and where its IP packet ends, whatever follows in the frame.
+    #[test]
+    fn no_payload_reaches_beyond_its_packet() {
+        let mut packet = v4()[..30].to_vec();
+        packet[3] = 30;
+        packet[25] = 18;
+        packet.extend(b"trailer!");
+        assert_eq!(alone(link::RAW, &packet), Ok(b"he".to_vec()));
+        packet[25] = 9;
+        assert_eq!(alone(link::RAW, &packet), Ok(b"h".to_vec()));
+        // No room for UDP's header.
+        packet[3] = 27;
+        assert_eq!(alone(link::RAW, &packet), Err(Skip::Malformed));
+        // An IP packet that is longer than the frame, though the capture kept all of that.
+        packet[3] = 60;
+        assert_eq!(alone(link::RAW, &packet), Err(Skip::Malformed));
+        // A network card was to fill in the length.
+        packet[3] = 0;
+        assert_eq!(alone(link::RAW, &packet), Ok(b"h".to_vec()));
     }
 
     #[test]
@@ -236,17 +345,102 @@ mod tests {
         };
         for (packet, skip) in [
             (changed(9, 6), Skip::NotUdp),
-            (changed(6, 0x20), Skip::Fragment),
-            (changed(7, 1), Skip::Fragment),
+            (changed(9, 4), Skip::Tunnel),
+            (changed(9, 47), Skip::Tunnel),
+            (changed(9, 50), Skip::Encrypted),
             (changed(0, 0x44), Skip::Malformed),
             (changed(0, 0x15), Skip::NotUdp),
             (changed(25, 7), Skip::Malformed),
-            (changed(24, 1), Skip::Cut),
         ] {
-            assert_eq!(datagram(link::RAW, &packet), Err(skip));
+            assert_eq!(alone(link::RAW, &packet), Err(skip));
         }
-        let arp = [[0; 12].as_slice(), &[8, 6], &[0; 28]].concat();
-        assert_eq!(datagram(link::ETHERNET, &arp), Err(Skip::NotUdp));
+    }
+
+    #[test]
+    fn fragments_become_the_datagram_in_any_order() {
+        let content: Vec<u8> = [0, 7, 0, 9, 0, 24, 0, 0].into_iter().chain(1..=16).collect();
+        let parts = [
+            part(1, 0, true, &content[..8]),
+            part(1, 8, true, &content[8..16]),
+            part(1, 16, false, &content[16..]),
+        ];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut decoder = Decoder::new();
+            // Another datagram's come in between, and one of them twice.
+            for (count, at) in order.into_iter().enumerate() {
+                let mut other = packet(link::RAW, &parts[at]);
+                other.data[5] = 2;
+                if count < 2 {
+                    assert_eq!(decoder.decode(&other), Err(Skip::Fragment));
+                    assert_eq!(decoder.decode(&other), Err(Skip::Fragment));
+                }
+                let packet = packet(link::RAW, &parts[at]);
+                let found = decoder.decode(&packet);
+                match count {
+                    2 => {
+                        let found = found.unwrap();
+                        assert_eq!((found.payload, found.fragments), (&content[8..], 2));
+                    }
+                    _ => assert_eq!(found, Err(Skip::Fragment)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fragments_of_ipv6_become_a_datagram() {
+        let head = |offset: u8, more: u8| [17, 0, 0, offset | more, 0, 0, 0, 1];
+        let whole = v6(protocol::FRAGMENT, &head(0, 1));
+        let mut first = whole[..56].to_vec();
+        first[5] = 16;
+        let mut second = [&whole[..40], &head(8, 0), &whole[56..]].concat();
+        second[5] = 13;
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.decode(&packet(link::RAW, &first)), Err(Skip::Fragment));
+        assert_eq!(decoder.decode(&packet(link::RAW, &second)).unwrap().payload, b"hello");
+    }
+
+    /// What a receiver refuses is not put together either.
+    #[test]
+    fn fragments_that_do_not_fit_are_no_datagram() {
+        let content = &v4()[20..];
+        let decode = |parts: &[Vec<u8>]| {
+            let mut decoder = Decoder::new();
+            let found = parts
+                .iter()
+                .map(|part| Ok(decoder.decode(&packet(link::RAW, part))?.payload.to_vec()));
+            found.last().unwrap()
+        };
+        let first = part(1, 0, true, &content[..8]);
+        let last = part(1, 8, false, &content[8..]);
+        assert_eq!(decode(&[first.clone(), last.clone()]), Ok(b"hello".to_vec()));
+        let overlap = part(1, 0, true, content);
+        assert_eq!(decode(&[first.clone(), overlap]), Err(Skip::Malformed));
+        let wide = part(1, 0, true, &[&content[..8], &[0; 8]].concat());
+        assert_eq!(decode(&[first.clone(), wide, last.clone()]), Err(Skip::Fragment));
+        let behind = part(1, 16, true, &[0; 8]);
+        assert_eq!(decode(&[last.clone(), behind]), Err(Skip::Malformed));
+        assert_eq!(decode(&[part(1, 65_528, false, &[0; 16])]), Err(Skip::Malformed));
+    }
+
+    #[test]
+    fn numbers_of_fragments_come_round_again() {
+        let content = &v4()[20..];
+        let at = |seconds, data: Vec<u8>| {
+            let time = Some(Duration::from_secs(seconds));
+            Packet { time, link: link::RAW, length: data.len(), data }
+        };
+        let mut decoder = Decoder::new();
+        let first = at(0, part(1, 0, true, &content[..8]));
+        let last = at(31, part(1, 8, false, &content[8..]));
+        assert_eq!(decoder.decode(&first), Err(Skip::Fragment));
+        assert_eq!(decoder.decode(&last), Err(Skip::Fragment));
+        // Packets that are never whole push out the oldest.
+        for id in 2..=65 {
+            let part = packet(link::RAW, &part(id, 0, true, &content[..8]));
+            assert_eq!(decoder.decode(&part), Err(Skip::Fragment));
+        }
+        assert_eq!(decoder.decode(&first), Err(Skip::Fragment));
     }
 
     #[test]
@@ -256,16 +450,17 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 24) as u8
         };
+        let mut decoder = Decoder::new();
         for _ in 0..20_000 {
             let length = usize::from(random());
-            let mut packet: Vec<u8> = (0..length).map(|_| random()).collect();
-            for (byte, fixed) in packet.iter_mut().zip(v6(random() & 63, &[])) {
+            let mut data: Vec<u8> = (0..length).map(|_| random()).collect();
+            for (byte, fixed) in data.iter_mut().zip(v6(random() & 63, &[])) {
                 if random() > 20 {
                     *byte = fixed;
                 }
             }
-            for link in [0, 1, 101, 113, 276] {
-                let _ = datagram(link, &packet);
+            for link in [0, 1, 9, 51, 101, 105, 107, 113, 119, 127, 163, 192, 219, 239, 258, 276] {
+                let _ = decoder.decode(&packet(link, &data));
             }
         }
     }

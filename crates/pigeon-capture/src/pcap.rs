@@ -13,6 +13,8 @@ pub(crate) struct Pcap<R> {
     variant: Variant,
     /// The link type of all its packets.
     link: u32,
+    /// Whether the lengths of a packet may be in either order, as in files of the nineties.
+    is_old: bool,
 }
 
 /// What the first four bytes say.
@@ -43,10 +45,11 @@ impl<R: Read> Pcap<R> {
         // Version, two fields that are unused, snaplen, link type.
         let mut rest = [0; 20];
         fill(&mut input, &mut rest)?;
-        let [.., a, b, c, d] = rest;
+        let [_, _, e, f, .., a, b, c, d] = rest;
         // The rest of the field says whether there are checksums behind the packets.
         let link = variant.order.u32([a, b, c, d]) & 0xffff;
-        Ok(Pcap { input, variant, link })
+        let is_old = variant.order.u16([e, f]) < 4;
+        Ok(Pcap { input, variant, link, is_old })
     }
 
     /// The next packet; `None` at the end.
@@ -57,12 +60,13 @@ impl<R: Read> Pcap<R> {
         }
         let (words, _) = header.as_chunks::<4>();
         let number = |at: usize| self.variant.order.u32(words[at]);
-        // The fourth is how long the packet was before it was cut.
-        let [seconds, fraction, kept] = [number(0), number(1), number(2)];
+        let [seconds, fraction, kept, length] = [number(0), number(1), number(2), number(3)];
+        let kept = if self.is_old { kept.min(length) } else { kept };
         let fraction = Duration::from_nanos(u64::from(fraction) * self.variant.unit);
         let mut data = Vec::new();
         append(&mut self.input, kept, &mut data)?;
         let time = Duration::from_secs(seconds.into()) + fraction;
-        Ok(Some(Packet { time, link: self.link, data }))
+        let length = number(2).max(length) as usize;
+        Ok(Some(Packet { time: Some(time), link: self.link, data, length }))
     }
 }

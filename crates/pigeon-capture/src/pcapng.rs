@@ -37,7 +37,6 @@ pub(crate) struct PcapNg<R> {
     interfaces: Vec<Interface>,
     /// The present block without its type and lengths; the memory is reused.
     body: Vec<u8>,
-    last: Duration,
 }
 
 /// What a file says of where a packet was captured.
@@ -56,7 +55,7 @@ impl<R: Read> PcapNg<R> {
     /// A file that begins with a section.
     pub(crate) fn new(input: R) -> Self {
         let (interfaces, body) = (Vec::new(), Vec::new());
-        PcapNg { input, order: ByteOrder::Little, interfaces, body, last: Duration::ZERO }
+        PcapNg { input, order: ByteOrder::Little, interfaces, body }
     }
 
     /// The next packet; `None` at the end.
@@ -143,19 +142,19 @@ impl<R: Read> PcapNg<R> {
     fn packet(&mut self, interface: u32) -> Result<Packet, ReadError> {
         let interface = self.interface(interface)?;
         let ticks = u64::from(self.u32(4)?) << 32 | u64::from(self.u32(8)?);
-        self.last = interface.time(ticks);
         let data = self.bytes(20, self.u32(12)? as usize)?.to_vec();
-        Ok(Packet { time: self.last, link: interface.link, data })
+        let (time, length) = (Some(interface.time(ticks)), self.u32(16)? as usize);
+        Ok(Packet { time, link: interface.link, data, length })
     }
 
-    /// A packet without a time, as if it came with the one before, and of the first interface. How
-    /// much of it was kept must be computed, as padding follows.
+    /// A packet without a time, of the first interface. How much of it was kept must be computed, as
+    /// padding follows.
     fn simple_packet(&mut self) -> Result<Packet, ReadError> {
         let interface = self.interface(0)?;
         let length = self.u32(0)?;
         let kept = if interface.snaplen == 0 { length } else { length.min(interface.snaplen) };
         let data = self.bytes(4, kept as usize)?.to_vec();
-        Ok(Packet { time: self.last, link: interface.link, data })
+        Ok(Packet { time: None, link: interface.link, data, length: length as usize })
     }
 
     fn interface(&self, number: u32) -> Result<Interface, ReadError> {

@@ -3,6 +3,8 @@
 use std::io::{self, BufReader, Chain, Cursor, Read};
 use std::time::Duration;
 
+use crate::foreign;
+use crate::input::fill_unless_at_end;
 use crate::pcap::{Pcap, Variant};
 use crate::pcapng::{self, PcapNg};
 
@@ -22,20 +24,26 @@ type Rewound<R> = Chain<Cursor<[u8; 4]>, R>;
 /// A packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// When it was captured, since some origin: mostly 1970.
-    pub time: Duration,
+    /// When it was captured, since some origin: mostly 1970. A simple packet block of pcapng says no
+    /// time.
+    pub time: Option<Duration>,
     /// What its first bytes are: a number of draft-ietf-opsawg-pcaplinktype.
     pub link: u32,
     /// Its bytes, as many as the capture kept.
     pub data: Vec<u8>,
+    /// How many there were.
+    pub length: usize,
 }
 
 /// Why a capture could not be read on.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It is something else.
-    #[error("is no capture: neither pcap nor pcapng")]
+    #[error("is not a capture: neither pcap nor pcapng")]
     NoCapture,
+    /// It is something known that is not read here. The words follow the file's name.
+    #[error("{0}")]
+    Foreign(&'static str),
     /// It ends within a packet.
     #[error("is cut short")]
     CutShort,
@@ -56,14 +64,17 @@ impl<R: Read> Reader<R> {
     pub fn new(input: R) -> Result<Reader<R>, ReadError> {
         let mut input = BufReader::new(input);
         let mut magic = [0; 4];
-        input.read_exact(&mut magic).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => ReadError::NoCapture,
-            _ => error.into(),
-        })?;
+        match fill_unless_at_end(&mut input, &mut magic) {
+            Ok(true) => {}
+            Ok(false) => return Err(ReadError::Foreign("is empty")),
+            Err(ReadError::CutShort) => return Err(ReadError::NoCapture),
+            Err(error) => return Err(error),
+        }
         let format = if magic == pcapng::SECTION {
             Format::PcapNg(PcapNg::new(Cursor::new(magic).chain(input)))
         } else {
-            let variant = Variant::of(magic).ok_or(ReadError::NoCapture)?;
+            let foreign = || foreign::describe(magic);
+            let variant = Variant::of(magic).ok_or_else(foreign)?;
             Format::Pcap(Pcap::new(variant, input)?)
         };
         Ok(Reader { format })
@@ -149,11 +160,15 @@ mod tests {
             let (packets, error) = read(&file);
             assert!(error.is_none(), "{name}: {error:?}");
             assert_eq!(packets.len(), 1, "{name}");
-            assert_eq!((packets[0].time, &packets[0].data[..]), (time, &b"abc"[..]), "{name}");
+            assert_eq!(
+                (packets[0].time, &packets[0].data[..]),
+                (Some(time), &b"abc"[..]),
+                "{name}"
+            );
         }
         // A power of two.
         let (packets, _) = read(&pcapng(Some(0x80 | 10), 12 * 1024 + 512));
-        assert_eq!(packets[0].time, Duration::from_millis(12_500));
+        assert_eq!(packets[0].time, Some(Duration::from_millis(12_500)));
     }
 
     #[test]
@@ -164,8 +179,8 @@ mod tests {
         let words = numbers.chunks_mut(4).enumerate().filter(|(at, _)| *at != 1);
         words.for_each(|(_, word)| word.reverse());
         assert_eq!(data, b"abc");
-        let expected =
-            Packet { time: Duration::new(12, 345_000_000), link: 101, data: b"abc".to_vec() };
+        let time = Some(Duration::new(12, 345_000_000));
+        let expected = Packet { time, link: 101, data: b"abc".to_vec(), length: 9 };
         let (packets, error) = read(&file);
         assert!(error.is_none(), "{error:?}");
         assert_eq!(packets, [expected]);
@@ -189,7 +204,7 @@ mod tests {
             let option = [&[14, 0, 8, 0][..], &offset.to_le_bytes(), &[0; 4]].concat();
             let (packets, error) = read(&pcapng_with(&option, 12_345_000));
             assert!(error.is_none(), "{error:?}");
-            assert_eq!(packets[0].time, Duration::new(seconds, 345_000_000), "{offset}");
+            assert_eq!(packets[0].time, Some(Duration::new(seconds, 345_000_000)), "{offset}");
         }
     }
 
@@ -205,7 +220,19 @@ mod tests {
             let (packets, error) = read(&file);
             assert!(error.is_none(), "{error:?}");
             assert_eq!(packets[0].data, b"abcdef??"[..kept]);
+            assert_eq!((packets[0].length, packets[0].time), (length as usize, None));
         }
+    }
+
+    /// Before version 2.3 the length of what was kept came second.
+    #[test]
+    fn lengths_of_very_old_files_are_in_either_order() {
+        let mut file = pcap(0xa1b2_c3d4, 0);
+        file[6] = 2;
+        file[32..40].rotate_left(4);
+        let (packets, error) = read(&file);
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!((&packets[0].data[..], packets[0].length), (&b"abc"[..], 9));
     }
 
     #[test]
@@ -232,7 +259,8 @@ mod tests {
         let mut packet = vec![0, 0, 9, 9, 0, 0, 0, 0, 7, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0];
         packet.extend(b"abc\0");
         let file = [section(), block(1, &[1, 0, 0, 0, 0, 0, 0, 0]), block(2, &packet)].concat();
-        let expected = Packet { time: Duration::from_micros(7), link: 1, data: b"abc".to_vec() };
+        let time = Some(Duration::from_micros(7));
+        let expected = Packet { time, link: 1, data: b"abc".to_vec(), length: 3 };
         assert_eq!(read(&file).0, [expected]);
         // What else the link type's field of a pcap file says is no part of the link type.
         let mut file = pcap(0xa1b2_c3d4, 0);
@@ -242,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_no_capture_or_not_whole_says_so() {
-        for bytes in [&b""[..], b"abc", b"GIF89a and so on", &[0; 100]] {
+        for bytes in [&b"abc"[..], b"GIF89a and so on", &[0; 100]] {
             assert!(matches!(read(bytes).1, Some(ReadError::NoCapture)), "{bytes:?}");
         }
         for file in [pcap(0xa1b2_c3d4, 0), pcapng(None, 0)] {

@@ -29,11 +29,16 @@ const ENHANCED_PACKET: u32 = 6;
 /// What an enhanced packet block takes besides the packet and its padding.
 const AROUND: usize = 32;
 
+/// What the option takes that counts packets lost before this one, with the end of the options.
+const DROPS: usize = 16;
+
 /// A capture that is being written.
 pub struct Writer<W: Write> {
     output: W,
     /// The block that is being written; the memory is reused.
     block: Vec<u8>,
+    /// Datagrams that are missing before the next.
+    missing: u64,
 }
 
 impl<W: Write> Writer<W> {
@@ -44,7 +49,7 @@ impl<W: Write> Writer<W> {
     /// What the output says.
     pub fn new(mut output: W) -> io::Result<Writer<W>> {
         output.write_all(&BEGINNING)?;
-        Ok(Writer { output, block: Vec::new() })
+        Ok(Writer { output, block: Vec::new(), missing: 0 })
     }
 
     /// Appends a datagram at a time since 1970. `length` is its true length, of which `payload` may be
@@ -64,7 +69,9 @@ impl<W: Write> Writer<W> {
         let packet = packet(from, to, payload, length);
         let kept = packet.len();
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let block_length = (AROUND + kept.next_multiple_of(4)) as u32;
+        let missing = std::mem::take(&mut self.missing);
+        let options = if missing == 0 { 0 } else { DROPS };
+        let block_length = (AROUND + kept.next_multiple_of(4) + options) as u32;
         self.block.clear();
         for word in [
             ENHANCED_PACKET,
@@ -79,9 +86,26 @@ impl<W: Write> Writer<W> {
             self.block.extend(word.to_le_bytes());
         }
         self.block.extend(packet);
-        self.block.resize(block_length as usize - 4, 0);
+        self.block.resize(block_length as usize - 4 - options, 0);
+        if missing > 0 {
+            self.block.extend([4, 0, 8, 0]);
+            self.block.extend(missing.to_le_bytes());
+            // The end of its options.
+            self.block.extend([0; 4]);
+        }
         self.block.extend(block_length.to_le_bytes());
         self.output.write_all(&self.block)
+    }
+
+    /// Notes that so many datagrams are not in the capture at this place. Wireshark shows it as the
+    /// next packet's drop count.
+    pub fn note_missing(&mut self, datagrams: u64) {
+        self.missing = self.missing.saturating_add(datagrams);
+    }
+
+    /// Where it is written, to take out what was written.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.output
     }
 
     /// Where it is written.
@@ -106,7 +130,8 @@ fn packet(from: SocketAddr, to: SocketAddr, payload: &[u8], length: usize) -> Ve
     match (from.ip(), to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             packet.extend([0x45, 0]);
-            packet.extend(((20 + udp_length) as u16).to_be_bytes());
+            // What no IPv4 packet holds has no length, as where a network card is to cut it.
+            packet.extend(u16::try_from(20 + udp_length).unwrap_or(0).to_be_bytes());
             packet.extend([0, 0, 0x40, 0, 64, UDP, 0, 0]);
             packet.extend(from.octets());
             packet.extend(to.octets());
@@ -161,7 +186,7 @@ fn checksum(pieces: &[&[u8]]) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Datagram, Reader, Skip, datagram};
+    use crate::{Datagram, Decoder, Reader, Skip};
 
     #[test]
     fn a_checksum_over_a_packet_that_holds_it_is_zero() {
@@ -201,14 +226,19 @@ mod tests {
         let [from, to] = ["[fe80::1]:7", "[::1]:9"].map(|text| text.parse().unwrap());
         writer.write(time, from, to, "你好".as_bytes(), 6).unwrap();
         // Of a larger one only the beginning was kept.
+        writer.note_missing(3);
         writer.write(time, from, to, b"begin", 9).unwrap();
+        writer.write(time, from, to, b"", 0).unwrap();
         let mut reader = Reader::new(&writer.get_ref()[..]).unwrap();
+        let mut decoder = Decoder::new();
         let packet = reader.next_packet().unwrap().unwrap();
-        assert_eq!(packet.time, time);
-        let whole = Datagram { from, to, payload: "你好".as_bytes() };
-        assert_eq!(datagram(packet.link, &packet.data), Ok(whole));
+        assert_eq!(packet.time, Some(time));
+        let whole = Datagram { from, to, payload: "你好".as_bytes(), fragments: 0 };
+        assert_eq!(decoder.decode(&packet), Ok(whole));
         let packet = reader.next_packet().unwrap().unwrap();
-        assert_eq!(datagram(packet.link, &packet.data), Err(Skip::Cut));
+        assert_eq!(decoder.decode(&packet), Err(Skip::Cut));
+        let packet = reader.next_packet().unwrap().unwrap();
+        assert_eq!(decoder.decode(&packet).unwrap().payload, b"");
         assert_eq!(reader.next_packet().unwrap(), None);
     }
 }

@@ -6,8 +6,13 @@
 //!   waits     0.1 s   0.2 s           0.4 s                           0.8 s        1.6 s   gives up at 3.1 s
 //! ```
 //!
-//! A reply to any attempt is the reply: over a connected socket nobody else can answer, and a slow
-//! answer to the first attempt is as good as a quick one to the third.
+//! A reply to any attempt is the reply: a slow answer to the first attempt is as good as a quick one to
+//! the third. A [`Request`] decides what an answer is, so attempts may differ and be told apart.
+//!
+//! Only the host that was asked can answer. The socket is better not connected, so that a reply from
+//! another port of it is seen (TFTP answers so); it is reported at once, and is the reply only if the
+//! port that was asked does not answer one more attempt. Where anybody is asked (a group, a broadcast address), anybody
+//! answers.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -53,15 +58,72 @@ impl RetryPolicy {
     }
 }
 
+/// What is asked, attempt by attempt, and what answers it.
+pub trait Request {
+    /// What an answer is to the asker.
+    type Answer;
+
+    /// Writes the request of an attempt, numbered from 1, which leaves at `now`.
+    fn write(&mut self, now: Instant, attempt: u32, out: &mut Vec<u8>);
+
+    /// Judges a datagram that came from those who were asked.
+    fn judge(&mut self, now: Instant, payload: &[u8]) -> Verdict<Self::Answer>;
+}
+
+/// What a datagram is to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict<A> {
+    /// The answer: nothing else is waited for.
+    Answer(A),
+    /// Not an answer, for this reason. The answer may still come.
+    Stray(String),
+}
+
+/// The same request each time, which any datagram answers.
+impl Request for Box<[u8]> {
+    type Answer = Box<[u8]>;
+
+    fn write(&mut self, _: Instant, _: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+
+    fn judge(&mut self, _: Instant, payload: &[u8]) -> Verdict<Box<[u8]>> {
+        Verdict::Answer(payload.into())
+    }
+}
+
+/// What a request reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked<A = Box<[u8]>> {
+    /// A datagram came that is not the answer, or not yet.
+    Stray {
+        /// Its sender.
+        from: SocketAddr,
+        /// What it said.
+        payload: Box<[u8]>,
+        /// Why it is not the answer; `None`: it came from another port than the one that was asked.
+        why: Option<String>,
+    },
+    /// An attempt met an error on its way that may pass, such as no route. It goes on.
+    Undelivered,
+    /// An attempt was not sent; the driver's counters say why. It goes on, as a full queue has room in a
+    /// moment; where nothing can be sent at all, [`Ask::give_up`] ends it.
+    Unsent,
+    /// It is over.
+    Over(Outcome<A>),
+}
+
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// What came, or why nothing did.
-    pub result: Result<Box<[u8]>, NoReply>,
+pub struct Outcome<A = Box<[u8]>> {
+    /// What came and from where, or why nothing did.
+    pub result: Result<(SocketAddr, A), NoReply>,
     /// How many times the request was sent.
     pub attempts: u32,
     /// From the first attempt to the end.
     pub elapsed: Duration,
+    /// Datagrams that were not answers.
+    pub strays: u64,
 }
 
 /// Why there is no reply.
@@ -69,16 +131,22 @@ pub struct Outcome {
 pub enum NoReply {
     /// Nobody listens there (ICMP port unreachable).
     Refused,
+    /// A firewall rejects it, or another error that does not pass was reported (ICMP).
+    Undelivered,
+    /// This host would not send it.
+    Unsent,
     /// Nothing came.
     TimedOut,
 }
 
-/// A request that is sent until it is answered, refused, or given up. It reports one [`Outcome`].
-///
-/// Drive it over a connected socket:
+/// The most strays that wait to be collected; a driver drains after each batch.
+const MAX_EVENTS: usize = 64;
+
+/// A request that is sent until it is answered, refused, or given up. The last thing that it reports
+/// is an [`Outcome`].
 ///
 /// ```
-/// # use pigeon_client::{Ask, RetryPolicy};
+/// # use pigeon_client::{Ask, Asked, RetryPolicy};
 /// # use pigeon_net::{Clock, Socket, SocketOptions, first_event};
 /// # let server = std::net::UdpSocket::bind("127.0.0.1:0")?;
 /// # let address = server.local_addr()?;
@@ -89,31 +157,48 @@ pub enum NoReply {
 /// let socket = Socket::connect(address, None, &SocketOptions::default())?;
 /// let clock = Clock::start();
 /// let ask = Ask::new(clock.now(), address, b"how long is this?", RetryPolicy::default());
-/// let outcome = first_event(ask, socket, clock)?;
-/// assert_eq!(outcome.result.as_deref(), Ok(&b"Your data was 17 bytes"[..]));
+/// let Asked::Over(outcome) = first_event(ask, socket, clock)? else { panic!() };
+/// assert_eq!(outcome.result.unwrap().1[..], b"Your data was 17 bytes"[..]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Ask {
+pub struct Ask<R: Request = Box<[u8]>> {
     to: SocketAddr,
-    request: Box<[u8]>,
+    request: R,
     policy: RetryPolicy,
+    anybody: bool,
     began: Instant,
     attempts: u32,
+    /// Attempts that were not sent.
+    unsent: u32,
+    strays: u64,
+    /// What came first from another port, and to which attempt.
+    elsewhere: Option<(SocketAddr, R::Answer, u32)>,
     deadline: Option<Instant>,
     outbox: Outbox,
-    events: VecDeque<Outcome>,
+    events: VecDeque<Asked<R::Answer>>,
 }
 
 impl Ask {
-    /// Creates a request. The first attempt is made at once.
+    /// Asks with the same request each time. The first attempt is made at once.
     pub fn new(now: Instant, to: SocketAddr, request: &[u8], policy: RetryPolicy) -> Self {
+        Ask::with(now, to, request.into(), policy)
+    }
+}
+
+impl<R: Request> Ask<R> {
+    /// Asks with what the request writes for each attempt. The first attempt is made at once.
+    pub fn with(now: Instant, to: SocketAddr, request: R, policy: RetryPolicy) -> Self {
         let mut ask = Ask {
             to,
-            request: request.into(),
+            request,
             policy,
+            anybody: to.ip().is_multicast(),
             began: now,
             attempts: 0,
+            unsent: 0,
+            strays: 0,
+            elsewhere: None,
             deadline: None,
             outbox: Outbox::new(),
             events: VecDeque::new(),
@@ -122,22 +207,63 @@ impl Ask {
         ask
     }
 
+    /// The same, of a broadcast address: anybody may answer, as to a group.
+    pub fn of_anybody(self) -> Self {
+        Ask { anybody: true, ..self }
+    }
+
+    /// Ends it: nothing can be sent, and trying again would not help.
+    pub fn give_up(&mut self, now: Instant) {
+        if !self.is_over() {
+            self.end(now, Err(NoReply::Unsent));
+        }
+    }
+
     /// Sends once more, or gives up.
     fn attempt(&mut self, now: Instant) {
-        match self.policy.wait(self.attempts + 1) {
+        let wait = self.policy.wait(self.attempts + 1);
+        let is_enough = |came: &(_, _, u32)| wait.is_none() || self.attempts > came.2;
+        if let Some((from, answer, _)) = self.elsewhere.take_if(|came| is_enough(came)) {
+            return self.end(now, Ok((from, answer)));
+        }
+        match wait {
             Some(wait) => {
                 self.attempts += 1;
                 self.deadline = Some(now + wait);
-                self.outbox.send(self.to, None, &self.request);
+                let (request, attempt) = (&mut self.request, self.attempts);
+                let range = self.outbox.append(|out| request.write(now, attempt, out));
+                self.outbox.queue(self.to, None, range);
             }
+            None if self.unsent == self.attempts => self.end(now, Err(NoReply::Unsent)),
             None => self.end(now, Err(NoReply::TimedOut)),
         }
     }
 
-    fn end(&mut self, now: Instant, result: Result<Box<[u8]>, NoReply>) {
+    fn end(&mut self, now: Instant, result: Result<(SocketAddr, R::Answer), NoReply>) {
         self.deadline = None;
-        let (attempts, elapsed) = (self.attempts, now - self.began);
-        self.events.push_back(Outcome { result, attempts, elapsed });
+        let attempts = self.attempts.saturating_sub(self.unsent);
+        let (elapsed, strays) = (now - self.began, self.strays);
+        self.events.push_back(Asked::Over(Outcome { result, attempts, elapsed, strays }));
+    }
+
+    /// Ends for a reason that the network gives about `peer`, if that is the one who was asked. Of
+    /// many one may refuse, and the others answer.
+    fn fail(&mut self, now: Instant, peer: Option<SocketAddr>, why: NoReply) {
+        if self.concerns(peer) {
+            self.end(now, Err(why));
+        }
+    }
+
+    fn concerns(&self, peer: Option<SocketAddr>) -> bool {
+        !self.is_over() && !self.anybody && peer.is_none_or(|peer| peer == self.to)
+    }
+
+    fn stray(&mut self, datagram: &Received<'_>, why: Option<String>) {
+        self.strays += 1;
+        if self.events.len() < MAX_EVENTS {
+            let (from, payload) = (datagram.from, datagram.payload.into());
+            self.events.push_back(Asked::Stray { from, payload, why });
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -145,20 +271,58 @@ impl Ask {
     }
 }
 
-impl Machine for Ask {
-    type Event = Outcome;
+impl<R: Request> Machine for Ask<R> {
+    type Event = Asked<R::Answer>;
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.outbox.reset_if_drained();
-        if !self.is_over() && datagram.from == self.to {
-            self.end(now, Ok(datagram.payload.into()));
+        let from = datagram.from;
+        if self.is_over() || !(self.anybody || from.ip() == self.to.ip()) {
+            return;
+        }
+        match self.request.judge(now, datagram.payload) {
+            Verdict::Answer(answer) if self.anybody || from == self.to => {
+                self.end(now, Ok((from, answer)));
+            }
+            Verdict::Answer(answer) => {
+                self.elsewhere.get_or_insert((from, answer, self.attempts));
+                self.stray(datagram, None);
+            }
+            Verdict::Stray(why) => self.stray(datagram, Some(why)),
         }
     }
 
     fn handle_refused(&mut self, now: Instant, _: SocketId) {
         self.outbox.reset_if_drained();
+        self.fail(now, None, NoReply::Refused);
+    }
+
+    fn handle_refused_by(&mut self, now: Instant, _: SocketId, peer: SocketAddr) {
+        self.outbox.reset_if_drained();
+        self.fail(now, Some(peer), NoReply::Refused);
+    }
+
+    fn handle_undelivered(
+        &mut self,
+        now: Instant,
+        _: SocketId,
+        peer: Option<SocketAddr>,
+        passing: bool,
+    ) {
+        self.outbox.reset_if_drained();
+        match passing {
+            true if self.concerns(peer) && self.events.len() < MAX_EVENTS => {
+                self.events.push_back(Asked::Undelivered);
+            }
+            true => {}
+            false => self.fail(now, peer, NoReply::Undelivered),
+        }
+    }
+
+    fn handle_unsent(&mut self, _: Instant, _: &Transmit, _: u64) {
         if !self.is_over() {
-            self.end(now, Err(NoReply::Refused));
+            self.unsent += 1;
+            self.events.push_back(Asked::Unsent);
         }
     }
 
@@ -177,7 +341,7 @@ impl Machine for Ask {
         self.outbox.bytes()
     }
 
-    fn poll_event(&mut self) -> Option<Outcome> {
+    fn poll_event(&mut self) -> Option<Asked<R::Answer>> {
         self.events.pop_front()
     }
 
@@ -202,10 +366,15 @@ mod tests {
         network.add(SocketAddr::from(([10, 0, 0, 2], 5000)), ask)
     }
 
+    /// How it ended, if all that it reported is its end.
     fn outcome(network: &Network, ask: Node<Ask>) -> (Result<Box<[u8]>, NoReply>, u32, u64) {
-        let [(_, outcome)] = network.events(ask) else { panic!("one outcome") };
+        let [(_, Asked::Over(outcome))] = network.events(ask) else { panic!("one outcome") };
         let millis = u64::try_from(outcome.elapsed.as_millis()).unwrap();
-        (outcome.result.clone(), outcome.attempts, millis)
+        let result = outcome.result.clone().map(|(from, reply)| {
+            assert_eq!(from, server());
+            reply
+        });
+        (result, outcome.attempts, millis)
     }
 
     fn echo(payload: &[u8]) -> Option<Vec<u8>> {
@@ -260,6 +429,121 @@ mod tests {
         let ask = ask(&mut network, RetryPolicy::default());
         network.run_for(Duration::from_secs(1));
         assert_eq!(outcome(&network, ask), (Err(NoReply::Refused), 1, 0));
+    }
+
+    /// Each attempt asks with its own number, and is answered by its square.
+    struct Squares(Vec<u32>);
+
+    impl Request for Squares {
+        type Answer = u32;
+
+        fn write(&mut self, _: Instant, attempt: u32, out: &mut Vec<u8>) {
+            self.0.push(attempt);
+            out.extend(attempt.to_string().bytes());
+        }
+
+        fn judge(&mut self, _: Instant, payload: &[u8]) -> Verdict<u32> {
+            let said = std::str::from_utf8(payload).ok().and_then(|text| text.parse().ok());
+            match self.0.iter().find(|asked| Some(**asked * **asked) == said) {
+                Some(asked) => Verdict::Answer(*asked),
+                None => Verdict::Stray("not a square that was asked for".to_string()),
+            }
+        }
+    }
+
+    fn square(payload: &[u8]) -> Option<Vec<u8>> {
+        let number: u32 = std::str::from_utf8(payload).ok()?.parse().ok()?;
+        Some((number * number).to_string().into_bytes())
+    }
+
+    #[test]
+    fn an_answer_to_any_earlier_attempt_is_taken_and_known_for_what_it_answers() {
+        let mut network = Network::new(4);
+        let peer = network.add(server(), Peer::new().answering(square));
+        network.set_conditions(peer, Direction::Up, delayed(350)).unwrap();
+        let ask = Ask::with(network.now(), server(), Squares(vec![]), RetryPolicy::default());
+        let ask = network.add(SocketAddr::from(([10, 0, 0, 2], 5000)), ask);
+        network.run_for(Duration::from_secs(10));
+        let [(_, Asked::Over(outcome))] = network.events(ask) else { panic!("one outcome") };
+        // The third has been asked when the first is answered.
+        assert_eq!((&outcome.result, outcome.attempts), (&Ok((server(), 1)), 3));
+    }
+
+    /// Handed straight to the machine, as a datagram that arrives.
+    fn hear(ask: &mut Ask<impl Request>, from: [u8; 4], port: u16, payload: &[u8]) {
+        let datagram = Received::new(SocketAddr::from((from, port)), payload);
+        ask.handle_datagram(Instant::ORIGIN, &datagram);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_reported_and_the_wait_goes_on() {
+        let policy = RetryPolicy::default();
+        let mut ask = Ask::with(Instant::ORIGIN, server(), Squares(vec![]), policy);
+        hear(&mut ask, [10, 0, 0, 1], 7, b"spam");
+        hear(&mut ask, [10, 0, 0, 9], 7, b"1");
+        let Some(Asked::Stray { from, why: Some(_), .. }) = ask.poll_event() else { panic!() };
+        assert_eq!((from, ask.poll_event()), (server(), None));
+        assert!(ask.poll_timeout().is_some());
+        hear(&mut ask, [10, 0, 0, 1], 7, b"1");
+        let Some(Asked::Over(outcome)) = ask.poll_event() else { panic!() };
+        assert_eq!((outcome.result, outcome.strays), (Ok((server(), 1)), 1));
+    }
+
+    #[test]
+    fn another_port_is_reported_at_once_and_answers_if_the_one_asked_does_not() {
+        let began = || Ask::new(Instant::ORIGIN, server(), b"?", RetryPolicy::default());
+        let mut ask = began();
+        hear(&mut ask, [10, 0, 0, 1], 8, b"other");
+        assert!(matches!(ask.poll_event(), Some(Asked::Stray { why: None, .. })));
+        hear(&mut ask, [10, 0, 0, 1], 7, b"asked");
+        let Some(Asked::Over(outcome)) = ask.poll_event() else { panic!() };
+        assert_eq!(outcome.result, Ok((server(), (*b"asked").into())));
+
+        let mut ask = began();
+        hear(&mut ask, [10, 0, 0, 1], 8, b"other");
+        while let Some(deadline) = ask.poll_timeout() {
+            while ask.poll_transmit().is_some() {}
+            ask.handle_timeout(deadline);
+        }
+        let Some(Asked::Over(outcome)) = std::iter::from_fn(|| ask.poll_event()).last() else {
+            panic!()
+        };
+        let other = SocketAddr::from(([10, 0, 0, 1], 8));
+        assert_eq!((outcome.result, outcome.attempts), (Ok((other, (*b"other").into())), 2));
+    }
+
+    #[test]
+    fn a_group_is_answered_by_anybody_and_refused_by_nobody() {
+        let group = SocketAddr::from(([224, 0, 0, 251], 5353));
+        let mut ask = Ask::new(Instant::ORIGIN, group, b"?", RetryPolicy::default());
+        ask.handle_refused_by(Instant::ORIGIN, SocketId::FIRST, server());
+        hear(&mut ask, [10, 0, 0, 9], 1234, b"here");
+        let Some(Asked::Over(outcome)) = ask.poll_event() else { panic!() };
+        let from = SocketAddr::from(([10, 0, 0, 9], 1234));
+        assert_eq!(outcome.result, Ok((from, (*b"here").into())));
+    }
+
+    #[test]
+    fn errors_end_it_unless_they_may_pass_or_are_about_another() {
+        let (now, socket) = (Instant::ORIGIN, SocketId::FIRST);
+        let other = Some(SocketAddr::from(([10, 0, 0, 9], 7)));
+        let mut ask = Ask::new(now, server(), b"?", RetryPolicy::default());
+        ask.handle_undelivered(now, socket, other, false);
+        assert_eq!(ask.poll_event(), None);
+        ask.handle_undelivered(now, socket, Some(server()), true);
+        assert_eq!(ask.poll_event(), Some(Asked::Undelivered));
+        ask.handle_undelivered(now, socket, Some(server()), false);
+        let Some(Asked::Over(outcome)) = ask.poll_event() else { panic!() };
+        assert_eq!((outcome.result, outcome.attempts), (Err(NoReply::Undelivered), 1));
+        assert_eq!(ask.poll_timeout(), None);
+
+        let mut ask = Ask::new(now, server(), b"?", RetryPolicy::default());
+        let transmit = ask.poll_transmit().unwrap();
+        ask.handle_unsent(now, &transmit, 1);
+        assert_eq!((ask.poll_event(), ask.poll_timeout().is_some()), (Some(Asked::Unsent), true));
+        ask.give_up(now);
+        let Some(Asked::Over(outcome)) = ask.poll_event() else { panic!() };
+        assert_eq!((outcome.result, outcome.attempts), (Err(NoReply::Unsent), 0));
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod session;
 mod spoken;
 
 pub use arrivals::{Arrival, Arrivals};
-pub use ask::{Ask, NoReply, Outcome, RetryPolicy};
+pub use ask::{Ask, Asked, NoReply, Outcome, Request, RetryPolicy, Verdict};
 pub use discover::{Discover, Discovered, HubAnswer, Question, Search};
 pub use listener::{Heard, Listener};
 pub use roster::Roster;

@@ -18,8 +18,16 @@ const MAX_MEMORY: usize = 64 << 20;
 pub enum Heard {
     /// Datagrams, in the order they came.
     Arrivals(Arrivals),
-    /// The peer of a connected socket does not listen.
+    /// The peer does not listen.
     Refused,
+    /// What was sent met an error on its way, which may pass or not; the driver's counters have the
+    /// system's words.
+    Undelivered {
+        /// Whether the way may be back in a moment.
+        passing: bool,
+    },
+    /// A datagram of a [`Sender`](crate::Sender), by the number that it was given, was not sent.
+    Unsent(u64),
     /// The time is over.
     Over,
     /// The queue of a [`Sender`](crate::Sender) was full, and can take more.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
@@ -22,7 +23,9 @@ pub struct Sender {
     every: Duration,
     /// How long to wait for replies after the last.
     wait: Duration,
-    queue: VecDeque<Box<[u8]>>,
+    queue: VecDeque<(u64, Box<[u8]>)>,
+    /// Which of them stands where in the outbox.
+    leaving: Vec<(Range<usize>, u64)>,
     /// When the next datagram is due.
     next: Instant,
     finished: bool,
@@ -40,6 +43,7 @@ impl Sender {
             every,
             wait,
             queue: VecDeque::new(),
+            leaving: Vec::new(),
             next: now,
             finished: false,
             sent: 0,
@@ -59,9 +63,10 @@ impl Sender {
         self.queue.len() < SENDER_QUEUE
     }
 
-    /// Gives it a datagram to send. Hands it back if the queue is full.
-    pub fn push(&mut self, now: Instant, payload: Box<[u8]>) -> Result<(), Box<[u8]>> {
-        self.outbox.reset_if_drained();
+    /// Gives it a datagram to send, with a number by which it is reported. Hands it back if the queue is
+    /// full.
+    pub fn push(&mut self, now: Instant, number: u64, payload: Box<[u8]>) -> Result<(), Box<[u8]>> {
+        self.reset_if_drained();
         if !self.has_room() {
             return Err(payload);
         }
@@ -69,24 +74,38 @@ impl Sender {
             // A pause in the input is not made up for by a burst.
             self.next = self.next.max(now);
         }
-        self.queue.push_back(payload);
+        self.queue.push_back((number, payload));
         self.go_on(now);
         Ok(())
     }
 
     /// Nothing more will be pushed.
     pub fn finish(&mut self, now: Instant) {
-        self.outbox.reset_if_drained();
+        self.reset_if_drained();
         self.finished = true;
         self.go_on(now);
+    }
+
+    /// Whether everything has been sent, and replies alone are waited for.
+    pub fn is_done(&self) -> bool {
+        self.is_waiting
+    }
+
+    fn reset_if_drained(&mut self) {
+        if self.outbox.is_drained() {
+            self.leaving.clear();
+        }
+        self.outbox.reset_if_drained();
     }
 
     /// Sends what is due.
     fn go_on(&mut self, now: Instant) {
         let was_full = !self.has_room();
         while self.next <= now {
-            let Some(payload) = self.queue.pop_front() else { break };
-            self.outbox.send(self.to, None, &payload);
+            let Some((number, payload)) = self.queue.pop_front() else { break };
+            let range = self.outbox.append(|bytes| bytes.extend_from_slice(&payload));
+            self.leaving.push((range.clone(), number));
+            self.outbox.queue(self.to, None, range);
             self.sent += 1;
             // From when it was due, so that a late timer does not slow the pace.
             self.next = self.next + self.every;
@@ -105,17 +124,46 @@ impl Machine for Sender {
     type Event = Heard;
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
-        self.outbox.reset_if_drained();
+        self.reset_if_drained();
         self.listener.handle_datagram(now, datagram);
     }
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
-        self.outbox.reset_if_drained();
+        self.reset_if_drained();
         self.listener.handle_refused(now, socket);
     }
 
+    fn handle_refused_by(&mut self, now: Instant, socket: SocketId, peer: SocketAddr) {
+        self.reset_if_drained();
+        if peer == self.to {
+            self.listener.handle_refused(now, socket);
+        }
+    }
+
+    fn handle_undelivered(
+        &mut self,
+        _: Instant,
+        _: SocketId,
+        peer: Option<SocketAddr>,
+        passing: bool,
+    ) {
+        self.reset_if_drained();
+        if peer.is_none_or(|peer| peer == self.to) {
+            self.listener.report(Heard::Undelivered { passing });
+        }
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, _: u64) {
+        let place = self.leaving.iter().position(|(range, _)| *range == transmit.range);
+        if let Some(place) = place {
+            // Empty datagrams may share a range.
+            let (_, number) = self.leaving.swap_remove(place);
+            self.listener.report(Heard::Unsent(number));
+        }
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
-        self.outbox.reset_if_drained();
+        self.reset_if_drained();
         self.go_on(now);
         self.listener.handle_timeout(now);
     }
@@ -156,7 +204,7 @@ mod tests {
 
     fn push(network: &mut Network, sender: Node<Sender>, text: &str) -> bool {
         let payload = text.as_bytes().into();
-        network.act(sender, |sender, now| sender.push(now, payload).is_ok())
+        network.act(sender, |sender, now| sender.push(now, 1, payload).is_ok())
     }
 
     #[test]
@@ -187,6 +235,28 @@ mod tests {
         let times: Vec<u64> =
             network.machine(peer).received().iter().map(|a| a.at.as_nanos() / 1_000_000).collect();
         assert_eq!(times, [0, 2_000, 2_100]);
+    }
+
+    #[test]
+    fn what_does_not_leave_is_reported_by_its_number() {
+        let to = SocketAddr::from(([10, 0, 0, 1], 7));
+        let now = Instant::ORIGIN;
+        let mut sender = Sender::new(now, to, Duration::ZERO, Duration::ZERO);
+        for (number, text) in [(3, "three"), (5, "five"), (8, "eight")] {
+            sender.push(now, number, text.as_bytes().into()).unwrap();
+        }
+        let transmits: Vec<Transmit> = std::iter::from_fn(|| sender.poll_transmit()).collect();
+        sender.handle_unsent(now, &transmits[1], 1);
+        assert_eq!(sender.poll_event(), Some(Heard::Unsent(5)));
+        // An error is about the one it is sent to.
+        let other = SocketAddr::from(([10, 0, 0, 9], 7));
+        sender.handle_undelivered(now, SocketId::FIRST, Some(other), false);
+        sender.handle_refused_by(now, SocketId::FIRST, other);
+        assert_eq!(sender.poll_event(), None);
+        sender.handle_undelivered(now, SocketId::FIRST, Some(to), true);
+        assert_eq!(sender.poll_event(), Some(Heard::Undelivered { passing: true }));
+        sender.handle_refused_by(now, SocketId::FIRST, to);
+        assert_eq!(sender.poll_event(), Some(Heard::Refused));
     }
 
     #[test]

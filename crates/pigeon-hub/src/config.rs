@@ -1,8 +1,9 @@
 //! The settings of a hub.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use pigeon_datagram::MAX_PAYLOAD_V4;
+use pigeon_datagram::{MAX_PAYLOAD_V4, SocketId};
 use pigeon_guard::{Origin, SourceRules};
 use pigeon_proto::{Format, Language, Name, RoomName};
 use pigeon_text::Charset;
@@ -91,12 +92,20 @@ impl Door {
 }
 
 /// What answers to `/discover` say besides the hub's name and members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Questions arrive at a door, or at a socket beside the doors that hears only groups and broadcasts:
+/// all sockets with numbers beyond the doors' are such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Discovery {
     /// Drawn at start: distinguishes one hub at several addresses from several hubs.
     pub id: u64,
-    /// The port of the first door.
+    /// The port of the first door that others can reach.
     pub port: u16,
+    /// The socket of that door. It answers the questions that arrive beside the doors.
+    pub door: SocketId,
+    /// The only address of that door; `None` where it has every address of its host. Who is in a
+    /// network of another address cannot reach it, and is not answered.
+    pub address: Option<IpAddr>,
 }
 
 /// How much may be said in a second. `None` is no limit.

@@ -115,6 +115,10 @@ pub enum Dropped {
     /// A question for hubs that had been asked before: the same question arrives over every
     /// interface.
     AskedBefore,
+    /// A question for hubs from a network in which the hub cannot be reached.
+    OutOfReach,
+    /// Something else than a question for hubs, to a group or a broadcast address.
+    NotAQuestion,
     /// A question for hubs that came when too many waited for an answer.
     QuestionsFull,
     /// `quit` from someone who was no member.
@@ -127,7 +131,7 @@ pub enum Dropped {
 
 impl Dropped {
     /// Every reason, in the order [`Statistics`] counts them.
-    pub const ALL: [Dropped; 29] = [
+    pub const ALL: [Dropped; 31] = [
         Dropped::BadSource,
         Dropped::Banned,
         Dropped::Kicked,
@@ -153,6 +157,8 @@ impl Dropped {
         Dropped::EncodingsFull,
         Dropped::TextTooLong,
         Dropped::AskedBefore,
+        Dropped::OutOfReach,
+        Dropped::NotAQuestion,
         Dropped::QuestionsFull,
         Dropped::NotMember,
         Dropped::BatchFull,
@@ -187,6 +193,8 @@ impl Dropped {
             Dropped::EncodingsFull => "room's encodings full",
             Dropped::TextTooLong => "text too long",
             Dropped::AskedBefore => "asked before",
+            Dropped::OutOfReach => "out of reach",
+            Dropped::NotAQuestion => "not a question",
             Dropped::QuestionsFull => "questions full",
             Dropped::NotMember => "not a member",
             Dropped::BatchFull => "batch full",

@@ -59,9 +59,10 @@ pub struct Undelivered {
     pub to: Option<SocketAddr>,
     /// The system's error number.
     pub os_error: i32,
-    /// Whether the way may be back in a moment: no route, or no such host, which routers also
-    /// report in passing (soft errors, RFC 1122 section 4.2.3.9). The system reports these only to a
-    /// socket that was opened to hear which peer refuses.
+    /// Whether the way may be there in a moment: no route, or no such host, which routers also
+    /// report in passing (soft errors, RFC 1122 section 4.2.3.9), and which the system reports only to
+    /// a socket that was opened to hear which peer refuses; or too long for a link, and the system
+    /// sends the next one in fragments.
     pub passing: bool,
 }
 

@@ -15,6 +15,8 @@ pub struct Interfaces {
 pub struct LocalAddress {
     /// The interface's name, such as `eth0`.
     pub interface: String,
+    /// The interface's index (if_nametoindex(3)). An interface that goes and comes back has another.
+    pub index: u32,
     /// The address.
     pub address: IpAddr,
     /// The directed broadcast address of its network, if it has one: the configured one, or else
@@ -28,24 +30,19 @@ impl Interfaces {
         self.addresses.iter()
     }
 
-    /// Only the addresses of one interface, given by its name or by one of its addresses. `None` if
-    /// there is no such interface.
-    pub fn only(&self, name_or_address: &str) -> Option<Interfaces> {
-        let ip = name_or_address.parse::<IpAddr>().ok();
-        let found = self
-            .iter()
-            .find(|local| local.interface == name_or_address || Some(local.address) == ip)?;
-        let same = |local: &&LocalAddress| local.interface == found.interface;
+    /// Only the addresses of one interface, given by its name, by its index or by one of its
+    /// addresses. `None` if there is no such interface.
+    pub fn only(&self, interface: &str) -> Option<Interfaces> {
+        let found = self.named(interface)?;
+        let same = |local: &&LocalAddress| local.index == found.index;
         Some(Interfaces { addresses: self.iter().filter(same).cloned().collect() })
     }
 
-    /// An interface by its name or by one of its addresses: its first IPv4 address, if it has one,
-    /// and its index. `None` if there is no such interface.
-    pub fn find(&self, name_or_address: &str) -> Option<(Option<Ipv4Addr>, u32)> {
-        let ip = name_or_address.parse::<IpAddr>().ok();
-        let named =
-            |local: &&LocalAddress| local.interface == name_or_address || Some(local.address) == ip;
-        let found = self.iter().find(named)?;
+    /// An interface by its name, by its index or by one of its addresses: its first IPv4 address, if
+    /// it has one, and its index. `None` if there is no such interface.
+    pub fn find(&self, interface: &str) -> Option<(Option<Ipv4Addr>, u32)> {
+        let ip = interface.parse::<IpAddr>().ok();
+        let found = self.named(interface)?;
         let v4 =
             self.iter().filter(|local| local.interface == found.interface).find_map(
                 |local| match (local.address, ip) {
@@ -54,15 +51,27 @@ impl Interfaces {
                     _ => None,
                 },
             );
-        Some((v4, index(&found.interface)?))
+        Some((v4, found.index))
     }
 
-    /// The index of each interface once, as IPv6 multicast wants it.
-    pub fn indexes(&self) -> impl Iterator<Item = u32> {
-        let mut names: Vec<&str> = self.iter().map(|local| local.interface.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names.into_iter().filter_map(index).collect::<Vec<_>>().into_iter()
+    /// The first address of an interface that is called so, has this index or this address.
+    fn named(&self, interface: &str) -> Option<&LocalAddress> {
+        let (ip, index) = (interface.parse::<IpAddr>().ok(), interface.parse::<u32>().ok());
+        // A name may look like an index, and goes first.
+        self.iter().find(|local| local.interface == interface).or_else(|| {
+            self.iter().find(|local| Some(local.address) == ip || Some(local.index) == index)
+        })
+    }
+
+    /// Each interface once that has an address of the same family as `ip`: its name and its index.
+    pub fn with_family_of(&self, ip: IpAddr) -> Vec<(&str, u32)> {
+        let mut found: Vec<(&str, u32)> = Vec::new();
+        for local in self.iter().filter(|local| local.address.is_ipv4() == ip.is_ipv4()) {
+            if found.iter().all(|&(_, index)| index != local.index) {
+                found.push((&local.interface, local.index));
+            }
+        }
+        found
     }
 
     /// Whether this host has the address. All of 127.0.0.0/8 and `::1` count (RFC 1122 section
@@ -102,7 +111,10 @@ pub fn local_addresses() -> io::Result<Interfaces> {
             }
             _ => None,
         };
-        addresses.push(LocalAddress { interface: entry.interface_name, address, broadcast });
+        // It may have gone since.
+        let Some(index) = index(&entry.interface_name) else { continue };
+        let interface = entry.interface_name;
+        addresses.push(LocalAddress { interface, index, address, broadcast });
     }
     Ok(Interfaces { addresses })
 }
@@ -137,11 +149,6 @@ fn index(interface: &str) -> Option<u32> {
     nix::net::if_::if_nametoindex(interface).ok()
 }
 
-#[cfg(not(unix))]
-fn index(_interface: &str) -> Option<u32> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +175,7 @@ mod tests {
         let interfaces = Interfaces {
             addresses: vec![LocalAddress {
                 interface: "eth0".into(),
+                index: 2,
                 address: [192, 0, 2, 7].into(),
                 broadcast: Some([192, 0, 2, 255].into()),
             }],
@@ -181,5 +189,11 @@ mod tests {
             assert!(interfaces.is_broadcast(ip(broadcast)), "{broadcast}");
         }
         assert!(!interfaces.is_broadcast(ip("192.0.3.255")));
+        for named in ["eth0", "2", "192.0.2.7"] {
+            assert_eq!(interfaces.find(named), Some((Some([192, 0, 2, 7].into()), 2)), "{named}");
+        }
+        assert_eq!(interfaces.find("3"), None);
+        assert_eq!(interfaces.with_family_of(ip("239.1.2.3")), [("eth0", 2)]);
+        assert_eq!(interfaces.with_family_of(ip("ff02::1")), []);
     }
 }

@@ -54,7 +54,7 @@ pub use counters::{
 pub use driver::{DriveError, Driver, Timing, first_event};
 pub use host::{Host, Io};
 pub use interfaces::{Interfaces, LocalAddress, local_addresses};
-pub use open::{OpenError, Operation};
+pub use open::{Joins, OpenError, Operation};
 pub use options::{BufferSize, Capabilities, IoPath, SocketOptions};
 pub use receive::Receipt;
 pub use send::SendReport;

@@ -1,16 +1,18 @@
 //! Opening a socket: to which address, with which options, and what happens when the system says
 //! no.
 //!
-//! Never `SO_REUSEADDR` or `SO_REUSEPORT`: for UDP they let any process of the same user take a
-//! share of the port's datagrams, or all of them, unnoticed (socket(7)).
+//! An address that a host can have is bound without `SO_REUSEADDR` and `SO_REUSEPORT`: for UDP they
+//! let any process, or any of the same user, take a share of the port's datagrams, or all of them,
+//! unnoticed (socket(7)). Groups and broadcast addresses can be shared
+//! ([`SocketOptions::share`]): each socket gets its own copy there.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Type};
 
 use crate::address::canonical;
-use crate::interfaces::Interfaces;
+use crate::interfaces::{Interfaces, local_addresses};
 use crate::options::{BufferSize, SocketOptions};
 use crate::path::Path;
 use crate::socket::Socket;
@@ -56,14 +58,14 @@ impl Socket {
     ///
     /// An IPv6 address means IPv6 only, `[::]` too; [`bind_any`](Socket::bind_any) takes both.
     pub fn bind(address: SocketAddr, options: &SocketOptions) -> Result<Socket, OpenError> {
-        open(address, None, IpFamilies::One, options)
+        open_alone(address, IpFamilies::One, options)
     }
 
     /// A socket for many peers on every local address of both families: one dual-stack `[::]`
     /// socket, on which IPv4 peers look like IPv4 peers; `0.0.0.0` where the host has no IPv6.
     pub fn bind_any(port: u16, options: &SocketOptions) -> Result<Socket, OpenError> {
         let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-        match open(v6, None, IpFamilies::Both, options) {
+        match open_alone(v6, IpFamilies::Both, options) {
             // A port that is taken is the answer, and not a reason to try for half of it.
             Err(error) if lacks_ipv6(&error) => {
                 Socket::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), options)
@@ -86,28 +88,76 @@ impl Socket {
         };
         open(local.unwrap_or(unspecified), Some(to), IpFamilies::One, options)
     }
+
+    /// A socket towards one host, any port of which may answer: it leaves from the address that the
+    /// route to `to` begins at, and is not connected. Other hosts' datagrams arrive too.
+    pub fn bind_towards(to: SocketAddr, options: &SocketOptions) -> Result<Socket, OpenError> {
+        let to = canonical(to);
+        let failed = |operation| move |source| OpenError { operation, address: to, source };
+        // Connecting sends nothing: the system chooses the route and with it the address.
+        let probe = socket2::Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))
+            .map_err(failed(Operation::Create))?;
+        probe.connect(&to.into()).map_err(failed(Operation::Connect))?;
+        let mut local = UdpSocket::from(probe).local_addr().map_err(failed(Operation::Bind))?;
+        local.set_port(0);
+        open(local, None, IpFamilies::One, options)
+    }
+}
+
+/// What became of joining a multicast group on several interfaces.
+#[derive(Debug, Default)]
+pub struct Joins {
+    /// The interfaces on which the group was joined now.
+    pub joined: Vec<String>,
+    /// On how many it had been joined before.
+    pub before: usize,
+    /// The interfaces on which it cannot be joined, and what the system says.
+    pub failed: Vec<(String, io::Error)>,
 }
 
 impl Socket {
-    /// Joins a multicast group on every interface of this host that can (`IP_ADD_MEMBERSHIP`,
-    /// ip(7); `IPV6_JOIN_GROUP`, ipv6(7)). Returns on how many; 0 also where the group's family is
-    /// not the socket's.
-    pub fn join_group(&self, group: IpAddr, interfaces: &Interfaces) -> usize {
+    /// Whether it sends to and receives from addresses of the family of `ip`.
+    pub fn serves(&self, ip: IpAddr) -> bool {
+        let own = self.local_addr().ip();
+        let is_dual =
+            || own.is_unspecified() && SockRef::from(&self.udp).only_v6().is_ok_and(|v| !v);
+        own.is_ipv4() == ip.is_ipv4() || (own.is_ipv6() && is_dual())
+    }
+
+    /// Joins a multicast group on each of these interfaces that has an address of its family
+    /// (`IP_ADD_MEMBERSHIP`, ip(7); `IPV6_JOIN_GROUP`, ipv6(7)). Interfaces are named by their index:
+    /// two may have one address.
+    pub fn join_group(&self, group: IpAddr, interfaces: &Interfaces) -> Joins {
         let socket = SockRef::from(&self.udp);
-        match group {
-            IpAddr::V4(group) => interfaces
-                .iter()
-                .filter_map(|local| match local.address {
-                    IpAddr::V4(address) => Some(address),
-                    IpAddr::V6(_) => None,
-                })
-                .filter(|address| socket.join_multicast_v4(&group, address).is_ok())
-                .count(),
-            IpAddr::V6(group) => interfaces
-                .indexes()
-                .filter(|&index| socket.join_multicast_v6(&group, index).is_ok())
-                .count(),
+        let mut joins = Joins::default();
+        for (name, index) in interfaces.with_family_of(group) {
+            let joined = match group {
+                IpAddr::V4(group) => {
+                    socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+                }
+                IpAddr::V6(group) => socket.join_multicast_v6(&group, index),
+            };
+            match joined {
+                Ok(()) => joins.joined.push(name.to_string()),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => joins.before += 1,
+                Err(error) => joins.failed.push((name.to_string(), error)),
+            }
         }
+        joins
+    }
+
+    /// Lets sockets of the same user be bound to groups and broadcast addresses at the port of this
+    /// one, which is bound to every address (`SO_REUSEPORT`, socket(7)). They have to ask for it, as
+    /// [`SocketOptions::share`] does; a second socket for every address is still refused unless it
+    /// does, too.
+    ///
+    /// # Errors
+    /// When the system does not know the option.
+    pub fn let_groups_share(&self) -> io::Result<()> {
+        #[cfg(unix)]
+        return SockRef::from(&self.udp).set_reuse_port(true);
+        #[cfg(not(unix))]
+        return Ok(());
     }
 }
 
@@ -116,6 +166,46 @@ impl Socket {
 enum IpFamilies {
     One,
     Both,
+}
+
+/// Opens a socket that has its address for itself. Sockets that share a group or a broadcast address
+/// at the port do not count: a wildcard address would collide with them.
+fn open_alone(
+    address: SocketAddr,
+    families: IpFamilies,
+    options: &SocketOptions,
+) -> Result<Socket, OpenError> {
+    let failed = match open(address, None, families, options) {
+        Err(error) if error.source.kind() == io::ErrorKind::AddrInUse => error,
+        opened => return opened,
+    };
+    if options.share || !address.ip().is_unspecified() || is_held(address, families) {
+        return Err(failed);
+    }
+    let socket = open(address, None, families, &SocketOptions { share: true, ..options.clone() })?;
+    let alone = SockRef::from(&socket.udp);
+    let stop_sharing = alone.set_reuse_address(false);
+    #[cfg(unix)]
+    let stop_sharing = stop_sharing.and_then(|()| alone.set_reuse_port(false));
+    let configure = Operation::Configure("SO_REUSEADDR");
+    let failed = |source| OpenError { operation: configure, address, source };
+    stop_sharing.map_err(failed).map(|()| socket)
+}
+
+/// Whether a socket of another program has the port for an address of this host, or may have.
+fn is_held(wildcard: SocketAddr, families: IpFamilies) -> bool {
+    let Ok(interfaces) = local_addresses() else { return true };
+    interfaces.iter().any(|local| {
+        let address = match local.address {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+                SocketAddrV6::new(ip, wildcard.port(), 0, local.index).into()
+            }
+            ip => SocketAddr::new(ip, wildcard.port()),
+        };
+        let is_meant = families == IpFamilies::Both || wildcard.is_ipv4() == address.is_ipv4();
+        let held = |error: io::Error| error.kind() == io::ErrorKind::AddrInUse;
+        is_meant && UdpSocket::bind(address).is_err_and(held)
+    })
 }
 
 fn open(
@@ -134,6 +224,11 @@ fn open(
     if address.is_ipv6() {
         socket.set_only_v6(families == IpFamilies::One).map_err(configure("IPV6_V6ONLY"))?;
     }
+    if options.share {
+        socket.set_reuse_address(true).map_err(configure("SO_REUSEADDR"))?;
+        #[cfg(unix)]
+        socket.set_reuse_port(true).map_err(configure("SO_REUSEPORT"))?;
+    }
     if options.broadcast {
         socket.set_broadcast(true).map_err(configure("SO_BROADCAST"))?;
     }
@@ -145,6 +240,17 @@ fn open(
         if address.is_ipv4() || families == IpFamilies::Both {
             socket.set_ttl_v4(ttl).map_err(configure("IP_TTL"))?;
             socket.set_multicast_ttl_v4(ttl).map_err(configure("IP_MULTICAST_TTL"))?;
+        }
+    }
+    if let Some(dscp) = options.dscp {
+        // The two lower bits are for congestion notification (RFC 3168).
+        let class = u32::from(dscp) << 2;
+        if address.is_ipv4() || families == IpFamilies::Both {
+            socket.set_tos_v4(class).map_err(configure("IP_TOS"))?;
+        }
+        #[cfg(target_os = "linux")]
+        if address.is_ipv6() {
+            socket.set_tclass_v6(class).map_err(configure("IPV6_TCLASS"))?;
         }
     }
     match options.multicast_interface {
@@ -163,7 +269,8 @@ fn open(
         .map_err(configure("SO_SNDBUF"))?;
 
     // Everything the kernel adds to a datagram is asked for before the first can arrive.
-    let any = peer.is_none() && address.ip().is_unspecified();
+    let ip = address.ip();
+    let any = peer.is_none() && (ip.is_unspecified() || ip.is_multicast() || options.share);
     let (path, mut capabilities) = Path::open(&socket, address.is_ipv6(), any, options);
     capabilities.receive_buffer = granted(socket_ref.recv_buffer_size());
     capabilities.send_buffer = granted(socket_ref.send_buffer_size());

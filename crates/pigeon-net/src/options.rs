@@ -46,9 +46,16 @@ pub struct SocketOptions {
     /// `IPV6_UNICAST_HOPS` and `IPV6_MULTICAST_HOPS`, ipv6(7)); `None` leaves it to the system,
     /// which lets multicast go one hop.
     pub ttl: Option<u32>,
+    /// The class of service that datagrams ask for, from 0 to 63 (`IP_TOS`, ip(7); `IPV6_TCLASS`,
+    /// ipv6(7)); RFC 2474. Linux only for IPv6.
+    pub dscp: Option<u8>,
     /// The interface that multicast leaves by: its IPv4 address (`IP_MULTICAST_IF`, ip(7)) and its
     /// index (`IPV6_MULTICAST_IF`, ipv6(7)). `None` leaves it to the routing table.
     pub multicast_interface: Option<(Option<Ipv4Addr>, u32)>,
+    /// Whether the address may be shared with sockets that allow it too (`SO_REUSEADDR`,
+    /// `SO_REUSEPORT`, socket(7)). Each of them gets every datagram to a group or a broadcast address,
+    /// but one alone gets a datagram to a host, so share only addresses that are no host's.
+    pub share: bool,
     /// Whether to ask the kernel when each datagram arrived (`SO_TIMESTAMPNS`, socket(7)). Linux
     /// only.
     pub timestamps: bool,
@@ -66,7 +73,9 @@ impl Default for SocketOptions {
             send_buffer: BufferSize::default(),
             broadcast: false,
             ttl: None,
+            dscp: None,
             multicast_interface: None,
+            share: false,
             timestamps: true,
             refusals: false,
         }
@@ -88,7 +97,7 @@ pub struct Capabilities {
     pub gso: bool,
     /// One system call moves many datagrams (recvmmsg(2), sendmmsg(2)).
     pub batches: bool,
-    /// The socket is bound to every address, and each datagram says which of them it came to.
+    /// The socket is bound to every address, or to no host's, and each datagram says where it came.
     pub local_address: bool,
     /// The kernel reports how many datagrams it dropped because the receive buffer was full.
     pub kernel_drops: bool,

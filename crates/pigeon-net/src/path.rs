@@ -19,7 +19,7 @@ pub(crate) enum Path {
 
 impl Path {
     /// Prepares a socket that is not bound yet. `v6` is its address family; `any` says that it
-    /// will be bound to every local address.
+    /// will be bound to every local address, or to one that is no host's.
     pub(crate) fn open(
         socket: &socket2::Socket,
         v6: bool,

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::counters::Undelivered;
 use crate::socket::Socket;
-use crate::socket_errors::{OnReceive, on_receive};
+use crate::socket_errors::{OnReceive, is_about_the_path_mtu, on_receive};
 
 /// What one call of [`Socket::receive`] brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,8 @@ impl Socket {
     /// Counts an error that an earlier datagram met.
     pub(crate) fn note_undelivered(&mut self, error: &io::Error) {
         let Some(os_error) = error.raw_os_error() else { return };
-        let error = Undelivered { to: self.peer, os_error, passing: false };
+        let passing = is_about_the_path_mtu(error);
+        let error = Undelivered { to: self.peer, os_error, passing };
         self.stats.received.ignored_errors += 1;
         self.stats.received.last_error = Some(error);
         self.undelivered = self.peer.is_some().then_some(error);

@@ -116,6 +116,12 @@ pub(crate) fn may_be_earlier(error: &io::Error) -> bool {
     error.raw_os_error() != Some(code::FORBIDDEN)
 }
 
+/// Whether an earlier datagram was too long for a link on its way. The system has learned the path's
+/// MTU and sends the next one in fragments.
+pub(crate) fn is_about_the_path_mtu(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(code::TOO_LARGE)
+}
+
 /// Whether a train that failed with this error was too large, in segments or in bytes. Any other
 /// error, EIO above all, comes from a device that cannot cut trains of any size.
 pub(crate) fn is_about_size(error: &io::Error) -> bool {

@@ -301,6 +301,78 @@ fn it_does_not_relay_to_itself() {
     assert_eq!((counts.looped, counts.clients, counts.up.delivered), (2, 1, 1));
 }
 
+/// As in TFTP: a server answers each client from a port of its own.
+#[test]
+fn an_answer_from_another_port_is_followed_for_its_client_alone() {
+    let mut lab = Lab::new(config());
+    lab.up(at(MS), 0, b"read a");
+    lab.up(at(MS), 1, b"read b");
+    let ports = [6_001, 6_002];
+    let at_port = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    for (slot, port) in ports.into_iter().enumerate() {
+        let answer = Received { from: at_port(port), ..from_target(slot, b"block 1") };
+        lab.relay.handle_datagram(at(MS * 2), &answer);
+        lab.drain();
+    }
+    lab.take();
+    lab.up(at(MS * 3), 0, b"ack 1");
+    lab.up(at(MS * 3), 1, b"ack 1");
+    let acks = [0, 1].map(|slot| (socket(slot), at_port(ports[slot]), b"ack 1".to_vec()));
+    assert_eq!(lab.take(), acks);
+    let followed = [0, 1]
+        .map(|slot| Event::Followed { client: client(slot as u16), from: at_port(ports[slot]) });
+    assert_eq!(lab.told[2..], followed);
+
+    // The server has closed the port of the first transfer: the next request is for the target.
+    lab.up(at(MS * 4), 0, b"read c");
+    lab.take();
+    lab.relay.handle_refused_by(at(MS * 5), socket(0), at_port(ports[0]));
+    lab.drain();
+    assert_eq!(lab.take(), [(socket(0), target(), b"read c".to_vec())]);
+    lab.up(at(MS * 6), 0, b"read c");
+    lab.up(at(MS * 6), 1, b"ack 2");
+    let sent: Vec<_> = lab.take().into_iter().map(|(_, to, _)| to).collect();
+    assert_eq!(sent, [target(), at_port(ports[1])]);
+    // That is no refusal of the target's.
+    let counts = lab.relay.statistics();
+    assert_eq!((counts.refused, counts.followed, lab.told.len()), (1, 2, 4));
+}
+
+#[test]
+fn only_the_host_of_the_target_answers() {
+    let mut lab = Lab::new(config());
+    lab.up(at(MS), 0, b"hello");
+    lab.up(at(MS), 1, b"hello");
+    lab.take();
+    // Another host; the listening socket and the socket of another client, on the target's host.
+    for from in ["192.0.2.1:9", "127.0.0.2:9", "127.0.0.1:5", "127.0.0.1:2001"] {
+        let answer = Received { from: from.parse().unwrap(), ..from_target(0, b"hello") };
+        lab.relay.handle_datagram(at(MS), &answer);
+        lab.drain();
+    }
+    assert_eq!(lab.take(), []);
+    let counts = lab.relay.statistics();
+    assert_eq!((counts.strangers, counts.looped, counts.followed), (2, 2, 0));
+    lab.up(at(MS), 0, b"hello");
+    assert_eq!(lab.take(), [(socket(0), target(), b"hello".to_vec())]);
+}
+
+#[test]
+fn a_target_with_another_address_has_old_clients_and_new_ones() {
+    let mut lab = Lab::new(config());
+    lab.up(at(MS), 0, b"hello");
+    lab.take();
+    let moved: SocketAddr = "192.0.2.7:9".parse().unwrap();
+    lab.relay.set_target(moved);
+    lab.up(at(MS), 0, b"old");
+    lab.up(at(MS), 1, b"new");
+    let sent: Vec<_> = lab.take().into_iter().map(|(_, to, _)| to).collect();
+    assert_eq!(sent, [moved, moved]);
+    // What answers at the address before is a stranger.
+    lab.down(at(MS), 0, b"late");
+    assert_eq!((lab.take(), lab.relay.statistics().strangers), (vec![], 1));
+}
+
 /// One datagram with a forged sender must not make the target talk to itself through the relay.
 #[test]
 fn neither_the_target_nor_the_relay_is_a_client() {
@@ -346,8 +418,8 @@ fn a_socket_that_cannot_be_opened_costs_its_client() {
     assert_eq!((relay.statistics().clients, relay.statistics().no_socket), (0, 1));
     // A late answer of the slot's, or a refusal, is survived.
     relay.handle_datagram(at(MS), &from_target(0, b"late"));
-    relay.handle_refused(at(MS), socket(0));
-    relay.handle_refused(at(MS), socket(0));
+    relay.handle_refused_by(at(MS), socket(0), target());
+    relay.handle_refused_by(at(MS), socket(0), target());
     assert_eq!((relay.statistics().gone, relay.statistics().refused), (1, 2));
     // It tries anew, as often as it likes, and what is remembered of it is bounded.
     for _ in 0..10_000 {
@@ -364,21 +436,28 @@ fn a_socket_that_cannot_be_opened_costs_its_client() {
 #[derive(Clone, Debug)]
 enum Happening {
     Up { from: u16, length: usize, segment: usize },
-    Down { slot: usize, length: usize },
+    Down { slot: usize, from: SocketAddr, length: usize },
     Wait(u32),
-    Refused,
+    Refused(u16),
     Handover,
     CannotOpen(usize),
     Change(bool, usize),
+}
+
+/// The target, other ports of its host, one of the relay's own among them, and another host.
+fn answering() -> impl Strategy<Value = SocketAddr> {
+    let addresses = ["127.0.0.1:9", "127.0.0.1:10", "127.0.0.1:11", "127.0.0.1:5", "192.0.2.1:9"];
+    proptest::sample::select(addresses.map(|text| text.parse().unwrap()).to_vec())
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         8 => (0..6_u16, 0..300_usize, 0..100_usize)
             .prop_map(|(from, length, segment)| Happening::Up { from, length, segment }),
-        4 => (0..4_usize, 0..300_usize).prop_map(|(slot, length)| Happening::Down { slot, length }),
+        4 => (0..4_usize, answering(), 0..300_usize)
+            .prop_map(|(slot, from, length)| Happening::Down { slot, from, length }),
         4 => (0..40_000_u32).prop_map(Happening::Wait),
-        1 => Just(Happening::Refused),
+        1 => (9..12_u16).prop_map(Happening::Refused),
         1 => Just(Happening::Handover),
         1 => (0..4_usize).prop_map(Happening::CannotOpen),
         2 => (any::<bool>(), 0..4_usize).prop_map(|(up, which)| Happening::Change(up, which)),
@@ -416,17 +495,21 @@ proptest! {
                     lab.relay.handle_joined(now, &from_client(from, &payload), segment);
                     arrived += length.div_ceil(segment.max(1)).max(1) as u64;
                 }
-                Happening::Down { slot, length } => {
+                Happening::Down { slot, from, length } => {
                     let payload = vec![2; length];
                     let known = lab.relay.client(socket(slot)).is_some();
-                    lab.relay.handle_datagram(now, &from_target(slot, &payload));
+                    let answer = Received { from, ..from_target(slot, &payload) };
+                    lab.relay.handle_datagram(now, &answer);
                     arrived += u64::from(known);
                 }
                 Happening::Wait(millis) => {
                     now = now + MS * millis;
                     lab.relay.handle_timeout(now);
                 }
-                Happening::Refused => lab.relay.handle_refused(now, socket(0)),
+                Happening::Refused(port) => {
+                    let by = SocketAddr::from(([127, 0, 0, 1], port));
+                    lab.relay.handle_refused_by(now, socket(0), by);
+                }
                 Happening::Handover => lab.relay.handover(),
                 Happening::CannotOpen(slot) => {
                     lab.relay.cannot_open(socket(slot));
@@ -448,12 +531,14 @@ proptest! {
                 );
             }
             let entered = counts.up.sent + counts.down.sent;
-            prop_assert_eq!(arrived, entered + counts.turned_away + counts.looped);
+            let not_taken = counts.turned_away + counts.looped + counts.strangers;
+            prop_assert_eq!(arrived, entered + not_taken);
         }
         // What came out was sent, unless its client had gone.
         let counts = lab.relay.statistics();
         let delivered = counts.up.delivered + counts.down.delivered;
-        prop_assert!(lab.sent.len() as u64 <= delivered);
+        // A refusal has the last datagram sent again.
+        prop_assert!(lab.sent.len() as u64 <= delivered + counts.refused);
         prop_assert!(lab.sent.len() as u64 + counts.gone >= delivered);
     }
 }

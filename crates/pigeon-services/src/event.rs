@@ -47,6 +47,11 @@ pub enum Outcome {
         /// The reply's length in bytes.
         length: usize,
     },
+    /// It was answered, and the reply never left this host.
+    Unsent {
+        /// The reply's length in bytes.
+        length: usize,
+    },
     /// It was counted, as the discard service does.
     Discarded,
     /// It was not answered.

@@ -150,6 +150,26 @@ impl Machine for Service {
         }
     }
 
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, datagrams: u64) {
+        let bytes = match transmit.segment {
+            Some(segment) => datagrams * u64::from(segment.get()),
+            None => transmit.range.len() as u64,
+        };
+        self.statistics.unsent(datagrams, bytes.min(transmit.range.len() as u64));
+        // The reports on these requests have not been collected yet.
+        let mut left = datagrams;
+        for event in self.events.iter_mut().rev() {
+            if let Event::Datagram { from, outcome, .. } = event
+                && let Outcome::Replied { length } = *outcome
+                && *from == transmit.to
+                && left > 0
+            {
+                *outcome = Outcome::Unsent { length };
+                left -= 1;
+            }
+        }
+    }
+
     fn handle_timeout(&mut self, _now: Instant) {
         self.replies.reset_if_drained();
     }

@@ -3,7 +3,7 @@
 use crate::{Ignored, Outcome};
 
 /// Totals since the service began. Every request has one outcome, so that
-/// `requests == replies + discarded + all ignored`.
+/// `requests == replies + unsent + discarded + all ignored`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Datagrams received, whatever became of them.
@@ -14,6 +14,8 @@ pub struct Statistics {
     pub replies: u64,
     /// Their bytes of payload.
     pub reply_bytes: u64,
+    /// Replies that never left this host: a firewall forbids them, or there is no route.
+    pub unsent: u64,
     /// Datagrams that the discard service counted.
     pub discarded: u64,
     /// Requests that met the remainder of another source's rate, because the two hash alike: they
@@ -35,6 +37,13 @@ impl Statistics {
         self.ignored.iter().sum()
     }
 
+    /// Replies that were counted as sent, of so many bytes in all, have not left.
+    pub(crate) fn unsent(&mut self, replies: u64, bytes: u64) {
+        self.replies = self.replies.saturating_sub(replies);
+        self.reply_bytes = self.reply_bytes.saturating_sub(bytes);
+        self.unsent += replies;
+    }
+
     pub(crate) fn count(&mut self, request: usize, outcome: Outcome) {
         self.requests += 1;
         self.request_bytes += request as u64;
@@ -43,6 +52,7 @@ impl Statistics {
                 self.replies += 1;
                 self.reply_bytes += length as u64;
             }
+            Outcome::Unsent { .. } => self.unsent += 1,
             Outcome::Discarded => self.discarded += 1,
             Outcome::Ignored(reason) => self.ignored[reason as usize] += 1,
         }

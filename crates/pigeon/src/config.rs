@@ -13,8 +13,9 @@ use clap::Command;
 use pigeon_text::escape;
 use toml::{Spanned, Value};
 
-use crate::base::nearest::nearest;
+use crate::base::nearest::setting_meant;
 use crate::base::place::place;
+use crate::base::text_file;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -22,11 +23,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Makes the settings of the file at `path` the defaults of a subcommand.
 pub(crate) fn apply(command: Command, subcommand: &str, path: &Path) -> anyhow::Result<Command> {
     let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-    let length = std::fs::metadata(path).with_context(|| format!("cannot read {shown}"))?.len();
-    if length > MAX_BYTES {
-        return Err(anyhow!("{shown} is no configuration: it has {length} bytes"));
-    }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let text = text_file::read(path, MAX_BYTES).with_context(|| format!("cannot read {shown}"))?;
     apply_text(command, subcommand, &text).with_context(|| shown)
 }
 
@@ -39,7 +36,7 @@ pub(crate) fn apply_text(
     let settings: BTreeMap<Spanned<String>, Spanned<Value>> =
         toml::from_str(text).map_err(|error| {
             let place = place(text, error.span().map_or(0, |span| span.start));
-            anyhow!("{place}: {}", error.message().replace('\n', ", "))
+            anyhow!("{place}: {}", escape(&error.message().replace('\n', ", ")))
         })?;
     let known = command.find_subcommand(subcommand).cloned().unwrap_or_default();
     let mut command = command;
@@ -64,7 +61,7 @@ fn check_name(known: &Command, name: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let shown = escape(name);
-    Err(match nearest(name, names()) {
+    Err(match setting_meant(name, names()) {
         Some(meant) => anyhow!("there is no setting {shown}; is {meant} meant?"),
         None => {
             anyhow!("there is no setting {shown}; `pigeon {} --help` lists them", known.get_name())

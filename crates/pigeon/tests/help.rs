@@ -45,8 +45,8 @@ fn completions_and_man_pages_know_every_command() {
     assert!(script.contains("complete ") && script.contains("PIGEON_COMPLETE"), "{script}");
     // What the script asks at `pigeon ` and a tab.
     let completed = Command::new(env!("CARGO_BIN_EXE_pigeon"))
-        .args(["--", "pigeon", ""])
-        .envs([("PIGEON_COMPLETE", "bash"), ("_CLAP_COMPLETE_INDEX", "1")])
+        .args(["--", "", "pigeon", ""])
+        .env("PIGEON_COMPLETE", "bash")
         .output()
         .unwrap();
     let completed = String::from_utf8(completed.stdout).unwrap();

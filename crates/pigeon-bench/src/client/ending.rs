@@ -97,6 +97,7 @@ impl Client {
             (Phase::Running { .. }, Kind::Report) if header.number > self.last_report => {
                 self.last_report = header.number;
                 self.report = report;
+                self.events.push_back(ClientEvent::Reported(header.number));
             }
             (Phase::Stopping(stopping), Kind::Stopped)
                 if header.number > stopping.answered && header.number <= stopping.asked =>
@@ -120,8 +121,7 @@ impl Client {
 
     pub(super) fn finish(&mut self) {
         if self.with == FarEnd::Server {
-            let session = self.session;
-            self.send(|bytes| wire::write_bare(bytes, Kind::Bye, session));
+            self.bye();
         }
         self.phase = Phase::Over;
         self.events.push_back(ClientEvent::Finished);

@@ -72,6 +72,12 @@ pub enum Failure {
     /// The server sends no datagrams of that size.
     #[error("the server declines: it sends no datagrams of that size")]
     Size,
+    /// The server does not measure for so long.
+    #[error(
+        "the server measures for at most {} s; ask for less (--for), or start it with a longer --max-for",
+        .0.as_secs_f64()
+    )]
+    TooLong(Duration),
     /// The server said nothing more.
     #[error("the server fell silent")]
     Silent,
@@ -90,6 +96,8 @@ pub enum ClientEvent {
         /// be.
         rate: u32,
     },
+    /// The far end has reported what had arrived there when it reported for the n-th time.
+    Reported(u64),
     /// A datagram is back for the first time.
     Back {
         /// Since it was sent.
@@ -118,6 +126,10 @@ pub struct Client {
     round_trip: Duration,
     /// Somebody answered something else than was asked.
     foreign: bool,
+    /// When the far end was last heard.
+    heard: Instant,
+    /// Whether it stopped answering in the middle.
+    cut_off: bool,
     stream: Option<Stream>,
     /// Where there is no rate: the number of the datagram that is out, and how long it is waited for.
     out: Option<(u64, Instant)>,
@@ -160,6 +172,8 @@ impl Client {
             with: FarEnd::Server,
             round_trip: Duration::ZERO,
             foreign: false,
+            heard: now,
+            cut_off: false,
             stream: None,
             out: None,
             last_ping: None,
@@ -193,6 +207,16 @@ impl Client {
         }
     }
 
+    /// When the far end was last heard.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// Which report was the last that came; see [`ClientEvent::Reported`].
+    pub fn reported(&self) -> u64 {
+        self.last_report
+    }
+
     /// Whether nothing will happen any more.
     pub fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over)
@@ -205,19 +229,37 @@ impl Client {
 
     /// What is known now. Once it is over the figures of each direction add up.
     pub fn snapshot(&self) -> Snapshot {
-        let over = self.is_over();
-        let way = |[sent, unsent]: [u64; 2], seen| match over {
+        self.known(self.sent())
+    }
+
+    /// What is known now, without what was due at `at` or later.
+    pub fn snapshot_before(&self, at: Instant) -> Snapshot {
+        let [sent, unsent] = self.sent();
+        let due = self.stream.as_ref().map_or(0, |stream| stream.schedule().count_before(at));
+        let sent = if self.is_one_by_one() { sent } else { sent.min(due) };
+        self.known([sent, unsent.min(sent)])
+    }
+
+    /// What is known, where so many numbers are used, and so many of them have not left.
+    fn known(&self, sent: [u64; 2]) -> Snapshot {
+        let (over, cut_off) = (self.is_over(), self.cut_off);
+        let way = |[sent, unsent]: [u64; 2], seen| match (over, cut_off) {
+            (true, true) => OneWay::cut_off(sent - unsent, unsent, seen),
+            (true, false) => OneWay::settled(sent - unsent, unsent, seen),
+            (false, _) => OneWay::running(sent - unsent, unsent, seen),
+        };
+        // What the far end sends, and does not tell of any more, comes to nobody.
+        let back = |[sent, unsent]: [u64; 2], seen| match over {
             true => OneWay::settled(sent - unsent, unsent, seen),
             false => OneWay::running(sent - unsent, unsent, seen),
         };
-        let sent = self.sent();
         let there = [self.report.sent, self.report.unsent.min(self.report.sent)];
         let here = self.arrivals.figures();
         let up = || Some(way(sent, self.report.figures));
         match (self.mode(), self.with) {
             (Mode::Up, _) => Snapshot { up: up(), ..Snapshot::default() },
-            (Mode::Down, _) => Snapshot { down: Some(way(there, here)), ..Snapshot::default() },
-            (Mode::Both, _) => Snapshot { up: up(), down: Some(way(there, here)), trip: None },
+            (Mode::Down, _) => Snapshot { down: Some(back(there, here)), ..Snapshot::default() },
+            (Mode::Both, _) => Snapshot { up: up(), down: Some(back(there, here)), trip: None },
             (Mode::Ping, FarEnd::Echo) => {
                 Snapshot { trip: Some(way(sent, here)), ..Snapshot::default() }
             }
@@ -225,7 +267,7 @@ impl Client {
                 let up = way(sent, self.report.figures);
                 // What was lost on the way there is missing here too.
                 let seen = crate::Figures { lost: here.lost.saturating_sub(up.lost), ..here };
-                let down = way(there, seen);
+                let down = back(there, seen);
                 let mut trip = way(sent, here);
                 trip.lost_in_kernel = (up.lost_in_kernel + down.lost_in_kernel).min(trip.lost);
                 trip.lost_on_way = trip.lost - trip.lost_in_kernel;
@@ -256,8 +298,15 @@ impl Client {
         if let Some(stream) = &mut self.stream {
             stream.stop();
         }
+        self.cut_off = matches!(self.phase, Phase::Running { .. } | Phase::Stopping(_));
         self.phase = Phase::Over;
         self.events.push_back(ClientEvent::Failed(failure));
+    }
+
+    /// The server may forget the session.
+    fn bye(&mut self) {
+        let session = self.session;
+        self.send(|bytes| wire::write_bare(bytes, Kind::Bye, session));
     }
 
     fn send(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
@@ -287,6 +336,10 @@ impl Client {
             }
             (Phase::Start(..), Kind::Started) => {
                 if let Some(grant) = wire::read_started(datagram.payload) {
+                    if grant.duration < self.plan.duration {
+                        self.bye();
+                        return self.fail(Failure::TooLong(grant.duration));
+                    }
                     self.begin(now, FarEnd::Server, grant);
                 }
             }
@@ -310,6 +363,7 @@ impl Machine for Client {
         if datagram.from != self.to || self.is_over() {
             return;
         }
+        self.heard = now;
         if let Phase::Running { heard, .. } = &mut self.phase {
             *heard = now;
         }

@@ -8,6 +8,7 @@
 //!   than [`SILENCE`] after the client was last heard.
 //! - What is itself an answer (`Challenge`, `Pong`, …) is never answered.
 
+mod reports;
 mod session;
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ use crate::pace::{Pace, Schedule};
 use crate::stream::{self, Stream};
 use crate::wire::{self, Declined, Grant, Header, Kind, Report, Unreadable, Wish};
 
+use reports::Reports;
 use session::Session;
 
 /// How long a client may be silent before nothing is sent to it any more.
@@ -232,6 +234,7 @@ impl Server {
             stream = Some(Stream::new(Kind::Data, id, size, schedule));
         }
         let reports_every = wish.interval.clamp(REPORTS.0, REPORTS.1);
+        let half_gap = Pace { rate: NonZeroU32::new(wish.rate), flows, flow: 0 }.half_gap();
         Ok(Session {
             client: datagram.from,
             local: datagram.local,
@@ -243,9 +246,7 @@ impl Server {
             pongs: 0,
             pongs_unsent: 0,
             heard: now,
-            reports_every,
-            next_report: now + reports_every,
-            reports: 0,
+            reports: Reports::new(now, reports_every, half_gap),
             ended: false,
         })
     }
@@ -278,6 +279,7 @@ impl Server {
         session.heard = now;
         match header.kind {
             Kind::Data | Kind::Ping => {
+                session.reports.arrived(now);
                 let transit = now.as_nanos().wrapping_sub(header.time).cast_signed();
                 let (length, drops) = (datagram.length, datagram.kernel_drops);
                 let is_first = session.arrivals.receive(header.number, length, transit, drops);
@@ -301,17 +303,17 @@ impl Server {
                 if let Some(stream) = &mut session.stream {
                     stream.stop();
                 }
-                session.next_report = now + EXPIRY;
-                self.report(at, Kind::Stopped, header.number);
+                session.reports.pause_until(now + EXPIRY);
+                let report = session.report();
+                self.report(at, Kind::Stopped, header.number, report);
             }
             Kind::Bye => self.end(at),
             _ => {}
         }
     }
 
-    fn report(&mut self, at: usize, kind: Kind, number: u64) {
+    fn report(&mut self, at: usize, kind: Kind, number: u64, report: Report) {
         let session = &self.sessions[at];
-        let report = session.report();
         let write = |bytes: &mut _| wire::write_report(bytes, kind, session.id, number, &report);
         let range = self.outbox.append(write);
         self.outbox.queue(session.client, session.local, range);
@@ -381,13 +383,14 @@ impl Machine for Server {
                     false => stream.stop(),
                 }
             }
-            if session.next_report <= now {
-                session.next_report = now + session.reports_every;
-                if silent < SILENCE {
-                    session.reports += 1;
-                    let number = session.reports;
-                    self.report(at, Kind::Report, number);
+            if let Some((number, again)) = session.reports.due(now)
+                && silent < SILENCE
+            {
+                let report = again.unwrap_or_else(|| session.report());
+                if again.is_none() {
+                    session.reports.sent(now, report);
                 }
+                self.report(at, Kind::Report, number, report);
             }
         }
         while let Some(at) = self.sessions.iter().position(|session| session.ended) {

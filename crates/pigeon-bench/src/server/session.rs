@@ -1,7 +1,6 @@
 //! What a server keeps of one client that has proved its address.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use pigeon_datagram::Instant;
 
@@ -9,6 +8,8 @@ use super::EXPIRY;
 use crate::arrivals::Arrivals;
 use crate::stream::Stream;
 use crate::wire::{Grant, Report};
+
+use super::reports::Reports;
 
 /// One flow of a client.
 pub(super) struct Session {
@@ -24,9 +25,7 @@ pub(super) struct Session {
     pub(super) pongs: u64,
     pub(super) pongs_unsent: u64,
     pub(super) heard: Instant,
-    pub(super) reports_every: Duration,
-    pub(super) next_report: Instant,
-    pub(super) reports: u64,
+    pub(super) reports: Reports,
     pub(super) ended: bool,
 }
 
@@ -42,6 +41,6 @@ impl Session {
     pub(super) fn poll_timeout(&self) -> Instant {
         let stream = self.stream.as_ref().and_then(Stream::poll_timeout);
         let expiry = self.heard + EXPIRY;
-        stream.unwrap_or(expiry).min(expiry).min(self.next_report)
+        stream.unwrap_or(expiry).min(expiry).min(self.reports.next())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pigeon_bench::{Client, ClientEvent, FarEnd, Kind, Mode, Server};
+use pigeon_bench::{Client, ClientEvent, FarEnd, Kind, Mode, Plan, Server};
 use pigeon_datagram::{Instant, Machine, SocketId};
 use pigeon_netsim::path::{Conditions, Jitter, Reorder};
 use pigeon_netsim::simulation::Direction;
@@ -142,4 +142,28 @@ fn without_a_rate_something_is_always_due() {
         assert!(always || !client.is_running());
     }
     assert!(tests > 90 * 1_000, "{tests}");
+}
+
+/// The n-th report counts what was sent in the first n intervals, to the datagram: however long the way
+/// is, and where reports get lost.
+#[test]
+fn a_report_counts_what_belongs_to_its_intervals() {
+    for (rate, delay, loss) in [(1_000, 0, 0), (1_000, 130, 0), (300, 40, 0), (1_000, 10, 20)] {
+        let every = millis(500);
+        let plan = Plan { duration: 10 * every, reports_every: every, ..plan(Mode::Up, rate) };
+        let mut bench = Bench::new(1, plan)
+            .way(Direction::Up, lossy(0, delay))
+            .way(Direction::Down, lossy(loss, delay));
+        let mut reported = 0;
+        for _ in 0..10_000 {
+            bench.network.run_for(millis(1));
+            let client = bench.network.machine(bench.client);
+            if client.is_running() && client.reported() > reported {
+                reported = client.reported();
+                let received = client.snapshot().up.unwrap().received;
+                assert_eq!(received, u64::from(rate) * reported / 2, "{rate} {delay}");
+            }
+        }
+        assert!(reported >= 8, "{reported}");
+    }
 }

@@ -59,9 +59,12 @@ fn a_server_that_dies_is_missed() {
         bench.network.refuses(refuses);
         bench.network.run_for(seconds(1));
         bench.network.remove(bench.far);
-        let snapshot = bench.run();
+        let up = bench.run().up.unwrap();
         assert_eq!(bench.events().last(), Some(&ClientEvent::Failed(wanted)));
-        assert!(snapshot.up.unwrap().received > 0, "the last report still counts");
+        assert!(up.received > 0, "the last report still counts");
+        // What nobody was there to receive is not lost on the way.
+        assert!(up.lost == 0 && up.unanswered > 0, "{up:?}");
+        adds_up(&up);
     }
 }
 
@@ -128,7 +131,8 @@ fn what_a_server_sends_is_bounded() {
         ServerConfig { max_bytes_per_second: Some(64_000), max_duration: seconds(1), ..config() };
     for rate in [0, 5_000] {
         let far = Server::new(bounds.clone());
-        let mut bench = Bench::with(1, plan(Mode::Down, rate), far);
+        let plan = Plan { duration: seconds(1), ..plan(Mode::Down, rate) };
+        let mut bench = Bench::with(1, plan, far);
         let snapshot = bench.run();
         let ClientEvent::Began { duration, rate, .. } = bench.events()[0] else { panic!() };
         assert_eq!((duration, rate), (seconds(1), 1_000));
@@ -138,7 +142,8 @@ fn what_a_server_sends_is_bounded() {
     let mut network = Network::new(1);
     let server = network.add(SERVER.into(), Server::new(bounds));
     for n in [2, 3] {
-        let client = Client::new(network.now(), SERVER.into(), n, plan(Mode::Down, 0)).unwrap();
+        let plan = Plan { duration: seconds(1), ..plan(Mode::Down, 0) };
+        let client = Client::new(network.now(), SERVER.into(), n, plan).unwrap();
         network.add(SocketAddr::from(([10, 0, 1, n as u8], 1)), client);
     }
     network.run_for(millis(10));
@@ -146,6 +151,18 @@ fn what_a_server_sends_is_bounded() {
         matches!(event.1, ServerEvent::Declined { why: Declined::Full, .. })
     };
     assert_eq!(network.events(server).iter().filter(full).count(), 1);
+}
+
+/// A shorter measurement than was asked for is none.
+#[test]
+fn what_is_too_long_for_the_server_is_refused_with_its_bound() {
+    let bounds = ServerConfig { max_duration: seconds(1), ..config() };
+    for mode in [Mode::Up, Mode::Down] {
+        let mut bench = Bench::with(1, plan(mode, 100), Server::new(bounds.clone()));
+        bench.run();
+        assert_eq!(bench.events(), [ClientEvent::Failed(Failure::TooLong(seconds(1)))]);
+        assert_eq!(bench.network.machine(bench.far).sessions(), 0);
+    }
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Truth {
 
 #[track_caller]
 pub(crate) fn adds_up(way: &OneWay) {
-    assert_eq!(way.sent, way.received + way.lost, "{way:?}");
+    assert_eq!(way.sent, way.received + way.lost + way.unanswered, "{way:?}");
     assert_eq!(way.lost, way.lost_in_kernel + way.lost_on_way, "{way:?}");
 }
 

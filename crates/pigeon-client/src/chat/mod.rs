@@ -149,6 +149,28 @@ impl Chat {
         Ok(())
     }
 
+    /// Goes on with a peer at another address: its name stands for that now. Returns whether there was
+    /// a conversation to move; one that is there already at the new address stays, and this one with
+    /// it.
+    pub fn move_to(&mut self, from: SocketAddr, to: SocketAddr) -> bool {
+        let (from, to) = (canonical(from), canonical(to));
+        let is_reachable = if to.is_ipv4() { self.config.ipv4 } else { self.config.ipv6 };
+        if to.port() == 0 || !is_reachable || self.place(to).is_some() {
+            return false;
+        }
+        let Some(place) = self.place(from) else { return false };
+        let conversation = &mut self.conversations[place];
+        conversation.peer = to;
+        (conversation.local, conversation.refused) = (None, false);
+        if self.chosen == Some(from) {
+            self.chosen = Some(to);
+        }
+        if let Some(known) = self.known.remove(&from) {
+            self.known.insert(to, known);
+        }
+        true
+    }
+
     /// Chooses an open conversation. False if there is none with this peer.
     pub fn choose(&mut self, peer: SocketAddr) -> bool {
         let Some(place) = self.place(canonical(peer)) else { return false };
@@ -356,6 +378,33 @@ impl Machine for Chat {
             let peer = conversation.peer;
             self.report(Event::Refused(peer));
         }
+    }
+
+    fn handle_undelivered(
+        &mut self,
+        _now: Instant,
+        _: SocketId,
+        peer: Option<SocketAddr>,
+        _passing: bool,
+    ) {
+        self.outbox.reset_if_drained();
+        let Some(place) = peer.and_then(|peer| self.place(canonical(peer))) else { return };
+        let conversation = &mut self.conversations[place];
+        // Once for what was sent, as a refusal.
+        if std::mem::take(&mut conversation.unrefused) {
+            let peer = conversation.peer;
+            self.report(Event::Undelivered(peer));
+        }
+    }
+
+    fn handle_unsent(&mut self, _now: Instant, transmit: &Transmit, datagrams: u64) {
+        let Some(place) = self.place(canonical(transmit.to)) else { return };
+        let conversation = &mut self.conversations[place];
+        conversation.sent = conversation.sent.saturating_sub(datagrams);
+        // Nothing left that could be refused.
+        conversation.unrefused = false;
+        let peer = conversation.peer;
+        self.report(Event::Unsent(peer));
     }
 
     fn handle_timeout(&mut self, _now: Instant) {}

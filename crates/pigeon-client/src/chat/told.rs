@@ -54,6 +54,11 @@ pub enum Event {
     Received(Message),
     /// Nobody listens at the peer's port: what was sent last is lost. The conversation goes on.
     Refused(SocketAddr),
+    /// The system did not send the last message to this peer. The driver's counters have its word.
+    Unsent(SocketAddr),
+    /// The system says that the last message did not reach this peer: a firewall, no route. The
+    /// driver's counters have its word.
+    Undelivered(SocketAddr),
     /// A stranger's conversation was forgotten to make room for another.
     Forgotten(SocketAddr),
     /// The chat is over.

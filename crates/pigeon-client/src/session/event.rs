@@ -26,6 +26,13 @@ pub enum Event {
     Background(Notice),
     /// A line that had waited for the hub's first answer was not sent.
     NotSent(LineError),
+    /// The system did not send a line. The driver's counters have its word.
+    Unsent,
+    /// The system says of something sent that it did not arrive. The driver's counters have its word.
+    Undelivered {
+        /// The way may be back in a moment.
+        passing: bool,
+    },
     /// Nobody listens at the hub's port.
     Refused,
     /// A hub that answered before does not any more.
@@ -69,6 +76,8 @@ pub enum LineError {
     },
     /// It begins with `^hb^`, so the hub would take it for a heartbeat or a control line.
     Control,
+    /// A hub takes these bytes for a heartbeat, a goodbye or an answer of its own.
+    Reserved,
     /// The hub's format is raw: members would receive the command as data.
     Raw(Verb),
     /// It holds a password or a resume word, and the hub's address has changed since it was typed.
@@ -87,6 +96,9 @@ impl fmt::Display for LineError {
             LineError::Control => {
                 f.write_str("not sent: ^hb^ at the beginning marks a heartbeat, not a message")
             }
+            LineError::Reserved => f.write_str(
+                "not sent: a hub takes these bytes for a heartbeat or a goodbye, not for data",
+            ),
             LineError::Raw(verb) => write!(
                 f,
                 "not sent: in the raw format everyone would receive /{} as data",

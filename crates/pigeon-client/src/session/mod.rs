@@ -27,8 +27,8 @@ use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_proto::{
-    Answer, Command, Format, Gone, Name, Notice, Prove, Reason, RoomName, Secret, Subject, Verb,
-    heartbeat,
+    Answer, Command, Format, Gone, Incoming, Name, Notice, Prove, Reason, RoomName, Secret,
+    Subject, Verb, heartbeat, is_control_line,
 };
 use rand_core::Rng;
 
@@ -211,6 +211,30 @@ impl<R: Rng> Session<R> {
         // Those that waited, if they have become too many, go first.
         self.send_held(now);
         self.send_line(now, &datagram);
+        Ok(if self.presence.is_away() { Said::IntoSilence } else { Said::Sent })
+    }
+
+    /// Sends bytes into the room that nobody typed as a line. A raw room gets them untouched; in
+    /// another a `/` at the beginning is doubled, so that everybody reads it instead of the hub.
+    ///
+    /// # Errors
+    /// A hub of any format would take the bytes for something else than a message.
+    pub fn handle_payload(&mut self, now: Instant, payload: &[u8]) -> Result<Said, LineError> {
+        self.outbox.reset_if_drained();
+        if self.over {
+            return Ok(Said::Nothing);
+        }
+        if !matches!(Incoming::parse(Format::Raw, payload), Incoming::Message(_)) {
+            return Err(LineError::Reserved);
+        }
+        if self.presence.is_moved() {
+            self.presence.try_again();
+            self.send_heartbeat(now);
+        }
+        match self.hub.takes_commands() && payload.trim_ascii_start().starts_with(b"/") {
+            true => self.send(&[b"/", payload.trim_ascii_start()].concat()),
+            false => self.send(payload),
+        }
         Ok(if self.presence.is_away() { Said::IntoSilence } else { Said::Sent })
     }
 
@@ -541,8 +565,10 @@ fn is_secret(datagram: &[u8]) -> bool {
     matches!(line::verb(datagram), Some(Verb::Pass | Verb::Resume))
 }
 
-fn is_control_line(payload: &[u8]) -> bool {
-    payload.starts_with(b"^hb^")
+/// Whether a hub may have written it. Text such as `^hb^x` it relays.
+fn may_be_control_line(payload: &[u8]) -> bool {
+    let is_heartbeat = payload.trim_ascii() == heartbeat::PLAIN;
+    payload.starts_with(b"^hb^") && (is_control_line(payload) || is_heartbeat)
 }
 
 impl<R: Rng> Machine for Session<R> {
@@ -554,7 +580,7 @@ impl<R: Rng> Machine for Session<R> {
         if self.over || datagram.from != self.config.hub || self.prove(now, payload) {
             return;
         }
-        if !is_control_line(payload) {
+        if !may_be_control_line(payload) {
             return self.handle_message(now, payload);
         }
         // A plain heartbeat is not answered, so what looks like an answer is not the hub's.
@@ -576,6 +602,26 @@ impl<R: Rng> Machine for Session<R> {
         }
         self.heartbeats.heard();
         self.go_away(now, Event::Refused);
+    }
+
+    fn handle_undelivered(
+        &mut self,
+        _: Instant,
+        _: SocketId,
+        _: Option<SocketAddr>,
+        passing: bool,
+    ) {
+        if !self.over {
+            self.events.report(Event::Undelivered { passing });
+        }
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, _: u64) {
+        let payload = self.outbox.bytes().get(transmit.range.clone()).unwrap_or_default();
+        // The next heartbeat is due anyway; of a line the person must know.
+        if payload.trim_ascii() != heartbeat::PLAIN {
+            self.events.report(Event::Unsent);
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) {

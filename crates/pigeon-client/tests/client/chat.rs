@@ -324,3 +324,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_the_system_did_not_send_is_told_and_not_counted() {
+    let mut chat = with_dog();
+    let sent = |chat: &Chat| chat.chosen().unwrap().sent;
+    chat.handle_line(b"hello?").unwrap();
+    let transmit = chat.poll_transmit().unwrap();
+    chat.handle_unsent(Instant::ORIGIN, &transmit, 1);
+    assert_eq!(drain(&mut chat).1, [Event::Unsent(at(DOG))]);
+    assert_eq!(sent(&chat), 0);
+    let undelivered = |chat: &mut Chat, peer| {
+        chat.handle_undelivered(Instant::ORIGIN, SocketId::FIRST, peer, false);
+        drain(chat).1
+    };
+    assert_eq!(undelivered(&mut chat, Some(at(DOG))), [], "it was not even sent");
+    say(&mut chat, "hello??");
+    assert_eq!(undelivered(&mut chat, None), []);
+    assert_eq!(undelivered(&mut chat, Some(at("10.0.0.1:1"))), []);
+    assert_eq!(undelivered(&mut chat, Some(at(DOG))), [Event::Undelivered(at(DOG))]);
+    assert_eq!(undelivered(&mut chat, Some(at(DOG))), [], "once is enough");
+    assert_eq!(sent(&chat), 1);
+}
+
+#[test]
+fn a_peer_at_another_address_is_the_same_peer() {
+    let mut chat = with_dog();
+    let (number, title) = (chat.chosen().unwrap().number, "10.9.9.9:9");
+    assert!(chat.move_to(at(DOG), at(title)));
+    assert_eq!(chat.chosen().unwrap().number, number);
+    assert_eq!(say(&mut chat, "still you?"), [(at(title), b"still you?".to_vec())]);
+    // Somebody else is there already, or nobody can be: nothing changes.
+    hear(&mut chat, MONKEY, b"eek");
+    assert!(!chat.move_to(at(title), at(MONKEY)));
+    assert!(!chat.move_to(at(title), at("10.9.9.9:0")));
+    assert!(!chat.move_to(at(DOG), at("10.9.9.8:9")));
+    assert_eq!(chat.chosen().unwrap().peer, at(title));
+}

@@ -195,3 +195,43 @@ fn what_a_client_asks_of_its_own_accord_is_refused_in_silence() {
     network.run_for(after(1));
     assert_eq!(notices(&network, member).last().unwrap(), "refused history no-history");
 }
+
+/// Bytes that nobody typed: no command is read in them, and a raw room gets every one.
+#[test]
+fn bytes_go_into_the_room_as_they_are_or_not_at_all() {
+    let bytes: &[&[u8]] = &[b"\0\xff\x1b[", b" /who", b"//x", b"^hb^x", b"quit now", b" \n"];
+    for raw in [true, false] {
+        let mut network = Network::new(41);
+        let hub = network.add(hub_address(), if raw { Hub::raw() } else { Hub::new() });
+        let [speaker, listener] = [1, 2].map(|n| {
+            let session = session(&network, n, |_| {});
+            network.add(member_address(n), session)
+        });
+        network.run_for(after(1));
+        for payload in bytes {
+            let said = network.act(speaker, |session, now| session.handle_payload(now, payload));
+            assert_eq!(said, Ok(Said::Sent));
+        }
+        for reserved in
+            [&b"quit"[..], b" QUIT\n", b"^hb^", b"^HB^ gone kicked", b"^hb^ pigeon/1 3 0"]
+        {
+            let said = network.act(speaker, |session, now| session.handle_payload(now, reserved));
+            let is_text = reserved == b" QUIT\n";
+            assert_eq!(said, if is_text { Ok(Said::Sent) } else { Err(LineError::Reserved) });
+        }
+        network.run_for(after(1));
+        assert_eq!(network.machine(hub).commands, [""; 0]);
+        let events = network.events(listener).iter();
+        let received = events.filter_map(|(_, event)| match event {
+            Event::Received(payload) => Some(&payload[..]),
+            _ => None,
+        });
+        let received: Vec<&[u8]> = received.collect();
+        if raw {
+            assert_eq!(received, [bytes, &[b" QUIT\n"]].concat());
+        } else {
+            assert!(received.iter().any(|line| line.ends_with(b": /who\n")), "{received:?}");
+            assert!(received.iter().any(|line| line.ends_with(b": //x\n")), "{received:?}");
+        }
+    }
+}

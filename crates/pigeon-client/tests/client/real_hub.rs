@@ -190,7 +190,7 @@ fn a_roster_follows_the_hub() {
 #[test]
 fn a_hub_is_found_with_its_door() {
     let mut network = Network::new(8);
-    let discovery = Some(Discovery { id: 0xfeed, port: 9998 });
+    let discovery = Some(Discovery { id: 0xfeed, port: 9998, ..Default::default() });
     network.add(hub_address(), Hub::new(Config { discovery, ..Config::default() }));
     let search = Discover::new(network.now(), vec![hub_address()], Question::Hubs(7), after(1));
     let search = network.add(member_address(1), search);

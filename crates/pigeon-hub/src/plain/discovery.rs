@@ -9,7 +9,7 @@ use pigeon_datagram::{Instant, Received, SocketId};
 use pigeon_proto::{Door, Format, Here, Nonce};
 
 use super::outgoing::Route;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::statistics::Dropped;
 
 /// The longest wait before an answer.
@@ -83,16 +83,27 @@ impl Discovery {
 }
 
 impl Question {
-    /// A question that came as this datagram.
-    pub(super) fn new(datagram: &Received<'_>, nonce: &str) -> Question {
-        Question {
+    /// A question that came as this datagram, to a door or beside the doors. `None` where who asked
+    /// cannot reach the door that the answer would name.
+    pub(super) fn new(
+        datagram: &Received<'_>,
+        is_at_door: bool,
+        nonce: &str,
+        discovery: &config::Discovery,
+    ) -> Option<Question> {
+        let config::Discovery { door, address, .. } = *discovery;
+        // The host would answer from another address than the door's.
+        if address.zip(datagram.local).is_some_and(|(address, local)| address != local) {
+            return None;
+        }
+        Some(Question {
             due: Instant::ORIGIN,
-            socket: datagram.socket,
+            socket: if is_at_door { datagram.socket } else { door },
             to: datagram.from,
             local: datagram.local,
             nonce: nonce.into(),
             length: datagram.payload.len(),
-        }
+        })
     }
 
     /// Where the answer goes.
@@ -121,7 +132,8 @@ mod tests {
         let mut discovery = Discovery::default();
         let from = |n: u32| SocketAddr::from((n.to_be_bytes(), 9));
         let mut ask = |n: u32, nonce: &str| {
-            let question = Question::new(&Received::new(from(n), &[b' '; 200]), nonce);
+            let datagram = Received::new(from(n), &[b' '; 200]);
+            let question = Question::new(&datagram, true, nonce, &Default::default()).unwrap();
             discovery.check(&question)?;
             discovery.ask(Instant::ORIGIN, n.into(), question);
             Ok(())

@@ -48,7 +48,7 @@ use pigeon_proto::heartbeat::{Details, write_answer};
 use pigeon_proto::{
     Command, Format, Incoming, Nonce, Notice, Reason, Secret, Setting, Subject, Verb,
 };
-use pigeon_text::{Charset, Encoding};
+use pigeon_text::{Charset, Encoding, guess};
 
 use self::delivery::Delivery;
 use self::discovery::{Discovery, Question};
@@ -158,7 +158,6 @@ impl Plain {
         datagram: &Received<'_>,
     ) -> Result<(), Dropped> {
         let from = datagram.from;
-        let format = self.members.doors().get(datagram.socket).ok_or(Dropped::BadSource)?.format;
         core.config().sources.check(from).map_err(|_| Dropped::BadSource)?;
         if core.is_banned(from.ip()) {
             return Err(Dropped::Banned);
@@ -166,6 +165,15 @@ impl Plain {
         if datagram.is_truncated() {
             return Err(Dropped::Truncated);
         }
+        let Some(door) = self.members.doors().get(datagram.socket) else {
+            return match Incoming::parse(Format::Raw, datagram.payload) {
+                Incoming::Discover(question) => {
+                    self.discover(core, now, datagram, None, question.nonce)
+                }
+                _ => Err(Dropped::NotAQuestion),
+            };
+        };
+        let format = door.format;
         let member = self.members.find(datagram.socket, from);
         // What it means shows in ASCII, which is the same in every encoding that a member may read.
         let incoming = Incoming::parse(format, datagram.payload);
@@ -197,6 +205,8 @@ impl Plain {
             Some(slot) => self.members.charset(slot),
             None => self.left.get(now, (datagram.socket, from)).unwrap_or(own),
         };
+        // UTF-8 under `auto` whose faults stand in the text as escapes.
+        let mut is_faulty = false;
         let encoding = match charset {
             // What is too long for a message in any encoding is refused as it is.
             _ if render::is_too_long(datagram.payload, core.config().most_text(format)) => {
@@ -207,13 +217,19 @@ impl Plain {
             }
             Charset::Fixed(encoding) => encoding,
             Charset::Auto if std::str::from_utf8(datagram.payload).is_ok() => Encoding::UTF_8,
-            Charset::Auto => Encoding::GB18030,
+            Charset::Auto => {
+                is_faulty = true;
+                let before = member.map(|slot| self.members.encoding(slot));
+                // UTF-8 is also what a member has that has not been heard yet.
+                let before = before.filter(|encoding| *encoding == Encoding::GB18030);
+                guess(datagram.payload, before)
+            }
         };
         // ASCII is the same in both.
         let tells = charset == Charset::Auto && !datagram.payload.is_ascii();
         let used = tells.then_some(encoding);
         let mut cx = Datagram { core, now, datagram, used };
-        if encoding == Encoding::UTF_8 {
+        if encoding == Encoding::UTF_8 && !is_faulty {
             return self.apply(&mut cx, member, datagram.payload, incoming);
         }
         let mut text = std::mem::take(&mut self.decoded);
@@ -477,10 +493,10 @@ impl Plain {
         member: Option<Slot>,
         nonce: Nonce<'_>,
     ) -> Result<(), Dropped> {
-        if core.config().discovery.is_none() {
-            return Ok(());
-        }
-        let question = Question::new(datagram, nonce.as_str());
+        let Some(discovery) = core.config().discovery else { return Ok(()) };
+        let is_at_door = self.members.doors().get(datagram.socket).is_some();
+        let question = Question::new(datagram, is_at_door, nonce.as_str(), &discovery);
+        let question = question.ok_or(Dropped::OutOfReach)?;
         self.discovery.check(&question)?;
         if member.is_none() && !self.may_be_told(core, now, datagram.from) {
             return Err(Dropped::QuestionsFull);
@@ -496,7 +512,8 @@ impl Plain {
             if core.is_banned(question.route().to.ip()) {
                 continue;
             }
-            let format = self.members.doors().at(SocketId::FIRST).format;
+            let first = core.config().discovery.map_or(SocketId::FIRST, |found| found.door);
+            let format = self.members.doors().at(first).format;
             let answer = question.answer(core.config(), core.len() as u64, format);
             if !answer.is_empty() {
                 self.send(core, question.route(), |bytes| bytes.extend_from_slice(&answer));

@@ -124,7 +124,7 @@ fn prepared(format: Format, state: u32) -> Harness {
     let mut h = Harness::new(Config {
         password: is(0).then(|| "secret".into()),
         max_members: if is(1) { 1 } else { 100 },
-        discovery: is(2).then_some(Discovery { id: 7, port: 9999 }),
+        discovery: is(2).then_some(Discovery { id: 7, port: 9999, ..Default::default() }),
         ..Config::of(format)
     });
     h.from(local(5001), "/pass secret");
@@ -470,7 +470,7 @@ fn only_the_networks_that_were_named_are_open() {
 fn the_banned_are_neither_heard_nor_answered() {
     for format in FORMATS {
         let mut h = Harness::new(Config {
-            discovery: Some(Discovery { id: 7, port: 9999 }),
+            discovery: Some(Discovery { id: 7, port: 9999, ..Default::default() }),
             ..Config::of(format)
         });
         h.join(&[local(5001)]);

@@ -275,7 +275,7 @@ fn a_million_forged_strangers_lock_no_newcomer_out() {
 
 #[test]
 fn questions_for_hubs_are_answered_as_seldom() {
-    let discovery = Some(pigeon_hub::Discovery { id: 7, port: 9999 });
+    let discovery = Some(pigeon_hub::Discovery { id: 7, port: 9999, ..Default::default() });
     let mut h = Harness::new(Config { discovery, ..Config::of(Chat) });
     let mut answers: BTreeMap<SocketAddr, usize> = BTreeMap::new();
     for n in 0..200 {

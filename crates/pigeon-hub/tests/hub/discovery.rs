@@ -4,16 +4,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pigeon_datagram::{Machine, Received};
-use pigeon_hub::{Config, Discovery, Dropped, SourceRules};
-use pigeon_proto::{Format, Name};
+use pigeon_datagram::{Machine, Received, SocketId};
+use pigeon_hub::{Config, Discovery, Door, Dropped, SourceRules};
+use pigeon_proto::{Format, Name, RoomName};
 
 use crate::harness::{
     FORMATS, Harness, SECOND, Sent, address, beyond, bytes_got, got, heartbeat, local, open,
 };
 
 fn discoverable(format: Format) -> Harness {
-    Harness::new(Config { discovery: Some(Discovery { id: 7, port: 9999 }), ..Config::of(format) })
+    Harness::new(Config {
+        discovery: Some(Discovery { id: 7, port: 9999, ..Default::default() }),
+        ..Config::of(format)
+    })
 }
 
 fn question(nonce: &str, length: usize) -> Vec<u8> {
@@ -49,7 +52,7 @@ fn a_question_is_answered_within_200_ms() {
 fn the_answer_tells_the_hubs_name() {
     let name = Name::parse("班级".as_bytes()).unwrap();
     let mut h = Harness::new(Config {
-        discovery: Some(Discovery { id: 7, port: 9999 }),
+        discovery: Some(Discovery { id: 7, port: 9999, ..Default::default() }),
         name,
         ..Config::default()
     });
@@ -82,7 +85,7 @@ fn answers_are_spread_over_200_ms() {
     let mut waits = Vec::new();
     for n in 0..200u16 {
         let mut h = Harness::new(Config {
-            discovery: Some(Discovery { id: 7, port: 9999 }),
+            discovery: Some(Discovery { id: 7, port: 9999, ..Default::default() }),
             secret: [n as u8; 16],
             ..Config::default()
         });
@@ -103,7 +106,7 @@ fn answers_are_spread_over_200_ms() {
 fn an_answer_is_never_longer_than_its_question() {
     let name = Name::parse("狗".repeat(32).as_bytes()).unwrap();
     let mut h = Harness::new(Config {
-        discovery: Some(Discovery { id: 7, port: 9999 }),
+        discovery: Some(Discovery { id: 7, port: 9999, ..Default::default() }),
         name,
         ..Config::default()
     });
@@ -124,7 +127,11 @@ fn a_question_makes_nobody_a_member_and_is_told_to_nobody() {
     for format in FORMATS {
         for discoverable in [false, true] {
             let mut h = Harness::new(Config {
-                discovery: discoverable.then_some(Discovery { id: 7, port: 9999 }),
+                discovery: discoverable.then_some(Discovery {
+                    id: 7,
+                    port: 9999,
+                    ..Default::default()
+                }),
                 ..Config::of(format)
             });
             h.join(&[local(5001)]);
@@ -151,7 +158,7 @@ fn a_question_keeps_nobody_a_member() {
 #[test]
 fn bad_sources_and_the_banned_are_not_answered() {
     let config = Config {
-        discovery: Some(Discovery { id: 7, port: 9999 }),
+        discovery: Some(Discovery { id: 7, port: 9999, ..Default::default() }),
         sources: SourceRules {
             own: vec![address("192.168.1.1:9999")],
             never: vec!["192.168.1.255".parse().unwrap()],
@@ -267,9 +274,41 @@ fn a_padded_heartbeat_is_no_question() {
 #[test]
 fn a_question_without_padding_makes_nobody_a_member() {
     let mut h = Harness::new(Config {
-        discovery: Some(Discovery { id: 7, port: 9999 }),
+        discovery: Some(Discovery { id: 7, port: 9999, ..Default::default() }),
         ..Config::default()
     });
     h.from(open(7), "/discover abc");
     assert!(!h.is_member(open(7)));
+}
+
+#[test]
+fn a_question_beside_the_doors_is_answered_by_the_door_that_others_can_reach() {
+    let doors = [Format::Chat, Format::Raw]
+        .map(|format| Door { format, room: RoomName::parse(format.word().as_bytes()).unwrap() });
+    let ours = "192.168.1.1".parse().ok();
+    let mut h = Harness::new(Config {
+        doors: doors.into(),
+        discovery: Some(Discovery { id: 7, port: 9998, door: SocketId::new(1), address: ours }),
+        ..Config::default()
+    });
+    let beside = SocketId::new(2);
+    let mut hear = |payload: &[u8], local: Option<&str>| {
+        let local = local.and_then(|local| local.parse().ok());
+        let socket = beside;
+        let received = Received { socket, local, ..Received::new(open(7), payload) };
+        h.hub.handle_datagram(h.now, &received);
+        h.now = h.now + SECOND;
+        h.hub.handle_timeout(h.now);
+        let sent = h.transmits();
+        sent.into_iter().map(|transmit| transmit.socket).collect::<Vec<_>>()
+    };
+    // The system says where it would answer from, or says nothing.
+    assert_eq!(hear(&question("x", 200), Some("192.168.1.1")), [SocketId::new(1)]);
+    assert_eq!(hear(&question("y", 200), None), [SocketId::new(1)]);
+    assert_eq!(hear(&question("z", 200), Some("10.0.0.1")), []);
+    for payload in [&b"hello"[..], b"", b"^hb^", b"/who", b"quit", b"/discover x"] {
+        assert_eq!(hear(payload, None), [], "{payload:?}");
+    }
+    let counted = [Dropped::OutOfReach, Dropped::NotAQuestion].map(|reason| h.dropped(reason));
+    assert_eq!((counted, h.hub.member_count()), ([1, 6], 0));
 }

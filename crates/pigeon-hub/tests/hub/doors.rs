@@ -296,7 +296,7 @@ fn answers_leave_by_the_socket_they_were_asked_at() {
 
 #[test]
 fn a_hub_that_is_looked_for_answers_at_that_door_and_names_its_first() {
-    let discovery = Some(Discovery { id: 7, port: 9_999 });
+    let discovery = Some(Discovery { id: 7, port: 9_999, ..Default::default() });
     let mut h = Harness::new(Config { discovery, ..doors() });
     let question = |nonce: &str| format!("{:256}", format!("/discover {nonce}"));
     for door in [CLASSIC, RAW, CLASS, CHAT] {

@@ -467,6 +467,20 @@ fn auto_reads_both_and_answers_in_kind() {
 }
 
 #[test]
+fn auto_escapes_only_the_character_that_is_cut() {
+    let encoding = pigeon_text::Charset::Auto;
+    let mut h = Harness::new(Config { encoding, ..Config::default() });
+    h.join(&[local(UTF_8), local(GBK)]);
+    h.from(local(UTF_8), "今天");
+    let cut = &"今天天气很好".as_bytes()[..17];
+    let line = "127.0.0.1:5001: 今天天气很\\xe5\\xa5\n";
+    assert_eq!(got(&h.from(local(UTF_8), cut), local(UTF_8)), [line]);
+    // Half of a character reveals nothing: who wrote GBK before has written a character.
+    h.from(local(GBK), b"\xc4\xe3\xba\xc3");
+    assert_eq!(got(&h.from(local(GBK), b"\xe4\xbb"), local(UTF_8)), ["127.0.0.1:5002: 浠\n"]);
+}
+
+#[test]
 fn bytes_that_are_not_utf_8_get_one_hint() {
     for (format, count) in [(Chat, 1), (Classic, 1), (pigeon_proto::Format::Raw, 0)] {
         let mut h = Harness::with_members(format, &[local(5001), local(5002)]);

@@ -153,11 +153,13 @@ fn split_first(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
 /// origin, ICMP type, ICMP code.
 fn is_passing(error: &[u8]) -> bool {
     match error.get(4..7) {
-        // RFC 792: no route to the network or host, with or without a type of service; a hop limit
-        // that a loop of routes has used up.
-        Some(&[libc::SO_EE_ORIGIN_ICMP, 3, code]) => matches!(code, 0 | 1 | 5 | 11 | 12),
-        // RFC 4443: no route, beyond the scope, address unreachable.
+        // RFC 792: no route to the network or host, with or without a type of service; too long for a
+        // link, and the next one goes in fragments.
+        Some(&[libc::SO_EE_ORIGIN_ICMP, 3, code]) => matches!(code, 0 | 1 | 4 | 5 | 11 | 12),
+        // RFC 4443: no route, beyond the scope, address unreachable; too long for a link.
         Some(&[libc::SO_EE_ORIGIN_ICMP6, 1, code]) => matches!(code, 0 | 2 | 3),
+        Some(&[libc::SO_EE_ORIGIN_ICMP6, 2, _]) => true,
+        // A loop of routes has used up the hop limit.
         Some(&[libc::SO_EE_ORIGIN_ICMP, 11, _] | &[libc::SO_EE_ORIGIN_ICMP6, 3, _]) => true,
         _ => false,
     }

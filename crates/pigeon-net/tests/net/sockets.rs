@@ -31,8 +31,9 @@ on_every_path!(
     a_refusal_does_not_cost_the_next_datagram,
     a_closed_port_means_nothing_to_an_unconnected_socket,
     a_connected_socket_hears_and_reaches_its_peer_only,
+    a_socket_towards_a_host_hears_all_its_ports,
     a_taken_port_is_an_error_that_names_the_address,
-    ttl_and_broadcast_can_be_set,
+    ttl_class_and_broadcast_can_be_set,
 );
 
 /// A datagram as a test keeps it.
@@ -401,7 +402,11 @@ fn an_earlier_datagrams_error_does_not_cost_the_next_one() {
             assert_eq!((report.sent, report.dropped), (1, 0), "{path:?}, {kind}, {code}");
             assert_eq!(receive_plain(&peer), b"small");
             let earlier = stats(&mut socket).received.last_error.unwrap();
-            assert_eq!((earlier.to, earlier.passing), (Some(to), false), "{kind}, {code}");
+            assert_eq!(
+                (earlier.to, earlier.passing),
+                (Some(to), (kind, code) == (3, 4)),
+                "{kind}, {code}"
+            );
             assert_eq!(report.undelivered, Some(earlier.os_error));
             router.send_to(&message, &socket.local_addr().into()).unwrap();
             assert_eq!(send(&mut socket, b"abc", &[train(to, b"abc", 2)]).sent, 2);
@@ -428,9 +433,14 @@ fn what_meets_an_error_on_its_way_is_told_with_its_destination() {
             true => Socket::connect(to, Some(local), &asking).unwrap(),
             false => Socket::bind(local, &asking).unwrap(),
         };
-        for (kind, code, passing) in
-            [(3, 0, true), (3, 1, true), (3, 10, false), (3, 13, false), (11, 0, true)]
-        {
+        for (kind, code, passing) in [
+            (3, 0, true),
+            (3, 1, true),
+            (3, 4, true),
+            (3, 10, false),
+            (3, 13, false),
+            (11, 0, true),
+        ] {
             let message = icmp(kind, code, socket.local_addr(), to);
             router.send_to(&message, &socket.local_addr().into()).unwrap();
             let told = until(|| {
@@ -488,6 +498,22 @@ fn a_connected_socket_hears_and_reaches_its_peer_only(path: IoPath) {
     assert_eq!(receive_plain(&peer), b"c");
 }
 
+fn a_socket_towards_a_host_hears_all_its_ports(path: IoPath) {
+    let [peer, other] = [plain_peer("127.0.0.1:0"), plain_peer("127.0.0.1:0")];
+    let to = peer.local_addr().unwrap();
+    let mut socket = Socket::bind_towards(to, &options(path)).unwrap();
+    // Its address is known before anything is sent, and is no wildcard.
+    let own = socket.local_addr();
+    assert!(own.ip() == to.ip() && own.port() != 0 && socket.peer_addr().is_none());
+    other.send_to(b"from another port", own).unwrap();
+    assert_eq!(payloads(&receive(&mut socket, 1)), [b"from another port"]);
+    for (port, text) in [(&peer, &b"one"[..]), (&other, b"two")] {
+        let to = port.local_addr().unwrap();
+        assert_eq!(send(&mut socket, text, &[whole(to, text)]).sent, 1);
+        assert_eq!(receive_plain(port), text);
+    }
+}
+
 fn a_taken_port_is_an_error_that_names_the_address(path: IoPath) {
     let taken = bind(path);
     let address = taken.local_addr();
@@ -500,8 +526,8 @@ fn a_taken_port_is_an_error_that_names_the_address(path: IoPath) {
     assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
 }
 
-fn ttl_and_broadcast_can_be_set(path: IoPath) {
-    let options = SocketOptions { ttl: Some(1), broadcast: true, ..options(path) };
+fn ttl_class_and_broadcast_can_be_set(path: IoPath) {
+    let options = SocketOptions { ttl: Some(1), dscp: Some(46), broadcast: true, ..options(path) };
     for mut socket in [
         Socket::bind(loopback(), &options).unwrap(),
         Socket::bind((Ipv6Addr::LOCALHOST, 0).into(), &options).unwrap(),
@@ -555,4 +581,51 @@ fn buffers_are_as_large_as_asked_or_as_allowed() {
 fn a_socket_can_move_to_another_thread() {
     fn is_send<T: Send>(_: &T) {}
     is_send(&bind(IoPath::Best));
+}
+
+/// Sockets bound to a group take no datagram from a host's port, and need not keep it from anybody.
+#[cfg(target_os = "linux")]
+#[test]
+fn groups_are_shared_beside_a_port_that_one_socket_has_alone() {
+    use std::io::ErrorKind;
+
+    let options = options(IoPath::Best);
+    let sharing = SocketOptions { share: true, ..options.clone() };
+    let bind = |address: [u8; 4], port: u16, options: &SocketOptions| {
+        Socket::bind((address, port).into(), options).map_err(|error| error.source.kind())
+    };
+    let bind_any = |port| Socket::bind_any(port, &options).map_err(|error| error.source.kind());
+    let group = [239, 1, 2, 3];
+
+    let everywhere = bind_any(0).unwrap();
+    let port = everywhere.local_addr().port();
+    assert_eq!(bind(group, port, &sharing).unwrap_err(), ErrorKind::AddrInUse);
+    everywhere.let_groups_share().unwrap();
+    let _beside = [(); 2].map(|()| bind(group, port, &sharing).unwrap());
+    assert_eq!(bind_any(port).unwrap_err(), ErrorKind::AddrInUse);
+    assert_eq!(bind([127, 0, 0, 1], port, &options).unwrap_err(), ErrorKind::AddrInUse);
+
+    // The other way round.
+    let first = bind(group, 0, &sharing).unwrap();
+    let port = first.local_addr().port();
+    let everywhere = bind_any(port).unwrap();
+    assert_eq!(bind_any(port).unwrap_err(), ErrorKind::AddrInUse);
+    assert_eq!(bind([127, 0, 0, 1], port, &options).unwrap_err(), ErrorKind::AddrInUse);
+    drop(everywhere);
+    let host = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    host.set_reuse_address(true).unwrap();
+    host.bind(&SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
+    assert_eq!(bind_any(port).unwrap_err(), ErrorKind::AddrInUse, "a host's datagrams are taken");
+}
+
+#[test]
+fn a_group_is_joined_on_an_interface_once() {
+    let socket = bind(IoPath::Best);
+    let interfaces = pigeon_net::local_addresses().unwrap().only("127.0.0.1").unwrap();
+    let group = "239.1.2.3".parse().unwrap();
+    let joins = socket.join_group(group, &interfaces);
+    assert_eq!((joins.joined.len(), joins.before, joins.failed.len()), (1, 0, 0), "{joins:?}");
+    let joins = socket.join_group(group, &interfaces);
+    assert_eq!((joins.joined.len(), joins.before), (0, 1), "{joins:?}");
+    assert!(socket.serves(group) && !socket.serves("ff02::1".parse().unwrap()));
 }

@@ -45,6 +45,12 @@ struct Client {
     reached_at: Option<IpAddr>,
     /// The local address of its socket to the target, once that is open.
     socket: Option<SocketAddr>,
+    /// Where its datagrams go: the target, or the port of the target's host that answered last.
+    peer: SocketAddr,
+    /// Whether `peer` has ever changed.
+    moved: bool,
+    /// The last datagram that went to another port than the target's.
+    last: Vec<u8>,
     heard: Instant,
 }
 
@@ -75,6 +81,7 @@ impl Clients {
         now: Instant,
         address: SocketAddr,
         reached_at: Option<IpAddr>,
+        peer: SocketAddr,
     ) -> ClientId {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -82,7 +89,17 @@ impl Clients {
         });
         self.generations += 1;
         let id = ClientId { slot, generation: self.generations };
-        self.slots[slot] = Some(Client { id, address, reached_at, socket: None, heard: now });
+        let client = Client {
+            id,
+            address,
+            reached_at,
+            socket: None,
+            peer,
+            moved: false,
+            last: Vec::new(),
+            heard: now,
+        };
+        self.slots[slot] = Some(client);
         self.by_address.insert(address, id);
         self.silent.push_back((now, id));
         // Those that left before their time still stand there.
@@ -122,9 +139,46 @@ impl Clients {
         self.slots.iter().flatten().map(|client| (client.address, client.heard))
     }
 
-    /// A client's address and which of ours it writes to, unless it has gone.
-    pub(super) fn addresses(&self, id: ClientId) -> Option<(SocketAddr, Option<IpAddr>)> {
-        self.get(id).map(|client| (client.address, client.reached_at))
+    /// A client's address, which of ours it writes to, and where its datagrams go, unless it has
+    /// gone.
+    pub(super) fn addresses(
+        &self,
+        id: ClientId,
+    ) -> Option<(SocketAddr, Option<IpAddr>, SocketAddr)> {
+        self.get(id).map(|client| (client.address, client.reached_at, client.peer))
+    }
+
+    /// Where a client's datagrams go, unless it has gone.
+    pub(super) fn peer(&self, id: ClientId) -> Option<SocketAddr> {
+        self.get(id).map(|client| client.peer)
+    }
+
+    /// A client's datagrams go to this address from now on. True the first time.
+    pub(super) fn set_peer(&mut self, id: ClientId, peer: SocketAddr) -> bool {
+        let Some(client) = self.slots.get_mut(id.slot).and_then(Option::as_mut) else {
+            return false;
+        };
+        client.peer = peer;
+        !std::mem::replace(&mut client.moved, true)
+    }
+
+    /// Keeps what a client last sent to a port that was followed.
+    pub(super) fn keep_last(&mut self, id: ClientId, payload: &[u8]) {
+        if let Some(client) = self.slots.get_mut(id.slot).and_then(Option::as_mut) {
+            client.last.clear();
+            client.last.extend_from_slice(payload);
+        }
+    }
+
+    /// Takes what was kept.
+    pub(super) fn take_last(&mut self, id: ClientId) -> Vec<u8> {
+        let client = self.slots.get_mut(id.slot).and_then(Option::as_mut);
+        client.map(|client| std::mem::take(&mut client.last)).unwrap_or_default()
+    }
+
+    /// Every client's datagrams go to this address from now on.
+    pub(super) fn set_all_peers(&mut self, peer: SocketAddr) {
+        self.slots.iter_mut().flatten().for_each(|client| client.peer = peer);
     }
 
     pub(super) fn heard(&mut self, id: ClientId, now: Instant) {

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Each client has a socket of its own towards the target, so that the target sees as many peers as
-//! there are clients and its answers find their way back. All of them share the two paths, as hosts
+//! there are clients and its answers find their way back. A target may answer from another port of
+//! its host, as a TFTP server does (RFC 1350, section 4): the client gets the answer, and what it
+//! says after goes to that port, until that port refuses. Datagrams of other hosts are dropped. All of them share the two paths, as hosts
 //! behind one line do: the rate is for all together, and the same traffic at the same seed has the
 //! same fate.
 //!
@@ -85,6 +87,20 @@ fn slot_of(socket: SocketId) -> Option<usize> {
     socket.index().checked_sub(1)
 }
 
+/// Where what leaves from a socket goes.
+fn way_from(socket: SocketId) -> Way {
+    if socket == LISTEN { Way::Down } else { Way::Up }
+}
+
+/// An address as datagrams from there bear it: an IPv4-mapped one as its IPv4 one.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        // It keeps its scope.
+        IpAddr::V6(_) => address,
+        v4 => SocketAddr::new(v4, address.port()),
+    }
+}
+
 /// A direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -122,6 +138,8 @@ pub struct Relay {
     spare: Vec<Vec<u8>>,
     counts: Statistics,
     told: Told,
+    /// When the first and the last was sent to the target that it has not answered.
+    unanswered: Option<[Instant; 2]>,
 }
 
 /// Which conditions have been reported: each is reported only once.
@@ -159,7 +177,7 @@ impl Relay {
         let mut rng = Pcg64::seed_from_u64(config.seed);
         let paths = [Path::new(config.up, &mut rng)?, Path::new(config.down, &mut rng)?];
         Ok(Relay {
-            target: config.target,
+            target: unmapped(config.target),
             senders: Senders::new(config.target, config.listen, config.local),
             max_clients: config.max_clients.get().min(usize::from(u16::MAX)),
             idle: config.idle,
@@ -172,6 +190,7 @@ impl Relay {
             spare: Vec::new(),
             counts: Statistics::default(),
             told: Told::default(),
+            unanswered: None,
         })
     }
 
@@ -187,6 +206,17 @@ impl Relay {
     /// Where everything goes.
     pub fn target(&self) -> SocketAddr {
         self.target
+    }
+
+    /// When the first and the last was sent to the target that it has not answered; `None` while
+    /// nothing awaits an answer.
+    pub fn unanswered(&self) -> Option<[Instant; 2]> {
+        self.unanswered
+    }
+
+    /// Whether the target refuses, and has not answered since.
+    pub fn is_refused(&self) -> bool {
+        self.told.refused
     }
 
     /// The conditions in force in one direction.
@@ -235,8 +265,22 @@ impl Relay {
     /// Wi-Fi: answers to the old ones are lost.
     pub fn handover(&mut self) {
         self.counts.handovers += 1;
+        self.open_all();
+    }
+
+    fn open_all(&mut self) {
         self.clients.close_all();
         self.events.extend(self.clients.slots().map(socket_of).map(Event::Open));
+    }
+
+    /// Everything goes to another address from now on: the name of the target has another.
+    pub fn set_target(&mut self, target: SocketAddr) {
+        self.target = unmapped(target);
+        self.senders.set_target(self.target);
+        self.told.refused = false;
+        self.unanswered = None;
+        self.clients.set_all_peers(self.target);
+        self.open_all();
     }
 
     /// This socket of a client is open and bound to `local`. What comes from there to the listening
@@ -276,11 +320,54 @@ impl Relay {
             }
             return None;
         }
-        let client = self.clients.add(now, from, datagram.local);
+        let client = self.clients.add(now, from, datagram.local, self.target);
         self.counts.joined += 1;
         self.events.push_back(Event::Open(socket_of(client.slot())));
         self.tell(Event::Joined(from));
         Some(client)
+    }
+
+    /// Whether a datagram to a client's socket is an answer of the target. One from another port of the
+    /// target's host is, and the client speaks to that port from now on: whoever answers there can
+    /// be trusted no less than the target.
+    fn is_answer(&mut self, client: ClientId, from: SocketAddr, count: u64) -> bool {
+        let Some(peer) = self.clients.peer(client) else { return false };
+        if from.port() == peer.port() && from.ip() == peer.ip() {
+            return true;
+        }
+        if from.ip() != self.target.ip() {
+            self.counts.strangers += count;
+            return false;
+        }
+        // The target is on this host, and what was meant for a client that is gone came here.
+        if self.clients.is_own(from) || self.senders.check(from) == Some(NotClient::Relay) {
+            self.turn_away(from, NotClient::Relay, count);
+            return false;
+        }
+        let is_first = self.clients.set_peer(client, from);
+        self.counts.followed += u64::from(from.port() != self.target.port());
+        if is_first && let Some((client, ..)) = self.clients.addresses(client) {
+            self.tell(Event::Followed { client, from });
+        }
+        true
+    }
+
+    fn report_refused(&mut self) {
+        if !std::mem::replace(&mut self.told.refused, true) {
+            self.tell(Event::Refused);
+        }
+    }
+
+    /// A port that was followed refuses: its work is done, as a TFTP server's after a transfer. What
+    /// the client said last was meant for the target, such as the request of the next transfer.
+    fn end_following(&mut self, slot: usize, refused: SocketAddr) {
+        let Some(client) = self.clients.id(slot) else { return };
+        if self.clients.peer(client).is_none_or(|peer| peer.port() != refused.port()) {
+            return;
+        }
+        self.clients.set_peer(client, self.target);
+        let last = self.clients.take_last(client);
+        self.outgoing.push(socket_of(slot), self.target, None, &last, last.len().max(1));
     }
 
     /// Counts what comes from a sender that is not a client, and reports the first.
@@ -327,11 +414,14 @@ impl Relay {
 
     /// Sends on what has come through: a datagram, or several of `segment` bytes.
     fn hand_on(&mut self, way: Way, client: ClientId, payload: &[u8], segment: usize) {
-        let Some((address, local)) = self.clients.addresses(client) else {
+        let Some((address, local, peer)) = self.clients.addresses(client) else {
             return self.counts.gone += 1;
         };
+        if way == Way::Up && peer != self.target && payload.len() <= SPARE_BYTES {
+            self.clients.keep_last(client, payload);
+        }
         let (socket, to, from) = match way {
-            Way::Up => (socket_of(client.slot()), self.target, None),
+            Way::Up => (socket_of(client.slot()), peer, None),
             Way::Down => (LISTEN, address, local),
         };
         self.outgoing.push(socket, to, from, payload, segment);
@@ -359,12 +449,17 @@ impl Machine for Relay {
         let count = joined.payload.len().div_ceil(segment).max(1) as u64;
         let (way, client) = match slot_of(joined.socket) {
             None => match self.client_of(now, joined, count) {
-                Some(client) => (Way::Up, client),
+                Some(client) => {
+                    self.unanswered.get_or_insert([now; 2])[1] = now;
+                    (Way::Up, client)
+                }
                 None => return,
             },
             Some(slot) => match self.clients.id(slot) {
+                Some(client) if !self.is_answer(client, joined.from, count) => return,
                 Some(client) => {
                     self.told.refused = false;
+                    self.unanswered = None;
                     (Way::Down, client)
                 }
                 // It came while its socket was being closed.
@@ -386,11 +481,28 @@ impl Machine for Relay {
         }
     }
 
+    /// From a socket that is connected: only the target can have refused.
     fn handle_refused(&mut self, _: Instant, _: SocketId) {
         self.counts.refused += 1;
-        if !std::mem::replace(&mut self.told.refused, true) {
-            self.tell(Event::Refused);
+        self.report_refused();
+    }
+
+    fn handle_refused_by(&mut self, _: Instant, socket: SocketId, peer: SocketAddr) {
+        let Some(slot) = slot_of(socket) else { return };
+        self.outgoing.reset_if_drained();
+        self.counts.refused += 1;
+        match peer.port() == self.target.port() {
+            true => self.report_refused(),
+            false => self.end_following(slot, peer),
         }
+    }
+
+    fn handle_undelivered(&mut self, _: Instant, id: SocketId, _: Option<SocketAddr>, _: bool) {
+        self.counts.undelivered[way_from(id) as usize] += 1;
+    }
+
+    fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, datagrams: u64) {
+        self.counts.unsent[way_from(transmit.socket) as usize] += datagrams;
     }
 
     fn handle_timeout(&mut self, now: Instant) {

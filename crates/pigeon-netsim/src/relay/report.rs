@@ -11,8 +11,9 @@ use super::Way;
 /// What a relay reports, and what its sockets are to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// This socket is needed, connected to the target, with an address that the system chooses. It
-    /// replaces the one with the same number, if there is one. The answer is
+    /// This socket is needed, with an address that the system chooses, and not connected where the
+    /// target may answer from another port. It replaces the one with the same number, if there is
+    /// one. The answer is
     /// [`Relay::opened`](super::Relay::opened) or
     /// [`Relay::cannot_open`](super::Relay::cannot_open).
     Open(SocketId),
@@ -28,6 +29,14 @@ pub enum Event {
     Loop(SocketAddr),
     /// The target sent to the listening socket, which takes nothing from it; reported once.
     FromTarget(SocketAddr),
+    /// The target answers a client from another port of its host, and what the client says goes there
+    /// from now on, as in TFTP (RFC 1350, section 4); reported once a client.
+    Followed {
+        /// The client.
+        client: SocketAddr,
+        /// Where the answer came from.
+        from: SocketAddr,
+    },
     /// The target does not listen; reported once until it does.
     Refused,
     /// A datagram exceeded the MTU; reported once a direction until conditions change.
@@ -61,14 +70,24 @@ pub struct Statistics {
     pub looped: u64,
     /// From the target to the listening socket, or in its name: it is not a client.
     pub from_target: u64,
+    /// From other hosts than the target to a client's socket towards the target.
+    pub strangers: u64,
+    /// How often a client's datagrams began to go to another port of the target's host.
+    pub followed: u64,
     /// For which no socket to the target could be opened.
     pub no_socket: u64,
     /// Delivered when their client had gone.
     pub gone: u64,
-    /// How often the target refused (ICMP port unreachable).
+    /// How often the target's host refused (ICMP port unreachable).
     pub refused: u64,
     /// How often the clients' source addresses changed.
     pub handovers: u64,
+    /// Towards the target and towards clients, that never left this host: a local firewall, no route.
+    /// No loss on the path.
+    pub unsent: [u64; 2],
+    /// Towards the target and towards clients, that met an error on their way (ICMP), other than a
+    /// refusal.
+    pub undelivered: [u64; 2],
     /// Bytes of payload that came from clients, and from the target.
     pub bytes: [u64; 2],
     /// What the path up did.

@@ -30,6 +30,10 @@ impl Senders {
         Senders { target: canonical(target), listen: canonical(listen), local }
     }
 
+    pub(super) fn set_target(&mut self, target: SocketAddr) {
+        self.target = canonical(target);
+    }
+
     /// The reason why this sender is not a client, if there is one.
     pub(super) fn check(&self, from: SocketAddr) -> Option<NotClient> {
         let from = canonical(from);

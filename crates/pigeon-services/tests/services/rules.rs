@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Received};
-use pigeon_services::{Config, Event, Ignored, Kind};
+use pigeon_services::{Config, Event, Ignored, Kind, Outcome};
 
 use crate::harness::{address, ask, at, config, drain, service, sntp_request};
 
@@ -150,4 +150,25 @@ fn a_batch_that_is_never_drained_is_bounded() {
     assert!(statistics.ignored(Ignored::BatchFull) > 700);
     assert_eq!(drain(&mut echo).len() as u64, statistics.replies);
     assert_eq!(ask(&mut echo, "127.0.0.1:5000", b"again").as_deref(), Some(&b"again"[..]));
+}
+
+#[test]
+fn a_reply_that_did_not_leave_does_not_count_as_sent() {
+    let mut service = service(Kind::Echo, Config { report_datagrams: true, ..config() });
+    for payload in [&b"four"[..], b"four", b"on"] {
+        service.handle_datagram(Instant::ORIGIN, &Received::new(address(OPEN), payload));
+    }
+    let train = service.poll_transmit().unwrap();
+    assert_eq!(train.count(), 3);
+    service.handle_unsent(Instant::ORIGIN, &train, 2);
+    let statistics = service.snapshot();
+    assert_eq!((statistics.replies, statistics.reply_bytes, statistics.unsent), (1, 2, 2));
+    let outcomes: Vec<Outcome> = std::iter::from_fn(|| service.poll_event())
+        .filter_map(|event| match event {
+            Event::Datagram { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+        .collect();
+    let unsent = |length| Outcome::Unsent { length };
+    assert_eq!(outcomes, [Outcome::Replied { length: 4 }, unsent(4), unsent(2)]);
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::{Auto, Encoding, UnknownLabel, Unmappable, decode_auto};
+use super::{Auto, Encoding, UnknownLabel, Unmappable};
 
 /// An encoding, or `auto`: reads UTF-8 or GB18030, writes what the peer last used.
 ///
@@ -74,7 +74,7 @@ impl fmt::Display for Unwritable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unwritable::NotUtf8 { byte, encoding } => {
-                write!(f, "byte {byte} is no UTF-8, so it has no {encoding} either")
+                write!(f, "byte {byte} is not valid UTF-8, so it cannot be sent in {encoding}")
             }
             Unwritable::Unmappable(error) => error.fmt(f),
         }
@@ -122,7 +122,7 @@ impl Tongue {
     /// What does not come back as it was did not decode.
     pub fn decode_whole(&self, bytes: &[u8]) -> Option<String> {
         let encoding = match self.charset {
-            Charset::Auto => decode_auto(bytes).1,
+            Charset::Auto => self.auto.guess(bytes),
             Charset::Fixed(Encoding::UTF_8) => {
                 return std::str::from_utf8(bytes).ok().map(str::to_string);
             }
@@ -166,7 +166,7 @@ mod tests {
         assert!(gb2312.encode("a😀".as_bytes()).unwrap_err().to_string().contains("😀"));
         assert_eq!(
             gb2312.encode(b"a\xff").unwrap_err().to_string(),
-            "byte 2 is no UTF-8, so it has no gb2312 either"
+            "byte 2 is not valid UTF-8, so it cannot be sent in gb2312"
         );
         assert_eq!(gb2312.decode_whole(b"\xc4\xe3"), Some("你".to_string()));
         assert_eq!(gb2312.decode_whole(b"\xff\xff"), None);

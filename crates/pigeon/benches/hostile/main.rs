@@ -27,7 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sched::{CloneFlags, unshare};
 use pigeon_datagram::{SocketId, Transmit};
-use pigeon_net::{IoPath, Receipt, Socket, SocketOptions};
+use pigeon_net::{BufferSize, IoPath, Receipt, Socket, SocketOptions};
 use pigeon_perf::cpu::{Cpus, prefer};
 use pigeon_perf::parts;
 use pigeon_perf::process::{pigeon, program, run};
@@ -250,7 +250,11 @@ impl Room {
 }
 
 fn member(hub: SocketAddr, ip: Ipv4Addr, is_measured: bool) -> Socket {
+    // Nobody reads what the others get: in a large buffer every copy would take fresh pages, and
+    // the first touch of a page costs a virtual machine ten times the copy.
+    let receive_buffer = if is_measured { BufferSize::default() } else { BufferSize::Bytes(1) };
     let options = SocketOptions {
+        receive_buffer,
         path: IoPath::NoOffload,
         receive_size: 2_048,
         timestamps: is_measured,

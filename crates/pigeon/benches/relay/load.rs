@@ -72,9 +72,11 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    pub(crate) fn pigeon(cpus: Cpus) -> Contender {
+    /// Our own; `follow`: whether it follows a target that answers from another port.
+    pub(crate) fn pigeon(cpus: Cpus, follow: &str) -> Contender {
         Contender::start(|target| {
-            let command = pigeon(&format!("relay 127.0.0.1:0 {target} --console off"));
+            let command =
+                pigeon(&format!("relay 127.0.0.1:0 {target} --console off --follow {follow}"));
             Server::announced(&[cpus.hub], command, "listening on ")
         })
     }

@@ -5,7 +5,7 @@
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use pigeon_client::{Ask, RetryPolicy};
+use pigeon_client::{Ask, Asked, RetryPolicy};
 use pigeon_datagram::SocketId;
 use pigeon_net::{Driver, Socket, SocketOptions};
 
@@ -148,8 +148,9 @@ impl Asker {
                         .and_then(|socket| socket.peer_addr())
                         .expect("it is connected");
                     let ask = Ask::new(driver.clock().now(), to, REQUEST, RetryPolicy::default());
-                    let outcome = driver.next_event(ask).expect("the socket works");
-                    assert_eq!(outcome.result.as_deref(), Ok(REQUEST));
+                    let event = driver.next_event(ask).expect("the socket works");
+                    let expected = Ok((to, REQUEST.into()));
+                    assert!(matches!(event, Asked::Over(over) if over.result == expected));
                     micros(since)
                 })
                 .collect(),

@@ -1,12 +1,12 @@
 //! Opening the socket of a command, with an error that says what to do.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::anyhow;
 use pigeon_net::{OpenError, Operation, Socket, SocketOptions, local_addresses};
 
 use super::cause::Cause;
-use super::endpoint::{ListenAddress, ListenHost};
+use super::endpoint::ListenAddress;
 use super::port_holder;
 use super::status::UsageError;
 
@@ -20,9 +20,9 @@ pub(crate) fn try_bind(
     listen: ListenAddress,
     options: &SocketOptions,
 ) -> Result<Socket, OpenError> {
-    match listen.host {
-        ListenHost::Ip(ip) => Socket::bind(listen.with_ip(ip), options),
-        ListenHost::Every | ListenHost::Unsaid => Socket::bind_any(listen.port, options),
+    match listen.address() {
+        Some(address) => Socket::bind(address, options),
+        None => Socket::bind_any(listen.port, options),
     }
 }
 
@@ -51,6 +51,14 @@ pub(crate) fn is_broadcast(ip: IpAddr) -> bool {
     local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
 }
 
+/// No address in particular, of the IP version of `to`; the system chooses it, and the port.
+pub(crate) fn unspecified(to: SocketAddr) -> SocketAddr {
+    match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
 /// The address a datagram came to, as far as the system reports it, on a socket bound to `bound`.
 pub(crate) fn local_of(local: Option<IpAddr>, from: SocketAddr, bound: SocketAddr) -> SocketAddr {
     let ip = match local {
@@ -60,6 +68,14 @@ pub(crate) fn local_of(local: Option<IpAddr>, from: SocketAddr, bound: SocketAdd
         None => bound.ip(),
     };
     SocketAddr::new(ip, bound.port())
+}
+
+/// Whether an address means nothing without an interface (RFC 4007), and names none.
+fn lacks_zone(address: SocketAddr) -> bool {
+    match address {
+        SocketAddr::V6(v6) => v6.scope_id() == 0 && v6.ip().is_unicast_link_local(),
+        SocketAddr::V4(_) => false,
+    }
 }
 
 /// The error with what can be done about it.
@@ -86,6 +102,14 @@ pub(crate) fn explain(error: OpenError) -> anyhow::Error {
         std::io::ErrorKind::AddrNotAvailable => {
             let ip = address.ip();
             UsageError(format!("{ip} is no address of this host; `ip addr` lists them")).into()
+        }
+        // Without a zone the system cannot know on which link.
+        std::io::ErrorKind::InvalidInput if lacks_zone(address) => {
+            let (ip, port) = (address.ip(), address.port());
+            UsageError(format!(
+                "{ip} is an address of a link; name its interface, such as [{ip}%eth0]:{port}"
+            ))
+            .into()
         }
         std::io::ErrorKind::PermissionDenied => {
             anyhow!("binding {address} is not permitted; ports below 1024 are for root")

@@ -31,6 +31,11 @@ enum Stage {
 }
 
 impl Cause {
+    /// Where the datagram was to go, as far as that is known.
+    pub(crate) fn to(&self) -> Option<SocketAddr> {
+        self.to
+    }
+
     /// Why a socket could not be connected to a peer: there would be no way for its datagrams.
     pub(crate) fn unconnected(to: SocketAddr, error: &io::Error) -> Cause {
         let stage = Stage::Unsent(DropReason::Other);
@@ -39,7 +44,6 @@ impl Cause {
 
     /// What became of the last datagram that met an error, if one did. One that could not be sent goes
     /// before one that met an error later: a local firewall that rejects makes both of one datagram.
-    #[allow(dead_code, reason = "commands take it over one by one")]
     pub(crate) fn of(stats: &Stats) -> Option<Cause> {
         let unsent = stats.sent.last_failure.map(Cause::from);
         unsent.or(stats.received.last_error.map(Cause::from))
@@ -113,8 +117,11 @@ impl Cause {
             (Stage::Unsent(_), Named::NoBuffers) => {
                 same("the interface's queue is full; send more slowly (--rate, --every)")
             }
-            (_, Named::TooLarge) => {
-                same("it is longer than the path takes, and may not be cut; send shorter datagrams")
+            (Stage::Unsent(_), Named::TooLarge) => {
+                same("it is longer than a datagram there can be; send shorter ones")
+            }
+            (Stage::Undelivered { .. }, Named::TooLarge) => {
+                same("it was too long for a link on its way; the next ones go in fragments")
             }
             (Stage::Undelivered { .. }, Named::Refused) => same("nobody listens there"),
             (Stage::Undelivered { passing: true }, Named::NoHost) => {
@@ -218,6 +225,9 @@ impl Named {
 const FIRST: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How long a cause counts as current after it was seen: longer than the time between heartbeats.
+const CURRENT: Duration = Duration::from_secs(15);
+
 /// Looks from time to time for a new cause in a loop's counters, for a command that goes on.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -225,11 +235,13 @@ pub(crate) struct Watch {
     unsent: u64,
     undelivered: u64,
     reported: Option<Cause>,
+    /// The last cause about the way, and when it was seen.
+    last: Option<(Cause, Instant)>,
 }
 
 impl Watch {
     pub(crate) fn new(now: Instant) -> Watch {
-        Watch { look_at: now + FIRST, unsent: 0, undelivered: 0, reported: None }
+        Watch { look_at: now + FIRST, unsent: 0, undelivered: 0, reported: None, last: None }
     }
 
     /// When to look next.
@@ -237,9 +249,16 @@ impl Watch {
         self.look_at
     }
 
-    /// The peer was heard: whatever the system says next is news.
-    pub(crate) fn heard(&mut self) {
-        self.reported = None;
+    /// The peer was heard: whatever the system says next is news. Returns whether the way was cut off
+    /// before.
+    pub(crate) fn heard(&mut self) -> bool {
+        self.last = None;
+        self.reported.take().is_some()
+    }
+
+    /// Why nothing gets there now, if the system has said so lately.
+    pub(crate) fn current(&self, now: Instant) -> Option<Cause> {
+        self.last.filter(|(_, seen)| now - *seen < CURRENT).map(|(cause, _)| cause)
     }
 
     /// What is new about the way. Ignores errors about a single datagram, such as one that is too
@@ -252,6 +271,7 @@ impl Watch {
         let error = is_new(&mut self.undelivered, undelivered).then_some(stats.received.last_error);
         let mut causes = sent.map(Cause::from).into_iter().chain(error.flatten().map(Cause::from));
         let cause = causes.find(Cause::is_about_the_way)?;
+        self.last = Some((cause, now));
         let is_news = self.reported.replace(cause) != Some(cause);
         is_news.then_some(cause)
     }
@@ -297,7 +317,10 @@ mod tests {
                 ["No route", "no host answers"],
             ),
             (Cause::from(undelivered(Errno::EACCES, false)).to_string(), ["denied", "prohibited"]),
-            (Cause::from(undelivered(Errno::EMSGSIZE, false)).to_string(), ["too long", "shorter"]),
+            (
+                Cause::from(undelivered(Errno::EMSGSIZE, false)).to_string(),
+                ["too long", "fragments"],
+            ),
         ] {
             for word in words {
                 assert!(shown.contains(word), "{word:?} is missing in {shown:?}");
@@ -320,8 +343,10 @@ mod tests {
         let cause = look(&mut watch, Errno::EHOSTUNREACH).unwrap();
         assert!(cause.to_string().contains("No route to host"));
         assert_eq!(look(&mut watch, Errno::EHOSTUNREACH), None);
-        watch.heard();
+        assert!(watch.current(now).is_some());
+        assert!(watch.heard() && !watch.heard() && watch.current(now).is_none());
         assert!(look(&mut watch, Errno::EHOSTUNREACH).is_some());
         assert_eq!(watch.look(now, &stats), None);
+        assert!(watch.current(now).is_some() && watch.current(now + CURRENT).is_none());
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAdd
 use anyhow::{Context, bail};
 
 use pigeon_net::local_addresses;
-use pigeon_text::escape;
+use pigeon_text::{escape, is_displayable};
 
 use super::status::UsageError;
 
@@ -234,9 +234,12 @@ impl ListenAddress {
     pub(crate) const UNSAID: ListenAddress =
         ListenAddress { host: ListenHost::Unsaid, port: 0, zone: 0 };
 
-    /// The address to bind, for one of this host's.
-    pub(crate) fn with_ip(self, ip: IpAddr) -> SocketAddr {
-        with_zone(ip, self.port, self.zone)
+    /// The address to bind; `None` is every address of this host, of both families.
+    pub(crate) fn address(self) -> Option<SocketAddr> {
+        match self.host {
+            ListenHost::Ip(ip) => Some(with_zone(ip, self.port, self.zone)),
+            ListenHost::Unsaid | ListenHost::Every => None,
+        }
     }
 
     /// With this host where none was named.
@@ -254,9 +257,9 @@ impl ListenAddress {
 
     /// Whether the system would not give both, each with a host, to sockets.
     pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
-        let hosts = match (self.host, other.host) {
-            (ListenHost::Ip(a), ListenHost::Ip(b)) => {
-                let wild = a.is_unspecified() || b.is_unspecified();
+        let hosts = match (self.address(), other.address()) {
+            (Some(a), Some(b)) => {
+                let wild = a.ip().is_unspecified() || b.ip().is_unspecified();
                 a == b || (wild && a.is_ipv4() == b.is_ipv4())
             }
             _ => true,
@@ -311,7 +314,7 @@ impl fmt::Display for ListenAddress {
         match self.host {
             ListenHost::Unsaid => write!(f, "{}", self.port),
             ListenHost::Every => write!(f, "*:{}", self.port),
-            ListenHost::Ip(ip) => write!(f, "{}", self.with_ip(ip)),
+            ListenHost::Ip(ip) => write!(f, "{}", with_zone(ip, self.port, self.zone)),
         }
     }
 }
@@ -321,6 +324,12 @@ impl fmt::Display for ListenAddress {
 fn check_host(host: &str) -> Result<(), String> {
     if host.contains(char::is_whitespace) {
         return Err("a host holds no white space".to_string());
+    }
+    if !host.chars().all(is_displayable) {
+        return Err(format!(
+            "{} is not a host: it holds characters that do not display",
+            escape(host)
+        ));
     }
     if host.contains([':', '%']) && zoned(host).is_none() {
         return Err(format!("{host} is not an IPv6 address"));
@@ -400,8 +409,8 @@ mod tests {
         // The loopback interface is the first one of a host.
         assert_eq!(resolve("[fe80::1%lo]:7"), Ok("[fe80::1%1]:7".into()));
         assert_eq!(resolve("[fe80::1%1]:7"), Ok("[fe80::1%1]:7".into()));
-        let unknown = resolve("[fe80::1%nosuch\u{1b}0]:7").unwrap_err();
-        assert!(unknown.starts_with(r"nosuch\x1b0: this host has no such interface"), "{unknown}");
+        let unknown = resolve("[fe80::1%nosuch0]:7").unwrap_err();
+        assert!(unknown.starts_with(r"nosuch0: this host has no such interface"), "{unknown}");
         assert!(resolve("[fe80::1]:7").unwrap_err().contains("[fe80::1%eth0]:7"));
         let listen = "[fe80::1%lo]:7".parse::<ListenAddress>().unwrap();
         assert_eq!(listen.to_string(), "[fe80::1%1]:7");
@@ -444,6 +453,8 @@ mod tests {
         assert_eq!(error("host:0"), "nobody can be reached at port 0");
         assert_eq!(error("[10.0.0.1:9]:8"), "10.0.0.1:9 is not an IPv6 address");
         assert_eq!(error("10.0.0.1%eth0:8"), "10.0.0.1%eth0 is not an IPv6 address");
+        let undisplayed = r"a\x1b[31m is not a host: it holds characters that do not display";
+        assert_eq!(error("a\u{1b}[31m:9"), undisplayed);
         assert_eq!(error(" :9"), "a host holds no white space");
         assert_eq!(error("udp://h:9"), "this is no URL; leave udp:// out, and write HOST:PORT");
         for wrong in ["300.1.1.1", "010.0.0.1", "1..2.3"] {

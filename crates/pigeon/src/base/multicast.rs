@@ -1,16 +1,81 @@
 //! Multicast groups on the command line, and the interface to use for them.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use pigeon_net::Interfaces;
+use anyhow::Context;
+use pigeon_net::{Interfaces, local_addresses};
 use pigeon_text::escape;
 
 use super::status::UsageError;
 
-/// Reads a multicast group.
-pub(crate) fn group(text: &str) -> Result<IpAddr, String> {
-    let group = text.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
-    group.ok_or_else(|| format!("`{}` is no multicast group; e.g. 239.1.2.3", escape(text)))
+/// A multicast group, on every interface or on one: `239.1.2.3`, `ff02::fb%eth0`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) address: IpAddr,
+    /// The name, the index or an address of the only interface to use.
+    pub(crate) interface: Option<String>,
+}
+
+impl Group {
+    /// Only the addresses of the interfaces to use for the group.
+    ///
+    /// # Errors
+    /// When this host does not have the interface.
+    pub(crate) fn select(&self, all: &Interfaces) -> Result<Interfaces, UsageError> {
+        match &self.interface {
+            None => Ok(all.clone()),
+            Some(wanted) => all.only(wanted).ok_or_else(|| no_interface(wanted, all)),
+        }
+    }
+
+    /// Whether the group's address means another group on each interface, so that a socket bound to
+    /// it is bound to an interface (RFC 4291 section 2.7: scopes 1 and 2).
+    pub(crate) fn is_link_local(&self) -> bool {
+        matches!(self.address, IpAddr::V6(ip) if ip.octets()[1] & 0xf <= 2)
+    }
+}
+
+impl From<IpAddr> for Group {
+    fn from(address: IpAddr) -> Group {
+        Group { address, interface: None }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)
+    }
+}
+
+/// Reads a multicast group, an IPv6 one perhaps with its interface.
+pub(crate) fn group(text: &str) -> Result<Group, String> {
+    let (address, interface) = match text.split_once('%') {
+        Some((address, interface)) => (address, Some(interface.to_string())),
+        None => (text, None),
+    };
+    let group = address.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
+    // Zones are a matter of IPv6 (RFC 4007).
+    let group = group.filter(|group| group.is_ipv6() || interface.is_none());
+    let wrong = || {
+        let text = escape(text);
+        format!("`{text}` is not a multicast group; write e.g. 239.1.2.3 or ff02::fb%eth0")
+    };
+    group.map(|address| Group { address, interface }).ok_or_else(wrong)
+}
+
+/// The interface that `--multicast-interface` names for datagrams to `to`, as a socket takes it.
+pub(crate) fn interface(
+    wanted: Option<&str>,
+    to: SocketAddr,
+) -> anyhow::Result<Option<(Option<Ipv4Addr>, u32)>> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    if !to.ip().is_multicast() {
+        let error = format!("--multicast-interface: {} is not a multicast address", to.ip());
+        return Err(UsageError(error).into());
+    }
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    Ok(Some(interfaces.find(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?))
 }
 
 /// The error for an interface that this host does not have; it lists those it has.
@@ -20,4 +85,23 @@ pub(crate) fn no_interface(wanted: &str, interfaces: &Interfaces) -> UsageError 
     names.dedup();
     let wanted = escape(wanted);
     UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_may_name_its_interface() {
+        let read =
+            |text: &str| group(text).map(|group| (group.address.to_string(), group.interface));
+        assert_eq!(read("239.1.2.3"), Ok(("239.1.2.3".into(), None)));
+        assert_eq!(read("ff02::fb%eth0"), Ok(("ff02::fb".into(), Some("eth0".into()))));
+        for wrong in ["10.1.2.3", "239.1.2.3%eth0", "fe80::1%eth0", "", "x%y"] {
+            assert!(read(wrong).unwrap_err().contains("not a multicast group"), "{wrong}");
+        }
+        let is_link_local = |text: &str| group(text).unwrap().is_link_local();
+        assert!(is_link_local("ff02::fb") && is_link_local("ff01::1"));
+        assert!(!is_link_local("ff15::77") && !is_link_local("224.0.0.251"));
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
-use pigeon_text::{Charset, Tongue, escape, escape_to};
+use pigeon_text::{Charset, Encoding, Tongue, Unwritable as Unencodable, escape, escape_to};
 
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
@@ -107,19 +107,49 @@ impl PayloadFormat {
         PayloadFormat { form: Form::Text, encoding: Arc::default() }
     }
 
-    /// The bytes of what was written. Bytes that are no UTF-8 pass through where text is written in
+    /// Whether all bytes pass through as they are.
+    pub(crate) fn passes_bytes(&self) -> bool {
+        matches!(self.form, Form::Text) && self.encoding().encoding() == Encoding::UTF_8
+    }
+
+    /// The bytes of what was written, with the escapes of `--escapes` in text. What an escape writes
+    /// as `\xNN` is not encoded.
+    pub(crate) fn read_with_escapes(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
+        let mut bytes = Vec::new();
+        let mut rest = written;
+        while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+            bytes.extend(self.read(&rest[..at])?);
+            let place = || written.len() - rest.len() + at + 1;
+            let (meant, length) = read_escape(&rest[at..])
+                .map_err(|what| Unwritable(format!("{what} at byte {}", place())))?;
+            match meant {
+                Escaped::Byte(byte) => bytes.push(byte),
+                Escaped::Character(c) => bytes.extend(self.read(c.to_string().as_bytes())?),
+            }
+            rest = &rest[at + length..];
+        }
+        bytes.extend(self.read(rest)?);
+        Ok(bytes)
+    }
+
+    /// The bytes of what was written. Bytes that are not UTF-8 pass through where text is written in
     /// UTF-8, so that a pipe may carry anything.
     pub(crate) fn read(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
         match self.form {
             Form::Text => match self.encoding().encode(written) {
                 Ok(bytes) => Ok(bytes.into_owned()),
+                Err(Unencodable::NotUtf8 { byte, encoding }) => {
+                    Err(Unwritable(not_utf8(written, byte, encoding)))
+                }
                 Err(error) => Err(Unwritable(error.to_string())),
             },
             Form::Hex => read_hex(written),
             Form::Base64 => {
                 let compact: Vec<u8> =
                     written.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-                STANDARD.decode(compact).map_err(|error| Unwritable(format!("no base64: {error}")))
+                STANDARD
+                    .decode(compact)
+                    .map_err(|error| Unwritable(format!("not valid base64: {error}")))
             }
         }
     }
@@ -177,26 +207,103 @@ pub(crate) fn without_end(line: &str) -> &str {
     line.strip_suffix('\r').unwrap_or(line)
 }
 
-/// Bytes from hexadecimal digits; white space between them is passed over.
-pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut digits = Vec::with_capacity(written.len());
-    for (at, &byte) in written.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace()) {
-        match digit(byte) {
-            Some(value) => digits.push(value as u8),
-            None => {
-                let shown = escape(&written[at..=at]).to_string();
-                return Err(Unwritable(format!(
-                    "`{shown}` at byte {} is no hexadecimal digit",
-                    at + 1
-                )));
-            }
+/// Why input that is not UTF-8 cannot be encoded, and the ways out.
+fn not_utf8(written: &[u8], byte: usize, encoding: Encoding) -> String {
+    let seems_done = encoding.decode_to(written, &mut String::new());
+    let way_out = match seems_done {
+        true => format!("it seems to be {encoding} already"),
+        false => {
+            "if it is in another encoding, convert it first: `iconv -f ENCODING -t utf-8`".into()
+        }
+    };
+    format!(
+        "byte {byte} is not valid UTF-8, which the input must be to be sent in {encoding}; {way_out}; \
+         `--encoding utf-8` sends the bytes as they are"
+    )
+}
+
+/// What an escape stands for.
+enum Escaped {
+    Byte(u8),
+    Character(char),
+}
+
+/// Reads the escape at the start, and says how long it is: `\n`, `\r`, `\t`, `\0`, `\\`, `\xNN` for a
+/// byte and `\u{N…}` for a character, as payloads are shown.
+fn read_escape(text: &[u8]) -> Result<(Escaped, usize), String> {
+    let hex = |digits: &[u8]| {
+        let digits = std::str::from_utf8(digits).ok()?;
+        let all = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u32::from_str_radix(digits, 16).ok().filter(|_| all)
+    };
+    let byte = |byte| Ok((Escaped::Byte(byte), 2));
+    match text.get(1..).unwrap_or_default() {
+        [b'n', ..] => byte(b'\n'),
+        [b'r', ..] => byte(b'\r'),
+        [b't', ..] => byte(b'\t'),
+        [b'\\', ..] => byte(b'\\'),
+        // In C `\012` would be one byte, in octal.
+        [b'0', rest @ ..] if !rest.first().is_some_and(u8::is_ascii_digit) => byte(0),
+        [b'x', high, low, ..] if let Some(value) = hex(&[*high, *low]) => {
+            Ok((Escaped::Byte(value as u8), 4))
+        }
+        [b'u', b'{', rest @ ..]
+            if let Some(end) = rest.iter().position(|byte| *byte == b'}')
+                && let Some(c) = hex(&rest[..end]).and_then(char::from_u32) =>
+        {
+            Ok((Escaped::Character(c), end + 4))
+        }
+        rest => {
+            let shown = String::from_utf8_lossy(rest).chars().take(1).collect::<String>();
+            Err(format!(
+                "`\\{}` is not an escape; they are \\n, \\r, \\t, \\0, \\\\, \\xNN and \\u{{N}}",
+                escape(&shown)
+            ))
         }
     }
-    if digits.len() % 2 == 1 {
-        return Err(Unwritable("an odd number of hexadecimal digits; two make a byte".to_string()));
+}
+
+/// Bytes from hexadecimal digits, two for each. Blanks, `:`, `-` and `,` stand between bytes, `0x`
+/// before them, and `#` begins a comment that the line's end ends.
+pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    for line in written.split_inclusive(|byte| *byte == b'\n') {
+        let code = line.split(|byte| *byte == b'#').next().unwrap_or_default();
+        let is_between = |byte: &u8| byte.is_ascii_whitespace() || b":-,".contains(byte);
+        let mut start = at;
+        for group in code.split(is_between) {
+            read_hex_group(group, start, &mut bytes)?;
+            start += group.len() + 1;
+        }
+        at += line.len();
     }
-    Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    Ok(bytes)
+}
+
+/// Reads the digits between two separators; the group stands behind `start` bytes.
+fn read_hex_group(group: &[u8], start: usize, bytes: &mut Vec<u8>) -> Result<(), Unwritable> {
+    let prefix = if group.starts_with(b"0x") || group.starts_with(b"0X") { 2 } else { 0 };
+    let digits = &group[prefix..];
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    if let Some(bad) = digits.iter().position(|byte| digit(byte).is_none()) {
+        let shown = String::from_utf8_lossy(&digits[bad..]).chars().take(1).collect::<String>();
+        return Err(Unwritable(format!(
+            "`{}` at byte {} is not a hexadecimal digit",
+            escape(&shown),
+            start + prefix + bad + 1
+        )));
+    }
+    if digits.len() % 2 == 1 || (prefix > 0 && digits.is_empty()) {
+        return Err(Unwritable(format!(
+            "`{}` at byte {} is not whole bytes: two hexadecimal digits make one",
+            escape(group),
+            start + 1
+        )));
+    }
+    let value = |pair: &[u8]| pair.iter().filter_map(digit).fold(0, |sum, digit| sum << 4 | digit);
+    bytes.extend(digits.chunks(2).map(|pair| value(pair) as u8));
+    Ok(())
 }
 
 #[cfg(test)]
@@ -212,15 +319,59 @@ mod tests {
         let mut hex = format("utf-8", true, false);
         assert_eq!(hex.read(b"00 ff 7E"), Ok(vec![0, 255, 126]));
         assert_eq!(hex.show(&[0, 255, 126]), "00ff7e");
-        assert_eq!(
-            hex.read(b"0g").unwrap_err().to_string(),
-            "`g` at byte 2 is no hexadecimal digit"
-        );
-        assert!(hex.read(b"123").is_err());
+        for written in ["00:ff:7e", "00-FF-7E", "0x00,0xff, 0x7e", "00ff # 99\n7e # g", "0x00ff7e"]
+        {
+            assert_eq!(hex.read(written.as_bytes()), Ok(vec![0, 255, 126]), "{written}");
+        }
+        assert_eq!(hex.read(b"# nothing"), Ok(vec![]));
+        for (written, error) in [
+            ("0g", "`g` at byte 2 is not a hexadecimal digit"),
+            ("00 你", "`你` at byte 4 is not a hexadecimal digit"),
+            ("00\n1 23", "`1` at byte 4 is not whole bytes: two hexadecimal digits make one"),
+            ("0x", "`0x` at byte 1 is not whole bytes: two hexadecimal digits make one"),
+            ("0x0x00", "`x` at byte 4 is not a hexadecimal digit"),
+        ] {
+            assert_eq!(hex.read(written.as_bytes()).unwrap_err().to_string(), error);
+        }
         let mut base64 = format("utf-8", false, true);
         assert_eq!(base64.read(b"/wA=\n"), Ok(vec![255, 0]));
         assert_eq!(base64.show(&[255, 0]), "/wA=");
         assert!(base64.read(b"?").is_err());
+    }
+
+    #[test]
+    fn escapes_stand_for_bytes_and_characters() {
+        let utf8 = PayloadFormat::utf8();
+        let read = |text: &str| utf8.read_with_escapes(text.as_bytes());
+        assert_eq!(read(r"GET /\r\n\t\\\x00\xff\0"), Ok(b"GET /\r\n\t\\\x00\xff\0".to_vec()));
+        assert_eq!(read(r"\u{1f600}!"), Ok("😀!".as_bytes().to_vec()));
+        assert_eq!(read("你好"), Ok("你好".as_bytes().to_vec()));
+        let gbk = format("gbk", false, false);
+        let read_gbk = |text: &str| gbk.read_with_escapes(text.as_bytes());
+        assert_eq!(read_gbk(r"你\xff\u{597d}"), Ok(b"\xc4\xe3\xff\xba\xc3".to_vec()));
+        for (text, error) in [
+            (r"ab\q", r"`\q` is not an escape; they are"),
+            (r"\", r"`\` is not an escape"),
+            (r"\x0", "is not an escape"),
+            (r"\x+1", "is not an escape"),
+            (r"\u{d800}", "is not an escape"),
+            (r"\012", "is not an escape"),
+        ] {
+            let said = read(text).unwrap_err().to_string();
+            assert!(said.contains(error), "{text}: {said}");
+        }
+        assert!(read(r"ab\q").unwrap_err().to_string().ends_with("at byte 3"));
+    }
+
+    #[test]
+    fn input_that_is_encoded_already_is_told_the_way_out() {
+        let gbk = format("gbk", false, false);
+        let said = |bytes: &[u8]| gbk.read(bytes).unwrap_err().to_string();
+        let already = said(b"\xc4\xe3\xba\xc3");
+        for part in ["byte 1 is not valid UTF-8", "seems to be gbk already", "--encoding utf-8"] {
+            assert!(already.contains(part), "{already}");
+        }
+        assert!(said(b"a\xff").contains("iconv -f ENCODING -t utf-8"));
     }
 
     #[test]

@@ -1,20 +1,55 @@
 //! The terminal's own state: remembered before it is changed, and given back whatever happens.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 #[cfg(unix)]
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// What the full screen switches on: the alternate screen; pasting is marked; what is written at
-/// the edge does not run over it; the mouse wheel is reported; the window's title is kept for later.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[?1000h\x1b[?1006h\x1b[22;2t";
+/// What takes the terminal, and what gives it back in whatever state a line or a frame was interrupted.
+struct Sequences {
+    /// Written once: what it keeps is given back once.
+    keep: &'static [u8],
+    enter: &'static [u8],
+    leave: &'static [u8],
+}
 
-/// What gives everything back, in whatever state a frame was interrupted.
-const LEAVE: &[u8] =
-    b"\x1b[?2026l\x1b[0m\x1b[23;2t\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// For the full screen: the window's title is kept for later; the alternate screen; pasting is marked;
+/// what is written at the edge does not run over it; the mouse wheel is reported.
+const FULL: Sequences = Sequences {
+    keep: b"\x1b[22;2t",
+    enter: b"\x1b[?1049h\x1b[?2004h\x1b[?7l\x1b[?1000h\x1b[?1006h",
+    leave:
+        b"\x1b[?2026l\x1b[0m\x1b[23;2t\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?2004l\x1b[?25h\x1b[?1049l",
+};
 
-/// Whether the alternate screen is shown.
-static FULL: AtomicBool = AtomicBool::new(false);
+/// For a line at the bottom: pasting is marked, and the line goes away in the end.
+const LINE: Sequences =
+    Sequences { keep: b"", enter: b"\x1b[?2004h", leave: b"\r\x1b[K\x1b[?7h\x1b[?2004l" };
+
+/// How a program uses the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// The whole screen.
+    Full = 1,
+    /// One line at the bottom.
+    Line = 2,
+}
+
+impl Use {
+    fn sequences(self) -> Sequences {
+        match self {
+            Use::Full => FULL,
+            Use::Line => LINE,
+        }
+    }
+
+    fn of(number: u8) -> Option<Use> {
+        [Use::Full, Use::Line].into_iter().find(|of| *of as u8 == number)
+    }
+}
+
+/// How the terminal is used now; 0: not at all.
+static USE: AtomicU8 = AtomicU8::new(0);
 
 #[cfg(unix)]
 static MODE: OnceLock<Option<Mutex<nix::sys::termios::Termios>>> = OnceLock::new();
@@ -36,9 +71,11 @@ pub(crate) fn remember() {
 /// Gives the terminal back as it was. To be called before the process ends, from any thread. Does
 /// not block: of a terminal that takes nothing only the mode is given back.
 pub(crate) fn restore() {
-    if FULL.swap(false, Ordering::AcqRel) && takes_output() {
+    if let Some(of) = Use::of(USE.swap(0, Ordering::AcqRel))
+        && takes_output()
+    {
         // If the terminal is gone there is nothing to give back.
-        let _ = write(LEAVE);
+        let _ = write(of.sequences().leave);
     }
     restore_mode();
 }
@@ -105,26 +142,42 @@ pub(crate) fn is_gone() -> bool {
     false
 }
 
-/// Takes the whole screen, and every key as it is pressed.
-pub(crate) fn enter_full() -> io::Result<()> {
+/// Takes the terminal, and every key as it is pressed. Called again, it takes back what another program
+/// has changed.
+pub(crate) fn enter(of: Use) -> io::Result<()> {
     remember();
-    raw_mode()?;
-    FULL.store(true, Ordering::Release);
-    write(ENTER)
+    // Output keeps its newlines where lines scroll.
+    raw_mode(of == Use::Line)?;
+    let Sequences { keep, enter, .. } = of.sequences();
+    let again = USE.swap(of as u8, Ordering::AcqRel) == of as u8;
+    write(&[if again { b"" } else { keep }, enter].concat())
+}
+
+/// Gives the terminal to the shell and stops the process, until somebody says `fg`; then takes it again.
+pub(crate) fn suspend(of: Use) {
+    #[cfg(unix)]
+    {
+        restore();
+        // Stops the process here; it goes on when it is continued.
+        let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
+    }
+    // A terminal that is gone is reported by the keyboard.
+    let _ = enter(of);
 }
 
 #[cfg(unix)]
-fn raw_mode() -> io::Result<()> {
-    use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+fn raw_mode(newlines: bool) -> io::Result<()> {
+    use nix::sys::termios::{OutputFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 
     let mut mode = tcgetattr(io::stdin())?;
     cfmakeraw(&mut mode);
+    mode.output_flags.set(OutputFlags::OPOST | OutputFlags::ONLCR, newlines);
     tcsetattr(io::stdin(), SetArg::TCSANOW, &mode)?;
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn raw_mode() -> io::Result<()> {
+fn raw_mode(_newlines: bool) -> io::Result<()> {
     crossterm::terminal::enable_raw_mode()
 }
 
@@ -162,7 +215,7 @@ mod tests {
     #[test]
     #[ignore = "takes the terminal it runs on"]
     fn a_program_that_panics() {
-        super::enter_full().unwrap();
+        super::enter(super::Use::Full).unwrap();
         super::write(b"TAKEN").unwrap();
         std::thread::spawn(|| panic!("a bug")).join().unwrap_err();
     }
@@ -184,7 +237,7 @@ mod tests {
         assert!(child.wait().unwrap().success());
         let output = String::from_utf8(output).unwrap();
         let taken = output.find("TAKEN").unwrap();
-        let left = output.find(std::str::from_utf8(super::LEAVE).unwrap()).unwrap();
+        let left = output.find(std::str::from_utf8(super::FULL.leave).unwrap()).unwrap();
         let told = output.find("a bug").unwrap();
         assert!(taken < left && left < told, "{output:?}");
         let after = tcgetattr(pty.as_fd()).unwrap();

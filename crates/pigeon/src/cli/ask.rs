@@ -1,21 +1,24 @@
 //! `pigeon ask`: one request, one reply.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use clap_complete::ArgValueCandidates;
-use pigeon_client::{Ask, NoReply, RetryPolicy};
+use pigeon_client::RetryPolicy;
 use pigeon_datagram::max_payload;
-use pigeon_net::{Clock, Socket, SocketOptions, first_event};
+use pigeon_net::SocketOptions;
 
-use crate::base::bind::one_host;
+use crate::base::asking::{self, asks_anybody};
+use crate::base::bind::is_broadcast;
 use crate::base::count::count;
-use crate::base::endpoint::Family;
+use crate::base::endpoint::{Family, socket_address};
 use crate::base::length::check_length;
+use crate::base::multicast;
 use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity;
-use crate::base::status::Status;
+use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::output::{json, remark};
 
@@ -26,15 +29,19 @@ Examples:
   pigeon ask 127.0.0.1:7000 'how long is this?'
   pigeon ask 127.0.0.1 9000 '%H:%M'       HOST PORT works too
   pigeon ask 127.0.0.1:7000 ping --json   attempts, elapsed time and reply for scripts
+  pigeon ask 224.0.0.251:5353 - < query   a group: the first reply of anybody
+  pigeon ask 192.168.1.1:520 --source 0.0.0.0:520 --hex \\
+    '0102 0000 0000 0000 00000000 00000000 00000000 00000010 # RIP: all routes'
 
 Waits 0.1 s for a reply, then asks again and waits twice as long: 0.2, 0.4, 0.8, 1.6 s; gives up
 where the wait would pass 2 s. Exit status 1: no reply, or refused.")]
 pub(crate) struct Args {
-    /// Whom to ask: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
+    /// Whom to ask, one host, a group or a broadcast address: HOST:PORT, [V6]:PORT, HOST PORT as two
+    /// words, or a contact's name
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
-    /// The request; none is an empty datagram, several words are joined by spaces
+    /// The request; none is an empty datagram, several words are joined by spaces, - reads stdin
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
 
@@ -43,6 +50,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     payload: PayloadArgs,
+
+    /// Read escapes in text: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    #[arg(long, conflicts_with_all = ["hex", "base64"])]
+    escapes: bool,
 
     /// How long to wait for a reply to the first attempt
     #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = quantity::interval)]
@@ -56,6 +67,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = quantity::whole(1_u32..))]
     attempts: Option<u32>,
 
+    /// The address and port to ask from; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
+    source: Option<SocketAddr>,
+
+    /// The interface that multicast leaves by: its name or one of its addresses
+    #[arg(long, value_name = "INTERFACE")]
+    multicast_interface: Option<String>,
+
     /// Print one JSON object: result, attempts, elapsed, and text or base64
     #[arg(long)]
     json: bool,
@@ -65,40 +84,61 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (peer, words) = peer::parse_with_text(&args.endpoint, &args.text)?;
     let to = peer.endpoint.resolve_in(args.family)?;
-    one_host(to)?;
     let mut format = PayloadFormat::with(&args.payload, peer.charset);
-    let request = format.read(words.join(" ").as_bytes())?;
+    let written = match words {
+        [dash] if dash == "-" => stdin(max_payload(to))?,
+        words => words.join(" ").into_bytes(),
+    };
+    let request = match args.escapes {
+        true => format.read_with_escapes(&written)?,
+        false => format.read(&written)?,
+    };
     check_length(request.len(), max_payload(to))?;
 
     let policy = RetryPolicy { first: args.first, most: args.max, attempts: args.attempts };
-    let socket = Socket::connect(to, None, &SocketOptions::default())?;
-    let clock = Clock::start();
-    let outcome = first_event(Ask::new(clock.now(), to, &request, policy), socket, clock)?;
+    let options = SocketOptions {
+        broadcast: is_broadcast(to.ip()),
+        multicast_interface: multicast::interface(args.multicast_interface.as_deref(), to)?,
+        ..SocketOptions::default()
+    };
+    let socket = asking::open(to, args.source, options)?;
+    let show = |payload: &[u8]| format.clone().show(payload);
+    let ended = asking::ask(Box::from(request), to, socket, policy, show, remark)?;
 
+    let outcome = &ended.outcome;
     if args.json {
-        let payload = outcome.result.as_deref().ok();
-        let text = payload.and_then(|payload| format.json_text(payload));
-        print(&json::outcome(to, &outcome, text))?;
+        let payload = outcome.result.as_ref().ok();
+        let text = payload.and_then(|(_, payload)| format.json_text(payload));
+        let error = ended.cause.map(|cause| cause.to_string());
+        print(&json::outcome(to, outcome, error, text))?;
     }
-    let tries = tries(outcome.attempts);
-    let elapsed = outcome.elapsed;
     match &outcome.result {
         Ok(_) if args.json => Ok(Status::Done),
-        Ok(reply) => {
+        Ok((from, reply)) => {
             print(&format.show(reply))?;
-            let millis = elapsed.as_secs_f64() * 1000.0;
-            remark(format_args!("reply from {to} after {tries}, {millis:.1} ms"));
+            let tries = count(outcome.attempts, "attempt");
+            let millis = outcome.elapsed.as_secs_f64() * 1000.0;
+            let whose = match *from == to {
+                true => String::new(),
+                false if asks_anybody(to) => format!(" to {to}"),
+                false => format!(", another port of {to},"),
+            };
+            remark(format_args!("reply from {from}{whose} after {tries}, {millis:.1} ms"));
             Ok(Status::Done)
         }
-        Err(NoReply::Refused) => bail!("{to} refused: nobody listens there"),
-        Err(NoReply::TimedOut) => {
-            bail!("{to}: no reply after {tries} in {:.1} s", elapsed.as_secs_f64())
-        }
+        Err(why) => Err(ended.no_reply(*why)),
     }
 }
 
-fn tries(attempts: u32) -> String {
-    count(attempts, "attempt").to_string()
+/// All of stdin, or more than any datagram holds of it: it is refused then for its length. Text may
+/// shrink when it is encoded, hexadecimal does.
+fn stdin(most: usize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().take(8 * most as u64 + 1).read_to_end(&mut bytes);
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(UsageError(format!("cannot read stdin: {error}")).into()),
+    }
 }
 
 fn print(line: &str) -> anyhow::Result<()> {

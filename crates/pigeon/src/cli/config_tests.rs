@@ -69,6 +69,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
             "max_members = 3",
             "line 1, column 1: there is no setting max_members; is max-members meant?",
         ),
+        ("port = 9999", "line 1, column 1: there is no setting port; is listen meant?"),
         (
             "memory = 3",
             "line 1, column 1: there is no setting memory; `pigeon hub --help` lists them",

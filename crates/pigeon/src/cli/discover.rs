@@ -36,14 +36,16 @@ use pigeon_proto::{Format, Name};
 use pigeon_text::escape;
 use serde_json::Value;
 
+use crate::base::bind::explain;
+use crate::base::cause::Cause;
 use crate::base::count::{count, count_of};
-use crate::base::endpoint::peer_port;
+use crate::base::endpoint::{ListenAddress, peer_port};
 use crate::base::length::check_length;
-use crate::base::multicast::group;
+use crate::base::multicast::{Group, group};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity;
 use crate::base::random;
-use crate::base::status::Status;
+use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::output::{json, remark};
 
@@ -57,6 +59,13 @@ const HUB_GROUPS: [IpAddr; 2] = [
 /// The group of every IPv6 host of a link: what broadcast is to IPv4.
 const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
 
+/// How long some protocols let those who answer wait, so that they do not all answer at once: CoAP 5 s
+/// (RFC 7252 section 8.2), SSDP as long as the question says.
+const LATEST_ANSWERS: Duration = Duration::from_secs(6);
+
+/// When to look whether the first question has left.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+
 /// Answers within this time of each other count as arriving together.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
@@ -68,6 +77,9 @@ Examples:
   pigeon discover 7000 'who is there?' whoever answers that at port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
   pigeon discover --ipmsg              users of IP Messenger, FeiQ and iptux
+  pigeon discover 5000 --source 192.168.1.5:5000
+  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
+                                       RIP routers, with their routes
   pigeon discover --json               one object a peer, for scripts
 
 Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99
@@ -87,9 +99,18 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "DURATION", default_value = "1s", value_parser = quantity::interval)]
     duration: Duration,
 
-    /// Ask this multicast group instead of the usual ones; may be given several times
-    #[arg(long, value_name = "ADDR", value_parser = group)]
-    group: Vec<IpAddr>,
+    /// Ask this multicast group alone, and broadcast nothing; may be given several times
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    group: Vec<Group>,
+
+    /// Ask from this port, which some protocols want (RIP: 520), or from this address alone
+    /// [default: from every address, and a port that the system chooses]
+    #[arg(long, value_name = "[ADDR:]PORT")]
+    source: Option<ListenAddress>,
+
+    /// Read escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    #[arg(long, conflicts_with_all = ["hex", "base64"])]
+    escapes: bool,
 
     /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits 3s at least
     #[arg(long, conflicts_with_all = ["port", "group"])]
@@ -114,15 +135,23 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let groups = match (&args.group, args.port) {
         (groups, _) if !groups.is_empty() => groups.clone(),
-        (_, None) => HUB_GROUPS.to_vec(),
-        (_, Some(_)) => vec![ALL_NODES],
+        (_, None) => HUB_GROUPS.map(Group::from).into(),
+        (_, Some(_)) => vec![ALL_NODES.into()],
     };
-    let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups);
+    for group in &groups {
+        group.select(&interfaces)?;
+    }
+    // A device that hears both answers a broadcast at once, and forgets what the group asked (CoAP).
+    let broadcasts = args.group.is_empty();
+    let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups, broadcasts);
+    if let Some(source) = args.source {
+        ask_from(source, &mut places)?;
+    }
 
     let (news, arriving) = channel();
     for (index, place) in places.iter_mut().enumerate() {
         let searching = place.search(index, &question, args.duration, &news);
-        place.failure = searching.err().map(|error| format!("{error:#}"));
+        place.failure = searching.err().map(|error| error.to_string());
     }
     // Only the searches hold the other end now: it closes when the last is over.
     drop(news);
@@ -137,6 +166,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             let addresses = count_of(answered, "address", "addresses");
             printer.several_addresses().for_each(remark);
             remark(format_args!("{addresses} answered in {time}"));
+            for place in places.iter().filter(|place| place.failure.is_some() && !place.is_told) {
+                // If nobody reads it, nobody misses it.
+                let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
+            }
             Ok(Status::Done)
         }
     }
@@ -162,7 +195,8 @@ pub(crate) fn find_hubs(
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let question = Question::Hubs(random::u64()?);
     let (news, arriving) = channel();
-    for (index, place) in places(&interfaces, HUB_PORT, &HUB_GROUPS).iter().enumerate() {
+    let groups = HUB_GROUPS.map(Group::from);
+    for (index, place) in places(&interfaces, HUB_PORT, &groups, true).iter().enumerate() {
         let _ = place.search(index, &question, lasts, &news);
     }
     drop(news);
@@ -190,7 +224,11 @@ fn question(args: &Args, format: &mut PayloadFormat) -> anyhow::Result<Question>
         let secret = random::u64()?;
         return Ok(Question::Hubs(secret));
     }
-    let payload = format.read(args.text.join(" ").as_bytes())?;
+    let text = args.text.join(" ");
+    let payload = match args.escapes {
+        true => format.read_with_escapes(text.as_bytes())?,
+        false => format.read(text.as_bytes())?,
+    };
     check_length(payload.len(), MAX_PAYLOAD_V4)?;
     Ok(Question::Anybody(payload.into()))
 }
@@ -204,11 +242,15 @@ struct Place {
     /// Whether there is no broadcast where there could be.
     lacks_broadcast: bool,
     failure: Option<String>,
+    /// Whether that has been told already.
+    is_told: bool,
+    /// Whether anything was sent.
+    has_asked: bool,
 }
 
 /// Where to ask from: every IPv4 address, and one IPv6 address of each interface, preferably that
 /// of the link, as that is how far the question goes. Loopback is no network.
-fn places(interfaces: &Interfaces, port: u16, groups: &[IpAddr]) -> Vec<Place> {
+fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let mut addresses: Vec<&LocalAddress> =
         interfaces.iter().filter(|local| !local.address.is_loopback()).collect();
@@ -216,16 +258,36 @@ fn places(interfaces: &Interfaces, port: u16, groups: &[IpAddr]) -> Vec<Place> {
     addresses.sort_by(|a, b| a.interface.cmp(&b.interface).then(rank(a).cmp(&rank(b))));
     for local in addresses {
         let name = &local.interface;
+        let is_here = |group: &&Group| {
+            let selected = group.select(interfaces).unwrap_or_default();
+            selected.iter().any(|selected| selected.index == local.index)
+        };
+        let groups: Vec<IpAddr> =
+            groups.iter().filter(is_here).map(|group| group.address).collect();
         let place = match local.address {
-            IpAddr::V4(address) => place_v4(interfaces, local, address, port, groups),
+            IpAddr::V4(address) => place_v4(interfaces, local, address, port, &groups, broadcasts),
             IpAddr::V6(_) if places.iter().any(|p| p.interface == *name && p.local.is_ipv6()) => {
                 continue;
             }
-            IpAddr::V6(address) => place_v6(interfaces, name, address, port, groups),
+            IpAddr::V6(address) => place_v6(interfaces, name, address, port, &groups),
         };
         places.extend(place);
     }
     places
+}
+
+/// Asks from one port only, and where an address is named from that alone.
+fn ask_from(source: ListenAddress, places: &mut Vec<Place>) -> Result<(), UsageError> {
+    if let Some(address) = source.address().filter(|address| !address.ip().is_unspecified()) {
+        places.retain(|place| place.local.ip() == address.ip());
+        if places.is_empty() {
+            let ip = address.ip();
+            let error = format!("there is no network to ask from {ip}; `ip addr` lists addresses");
+            return Err(UsageError(error));
+        }
+    }
+    places.iter_mut().for_each(|place| place.local.set_port(source.port));
+    Ok(())
 }
 
 /// IPv4 first, then the link's IPv6 address.
@@ -243,18 +305,23 @@ fn place_v4(
     address: Ipv4Addr,
     port: u16,
     groups: &[IpAddr],
+    broadcasts: bool,
 ) -> Option<Place> {
-    let broadcasts =
-        local.broadcast.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
+    let directed = local.broadcast.filter(|_| broadcasts);
+    let everybody = directed.into_iter().flat_map(|directed| [Ipv4Addr::BROADCAST, directed]);
     let groups = groups.iter().filter(|group| group.is_ipv4()).copied();
-    let targets = broadcasts.map(IpAddr::V4).chain(groups);
-    Some(Place {
+    let targets = everybody.map(IpAddr::V4).chain(groups);
+    let targets: Vec<SocketAddr> = targets.map(|target| SocketAddr::new(target, port)).collect();
+    // No group of that family: nothing to ask.
+    (broadcasts || !targets.is_empty()).then(|| Place {
         interface: local.interface.clone(),
         local: (address, 0).into(),
-        targets: targets.map(|target| SocketAddr::new(target, port)).collect(),
+        targets,
         options: options(interfaces.find(&address.to_string())),
-        lacks_broadcast: local.broadcast.is_none(),
+        lacks_broadcast: broadcasts && local.broadcast.is_none(),
         failure: None,
+        is_told: false,
+        has_asked: false,
     })
 }
 
@@ -283,6 +350,8 @@ fn place_v6(
         options: options(found),
         lacks_broadcast: false,
         failure: None,
+        is_told: false,
+        has_asked: false,
     })
 }
 
@@ -309,18 +378,18 @@ impl Place {
         if self.targets.is_empty() {
             return Ok(());
         }
-        let socket = Socket::bind(self.local, &self.options)?;
+        let socket = Socket::bind(self.local, &self.options).map_err(explain)?;
         let (targets, question, news) = (self.targets.clone(), question.clone(), news.clone());
         let search = move || {
             // Here, so that the time to start a thread is no part of a round trip.
             let clock = Clock::start();
             let discover = Discover::new(clock.now(), targets, question, lasts);
-            let failure = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
+            let outcome = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
                 // `{:#}` puts the causes behind the error, on one line.
-                Some(format!("{error:#}"))
+                Outcome { failure: Some(format!("{error:#}")), ..Outcome::default() }
             });
             // Fails only where nobody waits any more.
-            let _ = news.send((index, News::Ended(failure)));
+            let _ = news.send((index, News::Ended(outcome)));
         };
         thread::spawn("search", search)?;
         Ok(())
@@ -342,40 +411,68 @@ impl Place {
     }
 }
 
-/// Drives a search to its end. Returns what could not be sent.
+/// Drives a search to its end.
 fn drive(
     discover: Discover,
     socket: Socket,
     clock: Clock,
     index: usize,
     news: &Sender<(usize, News)>,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Outcome> {
     let mut driver =
         Driver::new(discover, socket).context("cannot watch the socket")?.with_clock(clock);
-    driver.run(&mut Around { index, news })?;
-    Ok(unsent(&driver.stats()))
+    let look_at = Some(driver.clock().now() + FIRST_LOOK);
+    driver.run(&mut Around { index, news, look_at })?;
+    let stats = driver.stats();
+    Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
 
 fn unsent(stats: &Stats) -> Option<String> {
     let failure = stats.sent.last_failure?;
     let (unsent, sent) = (stats.sent.dropped.total(), stats.sent.datagrams);
-    Some(format!("{unsent} of {} questions not sent: {failure}", unsent + sent))
+    let (to, cause) = (failure.to, Cause::from(failure));
+    Some(format!("{unsent} of {} questions not sent, such as to {to}: {cause}", unsent + sent))
+}
+
+/// How a search ended.
+#[derive(Default)]
+struct Outcome {
+    /// Whether anything was sent.
+    has_asked: bool,
+    failure: Option<String>,
 }
 
 /// What a search reports.
 enum News {
     Found(Discovered),
-    /// It is over, and this went wrong.
-    Ended(Option<String>),
+    /// The first question did not leave everywhere.
+    Unsent(String),
+    /// It is over.
+    Ended(Outcome),
 }
 
 /// What stands around one search.
 struct Around<'a> {
     index: usize,
     news: &'a Sender<(usize, News)>,
+    /// When to look what became of the first question.
+    look_at: Option<pigeon_datagram::Instant>,
 }
 
 impl Host<Discover> for Around<'_> {
+    fn deadline(&self) -> Option<pigeon_datagram::Instant> {
+        self.look_at
+    }
+
+    fn tick(&mut self, _: &mut Discover, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.look_at = None;
+        if let Some(failure) = unsent(&io.stats()) {
+            // Fails only where nobody waits any more.
+            let _ = self.news.send((self.index, News::Unsent(failure)));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn event(&mut self, _: &mut Discover, _: &mut Io<'_>, event: Search) -> ControlFlow<()> {
         match event {
             Search::Found(found) => match self.news.send((self.index, News::Found(found))) {
@@ -424,7 +521,14 @@ impl Printer {
         for (index, news) in batches.flatten() {
             let Some(place) = places.get_mut(index) else { continue };
             match news {
-                News::Ended(failure) => place.failure = failure,
+                News::Unsent(failure) => {
+                    (place.failure, place.is_told) = (Some(failure), true);
+                    // If nobody reads it, nobody misses it.
+                    let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
+                }
+                News::Ended(outcome) => {
+                    (place.has_asked, place.failure) = (outcome.has_asked, outcome.failure);
+                }
                 News::Found(found) if !self.seen.insert(found.from) => {}
                 News::Found(found) => {
                     let is_new = self.is_new_hub(&found);
@@ -549,23 +653,40 @@ fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
     }
     let firewall =
         format!("a firewall, here or there, drops UDP port {port} or the answers from it");
+    let source = format!("it answers one port only, as RIP does: --source {port} asks from it");
     let mut reasons = match args.port {
         None => vec![
             "the hub listens on 127.0.0.1 only, as it does unasked: start it with --listen '*:9999' \
              (on its own machine `pigeon join` reaches it all the same)",
-            "it listens on another port than 9999, or has --discoverable off",
+            "it has --discoverable off, or another program has UDP port 9999 on its host, which its \
+             log says",
         ],
         Some(_) => vec![
             "nothing there listens on that port, or only on 127.0.0.1 or on one address",
             "what listens there does not answer this question",
         ],
     };
+    if args.port.is_some() && args.source.is_none() {
+        reasons.push(source.as_str());
+    }
+    if args.port.is_some() && args.duration < LATEST_ANSWERS {
+        reasons.push(
+            "it answers later: CoAP devices wait up to 5 s, others as long as the question lets \
+             them; --for 6s waits longer",
+        );
+    }
     reasons.extend([
         firewall.as_str(),
         "it is in another network: broadcasts and link-local groups do not cross routers",
         "a Wi-Fi access point keeps its clients apart (client isolation), or drops broadcasts",
         "the interface has no broadcast, as tunnels and VPNs have none",
     ]);
+    // Where nothing left this host the system has said why, and guesses would hide it.
+    let is_silenced = |place: &Place| place.failure.is_some() && !place.has_asked;
+    if !places.is_empty() && places.iter().all(is_silenced) {
+        text += "Nothing was sent, so nobody can have answered.";
+        return text;
+    }
     text += "Why that may have failed:\n";
     for reason in reasons {
         let _ = writeln!(text, "  - {reason}");

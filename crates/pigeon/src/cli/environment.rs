@@ -2,12 +2,16 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
+use pigeon_text::escape;
 
-use crate::base::nearest::nearest;
+use crate::base::nearest::setting_meant;
 
 /// Names the environment variable in an error about its value. clap names the flag, which nobody
 /// wrote.
 pub(super) fn blame(mut error: Error, command: &Command) -> Error {
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return not_utf8().unwrap_or(error);
+    }
     if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {
         return error;
     }
@@ -34,6 +38,19 @@ pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     error
 }
 
+/// An error that names the variable or the argument that is not UTF-8. clap names neither.
+fn not_utf8() -> Option<Error> {
+    let no_text = |text: &std::ffi::OsStr| text.to_str().is_none();
+    let variable = std::env::vars_os()
+        .find(|(name, value)| name.to_string_lossy().starts_with("PIGEON_") && no_text(value))
+        .map(|(name, _)| name.to_string_lossy().into_owned());
+    let argument = std::env::args_os()
+        .find(|word| no_text(word))
+        .map(|word| format!("the argument `{}`", escape(word.as_encoded_bytes())));
+    let what = argument.or(variable)?;
+    Some(Error::raw(ErrorKind::InvalidUtf8, format!("{what} is not valid UTF-8\n")))
+}
+
 /// Whether a variable holds a value, perhaps as one of a list.
 fn holds(variable: &std::ffi::OsStr, value: &str) -> bool {
     let text = variable.to_string_lossy();
@@ -55,9 +72,9 @@ pub(super) fn unknown(command: &Command, prefix: &str) -> Vec<String> {
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .filter(|name| name.starts_with(prefix) && !known().any(|known| known == name))
         .map(|name| {
-            let shown = pigeon_text::escape(&name).to_string();
+            let shown = escape(&name).to_string();
             let rest = name.strip_prefix(prefix).unwrap_or_default();
-            match nearest(rest, known().filter_map(|known| known.strip_prefix(prefix))) {
+            match setting_meant(rest, known().filter_map(|known| known.strip_prefix(prefix))) {
                 Some(meant) => {
                     format!("{shown} is not a setting and is ignored; is {prefix}{meant} meant?")
                 }

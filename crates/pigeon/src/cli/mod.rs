@@ -4,14 +4,16 @@
 mod ask;
 mod bench;
 mod chat;
+mod completions;
 mod contacts;
 mod discover;
 mod environment;
-mod generate;
 mod history;
 mod hub;
 mod join;
 mod listen;
+mod man;
+mod mistakes;
 mod relay;
 mod replay;
 mod send;
@@ -25,6 +27,7 @@ mod config_tests;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use clap::builder::Styles;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::base::status::{Status, UsageError};
@@ -65,8 +68,8 @@ enum Command {
     Time(time::Args),
     Chat(chat::Args),
     Contacts(contacts::Args),
-    Completions(generate::CompletionsArgs),
-    Man(generate::ManArgs),
+    Completions(completions::Args),
+    Man(man::Args),
     Listen(listen::Args),
     Discover(discover::Args),
     Sockets(sockets::Args),
@@ -76,45 +79,55 @@ enum Command {
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
-    generate::complete(Cli::command);
-    match parse().and_then(run) {
+    if let Some(status) = completions::answer(Cli::command) {
+        return status as i32;
+    }
+    let outcome = parse().and_then(run);
+    // An error is told on the terminal as it was before.
+    crate::base::terminal::restore();
+    match outcome {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
+            // Help and version come this way too.
             Some(error) => {
-                // Help and version come this way too; printing can fail only if nobody reads.
-                let _ = error.print();
+                mistakes::print(error, matches(Cli::command().styles(Styles::plain())).err());
                 error.exit_code()
             }
             None => {
                 // `{:#}` puts the causes behind the error, on one line. `eprintln` would panic if
                 // nobody reads it.
-                let _ = writeln!(io::stderr(), "pigeon: {error:#}");
+                let text = mistakes::escape_lines(&format!("{error:#}"));
+                let _ = writeln!(io::stderr(), "pigeon: {text}");
                 Status::of(&error) as i32
             }
         },
     }
 }
 
+/// The arguments, or what is wrong with them.
+fn matches(command: clap::Command) -> Result<ArgMatches, clap::Error> {
+    command
+        .clone()
+        .try_get_matches()
+        .map_err(|error| mistakes::suggest(environment::blame(error, &command), &command))
+}
+
 /// Reads the arguments; if they name a configuration file, once more over its settings.
 fn parse() -> anyhow::Result<Cli> {
-    let parsed = |command: clap::Command| {
-        command.clone().try_get_matches().map_err(|error| environment::blame(error, &command))
-    };
-    let matches = parsed(Cli::command())?;
-    let matches = match matches.subcommand() {
+    let found = matches(Cli::command())?;
+    let found = match found.subcommand() {
         Some((name, arguments)) => match config_file(arguments) {
             Some(path) => {
                 let command = config::apply(Cli::command(), name, &path)
                     .map_err(|error| UsageError(format!("{error:#}")))?;
-                parsed(command)?
+                matches(command)?
             }
-            None => matches,
+            None => found,
         },
-        None => matches,
+        None => found,
     };
-    let mut cli = Cli::from_arg_matches(&matches)?;
-    if let (Command::Hub(args), Some(matches)) =
-        (&mut cli.command, matches.subcommand_matches("hub"))
+    let mut cli = Cli::from_arg_matches(&found)?;
+    if let (Command::Hub(args), Some(matches)) = (&mut cli.command, found.subcommand_matches("hub"))
     {
         args.note_origins(matches);
     }
@@ -157,8 +170,8 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
         Command::Time(args) => time::run(args),
         Command::Chat(args) => chat::run(args, cli.color),
         Command::Contacts(args) => contacts::run(args),
-        Command::Completions(args) => generate::completions(args),
-        Command::Man(args) => generate::man(args, Cli::command()),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, Cli::command()),
         Command::Listen(args) => listen::run(args),
         Command::Discover(args) => discover::run(args),
         Command::Sockets(args) => sockets::run(args, cli.color),

@@ -13,6 +13,7 @@ use pigeon_net::{Clock, Driver, Host, Io, SocketOptions, Stats, Waker, local_add
 use pigeon_services::{Config, Event, Ignored, Kind, Outcome, Service, Statistics};
 
 use crate::base::bind::bind;
+use crate::base::cause::Watch;
 use crate::base::endpoint::{ListenAddress, ListenHost};
 use crate::base::networks::{Nets, source_rules};
 use crate::base::quantity::{self, PerSecond};
@@ -83,9 +84,12 @@ impl std::str::FromStr for Spec {
         if text.is_empty() {
             return Err("nothing given; write NAME:PORT, e.g. echo:7000".to_string());
         }
-        let (name, listen) = text
-            .split_once([':', '：'])
-            .ok_or_else(|| format!("no port; write {text}:PORT, e.g. {text}:7000"))?;
+        let (name, listen) = text.split_once([':', '：']).ok_or_else(|| {
+            match text.bytes().all(|byte| byte.is_ascii_digit()) {
+                true => format!("which service? write NAME:{text}, e.g. echo:{text}"),
+                false => format!("no port; write {text}:PORT, e.g. {text}:7000"),
+            }
+        })?;
         let kind = name.parse::<Kind>().map_err(|error| error.to_string())?;
         let listen = listen.parse::<ListenAddress>()?;
         Ok(Spec { kind, listen: listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into())) })
@@ -164,6 +168,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             notes: notes.clone(),
             every,
             next: every.map(|every| clock.now() + every),
+            way: Watch::new(clock.now()),
         };
         let ended = Ended(ended.clone());
         let serve = move || {
@@ -242,6 +247,9 @@ impl Post {
         for reason in Ignored::ALL.into_iter().filter(|&reason| service.ignored(reason) > 0) {
             line += &format!(", {} not answered ({})", service.ignored(reason), reason.describe());
         }
+        if service.unsent > 0 {
+            line += &format!(", {} replies not sent (the reason was shown)", service.unsent);
+        }
         if kernel_drops > 0 {
             line += &format!(", {kernel_drops} dropped by the kernel");
         }
@@ -257,6 +265,7 @@ impl Post {
             ("request_bytes", service.request_bytes.into()),
             ("replies", service.replies.into()),
             ("reply_bytes", service.reply_bytes.into()),
+            ("unsent", service.unsent.into()),
             ("discarded", service.discarded.into()),
             ("not_answered", service.ignored_in_all().into()),
             ("kernel_drops", kernel_drops.into()),
@@ -338,6 +347,8 @@ struct ServiceHost {
     /// How often the counts are shown, if ever, and when they are reported next.
     every: Option<Duration>,
     next: Option<Instant>,
+    /// What the system says of replies that it does not send.
+    way: Watch,
 }
 
 impl ServiceHost {
@@ -360,6 +371,7 @@ impl Host<Service> for ServiceHost {
             Event::Datagram { from, length, outcome } => {
                 let outcome = match outcome {
                     Outcome::Replied { length } => format!("{length} bytes back"),
+                    Outcome::Unsent { length } => format!("{length} bytes back could not be sent"),
                     Outcome::Discarded => "discarded".to_string(),
                     Outcome::Ignored(reason) => format!("not answered: {}", reason.describe()),
                 };
@@ -374,12 +386,21 @@ impl Host<Service> for ServiceHost {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.next
+        [Some(self.way.look_at()), self.next].into_iter().flatten().min()
     }
 
     fn tick(&mut self, service: &mut Service, io: &mut Io<'_>) -> ControlFlow<()> {
-        self.post(service, &io.stats());
-        self.next = self.every.map(|every| io.now + every);
+        let stats = io.stats();
+        if self.way.look_at() <= io.now
+            && let Some(cause) = self.way.look(io.now, &stats)
+        {
+            let whom = cause.to().map_or("its asker".to_string(), |to| to.to_string());
+            self.notes.line(format!("{}: a reply to {whom} is not sent: {cause}", self.kind));
+        }
+        if self.next.is_some_and(|next| next <= io.now) {
+            self.post(service, &stats);
+            self.next = self.every.map(|every| io.now + every);
+        }
         ControlFlow::Continue(())
     }
 

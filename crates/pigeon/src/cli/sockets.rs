@@ -1,9 +1,13 @@
 //! `pigeon sockets`: this host's UDP sockets, for the question "who holds this port, and is it
 //! losing data?".
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use jiff::Zoned;
 use pigeon_net::{SocketEntry, SocketTable};
 use pigeon_text::{escape, pad, width};
 use serde_json::{Map, Value};
@@ -11,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::base::count::count;
 use crate::base::port_holder::describe;
 use crate::base::status::Status;
-use crate::output::{Color, remark};
+use crate::output::{Color, remark, wall};
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
@@ -20,6 +24,9 @@ const NUMBERS: std::ops::Range<usize> = 2..5;
 
 /// The mark of a socket that has drops, in words: not everybody sees the colour.
 const LOST: &str = "HAS LOST DATA";
+
+/// How often `--watch` looks.
+const EVERY: Duration = Duration::from_millis(500);
 
 const BOLD_RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
@@ -30,18 +37,21 @@ const PLAIN: &str = "\x1b[0m";
 Examples:
   pigeon sockets                    every UDP socket, by port
   pigeon sockets :9999              who holds port 9999? exit 1 if nobody
+  pigeon sockets :9999 --watch      the same, and then each change: new, gone, lost
   pigeon sockets --json | jq -c 'select(.drops > 0)'
 
 RECV-Q is what waits to be read, SEND-Q what waits to leave: bytes, with the system's overhead.
 DROPS are datagrams that came and were thrown away since the socket was opened, most often because
-RECV-Q was full: the program reads too slowly, or wants a larger receive buffer. Look twice to see
-whether it still loses.
+RECV-Q was full: the program reads too slowly, or wants a larger receive buffer. --watch shows
+whether it still loses; it looks twice a second, so a socket that is open for less may be missed.
 
 What other users' programs hold is only for root to see.
 
 JSON, one object a socket: family (IPv4, IPv6), local and remote (IP:PORT; remote null if not
 connected), pid and process (of the lowest pid; null if none can be seen), other_pids (with spaces
-between; null if none), user (null if nameless), uid, inode, receive_queue, send_queue, drops.")]
+between; null if none), user (null if nameless), uid, inode, receive_queue, send_queue, drops. With
+--watch before them: time, event (open for what is there at first, new, gone, lost), and for lost the
+number lost since the last look.")]
 pub(crate) struct Args {
     /// Only sockets bound to this port
     #[arg(value_name = ":PORT", value_parser = port)]
@@ -50,36 +60,120 @@ pub(crate) struct Args {
     /// Print one JSON object a socket
     #[arg(long)]
     json: bool,
+
+    /// Go on, and show changes as they come: new sockets, sockets that are gone, datagrams lost
+    #[arg(long)]
+    watch: bool,
 }
 
-/// Prints the table as it is now.
+/// Prints the table as it is now, and with `--watch` what changes in it.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
+    let (mut sockets, hidden) = read(args.port)?;
+    if let Some(port) = args.port.filter(|_| sockets.is_empty() && !args.watch) {
+        bail!("no UDP socket of this host is bound to port {port}");
+    }
+    let color = color.enabled(&io::stdout());
+    let text = match (args.json, args.watch) {
+        (true, false) => sockets.iter().map(|socket| json(socket, None) + "\n").collect(),
+        (true, true) => lines(sockets.iter().map(Change::Open), &wall::local(None), true),
+        (false, _) => render(&sockets, hidden, color),
+    };
+    let mut is_read = write(&text)?;
+    if let Some(note) = unseen(&sockets, hidden) {
+        remark(note);
+    }
+    while args.watch && is_read {
+        sleep(EVERY);
+        let (now, _) = read(args.port)?;
+        is_read = write(&lines(changes(&sockets, &now), &wall::local(None), args.json))?;
+        sockets = now;
+    }
+    Ok(Status::Done)
+}
+
+/// The sockets bound to a port, or all, in the order of their addresses, and whether there are
+/// processes whose sockets cannot be seen.
+fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
     let table = SocketTable::read().context("cannot list the UDP sockets")?;
     let mut sockets = table.sockets;
-    if let Some(port) = args.port {
-        sockets.retain(|socket| socket.local.port() == port);
-        if sockets.is_empty() {
-            bail!("no UDP socket of this host is bound to port {port}");
-        }
-    }
+    sockets.retain(|socket| port.is_none_or(|port| socket.local.port() == port));
     sockets.sort_by_key(|socket| {
         (socket.local.port(), socket.local.ip(), socket.remote, socket.inode)
     });
-    let text = match args.json {
-        true => sockets.iter().map(|socket| json(socket) + "\n").collect(),
-        false => render(&sockets, table.processes_hidden, color.enabled(&io::stdout())),
-    };
+    Ok((sockets, table.processes_hidden))
+}
+
+/// Writes to stdout. False if nobody reads it any more.
+fn write(text: &str) -> anyhow::Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(anyhow!(error).context("cannot write to stdout"));
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(anyhow!(error).context("cannot write to stdout")),
+    }
+}
+
+/// What is to be told of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change<'a> {
+    /// It was there at the first look.
+    Open(&'a SocketEntry),
+    New(&'a SocketEntry),
+    Gone(&'a SocketEntry),
+    /// So many datagrams were dropped since the last look.
+    Lost(&'a SocketEntry, u64),
+}
+
+/// What differs between two looks. A number of a socket is given again once it is closed, but hardly
+/// with the same address.
+fn changes<'a>(
+    before: &'a [SocketEntry],
+    now: &'a [SocketEntry],
+) -> impl Iterator<Item = Change<'a>> {
+    let key = |socket: &SocketEntry| (socket.inode, socket.local);
+    let known: HashMap<_, _> = before.iter().map(|socket| (key(socket), socket)).collect();
+    // Without a number it is closed already, and only waits for its last datagrams to leave.
+    let is_open = |socket: &&SocketEntry| socket.inode != 0;
+    let remaining: HashSet<_> = now.iter().filter(is_open).map(key).collect();
+    let before = before.iter().filter(is_open);
+    let gone = before.filter(move |socket| !remaining.contains(&key(socket)));
+    let others =
+        now.iter().filter(is_open).filter_map(move |socket| match known.get(&key(socket)) {
+            None => Some(Change::New(socket)),
+            Some(before) => {
+                let lost = socket.drops.saturating_sub(before.drops);
+                (lost > 0).then_some(Change::Lost(socket, lost))
+            }
+        });
+    gone.map(Change::Gone).chain(others)
+}
+
+/// A line a change: `21:04:05 lost  127.0.0.1:9999  cat (pid 7): 12 datagrams, 34 in all`, or JSON.
+fn lines<'a>(changes: impl Iterator<Item = Change<'a>>, time: &Zoned, as_json: bool) -> String {
+    let line = |change: Change<'a>| {
+        let (word, socket, lost) = match change {
+            Change::Open(socket) => ("open", socket, None),
+            Change::New(socket) => ("new", socket, None),
+            Change::Gone(socket) => ("gone", socket, None),
+            Change::Lost(socket, lost) => ("lost", socket, Some(lost)),
+        };
+        if as_json {
+            return json(socket, Some((time, word, lost))) + "\n";
         }
-        _ => {}
-    }
-    if let Some(note) = unseen(&sockets, table.processes_hidden) {
-        remark(note);
-    }
-    Ok(Status::Done)
+        let (clock, holders) = (wall::time_of_day(time), holders(socket));
+        let mut line = format!("{clock} {word:<4}  {}", socket.local);
+        if let Some(remote) = socket.remote {
+            line += &format!(" to {remote}");
+        }
+        if !holders.is_empty() {
+            line += &format!("  {}", holders.join(", "));
+        }
+        if let Some(lost) = lost {
+            line += &format!(": {}, {} in all", count(lost, "datagram"), socket.drops);
+        }
+        line + "\n"
+    };
+    changes.map(line).collect()
 }
 
 /// Reads `:9999`, or `9999`.
@@ -119,7 +213,7 @@ fn row(socket: &SocketEntry, hidden: bool) -> [String; 8] {
         Some(name) => escape(name).to_string(),
         None => socket.uid.to_string(),
     };
-    let holders: Vec<String> = socket.holders.iter().map(describe).collect();
+    let holders = holders(socket);
     let holders = match holders.is_empty() {
         true if hidden => "(not visible)".to_string(),
         true => "(none)".to_string(),
@@ -137,13 +231,24 @@ fn row(socket: &SocketEntry, hidden: bool) -> [String; 8] {
     ]
 }
 
-/// A socket as one flat object; the help describes the fields. Names are escaped as in the table:
-/// they are any bytes that a process likes.
-fn json(socket: &SocketEntry) -> String {
+fn holders(socket: &SocketEntry) -> Vec<String> {
+    socket.holders.iter().map(describe).collect()
+}
+
+/// A socket as one flat object, perhaps with what has changed; the help describes the fields. Names are
+/// escaped as in the table: they are any bytes that a process likes.
+fn json(socket: &SocketEntry, change: Option<(&Zoned, &str, Option<u64>)>) -> String {
     let first = socket.holders.first();
     let others: Vec<String> = socket.holders.iter().skip(1).map(|h| h.pid.to_string()).collect();
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
+    if let Some((time, event, lost)) = change {
+        put("time", wall::rfc3339(time).into());
+        put("event", event.into());
+        if let Some(lost) = lost {
+            put("lost", lost.into());
+        }
+    }
     put("family", if socket.local.is_ipv4() { "IPv4" } else { "IPv6" }.into());
     put("local", socket.local.to_string().into());
     put("remote", socket.remote.map(|remote| remote.to_string()).into());
@@ -213,15 +318,37 @@ LOCAL        REMOTE  RECV-Q  SEND-Q  DROPS  USER  PROCESS
     #[test]
     fn json_is_flat_and_holds_nothing_raw() {
         let line =
-            json(&socket("127.0.0.1:9", 3, &[(7, b"a\"\xff\x1b\x7f"), (8, b"b"), (9, b"c")]));
+            json(&socket("127.0.0.1:9", 3, &[(7, b"a\"\xff\x1b\x7f"), (8, b"b"), (9, b"c")]), None);
         assert_eq!(
             line,
             r#"{"family":"IPv4","local":"127.0.0.1:9","remote":null,"pid":7,"#.to_string()
                 + r#""process":"a\"\\xff\\x1b\\x7f","other_pids":"8 9","user":"狗哥","uid":1000,"#
                 + r#""inode":42,"receive_queue":768,"send_queue":0,"drops":3}"#
         );
-        let line = json(&socket("[::1]:9", 0, &[]));
+        let line = json(&socket("[::1]:9", 0, &[]), None);
         assert!(line.contains(r#""pid":null,"process":null,"other_pids":null"#), "{line}");
+    }
+
+    #[test]
+    fn changes_are_new_sockets_those_gone_and_losses_that_grow() {
+        let (stays, mut loses) = (socket("127.0.0.1:1", 5, &[]), socket("127.0.0.1:2", 5, &[]));
+        let (goes, comes) = (socket("[::1]:3", 0, &[(7, b"cat")]), socket("[::1]:4", 0, &[]));
+        let before = [stays.clone(), loses.clone(), goes.clone()];
+        loses.drops = 12;
+        let now = [stays, loses.clone(), comes.clone()];
+        let changes: Vec<Change<'_>> = changes(&before, &now).collect();
+        assert_eq!(changes, [Change::Gone(&goes), Change::Lost(&loses, 7), Change::New(&comes)]);
+        let time = wall::local(Some(std::time::Duration::ZERO));
+        let clock = wall::time_of_day(&time);
+        assert_eq!(
+            lines(changes.iter().copied(), &time, false),
+            format!(
+                "{clock} gone  [::1]:3  cat (pid 7)\n{clock} lost  127.0.0.1:2: 7 datagrams, 12 in \
+                 all\n{clock} new   [::1]:4\n"
+            )
+        );
+        let json = lines(changes.into_iter(), &time, true);
+        assert!(json.contains(r#""event":"lost","lost":7,"family":"IPv4""#), "{json}");
     }
 
     #[test]

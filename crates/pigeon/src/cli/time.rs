@@ -6,23 +6,27 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap_complete::ArgValueCandidates;
-use pigeon_client::{Ask, NoReply, RetryPolicy};
-use pigeon_net::{Clock, Socket, SocketOptions, first_event};
-use pigeon_services::sntp::{Measurement, WhyNot, measure, request};
+use pigeon_client::{Request, RetryPolicy, Verdict};
+use pigeon_datagram::Instant;
+use pigeon_net::SocketOptions;
+use pigeon_services::WallClock;
+use pigeon_services::sntp::{Measurement, PACKET, WhyNot, measure, request};
 use pigeon_text::escape;
 
+use crate::base::asking;
 use crate::base::bind::one_host;
 use crate::base::endpoint::Family;
+use crate::base::payload::line;
 use crate::base::random;
 use crate::base::services::wall;
 use crate::base::status::Status;
 use crate::contacts::peer;
-use crate::output::{json, wall as clock_face};
+use crate::output::{json, remark, wall as clock_face};
 
-/// How often an NTP server is asked, and how long each time waited for. Each request is a new one:
-/// a reply must belong to the very request that has a known sending time.
-const ATTEMPTS: u32 = 3;
-const WAIT: Duration = Duration::from_secs(1);
+/// How often an NTP server is asked: three times in 3.5 s. Servers count requests (RFC 5905 section
+/// 7.4, `RATE`), so it waits longer than other askers.
+const POLICY: RetryPolicy =
+    RetryPolicy { first: Duration::from_millis(500), most: Duration::from_secs(2), attempts: None };
 
 /// Ask a time service, or an NTP server, what time it is
 #[derive(clap::Args)]
@@ -70,51 +74,71 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             false => ntp_text(&measured),
         });
     }
-    let socket = Socket::connect(to, None, &SocketOptions::default())?;
-    let clock = Clock::start();
-    let format = words.join(" ");
-    let ask = Ask::new(clock.now(), to, format.as_bytes(), RetryPolicy::default());
-    let outcome = first_event(ask, socket, clock)?;
+    let socket = asking::open(to, None, SocketOptions::default())?;
+    let asked = Box::from(words.join(" ").into_bytes());
+    let show = |payload: &[u8]| line(&String::from_utf8_lossy(payload));
+    let ended = asking::ask(asked, to, socket, RetryPolicy::default(), show, remark)?;
+    let outcome = &ended.outcome;
     if args.json {
-        let payload = outcome.result.as_deref().ok();
-        let text = payload.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(str::to_string);
-        print(&json::outcome(to, &outcome, text))?;
+        let payload = outcome.result.as_ref().ok();
+        let text = payload.and_then(|(_, bytes)| std::str::from_utf8(bytes).ok());
+        let error = ended.cause.map(|cause| cause.to_string());
+        print(&json::outcome(to, outcome, error, text.map(str::to_string)))?;
     }
     match &outcome.result {
         Ok(_) if args.json => Ok(Status::Done),
-        Ok(reply) => print(&escape(reply.strip_suffix(b"\n").unwrap_or(reply)).to_string()),
-        Err(NoReply::Refused) => bail!("{to} refused: nobody listens there"),
-        Err(NoReply::TimedOut) => bail!(
-            "{to}: no reply after {} attempts in {:.1} s",
-            outcome.attempts,
-            outcome.elapsed.as_secs_f64()
-        ),
+        Ok((_, reply)) => print(&escape(reply.strip_suffix(b"\n").unwrap_or(reply)).to_string()),
+        Err(why) => Err(ended.no_reply(*why)),
     }
 }
 
-/// Asks until a reply can be used.
+/// Asks until a reply answers one of the requests.
 fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
-    let policy = RetryPolicy { first: WAIT, most: WAIT, attempts: Some(1) };
-    for attempt in 1..=ATTEMPTS {
-        let nonce = random::u64()?;
-        let question = request(nonce);
-        let socket = Socket::connect(to, None, &SocketOptions::default())?;
-        let clock = Clock::start();
-        let sent = wall(clock.now());
-        let began = clock.now();
-        let outcome = first_event(Ask::new(began, to, &question, policy), socket, clock)?;
-        match outcome.result {
-            Ok(reply) => match measure(&reply, &question, sent, began + outcome.elapsed) {
-                Ok(measured) => return Ok((measured, attempt)),
-                Err(why) if why.is_strange() => {}
-                Err(why @ WhyNot::KissOfDeath { .. }) => bail!("{to}: {why}"),
-                Err(why) => bail!("{to}: a reply of no use: {why}"),
-            },
-            Err(NoReply::Refused) => bail!("{to} refused: nobody listens there"),
-            Err(NoReply::TimedOut) => {}
+    let mut requests = Vec::new();
+    while POLICY.wait(1 + requests.len() as u32).is_some() {
+        requests.push(request(random::u64()?));
+    }
+    let socket = asking::open(to, None, SocketOptions::default())?;
+    let asked = Ntp { requests, sent: Vec::new() };
+    let show = |payload: &[u8]| format!("{} bytes", payload.len());
+    let ended = asking::ask(asked, to, socket, POLICY, show, remark)?;
+    match &ended.outcome.result {
+        Ok((_, Ok(measured))) => Ok((*measured, ended.outcome.attempts)),
+        Ok((_, Err(why @ WhyNot::KissOfDeath { .. }))) => bail!("{to}: {why}"),
+        Ok((_, Err(why))) => bail!("{to}: a reply of no use: {why}"),
+        Err(why) => Err(ended.no_reply(*why)),
+    }
+}
+
+/// What an NTP client asks. Each attempt is a request with a nonce of its own, so a reply is
+/// measured by the sending time of the request that it answers, however late it comes.
+struct Ntp {
+    requests: Vec<[u8; PACKET]>,
+    /// When each attempt left.
+    sent: Vec<WallClock>,
+}
+
+impl Request for Ntp {
+    /// An answer that is of no use ends the wait as well: the server would say the same again.
+    type Answer = Result<Measurement, WhyNot>;
+
+    fn write(&mut self, now: Instant, _: u32, out: &mut Vec<u8>) {
+        if let Some(request) = self.requests.get(self.sent.len()) {
+            self.sent.push(wall(now));
+            out.extend_from_slice(request);
         }
     }
-    bail!("{to}: no reply after {ATTEMPTS} attempts in {} s", WAIT.as_secs() * u64::from(ATTEMPTS))
+
+    fn judge(&mut self, now: Instant, payload: &[u8]) -> Verdict<Self::Answer> {
+        let mut stray = WhyNot::Originate;
+        for (request, sent) in self.requests.iter().zip(&self.sent) {
+            match measure(payload, request, *sent, now) {
+                Err(why) if why.is_strange() => stray = why,
+                measured => return Verdict::Answer(measured),
+            }
+        }
+        Verdict::Stray(stray.to_string())
+    }
 }
 
 fn ntp_text(measured: &Measurement) -> String {

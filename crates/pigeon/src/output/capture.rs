@@ -1,29 +1,237 @@
-//! Datagrams as a pcapng file.
+//! Datagrams as a pcapng file. A disk that is full costs datagrams and nothing else: it is reported at
+//! once, what is in the file stays readable, and writing goes on when there is room again.
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, ErrorKind, IsTerminal, Seek, SeekFrom};
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use anyhow::{Context, anyhow};
 use pigeon_capture::Writer;
 
-/// A capture file that is being written.
-pub(crate) type Capture = Writer<BufWriter<File>>;
+use super::Spool;
+use super::file::{create, is_stdout, shown};
+use super::patient::write_whole;
+use crate::base::count::count;
+use crate::base::status::UsageError;
 
-/// Begins one. A file that is there is not touched: nobody means to lose a capture.
-pub(crate) fn create_capture(path: &Path) -> io::Result<Capture> {
-    Writer::new(BufWriter::new(File::create_new(path)?))
+/// How much is gathered for one write.
+const BUFFER: usize = 64 << 10;
+
+/// A capture that is being written.
+pub(crate) struct Capture {
+    shown: String,
+    file: File,
+    is_stdout: bool,
+    /// Where the last whole block ends, in a file that can be cut back to it.
+    end: Option<u64>,
+    /// Blocks that are not written yet, and how many datagrams they hold.
+    writer: Writer<Vec<u8>>,
+    waiting: u64,
+    /// Datagrams that could not be written since the last that was.
+    missing: u64,
+    /// All of those. Shared with the command that counts them in the end.
+    lost: Arc<AtomicU64>,
+    /// Nothing can be written any more.
+    is_broken: bool,
+    notes: Option<Spool<Vec<u8>>>,
+}
+
+impl Capture {
+    /// Begins a capture at a path, which may be `-` for stdout. It is valid from then on.
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Capture> {
+        let is_stdout = is_stdout(path);
+        if is_stdout && io::stdout().is_terminal() {
+            let advice = "redirect it to a file or a pipe";
+            return Err(
+                UsageError(format!("a capture cannot be shown on a terminal; {advice}")).into()
+            );
+        }
+        let mut file = create(path, false)?;
+        let shown = shown(path);
+        let mut writer = Writer::new(Vec::with_capacity(BUFFER))?;
+        let (_, written) = write_whole(&mut file, writer.get_ref());
+        written.with_context(|| UsageError(format!("cannot write {shown}")))?;
+        writer.get_mut().clear();
+        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        let end = is_file.then(|| file.stream_position()).transpose()?;
+        Ok(Capture {
+            shown,
+            file,
+            is_stdout,
+            end,
+            writer,
+            waiting: 0,
+            missing: 0,
+            lost: Arc::default(),
+            is_broken: false,
+            notes: None,
+        })
+    }
+
+    /// Reports there what goes wrong.
+    pub(crate) fn reporting_to(self, notes: Spool<Vec<u8>>) -> Capture {
+        Capture { notes: Some(notes), ..self }
+    }
+
+    /// What tells in the end whether all was written.
+    pub(crate) fn losses(&self) -> Losses {
+        Losses { shown: self.shown.clone(), lost: Arc::clone(&self.lost) }
+    }
+
+    /// Appends a datagram, as [`Writer::write`] does.
+    ///
+    /// # Errors
+    /// Stdout is a pipe that nobody reads any more.
+    pub(crate) fn write(
+        &mut self,
+        time: Duration,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &[u8],
+        length: usize,
+    ) -> io::Result<()> {
+        if self.waiting == 0 {
+            self.writer.note_missing(self.missing);
+        }
+        self.waiting += 1;
+        self.writer.write(time, from, to, payload, length)?;
+        if self.writer.get_ref().len() < BUFFER { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes what was appended.
+    ///
+    /// # Errors
+    /// Stdout is a pipe that nobody reads any more.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let datagrams = std::mem::take(&mut self.waiting);
+        let blocks = std::mem::take(self.writer.get_mut());
+        let outcome = match (datagrams, self.is_broken) {
+            (0, _) => Ok(()),
+            (_, true) => Err(ErrorKind::BrokenPipe.into()),
+            (_, false) => self.put(&blocks),
+        };
+        *self.writer.get_mut() = blocks;
+        self.writer.get_mut().clear();
+        match outcome {
+            Ok(()) if datagrams > 0 && self.missing > 0 => {
+                let missing = count(std::mem::take(&mut self.missing), "datagram");
+                self.report(&format!(
+                    "{} is written again; {missing} are missing in it",
+                    self.shown
+                ));
+                Ok(())
+            }
+            Err(error) if self.is_stdout && error.kind() == ErrorKind::BrokenPipe => Err(error),
+            Err(error) => {
+                if self.missing == 0 {
+                    let shown = &self.shown;
+                    self.report(&format!("cannot write {shown}: {error}; it goes on without it"));
+                }
+                self.missing += datagrams;
+                self.lost.fetch_add(datagrams, Ordering::Relaxed);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes whole blocks, or none.
+    fn put(&mut self, blocks: &[u8]) -> io::Result<()> {
+        let (written, outcome) = write_whole(&mut self.file, blocks);
+        match (&outcome, self.end) {
+            (Ok(()), _) => self.end = self.end.map(|end| end + written as u64),
+            (Err(_), Some(end)) => {
+                let cut = self.file.set_len(end);
+                self.is_broken = cut.and_then(|()| self.file.seek(SeekFrom::Start(end))).is_err();
+            }
+            // A part of a block cannot be taken back, nor does a reader who has gone come back.
+            (Err(error), None) => {
+                self.is_broken = written > 0 || error.kind() == ErrorKind::BrokenPipe;
+            }
+        }
+        outcome
+    }
+
+    fn report(&self, line: &str) {
+        if let Some(notes) = &self.notes {
+            notes.line(format!("pigeon: {line}"));
+        }
+    }
+}
+
+/// Counts the datagrams that a capture has lost.
+pub(crate) struct Losses {
+    shown: String,
+    lost: Arc<AtomicU64>,
+}
+
+impl Losses {
+    /// An error if any was lost.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        match self.lost.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            lost => {
+                let datagrams = count(lost, "datagram");
+                Err(anyhow!("{datagrams} could not be written to {}", self.shown))
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn path(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("pigeon-capture-{name}-{}", std::process::id()))
+    }
+
     #[test]
     fn an_existing_file_is_not_touched() {
-        let path = std::env::temp_dir().join(format!("pigeon-capture-{}", std::process::id()));
+        let path = path("kept");
         std::fs::write(&path, "mine").unwrap();
-        assert_eq!(create_capture(&path).err().unwrap().kind(), io::ErrorKind::AlreadyExists);
+        let error = Capture::create(&path).err().unwrap();
+        assert!(error.is::<UsageError>() && error.to_string().contains("exists"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    /// Numbers of payloads in a capture.
+    fn payloads(path: &Path) -> Vec<Vec<u8>> {
+        let mut reader = pigeon_capture::Reader::new(File::open(path).unwrap()).unwrap();
+        let mut decoder = pigeon_capture::Decoder::new();
+        let mut payloads = Vec::new();
+        while let Some(packet) = reader.next_packet().unwrap() {
+            payloads.push(decoder.decode(&packet).unwrap().payload.to_vec());
+        }
+        payloads
+    }
+
+    #[test]
+    fn a_capture_is_whole_before_and_after_an_error() {
+        let path = path("healed");
+        let mut capture = Capture::create(&path).unwrap();
+        assert_eq!(payloads(&path), [[0; 0]; 0]);
+        let at = ([10, 0, 0, 1], 9).into();
+        let write = |capture: &mut Capture, payload: &[u8]| {
+            capture.write(Duration::from_secs(1), at, at, payload, payload.len()).unwrap();
+            capture.flush().unwrap();
+        };
+        write(&mut capture, b"one");
+        // A file that cannot be written, as on a full disk.
+        let whole = std::mem::replace(&mut capture.file, File::open(&path).unwrap());
+        write(&mut capture, b"two");
+        write(&mut capture, b"three");
+        assert_eq!(payloads(&path), [b"one"]);
+        (capture.file, capture.is_broken) = (whole, false);
+        write(&mut capture, b"four");
+        assert_eq!(payloads(&path), [&b"one"[..], b"four"]);
+        let error = capture.losses().check().unwrap_err().to_string();
+        assert!(error.starts_with("2 datagrams could not be written"), "{error}");
         std::fs::remove_file(&path).unwrap();
     }
 }

@@ -57,20 +57,31 @@ pub(crate) fn datagram(datagram: Datagram<'_>) -> String {
 /// | field | |
 /// | --- | --- |
 /// | `to` | who was asked, `IP:PORT` |
-/// | `result` | `reply`, `refused` or `timed out` |
+/// | `result` | `reply`, `refused`, `timed out`, `not delivered` or `not sent` |
 /// | `attempts` | how many times the request was sent |
 /// | `elapsed` | seconds from the first attempt to the end |
+/// | `error` | what the system said, and what that means, where there is no reply |
+/// | `from` | who replied: another port of the one who was asked, or one of a group |
 /// | `len` | the reply's length in bytes, where there is one |
 /// | `text` | the reply, where it is text; else |
 /// | `base64` | its bytes |
-pub(crate) fn outcome(to: SocketAddr, outcome: &Outcome, text: Option<String>) -> String {
+pub(crate) fn outcome(
+    to: SocketAddr,
+    outcome: &Outcome,
+    error: Option<String>,
+    text: Option<String>,
+) -> String {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
     put("to", to.to_string().into());
     put("result", outcome.result.as_ref().map_or_else(|why| result_name(*why), |_| "reply").into());
     put("attempts", outcome.attempts.into());
     put("elapsed", outcome.elapsed.as_secs_f64().into());
-    if let Ok(payload) = &outcome.result {
+    if let (Some(error), Err(_)) = (error, &outcome.result) {
+        put("error", error.into());
+    }
+    if let Ok((from, payload)) = &outcome.result {
+        put("from", from.to_string().into());
         put("len", payload.len().into());
         match text {
             Some(text) => put("text", text.into()),
@@ -94,6 +105,8 @@ fn result_name(why: NoReply) -> &'static str {
     match why {
         NoReply::Refused => "refused",
         NoReply::TimedOut => "timed out",
+        NoReply::Undelivered => "not delivered",
+        NoReply::Unsent => "not sent",
     }
 }
 

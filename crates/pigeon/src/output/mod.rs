@@ -4,11 +4,13 @@
 //!   never stops a loop.
 //!   `patient`: what a program says of itself goes on after its disk was full.
 //! - [`Capture`]: datagrams as a pcapng file.
+//! - [`file`]: what a path names that is to be written: a new file, stdout, a pipe.
 //! - [`remark`]: a line about the program's own work, which `--quiet` leaves out.
 //! - [`json`]: one flat object a line.
 //! - [`wall`]: times of day.
 
 mod capture;
+pub(crate) mod file;
 pub(crate) mod json;
 mod patient;
 mod remark;
@@ -17,7 +19,7 @@ pub(crate) mod wall;
 
 use std::io::IsTerminal;
 
-pub(crate) use capture::{Capture, create_capture};
+pub(crate) use capture::{Capture, Losses};
 pub(crate) use remark::{be_quiet, is_quiet, remark};
 pub(crate) use spool::Spool;
 

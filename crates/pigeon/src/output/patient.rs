@@ -28,25 +28,24 @@ impl<W: Write> Patient<W> {
     pub(super) fn new(out: W, lost: Arc<AtomicU64>) -> Self {
         Patient { out, missing: 0, lost, is_broken: false }
     }
+}
 
-    /// Writes it all, or says after how many bytes the disk was full.
-    fn write_whole(&mut self, mut bytes: &[u8]) -> io::Result<usize> {
-        let mut written = 0;
-        while !bytes.is_empty() {
-            match self.out.write(bytes) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    written += count;
-                    bytes = bytes.get(count..).unwrap_or_default();
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE),
-                Err(error) if is_full(&error) => break,
-                Err(error) => return Err(error),
+/// Writes it all, or says after how many bytes it failed.
+pub(super) fn write_whole(out: &mut impl Write, mut bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(0) => return (written, Err(ErrorKind::WriteZero.into())),
+            Ok(count) => {
+                written += count;
+                bytes = bytes.get(count..).unwrap_or_default();
             }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(FULL_PIPE),
+            Err(error) => return (written, Err(error)),
         }
-        Ok(written)
     }
+    (written, Ok(()))
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -54,6 +53,16 @@ fn is_full(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
     )
+}
+
+impl<W: Write> Patient<W> {
+    /// Writes it all, or says after how many bytes the disk was full.
+    fn write_whole(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match write_whole(&mut self.out, bytes) {
+            (_, Err(error)) if !is_full(&error) => Err(error),
+            (written, _) => Ok(written),
+        }
+    }
 }
 
 impl<W: Write> Write for Patient<W> {

@@ -67,7 +67,7 @@ fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
                 }
             }
             Input::TooLong => drop(notes.line("that line is too long for a command")),
-            Input::NotUtf8 => drop(notes.line("that was no UTF-8; set the terminal to UTF-8")),
+            Input::NotUtf8 => drop(notes.line(lines::NOT_UTF8)),
             Input::Interrupted => return give(C::QUIT),
             Input::Unreadable(_) | Input::HungUp => return,
             Input::End => {

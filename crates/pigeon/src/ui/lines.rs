@@ -3,20 +3,22 @@
 //! On a terminal this is a line editor with history. Anywhere else lines come from stdin and go to
 //! stdout and stderr as they are, so that a script can drive the same command.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::time::Instant;
 
 use anyhow::anyhow;
-use rustyline::error::ReadlineError;
-use rustyline::history::DefaultHistory;
-use rustyline::{Cmd, CompletionType, Config, Editor, ExternalPrinter, KeyEvent};
 
+use super::editor::{Edited, Editor};
 use super::suggestions::Suggestions;
 use crate::base::terminal::{self, in_foreground};
 use crate::output::{Spool, is_quiet};
 
 /// The most bytes of one line from a pipe. No datagram carries as much; what is longer is no line.
 const MAX_LINE: u64 = 1 << 20;
+
+/// Said of [`Input::NotUtf8`].
+pub(crate) const NOT_UTF8: &str =
+    "a key was ignored: the terminal sends something else than UTF-8; set it to UTF-8";
 
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub(crate) enum Input {
     Line(Vec<u8>),
     /// A line longer than anything that could be sent; it was not kept.
     TooLong,
-    /// A key that is no UTF-8; the line being typed was lost with it.
+    /// A key that is not UTF-8; it was ignored.
     NotUtf8,
     /// Ctrl-C.
     Interrupted,
@@ -50,10 +52,7 @@ pub(crate) struct Printer {
 
 /// Where lines come from.
 pub(crate) enum Reader {
-    Editor {
-        editor: Box<Editor<Suggestions, DefaultHistory>>,
-        prompt: &'static str,
-    },
+    Editor(Box<Editor>),
     /// Stdin as it is, which may be a terminal that is not to be edited on.
     Pipe {
         stdin: io::BufReader<io::Stdin>,
@@ -67,26 +66,15 @@ pub(crate) fn open(
     prompt: &'static str,
     suggestions: Suggestions,
 ) -> anyhow::Result<(Reader, Printer)> {
-    // As a shell does it: what all have in common, and at the second Tab a list.
-    let settings = Config::builder().completion_type(CompletionType::List).build();
-    if io::stdin().is_terminal()
-        && io::stdout().is_terminal()
-        && in_foreground()
-        && let Ok(mut editor) = Editor::with_config(settings)
-        && let Ok(above) = editor.create_external_printer()
-    {
-        terminal::remember();
-        editor.set_helper(Some(suggestions));
-        // Suspended with other threads running, it would come back with the terminal in the
-        // shell's mode.
-        editor.bind_sequence(KeyEvent::ctrl('Z'), Cmd::Noop);
-        let spool = Spool::lines(Above(above))?;
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    if !dumb && io::stdin().is_terminal() && io::stdout().is_terminal() && in_foreground() {
+        let (editor, spool) = Editor::new(prompt, suggestions)?;
         let notes = match io::stderr().is_terminal() {
             true => spool.clone(),
             false => Spool::log(io::stderr())?,
         };
         let printer = Printer { data: spool, notes, interactive: true };
-        return Ok((Reader::Editor { editor: Box::new(editor), prompt }, printer));
+        return Ok((Reader::Editor(Box::new(editor)), printer));
     }
     let data = Spool::lines(io::stdout())?;
     let notes = Spool::log(io::stderr())?;
@@ -120,13 +108,9 @@ impl Printer {
     /// Writes out what is left, until `deadline`, and gives the terminal back. An error if what was
     /// said could not be written, but not if the terminal was closed, as then nobody misses it.
     pub(crate) fn close(&self, deadline: Instant) -> anyhow::Result<()> {
-        let written = self.data.finish(deadline) & self.notes.finish(deadline);
+        self.data.finish(deadline);
+        self.notes.finish(deadline);
         terminal::restore();
-        if self.interactive && written {
-            // The prompt, and the mode in which pasting is marked. Only where writing cannot block.
-            let _ = io::stdout().write_all(b"\r\x1b[K\x1b[?2004l");
-            let _ = io::stdout().flush();
-        }
         match self.data.failure() {
             Some(_) if self.interactive && terminal::is_gone() => Ok(()),
             Some(kind) => Err(anyhow!("cannot write to stdout: {kind}")),
@@ -139,22 +123,14 @@ impl Reader {
     /// Waits for the next line.
     pub(crate) fn next(&mut self) -> Input {
         match self {
-            Reader::Editor { editor, prompt } => {
-                match editor.readline(*prompt) {
-                    Ok(line) => {
-                        // Fails only for a history that is a file.
-                        let _ = editor.add_history_entry(line.as_str());
-                        Input::Line(line.into_bytes())
-                    }
-                    Err(ReadlineError::Interrupted) => Input::Interrupted,
-                    Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
-                        Input::NotUtf8
-                    }
-                    // It looks like Ctrl-D, and may come before SIGHUP does.
-                    Err(_) if terminal::is_gone() => Input::HungUp,
-                    Err(_) => Input::End,
-                }
-            }
+            Reader::Editor(editor) => match editor.next() {
+                Edited::Line(line) => Input::Line(line.into_bytes()),
+                Edited::TooLong => Input::TooLong,
+                Edited::NotUtf8 => Input::NotUtf8,
+                Edited::Interrupted => Input::Interrupted,
+                Edited::HungUp => Input::HungUp,
+                Edited::End => Input::End,
+            },
             Reader::Pipe { stdin, is_terminal } => match next_line(stdin) {
                 Input::End | Input::Unreadable(_) if *is_terminal && terminal::is_gone() => {
                     Input::HungUp
@@ -167,6 +143,22 @@ impl Reader {
 
 /// The next line of a pipe, whatever its bytes, if it is no longer than [`MAX_LINE`].
 pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
+    match next_line_with_end(from) {
+        Input::Line(mut line) => {
+            if line.last() == Some(&b'\n') {
+                line.pop();
+            }
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            Input::Line(line)
+        }
+        input => input,
+    }
+}
+
+/// The same with what ends it.
+pub(crate) fn next_line_with_end(from: &mut impl BufRead) -> Input {
     let mut line = Vec::new();
     match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
         Ok(0) => Input::End,
@@ -177,33 +169,7 @@ pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
                 Err(error) => Input::Unreadable(error.kind()),
             }
         }
-        Ok(_) => {
-            if line.last() == Some(&b'\n') {
-                line.pop();
-            }
-            if line.last() == Some(&b'\r') {
-                line.pop();
-            }
-            Input::Line(line)
-        }
-    }
-}
-
-/// The editor's own printer as a place to write to.
-struct Above<P>(P);
-
-impl<P: ExternalPrinter> Write for Above<P> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        match self.0.print(text) {
-            Ok(()) => Ok(bytes.len()),
-            // The editor has gone before the last words.
-            Err(_) => io::stdout().write_all(bytes).map(|()| bytes.len()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        Ok(_) => Input::Line(line),
     }
 }
 

@@ -1,11 +1,15 @@
 //! The person at the terminal.
 //!
+//! - [`keyboard`]: keys, and what happens to the terminal. [`editor`]: a line being typed.
 //! - [`lines`]: lines typed, and lines printed above the one being typed. [`typist`]: the thread that
 //!   reads them for a loop.
 //! - [`console`]: the thread that reads commands for a server's loop.
 //! - [`screen`]: the full screen.
 
 pub(crate) mod console;
+pub(crate) mod editor;
+#[cfg_attr(not(unix), allow(dead_code, reason = "elsewhere the system decodes keys"))]
+pub(crate) mod keyboard;
 pub(crate) mod lines;
 pub(crate) mod screen;
 pub(crate) mod suggestions;

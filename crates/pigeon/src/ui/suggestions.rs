@@ -2,12 +2,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustyline::completion::Completer;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
-use rustyline::validate::Validator;
-use rustyline::{Context, Helper};
-
 /// Words that may be meant. Clones share the names, which the loop keeps up to date.
 #[derive(Clone, Default)]
 pub(crate) struct Suggestions {
@@ -26,7 +20,7 @@ impl Suggestions {
     }
 
     /// Where the word before the end of a text begins, and what it may become.
-    fn of(&self, text: &str) -> (usize, Vec<String>) {
+    pub(crate) fn of(&self, text: &str) -> (usize, Vec<String>) {
         let start = text.rfind(char::is_whitespace).map_or(0, |at| {
             at + text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
         });
@@ -42,29 +36,6 @@ impl Suggestions {
         (start, words)
     }
 }
-
-impl Completer for Suggestions {
-    type Candidate = String;
-
-    fn complete(
-        &self,
-        line: &str,
-        at: usize,
-        _: &Context<'_>,
-    ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.of(line.get(..at).unwrap_or(line)))
-    }
-}
-
-impl Hinter for Suggestions {
-    type Hint = String;
-}
-
-impl Highlighter for Suggestions {}
-
-impl Validator for Suggestions {}
-
-impl Helper for Suggestions {}
 
 #[cfg(test)]
 mod tests {

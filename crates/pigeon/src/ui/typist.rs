@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pigeon_net::Waker;
 
-use super::lines::{Input, Printer, Reader};
+use super::lines::{self, Input, Printer, Reader};
 use crate::base::status::Status;
 use crate::base::thread;
 
@@ -74,7 +74,7 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
                     self.refuse("not sent: a line longer than any datagram".to_string());
                 }
                 Input::NotUtf8 => {
-                    self.refuse("that was no UTF-8; set the terminal to UTF-8".to_string());
+                    self.printer.notes.line(lines::NOT_UTF8);
                 }
                 Input::Interrupted => break Status::Interrupted,
                 Input::Unreadable(kind) => {

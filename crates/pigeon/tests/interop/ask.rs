@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::namespace::Namespace;
 use crate::peers::{address_of, hex, installed, python};
 use crate::pigeon::pigeon;
 use crate::process::{Process, SOON, Voice};
@@ -114,12 +115,89 @@ fn what_a_stranger_sends_is_no_reply() {
     assert!(ours.lines(Voice::Err).concat().contains("after 2 attempts"));
 }
 
+/// As from a TFTP server: shown at once, and the reply if the port that was asked stays silent once
+/// more.
 #[test]
-fn a_stranger_alone_is_silence() {
+fn a_reply_from_another_port_is_told_with_its_address() {
     let Some((_server, address)) = server("slow_server.py", &["--stranger"]) else { return };
+    let (code, ours) = ended(ask(address, &["hello"]));
+    assert_eq!((code, ours.output().as_str()), (Some(0), "from a stranger\n"));
+    let notes = ours.lines(Voice::Err);
+    let told = format!(", another port of {address}, says: from a stranger");
+    assert!(notes[0].starts_with("127.0.0.1:") && notes[0].ends_with(&told), "{notes:?}");
+    let last = notes.last().unwrap();
+    assert!(last.contains(&format!("another port of {address}, after 2 attempts")), "{last}");
+
     let (code, ours) = ended(ask(address, &["hello", "--max", "300ms", "--json"]));
+    assert_eq!(code, Some(0));
+    let outcome = json(&ours);
+    assert_eq!(
+        (&outcome["result"], &outcome["text"]),
+        (&"reply".into(), &"from a stranger".into())
+    );
+    assert_ne!(outcome["from"], address.to_string());
+}
+
+/// It hears nothing but the host that it asked.
+#[test]
+fn another_host_alone_is_silence() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let other = UdpSocket::bind("127.0.0.2:0").unwrap();
+    let ours = ask(server.local_addr().unwrap(), &["hello", "--max", "300ms", "--json"]);
+    let (_, asker) = server.recv_from(&mut [0; 9]).unwrap();
+    other.send_to(b"from another host", asker).unwrap();
+    let (code, ours) = ended(ours);
     assert_eq!(code, Some(1));
     assert_eq!(json(&ours)["result"], "timed out");
+}
+
+#[test]
+fn the_source_can_be_chosen() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let own = UdpSocket::bind("127.0.0.3:0").unwrap().local_addr().unwrap();
+    let ours = ask(server.local_addr().unwrap(), &["hello", "--source", &own.to_string()]);
+    let (_, asker) = server.recv_from(&mut [0; 9]).unwrap();
+    assert_eq!(asker, own);
+    server.send_to(b"welcome", asker).unwrap();
+    assert_eq!(ended(ours).0, Some(0));
+    let (code, ours) = ended(ask(own, &["hello", "--source", "[::1]:0"]));
+    assert_eq!(code, Some(2));
+    assert!(ours.lines(Voice::Err).concat().contains("are not of one IP version"));
+}
+
+#[test]
+fn stdin_is_the_request_where_a_dash_stands_for_it() {
+    let Some((_server, address)) = server("echo_server.py", &[]) else { return };
+    let mut ours = ask(address, &["-", "--hex"]);
+    ours.say("# a comment\n00:ff 0x7e-80");
+    ours.end_stdin();
+    let (code, ours) = ended(ours);
+    assert_eq!((code, ours.output().as_str()), (Some(0), "00ff7e80\n"));
+}
+
+/// Anybody may answer, from whichever address: mDNS, SSDP, CoAP.
+#[test]
+fn a_group_and_a_broadcast_address_are_answered_by_anybody() {
+    let Some([near, far]) = Namespace::pair() else { return };
+    let silent = near.pigeon("pigeon ask", &["ask", "224.0.0.251:5353", "who?"]);
+    let (code, silent) = ended(silent);
+    let note = silent.lines(Voice::Err).concat();
+    assert_eq!(code, Some(1));
+    for part in ["not sent: Network is unreachable", "--multicast-interface", "ip route add 224"] {
+        assert!(note.contains(part), "{note}");
+    }
+    let args = ["listen", "5353", "--join", "224.0.0.251", "--reply", "me"];
+    let answering = far.pigeon("pigeon listen", &args);
+    answering.expect_status(|line| line.contains("listening on "), SOON);
+    for (to, more) in
+        [("224.0.0.251:5353", &["--multicast-interface", "near"][..]), ("10.77.1.255:5353", &[])]
+    {
+        let args = [&["ask", to, "who?"], more].concat();
+        let (code, ours) = ended(near.pigeon("pigeon ask", &args));
+        let note = ours.lines(Voice::Err).concat();
+        assert_eq!((code, ours.output().as_str()), (Some(0), "me\n"), "{note}");
+        assert!(note.contains(&format!("reply from 10.77.1.2:5353 to {to} after ")), "{note}");
+    }
 }
 
 #[test]

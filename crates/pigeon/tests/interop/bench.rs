@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::judges::expect_share;
+use crate::namespace::Namespace;
 use crate::peers::{address_of, installed, python, python_to};
 use crate::pigeon::{address_in, pigeon};
 use crate::process::{Process, SOON, Voice};
@@ -44,11 +45,12 @@ pub(crate) fn count(summary: &Value, name: &str) -> u64 {
     summary[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {summary}"))
 }
 
-/// Sent = received + lost, and lost = by the kernel + on the way. Returns how many were sent.
+/// Sent = received + lost + unanswered, and lost = by the kernel + on the way. Returns how many were sent.
 #[track_caller]
 pub(crate) fn adds_up(summary: &Value, way: &str) -> u64 {
     let count = |name| count(summary, &format!("{way}_{name}"));
-    assert_eq!(count("sent"), count("received") + count("lost"), "{summary}");
+    let ends = count("received") + count("lost") + count("unanswered");
+    assert_eq!(count("sent"), ends, "{summary}");
     assert_eq!(count("lost"), count("lost_on_way") + count("lost_in_kernel"), "{summary}");
     count("sent")
 }
@@ -231,9 +233,14 @@ fn a_server_that_goes_away_leaves_what_was_measured() {
     server.signal("TERM");
     assert_eq!(server.expect_end(Duration::from_secs(2)).code(), Some(0));
     assert_eq!(bench.expect_end(SOON).code(), Some(1));
-    assert!(bench.lines(Voice::Err).last().unwrap().contains("refused"));
+    let said = bench.lines(Voice::Err);
+    assert!(said.last().unwrap().contains(" stopped answering after "), "{said:?}");
     let summary: Value = serde_json::from_str(bench.lines(Voice::Out).last().unwrap()).unwrap();
     assert_eq!((&summary["type"], &summary["result"]), (&"summary".into(), &"refused".into()));
+    // What went to nobody is not lost on the way.
+    adds_up(&summary, "up");
+    assert!(count(&summary, "up_unanswered") > 0, "{summary}");
+    assert_eq!(count(&summary, "up_lost"), 0, "{summary}");
 }
 
 #[test]
@@ -246,7 +253,7 @@ fn why_a_server_went_away_is_read_before_what_was_lost() {
     server.expect_end(SOON);
     assert_eq!(bench.expect_end(SOON).code(), Some(1));
     let said = bench.lines(Voice::Out);
-    let reason = said.iter().position(|line| line.ends_with("refused: nobody listens there"));
+    let reason = said.iter().position(|line| line.contains("nobody listens there any more"));
     let lost = said.iter().position(|line| line.starts_with("lost "));
     assert!(reason.is_some() && reason < lost, "{said:?}");
 }
@@ -269,7 +276,13 @@ fn impossible_wishes_are_refused_in_a_line() {
     for (args, said) in [
         ("--size 10", "--size: a test datagram has from 40 to 65507 bytes, not 10"),
         ("--size 70000", "--size: a test datagram has from 40 to 65507 bytes, not 70000"),
-        ("--rate 0/s", "a rate is a number a second"),
+        ("--rate 0/s", "a rate is a number of datagrams or bits a second"),
+        ("--rate 100bit/s", "are fewer than one datagram of 64 bytes a second"),
+        ("--dscp 64", "a DSCP is EF"),
+        ("--bind ::1", "are not of one IP version"),
+        ("--bind nowhere", "not an address"),
+        ("--omit 1500ms", "is not a multiple of the --interval"),
+        ("--csv --json", "cannot be used with"),
         ("--for 10", "a duration is a number with its unit"),
         ("--interval 1ms", "must be at least 100ms"),
         ("--flows 0", "must be a whole number from 1 to 256"),
@@ -351,4 +364,182 @@ fn disorder_by_our_own_relay() {
     let (told, done) = (count(&summary, "up_late"), count(&totals, "up_held_back"));
     expect_share(told, sent, 0.05, conditions);
     assert!(told <= done && done <= told + 20, "{told} of {done}: {summary}");
+}
+
+/// The objects that a measurement prints.
+#[track_caller]
+fn objects(bench: &Process) -> Vec<Value> {
+    bench.lines(Voice::Out).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// On a perfect path every second has what was sent in it.
+#[test]
+fn a_second_counts_what_belongs_to_it() {
+    let (_server, to) = server();
+    let to = to.to_string();
+    let mut bench = pigeon("bench", &["bench", &to, "--rate", "1k/s", "--for", "4s", "--json"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    for interval in &objects(&bench)[..3] {
+        assert_eq!(interval["up_sent"], 1_000, "{interval}");
+        // A busy machine wakes the server late.
+        assert!(count(interval, "up_received").abs_diff(1_000) < 100, "{interval}");
+    }
+}
+
+/// What is overtaken is not called lost: at any time only what is still on the way may be.
+#[test]
+fn live_figures_take_nothing_late_for_lost() {
+    let (_server, server) = server();
+    let relay = crate::pigeon::relay(server, &["--delay", "10ms", "--up", "reorder=5%:10ms"]);
+    let to = relay.address.to_string();
+    let mut bench = pigeon("bench", &["bench", &to, "--rate", "5k/s", "--for", "3s", "--json"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    let objects = objects(&bench);
+    let (summary, intervals) = objects.split_last().unwrap();
+    assert!(count(summary, "up_late") > 400 && summary["up_lost"] == 0, "{summary}");
+    // Ten milliseconds of one in twenty of 5,000 a second are two or three.
+    for interval in intervals {
+        assert!(count(interval, "up_lost_so_far") < 60, "{interval}");
+    }
+}
+
+#[test]
+fn what_was_asked_for_is_measured_or_refused_with_the_bound() {
+    let (_server, to) = server();
+    let mut bench = pigeon("bench", &["bench", &to.to_string(), "--for", "20m", "--rate", "10/s"]);
+    bench.expect_status(|line| line.starts_with(&format!("to {to} for 1200 s")), SOON);
+    bench.signal("INT");
+    assert_eq!(bench.expect_end(SOON).code(), Some(130));
+
+    let short = pigeon("bench server", &["bench", "server", "0", "--max-for", "10m"]);
+    let to = address_in(&short.expect_status(|line| line.starts_with("listening on "), SOON));
+    let mut bench = pigeon("bench", &["bench", &to.to_string(), "--for", "20m"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(1));
+    let said = bench.lines(Voice::Err).concat();
+    assert!(said.contains("the server measures for at most 600 s; ask for less (--for)"), "{said}");
+}
+
+#[test]
+fn text_fits_eighty_columns() {
+    let (_server, to) = server();
+    for args in ["--ping", "--both", "--ping --rate unlimited"] {
+        let to = to.to_string();
+        let args = [
+            &["bench", &to, "--for", "300ms", "--interval", "100ms"],
+            &args.split(' ').collect::<Vec<_>>()[..],
+        ]
+        .concat();
+        let mut bench = pigeon("bench", &args);
+        assert_eq!(bench.expect_end(SOON).code(), Some(0));
+        let title = |line: &String| line.starts_with("to ");
+        for line in [bench.lines(Voice::Out), bench.lines(Voice::Err)].concat() {
+            assert!(title(&line) || line.chars().count() <= 80, "{line}");
+        }
+        let has = |text: &str| bench.output().contains(text);
+        assert_eq!(has("  p99.99 "), args.contains(&"--ping"));
+    }
+}
+
+#[test]
+fn a_rate_in_bits_is_shown_in_both() {
+    let (_server, to) = server();
+    let to = to.to_string();
+    let args = ["bench", &to, "--for", "300ms", "--rate", "10M", "--size", "1250"];
+    let mut bench = pigeon("bench", &args);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    let title = &bench.lines(Voice::Err)[0];
+    assert!(title.ends_with("1250 bytes, 1,000/s, 10.0Mbit/s"), "{title}");
+    let sent = bench.lines(Voice::Out).into_iter().find(|line| line.starts_with("  Mbit/s"));
+    assert!(sent.is_some_and(|line| line.ends_with(" 10.0")));
+}
+
+#[test]
+fn datagrams_leave_from_the_address_that_was_given() {
+    let (server, to) = server();
+    let summary = measured(to, "--for 200ms --rate 100/s --bind 127.0.0.2 --flows 2");
+    adds_up(&summary, "up");
+    server.expect_status(|line| line.starts_with("127.0.0.2:") && line.ends_with(" begins"), SOON);
+}
+
+#[test]
+fn datagrams_ask_for_their_class_of_service() {
+    if !installed("python3") {
+        return;
+    }
+    let echo = python("class_echo.py", &[]);
+    let to = address_of(&echo).to_string();
+    let mut bench = pigeon("bench", &["bench", &to, "--ping", "--for", "100ms", "--dscp", "EF"]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    echo.expect_line(|line| line == "class 46", SOON);
+    assert!(!echo.output().contains("class 0"));
+}
+
+#[test]
+fn the_first_seconds_can_be_left_out() {
+    let (_server, to) = server();
+    let to = to.to_string();
+    let args = "--for 600ms --omit 400ms --interval 200ms --rate 1k/s --json".split(' ');
+    let args: Vec<&str> = ["bench", to.as_str()].into_iter().chain(args).collect();
+    let mut bench = pigeon("bench", &args);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    let objects = objects(&bench);
+    let (summary, intervals) = objects.split_last().unwrap();
+    let omitted = |interval: &&Value| interval["omitted"] == true;
+    assert!(omitted(&&intervals[0]) && !omitted(&intervals.last().unwrap()));
+    let kept = intervals.iter().filter(|interval| !omitted(interval));
+    let sent: u64 = kept.map(|interval| count(interval, "up_sent")).sum();
+    assert_eq!((adds_up(summary, "up"), &summary["omit"]), (sent, &0.4.into()));
+    assert!(sent.abs_diff(600) < 250, "{summary}");
+}
+
+#[test]
+fn comma_separated_values_have_a_row_an_interval_and_way() {
+    let (_server, to) = server();
+    let to = to.to_string();
+    let args = "--for 500ms --interval 200ms --rate 1k/s --both --csv".split(' ');
+    let args: Vec<&str> = ["bench", to.as_str()].into_iter().chain(args).collect();
+    let mut bench = pigeon("bench", &args);
+    assert_eq!(bench.expect_end(SOON).code(), Some(0));
+    let rows: Vec<Vec<String>> = bench
+        .lines(Voice::Out)
+        .iter()
+        .map(|line| line.split(',').map(str::to_string).collect())
+        .collect();
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{rows:?}");
+    let column = |name: &str| rows[0].iter().position(|head| head == name).unwrap();
+    let sum = |kind: &str, name: &str| -> i64 {
+        let of = |row: &&Vec<String>| row[0] == kind && row[column("way")] == "up";
+        rows.iter().filter(of).map(|row| row[column(name)].parse::<i64>().unwrap()).sum()
+    };
+    for name in ["sent", "received", "lost", "bytes"] {
+        assert_eq!(sum("interval", name), sum("summary", name), "{name}: {rows:?}");
+    }
+    assert!(sum("summary", "sent").abs_diff(500) < 8);
+}
+
+/// A firewall of this host, before a measurement and in the middle of one.
+#[test]
+fn what_a_firewall_forbids_is_told_and_is_no_loss() {
+    let Some(host) = Namespace::new() else { return };
+    let server = host.pigeon("bench server", &["bench", "server", "0"]);
+    let to = address_in(&server.expect_status(|line| line.starts_with("listening on "), SOON));
+    let at = to.to_string();
+    let mut bench =
+        host.pigeon("bench", &["bench", &at, "--rate", "100/s", "--for", "3s", "--json"]);
+    bench.expect_lines(1, SOON);
+    if !host.forbid(to.port()) {
+        return;
+    }
+    let told = format!("what goes to {to} does not get there: Operation not permitted");
+    bench.expect_status(|line| line.starts_with(&told), SOON);
+    bench.expect_end(SOON);
+    let objects = objects(&bench);
+    let summary = objects.last().unwrap();
+    adds_up(summary, "up");
+    assert!(count(summary, "up_unsent") > 0 && summary["up_lost"] == 0, "{summary}");
+
+    let mut bench = host.pigeon("bench", &["bench", &at]);
+    assert_eq!(bench.expect_end(SOON).code(), Some(1));
+    let said = bench.lines(Voice::Err).concat();
+    assert!(said.starts_with(&format!("pigeon: {to}: Operation not permitted")), "{said}");
 }

@@ -5,9 +5,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use pigeon_capture::{Decoder, Reader};
+
 use crate::peers::{hex, installed};
 use crate::pigeon::{address_in, pigeon};
-use crate::process::{Process, SOON, Voice};
+use crate::process::{Process, SOON, Voice, wait_until};
 
 /// The fields that are compared; the last two are 1 for a checksum that is right.
 const FIELDS: [&str; 9] = [
@@ -83,14 +85,146 @@ fn the_file_can_be_read_while_it_is_written() {
         socket.send_to(b"hello", at).unwrap();
         ours.expect_lines(count, SOON);
     }
-    crate::process::wait_until("three datagrams are in the file", || {
+    wait_until("three datagrams are in the file", || {
         (tshark(&file, &["data.data"]) == [hex(b"hello"), hex(b"hello"), hex(b"hello")])
             .then_some(())
     });
     fs::remove_file(file).unwrap();
 }
 
+/// Also before anything has arrived, and after the process was killed.
+#[test]
+fn a_file_is_a_capture_from_its_first_moment() {
+    let file = scratch("first");
+    let (mut ours, at) = listen("127.0.0.1:0", &["--write", file.to_str().unwrap()]);
+    assert_eq!(payloads(&fs::read(&file).unwrap()), Some(vec![]));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"hello", at).unwrap();
+    wait_until("the datagram is in the file", || {
+        payloads(&fs::read(&file).unwrap()).filter(|payloads| *payloads == [b"hello"])
+    });
+    ours.signal("KILL");
+    ours.expect_end(SOON);
+    assert_eq!(payloads(&fs::read(&file).unwrap()), Some(vec![b"hello".to_vec()]));
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_capture_may_go_to_stdout() {
+    let expect_on_stdout = |ours: Process, at: SocketAddr| {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(b"hello", at).unwrap();
+        wait_until("stdout is a capture of it", || {
+            payloads(&ours.bytes(Voice::Out)).filter(|payloads| *payloads == [b"hello"])
+        });
+    };
+    for name in ["-", "/dev/stdout"] {
+        let (ours, at) = listen("127.0.0.1:0", &["--write", name]);
+        expect_on_stdout(ours, at);
+    }
+    let target = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let ours = pigeon("pigeon relay", &["relay", "127.0.0.1:0", &target, "--record", "-"]);
+    let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
+    expect_on_stdout(ours, at);
+    let ours = pigeon("pigeon listen", &["listen", "127.0.0.1:0", "--write", "-", "--json"]);
+    ended(ours, 2);
+}
+
+#[test]
+fn a_capture_may_go_through_a_pipe_with_a_name() {
+    let pipe = scratch("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = Process::spawn("cat", Command::new("cat").arg(&pipe));
+    let (ours, at) = listen("127.0.0.1:0", &["--write", pipe.to_str().unwrap()]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"hello", at).unwrap();
+    wait_until("it comes out of the pipe", || {
+        payloads(&reader.bytes(Voice::Out)).filter(|payloads| *payloads == [b"hello"])
+    });
+    // Without its reader it listens on, and says so.
+    drop(reader);
+    socket.send_to(b"more", at).unwrap();
+    ours.expect_status(|line| line.starts_with("pigeon: cannot write"), SOON);
+    socket.send_to(b"last", at).unwrap();
+    ours.expect_line(|line| line.ends_with("last"), SOON);
+    ours.signal("TERM");
+    let ours = ended(ours, 1);
+    let said = ours.lines(Voice::Err);
+    assert!(
+        said.last().unwrap().starts_with("pigeon: 2 datagrams could not be written"),
+        "{said:?}"
+    );
+    fs::remove_file(pipe).unwrap();
+}
+
+/// A limit (`ulimit -f`) is as a full disk: what fits is a whole capture, and listening goes on.
+#[test]
+fn a_full_disk_is_told_at_once_and_costs_datagrams_only() {
+    let file = scratch("full");
+    let program = env!("CARGO_BIN_EXE_pigeon");
+    let shown = file.to_str().unwrap();
+    // Of 512 or 1,024 bytes, as the shell has it.
+    let line = format!("ulimit -f 2; exec {program} listen 127.0.0.1:0 --write {shown}");
+    let ours = Process::spawn("pigeon listen", Command::new("sh").args(["-c", &line]));
+    let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for count in 1..=5 {
+        socket.send_to(&[b'x'; 700], at).unwrap();
+        ours.expect_lines(count, SOON);
+    }
+    ours.expect_status(
+        |line| line.contains("cannot write") && line.contains("File too large"),
+        SOON,
+    );
+    let kept = payloads(&fs::read(&file).unwrap()).unwrap();
+    assert!(kept == [[b'x'; 700]] || kept == [[b'x'; 700]; 2], "{kept:?}");
+    // A short one fits again.
+    socket.send_to(b"short", at).unwrap();
+    ours.expect_status(|line| line.contains("is written again; "), SOON);
+    ours.signal("TERM");
+    let ours = ended(ours, 1);
+    let said = ours.lines(Voice::Err);
+    assert!(said.last().unwrap().contains("could not be written"), "{said:?}");
+    let again = payloads(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!((again.len(), &again[kept.len()][..]), (kept.len() + 1, &b"short"[..]));
+    fs::remove_file(file).unwrap();
+
+    let full =
+        ended(pigeon("pigeon listen", &["listen", "127.0.0.1:0", "--write", "/dev/full"]), 2);
+    let said = full.lines(Voice::Err).concat();
+    assert!(said.contains("cannot write /dev/full: No space left"), "{said}");
+}
+
+/// A device without an end, and a pipe that is one text.
+#[test]
+fn texts_are_read_from_stdin_and_no_further_than_allowed() {
+    for args in [
+        &["relay", "0", "127.0.0.1:9", "--scenario", "/dev/zero"][..],
+        &["hub", "--listen", "127.0.0.1:0", "--config", "/dev/zero"],
+    ] {
+        let ours = ended(pigeon("pigeon", args), 2);
+        let said = ours.lines(Voice::Err).concat();
+        assert!(said.contains("/dev/zero: it has more than 1048576 bytes"), "{said}");
+    }
+    let mut ours = pigeon("pigeon hub", &["hub", "--listen", "127.0.0.1:0", "--config", "-"]);
+    ours.say("no-such-setting = 1");
+    ours.end_stdin();
+    let ours = ended(ours, 2);
+    let said = ours.lines(Voice::Err).concat();
+    assert!(said.contains("no-such-setting"), "{said}");
+}
+
 // What the tests above share.
+
+/// The payloads in a capture. `None` while it ends in the middle of something.
+fn payloads(capture: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut reader = Reader::new(capture).ok()?;
+    let (mut decoder, mut payloads) = (Decoder::new(), Vec::new());
+    while let Some(packet) = reader.next_packet().ok()? {
+        payloads.push(decoder.decode(&packet).unwrap().payload.to_vec());
+    }
+    Some(payloads)
+}
 
 #[track_caller]
 fn expect_captured(bind: &str, largest: usize) {

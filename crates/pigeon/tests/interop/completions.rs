@@ -1,30 +1,91 @@
-//! Completions in the shells themselves: commands, flags, their values and contacts' names.
+//! Completions in the shells themselves: commands, flags, their values, contacts' names and files. What
+//! is inserted reaches the program as it is called, and nothing in it is run.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use crate::book::Book;
 use crate::peers::installed;
-use crate::process::{Process, SOON};
+use crate::process::{Process, SOON, wait_until};
 use crate::pty::Terminal;
 
 /// What is typed behind `pigeon`, and what it may become.
-const COMPLETED: [(&str, &[&str]); 8] = [
+const COMPLETED: [(&str, &[&str]); 9] = [
     ("li", &["listen"]),
     ("send --multi", &["--multicast-interface"]),
     ("hub --format c", &["chat", "classic"]),
     ("chat --encoding gb", &["gb2312", "gbk", "gb18030"]),
     ("send 狗", &["狗哥", "狗弟"]),
     ("ask sen", &["sensor"]),
+    ("ask 127.0.0.1:7 text --atte", &["--attempts"]),
     ("chat sensor 狗弟 狗", &["狗哥", "狗弟"]),
     ("contacts remove 狗", &["狗哥", "狗弟"]),
 ];
 
-fn book() -> Book {
-    Book::saying("\"狗哥\" = \"h:1\"\n\"狗弟\" = \"h:2\"\nsensor = \"h:3\"\n")
+/// What is typed behind `pigeon` before and behind a Tab, and with what the program is called then.
+const INSERTED: [(&str, &str, &[&str]); 27] = [
+    ("replay ev", " T", &["replay", "ev$(touch pwned).pcap", "T"]),
+    ("replay bq", " T", &["replay", "bq`touch pwned`.pcap", "T"]),
+    ("replay my", " T", &["replay", "my run.pcapng", "T"]),
+    ("replay qu", " T", &["replay", "qu'o\"te.pcap", "T"]),
+    ("replay ex", " T", &["replay", "ex!clam.pcap", "T"]),
+    ("replay gl", " T", &["replay", "gl*b.pcap", "T"]),
+    ("replay nl", " T", &["replay", "nl\nx.pcap", "T"]),
+    ("replay -- -d", " T", &["replay", "--", "-dash.pcap", "T"]),
+    ("replay ./-d", " T", &["replay", "./-dash.pcap", "T"]),
+    ("replay ~/my", " T", &["replay", "HOME/my run.pcapng", "T"]),
+    ("replay $HOME/my", " T", &["replay", "HOME/my run.pcapng", "T"]),
+    ("replay 'my", " T", &["replay", "my run.pcapng", "T"]),
+    ("replay \"my", " T", &["replay", "my run.pcapng", "T"]),
+    ("relay 5 h:1 --record=my", "", &["relay", "5", "h:1", "--record=my run.pcapng"]),
+    ("relay 5 h:1 --record my", "", &["relay", "5", "h:1", "--record", "my run.pcapng"]),
+    ("man su", "", &["man", "sub dir"]),
+    ("chat --encoding=gb2", "", &["chat", "--encoding=gb2312"]),
+    (
+        "hub --listen=127.0.0.1:9 --format=cl",
+        "",
+        &["hub", "--listen=127.0.0.1:9", "--format=classic"],
+    ),
+    ("send \\$", " T", &["send", "$(touch_pwned)", "T"]),
+    ("send '$", " T", &["send", "$(touch_pwned)", "T"]),
+    ("send \\`", " T", &["send", "`id`", "T"]),
+    ("send it", " T", &["send", "it's", "T"]),
+    ("send 'it", " T", &["send", "it's", "T"]),
+    ("send \"it", " T", &["send", "it's", "T"]),
+    ("send wow", " T", &["send", "wow!", "T"]),
+    ("send \"wow", " T", &["send", "wow!", "T"]),
+    ("send pi", " T", &["send", "pi|pe", "T"]),
+];
+
+const FILES: [&str; 9] = [
+    "ev$(touch pwned).pcap",
+    "bq`touch pwned`.pcap",
+    "my run.pcapng",
+    "qu'o\"te.pcap",
+    "ex!clam.pcap",
+    "gl*b.pcap",
+    "nl\nx.pcap",
+    "-dash.pcap",
+    "contacts.toml",
+];
+
+/// A home with contacts and files as attackers name them, and pigeon in a folder with a blank.
+fn home() -> Book {
+    let book = Book::saying(
+        "\"狗哥\" = \"h:1\"\n\"狗弟\" = \"h:2\"\nsensor = \"h:3\"\n\"$(touch_pwned)\" = \"h:4\"\n\
+         \"`id`\" = \"h:5\"\n\"it's\" = \"h:6\"\n\"wow!\" = \"h:7\"\n\"pi|pe\" = \"h:8\"\n",
+    );
+    for file in FILES.iter().filter(|file| !book.directory().join(file).exists()) {
+        fs::write(book.directory().join(file), "").unwrap();
+    }
+    fs::create_dir(book.directory().join("sub dir")).unwrap();
+    fs::create_dir(book.directory().join("in blank")).unwrap();
+    symlink(env!("CARGO_BIN_EXE_pigeon"), book.directory().join("in blank/pigeon")).unwrap();
+    book
 }
 
-/// What a shell with these contacts, and no configuration of its own, prints.
+/// What a shell in this home, and with no configuration of its own, prints.
 fn printed(book: &Book, shell: &str, args: &[&str]) -> String {
     let mut command = Command::new(shell);
     command.args(args).env("PIGEON_CONTACTS", book.path());
@@ -34,59 +95,61 @@ fn printed(book: &Book, shell: &str, args: &[&str]) -> String {
     process.output()
 }
 
-#[test]
-fn bash_completes() {
-    let book = book();
-    for (words, expected) in COMPLETED {
-        let count = words.split(' ').count();
-        let last = words.split(' ').next_back().unwrap();
-        // What bash itself does at a tab.
-        let script = format!(
-            "source <('{0}' completions bash); COMP_WORDS=('{0}' {words}); COMP_CWORD={count}; \
-             _clap_complete_pigeon pigeon {last} x; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            env!("CARGO_BIN_EXE_pigeon")
-        );
-        let completed = printed(&book, "bash", &["-c", &script]);
-        assert_eq!(completed.split_whitespace().collect::<Vec<_>>(), expected, "{words}");
-    }
+/// A shell in this home that has run `prepare`.
+fn shell(book: &Book, name: &str, args: &[&str], prepare: &str) -> Terminal {
+    let shell = Terminal::start_shell(book, name, args);
+    shell.press(&format!("{prepare}\r"));
+    shell.expect("the prompt", |screen| screen.trim_end().ends_with("\nready>"));
+    shell
 }
 
-#[test]
-fn fish_completes() {
-    if !installed("fish") {
-        return;
-    }
-    let book = book();
-    for (words, expected) in COMPLETED {
-        let pigeon = env!("CARGO_BIN_EXE_pigeon");
-        let script = format!("'{pigeon}' completions fish | source; complete -C 'pigeon {words}'");
-        let completed = printed(&book, "fish", &["--no-config", "-c", &script]);
-        // Behind a tab stands what it is.
-        let completed: Vec<_> =
-            completed.lines().map(|line| line.split('\t').next().unwrap()).collect();
-        assert_eq!(completed, expected, "{words}");
-    }
+fn bash(book: &Book) -> Terminal {
+    let prepare = "cd; source <(~/'in blank/pigeon' completions bash); PS1='ready> '; clear";
+    shell(book, "bash", &["--norc", "--noprofile", "-i"], &format!("{prepare}; echo"))
 }
 
-/// zsh completes only where somebody types. The script stands in a file that zsh reads at the first
-/// tab, as the help has it, and that tab is answered too.
-#[test]
-fn zsh_completes() {
-    if !installed("zsh") {
-        return;
-    }
-    let book = book();
-    let script = printed(&book, env!("CARGO_BIN_EXE_pigeon"), &["completions", "zsh"]);
+/// The script stands in a file that zsh reads at the first Tab, as the help has it, and that Tab is
+/// answered too.
+fn zsh(book: &Book) -> Terminal {
+    let pigeon = book.directory().join("in blank/pigeon");
+    let script = printed(book, pigeon.to_str().unwrap(), &["completions", "zsh"]);
     fs::write(book.directory().join("_pigeon"), script).unwrap();
-    let zsh = Terminal::start_shell(&book, "zsh", &["-f", "-i"]);
-    zsh.press("PS1='ready> '; fpath=(~ $fpath); autoload -Uz compinit; compinit -u -D\r");
-    zsh.expect("the prompt", |screen| screen.trim_end().ends_with("\nready>"));
+    let prepare = "cd; PS1='ready> '; fpath=(~ $fpath); autoload -Uz compinit; compinit -u -D";
+    shell(book, "zsh", &["-f", "-i"], prepare)
+}
+
+/// Types what is to be inserted, and reads with what a function `pigeon` is called.
+#[track_caller]
+fn assert_inserted(book: &Book, shell: &Terminal) {
+    let called = book.directory().join("called");
+    let home = book.directory().to_str().unwrap();
+    for (before, behind, expected) in INSERTED {
+        let _ = fs::remove_file(&called);
+        // Ctrl-U: nothing typed.
+        shell.press(&format!("\x15pigeon {before}\t{behind}\r"));
+        let words = wait_until(before, || {
+            let text = fs::read_to_string(&called).ok().filter(|text| text.ends_with('\0'))?;
+            Some(text.split_terminator('\0').map(str::to_string).collect::<Vec<_>>())
+        });
+        // Whether a folder's slash is kept is the shell's affair.
+        let words: Vec<&str> = words.iter().map(|word| word.trim_end_matches('/')).collect();
+        let expected: Vec<String> =
+            expected.iter().map(|word| word.replace("HOME", home)).collect();
+        assert_eq!(words, expected, "{before}");
+    }
+    assert!(!book.directory().join("pwned").exists());
+}
+
+/// Types words, and looks at what they may become. The shell lists several after so many `tabs`.
+#[track_caller]
+fn assert_completed(shell: &Terminal, tabs: &str) {
     for (words, expected) in COMPLETED {
         // Ctrl-U and Ctrl-L: nothing typed, nothing shown.
-        zsh.press("\x15\x0c");
-        zsh.expect("an empty line", |screen| screen.trim() == "ready>");
-        zsh.press(&format!("pigeon {words}\t"));
-        zsh.expect(words, |screen| {
+        shell.press("\x15\x0c");
+        shell.expect("an empty line", |screen| screen.trim() == "ready>");
+        let tabs = if expected.len() == 1 { "\t" } else { tabs };
+        shell.press(&format!("pigeon {words}{tabs}"));
+        shell.expect(words, |screen| {
             let (typed, listed) = screen.split_once('\n').unwrap_or((screen, ""));
             match expected {
                 [only] => typed.trim_end().ends_with(only),
@@ -97,4 +160,66 @@ fn zsh_completes() {
             }
         });
     }
+}
+
+#[test]
+fn bash_completes() {
+    let book = home();
+    // At the second Tab it lists.
+    assert_completed(&bash(&book), "\t\t");
+}
+
+#[test]
+fn bash_inserts_names_as_they_are() {
+    let book = home();
+    let bash = bash(&book);
+    bash.press("pigeon() { printf '%s\\0' \"$@\" > ~/called; }\r");
+    assert_inserted(&book, &bash);
+}
+
+#[test]
+fn zsh_completes() {
+    if installed("zsh") {
+        assert_completed(&zsh(&home()), "\t");
+    }
+}
+
+#[test]
+fn zsh_inserts_names_as_they_are() {
+    if installed("zsh") {
+        let book = home();
+        let zsh = zsh(&book);
+        zsh.press("pigeon() { printf '%s\\0' \"$@\" > ~/called }\r");
+        assert_inserted(&book, &zsh);
+    }
+}
+
+#[test]
+fn fish_completes() {
+    if !installed("fish") {
+        return;
+    }
+    let book = home();
+    for (words, expected) in COMPLETED {
+        let script =
+            format!("~/'in blank/pigeon' completions fish | source; complete -C 'pigeon {words}'");
+        let completed = printed(&book, "fish", &["--no-config", "-c", &script]);
+        // Behind a tab stands what it is.
+        let completed: Vec<_> =
+            completed.lines().map(|line| line.split('\t').next().unwrap()).collect();
+        assert_eq!(completed, expected, "{words}");
+    }
+}
+
+#[test]
+fn fish_inserts_names_as_they_are() {
+    if !installed("fish") {
+        return;
+    }
+    let book = home();
+    let prepare = "cd; ~/'in blank/pigeon' completions fish | source; \
+                   function fish_prompt; echo 'ready> '; end; \
+                   function pigeon; printf '%s\\0' $argv > ~/called; end";
+    let fish = shell(&book, "fish", &["--no-config", "-i"], prepare);
+    assert_inserted(&book, &fish);
 }

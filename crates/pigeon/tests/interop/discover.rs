@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use crate::peers::installed;
-use crate::process::{Process, SOON, Voice};
+use crate::process::{Process, SOON, Voice, wait_until};
 use crate::pty::Terminal;
 
 /// Answers what it hears at an address and port 7000, from port 7001: a socket bound to a broadcast
@@ -74,6 +74,202 @@ fn a_hub_on_this_very_host_is_found() {
     assert!(first.iter().any(|place| line.starts_with(place)), "{line:?}");
 }
 
+/// Whatever its doors are, a hub hears the question at UDP 9999; on one host there may be several.
+#[test]
+fn a_hub_on_one_address_and_two_hubs_of_one_host_are_found() {
+    let Some(networks) = Networks::make() else { return };
+    for doors in [["10.77.1.2:9999", "*:9998"], ["10.77.1.2:9998", "*:9999"], ["*:9999", "*:9998"]]
+    {
+        let name = |door: &str| if door.ends_with(":9999") { "library" } else { "kitchen" };
+        let hubs = doors.map(|door| networks.hub_at("b", door, &["--name", name(door)]));
+        // The sockets beside a door let no second hub have it.
+        let mut second = networks.pigeon("b", &["hub", "--listen", doors[1]]);
+        assert_eq!(second.expect_end(SOON).code(), Some(1), "{doors:?}");
+        let found = networks.discover_json(&[]);
+        for port in [9999, 9998] {
+            let found: Vec<_> = found.iter().filter(|hub| hub["port"] == port).collect();
+            let v4 = format!("10.77.1.2:{port}");
+            assert!(found.iter().any(|hub| hub["from"] == v4), "{v4} of {doors:?} in {found:#?}");
+            let name = name(&v4);
+            assert!(found.iter().all(|hub| hub["name"] == name), "{found:#?}");
+            if networks.has_ipv6() && doors.contains(&&*format!("*:{port}")) {
+                let is_v6 = |hub: &&&Value| hub["from"].as_str().unwrap().starts_with("[fe80");
+                assert_eq!(found.iter().filter(is_v6).count(), 1, "{found:#?}");
+            }
+        }
+        drop(hubs);
+    }
+}
+
+#[test]
+fn a_hub_is_found_in_the_network_of_its_address_alone_and_holds_no_other() {
+    let Some(networks) = Networks::make() else { return };
+    let _hub = networks.hub_at("a", "10.77.1.1:7000", &["--name", "library"]);
+    // The first door that others can reach.
+    let _second = networks.hub_at("a", "127.0.0.1:9999", &["--listen", "10.77.1.1:7001"]);
+    let (status, lines, notes) = networks.discover_at("b", &[]);
+    assert_eq!(status, 0, "{notes:?}");
+    let mut ports: Vec<&str> = lines.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, ["10.77.1.1:7000", "10.77.1.1:7001"], "{lines:?}");
+    let (status, lines, _) = networks.discover_at("c", &[]);
+    assert_eq!((status, lines.len()), (1, 0), "{lines:?}");
+    let (_, lines, _) = networks.discover_at("a", &[]);
+    assert!(lines.concat().contains("10.77.1.1:7000"), "on its own host: {lines:?}");
+    // The sockets that hear the question keep the port from nobody.
+    let _third = networks.hub_at("a", "*:9998", &[]);
+    let (_, lines, _) = networks.discover_at("c", &[]);
+    assert!(lines.concat().contains("10.77.2.1:9998"), "{lines:?}");
+}
+
+#[test]
+fn a_hub_says_who_keeps_the_question_from_it_and_is_found_once_it_can_be() {
+    let Some(networks) = Networks::make() else { return };
+    let mut holder = networks.pigeon("b", &["listen", "9999"]);
+    holder.expect_status(|line| line.contains("listening on "), SOON);
+    let hub = networks.hub_at("b", "10.77.1.2:7000", &[]);
+    hub.expect_status(|line| line.contains("may not find this hub"), SOON);
+    let told = hub.lines(Voice::Err).join("\n");
+    assert!(told.contains("held by pigeon (pid "), "{told}");
+    assert_eq!(networks.discover(&[]).0, 1);
+    holder.signal("INT");
+    holder.expect_end(SOON);
+    hub.expect_status(|line| line.contains("joined 239.255.99.99 on leg1"), SOON);
+    let found = networks.discover_json(&[]);
+    assert_eq!(of(&found, "10.77.1.2:7000").len(), 1, "{found:#?}");
+}
+
+#[test]
+fn an_interface_that_comes_up_later_finds_the_hub_too() {
+    let Some(networks) = Networks::make() else { return };
+    let hubs = [("b", "*:9999"), ("c", "*:9998")];
+    let hubs = hubs.map(|(host, door)| networks.hub_at(host, door, &[]));
+    networks.plug("b", "2", "3");
+    networks.plug("c", "1", "3");
+    for hub in &hubs {
+        hub.expect_status(|line| line.contains("joined 239.255.99.99 on leg"), SOON);
+    }
+    let found = networks.discover_json(&[]);
+    for address in ["10.77.1.2:9999", "10.77.2.3:9999", "10.77.2.2:9998", "10.77.1.3:9998"] {
+        assert_eq!(of(&found, address).len(), 1, "{address} in {found:#?}");
+    }
+}
+
+/// RIP answers port 520 alone.
+const PICKY: &str = r"
+import socket
+picky = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+picky.bind(('', 520))
+print('ready')
+while True:
+    data, sender = picky.recvfrom(65535)
+    if sender[1] == 520:
+        picky.sendto(b'routes for ' + sender[0].encode(), sender)
+";
+
+#[test]
+fn what_answers_one_port_only_is_asked_from_it() {
+    if !installed("python3") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let mut answering = Vec::new();
+    for host in ["b", "c"] {
+        let picky = networks.run(host, &["python3", "-c", PICKY]);
+        picky.expect_line(|line| line == "ready", SOON);
+        answering.push(picky);
+    }
+    let (status, _, notes) = networks.discover(&["520", "--for", "300ms"]);
+    assert_eq!(status, 1);
+    assert!(notes.iter().any(|line| line.contains("--for 6s")), "{notes:?}");
+    assert!(notes.iter().any(|line| line.contains("--source 520")), "{notes:?}");
+    let found = networks.discover_json(&["520", "--source", "520"]);
+    let mut texts: Vec<&str> = found.iter().map(|one| one["text"].as_str().unwrap()).collect();
+    texts.sort_unstable();
+    assert_eq!(texts, ["routes for 10.77.1.1", "routes for 10.77.2.1"]);
+    let found = networks.discover_json(&["520", "--source", "10.77.2.1:520"]);
+    let [one] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!(one["from"], "10.77.2.2:520");
+    let (status, _, notes) = networks.discover(&["520", "--source", "10.1.2.3:520"]);
+    assert_eq!(status, 2);
+    assert!(notes.concat().contains("10.1.2.3"), "{notes:?}");
+    // Somebody has the port at one of the addresses.
+    let holder = networks.pigeon("a", &["listen", "10.77.1.1:520"]);
+    holder.expect_status(|line| line.contains("listening on "), SOON);
+    let (status, lines, notes) = networks.discover(&["520", "--source", "520"]);
+    assert_eq!((status, lines.len()), (0, 1), "{notes:?}");
+    let told = notes.iter().find(|line| line.starts_with("not everybody is asked: ")).unwrap();
+    assert!(told.contains("leg1 10.77.1.1") && told.contains("held by pigeon"), "{told}");
+}
+
+/// A router that speaks RIP, asked for all its routes (RFC 2453 section 3.9.1).
+#[test]
+fn a_rip_router_answers_who_asks_from_its_port() {
+    if !installed("bird") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let folder = std::env::temp_dir().join(&networks.prefix);
+    std::fs::create_dir(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_string();
+    let config = "router id 10.77.1.2; protocol device {}
+        protocol static { ipv4; route 192.0.2.0/24 blackhole; }
+        protocol rip { ipv4 { export all; }; interface \"leg1\" { version 2; }; }";
+    std::fs::write(path("conf"), config).unwrap();
+    let (config, control) = (path("conf"), path("ctl"));
+    let bird = networks.run("b", &["bird", "-f", "-c", &config, "-s", &control]);
+    let question = format!("01020000{}10", "0".repeat(38));
+    let ask = ["520", "--source", "520", "--group", "224.0.0.9", "--hex", &question];
+    // It has no routes before it has read its configuration.
+    let route = wait_until("the router tells its route", || {
+        let (_, lines, _) = networks.discover(&[&ask[..], &["--for", "200ms"]].concat());
+        lines.into_iter().find(|line| line.starts_with("10.77.1.2:520 on leg1, "))
+    });
+    // IPv4, a tag; 192.0.2.0 with its mask.
+    assert!(route.contains("00020000c0000200ffffff00"), "{route}");
+    drop(bird);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn questions_that_a_firewall_forbids_are_told_for_each_interface() {
+    if !installed("nft") {
+        return;
+    }
+    let Some(networks) = Networks::make() else { return };
+    let _hub = networks.hub("c", &[]);
+    let forbid = |interface: &str| {
+        let rules = format!(
+            "add table inet wall; \
+             add chain inet wall out {{ type filter hook output priority 0; }}; \
+             add rule inet wall out oifname \"{interface}\" udp dport 9999 drop"
+        );
+        networks.run("a", &["nft", &rules]).expect_end(SOON).success()
+    };
+    if !forbid("leg1") {
+        skipped("nftables", "the kernel has none");
+        return;
+    }
+    let (status, _, notes) = networks.discover(&[]);
+    assert_eq!(status, 0, "{notes:?}");
+    let told = |notes: &[String], place: &str| {
+        let line = notes.iter().find(|line| line.contains(place)).unwrap_or_else(|| {
+            panic!("{place} in {notes:?}");
+        });
+        assert!(line.contains("questions not sent, such as to "), "{line}");
+        assert!(line.contains("a firewall rule of this host"), "{line}");
+    };
+    told(&notes, "leg1 10.77.1.1");
+    assert!(!notes.concat().contains("leg2 10.77.2.1:"), "{notes:?}");
+    assert!(notes[0].contains("leg1"), "told at once, before the end: {notes:?}");
+    assert!(forbid("leg2"));
+    let (status, _, notes) = networks.discover(&[]);
+    assert_eq!(status, 1);
+    told(&notes, "leg1 10.77.1.1");
+    told(&notes, "leg2 10.77.2.1");
+    assert!(!notes.concat().contains("Wi-Fi"), "no guesses where the cause is known: {notes:?}");
+}
+
 #[test]
 fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     let Some(networks) = Networks::make() else { return };
@@ -97,9 +293,9 @@ fn where_nobody_is_it_says_what_it_tried_and_why_that_may_have_failed() {
     networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
     let (status, _, notes) = networks.discover(&["7000", "--for", "100ms"]);
     assert_eq!(status, 1);
-    let line = notes.iter().find(|line| line.contains("leg1 10.77.1.1")).unwrap();
+    let line = notes.iter().find(|line| line.starts_with("  leg1 10.77.1.1")).unwrap();
     // The kernel takes limited broadcasts for an interface that is down, and drops them unsaid.
-    assert!(line.contains("3 of 6 questions not sent: cannot send to 10.77.1.255"), "{line}");
+    assert!(line.contains("3 of 6 questions not sent, such as to 10.77.1.255"), "{line}");
 }
 
 #[test]
@@ -146,7 +342,7 @@ fn a_group_of_ones_own_is_asked_instead() {
 
     let (status, _, notes) = networks.discover(&["7000", "--group", "239.9.9.9", "--for", "100ms"]);
     assert_eq!(status, 1);
-    let tried = "  leg2 10.77.2.1: 255.255.255.255, 10.77.2.255, 239.9.9.9";
+    let tried = "  leg2 10.77.2.1: 239.9.9.9";
     assert!(notes.iter().any(|line| line == tried), "{notes:?}");
 }
 
@@ -254,7 +450,11 @@ impl Networks {
 
     /// `pigeon discover` at host `a`: its exit status, and what it said.
     fn discover(&self, args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
-        let mut discover = self.pigeon("a", &[&["discover"], args].concat());
+        self.discover_at("a", args)
+    }
+
+    fn discover_at(&self, host: &str, args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
+        let mut discover = self.pigeon(host, &[&["discover"], args].concat());
         let status = discover.expect_end(SOON).code().unwrap();
         (status, discover.lines(Voice::Out), discover.lines(Voice::Err))
     }

@@ -1,6 +1,7 @@
 //! Text in other encodings, beside Python programs that are strict about theirs.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -108,6 +109,43 @@ fn auto_hears_both_and_answers_in_what_the_peer_last_used() {
         ours.expect_lines(expected.len(), SOON);
     }
     assert_eq!(ours.lines(Voice::Out), ["你好", "再见", "你好"]);
+}
+
+/// A datagram as long as somebody made it: only the character that is cut is escaped.
+#[test]
+fn auto_reads_cut_utf8_as_what_it_is() {
+    if !installed("python3") {
+        return;
+    }
+    let listener = listen(&["--encoding", "auto"]);
+    let mut peer = python_to("hex_peer.py", listener.address, &[]);
+    let _ = address_of(&peer);
+    let text = "今天天气很好".as_bytes();
+    for bytes in [&text[..17], &text[1..], text, &text[..2], b"\xbd\xf1\xcc\xec"] {
+        peer.say(&hex(bytes));
+    }
+    let heard = listener.expect_lines(5, SOON);
+    let texts: Vec<&str> = heard.iter().map(|line| line.rsplit(": ").next().unwrap()).collect();
+    assert_eq!(
+        texts,
+        [r"今天天气很\xe5\xa5", r"\xbb\x8a天天气很好", "今天天气很好", r"\xe4\xbb", "今天"]
+    );
+}
+
+#[test]
+fn input_that_is_no_utf8_is_told_the_way_out() {
+    let listener = listen(&["--encoding", "gbk", "--count", "1"]);
+    let to = listener.address.to_string();
+    let pigeon = env!("CARGO_BIN_EXE_pigeon");
+    for (encoding, code) in [("gbk", 1), ("utf-8", 0)] {
+        let script =
+            format!(r"printf '\304\343\272\303' | '{pigeon}' send {to} --encoding {encoding}");
+        let (ended, ours) = ended(Process::spawn("sh", Command::new("sh").args(["-c", &script])));
+        assert_eq!(ended, Some(code));
+        let told = ours.lines(Voice::Err).concat();
+        assert_eq!(told.contains("seems to be gbk already; `--encoding utf-8` sends"), code == 1);
+    }
+    listener.expect_line(|line| line.ends_with(": 你好"), SOON);
 }
 
 #[test]

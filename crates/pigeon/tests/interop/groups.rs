@@ -5,10 +5,10 @@ use std::net::{SocketAddr, UdpSocket};
 
 use serde_json::Value;
 
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, skipped};
 use crate::peers::{address_of, installed, python};
 use crate::pigeon::{address_in, listen, pigeon, send};
-use crate::process::{Process, SOON, Voice};
+use crate::process::{Process, SOON, Voice, wait_until};
 
 const GROUP: &str = "239.1.2.3";
 
@@ -123,7 +123,7 @@ fn a_group_of_ipv6_is_heard_on_another_host() {
     let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
     let to = format!("[ff15::77]:{}", at.port());
     // A link-local address is not used before it is known to be nobody else's.
-    crate::process::wait_until("the group is heard", || {
+    wait_until("the group is heard", || {
         let args = ["send", &to, "hello", "--multicast-interface", "near"];
         ended(here.pigeon("pigeon send", &args));
         ours.output().contains(" 5 bytes: hello").then_some(())
@@ -189,6 +189,262 @@ fn a_group_on_an_interface_that_is_not_there_is_refused() {
     assert!(note.contains("nowhere0") && note.contains("lo"), "{note}");
     let (code, _) = ended(pigeon("pigeon listen", &["listen", "0", "--join", "10.1.2.3"]));
     assert_eq!(code, Some(2));
+}
+
+#[test]
+fn a_listener_at_one_address_hears_its_group_and_answers_from_that_address() {
+    let Some([here, there]) = Namespace::pair() else { return };
+    let args = ["listen", "10.77.1.2:0", "--join", GROUP, "--json", "--reply", "heard"];
+    let ours = there.pigeon("pigeon listen", &args);
+    let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
+    ours.expect_status(|line| line == format!("joined {GROUP} on far"), SOON);
+    for (index, host) in [GROUP, "10.77.1.2"].into_iter().enumerate() {
+        let to = format!("{host}:{}", at.port());
+        let args = ["send", &to, "你好", "--wait", "2s", "--multicast-interface", "near"];
+        let args = if host == GROUP { &args[..] } else { &args[..5] };
+        let (code, asking) = ended(here.pigeon("pigeon send", args));
+        assert_eq!((code, asking.lines(Voice::Out).concat().contains("heard")), (Some(0), true));
+        if host == GROUP {
+            assert!(asking.lines(Voice::Out).concat().contains(&at.to_string()));
+        }
+        let told = json(&ours.expect_lines(index + 1, SOON)[index]);
+        assert_eq!((&told["text"], &told["to"]), (&"你好".into(), &to.into()));
+    }
+}
+
+#[test]
+fn groups_that_the_system_does_not_allow_are_told() {
+    let Some(host) = Namespace::new() else { return };
+    let groups: Vec<String> = (1..=21).map(|n| format!("--join=239.1.2.{n}")).collect();
+    let mut args = vec!["listen", "0.0.0.0:0"];
+    args.extend(groups.iter().map(String::as_str));
+    let ours = host.pigeon("pigeon listen", &args);
+    ours.expect_status(|line| line == "joined 239.1.2.20 on lo", SOON);
+    let told = ours.expect_status(|line| line.starts_with("cannot join 239.1.2.21 on lo"), SOON);
+    assert!(told.contains("net.ipv4.igmp_max_memberships"), "{told}");
+}
+
+#[test]
+fn an_interface_that_comes_up_later_is_joined() {
+    let Some([here, there]) = Namespace::pair() else { return };
+    let every = |listen: &[&str]| there.pigeon("pigeon listen", &[&["listen"], listen].concat());
+    let mut nowhere = every(&["5009", "--join", GROUP, "--multicast-interface", "later"]);
+    assert_eq!(nowhere.expect_end(SOON).code(), Some(2), "it is not there yet");
+    let listeners = [
+        every(&["0.0.0.0:5010", "--join", GROUP]),
+        every(&["5011", "--join", GROUP, "--join", "ff02::77"]),
+        every(&["5012", "--join", GROUP, "--join", "ff02::77", "--share"]),
+    ];
+    for listener in &listeners {
+        listener.expect_status(|line| line.starts_with(&format!("joined {GROUP} on ")), SOON);
+    }
+    let far = &there.name;
+    let cable = ["link", "add", "near2", "type", "veth", "peer", "name", "later", "netns", far];
+    assert!(here.ip(&cable) && here.ip(&["address", "add", "10.77.2.1/24", "dev", "near2"]));
+    assert!(there.ip(&["address", "add", "10.77.2.2/24", "dev", "later"]));
+    assert!(here.ip(&["link", "set", "near2", "up"]) && there.ip(&["link", "set", "later", "up"]));
+    for (listener, port) in listeners.iter().zip([5010, 5011, 5012]) {
+        let joined = format!("joined {GROUP} on later");
+        listener.expect_status(|line| line == joined, SOON);
+        let to = format!("{GROUP}:{port}");
+        let args = ["send", &to, "late", "--multicast-interface", "near2"];
+        assert_eq!(ended(here.pigeon("pigeon send", &args)).0, Some(0));
+        listener.expect_line(|line| line.ends_with(": late"), SOON);
+        if port != 5010 {
+            let to = format!("[ff02::77%near2]:{port}");
+            // A link-local address is not used before it is known to be nobody else's.
+            wait_until("the group is heard", || {
+                ended(here.pigeon("pigeon send", &["send", &to, "late too"]));
+                listener.output().contains(": late too").then_some(())
+            });
+        }
+    }
+}
+
+/// As avahi-daemon holds its port: shared, which is of use for groups and broadcasts alone.
+const HOLDER: &str = r"
+import socket, sys
+holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for option in sys.argv[3:]:
+    holder.setsockopt(socket.SOL_SOCKET, getattr(socket, option), 1)
+holder.bind(('', 5353))
+membership = socket.inet_aton(sys.argv[1]) + socket.inet_aton(sys.argv[2])
+holder.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+print('ready')
+while True:
+    print(holder.recv(65535).decode())
+";
+
+#[test]
+fn a_listener_beside_another_takes_no_datagram_from_it() {
+    if !installed("python3") {
+        return;
+    }
+    let Some([here, there]) = Namespace::pair() else { return };
+    let mdns = "224.0.0.251";
+    let hold = |options: &[&str]| {
+        let args = [&["-c", HOLDER, mdns, "10.77.1.2"], options].concat();
+        let holder = there.run("holder", "python3", &args);
+        holder.expect_line(|line| line == "ready", SOON);
+        holder
+    };
+    let holder = hold(&["SO_REUSEADDR", "SO_REUSEPORT"]);
+    let args = ["listen", "5353", "--join", mdns];
+    let (code, refused) = ended(there.pigeon("pigeon listen", &args));
+    assert_eq!(code, Some(1));
+    let note = refused.lines(Voice::Err).concat();
+    assert!(note.contains("held by python3") && note.ends_with("--share"), "{note}");
+
+    let sharing = there.pigeon("pigeon listen", &[&args[..], &["--share", "--json"]].concat());
+    let note = sharing.expect_status(|line| line.contains("listening on "), SOON);
+    assert!(note.contains("groups and broadcasts only"), "{note}");
+    let send = |to: &str, text: &str, more: &[&str]| {
+        let to = format!("{to}:5353");
+        let sent = here.pigeon("pigeon send", &[&["send", &to, text], more].concat());
+        assert_eq!(ended(sent).0, Some(0), "{to}");
+    };
+    send("10.77.1.2", "to one", &[]);
+    send(mdns, "to the group", &["--multicast-interface", "near"]);
+    send("10.77.1.255", "to the network", &["--broadcast"]);
+    send("255.255.255.255", "to all", &["--broadcast", "--source", "10.77.1.1:0"]);
+    let texts = ["to one", "to the group", "to the network", "to all"];
+    assert_eq!(holder.expect_lines(5, SOON)[1..], texts);
+    let told: Vec<Value> = sharing.expect_lines(3, SOON).iter().map(|line| json(line)).collect();
+    let told: Vec<_> = told.iter().map(|told| told["text"].as_str().unwrap()).collect();
+    assert_eq!(told, texts[1..]);
+
+    drop((holder, sharing));
+    let _alone = hold(&[]);
+    let (code, refused) = ended(there.pigeon("pigeon listen", &[&args[..], &["--share"]].concat()));
+    assert_eq!(code, Some(1));
+    let note = refused.lines(Voice::Err).concat();
+    assert!(note.contains("python3") && note.contains("SO_REUSEADDR"), "{note}");
+}
+
+#[test]
+fn a_listener_beside_avahi_hears_what_it_is_asked_and_answers() {
+    if !installed("avahi-daemon") {
+        return;
+    }
+    let Some([here, there]) = Namespace::pair() else { return };
+    // It wants folders that one of this machine may have, and no bus.
+    let script = "mount -t tmpfs none /run && mkdir /run/avahi-daemon || { echo SKIPPED; exit; }
+        printf '[server]\nhost-name=printer\nenable-dbus=no\nuse-ipv6=no\n' > /run/avahi.conf
+        exec avahi-daemon --no-drop-root --no-rlimits --no-chroot -f /run/avahi.conf";
+    let avahi = there.run("avahi", "unshare", &["--mount", "sh", "-c", script]);
+    avahi.expect_status(|line| line.contains("Server startup complete"), SOON);
+    let args = ["listen", "5353", "--join", "224.0.0.251"];
+    let (code, refused) = ended(there.pigeon("pigeon listen", &args));
+    assert_eq!(code, Some(1));
+    let note = refused.lines(Voice::Err).concat();
+    assert!(note.contains("held by avahi-daemon") && note.ends_with("--share"), "{note}");
+    let sharing = there.pigeon("pigeon listen", &[&args[..], &["--share", "--hexdump"]].concat());
+    sharing.expect_status(|line| line.contains("listening on "), SOON);
+    // Who is printer.local? (RFC 1035 section 4.1)
+    let question = "000000000001000000000000077072696e746572056c6f63616c0000010001";
+    let args = ["discover", "5353", "--group", "224.0.0.251", "--hex", question];
+    let (code, asking) = ended(here.pigeon("pigeon discover", &args));
+    assert_eq!(code, Some(0));
+    // Its address stands at the end of the answer, which goes to who asked alone.
+    let answer = asking.lines(Voice::Out).concat();
+    assert!(
+        answer.starts_with("10.77.1.2:5353 on near") && answer.ends_with("0a4d0102"),
+        "{answer}"
+    );
+    sharing.expect_line(|line| line.contains(" 10.77.1.1:") && line.ends_with(" 31 bytes:"), SOON);
+    sharing.expect_line(|line| line.ends_with("  .............pri"), SOON);
+}
+
+#[test]
+fn a_zone_names_the_link_where_one_binds_and_joins() {
+    let Some([here, there]) = Namespace::pair() else { return };
+    assert!(there.ip(&["address", "add", "fe80::2/64", "dev", "far", "nodad"]));
+    assert!(here.ip(&["address", "add", "fe80::1/64", "dev", "near", "nodad"]));
+    let args = ["listen", "[fe80::2%far]:5000", "--join", "ff02::77%far", "--json"];
+    let ours = there.pigeon("pigeon listen", &args);
+    ours.expect_status(|line| line == "joined ff02::77 on far", SOON);
+    for (index, host) in ["fe80::2", "ff02::77"].into_iter().enumerate() {
+        let to = format!("[{host}%near]:5000");
+        assert_eq!(ended(here.pigeon("pigeon send", &["send", &to, host])).0, Some(0));
+        let told = json(&ours.expect_lines(index + 1, SOON)[index]);
+        assert_eq!(
+            (&told["text"], told["to"].as_str()),
+            (&host.into(), Some(&*format!("[{host}]:5000")))
+        );
+    }
+    let (code, bare) = ended(there.pigeon("pigeon listen", &["listen", "[fe80::2]:5001"]));
+    assert_eq!(code, Some(2));
+    let note = bare.lines(Voice::Err).concat();
+    assert!(note.contains("[fe80::2%eth0]:5001"), "{note}");
+    for args in [["[fe80::2%nowhere0]:0", "ff02::77"], ["[::]:0", "ff02::77%nowhere0"]] {
+        let args = ["listen", args[0], "--join", args[1]];
+        let (code, wrong) = ended(there.pigeon("pigeon listen", &args));
+        assert_eq!(code, Some(2));
+        let note = wrong.lines(Voice::Err).concat();
+        assert!(note.contains("nowhere0") && note.contains("interface"), "{note}");
+    }
+}
+
+/// The kernel refuses what a firewall forbids at once; it must not count as sent.
+#[test]
+fn replies_that_a_firewall_forbids_are_told_once_and_not_counted() {
+    if !installed("nft") {
+        return;
+    }
+    let Some([here, there]) = Namespace::pair() else { return };
+    let ours = there.pigeon("pigeon listen", &["listen", "0.0.0.0:5000", "--reply", "OK"]);
+    ours.expect_status(|line| line.contains("listening on "), SOON);
+    let forbid = "add table ip wall; \
+                  add chain ip wall out { type filter hook output priority 0; }; \
+                  add rule ip wall out udp sport 5000 drop";
+    if ended(there.run("nft", "nft", &[forbid])).0 != Some(0) {
+        return skipped("this kernel has no nftables");
+    }
+    for text in ["one", "two", "three"] {
+        let sent = here.pigeon("pigeon send", &["send", "10.77.1.2:5000", text]);
+        assert_eq!(ended(sent).0, Some(0));
+        ours.expect_line(|line| line.ends_with(&format!(": {text}")), SOON);
+    }
+    ours.expect_status(|line| line.starts_with("cannot reply to 10.77.1.1:"), SOON);
+    ours.signal("INT");
+    let mut ours = ours;
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let told = ours.lines(Voice::Err);
+    let causes: Vec<_> = told.iter().filter(|line| line.contains("cannot reply")).collect();
+    assert_eq!(causes.len(), 1, "{told:?}");
+    assert!(causes[0].contains("Operation not permitted"), "{told:?}");
+    assert!(causes[0].contains("a firewall rule of this host"), "{told:?}");
+    let summary = told.last().unwrap();
+    assert!(summary.starts_with("3 datagrams, 0 replies, 3 replies not sent"), "{summary}");
+}
+
+/// What a firewall on the way rejects comes back, and is told once.
+#[test]
+fn replies_that_come_back_as_undeliverable_are_told_once_and_counted() {
+    if !installed("nft") {
+        return;
+    }
+    let Some([here, there]) = Namespace::pair() else { return };
+    let mut ours = there.pigeon("pigeon listen", &["listen", "0.0.0.0:5000", "--reply", "OK"]);
+    ours.expect_status(|line| line.contains("listening on "), SOON);
+    let reject = "add table ip wall; \
+                  add chain ip wall in { type filter hook input priority 0; }; \
+                  add rule ip wall in udp sport 5000 reject with icmp type admin-prohibited";
+    if ended(here.run("nft", "nft", &[reject])).0 != Some(0) {
+        return skipped("this kernel has no nftables");
+    }
+    for text in ["one", "two"] {
+        let sent = here.pigeon("pigeon send", &["send", "10.77.1.2:5000", text]);
+        assert_eq!(ended(sent).0, Some(0));
+        ours.expect_line(|line| line.ends_with(&format!(": {text}")), SOON);
+    }
+    ours.expect_status(|line| line.starts_with("a reply to 10.77.1.1:"), SOON);
+    ours.signal("INT");
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let told = ours.lines(Voice::Err);
+    assert_eq!(told.iter().filter(|line| line.contains("did not arrive")).count(), 1, "{told:?}");
+    assert!(told.concat().contains("firewall rejects it"), "{told:?}");
+    assert!(told.concat().contains("2 replies, 2 of them came back as undeliverable"), "{told:?}");
 }
 
 // What the tests above share.

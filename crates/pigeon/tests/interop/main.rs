@@ -9,8 +9,12 @@
 //!   zsh; `chat`: straight to others.
 //! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
 //!   for a while; `join`: ours, for scripts and in a language.
+//! - `cut_off`: what the system says of the way, by firewalls and routes.
+//! - `media`: bytes and videos through a room, and forwarders aimed back at it.
 //! - `moved`: names that come to stand for another address.
 //! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
+//! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
+//!   in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
 //! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
@@ -24,6 +28,7 @@
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
+//! - `recipes`: every block of docs/recipes.md.
 //!
 //! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
 //!
@@ -50,8 +55,10 @@ mod capture;
 mod chat;
 mod chat_screen;
 mod classroom;
+mod command_line;
 mod completions;
 mod contacts;
+mod cut_off;
 mod discover;
 mod encodings;
 mod escapes;
@@ -61,11 +68,14 @@ mod ipmsg;
 mod join;
 mod judges;
 mod kept;
+mod keyboard;
+mod media;
 mod membership;
 mod memory;
 mod moved;
 mod operator;
 mod pause;
+mod recipes;
 mod refusals;
 mod relay;
 mod replay;
@@ -78,4 +88,5 @@ mod serve;
 mod service;
 mod sockets;
 mod time;
+mod tmux;
 mod tutorial_server;

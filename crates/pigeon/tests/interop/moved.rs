@@ -7,16 +7,16 @@ use std::process::Command;
 
 use crate::book::Book;
 use crate::namespace::skipped;
-use crate::pigeon::{HEARTBEAT, Serving, hub, hub_at};
-use crate::process::{Process, SOON, Voice};
+use crate::pigeon::{HEARTBEAT, Serving, hub, hub_at, listen, pigeon};
+use crate::process::{Process, SOON, Voice, wait_until};
 
 /// `/etc/hosts` of a test's own. The programs run by [`Hosts::pigeon`] see it; nobody else does.
-struct Hosts(PathBuf);
+pub(crate) struct Hosts(PathBuf);
 
 impl Hosts {
     /// A file in which `name` stands for this host. `None` where no mount namespace can be made, which
     /// is then said.
-    fn new(test: &str, name: &str, host: &str) -> Option<Hosts> {
+    pub(crate) fn new(test: &str, name: &str, host: &str) -> Option<Hosts> {
         let hosts = Hosts(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{test}")));
         hosts.set(name, host);
         let can = hosts.command("true", &[]).output().is_ok_and(|output| output.status.success());
@@ -27,7 +27,7 @@ impl Hosts {
     }
 
     /// In place: a new file would not be the one that is mounted.
-    fn set(&self, name: &str, host: &str) {
+    pub(crate) fn set(&self, name: &str, host: &str) {
         fs::write(&self.0, format!("{host} {name}\n")).unwrap();
     }
 
@@ -38,7 +38,7 @@ impl Hosts {
         command
     }
 
-    fn pigeon(&self, args: &[&str]) -> Process {
+    pub(crate) fn pigeon(&self, args: &[&str]) -> Process {
         Process::spawn(args[0], &mut self.command(env!("CARGO_BIN_EXE_pigeon"), args))
     }
 }
@@ -76,6 +76,10 @@ fn a_hub_whose_name_gets_another_address_is_joined_there() {
     let moved = format!(r#""kind":"moved","hub":"{elsewhere}","from":"{from}"}}"#);
     program.expect_line(|line| line.ends_with(&moved), SOON);
     second.expect_members(2);
+    wait_until("she has her name and her room again", || {
+        let is_there = |line: &&String| *line == "* you are 小红, in 茶";
+        (red.lines(Voice::Out).iter().filter(is_there).count() == 2).then_some(())
+    });
     red.say("here I am");
     red.expect_line(|line| line == "小红: here I am", SOON);
     // Back in its room, so nobody in the lobby hears it.
@@ -133,4 +137,54 @@ fn a_contact_that_is_edited_is_followed() {
     fs::write(book.path(), contact(elsewhere)).unwrap();
     red.expect_status(stands_for(elsewhere), SOON);
     red.expect_status(|line| line.starts_with(&format!("joined {elsewhere}: ")), SOON);
+}
+
+/// A chat's peers have no heartbeats: a refusal shows it, or the person, who chooses the name again.
+#[test]
+fn a_contact_of_a_chat_is_followed() {
+    let first = listen(&[]);
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], first.address.port()));
+    let contact = |address| format!("\"狗哥\" = {{ endpoint = \"{address}\" }}\n");
+    let book = Book::saying(&contact(first.address));
+    let mut chat = book.pigeon("chat", &["chat", "狗哥", "--json"]);
+    chat.say("one");
+    first.expect_line(|line| line.ends_with(": one"), SOON);
+    fs::write(book.path(), contact(elsewhere)).unwrap();
+    drop(first);
+    let second = Serving::new(pigeon("listen", &["listen", &elsewhere.to_string()]));
+    chat.say("two");
+    let moved = |line: &str| line.contains(r#""result":"moved""#);
+    chat.expect_line(|line| line.contains(r#""result":"refused""#), SOON);
+    let line = chat.expect_line(moved, SOON);
+    assert!(line.ends_with(&format!(r#""now":"{elsewhere}"}}"#)), "{line}");
+    chat.say("three");
+    second.expect_line(|line| line.ends_with(": three"), SOON);
+    // Back again, without a word of the system's.
+    let back = SocketAddr::from(([127, 0, 0, 3], elsewhere.port()));
+    let third = Serving::new(pigeon("listen", &["listen", &back.to_string()]));
+    fs::write(book.path(), contact(back)).unwrap();
+    wait_until("it is looked up again", || {
+        chat.say("/to 狗哥");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        (chat.lines(Voice::Out).iter().filter(|line| moved(line)).count() == 2).then_some(())
+    });
+    chat.say("four");
+    third.expect_line(|line| line.ends_with(": four"), SOON);
+}
+
+#[test]
+fn a_host_of_a_chat_is_followed() {
+    let Some(hosts) = Hosts::new("chat", "dog.test", "127.0.0.1") else { return };
+    let first = listen(&[]);
+    let elsewhere = SocketAddr::from(([127, 0, 0, 2], first.address.port()));
+    let mut chat = hosts.pigeon(&["chat", &format!("dog.test:{}", elsewhere.port())]);
+    chat.say("one");
+    first.expect_line(|line| line.ends_with(": one"), SOON);
+    hosts.set("dog.test", "127.0.0.2");
+    drop(first);
+    let second = Serving::new(pigeon("listen", &["listen", &elsewhere.to_string()]));
+    chat.say("two");
+    chat.expect_status(|line| line.contains(&format!("goes to {elsewhere} now")), SOON);
+    chat.say("three");
+    second.expect_line(|line| line.ends_with(": three"), SOON);
 }

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
-use crate::process::Process;
+use crate::peers::installed;
+use crate::process::{Process, SOON, Voice};
 
 /// The ends of the cable. Bit 1 of the first byte: assigned by hand.
 const NEAR_MAC: &str = "02:00:00:00:00:01";
@@ -101,6 +102,34 @@ impl Namespace {
     pub(crate) fn python(&self, program: &str, args: &[&str]) -> Process {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(program);
         self.run(program, "python3", &[&[path.to_str().unwrap()], args].concat())
+    }
+
+    /// No datagram leaves for this port any more, which its sender learns (EPERM). False, and said,
+    /// where there is no packet filter.
+    pub(crate) fn forbid(&self, port: u16) -> bool {
+        let rule = format!(
+            "add table ip wall; \
+             add chain ip wall out {{ type filter hook output priority 0; }}; \
+             add rule ip wall out udp dport {port} drop"
+        );
+        let done = installed("nft") && self.run("nft", "nft", &[&rule]).expect_end(SOON).success();
+        if !done {
+            skipped("there is no nftables here");
+        }
+        done
+    }
+
+    /// Sets up a firewall in there, one rule a line; false where there is no `nft`, which is then said.
+    pub(crate) fn nft(&self, rules: &str) -> bool {
+        if !installed("nft") {
+            return false;
+        }
+        let rules: String = rules.lines().map(|line| format!("{}\n", line.trim())).collect();
+        let mut nft = self.run("nft", "nft", &["-f", "-"]);
+        nft.say(rules.trim_end());
+        nft.end_stdin();
+        assert!(nft.expect_end(SOON).success(), "{}", nft.lines(Voice::Err).concat());
+        true
     }
 
     pub(crate) fn ip(&self, args: &[&str]) -> bool {

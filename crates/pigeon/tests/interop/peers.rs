@@ -16,7 +16,9 @@ pub(crate) const TOOLS: [&str; 3] = ["nc", "ncat", "socat"];
 #[track_caller]
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+    // Debian puts servers where only root's PATH looks.
+    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    if folders.any(|folder| folder.join(program).is_file()) {
         return true;
     }
     skipped(program);
@@ -89,7 +91,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// The UDP port that a process has bound. The tools are given port 0, and not all print what they
 /// got.
-fn udp_port(pid: u32) -> Option<u16> {
+pub(crate) fn udp_port(pid: u32) -> Option<u16> {
     let sockets: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .ok()?
         .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{Termios, tcgetattr};
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pts, Pty, open};
 
@@ -129,6 +129,12 @@ impl Terminal {
     /// Types text, or presses keys by what a terminal sends for them.
     pub(crate) fn press(&self, keys: &str) {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// What a shell does while the program is stopped: it sets its own modes and writes its prompt.
+    pub(crate) fn act_as_shell(&self) {
+        tcsetattr(&self.pty, SetArg::TCSANOW, &self.before).unwrap();
+        self.seen.parser.lock().unwrap().process(b"\x1b[?2004l\r\n[1]+  Stopped\r\n$ fg\r\n");
     }
 
     /// Changes the size of the terminal.

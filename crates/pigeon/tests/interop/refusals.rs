@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::namespace::Namespace;
 use crate::peers::{address_of, installed, python};
 use crate::pigeon::{pigeon, send};
 use crate::process::{Process, SOON, Voice};
@@ -73,8 +74,10 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["man", "/dev/null/pages"], "cannot make /dev/null/pages: "),
         (&["listen", "203.0.113.9:0"], "203.0.113.9 is no address of this host; `ip addr` lists"),
         (&["send", "255.255.255.255:9", "x"], "a broadcast address: add --broadcast to send"),
-        (&["ask", everybody], "a broadcast address, and here one host is wanted; `pigeon discover"),
-        (&["time", everybody], "a broadcast address, and here"),
+        (
+            &["time", everybody],
+            "a broadcast address, and here one host is wanted; `pigeon discover",
+        ),
         (&["join", everybody], "a broadcast address, and here"),
         (&["chat", everybody], "a broadcast address, and here"),
         (&["bench", everybody], "a broadcast address, and here"),
@@ -115,6 +118,53 @@ fn a_stdin_that_cannot_be_read_is_not_taken_for_an_empty_one() {
         assert_eq!(ours.expect_end(SOON).code(), Some(2), "{args}");
         let said = ours.lines(Voice::Err).join("\n");
         assert!(said.contains("cannot read stdin: is a directory"), "{said}");
+    }
+}
+
+/// What the system says of a firewall, with what it means. It is never taken for silence.
+#[test]
+fn a_firewall_that_forbids_or_rejects_is_told_at_once() {
+    let Some(host) = Namespace::new() else { return };
+    if !host.nft(
+        "add table inet wall
+         add chain inet wall output { type filter hook output priority 0; }
+         add chain inet wall input { type filter hook input priority 0; }
+         add rule inet wall output udp dport 1 drop
+         add rule inet wall output udp dport 2 reject
+         add rule inet wall input udp dport 3 reject with icmpx admin-prohibited",
+    ) {
+        return;
+    }
+    let own = "Operation not permitted (os error 1): a firewall rule of this host forbids it";
+    let other = "No route to host (os error 113): a firewall rejects it, there or on the way";
+    let prohibited = "Permission denied (os error 13): a firewall rejects it, there or on the way";
+    for (to, result, said) in [
+        ("127.0.0.1:1", "not sent", own),
+        ("127.0.0.1:2", "not sent", own),
+        ("127.0.0.1:3", "not delivered", other),
+        ("[::1]:3", "not delivered", prohibited),
+    ] {
+        for args in [
+            &["ask", to, "hi"][..],
+            &["time", to],
+            &["time", to, "--sntp"],
+            &["send", to, "hi"],
+            &["send", to, "hi", "--wait", "30s"],
+        ] {
+            let mut ours = host.pigeon(args[0], args);
+            // Long before any of them would give up.
+            assert_eq!(ours.expect_end(SOON).code(), Some(1), "{args:?}");
+            let line = ours.lines(Voice::Err).concat();
+            assert!(line.contains(&format!("{result}: {said}")), "{args:?}: {line}");
+            assert!(!line.contains("broadcast") && !line.contains("no reply"), "{args:?}: {line}");
+        }
+        let mut ours = host.pigeon("ask", &["ask", to, "hi", "--json"]);
+        assert_eq!(ours.expect_end(SOON).code(), Some(1));
+        let told: serde_json::Value = serde_json::from_str(&ours.output()).unwrap();
+        assert_eq!(told["result"], result);
+        assert!(told["error"].as_str().unwrap().starts_with(said), "{told}");
+        let attempts = if result == "not sent" { 0 } else { 1 };
+        assert_eq!(told["attempts"], attempts);
     }
 }
 

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::namespace::Namespace;
-use crate::peers::{address_of, client, installed, python, tools};
+use crate::moved::Hosts;
+use crate::namespace::{Namespace, skipped};
+use crate::peers::{address_of, client, installed, python, tools, udp_port};
 use crate::pigeon::{Serving, address_in, pigeon, relay};
 use crate::process::{Process, SOON, Voice, wait_until};
 use crate::services::Services;
@@ -403,6 +405,204 @@ fn a_target_that_refuses_is_told_and_survived() {
     client.send(b"now?").unwrap();
     assert_eq!(receive(&target).0, b"now?");
     end(relay);
+}
+
+#[test]
+fn a_target_whose_name_gets_another_address_is_followed() {
+    let Some(hosts) = Hosts::new("relay", "mytarget", "127.0.0.1") else { return };
+    let target = socket();
+    let port = target.local_addr().unwrap().port();
+    let elsewhere = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    elsewhere.set_read_timeout(Some(SOON)).unwrap();
+    let relay = Serving::new(hosts.pigeon(&["relay", "0", &format!("mytarget:{port}"), "--json"]));
+    let [old, new] = [connected(relay.address), connected(relay.address)];
+    old.send(b"hello").unwrap();
+    assert_eq!(receive(&target).0, b"hello");
+    drop(target);
+    hosts.set("mytarget", "127.0.0.2");
+    // Refused: the name is looked up again.
+    old.send(b"anybody?").unwrap();
+    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    relay.expect_status(|line| line.starts_with(&told), SOON);
+    for client in [old, new] {
+        client.send(b"here?").unwrap();
+        let (payload, from) = receive(&elsewhere);
+        assert_eq!(payload, b"here?");
+        elsewhere.send_to(b"here!", from).unwrap();
+        assert_eq!(receive(&client).0, b"here!");
+    }
+    end(relay);
+}
+
+/// A target that answers nothing is looked up again too: a firewall may drop without a word.
+#[test]
+fn the_name_of_a_silent_target_is_looked_up_again() {
+    let Some(hosts) = Hosts::new("silent", "mytarget", "127.0.0.1") else { return };
+    let silent = socket();
+    let port = silent.local_addr().unwrap().port();
+    let elsewhere = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    elsewhere.set_read_timeout(Some(SOON)).unwrap();
+    let relay = Serving::new(hosts.pigeon(&["relay", "0", &format!("mytarget:{port}")]));
+    hosts.set("mytarget", "127.0.0.2");
+    let client = connected(relay.address);
+    client.send(b"anybody?").unwrap();
+    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    relay.expect_status(|line| line.starts_with(&told), SOON);
+    client.send(b"here?").unwrap();
+    assert_eq!(receive(&elsewhere).0, b"here?");
+    end(relay);
+}
+
+/// A firewall of one's own, towards the target and towards a client.
+#[test]
+fn what_a_firewall_forbids_is_told_and_is_no_loss() {
+    let Some(host) = Namespace::new() else { return };
+    let echo = Services::new(host.pigeon("echo", &["serve", "echo:0"]), &["echo:0"]);
+    let (relay, at) = relay_in(&host, "127.0.0.1:0", echo.at("echo"));
+    let ask = |name: &str, source: u16| {
+        let (to, source) = (at.to_string(), format!("127.0.0.1:{source}"));
+        host.pigeon(name, &["send", &to, "hello", "--source", &source, "--wait", "100ms"])
+    };
+    // Nobody has a port in there but those that are named here.
+    let (client, port) = (7, echo.at("echo").port());
+    if !host.forbid(client) {
+        return;
+    }
+    assert_eq!(ask("no answer gets back", client).expect_end(SOON).code(), Some(1));
+    let told = relay.expect_status(|line| line.contains("does not get there"), SOON);
+    assert!(told.starts_with("what goes to the client 127.0.0.1:7 "), "{told}");
+    assert!(told.contains("Operation not permitted"), "{told}");
+    assert!(host.forbid(port));
+    assert_eq!(ask("nothing gets there", 8).expect_end(SOON).code(), Some(1));
+    relay.expect_status(|line| line.starts_with("what goes to the target 127.0.0.1:"), SOON);
+    let fields = ["up_unsent", "down_unsent", "not_sent", "up_lost", "down_lost", "down_received"];
+    assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1]);
+}
+
+/// What was asked first is answered from a new port, and what follows goes there, each client apart.
+#[test]
+fn a_target_that_answers_from_a_new_port_is_followed() {
+    if !installed("python3") {
+        return;
+    }
+    let server = python("new_port_server.py", &[]);
+    let relay = relay(address_of(&server), &["--json"]);
+    let clients = [connected(relay.address), connected(relay.address)];
+    for (n, client) in clients.iter().enumerate() {
+        client.send(format!("hello {n}").as_bytes()).unwrap();
+        assert_eq!(receive(client).0, format!("new: hello {n}").into_bytes());
+    }
+    // The server says `new` to whatever comes to the port that it is known by.
+    for (n, client) in clients.iter().enumerate().rev() {
+        client.send(format!("again {n}").as_bytes()).unwrap();
+        assert_eq!(receive(client).0, format!("again {n}").into_bytes());
+    }
+    relay.expect_status(|line| line.starts_with("the target answers 127.0.0.1:"), SOON);
+    wait_until("both are counted", || (count(&relay, "followed")? == 2).then_some(()));
+    end(relay);
+}
+
+#[test]
+fn following_can_be_switched_off() {
+    if !installed("python3") {
+        return;
+    }
+    let server = python("new_port_server.py", &[]);
+    let relay = relay(address_of(&server), &["--follow", "off"]);
+    let client = connected(relay.address);
+    client.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    client.send(b"hello").unwrap();
+    assert!(client.recv(&mut [0; 64]).is_err(), "an answer from another port came through");
+    end(relay);
+}
+
+/// A real TFTP server; it serves what stands below the folder of these tests, and repeats what is
+/// not acknowledged within so many microseconds.
+fn tftp_server(again: &str) -> Option<(Process, SocketAddr)> {
+    if !installed("in.tftpd") || !installed("tftp") {
+        return None;
+    }
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        skipped("in.tftpd wants to be root");
+        return None;
+    }
+    // Where it is told port 0 it ends. A program that takes the port meanwhile fails the test.
+    let at = socket().local_addr().unwrap();
+    let mut command = std::process::Command::new("in.tftpd");
+    command.args(["-4", "-L", "--address", &at.to_string(), "-u", "root", "-p", "-T", again]);
+    let server = Process::spawn("in.tftpd", command.arg(env!("CARGO_TARGET_TMPDIR")));
+    wait_until("in.tftpd listens", || udp_port(server.id()));
+    Some((server, at))
+}
+
+/// A file of so many bytes that repeat in no block.
+fn file_of(name: &str, length: u32) -> PathBuf {
+    let file = scratch(name);
+    let bytes: Vec<u8> = (0..length).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    fs::write(&file, bytes).unwrap();
+    file
+}
+
+/// A TFTP client that fetches a file, and can be told more.
+fn fetch(from: SocketAddr, there: &Path, here: &Path) -> Process {
+    let (host, port) = (from.ip().to_string(), from.port().to_string());
+    let mut command = std::process::Command::new("tftp");
+    let mut client = Process::spawn("tftp", command.args(["-4", "-m", "octet", &host, &port]));
+    client.say(&format!("get {} {}", there.display(), here.display()));
+    client
+}
+
+/// Files are equal, byte for byte, and are removed.
+#[track_caller]
+fn expect_equal(files: [PathBuf; 2]) {
+    let [there, here] = files.each_ref().map(|file| fs::read(file).unwrap());
+    assert!(there == here, "{} bytes of {} came", here.len(), there.len());
+    files.iter().for_each(|file| fs::remove_file(file).unwrap());
+}
+
+/// Two transfers at once, each from a port of its own of the server, through loss and reordering.
+#[test]
+fn tftp_completes_through_loss() {
+    let Some((_server, at)) = tftp_server("50000") else { return };
+    let args = ["--loss", "5%", "--reorder", "5%", "--seed", "7", "--json"];
+    let relay = relay(at, &args);
+    let files = [("a", 60_000), ("b", 40_321)]
+        .map(|(name, length)| [file_of(name, length), scratch(&format!("{name}-here"))]);
+    let mut clients = files.each_ref().map(|[there, here]| fetch(relay.address, there, here));
+    for client in &mut clients {
+        client.say("quit");
+        assert_eq!(client.expect_end(6 * SOON).code(), Some(0), "{:?}", client.lines(Voice::Out));
+    }
+    files.into_iter().for_each(expect_equal);
+    let relay = end(relay);
+    assert_eq!(count(&relay, "followed"), Some(2));
+    assert!(count(&relay, "down_lost").is_some_and(|lost| lost > 0));
+}
+
+/// The second request meets the closed port of the first transfer, and reaches the server all the
+/// same.
+#[test]
+fn a_tftp_client_fetches_one_file_after_the_other() {
+    let Some((server, at)) = tftp_server("5000000") else { return };
+    let relay = relay(at, &["--json"]);
+    let files = [("c", 3_000), ("d", 2_048)]
+        .map(|(name, length)| [file_of(name, length), scratch(&format!("{name}-here"))]);
+    let [[there, here], [there_too, here_too]] = &files;
+    let mut client = fetch(relay.address, there, here);
+    // The server's part for this transfer is a process of its own, and ends.
+    wait_until("the first file is there", || {
+        let children = format!("/proc/{0}/task/{0}/children", server.id());
+        let is_over = fs::read_to_string(children).unwrap().is_empty();
+        (is_over && fs::read(here).is_ok_and(|bytes| bytes.len() == 3_000)).then_some(())
+    });
+    client.say(&format!("get {} {}", there_too.display(), here_too.display()));
+    client.say("quit");
+    assert_eq!(client.expect_end(2 * SOON).code(), Some(0));
+    files.into_iter().for_each(expect_equal);
+    let relay = end(relay);
+    assert_eq!(["joined", "refused", "followed"].map(|n| count(&relay, n)), [1, 1, 2].map(Some));
+    // A request and a receipt a block, each once: the client had no need to ask again.
+    assert_eq!(count(&relay, "up_received"), Some(7 + 6));
 }
 
 #[test]

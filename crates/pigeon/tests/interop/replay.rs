@@ -1,6 +1,7 @@
 //! `pigeon replay`: what was captured goes out again, with its timing.
 
 use std::fs;
+use std::io::Write;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::namespace::Namespace;
 use crate::peers::installed;
 use crate::pigeon::{pigeon, relay};
 use crate::process::{Process, SOON, Voice, wait_until};
@@ -120,12 +122,12 @@ fn it_goes_as_fast_as_asked() {
 fn what_is_no_whole_datagram_is_counted_and_told() {
     let mut tcp = udp(b"tcp");
     tcp[9] = 6;
-    let mut fragment = udp(b"part");
+    let mut fragment = udp(b"one part");
     fragment[6] = 0x20;
     let packets = [
         (0, udp(b"one"), 31),
         (0, tcp, 31),
-        (1, fragment, 32),
+        (1, fragment, 36),
         (2, udp(b"only the beginning was kept"), 40),
         (3, udp(b""), 28),
     ];
@@ -136,7 +138,8 @@ fn what_is_no_whole_datagram_is_counted_and_told() {
     assert_eq!(ours.expect_end(SOON).code(), Some(0));
     let said = ours.lines(Voice::Err).concat();
     assert!(said.starts_with("2 datagrams (3 bytes) in "), "{said}");
-    let left_out = "left out: 1 not UDP, 1 fragments, 1 cut short by the capture (snaplen)";
+    let left_out = "left out: 1 not UDP, 1 fragments of incomplete datagrams, \
+                    1 cut short by the capture (snaplen)";
     assert!(said.ends_with(left_out), "{said}");
     fs::remove_file(file).unwrap();
 }
@@ -171,7 +174,7 @@ fn a_file_that_is_no_capture_or_not_whole_says_so() {
     assert_eq!(ours.expect_end(SOON).code(), Some(2));
     let said = ours.lines(Voice::Err);
     assert!(
-        said.len() == 1 && said[0].ends_with("is no capture: neither pcap nor pcapng"),
+        said.len() == 1 && said[0].ends_with("is not a capture: neither pcap nor pcapng"),
         "{said:?}"
     );
 
@@ -182,7 +185,7 @@ fn a_file_that_is_no_capture_or_not_whole_says_so() {
     assert_eq!(receive(&target), b"one");
     assert_eq!(ours.expect_end(SOON).code(), Some(1));
     let said = ours.lines(Voice::Err);
-    assert!(said[1].ends_with("whole.pcap is cut short, after 1 packets"), "{said:?}");
+    assert!(said[1].ends_with("whole.pcap is cut short, after 1 packet"), "{said:?}");
 
     let mut ours = replay(&scratch("not-there.pcap"), &target, &[]);
     assert_eq!(ours.expect_end(SOON).code(), Some(2));
@@ -191,17 +194,195 @@ fn a_file_that_is_no_capture_or_not_whole_says_so() {
     }
 }
 
+/// A receiver that restarts loses what comes meanwhile, and nothing else.
 #[test]
-fn a_target_that_refuses_ends_it() {
+fn a_target_that_refuses_gets_the_rest() {
     let packets: Vec<_> = (0..100).map(|n| (n * 50, udp(&[n as u8]), 29)).collect();
     let file = pcap("refused.pcap", &packets);
     let target = socket();
-    let to = target.local_addr().unwrap().to_string();
+    let to = target.local_addr().unwrap();
     drop(target);
-    let mut ours = pigeon("pigeon replay", &["replay", file.to_str().unwrap(), &to]);
+    let args = ["replay", file.to_str().unwrap(), &to.to_string(), "--speed", "10x", "--json"];
+    let ours = pigeon("pigeon replay", &args);
+    ours.expect_status(|line| line.contains(&format!("{to} refused: nobody listens there")), SOON);
+    let target = UdpSocket::bind(to).unwrap();
+    target.set_read_timeout(Some(SOON)).unwrap();
+    while receive(&target) != [99] {}
+    let told = ended(ours, 1);
+    assert!(told["refused"].as_u64() >= Some(1), "{told}");
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn nobody_at_the_target_fails() {
+    let file = pcap("nobody.pcap", &[(0, udp(b"one"), 31)]);
+    let target = socket();
+    let to = target.local_addr().unwrap();
+    drop(target);
+    let mut ours = pigeon("pigeon replay", &["replay", file.to_str().unwrap(), &to.to_string()]);
     assert_eq!(ours.expect_end(SOON).code(), Some(1));
     let said = ours.lines(Voice::Err);
-    assert_eq!(said.last().unwrap(), &format!("pigeon: refused: nobody listens at {to}"));
+    assert_eq!(said.last().unwrap(), &format!("pigeon: {to} refused 1 time: nobody listens there"));
+    fs::remove_file(file).unwrap();
+}
+
+/// A firewall's word is the system's, and not that the capture is empty.
+#[test]
+fn what_the_system_says_is_told_and_counted() {
+    let Some(host) = Namespace::new().filter(|_| installed("nft")) else { return };
+    let rules = "add table ip t; add chain ip t out { type filter hook output priority 0; }; \
+                 add rule ip t out udp dport 9 drop";
+    let mut firewall = host.run("nft", "nft", &[rules]);
+    assert!(firewall.expect_end(SOON).success());
+    let packets: Vec<_> = (0..3).map(|n| (n * 100, udp(&[n as u8]), 29)).collect();
+    let file = pcap("forbidden.pcap", &packets);
+    let args = ["replay", file.to_str().unwrap(), "127.0.0.1:9", "--json"];
+    let ours = host.pigeon("pigeon replay", &args);
+    ours.expect_status(|line| line.contains("Operation not permitted"), SOON);
+    let last = "pigeon: 3 datagrams could not be sent to 127.0.0.1:9: Operation not permitted";
+    ours.expect_status(|line| line.starts_with(last), SOON);
+    let told = ended(ours, 1);
+    assert_eq!((&told["sent"], &told["not_sent"]), (&0.into(), &3.into()));
+    fs::remove_file(file).unwrap();
+}
+
+/// The target takes the part of the server, and gets none of its replies.
+#[test]
+fn only_what_clients_sent_is_sent() {
+    let mut reply = udp(b"reply");
+    reply[12..24].copy_from_slice(&[10, 0, 0, 2, 10, 0, 0, 1, 0, 9, 0, 7]);
+    let packets = [(0, udp(b"one"), 31), (0, reply, 33), (0, udp(b"two"), 31)];
+    let file = pcap("both.pcap", &packets);
+    let target = socket();
+    let told = ended(replay(&file, &target, &["--json"]), 0);
+    assert_eq!((receive(&target), receive(&target)), (b"one".to_vec(), b"two".to_vec()));
+    assert_eq!((&told["sent"], &told["other_direction"]), (&2.into(), &1.into()));
+    let told = ended(replay(&file, &target, &["--json", "--both"]), 0);
+    assert_eq!((&told["sent"], &told["other_direction"]), (&3.into(), &0.into()));
+    let told = ended(replay(&file, &target, &["--json", "--from", "10.0.0.2"]), 0);
+    assert_eq!(told["sent"], 1);
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_long_pause_is_told_and_may_be_cut() {
+    let file = pcap("pause.pcap", &[(0, udp(b"one"), 31), (3_600_000, udp(b"two"), 31)]);
+    let target = socket();
+    let ours = replay(&file, &target, &[]);
+    ours.expect_status(|line| line.starts_with("the next datagram follows in 60 min"), SOON);
+    ours.signal("INT");
+    ended(ours, 130);
+    assert_eq!(receive(&target), b"one");
+    let told = ended(replay(&file, &target, &["--json", "--max-pause", "20ms"]), 0);
+    assert_eq!((receive(&target), receive(&target)), (b"one".to_vec(), b"two".to_vec()));
+    assert_eq!(told["sent"], 2);
+    fs::remove_file(file).unwrap();
+}
+
+/// A block without a time is not one of 1970, from which the next would be far away.
+#[test]
+fn a_packet_without_a_time_is_sent_at_once() {
+    let block = |kind: u32, body: &[u8]| {
+        let body = [body, &vec![0; body.len().next_multiple_of(4) - body.len()]].concat();
+        let length = (12 + body.len() as u32).to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, &body, &length].concat()
+    };
+    let words =
+        |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<_>>();
+    let section = [words(&[0x1a2b_3c4d, 1]), vec![0xff; 8]].concat();
+    let (first, second) = (udp(b"one"), udp(b"two"));
+    let simple = [words(&[first.len() as u32]), first].concat();
+    let micros = 1_700_000_000_000_000_u64;
+    let [high, low, length] = [(micros >> 32) as u32, micros as u32, second.len() as u32];
+    let enhanced = [words(&[0, high, low, length, length]), second].concat();
+    let interface = block(1, &words(&[101, 0]));
+    let file = scratch("simple.pcapng");
+    let blocks = [block(0x0a0d_0d0a, &section), interface, block(3, &simple), block(6, &enhanced)];
+    fs::write(&file, blocks.concat()).unwrap();
+    let target = socket();
+    let told = ended(replay(&file, &target, &["--json"]), 0);
+    assert_eq!((receive(&target), receive(&target)), (b"one".to_vec(), b"two".to_vec()));
+    assert_eq!(told["sent"], 2);
+    fs::remove_file(file).unwrap();
+}
+
+/// As `tcpdump -w - | pigeon replay -`: what is captured is sent before the capture ends.
+#[test]
+fn a_capture_is_replayed_while_it_comes_through_a_pipe() {
+    let file = pcap("pipe.pcap", &[(0, udp(b"one"), 31), (0, udp(b"two"), 31)]);
+    let bytes = fs::read(&file).unwrap();
+    let (first, second) = bytes.split_at(24 + 16 + 31);
+    for through_stdin in [false, true] {
+        let (target, pipe) = (socket(), fifo("pipe"));
+        let path = pipe.to_str().unwrap();
+        let to = target.local_addr().unwrap().to_string();
+        let ours = match through_stdin {
+            false => replay(&pipe, &target, &["--json"]),
+            true => {
+                let line =
+                    format!("exec {} replay - {to} --json <{path}", env!("CARGO_BIN_EXE_pigeon"));
+                Process::spawn("pigeon replay -", Command::new("sh").args(["-c", &line]))
+            }
+        };
+        let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        writer.write_all(first).unwrap();
+        assert_eq!(receive(&target), b"one");
+        writer.write_all(second).unwrap();
+        assert_eq!(receive(&target), b"two");
+        drop(writer);
+        assert_eq!(ended(ours, 0)["sent"], 2);
+        fs::remove_file(pipe).unwrap();
+    }
+    fs::remove_file(file).unwrap();
+}
+
+/// A capture of the network that it is replayed into shows what the replay sends.
+#[test]
+fn what_a_replay_sends_is_not_replayed() {
+    let (target, pipe) = (socket(), fifo("loop"));
+    let ours = replay(&pipe, &target, &["--json"]);
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let file = pcap("loop.pcap", &[(0, udp(b"one"), 31)]);
+    writer.write_all(&fs::read(&file).unwrap()).unwrap();
+    let mut buffer = [0; 16];
+    let (_, from) = crate::process::uninterrupted(|| target.recv_from(&mut buffer)).unwrap();
+    let mut own = udp(b"one");
+    own[12..16].copy_from_slice(&[127, 0, 0, 1]);
+    own[20..22].copy_from_slice(&from.port().to_be_bytes());
+    let packets = fs::read(pcap("loop.pcap", &[(0, own, 31), (0, udp(b"two"), 31)])).unwrap();
+    writer.write_all(&packets[24..]).unwrap();
+    drop(writer);
+    assert_eq!(receive(&target), b"two");
+    let told = ended(ours, 0);
+    assert_eq!((&told["sent"], &told["own"]), (&2.into(), &1.into()));
+    for file in [file, pipe] {
+        fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn a_pipe_that_stays_silent_does_not_keep_it_from_stopping() {
+    let (target, pipe) = (socket(), fifo("silent"));
+    let ours = replay(&pipe, &target, &[]);
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let file = pcap("silent.pcap", &[(0, udp(b"one"), 31)]);
+    writer.write_all(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(receive(&target), b"one");
+    ours.signal("INT");
+    ended(ours, 130);
+    for file in [file, pipe] {
+        fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn a_compressed_file_is_named() {
+    let (target, file) = (socket(), scratch("capture.pcap.gz"));
+    fs::write(&file, b"\x1f\x8b\x08\x00\x00\x00").unwrap();
+    let mut ours = replay(&file, &target, &[]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(2));
+    let said = ours.lines(Voice::Err).concat();
+    assert!(said.contains("is compressed with gzip") && said.contains("gunzip"), "{said}");
     fs::remove_file(file).unwrap();
 }
 
@@ -243,6 +424,13 @@ fn senders_are_told_apart() {
     assert_eq!(same.iter().filter(|same| **same).count(), 1);
     wait_until("it ends", || ours.lines(Voice::Err).first().cloned());
     fs::remove_file(file).unwrap();
+}
+
+/// A pipe with a name.
+fn fifo(name: &str) -> PathBuf {
+    let path = scratch(name);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
 }
 
 /// A file of this test's own that is not there yet.

@@ -1,6 +1,8 @@
 //! Single datagrams between `send` and `listen` and everybody else's programs, both ways.
 
 use std::fs::{self, File};
+use std::io::Write;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -9,6 +11,7 @@ use serde_json::Value;
 use crate::peers::{TOOLS, address_of, client, hex, installed, listener, python, python_to, tools};
 use crate::pigeon::{Serving, address_in, listen, pigeon, send};
 use crate::process::{Process, SOON, Voice};
+use crate::services::serve;
 
 /// The most that one datagram holds over IPv4.
 const LARGEST: usize = 65_507;
@@ -247,6 +250,140 @@ fn many_datagrams_of_our_own_are_heard_in_order() {
     expect_numbers(&mut listener);
 }
 
+// Streams that go on.
+
+/// Each item that cannot be sent is told with its number; the rest goes on.
+#[test]
+fn one_bad_item_does_not_end_a_stream() {
+    let long = format!("a\n{}\nb\n", "x".repeat(70_000));
+    for (args, input, heard, told) in [
+        (
+            &["--encoding", "gb2312"][..],
+            "你好\n😀\n再见\n",
+            &["c4e3bac3", "d4d9bcfb"][..],
+            "line 2: gb2312 has no '😀'",
+        ),
+        (&[], &long, &["61", "62"], "line 2: not sent: 70000 bytes, and a datagram there carries"),
+        (
+            &["--framing", "hex-lines"],
+            "00:ff # two\nzz\n# nothing\n0x7e\n",
+            &["00ff", "7e"],
+            "line 2: `z` at byte 1 is not a hexadecimal digit",
+        ),
+        (
+            &["--framing", "size:3", "--encoding", "gbk"],
+            "你好a再见",
+            &["c4e3", "bac3"],
+            "datagram 3: byte 2 is not valid UTF-8",
+        ),
+    ] {
+        let listener = listen(&["--hex"]);
+        let mut ours = send(listener.address, args);
+        // `say` ends a line; what is cut by size is not told apart by it.
+        ours.say(input.trim_end_matches('\n'));
+        ours.end_stdin();
+        assert_eq!(ours.expect_end(SOON).code(), Some(1), "{args:?}");
+        let notes = ours.lines(Voice::Err);
+        assert!(notes[0].contains(told), "{notes:?}");
+        let summary = notes.last().unwrap();
+        assert!(summary.contains("sent to") && summary.contains("could not be made"), "{summary}");
+        let lines = listener.expect_lines(heard.len(), SOON);
+        let payloads = lines.iter().map(|line| line.rsplit(' ').next().unwrap());
+        assert!(payloads.take(heard.len()).eq(heard.iter().copied()), "{lines:?}");
+    }
+}
+
+/// A receiver that restarts loses what it was not there for, and nothing else.
+#[test]
+fn a_refusal_does_not_cost_the_lines_behind_it() {
+    let at = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = at.local_addr().unwrap();
+    at.set_read_timeout(Some(SOON)).unwrap();
+    let mut ours = send(address, &[]);
+    let hear = |socket: &UdpSocket| {
+        let mut buffer = [0; 9];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    ours.say("1");
+    assert_eq!(hear(&at), "1");
+    drop(at);
+    ours.say("2");
+    ours.expect_status(
+        |line| line.contains("line 2, or one before it") && line.contains("refused"),
+        SOON,
+    );
+    let back = UdpSocket::bind(address).unwrap();
+    back.set_read_timeout(Some(SOON)).unwrap();
+    for line in ["3", "4", "5"] {
+        ours.say(line);
+        assert_eq!(hear(&back), line);
+    }
+    ours.end_stdin();
+    assert_eq!(ours.expect_end(SOON).code(), Some(1));
+    let summary = ours.lines(Voice::Err).pop().unwrap();
+    assert!(
+        summary.contains("5 of 5 lines sent") && summary.contains("refused 1 time"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn a_pace_without_a_count_goes_on_until_it_is_stopped() {
+    for pace in [["--every", "20ms"], ["--rate", "50/s"]] {
+        let mut listener = listen(&["--count", "5"]);
+        let mut ours = send(listener.address, &[&["tick"], &pace[..]].concat());
+        assert_eq!(listener.expect_end(SOON).code(), Some(0));
+        ours.signal("INT");
+        assert_eq!(ours.expect_end(SOON).code(), Some(130));
+    }
+}
+
+#[test]
+fn lines_are_kept_whole_and_escapes_are_read() {
+    let listener = listen(&["--hex"]);
+    let mut kept = send(listener.address, &["--framing", "keep", "-"]);
+    kept.say("a\r\n\nb");
+    kept.end_stdin();
+    assert_eq!(kept.expect_end(SOON).code(), Some(0));
+    let mut ours = send(listener.address, &["--escapes", r"AT\r\n\x00\\", "--encoding", "gbk"]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let mut ours = send(listener.address, &["--hex", "ff:ff-0x0a 0b,0c # end"]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let heard = listener.expect_lines(5, SOON);
+    let payloads: Vec<&str> = heard.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(payloads, ["610d0a", "0a", "620a", "41540d0a005c", "ffff0a0b0c"]);
+}
+
+/// Without `--wait` nothing is printed, however quick an answer is.
+#[test]
+fn replies_are_printed_only_where_they_are_waited_for() {
+    let services = serve(&["echo:0"]);
+    let to = services.at("echo");
+    let mut ours = send(to, &["hello", "--count", "20", "--every", "10ms"]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    assert_eq!(ours.output(), "");
+    let mut ours = send(to, &["hello", "--wait", "300ms"]);
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    assert_eq!(ours.output(), "hello\n");
+}
+
+/// As TFTP servers reply.
+#[test]
+fn a_reply_from_another_port_is_printed_with_its_address() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let [other, stranger] = ["127.0.0.1:0", "127.0.0.2:0"].map(|at| UdpSocket::bind(at).unwrap());
+    let mut ours = send(server.local_addr().unwrap(), &["hello", "--wait", "1s"]);
+    let (_, from) = server.recv_from(&mut [0; 9]).unwrap();
+    stranger.send_to(b"stranger", from).unwrap();
+    other.send_to(b"elsewhere", from).unwrap();
+    server.send_to(b"here", from).unwrap();
+    assert_eq!(ours.expect_end(SOON).code(), Some(0));
+    let elsewhere = other.local_addr().unwrap();
+    assert_eq!(ours.lines(Voice::Out), [format!("{elsewhere}: elsewhere"), "here".to_string()]);
+    assert!(ours.lines(Voice::Err).concat().contains("another port of 127.0.0.1:"));
+}
+
 // What the tests above share.
 
 /// Waits for a datagram that `listen --json` reports.
@@ -337,4 +474,33 @@ fn the_version_of_ip_can_be_chosen() {
     let at = address_in(&old.expect_status(|line| line.contains("listening on "), SOON));
     assert_eq!(at.ip().to_string(), "0.0.0.0");
     assert_eq!(old.expect_end(SOON).code(), Some(1));
+}
+
+#[test]
+fn a_hexdump_is_what_xxd_shows() {
+    if !installed("xxd") {
+        return;
+    }
+    let mut listener = listen(&["--hexdump", "--count", "3"]);
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let all: Vec<u8> = (0..=255).collect();
+    let mut expected = Vec::new();
+    for payload in [&all[..], b"", b"odd"] {
+        socket.send_to(payload, listener.address).unwrap();
+        let mut xxd = Command::new("xxd");
+        let mut xxd = xxd.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        xxd.stdin.take().unwrap().write_all(payload).unwrap();
+        let output = xxd.wait_with_output().unwrap().stdout;
+        let lines = String::from_utf8(output).unwrap();
+        expected.push(format!("{} bytes:", payload.len()));
+        expected.extend(lines.lines().map(String::from));
+    }
+    assert_eq!(listener.expect_end(SOON).code(), Some(0));
+    let lines = listener.lines(Voice::Out);
+    assert_eq!(lines.len(), expected.len(), "{lines:?}");
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert!(line.ends_with(expected), "{line:?} {expected:?}");
+    }
+    let mut wrong = pigeon("pigeon listen", &["listen", "0", "--hexdump", "--json"]);
+    assert_eq!(wrong.expect_end(SOON).code(), Some(2));
 }

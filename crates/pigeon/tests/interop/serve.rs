@@ -444,3 +444,32 @@ fn received(socket: &UdpSocket) -> Vec<u8> {
 fn json(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{line:?} is no JSON: {error}"))
 }
+
+/// A firewall of this host: what it forbids was no reply.
+#[test]
+fn a_reply_that_cannot_be_sent_is_told_and_not_counted_as_sent() {
+    let Some(host) = Namespace::new() else { return };
+    let args = ["serve", "echo:0", "--verbose", "--json"];
+    let mut services = Services::new(host.pigeon("serve", &args), &["echo:0"]);
+    let ask = |source: u16| {
+        let (to, source) = (services.at("echo").to_string(), format!("127.0.0.1:{source}"));
+        let args = ["send", &to, "hello", "--source", &source, "--wait", "100ms"];
+        host.pigeon("send", &args).expect_end(SOON).code()
+    };
+    // Nobody has a port in there but those that are named here.
+    if !host.forbid(2_001) {
+        return;
+    }
+    assert_eq!([ask(2_001), ask(2_001), ask(2_002)], [Some(1), Some(1), Some(0)]);
+    services.expect_status(|line| line.ends_with("5 bytes back could not be sent"), SOON);
+    let told = "echo: a reply to 127.0.0.1:2001 is not sent: Operation not permitted";
+    services.expect_status(|line| line.starts_with(told), SOON);
+    services.signal("TERM");
+    assert_eq!(services.expect_end(SOON).code(), Some(0));
+    let last: Value = serde_json::from_str(services.lines(Voice::Out).last().unwrap()).unwrap();
+    let counts = ["requests", "replies", "reply_bytes", "unsent", "not_answered"];
+    assert_eq!(counts.map(|count| last[count].as_u64().unwrap()), [3, 1, 5, 2, 0]);
+    let times = services.lines(Voice::Err).iter().filter(|line| line.starts_with(told)).count();
+    assert_eq!(times, 1);
+    assert!(services.summary("echo").contains("1 replies, 2 replies not sent"));
+}

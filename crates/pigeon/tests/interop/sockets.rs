@@ -164,6 +164,30 @@ fn processes_that_are_not_even_listed_are_not_taken_for_none() {
     assert_eq!(notes, ["cannot see who holds 1 of 1 socket; root can"]);
 }
 
+#[test]
+fn changes_are_shown_as_they_come() {
+    let losing = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = local(&losing).port();
+    let filter = format!(":{port}");
+    let people = pigeon("pigeon sockets", &["sockets", &filter, "--watch"]);
+    let program = pigeon("pigeon sockets", &["sockets", &filter, "--watch", "--json"]);
+    people.expect_lines(2, SOON);
+    let event = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event"].clone();
+    program.expect_line(|line| event(line) == "open", SOON);
+    fill(&losing, &[0; 60_000], TOO_MANY);
+    people.expect_line(|line| line.contains(" lost  127.0.0.1:"), SOON);
+    let lost = program.expect_line(|line| event(line) == "lost", SOON);
+    let lost = serde_json::from_str::<Value>(&lost).unwrap();
+    let counts = ["lost", "drops"].map(|field| lost[field].as_u64().unwrap());
+    assert!(0 < counts[0] && counts[0] <= counts[1], "{lost}");
+    let other = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    people.expect_line(|line| line.contains(" new   127.0.0.2:"), SOON);
+    program.expect_line(|line| event(line) == "new", SOON);
+    drop(other);
+    people.expect_line(|line| line.contains(" gone  127.0.0.2:"), SOON);
+    program.expect_line(|line| event(line) == "gone", SOON);
+}
+
 // Ours.
 
 /// What `pigeon sockets ARGS…` answers: its status, and the lines of stdout and stderr.

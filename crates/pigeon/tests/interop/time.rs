@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::namespace::Namespace;
 use crate::peers::{address_of, installed, python};
-use crate::pigeon::pigeon;
+use crate::pigeon::{pigeon, relay};
 use crate::process::{Process, SOON, Voice};
 use crate::services::{Services, serve};
 
@@ -148,12 +148,53 @@ fn our_own_sntp_is_asked() {
     assert!(told["offset"].as_f64().unwrap().abs() < NEAR, "{told}");
 }
 
+/// The answer to the first question comes when the second has been asked; the offset and the delay
+/// are those of the first.
+#[test]
+fn an_answer_to_an_earlier_question_is_taken_for_what_it_is() {
+    let services = serve(&["sntp:0"]);
+    let slow = relay(services.at("sntp"), &["--delay", "400ms"]);
+    let told = json(&ended(time(slow.address, &["--sntp", "--json"]), 0));
+    assert!(told["offset"].as_f64().unwrap().abs() < NEAR, "{told}");
+    let delay = told["delay"].as_f64().unwrap();
+    assert!((0.8..0.8 + NEAR).contains(&delay), "{told}");
+    assert_eq!(told["attempts"], 2);
+}
+
+/// A stray reply just before the good one is shown and does no harm.
+#[test]
+fn a_stray_reply_does_not_end_the_wait() {
+    let services = serve(&["sntp:0"]);
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let asked = server.local_addr().unwrap();
+    let ours = time(asked, &["--sntp", "--json"]);
+    let mut question = [0; 48];
+    let (_, asker) = server.recv_from(&mut question).unwrap();
+    // Too short, and an answer to a question that was never asked.
+    server.send_to(b"spam", asker).unwrap();
+    server.send_to(&[[0x24, 1], [0, 0]].concat().repeat(12), asker).unwrap();
+    let behind = UdpSocket::bind("127.0.0.1:0").unwrap();
+    behind.send_to(&question, services.at("sntp")).unwrap();
+    let mut answer = [0; 48];
+    behind.recv_from(&mut answer).unwrap();
+    server.send_to(&answer, asker).unwrap();
+    let ours = ended(ours, 0);
+    let told = json(&ours);
+    assert!(told["offset"].as_f64().unwrap().abs() < NEAR, "{told}");
+    let notes = ours.lines(Voice::Err);
+    assert!(notes[0].contains("not an answer: 4 bytes are too few"), "{notes:?}");
+    assert!(notes[1].contains("not an answer: a reply to another request"), "{notes:?}");
+}
+
 /// A reply that is no NTP is silence, which differs from a refusal.
 #[test]
 fn what_is_no_ntp_is_not_believed() {
     let services = serve(&["size:0"]);
     let ours = ended(time(services.at("size"), &["--sntp"]), 1);
-    assert!(!ours.lines(Voice::Err).concat().contains("refused"));
+    let said = ours.lines(Voice::Err).pop().unwrap();
+    for part in ["no reply after 3 attempts in 3.5 s", "3 datagrams came that did not answer it"] {
+        assert!(said.contains(part), "{said}");
+    }
     assert_eq!(ours.output(), "");
 }
 

@@ -71,7 +71,11 @@ impl Settings {
             loopback_counts: self.few_per_address,
             max_per_room: self.few_per_room.then_some(3),
             notices_up_to: if self.no_notices { 2 } else { 100 },
-            discovery: self.discoverable.then_some(Discovery { id: 7, port: 9_999 }),
+            discovery: self.discoverable.then_some(Discovery {
+                id: 7,
+                port: 9_999,
+                ..Default::default()
+            }),
             report_messages: self.report_messages,
             max_text: match self.text {
                 TextLimit::Usual => None,

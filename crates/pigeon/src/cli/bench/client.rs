@@ -1,27 +1,32 @@
 //! The near end of a measurement.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use pigeon_bench::{Client, ClientEvent, Failure, FarEnd, Snapshot};
+use pigeon_bench::{Client, ClientEvent, Failure, FarEnd, Mode, Snapshot};
 use pigeon_datagram::{Instant, PerSocket, SocketId};
 use pigeon_net::{Clock, Driver, Host, Io, Socket, SocketOptions};
 
 use super::plot::Plot;
-use super::report::{Interval, Shown, Times};
+use super::report::{Interval, Output, Shown, Times, Whole, csv_head, head};
 use super::{Args, TIMING};
-use crate::base::bind::one_host;
+use crate::base::bind::{explain, one_host};
+use crate::base::cause::{Cause, Watch};
 use crate::base::random;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::contacts::peer;
-use crate::output::{Color, Spool, json};
+use crate::output::{Color, Spool, is_quiet, json};
 
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The most intervals that wait for the far end's report; the report of an older one was lost.
+const INCOMPLETE: usize = 64;
 
 /// Measures, and shows what was measured.
 pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
@@ -29,14 +34,17 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         .endpoint
         .resolve_in(args.family)?;
     one_host(to)?;
-    let (rate, for_safety) = args.rate(to);
+    let (rate, for_safety) = args.rate(to)?;
+    let omit = args.omitted()?;
     let clock = Clock::start();
     let mut clients = Vec::new();
     let mut sockets = Vec::new();
     for flow in 0..args.flows {
         let plan = args.plan(rate, flow)?;
-        let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
-        sockets.push(Socket::connect(to, None, &options)?);
+        let options =
+            SocketOptions { timestamps: false, dscp: args.dscp, ..SocketOptions::default() };
+        let socket = Socket::connect(to, args.source(to, flow)?, &options);
+        sockets.push(socket.map_err(explain)?);
         clients.push(Client::new(clock.now(), to, random::u64()?, plan)?);
     }
     let notes = Spool::log(io::stderr())?;
@@ -53,12 +61,25 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
 
+    let output = match (args.json, args.csv) {
+        (true, _) => Output::Json,
+        (_, true) => Output::Csv,
+        _ => Output::Text,
+    };
+    if output == Output::Csv {
+        data.line(csv_head());
+    }
+    let pace = args.plan(rate, 0)?.pace;
     let mut run = Run {
-        shown: Shown { to, size: args.size, flows: args.flows, rate, mode: args.mode() },
-        json: args.json,
-        plots: (!args.json && !args.line).then(|| color.enabled(&io::stdout())),
+        shown: Shown { to, size: args.size, flows: args.flows, rate, mode: args.mode(), omit },
+        output,
+        plots: (output == Output::Text && !args.line).then(|| color.enabled(&io::stdout())),
         plot: None,
         interval: args.interval,
+        early: pace.half_gap().min(args.interval / 4),
+        reports: args.reports(),
+        way: Watch::new(clock.now()),
+        cause: None,
         notes,
         data,
         state: State::default(),
@@ -75,11 +96,19 @@ type Clients = PerSocket<Client>;
 /// A measurement from outside.
 struct Run {
     shown: Shown,
-    json: bool,
+    output: Output,
     /// Whether a plot may be shown, and then whether in colour.
     plots: Option<bool>,
     plot: Option<Plot>,
     interval: Duration,
+    /// How long before the end of an interval it is counted what belongs to it.
+    early: Duration,
+    /// How many reports of the far end an interval has.
+    reports: u32,
+    /// What the system says of the way.
+    way: Watch,
+    /// Why no datagram gets there, where that ended the measurement before it began.
+    cause: Option<Cause>,
     notes: Spool<Vec<u8>>,
     data: Spool<Vec<u8>>,
     state: State,
@@ -110,6 +139,7 @@ impl Host<Clients> for Run {
             // There may be a million a second, and nothing follows from one.
             ClientEvent::Back { .. } => return ControlFlow::Continue(()),
             ClientEvent::Began { .. } => self.began(io.now),
+            ClientEvent::Reported(_) => self.show_complete(clients),
             ClientEvent::Failed(failure) => {
                 // One flow that fails is the end of all.
                 interrupt(clients, io.now);
@@ -123,13 +153,20 @@ impl Host<Clients> for Run {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let (last, _) = self.state.last.filter(|_| self.state.sent_until.is_none())?;
-        Some(last + self.interval)
+        let early = u64::try_from(self.early.as_nanos()).unwrap_or(0);
+        let before = |end: Instant| Instant::from_nanos(end.as_nanos().saturating_sub(early));
+        let end = self.interval_end().map(before);
+        [Some(self.way.look_at()), end].into_iter().flatten().min()
     }
 
     fn tick(&mut self, clients: &mut Clients, io: &mut Io<'_>) -> ControlFlow<()> {
-        self.show_interval(io.now, snapshot(clients));
-        ControlFlow::Continue(())
+        if self.interval_end().is_some_and(|end| end <= io.now + self.early) {
+            self.end_interval(clients);
+        }
+        match self.way.look_at() <= io.now {
+            true => self.look_at_way(io),
+            false => ControlFlow::Continue(()),
+        }
     }
 }
 
@@ -150,14 +187,30 @@ struct State {
     failure: Option<Failure>,
     /// When the first flow began.
     start: Option<Instant>,
-    /// When the last interval ended, and what was known then.
+    /// When the last interval that was shown ended, and what was known then.
     last: Option<(Instant, Snapshot)>,
+    /// How many intervals have ended.
+    ended: u32,
+    /// Those of which the far end has not reported yet.
+    incomplete: VecDeque<Ended>,
+    /// When the part that is left out ended, and what was known then.
+    omitted: Option<(Instant, Snapshot)>,
     /// When the sending ended.
     sent_until: Option<Instant>,
     interval_times: Times,
     times: Times,
     /// From when each was sent, not due.
     uncorrected: Times,
+}
+
+/// An interval that has ended.
+struct Ended {
+    at: Instant,
+    /// What was known here.
+    known: Snapshot,
+    times: Times,
+    /// The number of the report that says what the far end knew; 0 where that does not matter.
+    report: u64,
 }
 
 impl State {
@@ -171,7 +224,7 @@ impl State {
                 self.times.record(since_due);
                 self.uncorrected.record(trip);
             }
-            ClientEvent::Sent | ClientEvent::Finished => {}
+            ClientEvent::Sent | ClientEvent::Finished | ClientEvent::Reported(_) => {}
             ClientEvent::Failed(failure) => {
                 self.failure.get_or_insert(failure);
             }
@@ -191,7 +244,7 @@ impl Run {
         if with == FarEnd::Echo {
             let to = self.shown.to;
             self.notes.remark(format!("{to} is an echo service: measuring round trips"));
-            self.shown.mode = pigeon_bench::Mode::Ping;
+            self.shown.mode = Mode::Ping;
         }
         if with == FarEnd::Server && self.shown.is_limited_to(rate) {
             self.notes.remark(format!("the server sends at most {rate} datagrams a second"));
@@ -201,6 +254,78 @@ impl Run {
         if let Some(color) = self.plots {
             self.plot = Plot::begin(title, color);
         }
+        if self.plot.is_none() && self.output == Output::Text {
+            self.notes.remark(head(self.shown.mode));
+        }
+    }
+
+    /// When the interval that runs now ends.
+    fn interval_end(&self) -> Option<Instant> {
+        let start = self.state.start.filter(|_| self.state.sent_until.is_none())?;
+        Some(start + self.interval.saturating_mul(self.state.ended + 1))
+    }
+
+    /// Notes what is known here at the end of an interval. What the far end knew then it reports in a
+    /// moment.
+    fn end_interval(&mut self, clients: &Clients) {
+        let Some(at) = self.interval_end() else { return };
+        let state = &mut self.state;
+        state.ended += 1;
+        let is_reported = state.far_end.is_some_and(|(with, ..)| with == FarEnd::Server)
+            && self.shown.mode != Mode::Ping;
+        let report = if is_reported { u64::from(state.ended) * u64::from(self.reports) } else { 0 };
+        let times = std::mem::take(&mut state.interval_times);
+        let known = sum(clients, |client| client.snapshot_before(at));
+        state.incomplete.push_back(Ended { at, known, times, report });
+        if self.interval.saturating_mul(state.ended) == self.shown.omit {
+            (state.times, state.uncorrected) = Default::default();
+        }
+        if state.incomplete.len() > INCOMPLETE {
+            self.join_first();
+        }
+        self.show_complete(clients);
+    }
+
+    /// Shows the intervals that the far end has reported of.
+    fn show_complete(&mut self, clients: &Clients) {
+        let reported = clients.iter().map(Client::reported).min().unwrap_or(0);
+        while let Some(first) = self.state.incomplete.front() {
+            match first.report {
+                0 => {}
+                number if number > reported => return,
+                number if number < reported => {
+                    self.join_first();
+                    continue;
+                }
+                _ => {}
+            }
+            let Some(Ended { at, known, times, report }) = self.state.incomplete.pop_front() else {
+                return;
+            };
+            let known = if report == 0 { known } else { known.completed_by(snapshot(clients)) };
+            self.show_interval(at, known, times);
+        }
+    }
+
+    /// The report of the first interval was lost: the interval becomes part of the next.
+    fn join_first(&mut self) {
+        let Some(first) = self.state.incomplete.pop_front() else { return };
+        let next = self.state.incomplete.front_mut().map(|next| &mut next.times);
+        next.unwrap_or(&mut self.state.interval_times).add(&first.times);
+    }
+
+    /// Says what the system says of the way; before anything was measured that is the end.
+    fn look_at_way(&mut self, io: &mut Io<'_>) -> ControlFlow<()> {
+        let Some(cause) = self.way.look(io.now, &io.stats()) else {
+            return ControlFlow::Continue(());
+        };
+        if self.state.start.is_none() {
+            self.cause = Some(cause);
+            return ControlFlow::Break(());
+        }
+        let to = self.shown.to;
+        self.notes.line(format!("what goes to {to} does not get there: {cause}"));
+        ControlFlow::Continue(())
     }
 
     /// Takes note when the last flow has sent everything, and ends when all flows are over.
@@ -215,64 +340,86 @@ impl Run {
         }
     }
 
-    fn show_interval(&mut self, now: Instant, after: Snapshot) {
+    fn show_interval(&mut self, now: Instant, after: Snapshot, times: Times) {
         let Some((last, before)) = self.state.last.replace((now, after)) else { return };
         let start = self.state.start.unwrap_or(last);
-        let times = std::mem::take(&mut self.state.interval_times);
-        let interval = Interval { from: last - start, to: now - start, before, after, times };
-        match &self.plot {
-            Some(plot) => plot.add(interval.point()),
-            None if self.json => {
-                let _ = self.data.line(interval.json());
-            }
-            None => {
-                let _ = self.notes.remark(interval.line());
-            }
+        let is_omitted = self.state.omitted.is_none() && !self.shown.omit.is_zero();
+        if is_omitted && now - start >= self.shown.omit {
+            self.state.omitted = Some((now, after));
+        }
+        let (from, to) = (last - start, now - start);
+        let interval = Interval { from, to, before, after, times, is_omitted };
+        if let Some(plot) = &self.plot {
+            return plot.add(interval.point());
+        }
+        let (rows, out) = match self.output {
+            Output::Json => (vec![interval.json()], &self.data),
+            Output::Csv => (interval.csv(), &self.data),
+            Output::Text if is_quiet() => return,
+            Output::Text => (interval.rows(), &self.notes),
         };
+        for row in rows {
+            out.line(row);
+        }
     }
 
     /// Shows the summary.
     fn end(mut self, clients: &Clients, now: Instant, to: SocketAddr) -> anyhow::Result<Status> {
         let stopped = self.stopped;
         let Some(start) = self.state.start else {
-            if let Some(failure) = self.state.failure.filter(|_| self.json) {
+            let result = self.state.failure.map(result_name);
+            let result = self.cause.map(|cause| cause.to_string()).or(result);
+            if let Some(result) = result.filter(|_| self.output == Output::Json) {
                 self.data.line(json::counts(&[
                     ("type", "summary".into()),
-                    ("result", result_name(failure).into()),
+                    ("result", result.into()),
                     ("to", to.to_string().into()),
                 ]));
                 self.data.finish(std::time::Instant::now() + LAST_WORDS);
             }
             self.notes.finish(std::time::Instant::now() + LAST_WORDS);
+            if let Some(cause) = self.cause {
+                return Err(anyhow!("{to}: {cause}"));
+            }
             return match (self.state.failure, stopped) {
-                (Some(failure), _) => Err(failed(to, failure)),
+                (Some(failure), _) => Err(failed(to, failure, None)),
                 (None, Some(status)) => Ok(status),
                 (None, None) => bail!("{to}: the measurement did not begin"),
             };
         };
         let known = snapshot(clients);
         let sent_until = self.state.sent_until.unwrap_or(now);
-        let elapsed = sent_until - start;
+        while !self.state.incomplete.is_empty() {
+            self.join_first();
+        }
         // A rate of a moment means nothing to people; in JSON the intervals sum up to the whole.
         let last = self.state.last.map_or(Duration::ZERO, |(last, _)| sent_until - last);
-        if self.plot.take().is_none() && (self.json || last >= self.interval / 2) {
-            self.show_interval(sent_until, known);
+        let is_text = self.output == Output::Text;
+        if self.plot.take().is_none() && (!is_text || last >= self.interval / 2) {
+            let times = std::mem::take(&mut self.state.interval_times);
+            self.show_interval(sent_until, known, times);
         }
+        let (elapsed, known) = match self.state.omitted {
+            Some((begin, before)) => (sent_until - begin, known.since(before)),
+            None => (sent_until - start, known),
+        };
         let (times, uncorrected) = (&self.state.times, &self.state.uncorrected);
         let deadline = std::time::Instant::now() + LAST_WORDS;
         // On a terminal what was lost reads otherwise behind the reason.
+        let heard = clients.iter().map(Client::heard).max().unwrap_or(start) - start;
         if let Some(failure) = self.state.failure {
-            self.notes.line(format!("pigeon: {:#}", failed(to, failure)));
+            self.notes.line(format!("pigeon: {:#}", failed(to, failure, Some(heard))));
         }
         self.notes.finish(deadline);
-        if self.json {
-            let (interrupted, result) = (stopped.is_some(), self.state.failure.map(result_name));
-            let summary = self.shown.json(elapsed, &known, times, uncorrected, interrupted, result);
-            self.data.line(summary);
-        } else {
-            for line in self.shown.table(elapsed, &known, times, uncorrected) {
-                self.data.line(line);
-            }
+        let whole = Whole { elapsed, known, times, uncorrected };
+        let failure = self.state.failure.map(|failure| (result_name(failure), heard));
+        let lines = match self.output {
+            Output::Json => vec![self.shown.json(&whole, stopped.is_some(), failure)],
+            Output::Csv => whole.csv(),
+            Output::Text => self.shown.table(&whole),
+        };
+        for line in lines {
+            self.data.line(line);
         }
         self.data.finish(deadline);
         if self.state.failure.is_some() {
@@ -292,7 +439,11 @@ impl Run {
 }
 
 fn snapshot(clients: &Clients) -> Snapshot {
-    clients.iter().map(Client::snapshot).reduce(Snapshot::and).unwrap_or_default()
+    sum(clients, Client::snapshot)
+}
+
+fn sum(clients: &Clients, known: impl Fn(&Client) -> Snapshot) -> Snapshot {
+    clients.iter().map(known).reduce(Snapshot::and).unwrap_or_default()
 }
 
 /// How a failure is called in JSON: as `ask` has it; the rest in words.
@@ -304,9 +455,20 @@ fn result_name(failure: Failure) -> String {
     }
 }
 
-fn failed(to: SocketAddr, failure: Failure) -> anyhow::Error {
-    match failure {
-        Failure::Refused => anyhow!("{to} refused: nobody listens there"),
-        failure => anyhow!("{to}: {failure}"),
-    }
+/// `heard`: how far into the measurement the far end was last heard, if it had begun.
+fn failed(to: SocketAddr, failure: Failure, heard: Option<Duration>) -> anyhow::Error {
+    let Some(heard) = heard else {
+        return match failure {
+            Failure::Refused => anyhow!("{to} refused: nobody listens there"),
+            failure => anyhow!("{to}: {failure}"),
+        };
+    };
+    let why = match failure {
+        Failure::Refused => "nobody listens there any more".to_string(),
+        failure => failure.to_string(),
+    };
+    anyhow!(
+        "{to} stopped answering after {:.1} s: {why}; what was sent since is unanswered, not lost",
+        heard.as_secs_f64()
+    )
 }

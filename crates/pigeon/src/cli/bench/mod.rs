@@ -2,14 +2,17 @@
 //!
 //! - here: the arguments, and the choice between the two ends.
 //! - `client`: the near end: sockets, flows, intervals, the summary. `server`: the far end.
+//! - `rate`, `dscp`: values of flags.
 //! - `report`: what is shown, as text and as JSON; `plot`: while it runs, on a terminal.
 
 mod client;
+mod dscp;
 mod plot;
+mod rate;
 mod report;
 mod server;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
@@ -17,8 +20,9 @@ use clap_complete::ArgValueCandidates;
 use pigeon_bench::{Mode, Pace, Plan};
 use pigeon_net::Timing;
 
+use self::rate::Rate;
 use crate::base::endpoint::{Family, peer_port};
-use crate::base::quantity::{self, PerSecond};
+use crate::base::quantity;
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::output::Color;
@@ -37,8 +41,8 @@ const TIMING: Timing = Timing {
     kernel_drops: Some(Duration::from_millis(10)),
 };
 
-/// How often the far end is to report at least.
-const REPORTS: Duration = Duration::from_millis(200);
+/// How often the far end reports at least.
+const REPORTS: Duration = Duration::from_secs(1);
 
 /// Measure a path: throughput, loss, reorder, duplicates, jitter, round trips
 #[derive(clap::Args)]
@@ -50,10 +54,12 @@ Examples:
   pigeon bench 192.168.1.20 7777 --reverse      from there to here; --both: at once
   pigeon bench 192.168.1.20:7777 --ping         there and back, with percentiles
   pigeon bench 127.0.0.1:7777 --size 1400 --flows 4 --for 5s --json
+  pigeon bench 192.168.1.20:7777 --rate 10M --size 1200 --dscp EF --omit 2s
 
 Any echo service will do as the far end for round trips (`pigeon serve echo`, RFC 862). Late is not
 lost: the tail is waited for, and sent = received + lost, where what a kernel dropped because its
-program was too slow is told apart from loss on the way. Round trips are timed from when each
+program was too slow is told apart from loss on the way; what was sent after a server stopped
+answering is unanswered, not lost. Round trips are timed from when each
 datagram was due (no coordinated omission). Without --rate: as fast as it goes to this machine,
 1k/s to others. Exit status 1: no answer, refused, or nothing arrived.")]
 pub(crate) struct Args {
@@ -75,9 +81,10 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = quantity::interval)]
     duration: Duration,
 
-    /// Datagrams a second, e.g. 10k/s; unlimited with --ping: the next when the last is back
-    #[arg(long, value_name = "N/s", value_parser = quantity::per_second)]
-    rate: Option<PerSecond>,
+    /// Datagrams a second, e.g. 10k/s, or bits of payload, e.g. 10Mbit/s or 10M; unlimited with --ping:
+    /// the next when the last is back
+    #[arg(long, value_name = "RATE", value_parser = Rate::parse)]
+    rate: Option<Rate>,
 
     /// Bytes of payload of each datagram, at least 40
     #[arg(long, value_name = "SIZE", default_value = "64", value_parser = quantity::size)]
@@ -86,6 +93,18 @@ pub(crate) struct Args {
     /// Source ports that share the rate
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = quantity::whole(1_u16..=256))]
     flows: u16,
+
+    /// Leave the first seconds out of the summary, beside --for: whole intervals
+    #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
+    omit: Option<Duration>,
+
+    /// Send from this address of this host, and port: ADDR[:PORT]. Flows take the ports after it
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = source)]
+    bind: Option<SocketAddr>,
+
+    /// Ask routers for this class of service: EF, AF41, CS6, or a number from 0 to 63
+    #[arg(long, value_name = "CLASS", value_parser = dscp::parse)]
+    dscp: Option<u8>,
 
     /// From there to here
     #[arg(long, conflicts_with_all = ["both", "ping"])]
@@ -107,6 +126,10 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 
+    /// Print comma-separated values: a row an interval and way, and one for the whole
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+
     /// A line an interval, no plot, also on a terminal
     #[arg(long)]
     line: bool,
@@ -115,6 +138,16 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum FarEnd {
     Server(server::Args),
+}
+
+/// Reads an address of this host, with a port or without.
+fn source(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
+    address.or_else(|_| text.parse()).map_err(|_| {
+        "not an address with or without a port, e.g. 192.0.2.7, 192.0.2.7:5000, [2001:db8::7]:5000"
+            .to_string()
+    })
 }
 
 /// Reads an interval between reports.
@@ -144,14 +177,51 @@ impl Args {
     }
 
     /// The rate to use, and whether it was chosen for safety.
-    fn rate(&self, to: SocketAddr) -> (Option<u32>, bool) {
-        match self.rate {
-            Some(PerSecond(rate)) => (rate, false),
+    fn rate(&self, to: SocketAddr) -> Result<(Option<u32>, bool), UsageError> {
+        Ok(match self.rate {
+            Some(rate) => {
+                let rate =
+                    rate.of(self.size).map_err(|error| UsageError(format!("--rate: {error}")));
+                (rate?, false)
+            }
             // Percentiles want a rate that the path is not busy with.
             None if self.ping && to.ip().is_loopback() => (Some(SAFE_RATE), false),
             None if to.ip().is_loopback() => (None, false),
             None => (Some(SAFE_RATE), true),
+        })
+    }
+
+    /// How long to leave out of the summary.
+    fn omitted(&self) -> Result<Duration, UsageError> {
+        let omit = self.omit.unwrap_or_default();
+        match omit.as_nanos().is_multiple_of(self.interval.as_nanos().max(1)) {
+            true => Ok(omit),
+            false => Err(UsageError(format!(
+                "--omit {omit:?} is not a multiple of the --interval of {:?}",
+                self.interval
+            ))),
         }
+    }
+
+    /// The address that a flow is sent from, where one was given.
+    fn source(&self, to: SocketAddr, flow: u16) -> Result<Option<SocketAddr>, UsageError> {
+        let Some(mut source) = self.bind else { return Ok(None) };
+        if source.is_ipv4() != to.is_ipv4() {
+            let error = format!("--bind {source} and {to} are not of one IP version");
+            return Err(UsageError(error));
+        }
+        if source.port() != 0 {
+            let port = source.port().checked_add(flow).ok_or_else(|| {
+                UsageError(format!("--bind {source}: {} flows need more ports", self.flows))
+            })?;
+            source.set_port(port);
+        }
+        Ok(Some(source))
+    }
+
+    /// How many reports of the far end an interval has.
+    fn reports(&self) -> u32 {
+        u32::try_from(self.interval.as_nanos().div_ceil(REPORTS.as_nanos())).unwrap_or(u32::MAX)
     }
 
     fn plan(&self, rate: Option<u32>, flow: u16) -> anyhow::Result<Plan> {
@@ -160,9 +230,9 @@ impl Args {
             mode: self.mode(),
             pace: Pace { rate: rate.and_then(NonZeroU32::new), flows, flow },
             size: self.size,
-            duration: self.duration,
-            // So that the far end's report on an interval is hardly older than the interval's end.
-            reports_every: self.interval.min(REPORTS),
+            duration: self.duration.saturating_add(self.omit.unwrap_or_default()),
+            // So that there is a report for the end of each interval.
+            reports_every: self.interval / self.reports().max(1),
             tail: Duration::from_secs(1),
         };
         plan.check().map_err(|error| UsageError(format!("--size: {error}")))?;

@@ -32,6 +32,14 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 /// The terminal as it was.
 const LEAVE: &[u8] = b"\x1b[0m\x1b[?25h\x1b[?1049l";
 
+/// What the lines of a chart are drawn with: a sample for the legend, the marker, the colour. They
+/// differ without colours too.
+const PENS: [(&str, Marker, Color); 3] = [
+    ("⣿", Marker::Braille, Color::Cyan),
+    ("•", Marker::Dot, Color::Yellow),
+    ("█", Marker::Block, Color::Magenta),
+];
+
 /// A line of a chart: its name, and values at times.
 type Series = (String, Vec<(f64, f64)>);
 
@@ -40,8 +48,7 @@ type Series = (String, Vec<(f64, f64)>);
 pub(super) struct Point {
     /// Seconds since the beginning.
     pub(super) at: f64,
-    /// Of each direction its name, datagrams received a second, and datagrams found missing a
-    /// second.
+    /// Of each direction its name, datagrams received a second, and how many are late or lost so far.
     pub(super) rates: Vec<(&'static str, f64, f64)>,
     /// The median and the 99th percentile of the round trip, in microseconds.
     pub(super) times: Option<(f64, f64)>,
@@ -124,7 +131,7 @@ fn draw(title: &str, points: &[Point], buffer: &mut Buffer) {
     Line::styled(title, Style::new().add_modifier(Modifier::BOLD)).render(top, buffer);
     let rows = [
         ("received a second", rates(points, |(_, received, _)| *received)),
-        ("missing a second", rates(points, |(_, _, missing)| *missing)),
+        ("late or lost so far", rates(points, |(_, _, missing)| *missing)),
         ("round trip, µs", times(points)),
     ];
     let rows: Vec<_> = rows.into_iter().filter(|(_, series)| !series.is_empty()).collect();
@@ -166,15 +173,14 @@ fn draw_chart(name: &str, series: &[Series], area: Rect, buffer: &mut Buffer) {
     let first = values().map(|(at, _)| *at).fold(f64::INFINITY, f64::min);
     let last = values().map(|(at, _)| *at).fold(first + 1.0, f64::max);
     let top = if highest > 0.0 { highest * 1.1 } else { 1.0 };
-    let colors = [Color::Cyan, Color::Yellow, Color::Magenta];
     // The names stand in the title: a legend needs more room than there mostly is.
     let mut title = Line::from(format!(" {name}: "));
-    for ((name, _), color) in series.iter().zip(colors) {
-        title.push_span(Span::styled(format!("{name} "), Style::new().fg(color)));
+    for ((name, _), (sample, _, color)) in series.iter().zip(PENS) {
+        title.push_span(Span::styled(format!("{sample} {name}  "), Style::new().fg(color)));
     }
-    let datasets = series.iter().zip(colors).map(|((_, values), color)| {
+    let datasets = series.iter().zip(PENS).map(|((_, values), (_, marker, color))| {
         Dataset::default()
-            .marker(Marker::Braille)
+            .marker(marker)
             .graph_type(GraphType::Line)
             .style(Style::new().fg(color))
             .data(values)
@@ -250,15 +256,18 @@ mod tests {
         let screen = screen(&points(20), 80, 30);
         for part in [
             "to 127.0.0.1:7777 for 10 s",
-            "received a second: up",
-            "missing a second",
-            "round trip, µs: p50 p99",
+            "received a second: ⣿ up",
+            "late or lost so far: ⣿ up",
+            "round trip, µs: ⣿ p50  • p99",
             "20 s  1,000,000/s received",
             "1.3M",
         ] {
             assert!(screen.contains(part), "{part}\n{screen}");
         }
-        assert!(screen.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{screen}");
+        // Two lines of one chart can be told apart without colours.
+        let chart = screen.rsplit_once("p99").unwrap().1;
+        assert!(chart.chars().any(|c| ('\u{2801}'..='\u{28ff}').contains(&c)), "{screen}");
+        assert!(chart.contains('•'), "{screen}");
         assert!(!screen.contains('\x1b'));
     }
 

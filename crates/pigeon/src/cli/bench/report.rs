@@ -1,4 +1,5 @@
-//! What a measurement shows: a line an interval, a table at the end, or JSON.
+//! What a measurement shows: a row an interval and a table at the end, or JSON, or comma-separated
+//! values.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,29 +36,40 @@ impl Times {
         self.0.as_ref().filter(|histogram| !histogram.is_empty())
     }
 
-    /// `p50 12.3 µs  p99 …`
-    fn text(&self) -> Option<String> {
-        let histogram = self.histogram()?;
-        let mut text = format!("min {}", time(histogram.min()));
-        for (percentile, _) in PERCENTILES {
-            let value = histogram.value_at_percentile(percentile);
-            text += &format!("  p{percentile} {}", time(value));
+    /// Adds others.
+    pub(super) fn add(&mut self, others: &Times) {
+        if let (Some(histogram), Some(others)) = (&mut self.0, &others.0) {
+            // Fails only for other bounds.
+            let _ = histogram.add(others);
         }
-        Some(text + &format!("  max {}", time(histogram.max())))
+    }
+
+    /// `min`, percentiles, `max` with their names for people and for programs, in nanoseconds.
+    fn values(&self) -> Vec<(String, &'static str, f64)> {
+        let Some(histogram) = self.histogram() else { return Vec::new() };
+        let mut values = vec![("min".to_string(), "min", histogram.min() as f64)];
+        values.extend(PERCENTILES.map(|(percentile, name)| {
+            let value = histogram.value_at_percentile(percentile);
+            (format!("p{percentile}"), name, value as f64)
+        }));
+        values.push(("max".to_string(), "max", histogram.max() as f64));
+        values.push(("mean".to_string(), "mean", histogram.mean()));
+        values
     }
 
     /// In seconds.
     fn fields(&self, prefix: &str, fields: &mut Fields) {
-        let Some(histogram) = self.histogram() else { return };
-        let mut put = |name: &str, nanos: u64| {
-            fields.push((format!("{prefix}_{name}"), (nanos as f64 / 1e9).into()));
-        };
-        put("min", histogram.min());
-        for (percentile, name) in PERCENTILES {
-            put(name, histogram.value_at_percentile(percentile));
+        for (_, name, nanos) in self.values() {
+            fields.push((format!("{prefix}_{name}"), (nanos / 1e9).into()));
         }
-        put("max", histogram.max());
-        fields.push((format!("{prefix}_mean"), (histogram.mean() / 1e9).into()));
+    }
+
+    /// The same as columns.
+    fn columns(&self) -> Vec<String> {
+        match self.values() {
+            values if values.is_empty() => vec![String::new(); PERCENTILES.len() + 3],
+            values => values.iter().map(|(.., nanos)| format!("{}", nanos / 1e9)).collect(),
+        }
     }
 }
 
@@ -92,6 +104,63 @@ fn count(number: u64) -> String {
     text
 }
 
+/// Bits a second in four figures or so: `840`, `512k`, `9.98M`, `1.25G`.
+fn bits(bytes: u64, during: Duration) -> String {
+    let bits = rate(8 * bytes, during);
+    let (scaled, unit) = match bits {
+        ..1e3 => return format!("{bits:.0}"),
+        ..1e6 => (bits / 1e3, "k"),
+        ..1e9 => (bits / 1e6, "M"),
+        _ => (bits / 1e9, "G"),
+    };
+    let digits = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
+    format!("{scaled:.digits$}{unit}")
+}
+
+/// How measurements are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    Text,
+    Json,
+    Csv,
+}
+
+/// The columns of [`Interval::rows`].
+pub(super) fn head(mode: Mode) -> String {
+    let way = if mode == Mode::Both { "       " } else { "" };
+    let last = match mode {
+        Mode::Ping => format!("{:>9}{:>9}", "p50", "p99"),
+        _ => format!("{:>10}", "jitter"),
+    };
+    format!(
+        "{:>8}{way}{:>11}{:>12}{:>9}{:>13}{last}",
+        "seconds", "sent/s", "received/s", "bit/s", "late or lost"
+    )
+}
+
+/// The names of the columns of comma-separated values. `lost` of an interval falls below zero where
+/// what was missing before came late.
+pub(super) fn csv_head() -> String {
+    let times =
+        ["min", "p50", "p90", "p99", "p99_9", "p99_99", "max", "mean"].map(|n| format!(",rtt_{n}"));
+    let columns =
+        "type,from,to,way,sent,received,lost,late,duplicated,bytes,bits_per_second,jitter";
+    columns.to_string() + &times.concat()
+}
+
+/// One row of comma-separated values.
+fn csv(kind: &str, [from, to]: [Duration; 2], way: &str, change: &Change, times: &Times) -> String {
+    let Change { sent, received, late, duplicated, bytes, .. } = change;
+    let a_second = rate(8 * bytes, to.saturating_sub(from));
+    let (from, to, jitter) = (from.as_secs_f64(), to.as_secs_f64(), change.jitter.as_secs_f64());
+    let lost = change.lost;
+    let columns = format!(
+        "{kind},{from},{to},{way},{sent},{received},{lost},{late},{duplicated},{bytes},\
+         {a_second:.0},{jitter}"
+    );
+    [columns].into_iter().chain(times.columns()).collect::<Vec<_>>().join(",")
+}
+
 fn rate(number: u64, during: Duration) -> f64 {
     if during.is_zero() { 0.0 } else { number as f64 / during.as_secs_f64() }
 }
@@ -103,6 +172,8 @@ pub(super) struct Interval {
     pub(super) before: Snapshot,
     pub(super) after: Snapshot,
     pub(super) times: Times,
+    /// Whether the summary leaves it out.
+    pub(super) is_omitted: bool,
 }
 
 /// What happened in one direction in an interval.
@@ -111,6 +182,10 @@ struct Change {
     received: u64,
     /// Numbers found missing.
     missing: u64,
+    /// How many more are missing than before.
+    lost: i64,
+    /// How many are missing now, since the measurement began.
+    lost_so_far: u64,
     /// Numbers that had been missing, or were overtaken, and came.
     late: u64,
     duplicated: u64,
@@ -126,6 +201,8 @@ impl Change {
             sent: after.sent.saturating_sub(before.sent),
             received: a.received.saturating_sub(b.received),
             missing: (a.lost + a.reordered).saturating_sub(b.lost + b.reordered),
+            lost: after.lost.cast_signed() - before.lost.cast_signed(),
+            lost_so_far: after.lost,
             late: a.reordered.saturating_sub(b.reordered),
             duplicated: a.duplicated.saturating_sub(b.duplicated),
             bytes: a.bytes.saturating_sub(b.bytes),
@@ -147,8 +224,40 @@ impl Interval {
         [up, down, trip].into_iter().flatten().collect()
     }
 
-    /// A line for people.
-    pub(super) fn line(&self) -> String {
+    /// A row a direction for people, under [`head`].
+    pub(super) fn rows(&self) -> Vec<String> {
+        let during = self.to.saturating_sub(self.from);
+        let changes = self.changes();
+        let is_both = changes.len() > 1;
+        let row = |(name, change): &(&str, Change)| {
+            let way = match *name {
+                "up" if is_both => "  there",
+                "down" if is_both => "   back",
+                _ => "",
+            };
+            let last = match (*name, self.times.histogram()) {
+                ("trip", Some(histogram)) => {
+                    let at = |percentile| time(histogram.value_at_percentile(percentile));
+                    format!("{:>9}{:>9}", at(50.0), at(99.0))
+                }
+                ("trip", None) => String::new(),
+                _ => format!("{:>10}", time(change.jitter.as_nanos() as u64)),
+            };
+            format!(
+                "{:>8.1}{way}{:>11}{:>12}{:>9}{:>13}{last}{}",
+                self.to.as_secs_f64(),
+                count(rate(change.sent, during).round() as u64),
+                count(rate(change.received, during).round() as u64),
+                bits(change.bytes, during),
+                count(change.lost_so_far),
+                if self.is_omitted { " omitted" } else { "" },
+            )
+        };
+        changes.iter().map(row).collect()
+    }
+
+    /// A sentence for people.
+    fn line(&self) -> String {
         let during = self.to.saturating_sub(self.from);
         let mut line = format!("{:>6.1} s", self.to.as_secs_f64());
         for (name, change) in self.changes() {
@@ -158,10 +267,11 @@ impl Interval {
                 _ => "",
             };
             line += &format!(
-                "  {name}{}/s sent, {}/s received, {} missing, jitter {}",
-                count(rate(change.sent, during) as u64),
-                count(rate(change.received, during) as u64),
-                count(change.missing),
+                "  {name}{}/s sent, {}/s ({}bit/s) received, {} late or lost so far, jitter {}",
+                count(rate(change.sent, during).round() as u64),
+                count(rate(change.received, during).round() as u64),
+                bits(change.bytes, during),
+                count(change.lost_so_far),
                 time(change.jitter.as_nanos() as u64),
             );
         }
@@ -181,7 +291,7 @@ impl Interval {
                 "down" => "back",
                 _ => "there and back",
             };
-            (name, rate(change.received, during), rate(change.missing, during))
+            (name, rate(change.received, during), change.lost_so_far as f64)
         });
         let micros = |histogram: &Histogram<u64>, percentile| {
             histogram.value_at_percentile(percentile) as f64 / 1e3
@@ -204,10 +314,13 @@ impl Interval {
     /// | `…sent`, `…received` | datagrams; duplicates are not received again |
     /// | `…missing` | datagrams found missing; some may still come |
     /// | `…late` | datagrams that came after a later one |
+    /// | `…lost_so_far` | datagrams missing at its end, since the measurement began; some may still come |
     /// | `…duplicated`, `…bytes`, `…jitter` | copies; bytes of payload; seconds (RFC 3550) |
     /// | `rtt_min` … `rtt_max`, `rtt_mean` | seconds from when each was due until it was back |
+    /// | `omitted` | where there is an `--omit`: whether the summary leaves it out |
     ///
-    /// The far end reports what it knows of `up` every interval, so it lags by about one.
+    /// What of `up` arrived counts in the interval in which it was sent, as the far end reports for
+    /// each; where such a report is lost the interval is part of the next.
     pub(super) fn json(&self) -> String {
         let mut fields: Fields = vec![
             ("type".into(), "interval".into()),
@@ -220,6 +333,7 @@ impl Interval {
                 ("received", change.received.into()),
                 ("missing", change.missing.into()),
                 ("late", change.late.into()),
+                ("lost_so_far", change.lost_so_far.into()),
                 ("duplicated", change.duplicated.into()),
                 ("bytes", change.bytes.into()),
                 ("jitter", Value::from(change.jitter.as_secs_f64())),
@@ -228,7 +342,41 @@ impl Interval {
             }
         }
         self.times.fields("rtt", &mut fields);
+        fields.extend(self.is_omitted.then(|| ("omitted".into(), true.into())));
         object(fields)
+    }
+
+    /// A row a direction, under [`csv_head`].
+    pub(super) fn csv(&self) -> Vec<String> {
+        let kind = if self.is_omitted { "omitted" } else { "interval" };
+        let row = |(way, change): (&str, Change)| {
+            csv(kind, [self.from, self.to], way, &change, &self.times)
+        };
+        self.changes().into_iter().map(row).collect()
+    }
+}
+
+/// A measurement that is over.
+pub(super) struct Whole<'a> {
+    /// How long datagrams were sent.
+    pub(super) elapsed: Duration,
+    pub(super) known: Snapshot,
+    pub(super) times: &'a Times,
+    pub(super) uncorrected: &'a Times,
+}
+
+impl Whole<'_> {
+    /// A row a direction, under [`csv_head`].
+    pub(super) fn csv(&self) -> Vec<String> {
+        let Snapshot { up, down, trip } = self.known;
+        let ways = [("up", up), ("down", down), ("trip", trip)];
+        let row = |(name, way): (&str, Option<OneWay>)| {
+            let nothing = Times::default();
+            let times = if name == "trip" { self.times } else { &nothing };
+            let change = Change::between(None, way?);
+            Some(csv("summary", [Duration::ZERO, self.elapsed], name, &change, times))
+        };
+        ways.into_iter().filter_map(row).collect()
     }
 }
 
@@ -245,6 +393,8 @@ pub(super) struct Shown {
     pub(super) flows: u16,
     pub(super) rate: Option<u32>,
     pub(super) mode: Mode,
+    /// How long at the beginning is left out of the summary.
+    pub(super) omit: Duration,
 }
 
 impl Shown {
@@ -255,7 +405,7 @@ impl Shown {
     }
 
     pub(super) fn title(&self, duration: Duration) -> String {
-        let Shown { to, size, flows, rate, mode } = self;
+        let Shown { to, size, flows, rate, mode, omit } = self;
         let way = match mode {
             Mode::Up => "to",
             Mode::Down => "from",
@@ -263,23 +413,27 @@ impl Shown {
             Mode::Ping => "to and back from",
         };
         let pace = match (rate, mode) {
-            (Some(rate), _) => format!("{}/s", count(u64::from(*rate))),
+            (Some(rate), _) => {
+                let bytes = u64::from(*rate) * *size as u64;
+                let bits = bits(bytes, Duration::from_secs(1));
+                format!("{}/s, {bits}bit/s", count(u64::from(*rate)))
+            }
             (None, Mode::Ping) => "one by one".to_string(),
             (None, _) => "as fast as it goes".to_string(),
         };
         let flows = if *flows == 1 { String::new() } else { format!(", {flows} flows") };
         let seconds = duration.as_secs_f64();
-        format!("{way} {to} for {seconds} s: {size} bytes, {pace}{flows}")
+        let omitted = match omit.is_zero() {
+            true => String::new(),
+            false => format!(", the first {} s left out", omit.as_secs_f64()),
+        };
+        format!("{way} {to} for {seconds} s{omitted}: {size} bytes, {pace}{flows}")
     }
 
     /// The summary for people.
-    pub(super) fn table(
-        &self,
-        elapsed: Duration,
-        known: &Snapshot,
-        times: &Times,
-        uncorrected: &Times,
-    ) -> Vec<String> {
+    pub(super) fn table(&self, whole: &Whole<'_>) -> Vec<String> {
+        let Whole { elapsed, known, times, uncorrected } = whole;
+        let elapsed = *elapsed;
         let ways: Vec<(&str, OneWay)> =
             [("there", known.up), ("back", known.down), ("there and back", known.trip)]
                 .into_iter()
@@ -295,6 +449,9 @@ impl Shown {
             format!("{:<22}{heads}", ""),
             row("sent", &|way| count(way.sent)),
             row("  a second", &|way| per_second(way.sent)),
+            row("  Mbit/s", &|way| {
+                format!("{:.1}", rate(8 * way.sent * self.size as u64, elapsed) / 1e6)
+            }),
             row("received", &|way| count(way.received)),
             row("  a second", &|way| per_second(way.received)),
             row("  Mbit/s", &|way| format!("{:.1}", rate(way.seen.bytes * 8, elapsed) / 1e6)),
@@ -306,7 +463,8 @@ impl Shown {
             row("duplicated", &|way| count(way.seen.duplicated)),
             row("jitter", &|way| time(way.seen.jitter)),
         ];
-        let rare: [(&str, Count); 3] = [
+        let rare: [(&str, Count); 4] = [
+            ("unanswered", |way| way.unanswered),
             ("damaged (so lost)", |way| way.seen.damaged),
             ("too late to tell", |way| way.seen.beyond_window),
             ("not sent by the host", |way| way.unsent),
@@ -316,13 +474,18 @@ impl Shown {
                 lines.push(row(name, &|way| count(number(way))));
             }
         }
-        if let Some(text) = times.text() {
-            lines.push(format!("round trip, since due   {text}"));
+        // Without a rate a datagram is due when it is sent.
+        let uncorrected = if self.rate.is_some() { uncorrected.values() } else { Vec::new() };
+        let times = times.values();
+        if !times.is_empty() {
+            let second = if uncorrected.is_empty() { "" } else { "since sent" };
+            lines.push(format!("{:<22}{:>18}{second:>18}", "round trip", "since due"));
         }
-        if let Some(text) = uncorrected.text().filter(|_| self.rate.is_some()) {
-            lines.push(format!("            since sent  {text}"));
+        for (at, (name, _, nanos)) in times.iter().enumerate() {
+            let sent = uncorrected.get(at).map_or(String::new(), |(.., nanos)| time(*nanos as u64));
+            lines.push(format!("  {name:<20}{:>18}{sent:>18}", time(*nanos as u64)));
         }
-        lines
+        lines.iter().map(|line| line.trim_end().to_string()).collect()
     }
 
     /// The summary for programs.
@@ -333,10 +496,12 @@ impl Shown {
     /// | `target`, `size`, `flows`, `rate` | what was asked for; `rate` is null without a pace |
     /// | `elapsed` | seconds in which datagrams were sent |
     /// | `interrupted` | whether Ctrl-C ended it |
+    /// | `omit` | where there is an `--omit`: the seconds left out, of `elapsed` too |
     /// | `result` | where the far end ended it: `refused`, or why in words |
+    /// | `answered_until` | then: seconds from the beginning until it was last heard |
     /// | `up_…`, `down_…`, `trip_…` | from here to there, from there to here, there and back: |
     /// | `…sent` | datagrams that the sender's kernel took |
-    /// | `…received`, `…lost` | `sent` = `received` + `lost` |
+    /// | `…received`, `…lost`, `…unanswered` | `sent` = `received` + `lost` + `unanswered`; the last is what was sent after the far end stopped answering |
     /// | `…lost_on_way`, `…lost_in_kernel` | together `lost`; the second by the receiver's kernel |
     /// | `…late`, `…max_extent` | came after a later one; by how many arrivals at most (RFC 4737) |
     /// | `…duplicated`, `…damaged` | copies; headers damaged on the way |
@@ -346,13 +511,11 @@ impl Shown {
     /// | `rtt_since_sent_…` | the same from when it was sent, so with coordinated omission |
     pub(super) fn json(
         &self,
-        elapsed: Duration,
-        known: &Snapshot,
-        times: &Times,
-        uncorrected: &Times,
+        whole: &Whole<'_>,
         interrupted: bool,
-        result: Option<String>,
+        failure: Option<(String, Duration)>,
     ) -> String {
+        let Whole { elapsed, known, times, uncorrected } = whole;
         let mut fields: Fields = vec![
             ("type".into(), "summary".into()),
             ("target".into(), self.to.to_string().into()),
@@ -362,7 +525,13 @@ impl Shown {
             ("elapsed".into(), elapsed.as_secs_f64().into()),
             ("interrupted".into(), interrupted.into()),
         ];
-        fields.extend(result.map(|result| ("result".into(), result.into())));
+        if !self.omit.is_zero() {
+            fields.push(("omit".into(), self.omit.as_secs_f64().into()));
+        }
+        if let Some((result, heard)) = failure {
+            fields.push(("result".into(), result.into()));
+            fields.push(("answered_until".into(), heard.as_secs_f64().into()));
+        }
         for (name, way) in [("up", known.up), ("down", known.down), ("trip", known.trip)] {
             let Some(way) = way else { continue };
             for (field, value) in [
@@ -371,6 +540,7 @@ impl Shown {
                 ("lost", way.lost.into()),
                 ("lost_on_way", way.lost_on_way.into()),
                 ("lost_in_kernel", way.lost_in_kernel.into()),
+                ("unanswered", way.unanswered.into()),
                 ("late", way.seen.reordered.into()),
                 ("max_extent", way.seen.max_extent.into()),
                 ("duplicated", way.seen.duplicated.into()),

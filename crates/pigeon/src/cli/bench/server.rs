@@ -42,7 +42,7 @@ pub(crate) struct Args {
     max_rate: BytesPerSecond,
 
     /// The longest measurement
-    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = quantity::interval)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = quantity::interval)]
     max_for: Duration,
 
     /// The most flows at a time

@@ -55,8 +55,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::duration)]
     pub(super) wait: Duration,
 
-    /// Print one JSON object a message: time, from, to, len, text or base64, truncated, name; one of
-    /// to and result where somebody refuses
+    /// Print one JSON object a message: time, from, to, len, text or base64, truncated, name; one of to
+    /// and result (refused, unsent, unreachable: with error; moved: with now) where one is lost or a
+    /// name stands for another address
     #[arg(long)]
     pub(super) json: bool,
 

@@ -151,6 +151,18 @@ impl Full {
         self.show(chat, peer, Kind::Note, "", text);
     }
 
+    pub(super) fn lost(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
+        self.show(chat, peer, Kind::Note, "", text);
+    }
+
+    pub(super) fn moved(&mut self, chat: &Chat, from: SocketAddr, to: SocketAddr, text: &str) {
+        if let Some(person) = self.people.remove(&from) {
+            self.people.insert(to, person);
+        }
+        self.place(chat, to);
+        self.show(chat, to, Kind::Note, "", text);
+    }
+
     pub(super) fn chosen(&mut self, chat: &Chat, peer: SocketAddr) {
         if std::mem::take(&mut self.nobody) {
             let place = self.name(chat, peer);

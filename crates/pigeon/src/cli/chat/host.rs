@@ -1,21 +1,28 @@
 //! The person at a chat, as its loop meets them: requests are handled, events are shown.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time;
 
-use pigeon_client::chat::{Chat, Conversation, Event, HELP, Known, Said};
-use pigeon_net::{Host, Io, Stats, Waker};
+use pigeon_client::chat::{Chat, Conversation, Event, HELP, Said};
+use pigeon_datagram::Instant;
+use pigeon_net::{Host, Io, Waker};
 
-use super::find::find;
+use super::find::{Found, find};
+use super::lost::Lost;
 use super::request::Request;
 use super::view::View;
+use crate::base::bind::one_host;
+use crate::base::cause::Cause;
 use crate::base::endpoint::Family;
+use crate::base::lookup::{Find, Lookup};
 use crate::base::signals::Stop;
 use crate::base::status::Status;
 use crate::base::thread;
+use crate::contacts::peer;
 use crate::ui::typist::Typed;
 
 /// The most lines that are held while somebody is looked up; then reading waits.
@@ -27,19 +34,25 @@ pub(super) struct PersonHost {
     stop: Stop,
     waker: Waker,
     /// Somebody is being looked up. Lines typed behind it wait, as they are meant for that peer.
-    lookup: Option<Receiver<anyhow::Result<(SocketAddr, Known)>>>,
+    lookup: Option<Receiver<anyhow::Result<Found>>>,
     /// Requests that are not handled yet.
     held: VecDeque<Request>,
     family: Family,
-    /// Datagrams the system would not send, as far as that has been reported.
-    unsent: u64,
+    /// Those whose names are looked up again when they cannot be reached.
+    names: BTreeMap<SocketAddr, Lookup>,
     status: Status,
 }
 
 impl PersonHost {
     pub(super) fn new(view: View, stop: Stop, waker: Waker, family: Family) -> PersonHost {
         let (lookup, held, status) = (None, VecDeque::new(), Status::Done);
-        PersonHost { view, stop, waker, lookup, held, family, unsent: 0, status }
+        PersonHost { view, stop, waker, lookup, held, family, names: BTreeMap::new(), status }
+    }
+
+    /// Looks this peer's name up again, by `find`, when it cannot be reached.
+    pub(super) fn follow(&mut self, peer: SocketAddr, find: Arc<Find>) {
+        let waker = self.waker.clone();
+        self.names.insert(peer, Lookup::new(find, move || waker.wake()));
     }
 
     /// How many lines were too many for the output.
@@ -61,14 +74,14 @@ impl Host<Chat> for PersonHost {
             self.status = status;
             chat.leave();
         }
-        self.mind_unsent(&stats);
         self.mind_lookup(chat);
+        self.mind_names(chat);
         while self.held.len() < MAX_HELD
             && let Some(request) = self.view.next()
         {
             if matches!(request, Request::Typed(Typed::Leave(status)) if status != Status::Done) {
                 // Nobody has to wait for a resolver to leave.
-                self.handle(chat, request);
+                self.handle(chat, io.now, request);
             } else {
                 self.held.push_back(request);
             }
@@ -79,7 +92,7 @@ impl Host<Chat> for PersonHost {
                 break;
             }
             let Some(request) = self.held.pop_front() else { break };
-            self.handle(chat, request);
+            self.handle(chat, io.now, request);
         }
         if self.lookup.is_none() && !self.held.is_empty() {
             self.waker.wake();
@@ -88,7 +101,7 @@ impl Host<Chat> for PersonHost {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, chat: &mut Chat, _: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+    fn event(&mut self, chat: &mut Chat, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
         match event {
             Event::Received(message) => self.view.received(chat, &message),
             Event::Appeared { peer, chosen: true } => self.view.chosen(chat, peer),
@@ -96,6 +109,19 @@ impl Host<Chat> for PersonHost {
             Event::Refused(peer) => {
                 self.view.refused(chat, peer);
                 self.fail_quietly();
+                self.look_again(chat, io.now, peer);
+            }
+            Event::Unsent(peer) => {
+                let cause = io.stats().sent.last_failure.map(Cause::from);
+                self.view.lost(chat, peer, Lost::Unsent, cause);
+                self.fail_quietly();
+                self.look_again(chat, io.now, peer);
+            }
+            Event::Undelivered(peer) => {
+                let cause = io.stats().received.last_error.map(Cause::from);
+                self.view.lost(chat, peer, Lost::Undelivered, cause);
+                self.fail_quietly();
+                self.look_again(chat, io.now, peer);
             }
             Event::Forgotten(peer) => self.view.forgotten(peer),
             Event::Over => return ControlFlow::Break(()),
@@ -105,14 +131,14 @@ impl Host<Chat> for PersonHost {
 }
 
 impl PersonHost {
-    fn handle(&mut self, chat: &mut Chat, request: Request) {
+    fn handle(&mut self, chat: &mut Chat, now: Instant, request: Request) {
         match request {
             Request::Look(Some(peer)) => {
                 chat.choose(peer);
             }
             Request::Look(None) => chat.choose_nobody(),
             Request::Typed(Typed::Line(line)) => match chat.handle_line(&line) {
-                Ok(said) => self.said(chat, said),
+                Ok(said) => self.said(chat, now, said),
                 Err(error) => self.fail(&error.to_string()),
             },
             Request::Typed(Typed::Refused) => self.fail_quietly(),
@@ -126,22 +152,25 @@ impl PersonHost {
     }
 
     /// Reports what became of a line.
-    fn said(&mut self, chat: &Chat, said: Said) {
+    fn said(&mut self, chat: &Chat, now: Instant, said: Said) {
         match said {
             Said::Nothing | Said::Quit => {}
-            Said::Sent { peer, text } => {
-                self.view.sent(chat, peer, &text);
-                // Whether the system took it shows in the next round.
-                self.waker.wake();
+            Said::Sent { peer, text } => self.view.sent(chat, peer, &text),
+            Said::Chosen(peer) => {
+                self.view.chosen(chat, peer);
+                // A peer has no heartbeats: only the person knows that it is silent.
+                self.look_again(chat, now, peer);
             }
-            Said::Chosen(peer) => self.view.chosen(chat, peer),
             Said::LookUp(word) => self.look_up(word),
             Said::List => self.list(chat),
             Said::Help => {
                 HELP.iter().for_each(|(key, what)| self.note(&format!("{key:<30} {what}")));
             }
             Said::Encoding(charset) => self.note(&format!("read and written in {charset}")),
-            Said::Left(peer) => self.view.left(chat, peer),
+            Said::Left(peer) => {
+                self.names.remove(&peer);
+                self.view.left(chat, peer);
+            }
         }
     }
 
@@ -167,8 +196,11 @@ impl PersonHost {
             Some(Err(error)) => Err(error.into()),
         };
         self.lookup = None;
-        let opened = found.and_then(|(peer, known)| {
+        let opened = found.and_then(|Found { peer, known, again }| {
             chat.open(peer, known)?;
+            if let Some(find) = again {
+                self.follow(peer, find);
+            }
             Ok(peer)
         });
         match opened {
@@ -180,15 +212,33 @@ impl PersonHost {
         }
     }
 
-    /// Reports that the system would not send something.
-    fn mind_unsent(&mut self, stats: &Stats) {
-        let unsent = stats.sent.dropped.total();
-        if unsent > self.unsent
-            && let Some(failure) = stats.sent.last_failure
+    /// Looks a peer's name up again: it may have another address by now.
+    fn look_again(&mut self, chat: &Chat, now: Instant, peer: SocketAddr) {
+        if !self.names.contains_key(&peer)
+            && let Some(name) = chat.conversation(peer).and_then(|found| found.name.as_deref())
+            && let Ok(contact) = peer::parse(name, None)
+            && let Some(find) = contact.finder(self.family)
         {
-            self.fail(&failure.to_string());
+            self.follow(peer, find);
         }
-        self.unsent = unsent;
+        if let Some(lookup) = self.names.get_mut(&peer) {
+            lookup.ask(now);
+        }
+    }
+
+    /// Goes on with those whose names stand for another address now.
+    fn mind_names(&mut self, chat: &mut Chat) {
+        let found = self.names.iter_mut().filter_map(|(from, name)| Some((*from, name.found()?)));
+        let moved: Vec<_> =
+            found.filter(|(from, to)| from != to && one_host(*to).is_ok()).collect();
+        for (from, to) in moved {
+            if chat.move_to(from, to) {
+                if let Some(lookup) = self.names.remove(&from) {
+                    self.names.insert(to, lookup);
+                }
+                self.view.moved(chat, from, to);
+            }
+        }
     }
 
     fn list(&mut self, chat: &Chat) {

@@ -39,8 +39,8 @@ pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Stat
         _ => Encoding::GB18030,
     };
     let source = args.bind.map(|bind| match bind.host {
-        ListenHost::Ip(ip) => bind.with_ip(ip),
-        ListenHost::Every | ListenHost::Unsaid => bind.with_ip(Ipv4Addr::UNSPECIFIED.into()),
+        ListenHost::Ip(ip) => SocketAddr::new(ip, bind.port),
+        ListenHost::Every | ListenHost::Unsaid => (Ipv4Addr::UNSPECIFIED, bind.port).into(),
     });
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     let (mut messenger, socket) = ipmsg::open(source, legacy, &interfaces)?;

@@ -10,6 +10,7 @@ use pigeon_net::Waker;
 use pigeon_text::Charset;
 
 use super::args::Args;
+use super::lost::Lost;
 use super::request::Request;
 use crate::base::bind::local_of;
 use crate::base::payload::line;
@@ -85,6 +86,28 @@ impl Lines {
     pub(super) fn refused(&self, peer: SocketAddr, text: &str) {
         if self.json {
             self.printer.data.line(json::no_reply(peer, NoReply::Refused));
+        }
+        self.note(text);
+    }
+
+    pub(super) fn lost(&self, peer: SocketAddr, what: Lost, cause: &str, text: &str) {
+        if self.json {
+            let result = match what {
+                Lost::Unsent => "unsent",
+                Lost::Undelivered => "unreachable",
+            };
+            let to = peer.to_string().into();
+            let fields = [("to", to), ("result", result.into()), ("error", cause.into())];
+            self.printer.data.line(json::counts(&fields));
+        }
+        self.note(text);
+    }
+
+    pub(super) fn moved(&self, from: SocketAddr, to: SocketAddr, text: &str) {
+        if self.json {
+            let (from, to) = (from.to_string().into(), to.to_string().into());
+            let fields = [("to", from), ("result", "moved".into()), ("now", to)];
+            self.printer.data.line(json::counts(&fields));
         }
         self.note(text);
     }

@@ -6,6 +6,7 @@ mod full;
 mod host;
 mod ipmsg;
 mod lines;
+mod lost;
 mod request;
 mod view;
 
@@ -16,13 +17,13 @@ use pigeon_client::chat::{Chat, Config, Known};
 use pigeon_net::{Clock, Driver, Socket, SocketOptions};
 
 pub(crate) use self::args::Args;
-use self::find::find;
+use self::find::{Found, find};
 use self::full::Full;
 use self::host::PersonHost;
 use self::lines::Lines;
 use self::view::View;
 use crate::base::bind::bind;
-use crate::base::endpoint::{ListenAddress, ListenHost};
+use crate::base::endpoint::ListenAddress;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::terminal;
@@ -62,8 +63,10 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             chat.know(address, Known { name, charset: contact.charset });
         }
     }
-    for (peer, known) in peers {
+    let mut names = Vec::new();
+    for Found { peer, known, again } in peers {
         chat.open(peer, known)?;
+        names.extend(again.map(|find| (peer, find)));
     }
 
     let bound = socket.local_addr();
@@ -87,6 +90,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         false => View::Lines(Lines::open(chat, bound, waker, &args, color, &words)?),
     };
     let mut person = PersonHost::new(view, stop, driver.waker(), args.family);
+    names.into_iter().for_each(|(peer, find)| person.follow(peer, find));
     let outcome = driver.run(&mut person);
     let words = sum_up(driver.machine(), person.dropped());
     let status = person.close(std::time::Instant::now() + LAST_WORDS, &words)?;
@@ -98,7 +102,7 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
     // One place of the screen is nobody's.
     let most = if full { MAX_PLACES - 1 } else { usize::MAX };
     let local = socket.local_addr();
-    let one = matches!(listen.host, ListenHost::Ip(_)) || local.is_ipv4();
+    let one = listen.address().is_some() || local.is_ipv4();
     Config {
         charset: args.encoding,
         from: args.from.clone(),

@@ -9,7 +9,9 @@ use pigeon_net::Stats;
 
 use super::full::Full;
 use super::lines::Lines;
+use super::lost::Lost;
 use super::request::Request;
+use crate::base::cause::Cause;
 
 /// What a person sees of a chat.
 pub(super) enum View {
@@ -66,6 +68,31 @@ impl View {
         match self {
             View::Lines(lines) => lines.refused(peer, &text),
             View::Full(full) => full.refused(chat, peer, &text),
+        }
+    }
+
+    /// The system says that something did not get to this peer, and why.
+    pub(super) fn lost(&mut self, chat: &Chat, peer: SocketAddr, what: Lost, cause: Option<Cause>) {
+        let title = chat.title(peer);
+        let what_happened = match what {
+            Lost::Unsent => "not sent",
+            Lost::Undelivered => "that was lost",
+        };
+        let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
+        let text = format!("{title}: {what_happened}: {cause}");
+        match self {
+            View::Lines(lines) => lines.lost(peer, what, &cause, &text),
+            View::Full(full) => full.lost(chat, peer, &text),
+        }
+    }
+
+    /// This peer's name stands for another address now.
+    pub(super) fn moved(&mut self, chat: &Chat, from: SocketAddr, to: SocketAddr) {
+        let text =
+            format!("what goes to {from} goes to {} now: the name has moved", chat.title(to));
+        match self {
+            View::Lines(lines) => lines.moved(from, to, &text),
+            View::Full(full) => full.moved(chat, from, to, &text),
         }
     }
 

@@ -83,7 +83,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     import: Option<PathBuf>,
 
-    /// Copy the whole log to a new file
+    /// Copy the whole log to a new file, or to a pipe (-)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     backup: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! Copies of a log: exported, imported, backed up.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -11,7 +11,9 @@ use pigeon_text::escape;
 
 use super::progress::Progress;
 use crate::base::count::count;
+use crate::base::random;
 use crate::base::status::{Status, UsageError};
+use crate::output::file::{create, is_stdout, shown};
 use crate::output::remark;
 
 /// Writes everything, or a room, as JSON lines.
@@ -20,10 +22,10 @@ pub(super) fn export(
     room: Option<&RoomName>,
     file: &Path,
 ) -> anyhow::Result<Status> {
-    let is_stdout = file == Path::new("-");
+    let is_stdout = is_stdout(file);
     let out: Box<dyn Write> = match is_stdout {
         true => Box::new(io::stdout().lock()),
-        false => Box::new(create(file)?),
+        false => Box::new(create(file, true)?),
     };
     let counted = Counted { inner: out, lines: 0, bytes: 0, progress: Progress::new(is_stdout) };
     let mut out = BufWriter::with_capacity(1 << 16, counted);
@@ -45,34 +47,6 @@ pub(super) fn export(
             Err(anyhow!("{error}").context(format!("the export to {} is incomplete", shown(file))))
         }
     }
-}
-
-/// A new file, or a pipe or device that is there. A file that is there is left as it is: it may be
-/// the only copy of a log.
-fn create(file: &Path) -> anyhow::Result<File> {
-    let opened = match std::fs::metadata(file) {
-        Ok(metadata) if metadata.is_file() || metadata.is_dir() => {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-        Ok(_) => File::options().write(true).open(file),
-        Err(_) => private().open(file),
-    };
-    opened.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            let file = shown(file);
-            UsageError(format!("{file} exists and is left as it is; choose another name")).into()
-        }
-        _ => anyhow!(error).context(UsageError(format!("cannot write {}", shown(file)))),
-    })
-}
-
-/// How a new file is made that nobody else may read.
-fn private() -> std::fs::OpenOptions {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 /// Counts what is written.
@@ -152,17 +126,35 @@ pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
     Ok(if whole { Status::Done } else { Status::Usage })
 }
 
-/// Copies the log to a new file.
+/// Copies the log to a new file, or to a pipe by way of a temporary one: SQLite must seek.
 pub(super) fn backup(reader: &Reader, file: &Path) -> anyhow::Result<Status> {
+    let is_pipe = is_stdout(file) || std::fs::metadata(file).is_ok_and(|named| !named.is_file());
+    if !is_pipe {
+        let bytes = copy(reader, file)?;
+        remark(format_args!("backed up to {}, {bytes} bytes", shown(file)));
+        return Ok(Status::Done);
+    }
+    if is_stdout(file) && io::stdout().is_terminal() {
+        let error = "a backup cannot be shown on a terminal; redirect it to a file or a pipe";
+        return Err(UsageError(error.into()).into());
+    }
+    let mut out = create(file, true)?;
+    // Its name is a secret, so that nobody can be there before.
+    let name = format!("pigeon-backup-{:016x}", random::u64()?);
+    let temporary = std::env::temp_dir().join(name);
+    let copied = copy(reader, &temporary).and_then(|_| {
+        let sent = File::open(&temporary).and_then(|mut copy| io::copy(&mut copy, &mut out));
+        sent.with_context(|| format!("the backup to {} is incomplete", shown(file)))
+    });
+    let _ = std::fs::remove_file(&temporary);
+    copied.map(|_| Status::Done)
+}
+
+/// Backs up to a new file, and says how long it is.
+fn copy(reader: &Reader, file: &Path) -> anyhow::Result<u64> {
     reader.backup(file).map_err(|error| match error {
         BackupError::Exists { .. } => UsageError(escape(&error.to_string()).to_string()).into(),
         error => anyhow!("{}", escape(&error.to_string())),
     })?;
-    let bytes = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-    remark(format_args!("backed up to {}, {bytes} bytes", shown(file)));
-    Ok(Status::Done)
-}
-
-fn shown(file: &Path) -> String {
-    escape(&*file.to_string_lossy()).to_string()
+    Ok(std::fs::metadata(file).map_or(0, |metadata| metadata.len()))
 }

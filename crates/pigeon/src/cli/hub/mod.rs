@@ -8,9 +8,9 @@ mod invitation;
 mod ipmsg;
 mod journal;
 mod password;
+mod searchers;
 mod service;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -22,14 +22,14 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, ValueEnum};
 use pigeon_datagram as datagram;
 use pigeon_datagram::Machine;
-use pigeon_hub::{Config, Discovery, Door, Event, History, Hub, PerOrigin, Rate};
+use pigeon_hub::{Config, Door, Event, History, Hub, PerOrigin, Rate};
 use pigeon_log::Options;
 use pigeon_net::{
     Clock, Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, Waker, local_addresses,
 };
 use pigeon_proto::{Format, Language, Name};
 use pigeon_text::{Charset, Encoding};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use self::archive::Archive;
 use self::console::Command;
@@ -41,6 +41,7 @@ use self::password::{Given, Password};
 use self::service::{State, Watchdog, notify};
 use crate::base::bind::{explain, is_address_missing, try_bind};
 use crate::base::data;
+use crate::base::groups::GroupSockets;
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
 use crate::base::quantity::{self, BytesPerSecond, PerSecond};
@@ -68,12 +69,6 @@ const WALL_EVERY: Duration = Duration::from_secs(10);
 
 /// How often the names are brought up to date that Tab completes at the console.
 const NAMES_EVERY: Duration = Duration::from_secs(1);
-
-/// Where those who look for hubs ask: every hub's port, and these groups.
-const DISCOVERY_GROUPS: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(239, 255, 99, 99)),
-    IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x9999)),
-];
 
 /// Serve group chat on a UDP port that anything able to send a datagram can join
 #[derive(clap::Args)]
@@ -412,7 +407,7 @@ pub(crate) fn run(
     })?;
     let path = if args.offload == Switch::On { IoPath::Best } else { IoPath::NoOffload };
     let options = SocketOptions { path, timestamps: false, ..SocketOptions::default() };
-    let Some(sockets) = open(doors, &options, args.wait_for_address, &stop)? else {
+    let Some(mut sockets) = open(doors, &options, args.wait_for_address, &stop)? else {
         info!("stopped before it could listen");
         return Ok(Status::Done);
     };
@@ -428,15 +423,11 @@ pub(crate) fn run(
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
-    if config.discovery.is_some()
-        && let Some(first) = sockets.first()
-    {
-        for group in DISCOVERY_GROUPS {
-            let joined = first.join_group(group, &interfaces);
-            debug!(%group, interfaces = joined, "listening for those who look for hubs");
-        }
-    }
     let clock = Clock::start();
+    searchers::share(&sockets);
+    let groups = config
+        .discovery
+        .and_then(|discovery| searchers::listen(&discovery, clock.now(), &options, &mut sockets));
     let mut hub = Hub::new(config);
     if let Some(archive) = &archive {
         archive.restore(&mut hub, clock.now())?;
@@ -486,6 +477,7 @@ pub(crate) fn run(
         watchdog: Watchdog::start(clock.now()),
         archive,
         ipmsg,
+        groups,
         shows_messages,
         suggestions,
         next_names: clock.now(),
@@ -554,11 +546,9 @@ fn config(
     interactive: bool,
 ) -> anyhow::Result<Config> {
     let bound = || sockets.iter().map(Socket::local_addr);
-    // Hubs that only listen on loopback leave the answer to others.
-    let first = bound().next().filter(|first| !first.ip().is_loopback());
-    let discovery = match (args.discoverable, first) {
-        (Switch::On, Some(first)) => Some(Discovery { id: random::u64()?, port: first.port() }),
-        _ => None,
+    let discovery = match args.discoverable {
+        Switch::On => searchers::answer(sockets)?,
+        Switch::Off => None,
     };
     let mut config = Config {
         doors,
@@ -658,6 +648,8 @@ struct Operator {
     watchdog: Watchdog,
     archive: Option<Archive>,
     ipmsg: Option<ipmsg::Link>,
+    /// Where it hears those who look for hubs.
+    groups: Option<GroupSockets>,
     /// Whether messages are for stdout too.
     shows_messages: bool,
     /// What Tab completes at the console, and when it is brought up to date.
@@ -757,7 +749,8 @@ impl Host<Hub> for Operator {
     fn deadline(&self) -> Option<datagram::Instant> {
         let archive = self.archive.as_ref().map(Archive::next);
         let names = self.printer.interactive.then_some(self.next_names);
-        let timers = [self.watchdog.next(), archive, names, Some(self.next_wall)];
+        let groups = self.groups.as_ref().map(GroupSockets::deadline);
+        let timers = [self.watchdog.next(), archive, groups, names, Some(self.next_wall)];
         timers.into_iter().flatten().min()
     }
 
@@ -765,6 +758,9 @@ impl Host<Hub> for Operator {
         self.watchdog.feed(io.now);
         if let Some(archive) = &mut self.archive {
             archive.tick(hub, io.now);
+        }
+        if let Some(groups) = &mut self.groups {
+            groups.tick(io.now, io.sockets).into_iter().for_each(searchers::tell);
         }
         if self.next_names <= io.now {
             self.next_names = io.now + NAMES_EVERY;

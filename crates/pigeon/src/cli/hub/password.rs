@@ -1,8 +1,6 @@
 //! The hub's password: where it comes from, and warnings about places where others can read it.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,6 +8,7 @@ use clap::parser::ValueSource;
 use pigeon_text::escape;
 
 use crate::base::status::UsageError;
+use crate::base::text_file;
 
 /// The longest password: with `/pass ` before it, it fits a command.
 const MAX_BYTES: usize = 1_000;
@@ -40,9 +39,8 @@ impl Password {
     fn read(path: &Path) -> anyhow::Result<Password> {
         let shown = shown(path);
         let cannot = || UsageError(format!("cannot read the password from {shown}"));
-        let mut text = String::new();
-        let file = File::open(path).with_context(cannot)?;
-        file.take(MAX_BYTES as u64 + 3).read_to_string(&mut text).with_context(cannot)?;
+        let text = text_file::read_secret(path, MAX_BYTES as u64 + 3).with_context(cannot)?;
+        let text = String::from_utf8(text).with_context(cannot)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = line.strip_suffix('\r').unwrap_or(line);
         Ok(Password::parse(line).map_err(|reason| UsageError(format!("{shown}: {reason}")))?)
@@ -80,7 +78,12 @@ impl Given<'_> {
         match (self.password, self.file) {
             (None, None) => Ok((None, vec![])),
             (Some(_), Some(_)) if password == file => {
-                let both = "--password and --password-file are both given; leave one out";
+                let both = match password {
+                    Some(ValueSource::EnvVariable) => {
+                        "PIGEON_HUB_PASSWORD and PIGEON_HUB_PASSWORD_FILE are both set; unset one"
+                    }
+                    _ => "--password and --password-file are both given; leave one out",
+                };
                 Err(UsageError(both.to_string()).into())
             }
             (Some(chosen), other) if other.is_none() || password > file => {

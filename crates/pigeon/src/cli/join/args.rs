@@ -59,6 +59,16 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) json: bool,
 
+    /// Write the payloads as they are to stdout, and nothing else; stdin's bytes go into the room, each
+    /// read a datagram of up to 1,316 bytes. An empty stdin (`< /dev/null`) only listens
+    #[arg(long, conflicts_with_all = ["json", "line"])]
+    pub(super) raw: bool,
+
+    /// Send each message of the room on as a datagram, to a player or another program, instead of
+    /// showing it (with --json and --raw: as well); may be given several times
+    #[arg(long, value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
+    pub(super) forward: Vec<String>,
+
     /// Whether the terminal's bell rings when somebody names you or writes to you alone
     #[arg(long, value_enum, value_name = "WHETHER", default_value_t = Switch::On)]
     pub(super) bell: Switch,
@@ -74,6 +84,8 @@ Examples:
   pigeon join 192.168.1.20 --nick 狗哥  a hub on the network, under a name
   pigeon join library                   a hub by its own name
   echo hello | pigeon join              say a line, print what comes for 2 s, leave
+  pigeon join 10.0.0.1:9998 --forward 127.0.0.1:5004   a room's video for `ffplay udp://127.0.0.1:5004`
+  pigeon join 10.0.0.1:9998 --raw < /dev/null > room   the bytes of a room in a file
 
 On a terminal it takes the whole screen; ? on an empty line or F1 shows the keys. --line prints
 lines instead. `quit`, Ctrl-D or Ctrl-C leaves; /help lists what a hub understands. A line that
@@ -99,7 +111,11 @@ they are in its control lines (docs/protocol.md):
   away      hub, reason: refused or timed-out
   again     hub, after (seconds): the hub is back
   moved     hub, from: the hub's name stands for another address now
-  unheard   hub: nothing was heard so far";
+  unheard   hub: nothing was heard so far
+  unreachable hub, error: the system's word about the way there
+  reachable hub: heard again after that
+  unsent    hub, error: a line was not sent, and the system's word about it
+  forward   to, reason: refused, unreachable, repeats or loop; error where the system gave one";
 
 impl Args {
     /// The language asked for, or the locale's.

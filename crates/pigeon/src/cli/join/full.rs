@@ -321,7 +321,14 @@ impl Full {
     }
 
     /// Brings the lists and the status line up to date, and asks for what they lack.
-    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
+    /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
+    pub(super) fn look(
+        &mut self,
+        session: &mut Session<Pcg64>,
+        now: Instant,
+        stats: &Stats,
+        cut_off: Option<&str>,
+    ) {
         self.roster.questions(now, |command| session.ask(now, command));
         self.kept.questions(now, |command| session.ask(now, command));
         let is_in = session.last_heard().is_some()
@@ -368,7 +375,10 @@ impl Full {
         let (text, alarm) = match (&self.not_admitted, &self.wait) {
             (Some(note), _) => (note.words(self.hub, self.language), true),
             (None, Some((_, sentence))) => (sentence.clone(), false),
-            (None, None) => status(session, now, self.language),
+            (None, None) => match cut_off {
+                Some(cause) => (cause.to_string(), true),
+                None => status(session, now, self.language),
+            },
         };
         self.screen.tell(Update::Status { text, alarm });
     }

@@ -1,27 +1,36 @@
 //! What stands around a session: the person, and a signal to stop.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session};
 use pigeon_datagram::{Instant, SocketId};
 use pigeon_net::{Host, Io};
-use pigeon_proto::{Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb};
+use pigeon_proto::{
+    Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, is_control_line,
+};
 use rand_pcg::Pcg64;
 
 use super::connect;
+use super::forward::{Forward, Trouble};
 use super::meant::meant;
 use super::memory::Memory;
 use super::note::Note;
 use super::view::View;
-use crate::base::cause::Watch;
+use crate::base::bind::explain;
+use crate::base::cause::{Cause, Watch};
 use crate::base::lookup::Lookup;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
 use crate::output::wall;
 use crate::ui::typist::Typed;
+
+/// How often a session that has lost its hub looks whether this host has another address.
+const ROAM_EVERY: Duration = Duration::from_secs(2);
 
 /// What stands around a session.
 pub(super) struct JoinHost {
@@ -40,6 +49,15 @@ pub(super) struct JoinHost {
     lookup: Option<Lookup>,
     /// Whether something is kept for the next session.
     remembers: bool,
+    forward: Forward,
+    /// Whether messages go to a program, so that stdin may well be empty.
+    bridges: bool,
+    /// Whether anything was read from stdin.
+    has_typed: bool,
+    /// Whether it was said that bytes are lost, since the hub was heard.
+    said_lost: bool,
+    /// When to look for another address of this host.
+    roam_at: Instant,
     /// What the hub calls itself, if that is known.
     hub_name: Option<Name>,
     /// Our own address.
@@ -82,6 +100,11 @@ impl JoinHost {
             path: Watch::new(now),
             lookup: None,
             remembers: false,
+            forward: Forward::default(),
+            bridges: false,
+            has_typed: false,
+            said_lost: false,
+            roam_at: now,
             hub_name: None,
             local,
             joined: None,
@@ -96,6 +119,12 @@ impl JoinHost {
     /// With what is kept for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
+    }
+
+    /// With the programs to which messages are forwarded.
+    pub(super) fn with_forward(self, forward: Forward) -> Self {
+        let bridges = self.view.is_raw() || !forward.is_over();
+        JoinHost { forward, bridges, ..self }
     }
 
     /// With the name by which the hub is found again where it goes away. `remembers`: something is
@@ -190,10 +219,85 @@ impl JoinHost {
         }
     }
 
+    /// Handles what was typed, or read from stdin.
+    fn take_typed(&mut self, session: &mut Session<Pcg64>, now: Instant) {
+        // As many lines as one drain carries; the rest follow at once. Bytes wait where they are read
+        // until it is known what the server does with them.
+        let waits = self.view.is_raw() && session.contact() == Contact::Asking;
+        let typed: Vec<Typed> = self.typed.try_iter().take(if waits { 0 } else { 64 }).collect();
+        self.has_typed |= typed.iter().any(|typed| matches!(typed, Typed::Line(_)));
+        for typed in typed {
+            match typed {
+                Typed::Line(payload) if self.view.is_raw() => self.send(session, now, &payload),
+                Typed::Line(line) => self.say(session, now, &line),
+                // Who only listens is given an empty stdin.
+                Typed::Leave(Status::Done) if self.bridges && !self.has_typed && !is_typed_on() => {
+                }
+                Typed::Refused => self.fail_script(),
+                Typed::Leave(status) => {
+                    if self.status == Status::Done {
+                        self.status = status;
+                    }
+                    session.leave();
+                }
+            }
+        }
+    }
+
+    /// Handles the bytes that have waited until the server was known.
+    fn take_bytes(&mut self, session: &mut Session<Pcg64>, now: Instant) {
+        if self.view.is_raw() {
+            self.take_typed(session, now);
+        }
+    }
+
+    /// Sends bytes that were read from stdin.
+    fn send(&mut self, session: &mut Session<Pcg64>, now: Instant, payload: &[u8]) {
+        match session.handle_payload(now, payload) {
+            // Once: a stream would say it a thousand times a second.
+            Ok(Said::IntoSilence) if !std::mem::replace(&mut self.said_lost, true) => {
+                self.note(Note::IntoSilence);
+                self.fail_script();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.note(Note::NotSent(error));
+                self.fail_script();
+            }
+        }
+    }
+
+    /// Says what forwarding has met. A target that leads into the room ends the session: it was a
+    /// mistake on the command line.
+    fn tell(&mut self, session: &mut Session<Pcg64>, troubles: Vec<Trouble>) {
+        for trouble in troubles {
+            if let Trouble::Loop { .. } = trouble {
+                self.fail();
+                session.leave();
+            }
+            self.note(Note::Forward(trouble));
+        }
+    }
+
     /// Says what the system has said of the way to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
         if let Some(cause) = self.path.look(io.now, &io.stats()) {
             self.note(Note::CutOff { error: cause.to_string() });
+        }
+    }
+
+    /// Goes on from this host's present address. A connected socket keeps the one it began with, and
+    /// nothing leaves from an address that is gone: the laptop has woken up in another network.
+    fn roam(&mut self, session: &Session<Pcg64>, io: &mut Io<'_>) {
+        if !session.is_lost() || io.now < self.roam_at {
+            return;
+        }
+        self.roam_at = io.now + ROAM_EVERY;
+        let Ok(socket) = connect(session.hub()) else { return };
+        let local = socket.local_addr();
+        if local.ip() != self.local.ip() && io.open(SocketId::FIRST, socket).is_ok() {
+            self.local = local;
+            self.view.moved(session.hub(), local);
         }
     }
 
@@ -205,7 +309,7 @@ impl JoinHost {
             lookup.ask(io.now);
         }
         let Some(hub) = lookup.found().filter(|hub| is_lost && *hub != from) else { return };
-        let moved = connect(hub).map_err(anyhow::Error::from).and_then(|socket| {
+        let moved = connect(hub).map_err(explain).and_then(|socket| {
             self.local = socket.local_addr();
             io.open(SocketId::FIRST, socket).context("cannot watch the socket")
         });
@@ -231,6 +335,22 @@ impl JoinHost {
         self.path.heard();
         self.view.moved(hub, self.local);
         self.note(Note::Moved { from });
+        let troubles = self.forward.moved(hub);
+        self.tell(session, troubles);
+    }
+
+    /// Says that the system did not send a line, and why: once for a stream of bytes.
+    fn not_sent(&mut self, io: &mut Io<'_>) {
+        let stats = io.stats();
+        // The cause stands beside the line; it need not be said of the way as well.
+        let _ = self.path.look(io.now, &stats);
+        self.fail_script();
+        if self.view.is_raw() && std::mem::replace(&mut self.said_lost, true) {
+            return;
+        }
+        if let Some(cause) = Cause::of(&stats) {
+            self.note(Note::Unsent { error: cause.to_string() });
+        }
     }
 
     /// Says, once, that nobody asks for the name.
@@ -307,6 +427,11 @@ impl JoinHost {
     }
 }
 
+/// Whether a person types at a terminal, and ends it with Ctrl-D.
+fn is_typed_on() -> bool {
+    io::stdin().is_terminal()
+}
+
 fn is_command(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     line.starts_with(b"/") || line.starts_with("／".as_bytes())
@@ -324,6 +449,9 @@ impl Host<Session<Pcg64>> for JoinHost {
     fn tick(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at_path(io);
         self.follow(session, io);
+        self.roam(session, io);
+        let troubles = self.forward.look(io.now);
+        self.tell(session, troubles);
         ControlFlow::Continue(())
     }
 
@@ -333,22 +461,13 @@ impl Host<Session<Pcg64>> for JoinHost {
             self.status = status;
             session.leave();
         }
-        // As many lines as one drain carries; the rest follow at once.
-        let typed: Vec<Typed> = self.typed.try_iter().take(64).collect();
-        for typed in typed {
-            match typed {
-                Typed::Line(line) => self.say(session, now, &line),
-                Typed::Refused => self.fail_script(),
-                Typed::Leave(status) => {
-                    if self.status == Status::Done {
-                        self.status = status;
-                    }
-                    session.leave();
-                }
-            }
+        if self.view.is_closed() {
+            session.leave();
         }
+        self.take_typed(session, now);
         self.follow(session, io);
-        self.view.look(session, now, &io.stats());
+        let cut_off = self.path.current(now).map(|cause| cause.to_string());
+        self.view.look(session, now, &io.stats(), cut_off.as_deref());
         ControlFlow::Continue(())
     }
 
@@ -360,8 +479,18 @@ impl Host<Session<Pcg64>> for JoinHost {
     ) -> ControlFlow<()> {
         let now = io.now;
         match event {
-            Event::Left | Event::Unheard | Event::Silent { .. } => self.look_at_path(io),
-            _ => self.path.heard(),
+            Event::Left | Event::Unheard | Event::Silent { .. } | Event::Undelivered { .. } => {
+                self.look_at_path(io);
+            }
+            // Says nothing about the way.
+            Event::NotSent(_) | Event::Unsent => {}
+            _ => {
+                let is_back = self.path.heard();
+                if is_back && !matches!(event, Event::Joined(_) | Event::Again { .. }) {
+                    self.note(Note::Reached);
+                }
+                self.said_lost = false;
+            }
         }
         self.view.event(now, &event);
         match &event {
@@ -372,9 +501,13 @@ impl Host<Session<Pcg64>> for JoinHost {
             _ => self.say_joined(),
         }
         match event {
+            // No hub relays a control line, so it is nobody's message.
+            Event::Received(payload) if self.bridges && is_control_line(&payload) => {}
             Event::Received(payload) => {
                 self.met = true;
                 self.view.received(session, &payload);
+                let troubles = self.forward.send(now, session.format(), &payload);
+                self.tell(session, troubles);
             }
             Event::Notice(notice) => {
                 self.notice(session, now, &notice);
@@ -390,25 +523,35 @@ impl Host<Session<Pcg64>> for JoinHost {
                 self.see(now, &answer);
                 self.join(session, &answer);
                 self.explain_name(session);
+                self.take_bytes(session, now);
             }
             Event::JoinedPlainly => {
                 self.met = true;
                 self.note(Note::JoinedPlainly { asked: self.plain });
                 self.explain_name(session);
+                self.take_bytes(session, now);
             }
             Event::Unheard => {
-                // A refusal to be a member says enough.
-                if !self.met {
+                // A refusal to be a member says enough, and so does the system.
+                if !self.met && self.path.current(now).is_none() {
                     self.note(Note::Unheard);
                 }
                 // The reason given is about the server, of which nothing is known yet.
                 if self.plain {
                     self.explain_name(session);
                 }
+                self.take_bytes(session, now);
             }
             Event::NotSent(error) => {
                 self.note(Note::NotSent(error));
                 self.fail_script();
+            }
+            Event::Unsent => self.not_sent(io),
+            // It was shown above. Whether it was a line or a heartbeat is unknown.
+            Event::Undelivered { passing } => {
+                if !passing && self.has_typed {
+                    self.fail_script();
+                }
             }
             Event::Refused if !self.met => {
                 let hub = session.hub().ip();

@@ -11,17 +11,30 @@ use rand_pcg::Pcg64;
 
 use super::connection::Connection;
 use super::note::{Note, without_word};
-use super::record;
+use super::{raw, record};
 use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
 
+/// What becomes of the messages of a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Messages {
+    /// A line each.
+    Text,
+    /// An object each.
+    Json,
+    /// Their bytes, and nothing between them. What the hub itself says goes to stderr.
+    Raw,
+    /// They are not shown.
+    Hidden,
+}
+
 /// Lines, and what shapes them.
 pub(super) struct Lines {
     printer: Printer,
     dim: bool,
-    json: bool,
+    messages: Messages,
     hub: SocketAddr,
     language: Language,
 }
@@ -31,11 +44,15 @@ impl Lines {
     pub(super) fn open(
         connection: Connection,
         wait: Duration,
-        json: bool,
+        messages: Messages,
         color: Color,
     ) -> anyhow::Result<(Lines, Receiver<Typed>)> {
-        let (reader, printer) = lines::open("> ", Suggestions::default())?;
         let Connection { hub, waker, language, .. } = connection;
+        if messages == Messages::Raw {
+            let (printer, typed) = raw::open(wait, waker)?;
+            return Ok((Lines { printer, dim: false, messages, hub, language }, typed));
+        }
+        let (reader, printer) = lines::open("> ", Suggestions::default())?;
         let check = move |line: &[u8]| match Session::<Pcg64>::check_line(hub, line) {
             Err(error) => Checked::Refused(Note::NotSent(error).words(hub, language)),
             Ok(()) if Session::<Pcg64>::is_last_line(hub, line) => Checked::Last,
@@ -43,7 +60,7 @@ impl Lines {
         };
         let typed = typist::start(reader, printer.clone(), waker, wait, check)?;
         let dim = printer.interactive && color.enabled(&std::io::stdout());
-        Ok((Lines { printer, dim, json, hub, language }, typed))
+        Ok((Lines { printer, dim, messages, hub, language }, typed))
     }
 
     /// The hub has another address now.
@@ -53,14 +70,19 @@ impl Lines {
 
     /// Prints a message.
     pub(super) fn received(&self, session: &Session<Pcg64>, payload: &[u8]) {
-        if self.json {
-            let (room, format) = (session.room(), session.format());
-            self.printer.data.line(record::message(&wall::local(None), room, format, payload));
-            return;
+        match self.messages {
+            Messages::Json => {
+                let (room, format) = (session.room(), session.format());
+                self.printer.data.line(record::message(&wall::local(None), room, format, payload));
+            }
+            Messages::Raw => drop(self.printer.data.push(payload.to_vec(), payload.len())),
+            Messages::Hidden => {}
+            Messages::Text => {
+                let text = payload.strip_suffix(b"\n").unwrap_or(payload);
+                let text = escape(text.strip_suffix(b"\r").unwrap_or(text)).to_string();
+                self.print(&text);
+            }
         }
-        let text = payload.strip_suffix(b"\n").unwrap_or(payload);
-        let text = escape(text.strip_suffix(b"\r").unwrap_or(text)).to_string();
-        self.print(&text);
     }
 
     /// Prints what the hub says of its own: in words, or as data.
@@ -68,13 +90,16 @@ impl Lines {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
         }
-        if self.json {
+        if self.is_data() {
             self.printer.data.line(record::notice(&wall::local(None), session.room(), notice));
             return;
         }
         let sentence = sentence::line(&without_word(notice), self.language);
         let sentence = escape(&sentence);
         match notice {
+            Notice::Refused(_) if self.is_raw() => {
+                self.printer.note(&sentence.to_string(), self.dim);
+            }
             Notice::Said { time, .. } => {
                 let said = wall::local(Some(Duration::from_secs(*time)));
                 let said = format!("[{}]", wall::date_and_seconds(&said));
@@ -94,7 +119,8 @@ impl Lines {
 
     /// Says something about the session itself. A program reads it as data.
     pub(super) fn note(&self, note: &Note) {
-        let record = self.json.then(|| record::note(&wall::local(None), self.hub, note)).flatten();
+        let record =
+            self.is_data().then(|| record::note(&wall::local(None), self.hub, note)).flatten();
         let is_new = record.is_none() || note.is_failure();
         if let Some(line) = record {
             self.printer.data.line(line);
@@ -109,7 +135,17 @@ impl Lines {
 
     /// Whether a program reads it.
     pub(super) fn is_data(&self) -> bool {
-        self.json
+        self.messages == Messages::Json
+    }
+
+    /// Whether what is read from stdin is bytes and no lines.
+    pub(super) fn is_raw(&self) -> bool {
+        self.messages == Messages::Raw
+    }
+
+    /// Whether nobody reads the bytes of the room any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_raw() && self.printer.data.closed().is_some()
     }
 
     /// Whether nobody is looking.
@@ -128,12 +164,17 @@ impl Lines {
 
     fn print(&self, text: &str) {
         match self.printer.interactive {
+            // Stdout holds the payloads alone.
+            false if self.is_raw() => self.printer.remark(text, false),
             false => drop(self.printer.data.line(text.to_string())),
             true => self.print_at(&wall::time_of_day(&wall::local(None)), text),
         }
     }
 
     fn print_at(&self, time: &str, text: &str) {
+        if self.is_raw() {
+            return self.printer.remark(text, self.dim);
+        }
         self.printer.data.line(match self.dim {
             false => format!("{time} {text}"),
             true => format!("\x1b[2m{time}\x1b[0m {text}"),

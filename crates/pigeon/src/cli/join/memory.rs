@@ -17,6 +17,7 @@ use anyhow::{Context, anyhow};
 use pigeon_client::LeftOff;
 use pigeon_datagram::Instant;
 use pigeon_proto::{Name, RoomName};
+use pigeon_text::escape;
 use serde_json::{Value, json};
 
 use crate::base::data;
@@ -77,7 +78,9 @@ impl Memory {
             };
             Ok(Some(Memory { path, _lock: lock, kept, is_changed: false, tried: None }))
         };
-        open(&folder).with_context(|| format!("cannot use {}", folder.display()))
+        open(&folder).with_context(|| {
+            format!("cannot use {}", escape(folder.as_os_str().as_encoded_bytes()))
+        })
     }
 
     /// Where the last session left off.
@@ -152,7 +155,10 @@ impl Memory {
             file.sync_all()?;
             fs::rename(&beside, &self.path)
         };
-        write().map_err(|error| anyhow!("cannot write {}: {error}", self.path.display()))
+        write().map_err(|error| {
+            let path = escape(self.path.as_os_str().as_encoded_bytes());
+            anyhow!("cannot write {path}: {error}")
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! - here: [`run`], which puts the parts together. [`args`]: the command line.
 //! - [`find`]: which hub is meant.
 //! - [`host`]: what stands around the session: typed lines in, events out.
+//! - [`forward`]: where messages go besides; [`raw`]: bytes instead of lines.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
 //!   [`commands`]: what the screen explains; [`meant`]: what an unknown command is meant to be.
@@ -14,6 +15,7 @@ mod commands;
 mod connection;
 mod copies;
 mod find;
+mod forward;
 mod full;
 mod host;
 mod kept;
@@ -22,6 +24,7 @@ mod meant;
 mod memory;
 mod note;
 mod password;
+mod raw;
 mod record;
 mod view;
 
@@ -35,7 +38,7 @@ use pigeon_net::{Clock, Driver, OpenError, Socket, SocketOptions};
 use pigeon_proto::{Name, sentence};
 use rand_pcg::Pcg64;
 
-use crate::base::bind::one_host;
+use crate::base::bind::{explain, one_host};
 use crate::base::lookup::Lookup;
 use crate::base::random;
 use crate::base::signals::on_stop;
@@ -45,9 +48,10 @@ use crate::base::terminal;
 use crate::output::Color;
 use connection::Connection;
 use find::Found;
+use forward::Forward;
 use full::Full;
 use host::JoinHost;
-use lines::Lines;
+use lines::{Lines, Messages};
 use memory::Memory;
 use note::Note;
 use view::View;
@@ -67,7 +71,8 @@ fn is_at_terminal() -> bool {
 
 /// The socket of a session with this hub.
 fn connect(hub: SocketAddr) -> Result<Socket, OpenError> {
-    Socket::connect(hub, None, &SocketOptions::default())
+    // With them the system reports what routers say in passing, too: no such host, no route.
+    Socket::connect(hub, None, &SocketOptions { refusals: true, ..SocketOptions::default() })
 }
 
 /// Joins and stays until the person leaves.
@@ -81,7 +86,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let Found { address: hub, name: hub_name, again } = found;
     one_host(hub)?;
     let password = password::read(args.password_file.as_deref())?;
-    let full = !args.line && !args.json && terminal::can_be_full();
+    let shows_lines = args.line || args.json || args.raw || !args.forward.is_empty();
+    let full = !shows_lines && terminal::can_be_full();
     // A script that wants a name says so; a person is who it was.
     let remembers = !args.plain && (full || nick.is_some() || is_at_terminal());
     let (memory, forgetful) = match remembers.then(|| Memory::open(hub)).transpose() {
@@ -89,13 +95,14 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         Err(error) => (None, Some(error)),
     };
     let left_off = memory.as_ref().and_then(|memory| memory.left_off().cloned());
-    let socket = connect(hub)?;
+    let socket = connect(hub).map_err(explain)?;
     let clock = Clock::start();
     let seed = random::u64()?;
     let (heartbeat, plain) = (args.heartbeat, args.plain);
     let config = SessionConfig { hub, nick: nick.clone(), left_off, password, heartbeat, plain };
     let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
     let local = socket.local_addr();
+    let forward = Forward::open(clock.now(), &args.forward, hub, local)?;
     let mut driver =
         Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
 
@@ -109,7 +116,14 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             (View::Full(Box::new(full)), typed)
         }
         false => {
-            let (lines, typed) = Lines::open(connection, args.wait, args.json, color)?;
+            let messages = match (args.json, args.raw) {
+                (true, _) => Messages::Json,
+                (_, true) => Messages::Raw,
+                // They go to programs, which may be bytes without end.
+                _ if !forward.is_over() => Messages::Hidden,
+                _ => Messages::Text,
+            };
+            let (lines, typed) = Lines::open(connection, args.wait, messages, color)?;
             (View::Lines(lines), typed)
         }
     };
@@ -119,6 +133,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let waker = driver.waker();
     let lookup = again.map(|find| Lookup::new(find, move || waker.wake()));
     let mut host = host.with_hub_name(hub_name).with_lookup(lookup, remembers);
+    host = host.with_forward(forward);
     if let Some(error) = forgetful {
         host.note(Note::NotKept { error: format!("{error:#}") });
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pigeon_client::LineError;
 use pigeon_proto::{Format, Gone, Language, Name, Notice, Refusal, sentence};
 
+use super::forward::Trouble;
 use crate::base::count::count;
 use crate::base::quantity::roughly;
 
@@ -25,6 +26,12 @@ pub(super) enum Note {
     Unheard,
     /// The system says that nothing gets there.
     CutOff { error: String },
+    /// The hub was heard again after the system had said that nothing gets there.
+    Reached,
+    /// The system did not send a line.
+    Unsent { error: String },
+    /// News of a program to which messages are forwarded.
+    Forward(Trouble),
     /// Nobody listens at the hub's port, and never did. `is_here`: the host is this one.
     NobodyListens { is_here: bool },
     /// The session ends, and nothing was heard.
@@ -62,15 +69,26 @@ pub(super) enum Note {
 impl Note {
     /// Whether it says why the session failed.
     pub(super) fn is_failure(&self) -> bool {
-        matches!(self, Note::NobodyListens { .. } | Note::NeverHeard | Note::NotSent(_))
+        matches!(
+            self,
+            Note::NobodyListens { .. }
+                | Note::NeverHeard
+                | Note::NotSent(_)
+                | Note::Forward(Trouble::Loop { .. })
+        )
     }
 
     /// Whether all is well: then `--quiet` leaves it out.
     pub(super) fn is_remark(&self) -> bool {
-        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName};
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached};
         matches!(
             self,
-            Joined { .. } | NoName { .. } | JoinedPlainly { .. } | NameKept { .. } | Again { .. }
+            Joined { .. }
+                | NoName { .. }
+                | JoinedPlainly { .. }
+                | NameKept { .. }
+                | Again { .. }
+                | Reached
         )
     }
 
@@ -117,6 +135,22 @@ impl Note {
                  who runs the hub; `pigeon join` alone looks for hubs"
             ),
             Note::CutOff { error } => format!("nothing gets to {hub}: {error}"),
+            Note::Reached => format!("{hub} is reached again"),
+            Note::Unsent { error } => format!("that line was not sent: {error}"),
+            Note::Forward(Trouble::Refused { to }) => format!(
+                "nobody listens at {to} so far; what is forwarded there is lost until somebody does"
+            ),
+            Note::Forward(Trouble::CutOff { to, cause }) => {
+                format!("nothing is forwarded to {to}: {cause}")
+            }
+            Note::Forward(Trouble::Repeats { to }) => format!(
+                "the same bytes come more than 2,000 times a second; not all are forwarded to {to}, \
+                 which may lead back into the room"
+            ),
+            Note::Forward(Trouble::Loop { to }) => format!(
+                "{to} leads back into the room: nothing more is forwarded there. Name the port of a \
+                 player or another program"
+            ),
             Note::NobodyListens { is_here: true } => {
                 format!("{hub} refused: nobody listens there. `pigeon hub` starts a hub")
             }
@@ -215,6 +249,20 @@ impl Note {
                  `pigeon join` 会寻找附近的 hub"
             ),
             Note::CutOff { error } => format!("什么都到不了 {hub}：{error}"),
+            Note::Reached => format!("又能到达 {hub} 了"),
+            Note::Unsent { error } => format!("那一行没有发出：{error}"),
+            Note::Forward(Trouble::Refused { to }) => {
+                format!("{to} 还没有程序在监听；在它监听之前，转发到那里的都会丢失")
+            }
+            Note::Forward(Trouble::CutOff { to, cause }) => {
+                format!("什么都转发不到 {to}：{cause}")
+            }
+            Note::Forward(Trouble::Repeats { to }) => format!(
+                "同样的内容每秒出现超过 2,000 次；没有全部转发到 {to}，它可能又通回这个房间"
+            ),
+            Note::Forward(Trouble::Loop { to }) => {
+                format!("{to} 又通回这个房间：不再转发到那里。请写播放器或其他程序的端口")
+            }
             Note::NobodyListens { is_here: true } => {
                 format!("{hub} 拒绝：那里没有程序在监听。`pigeon hub` 可以启动一个 hub")
             }
@@ -264,6 +312,9 @@ impl Note {
             }
             Note::NotSent(LineError::Raw(verb)) => {
                 format!("没有发出：在 raw 格式里，/{} 会作为数据发给所有人", verb.word())
+            }
+            Note::NotSent(LineError::Reserved) => {
+                "没有发出：hub 会把这些字节当作心跳或告别，而不是数据".to_string()
             }
             Note::NotSent(LineError::Moved) => {
                 "没有发出：hub 的地址在这期间变了；信任它的话请再输入一次".to_string()
@@ -374,6 +425,13 @@ mod tests {
             Note::NotSent(LineError::Raw(Verb::Nick)),
             Note::NotSent(LineError::Path),
             Note::NotSent(LineError::Moved),
+            Note::NotSent(LineError::Reserved),
+            Note::Reached,
+            Note::Unsent { error: "Operation not permitted".into() },
+            Note::Forward(Trouble::Refused { to: hub }),
+            Note::Forward(Trouble::CutOff { to: hub, cause: "No route to host".into() }),
+            Note::Forward(Trouble::Repeats { to: hub }),
+            Note::Forward(Trouble::Loop { to: hub }),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },
             Note::NotKept { error: "disk full".into() },
         ];

@@ -1,13 +1,12 @@
 //! The hub's password, from a file or the environment. There is no flag for it: other users of this
 //! machine could read it among the processes.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use pigeon_text::escape;
 
 use crate::base::status::UsageError;
+use crate::base::text_file;
 
 /// Holds the password where no file is named.
 const VARIABLE: &str = "PIGEON_PASSWORD";
@@ -23,12 +22,9 @@ pub(super) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError>
     let (bytes, place) = match (file, std::env::var(VARIABLE)) {
         (Some(path), _) => {
             let place = escape(&path.to_string_lossy().into_owned()).to_string();
-            let mut bytes = Vec::new();
-            File::open(path)
-                .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
-                .map_err(|error| {
-                    UsageError(format!("cannot read the password {place}: {error}"))
-                })?;
+            let bytes = text_file::read_secret(path, MAX_BYTES as u64 + 2).map_err(|error| {
+                UsageError(format!("cannot read the password {place}: {error}"))
+            })?;
             (bytes, place)
         }
         (None, Ok(password)) => (password.into_bytes(), VARIABLE.to_string()),

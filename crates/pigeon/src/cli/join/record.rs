@@ -26,6 +26,10 @@
 //! | `joined` | `hub`, `plain`; of a pigeon hub `members`, `format`, `secure_port` (null: none) |
 //! | `away` | `hub`, `reason`: `refused`, or `timed-out` |
 //! | `again` | `hub`, `after` in seconds |
+//! | `unreachable` | `hub`, `error`: the system's word about the way there |
+//! | `reachable` | `hub`: heard again after that |
+//! | `unsent` | `hub`, `error`: a line was not sent, and the system's word about it |
+//! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and `error` where the system gave one |
 //! | `moved` | `hub`, `from`: the hub's name stands for another address now |
 //! | `unheard` | `hub`: nothing was heard so far |
 //!
@@ -40,6 +44,7 @@ use pigeon_client::Spoken;
 use pigeon_proto::{Format, Label, Notice, RoomName};
 use serde_json::Value;
 
+use super::forward::Trouble;
 use super::note::Note;
 use crate::base::payload::without_end;
 use crate::output::{json, wall};
@@ -215,6 +220,29 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             fields.push(("after", after.as_secs_f64().into()));
             fields
         }
+        Note::CutOff { error } => {
+            let mut fields = of_hub("unreachable");
+            fields.push(("error", error.as_str().into()));
+            fields
+        }
+        Note::Unsent { error } => {
+            let mut fields = of_hub("unsent");
+            fields.push(("error", error.as_str().into()));
+            fields
+        }
+        Note::Reached => of_hub("reachable"),
+        Note::Forward(trouble) => {
+            let (to, reason, error) = match trouble {
+                Trouble::Refused { to } => (to, "refused", None),
+                Trouble::CutOff { to, cause } => (to, "unreachable", Some(cause)),
+                Trouble::Repeats { to } => (to, "repeats", None),
+                Trouble::Loop { to } => (to, "loop", None),
+            };
+            let mut fields = begin(time, "forward");
+            fields.extend([("to", to.to_string().into()), ("reason", reason.into())]);
+            fields.extend(error.map(|error| ("error", error.as_str().into())));
+            fields
+        }
         Note::Moved { from } => {
             let mut fields = of_hub("moved");
             fields.push(("from", from.to_string().into()));
@@ -230,7 +258,6 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         | Note::Meant { .. }
         | Note::NobodyAnswers { .. }
         | Note::Lost { .. }
-        | Note::CutOff { .. }
         | Note::IntoSilence
         | Note::NotSent(_)
         | Note::NotKept { .. }

@@ -84,10 +84,17 @@ impl View {
     }
 
     /// Once a second, and whenever something was typed: a look at how things stand.
-    pub(super) fn look(&mut self, session: &mut Session<Pcg64>, now: Instant, stats: &Stats) {
+    /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
+    pub(super) fn look(
+        &mut self,
+        session: &mut Session<Pcg64>,
+        now: Instant,
+        stats: &Stats,
+        cut_off: Option<&str>,
+    ) {
         match self {
             View::Lines(_) => {}
-            View::Full(full) => full.look(session, now, stats),
+            View::Full(full) => full.look(session, now, stats, cut_off),
         }
     }
 
@@ -105,6 +112,16 @@ impl View {
             View::Lines(lines) => lines.is_data(),
             View::Full(_) => false,
         }
+    }
+
+    /// Whether bytes are read and written, and no lines.
+    pub(super) fn is_raw(&self) -> bool {
+        matches!(self, View::Lines(lines) if lines.is_raw())
+    }
+
+    /// Whether nobody reads the bytes of the room any more.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, View::Lines(lines) if lines.is_closed())
     }
 
     /// Whether nobody is looking, so that only the exit status can report a failure.

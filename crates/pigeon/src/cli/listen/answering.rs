@@ -1,5 +1,7 @@
 //! The machine of `listen`: it hears everything, and with `--reply` answers what it shows.
 
+use std::net::SocketAddr;
+
 use ipnet::IpNet;
 use pigeon_client::{Heard, Listener};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
@@ -10,15 +12,46 @@ pub(super) struct Answering {
     pub(super) listener: Listener,
     pub(super) service: Option<Service>,
     /// Networks that are answered; none is all.
-    pub(super) from: Vec<IpNet>,
+    from: Vec<IpNet>,
     /// How many datagrams are still wanted; those beyond are not answered.
-    pub(super) left: u64,
+    left: u64,
+    /// How many replies never left this host.
+    unsent: u64,
+    /// How many replies met an error on their way.
+    undelivered: u64,
+    /// Whether the first of either has been reported.
+    told: [bool; 2],
 }
 
 /// What either of the two reports.
 pub(super) enum Told {
     Heard(Heard),
     Answered(Event),
+    /// The first reply that never left this host.
+    Unsent,
+    /// The first reply that met an error on its way.
+    Undelivered,
+}
+
+impl Answering {
+    pub(super) fn new(
+        listener: Listener,
+        service: Option<Service>,
+        from: Vec<IpNet>,
+        left: u64,
+    ) -> Answering {
+        Answering { listener, service, from, left, unsent: 0, undelivered: 0, told: [false; 2] }
+    }
+
+    /// How many replies never left this host.
+    pub(super) fn unsent(&self) -> u64 {
+        self.unsent
+    }
+
+    /// How many replies met an error on their way. That nobody listens any more is none.
+    pub(super) fn undelivered(&self) -> u64 {
+        self.undelivered
+    }
 }
 
 impl Machine for Answering {
@@ -29,12 +62,29 @@ impl Machine for Answering {
         let shown = is_among(&self.from, datagram) && self.left > 0;
         if let Some(service) = self.service.as_mut().filter(|_| shown) {
             self.left -= 1;
-            service.handle_datagram(now, datagram);
+            // Replies leave from the first socket, and from its own address: the others are bound to
+            // groups.
+            let local = datagram.local.filter(|_| datagram.socket == SocketId::FIRST);
+            service.handle_datagram(now, &Received { local, ..*datagram });
         }
     }
 
     fn handle_refused(&mut self, now: Instant, socket: SocketId) {
         self.listener.handle_refused(now, socket);
+    }
+
+    fn handle_unsent(&mut self, _now: Instant, _transmit: &Transmit, datagrams: u64) {
+        self.unsent += datagrams;
+    }
+
+    fn handle_undelivered(
+        &mut self,
+        _now: Instant,
+        _socket: SocketId,
+        _to: Option<SocketAddr>,
+        _passing: bool,
+    ) {
+        self.undelivered += 1;
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -50,6 +100,12 @@ impl Machine for Answering {
     }
 
     fn poll_event(&mut self) -> Option<Told> {
+        let counted = [(self.unsent, Told::Unsent), (self.undelivered, Told::Undelivered)];
+        for ((count, news), told) in counted.into_iter().zip(&mut self.told) {
+            if count > 0 && !std::mem::replace(told, true) {
+                return Some(news);
+            }
+        }
         let answered = self.service.as_mut().and_then(Service::poll_event).map(Told::Answered);
         answered.or_else(|| self.listener.poll_event().map(Told::Heard))
     }

@@ -4,7 +4,7 @@ mod answering;
 mod printer;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,27 +12,29 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use pigeon_client::{Arrivals, Heard, Listener};
-use pigeon_datagram::{Instant, max_payload};
+use pigeon_datagram::{Instant, SocketId, max_payload};
 use pigeon_net::{
-    BufferSize, Clock, Driver, Host, Io, Socket, SocketOptions, Stats, local_addresses,
+    BufferSize, Clock, Driver, Host, Io, OpenError, Socket, SocketOptions, Stats, local_addresses,
 };
 use pigeon_services::{Config, Ignored, Kind, Service};
-use pigeon_text::escape;
 
 use answering::{Answering, Told};
 use printer::{Form, Printer};
 
-use crate::base::bind::bind;
+use crate::base::bind::{explain, try_bind};
+use crate::base::cause::Cause;
 use crate::base::count::{count, count_of};
-use crate::base::endpoint::{Family, ListenAddress, ListenHost};
-use crate::base::multicast::{group, no_interface};
+use crate::base::endpoint::{Family, ListenAddress};
+use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
+use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity::{self, PerSecond};
 use crate::base::services::{self, wall};
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
-use crate::output::{Spool, create_capture};
+use crate::output::file::is_stdout;
+use crate::output::{Capture, Spool};
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -45,9 +47,16 @@ Examples:
   pigeon listen 127.0.0.1:9999 --json           one object a line, for scripts
   pigeon listen 9999 --count 1                  wait for one datagram
   pigeon listen 5000 --join 239.1.2.3           hear a multicast group, on every interface
+  pigeon listen 5353 --join 224.0.0.251 --share beside another listener, such as avahi
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
   pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
-  pigeon listen 5000 --reply OK                 answer each datagram")]
+  pigeon listen 5000 --write - | tshark -r -    hand it on as it arrives
+  pigeon listen 5000 --hexdump                  offset, hexadecimal and text, as xxd shows it
+  pigeon listen 5000 --reply OK                 answer each datagram
+
+Groups are joined on every interface, also on one that comes up later; with ADDR only on the
+interface that has it. A group of a link may name its interface: --join ff02::fb%eth0. With ADDR
+broadcasts are not heard: they go to the network's address.")]
 pub(crate) struct Args {
     /// Where to listen: [ADDR:]PORT; port 0 lets the system choose
     #[arg(value_name = "[ADDR:]PORT")]
@@ -67,11 +76,16 @@ pub(crate) struct Args {
 
     /// Join a multicast group; may be given several times
     #[arg(long, value_name = "GROUP", value_parser = group)]
-    join: Vec<IpAddr>,
+    join: Vec<Group>,
 
     /// Join on this interface only: its name or one of its addresses [default: on all]
     #[arg(long, value_name = "INTERFACE", requires = "join")]
     multicast_interface: Option<String>,
+
+    /// Listen beside a program that has the port and shares it: hear groups and broadcasts only, as
+    /// the kernel gives what is sent to one host to one program
+    #[arg(long, conflicts_with = "reply")]
+    share: bool,
 
     /// Answer every datagram that is shown with this text
     #[arg(long, value_name = "TEXT")]
@@ -99,11 +113,15 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["json", "hex", "base64"])]
     raw: bool,
 
+    /// Print the bytes of each datagram: offset, hexadecimal, text
+    #[arg(long, conflicts_with_all = ["json", "raw", "hex", "base64"])]
+    hexdump: bool,
+
     /// The size of the kernel's receive buffer [default: as large as allowed]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     buffer: Option<usize>,
 
-    /// Also write what arrives to a new pcapng file
+    /// Also write what arrives to a new pcapng file, or only that to stdout (-)
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
 }
@@ -112,41 +130,48 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let options = SocketOptions {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
+        refusals: args.reply.is_some(),
         ..SocketOptions::default()
     };
     let format = PayloadFormat::from(&args.payload);
     let reply = args.reply.as_ref().map(|text| format.read(text.as_bytes())).transpose()?;
-    let socket = bind(args.family.listen(args.listen)?, &options)?;
-    join_groups(&args, &socket)?;
-    let bound = socket.local_addr();
-    let capture = args.write.as_ref().map(|path| {
-        let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))
-    });
-    let form = match (args.json, args.raw) {
-        (true, _) => Form::Json,
-        (_, true) => Form::Raw,
+    let clock = Clock::start();
+    let Sockets { sockets, bound, groups, notes: joined } = open(&args, &options, clock.now())?;
+    let capture = args.write.as_deref().map(Capture::create).transpose()?;
+    let losses = capture.as_ref().map(Capture::losses);
+    let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
+    if capture_to_stdout && (args.json || args.raw || args.hexdump) {
+        let error =
+            "--write - writes to stdout, so there is no room for --json, --raw or --hexdump";
+        return Err(UsageError(error.into()).into());
+    }
+    let form = match (args.json, args.raw, args.hexdump) {
+        _ if capture_to_stdout => Form::Nothing,
+        (true, ..) => Form::Json,
+        (_, true, _) => Form::Raw,
+        (.., true) => Form::Hexdump,
         _ => Form::Lines,
     };
-    let printer = Printer::new(bound, form, format, capture.transpose()?);
+    let notes = Spool::log(io::stderr())?;
+    let capture = capture.map(|capture| capture.reporting_to(notes.clone()));
+    let printer = Printer::new(bound, form, format, capture);
 
-    let clock = Clock::start();
     let listener = Listener::new(args.duration.map(|duration| clock.now() + duration));
-    let service = reply.map(|reply| service(&args, reply, &socket, clock.now())).transpose()?;
+    let service = reply.map(|reply| service(&args, reply, bound, clock.now())).transpose()?;
     let left = args.count.unwrap_or(u64::MAX);
-    let machine = Answering { listener, service, from: args.from.clone(), left };
+    let machine = Answering::new(listener, service, args.from.clone(), left);
     let mut driver =
-        Driver::new(machine, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::over(machine, sockets).context("cannot watch the sockets")?.with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake())?;
-    let notes = Spool::log(io::stderr())?;
     let stop = on_stop(move || waker.wake())?;
-    notes.remark(format!("listening on {bound}"));
+    joined.into_iter().for_each(|note| tell(&notes, note));
 
     let mut selection = Selection {
         spool: spool.clone(),
         notes: notes.clone(),
         stop,
+        groups,
         from: args.from,
         left: args.count,
         heard: 0,
@@ -163,47 +188,121 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if let Some(kind) = spool.failure() {
         bail!("cannot write what arrives: {kind}");
     }
+    losses.map_or(Ok(()), |losses| losses.check())?;
     let in_vain = args.duration.is_some() && selection.heard == 0 && !selection.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }
 
 /// The service that answers in the listener's name.
-fn service(args: &Args, reply: Vec<u8>, socket: &Socket, now: Instant) -> anyhow::Result<Service> {
-    let most = max_payload(socket.local_addr());
+fn service(
+    args: &Args,
+    reply: Vec<u8>,
+    bound: SocketAddr,
+    now: Instant,
+) -> anyhow::Result<Service> {
+    let most = max_payload(bound);
     if reply.len() > most {
         let length = reply.len();
         let error = format!("--reply: {length} bytes, and a datagram carries at most {most}");
         return Err(UsageError(error).into());
     }
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
-    let sources = source_rules(&args.open, [socket.local_addr()], &interfaces);
+    let sources = source_rules(&args.open, [bound], &interfaces);
     let config = services::config(sources, args.per_source)?;
     Ok(Service::new(Kind::Fixed, Config { reply, ..config }, wall(now)))
 }
 
-fn join_groups(args: &Args, socket: &Socket) -> anyhow::Result<()> {
+/// The sockets of a listener.
+struct Sockets {
+    sockets: Vec<Socket>,
+    /// The address that it listens on, besides groups.
+    bound: SocketAddr,
+    groups: Option<GroupSockets>,
+    /// What to tell of it.
+    notes: Vec<Note>,
+}
+
+fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<Sockets> {
+    check_groups(args)?;
+    let listen = args.family.listen(args.listen)?;
+    let mut sockets = Vec::new();
+    let bound = match args.share {
+        true => listen.address().unwrap_or((Ipv6Addr::UNSPECIFIED, listen.port).into()),
+        false => {
+            let socket = try_bind(listen, options).map_err(|error| unless_shared(args, error))?;
+            let bound = socket.local_addr();
+            sockets.push(socket);
+            bound
+        }
+    };
+    if args.join.is_empty() && !args.share {
+        let notes = vec![Note::Joined(format!("listening on {bound}"))];
+        return Ok(Sockets { sockets, bound, groups: None, notes });
+    }
+    let wanted = Wanted {
+        groups: args.join.clone(),
+        broadcasts: args.share && args.family.has(Ipv4Addr::BROADCAST.into()),
+        // One address means the network that it is in.
+        interface: args.multicast_interface.clone().or_else(|| interface_of(bound)),
+        port: bound.port(),
+        options: SocketOptions { share: args.share, ..options.clone() },
+        everywhere: (bound.ip().is_unspecified() && !args.share).then_some(SocketId::FIRST),
+    };
+    let (groups, joined, failure) = GroupSockets::open(wanted, now, &mut sockets);
+    if let Some(error) = failure {
+        return Err(match args.share && error.source.kind() == io::ErrorKind::AddrInUse {
+            true => anyhow!("{:#}, as it does not share the port (SO_REUSEADDR)", explain(error)),
+            false => explain(error),
+        });
+    }
+    let addresses: Vec<String> =
+        sockets.iter().map(|socket| socket.local_addr().to_string()).collect();
+    let beside = if args.share { ": groups and broadcasts only, beside others" } else { "" };
+    let listening = format!("listening on {}{beside}", addresses.join(", "));
+    let mut notes = vec![Note::Joined(listening)];
+    notes.extend(joined);
+    Ok(Sockets { sockets, bound, groups: Some(groups), notes })
+}
+
+/// Prints a note, which `--quiet` leaves out unless it is a trouble.
+fn tell(notes: &Spool<Vec<u8>>, note: Note) {
+    match note {
+        Note::Joined(note) => notes.remark(note),
+        Note::Trouble(trouble) => notes.line(trouble),
+    };
+}
+
+/// Refuses groups and interfaces that are not there or do not go together.
+fn check_groups(args: &Args) -> anyhow::Result<()> {
+    if args.share && args.listen.port == 0 {
+        return Err(UsageError("--share needs the port that the other program has".into()).into());
+    }
     if args.join.is_empty() {
         return Ok(());
     }
-    let mut interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
     if let Some(wanted) = &args.multicast_interface {
-        interfaces = interfaces.only(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?;
+        interfaces.only(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?;
     }
     for group in &args.join {
-        args.family.check(*group)?;
-        if let ListenHost::Ip(ip) = args.listen.host
-            && ip.is_ipv4() != group.is_ipv4()
+        args.family.check(group.address)?;
+        group.select(&interfaces)?;
+        if let Some(own) = args.listen.address()
+            && own.is_ipv4() != group.address.is_ipv4()
         {
-            let error = format!("--join {group} and {ip} are not of one IP version");
+            let error = format!("--join {group} and {} are not of one IP version", own.ip());
             return Err(UsageError(error).into());
-        }
-        if socket.join_group(*group, &interfaces) == 0 {
-            return Err(anyhow!(
-                "cannot join {group}: no interface takes it, or the socket is of the other IP version"
-            ));
         }
     }
     Ok(())
+}
+
+/// The error of a port that is taken, with the way to hear groups all the same.
+fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
+    match error.source.kind() == io::ErrorKind::AddrInUse && !args.join.is_empty() {
+        true => anyhow!("{:#}, or listen beside it: --share", explain(error)),
+        false => explain(error),
+    }
 }
 
 /// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
@@ -215,7 +314,17 @@ fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_he
     }
     if let Some(service) = &machine.service {
         let answered = service.snapshot();
-        line += &format!(", {}", count_of(answered.replies, "reply", "replies"));
+        let sent = answered.replies.saturating_sub(machine.unsent());
+        line += &format!(", {}", count_of(sent, "reply", "replies"));
+        if machine.unsent() > 0 {
+            line += &format!(", {} not sent", count_of(machine.unsent(), "reply", "replies"));
+            if let Some(failure) = stats.sent.last_failure {
+                line += &format!(" ({})", failure.reason);
+            }
+        }
+        if machine.undelivered() > 0 {
+            line += &format!(", {} of them came back as undeliverable", machine.undelivered());
+        }
         for reason in Ignored::ALL.into_iter().filter(|&reason| answered.ignored(reason) > 0) {
             let count = answered.ignored(reason);
             line += &format!(", {count} not answered ({})", reason.describe());
@@ -235,6 +344,7 @@ struct Selection {
     spool: Spool<Arrivals>,
     notes: Spool<Vec<u8>>,
     stop: Stop,
+    groups: Option<GroupSockets>,
     /// Networks that are shown; none is all.
     from: Vec<IpNet>,
     left: Option<u64>,
@@ -250,9 +360,35 @@ impl Host<Answering> for Selection {
         }
     }
 
-    fn event(&mut self, _: &mut Answering, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
+    fn deadline(&self) -> Option<Instant> {
+        self.groups.as_ref().map(GroupSockets::deadline)
+    }
+
+    fn tick(&mut self, _: &mut Answering, io: &mut Io<'_>) -> ControlFlow<()> {
+        if let Some(groups) = &mut self.groups {
+            let told = groups.tick(io.now, io.sockets);
+            told.into_iter().for_each(|note| tell(&self.notes, note));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn event(&mut self, _: &mut Answering, io: &mut Io<'_>, event: Told) -> ControlFlow<()> {
         let heard = match event {
             Told::Heard(heard) => heard,
+            Told::Unsent => {
+                if let Some(failure) = io.stats().sent.last_failure {
+                    let (to, cause) = (failure.to, Cause::from(failure));
+                    self.notes.line(format!("cannot reply to {to}: {cause}"));
+                }
+                return ControlFlow::Continue(());
+            }
+            Told::Undelivered => {
+                if let Some(error) = io.stats().received.last_error {
+                    let to = error.to.map_or_else(String::new, |to| format!(" to {to}"));
+                    self.notes.line(format!("a reply{to} did not arrive: {}", Cause::from(error)));
+                }
+                return ControlFlow::Continue(());
+            }
             Told::Answered(event) => {
                 if let Some(line) = services::warning(&event) {
                     self.notes.remark(line);
@@ -283,7 +419,7 @@ impl Host<Answering> for Selection {
                 }
             }
             Heard::Over => return ControlFlow::Break(()),
-            Heard::Refused | Heard::Room => {}
+            Heard::Refused | Heard::Undelivered { .. } | Heard::Unsent(_) | Heard::Room => {}
         }
         ControlFlow::Continue(())
     }

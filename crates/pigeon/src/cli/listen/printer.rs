@@ -21,6 +21,10 @@ pub(super) enum Form {
     Lines,
     Json,
     Raw,
+    /// A line as ever, but for the text, and below it the bytes as xxd(1) shows them.
+    Hexdump,
+    /// A capture goes to stdout instead.
+    Nothing,
 }
 
 /// Prints arrivals, in a thread of its own: parsing and printing never hold up receiving.
@@ -72,15 +76,24 @@ impl Printer {
 
     fn render(&mut self, arrival: &Arrival<'_>, text: &mut Vec<u8>) {
         match self.form {
+            Form::Nothing => return,
             Form::Raw => return text.extend_from_slice(arrival.payload),
-            Form::Lines => self.line(arrival, text),
+            Form::Lines => {
+                self.head(arrival, text);
+                text.push(b' ');
+                self.format.show_to(arrival.payload, text);
+            }
+            Form::Hexdump => {
+                self.head(arrival, text);
+                hexdump(arrival.payload, text);
+            }
             Form::Json => text.extend_from_slice(self.json(arrival).as_bytes()),
         }
         text.push(b'\n');
     }
 
-    /// `[2026-11-20 21:04:05.123] 127.0.0.1:5000 5 bytes: hello`
-    fn line(&mut self, arrival: &Arrival<'_>, text: &mut Vec<u8>) {
+    /// `[2026-11-20 21:04:05.123] 127.0.0.1:5000 5 bytes:`
+    fn head(&mut self, arrival: &Arrival<'_>, text: &mut Vec<u8>) {
         let time = wall::since_epoch(arrival.wall);
         if self.stamp.0 != time.as_millis() {
             self.stamp = (time.as_millis(), stamp(time));
@@ -93,8 +106,7 @@ impl Printer {
         let bytes = count(length, "byte");
         let (time, from) = (&self.stamp.1, &self.sender.1);
         // Writing to a vector cannot fail.
-        let _ = write!(text, "[{time}] {from} {bytes}{truncated}: ");
-        self.format.show_to(arrival.payload, text);
+        let _ = write!(text, "[{time}] {from} {bytes}{truncated}:");
     }
 
     fn json(&mut self, arrival: &Arrival<'_>) -> String {
@@ -111,6 +123,48 @@ impl Printer {
     }
 }
 
+/// `00000000: 6865 6c6c 6f20 776f 726c 642c 2068 656c  hello world, hel`, a line each 16 bytes, each
+/// behind a newline.
+fn hexdump(payload: &[u8], text: &mut Vec<u8>) {
+    // Two digits a byte, and a blank behind each second one.
+    const COLUMNS: usize = 40;
+    for (at, bytes) in payload.chunks(16).enumerate() {
+        // Writing to a vector cannot fail.
+        let _ = write!(text, "\n{:08x}: ", at * 16);
+        let begin = text.len();
+        for pair in bytes.chunks(2) {
+            pair.iter().for_each(|byte| {
+                let _ = write!(text, "{byte:02x}");
+            });
+            text.push(b' ');
+        }
+        text.resize(begin + COLUMNS, b' ');
+        text.push(b' ');
+        let shown = |byte: &u8| matches!(byte, b' '..=b'~');
+        text.extend(bytes.iter().map(|byte| if shown(byte) { *byte } else { b'.' }));
+    }
+}
+
 fn stamp(time: Duration) -> String {
     wall::date_and_millis(&wall::local(Some(time)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hexdump_has_offset_bytes_and_text_in_columns() {
+        let dump = |payload: &[u8]| {
+            let mut text = Vec::new();
+            hexdump(payload, &mut text);
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(dump(b""), "");
+        assert_eq!(
+            dump(b"hello, \x1b[31m \xe4\xbd\xa0!"),
+            "\n00000000: 6865 6c6c 6f2c 201b 5b33 316d 20e4 bda0  hello, .[31m ...\n\
+             00000010: 21                                       !"
+        );
+    }
 }

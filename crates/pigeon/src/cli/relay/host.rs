@@ -12,10 +12,13 @@ use pigeon_net::{Host, Io, Socket, SocketOptions};
 use pigeon_netsim::relay::{Event, LISTEN, Relay, Way};
 use pigeon_text::escape;
 
-use super::Shapes;
 use super::console::{self, Command};
 use super::record::Recorder;
 use super::report::{self, Screen, Totals};
+use super::{OwnAddress, Shapes, this_host};
+use crate::base::bind::explain;
+use crate::base::cause::Watch;
+use crate::base::lookup::Lookup;
 use crate::base::quantity;
 use crate::base::signals::Stop;
 use crate::output::Spool;
@@ -24,8 +27,13 @@ use crate::ui::console::WAITING;
 /// How often statistics are reported.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long the target may answer nothing before its name is looked up again.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// Opens the relay's sockets, obeys its console, and reports.
 pub(super) struct RelayHost {
+    /// Whether answers from other ports of the target's host are followed.
+    pub(super) follow: bool,
     /// How a client's socket towards the target is opened.
     pub(super) options: SocketOptions,
     pub(super) screen: Screen,
@@ -37,6 +45,12 @@ pub(super) struct RelayHost {
     /// When the last tick was, and the totals then.
     pub(super) before: (Instant, Totals),
     pub(super) told_no_socket: bool,
+    /// What the system says of the ways to the target and to clients.
+    pub(super) ways: Watch,
+    /// Finds the target's address anew, where it was given by a name.
+    pub(super) lookup: Option<Lookup>,
+    /// Refuses a target that is this relay itself.
+    pub(super) own: OwnAddress,
 }
 
 impl RelayHost {
@@ -91,8 +105,16 @@ impl RelayHost {
 
     /// Opens a client's socket towards the target.
     fn open(&mut self, relay: &mut Relay, io: &mut Io<'_>, id: SocketId) {
-        let socket = Socket::connect(relay.target(), None, &self.options);
-        let opened = socket.map_err(anyhow::Error::new).and_then(|socket| {
+        let to = relay.target();
+        let socket = match self.follow {
+            true => Socket::bind_towards(to, &self.options),
+            // Of a connected socket the system reports refusals without being asked.
+            false => {
+                let options = SocketOptions { refusals: false, ..self.options.clone() };
+                Socket::connect(to, None, &options)
+            }
+        };
+        let opened = socket.map_err(explain).and_then(|socket| {
             let local = socket.local_addr();
             io.open(id, socket).context("cannot watch the socket")?;
             Ok(local)
@@ -112,6 +134,43 @@ impl RelayHost {
         if !std::mem::replace(&mut self.told_no_socket, true) {
             self.screen.note(format!("a client has no socket to the target: {error:#}"));
         }
+    }
+
+    /// Looks the target's name up again while it refuses or is silent, and goes on where it is now.
+    fn find_target(&mut self, relay: &mut Relay, now: Instant) {
+        let Some(lookup) = &mut self.lookup else { return };
+        // While nobody says anything nobody misses it, and the resolver is left alone.
+        let is_lost = relay.unanswered().is_some_and(|[first, last]| {
+            (relay.is_refused() || now - first >= SILENCE) && now - last < 2 * SILENCE
+        });
+        if is_lost {
+            lookup.ask(now);
+        }
+        let before = relay.target();
+        let found = lookup.found().map(this_host).filter(|found| is_lost && *found != before);
+        let Some(target) = found else { return };
+        match self.own.refuse(target) {
+            Err(error) => self.screen.note(error.to_string()),
+            Ok(()) => {
+                relay.set_target(target);
+                self.screen.remark(format!(
+                    "the target's name stands for {target} now, and no longer for {before}; \
+                     relaying to {target}"
+                ));
+            }
+        }
+    }
+
+    /// Says what the system says of the ways to the target and to clients.
+    fn look_at_ways(&mut self, relay: &Relay, io: &mut Io<'_>) {
+        let Some(cause) = self.ways.look(io.now, &io.stats()) else { return };
+        let whom = match cause.to() {
+            Some(to) if relay.clients().any(|(client, _)| client == to) => {
+                format!("the client {to}")
+            }
+            _ => format!("the target {}", relay.target()),
+        };
+        self.screen.note(format!("what goes to {whom} does not get there: {cause}"));
     }
 
     fn note(&mut self, event: Event) {
@@ -134,6 +193,11 @@ impl RelayHost {
                 "what {from} sends is dropped: it is the target, or another address of its host, \
                  and no client; a forged sender?"
             ),
+            Event::Followed { client, from } => {
+                format!(
+                    "the target answers {client} from {from}; what {client} says goes there now"
+                )
+            }
             Event::Refused => "the target refuses: nobody listens there".to_string(),
             Event::TooLarge { way, length, mtu } => {
                 let way = if way == Way::Up { "up" } else { "down" };
@@ -157,6 +221,7 @@ impl Host<Relay> for RelayHost {
         for command in commands {
             self.obey(relay, io, command);
         }
+        self.find_target(relay, io.now);
         match self.stop.is_set() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -173,10 +238,17 @@ impl Host<Relay> for RelayHost {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        (self.json || self.screen.is_live()).then_some(self.before.0 + TICK)
+        Some(self.ways.look_at().min(self.before.0 + TICK))
     }
 
     fn tick(&mut self, relay: &mut Relay, io: &mut Io<'_>) -> ControlFlow<()> {
+        if self.ways.look_at() <= io.now {
+            self.look_at_ways(relay, io);
+        }
+        if io.now < self.before.0 + TICK {
+            return ControlFlow::Continue(());
+        }
+        self.find_target(relay, io.now);
         let (now, totals) = (io.now, Totals::new(relay, &io.stats()));
         if self.json {
             self.data.line(totals.json());

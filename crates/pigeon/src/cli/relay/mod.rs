@@ -8,7 +8,7 @@ mod report;
 mod scenario;
 
 use std::io::{self, IsTerminal};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,14 +25,17 @@ use self::record::Recorder;
 use self::report::{Screen, Totals};
 use self::scenario::Scenario;
 use crate::base::bind::{bind, one_host};
-use crate::base::endpoint::{ListenAddress, ListenHost, peer_port};
+use crate::base::cause::Watch;
+use crate::base::endpoint::{Family, ListenAddress, ListenHost, peer_port};
+use crate::base::lookup::Lookup;
 use crate::base::quantity;
 use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
 use crate::contacts::peer;
-use crate::output::{create_capture, is_quiet};
+use crate::output::file::is_stdout;
+use crate::output::{Capture, is_quiet};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
 
@@ -82,7 +85,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = quantity::interval)]
     idle: Duration,
 
-    /// Write what arrives, as it arrives, to a new pcapng file; `pigeon replay` sends it again
+    /// Whether a target that answers from another port of its host is followed, as TFTP servers need:
+    /// what that client says then goes there. `off` drops such answers, and costs less
+    #[arg(long, value_enum, value_name = "on|off", hide_possible_values = true)]
+    #[arg(default_value_t = Switch::On)]
+    follow: Switch,
+
+    /// Write what arrives, as it arrives, to a new pcapng file, or to stdout (-); `pigeon replay`
+    /// sends it again
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
@@ -203,29 +213,32 @@ impl Knobs {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shapes = args.knobs.shapes()?;
     let scenario = args.scenario.as_ref().map(|path| Scenario::read(path, &shapes)).transpose()?;
-    let target = peer::parse_words(&args.target, args.target_port)?.endpoint.resolve()?;
+    let peer = peer::parse_words(&args.target, args.target_port)?;
+    let target = this_host(peer.endpoint.resolve()?);
     one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
         // Short enough to be typed again.
         None => u64::from(random::u32()?),
     };
-    let options = SocketOptions { timestamps: args.record.is_some(), ..SocketOptions::default() };
+    let (follow, timestamps) = (args.follow == Switch::On, args.record.is_some());
+    // Errors on the way to one of many peers, and which port of the target's host refuses, stand in the
+    // error queue alone.
+    let options = SocketOptions { timestamps, refusals: true, ..SocketOptions::default() };
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &options)?;
     let bound = socket.local_addr();
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
-    refuse_own_address(bound, target, &interfaces)?;
-    let recorder = args.record.as_ref().map(|path| {
-        let shown = escape(&path.to_string_lossy().into_owned()).to_string();
-        let capture =
-            create_capture(path).with_context(|| UsageError(format!("cannot write {shown}")))?;
-        Recorder::start(capture, target)
-    });
-    let recorder = recorder.transpose()?;
+    let own = OwnAddress { bound, interfaces };
+    own.refuse(target)?;
+    let capture = args.record.as_deref().map(Capture::create).transpose()?;
+    let records_to_stdout = args.record.as_deref().is_some_and(is_stdout);
+    if records_to_stdout && args.json {
+        return Err(UsageError("--record - and --json both write to stdout".into()).into());
+    }
 
     let clock = Clock::start();
-    let relay = relay(&args, &shapes, [bound, target], &interfaces, seed)?;
+    let relay = relay(&args, &shapes, [bound, target], &own.interfaces, seed)?;
     let relay = match &scenario {
         Some(scenario) => relay.with_timeline(scenario.timeline(clock.now())?),
         None => relay,
@@ -237,12 +250,26 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 
     let (reader, printer) = lines::open("relay> ", Suggestions::default())?;
     let waker = driver.waker();
-    let wanted = args.console == Switch::On;
+    // Answers go to stdout.
+    let wanted = args.console == Switch::On && !records_to_stdout;
     let commands = ui::console::start(reader, &printer, waker.clone(), wanted)?;
     let stop = on_stop(move || waker.wake())?;
+    let recorder = capture.map(|capture| {
+        let (stop, waker) = (stop.clone(), driver.waker());
+        let gone = move || {
+            stop.set();
+            waker.wake();
+        };
+        Recorder::start(capture.reporting_to(printer.notes.clone()), target, gone)
+    });
+    let recorder = recorder.transpose()?;
+    let waker = driver.waker();
+    let find = peer.finder(Family::default());
+    let lookup = find.map(|find| Lookup::new(find, move || waker.wake()));
 
     let live = io::stderr().is_terminal() && !args.json && !is_quiet();
     let mut host = RelayHost {
+        follow,
         options,
         screen: Screen::new(printer.clone(), live),
         data: printer.data.clone(),
@@ -252,6 +279,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         recorder,
         before: (clock.now(), Totals::default()),
         told_no_socket: false,
+        ways: Watch::new(clock.now()),
+        lookup,
+        own,
     };
     host.screen.remark(format!("listening on {bound}, relaying to {target}, seed {seed}"));
     host.show(driver.machine());
@@ -294,19 +324,30 @@ fn relay(
     })?)
 }
 
-/// A relay with its own listening socket as its target would send everything round in circles.
-fn refuse_own_address(
+/// A target's address as it answers: as a destination the unspecified address is loopback.
+fn this_host(target: SocketAddr) -> SocketAddr {
+    let ip = match target.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        _ => return target,
+    };
+    SocketAddr::new(ip, target.port())
+}
+
+/// Where the relay listens.
+struct OwnAddress {
     bound: SocketAddr,
-    target: SocketAddr,
-    interfaces: &Interfaces,
-) -> Result<(), UsageError> {
-    let (ip, target_ip) = (bound.ip(), target.ip());
-    // The unspecified address as a destination is this host.
-    let is_own = ip == target_ip
-        || target_ip.is_unspecified()
-        || ip.is_unspecified() && interfaces.is_own(target_ip);
-    if bound.port() == target.port() && is_own {
-        return Err(UsageError(format!("{target} is this relay itself; name another target")));
+    interfaces: Interfaces,
+}
+
+impl OwnAddress {
+    /// A relay with its own listening socket as its target would send everything round in circles.
+    fn refuse(&self, target: SocketAddr) -> Result<(), UsageError> {
+        let (ip, target_ip) = (self.bound.ip(), target.ip());
+        let is_own = ip == target_ip || ip.is_unspecified() && self.interfaces.is_own(target_ip);
+        if self.bound.port() == target.port() && is_own {
+            return Err(UsageError(format!("{target} is this relay itself; name another target")));
+        }
+        Ok(())
     }
-    Ok(())
 }

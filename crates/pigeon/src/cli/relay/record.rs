@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use pigeon_datagram::Received;
 use pigeon_netsim::relay::{LISTEN, Relay};
 
-use crate::output::{Capture, Spool, wall};
+use crate::output::{Capture, Losses, Spool, wall};
 
 /// A datagram to be recorded, from end to end as if there were no relay.
 struct Recorded {
@@ -21,18 +21,25 @@ struct Recorded {
 /// Writes what arrives, in a thread of its own.
 pub(super) struct Recorder {
     spool: Spool<Recorded>,
+    losses: Losses,
     target: SocketAddr,
 }
 
 impl Recorder {
-    pub(super) fn start(mut capture: Capture, target: SocketAddr) -> anyhow::Result<Recorder> {
+    /// Starts the thread. `closed` is called when nobody reads the record any more.
+    pub(super) fn start(
+        mut capture: Capture,
+        target: SocketAddr,
+        closed: impl FnOnce() + Send + 'static,
+    ) -> anyhow::Result<Recorder> {
+        let losses = capture.losses();
         let render = move |arrived: &mut dyn Iterator<Item = Recorded>, _: &mut dyn io::Write| {
             for Recorded { time, from, to, payload } in arrived {
                 capture.write(time, from, to, &payload, payload.len())?;
             }
             capture.flush()
         };
-        Ok(Recorder { spool: Spool::new(io::sink(), render, || {})?, target })
+        Ok(Recorder { spool: Spool::new(io::sink(), render, closed)?, losses, target })
     }
 
     pub(super) fn record(&self, relay: &Relay, joined: &Received<'_>, segment: usize) {
@@ -55,6 +62,7 @@ impl Recorder {
         if let Some(kind) = self.spool.failure() {
             bail!("the record is not complete: {kind}");
         }
+        self.losses.check()?;
         match self.spool.dropped() {
             0 => Ok(()),
             dropped => {

@@ -64,12 +64,17 @@ impl Totals {
             (relay.turned_away, "datagrams turned away (--max-clients)"),
             (relay.looped, "datagrams from this relay itself"),
             (relay.from_target, "datagrams from the target, which is no client"),
+            (relay.strangers, "datagrams of other hosts than the target, dropped"),
+            (relay.followed, "times the target answered from a new port, which was followed"),
             (relay.no_socket, "clients without a socket"),
             (relay.gone, "datagrams for clients that had gone"),
             (relay.refused, "refusals by the target"),
             (relay.handovers, "handovers"),
+            (relay.unsent[0], "not sent to the target (the reason was shown)"),
+            (relay.unsent[1], "not sent to clients (the reason was shown)"),
+            (relay.undelivered[0], "errors on the way to the target (no route, a firewall)"),
+            (relay.undelivered[1], "errors on the way to clients (no route, a firewall)"),
             (self.kernel_drops, "dropped by the kernel (receive buffer full)"),
-            (self.not_sent, "not sent (refused, too large, or no room)"),
         ] {
             if count > 0 {
                 rest.push(format!("{count} {what}"));
@@ -110,10 +115,16 @@ impl Totals {
             ("turned_away", relay.turned_away),
             ("looped", relay.looped),
             ("from_target", relay.from_target),
+            ("strangers", relay.strangers),
+            ("followed", relay.followed),
             ("no_socket", relay.no_socket),
             ("gone", relay.gone),
             ("refused", relay.refused),
             ("handovers", relay.handovers),
+            ("up_unsent", relay.unsent[0]),
+            ("down_unsent", relay.unsent[1]),
+            ("up_undelivered", relay.undelivered[0]),
+            ("down_undelivered", relay.undelivered[1]),
             ("kernel_drops", self.kernel_drops),
             ("not_sent", self.not_sent),
         ] {
@@ -176,11 +187,6 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn new(printer: Printer, live: bool) -> Screen {
         Screen { printer, live, is_last: false }
-    }
-
-    /// Whether [`status`](Screen::status) shows anything.
-    pub(super) fn is_live(&self) -> bool {
-        self.live
     }
 
     /// A line that stays, on stderr.

@@ -36,6 +36,7 @@ use super::knobs::{KNOBS, Setting, Shape};
 use crate::base::place::place;
 use crate::base::quantity;
 use crate::base::status::UsageError;
+use crate::base::text_file;
 
 /// The largest file that is read, and the most steps of it.
 const MAX_BYTES: u64 = 1 << 20;
@@ -64,12 +65,7 @@ impl Scenario {
     pub(super) fn read(path: &Path, base: &Shapes) -> anyhow::Result<Scenario> {
         let shown = escape(&path.to_string_lossy().into_owned()).to_string();
         let cannot = |error| anyhow!(UsageError(format!("cannot read {shown}: {error}")));
-        let length = std::fs::metadata(path).map_err(cannot)?.len();
-        if length > MAX_BYTES {
-            let reason = format!("{shown} is no scenario: it has {length} bytes");
-            return Err(UsageError(reason).into());
-        }
-        let text = std::fs::read_to_string(path).map_err(cannot)?;
+        let text = text_file::read(path, MAX_BYTES).map_err(cannot)?;
         let scenario = Scenario::parse(&text, base);
         Ok(scenario.map_err(|error| UsageError(format!("{shown}: {error}")))?)
     }

@@ -1,29 +1,37 @@
 //! `pigeon replay`: sends a capture's datagrams again, with their timing.
 
+mod direction;
+mod feed;
 mod playback;
 mod player;
 
-use std::fs::File;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap_complete::ArgValueCandidates;
 use ipnet::IpNet;
-use pigeon_capture::{ReadError, Reader};
-use pigeon_datagram::SocketId;
+use pigeon_capture::ReadError;
+use pigeon_datagram::{Instant, SocketId, max_payload};
 use pigeon_net::{Clock, Driver, Host, Io, Socket, SocketOptions, Timing};
 use pigeon_text::escape;
 
-use self::playback::{Event, Playback};
-use self::player::{Packets, Player};
-use crate::base::bind::one_host;
+use self::direction::Direction;
+use self::feed::Feed;
+use self::playback::{Counts, Event, Playback};
+use self::player::{LeftOut, Player};
+use crate::base::bind::{explain, one_host};
+use crate::base::cause::{Cause, Watch};
+use crate::base::count::count;
 use crate::base::endpoint::peer_port;
+use crate::base::quantity;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
+use crate::output::Spool;
 
 /// A datagram is sent when it is due, to some microseconds, and there is nothing else to do than to
 /// wait for room in a send buffer.
@@ -34,6 +42,9 @@ const TIMING: Timing = Timing {
     kernel_drops: None,
 };
 
+/// How long the last lines on stderr may take.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Send a capture's datagrams again, with their timing
 #[derive(clap::Args)]
 #[command(after_help = "\
@@ -41,15 +52,21 @@ Examples:
   pigeon replay run.pcapng 127.0.0.1:9999                     as it was
   pigeon replay run.pcapng 127.0.0.1:9999 --speed 2x          twice as fast
   pigeon replay run.pcapng 127.0.0.1:9999 --speed max         as fast as it goes
+  pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s      waits no longer than that
   pigeon replay day.pcap 127.0.0.1:514 --port 514 --from 192.168.1.0/24
+  tcpdump -i eth0 -U -w - udp port 514 | pigeon replay - 10.0.0.9:514
   pigeon relay 5000 127.0.0.1:9999 --record run.pcapng        records one
 
-Reads pcapng and pcap, as Wireshark, tcpdump and `pigeon relay --record` write them. Payloads go to
-TARGET, those of each sender from a socket of its own; what TARGET itself sent then is left out unless
---from asks for it. What is no whole UDP datagram is left out and counted; so is how late anything was
-sent.")]
+Reads pcapng and pcap, as Wireshark, tcpdump and `pigeon relay --record` write them, also from a pipe
+while it is being written. Payloads go to TARGET, those of each sender from a socket of its own.
+TARGET takes the part of the servers, so what they sent is left out unless --both, --from or --to asks
+for it: who is heard first is a client, and its peer a server. Fragments are put together. What is not
+a whole UDP datagram is left out and counted; so is how late anything was sent.
+
+Looks for IP in Ethernet (VLAN, QinQ, MPLS, PPPoE, 802.3), Linux cooked v1 and v2, raw IP, loopback,
+NFLOG, PFLOG, PPP, Cisco HDLC, frame relay, MPLS, PKTAP and unencrypted 802.11; not in tunnels.")]
 pub(crate) struct Args {
-    /// The capture
+    /// The capture; - reads it from stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -64,6 +81,14 @@ pub(crate) struct Args {
     /// How fast: 2x, 0.5x, or max
     #[arg(long, value_name = "SPEED", default_value = "1x")]
     speed: Speed,
+
+    /// The longest pause between two datagrams
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    max_pause: Option<Duration>,
+
+    /// Send what servers sent too
+    #[arg(long)]
+    both: bool,
 
     /// Send only what came from here: an address, a network, or ADDR:PORT
     #[arg(long, value_name = "WHERE")]
@@ -103,6 +128,13 @@ impl std::str::FromStr for Speed {
     }
 }
 
+/// How fast time passes, and how long a pause may be.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    speed: Speed,
+    max_pause: Option<Duration>,
+}
+
 /// An end of a datagram's way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Place {
@@ -139,8 +171,6 @@ struct Filter {
     from: Option<Place>,
     to: Option<Place>,
     port: Option<u16>,
-    /// Datagrams from this address are left out: the target would get its own replies.
-    not_from: Option<SocketAddr>,
 }
 
 impl Filter {
@@ -148,69 +178,117 @@ impl Filter {
         self.from.is_none_or(|place| place.is(from))
             && self.to.is_none_or(|place| place.is(to))
             && self.port.is_none_or(|port| port == to.port())
-            && self.not_from != Some(from)
     }
 }
 
 /// Replays until the end of the file, or until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
-    let shown = escape(&args.file.to_string_lossy().into_owned()).to_string();
+    let shown = match args.file.to_str() {
+        Some("-") => "stdin".to_string(),
+        _ => escape(&args.file.to_string_lossy().into_owned()).to_string(),
+    };
     let target = peer::parse_words(&args.target, args.target_port)?.endpoint.resolve()?;
     one_host(target)?;
-    let file = File::open(&args.file).map_err(ReadError::Io);
-    let reader = file.and_then(Reader::new).map_err(|error| match error {
-        ReadError::Io(error) => UsageError(format!("cannot read {shown}: {error}")),
-        error => UsageError(format!("{shown} {error}")),
-    })?;
-    let not_from = args.from.is_none().then_some(target);
-    let filter = Filter { from: args.from, to: args.to, port: args.port, not_from };
+    let reader = feed::open(&args.file).map_err(|error| UsageError(describe(&shown, &error)))?;
+    let chosen = args.both || args.from.is_some() || args.to.is_some();
+    let direction = (!chosen).then(|| Direction::to(target));
+    let filter = Filter { from: args.from, to: args.to, port: args.port };
+    let pace = Pace { speed: args.speed, max_pause: args.max_pause };
     let clock = Clock::start();
-    let player = Player::new(reader, filter, args.speed);
-    let playback = Playback::new(clock.now(), player, target, args.speed);
+    let (feed, source) = feed::pair();
+    let player = Player::new(feed, filter, direction, pace);
+    let is_live = !std::fs::metadata(&args.file).is_ok_and(|file| file.is_file());
+    let playback = Playback::new(clock.now(), player, target, pace.speed).live(is_live);
     let driver = Driver::over(playback, []).context("cannot watch sockets")?;
     let mut driver = driver.with_clock(clock).with_timing(TIMING);
+    source.start(reader, driver.waker())?;
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
-    let mut host = ReplayHost { target, stop, refused: false, error: None };
+    let notes = Spool::log(io::stderr())?;
+    let watch = Watch::new(clock.now());
+    let mut host = ReplayHost { target, stop, notes, watch, error: None };
     let driven = driver.run(&mut host);
-    let sent = driver.stats().sent;
-    let counts = driver.machine().counts(clock.now(), &sent);
+    let stats = driver.stats();
+    let counts = driver.machine().counts(&stats);
     let (left_out, unread) = driver.into_parts().0.into_rest();
+    host.notes.finish(std::time::Instant::now() + LAST_WORDS);
     counts.print(&left_out, args.json);
-    let packets = left_out.packets;
     if let Some(error) = host.error {
         return Err(error);
     }
     driven?;
-    match unread {
-        Some(ReadError::Io(error)) => bail!("cannot read {shown}: {error}"),
-        Some(error) => bail!("{shown} {error}, after {packets} packets"),
-        None if host.refused => bail!("refused: nobody listens at {target}"),
-        None if host.stop.is_set() => {}
-        None if counts.sent == 0 => bail!("{shown} holds no datagram to send"),
-        None => {}
+    if let Some(error) = unread {
+        let packets = count(left_out.packets, "packet");
+        bail!("{}, after {packets}", describe(&shown, &error));
     }
-    Ok(host.stop.status().unwrap_or(Status::Done))
+    if let Some(status) = host.stop.status() {
+        return Ok(status);
+    }
+    failure(&counts, target, Cause::of(&stats)).map_or(Ok(()), Err)?;
+    if counts.sent == 0 {
+        bail!("{}", nothing_to_send(&shown, &left_out));
+    }
+    Ok(Status::Done)
 }
 
-/// Opens the sockets of a playback, and ends it.
+/// Why not everything reached the target, as far as that is known.
+fn failure(counts: &Counts, target: SocketAddr, cause: Option<Cause>) -> Option<anyhow::Error> {
+    let because = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    let Counts { not_sent, refused, undelivered, .. } = *counts;
+    if not_sent > 0 {
+        let datagrams = count(not_sent, "datagram");
+        return Some(anyhow!("{datagrams} could not be sent to {target}{because}"));
+    }
+    if refused > 0 {
+        let times = count(refused, "time");
+        return Some(anyhow!("{target} refused {times}: nobody listens there"));
+    }
+    let errors = count(undelivered, "error");
+    (undelivered > 0).then(|| anyhow!("{errors} came back from the way to {target}{because}"))
+}
+
+fn nothing_to_send(shown: &str, left_out: &LeftOut) -> String {
+    let LeftOut { filtered, replies, .. } = *left_out;
+    match (filtered, replies) {
+        (0, 0) => format!("{shown} holds no datagram to send"),
+        (0, _) => format!("{shown} holds only replies; --both sends them"),
+        _ => format!("{shown} holds no datagram as asked for; see --from, --to, --port"),
+    }
+}
+
+fn describe(shown: &str, error: &ReadError) -> String {
+    match error {
+        ReadError::Io(error) => format!("cannot read {shown}: {error}"),
+        error => format!("{shown} {error}"),
+    }
+}
+
+/// Opens the sockets of a playback, ends it, and reports what goes wrong while it goes on.
 struct ReplayHost {
     target: SocketAddr,
     stop: Stop,
-    refused: bool,
+    notes: Spool<Vec<u8>>,
+    watch: Watch,
     error: Option<anyhow::Error>,
 }
 
 impl ReplayHost {
-    fn open(&self, io: &mut Io<'_>, id: SocketId) -> anyhow::Result<()> {
+    fn open(&self, io: &mut Io<'_>, id: SocketId) -> anyhow::Result<SocketAddr> {
         let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
-        let socket = Socket::connect(self.target, None, &options)?;
-        io.open(id, socket).context("cannot watch the socket")
+        let socket = Socket::connect(self.target, None, &options).map_err(explain)?;
+        let local = socket.local_addr();
+        io.open(id, socket).context("cannot watch the socket")?;
+        Ok(local)
+    }
+
+    fn tell(&self, what: impl std::fmt::Display) {
+        self.notes.line(format!("pigeon: {what}"));
     }
 }
 
-impl<P: Packets> Host<Playback<P>> for ReplayHost {
-    fn woken(&mut self, _: &mut Playback<P>, _: &mut Io<'_>) -> ControlFlow<()> {
+impl<F: Feed> Host<Playback<F>> for ReplayHost {
+    fn woken(&mut self, playback: &mut Playback<F>, io: &mut Io<'_>) -> ControlFlow<()> {
+        playback.fed(io.now);
         match self.stop.is_set() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -219,36 +297,52 @@ impl<P: Packets> Host<Playback<P>> for ReplayHost {
 
     fn event(
         &mut self,
-        playback: &mut Playback<P>,
+        playback: &mut Playback<F>,
         io: &mut Io<'_>,
         event: Event,
     ) -> ControlFlow<()> {
+        let target = self.target;
         match event {
             Event::Open(id) => match self.open(io, id) {
-                Ok(()) => {
-                    playback.opened();
-                    return ControlFlow::Continue(());
+                Ok(local) => playback.opened(local),
+                Err(error) => {
+                    self.error = Some(error);
+                    return ControlFlow::Break(());
                 }
-                Err(error) => self.error = Some(error),
             },
-            Event::Refused => self.refused = true,
-            Event::Over => {}
+            Event::Refused => {
+                self.tell(format!("{target} refused: nobody listens there; sending on"));
+            }
+            Event::TooLong(length) => {
+                let most = max_payload(target);
+                let what = format!("a datagram of {length} bytes is not sent");
+                self.tell(format!("{what}: one to {target} carries at most {most}"));
+            }
+            Event::Pause(pause) => {
+                let pause = quantity::roughly(pause);
+                let hint = "as in the capture; --max-pause 5s waits no longer than that";
+                self.notes.remark(format!("the next datagram follows in {pause}, {hint}"));
+            }
+            Event::Over => return ControlFlow::Break(()),
         }
-        ControlFlow::Break(())
+        ControlFlow::Continue(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.watch.look_at())
+    }
+
+    fn tick(&mut self, _: &mut Playback<F>, io: &mut Io<'_>) -> ControlFlow<()> {
+        if let Some(cause) = self.watch.look(io.now, &io.stats()) {
+            self.tell(format!("cannot send to {}: {cause}; trying on", self.target));
+        }
+        ControlFlow::Continue(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_the_target_itself_sent_is_left_out() {
-        let [client, target] = ["10.0.0.1:4", "10.0.0.9:53"].map(|text| text.parse().unwrap());
-        let filter = Filter { not_from: Some(target), ..Filter::default() };
-        assert!(filter.lets(client, target) && !filter.lets(target, client));
-        assert!(Filter::default().lets(target, client));
-    }
 
     #[test]
     fn places_and_speeds_are_read() {

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_capture::{ReadError, Skip};
-use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
-use pigeon_net::SendCounters;
+use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit, max_payload};
+use pigeon_net::Stats;
 
 use super::Speed;
-use super::player::{Cue, LeftOut, Packets, Player};
+use super::feed::Feed;
+use super::player::{Cue, LeftOut, Next, Player};
 use crate::base::count::count;
 use crate::output::{json, remark};
 
@@ -23,24 +24,33 @@ const BATCH: usize = 64;
 /// A datagram sent so long after its time is late.
 const LATE: Duration = Duration::from_millis(1);
 
+/// A pause until the next datagram that is long enough to be told.
+const LONG_PAUSE: Duration = Duration::from_secs(10);
+
 /// How long to listen for a refusal after the last datagram.
-const LAST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_millis(100);
 
 /// What a playback reports.
 pub(super) enum Event {
     /// This socket is needed, connected to the target. The answer is [`Playback::opened`].
     Open(SocketId),
-    /// The target does not listen.
+    /// The target does not listen. Reported once.
     Refused,
+    /// A datagram of so many bytes, which is more than one to the target carries. Reported once.
+    TooLong(usize),
+    /// Nothing is sent for so long.
+    Pause(Duration),
     /// Everything was sent, as far as the capture could be read.
     Over,
 }
 
 /// Sends a capture's datagrams when they are due, those of each source from a socket of its own.
-pub(super) struct Playback<P> {
-    player: Player<P>,
+pub(super) struct Playback<F> {
+    player: Player<F>,
     target: SocketAddr,
     speed: Speed,
+    /// Whether the capture comes through a pipe, perhaps while it is made.
+    is_live: bool,
     sockets: BTreeMap<SocketAddr, SocketId>,
     /// The sockets up to this number are open.
     opened: usize,
@@ -50,6 +60,8 @@ pub(super) struct Playback<P> {
     events: VecDeque<Event>,
     /// When the next datagram is due.
     next: Option<Instant>,
+    /// Whether the capture has not been read as far as that.
+    is_starved: bool,
     /// When all is over.
     ends: Option<Instant>,
     began: Option<Instant>,
@@ -62,26 +74,34 @@ pub(super) struct Playback<P> {
 pub(super) struct Counts {
     pub(super) sent: u64,
     bytes: u64,
-    not_sent: u64,
+    /// Datagrams that did not leave this host.
+    pub(super) not_sent: u64,
+    /// Those among them that were longer than a datagram to the target can be.
+    too_long: u64,
+    /// How often the target refused, and how often another error came back.
+    pub(super) refused: u64,
+    pub(super) undelivered: u64,
     replies: u64,
     late: u64,
     worst: Duration,
     elapsed: Duration,
 }
 
-impl<P: Packets> Playback<P> {
+impl<F: Feed> Playback<F> {
     /// A playback that begins at once.
-    pub(super) fn new(now: Instant, player: Player<P>, target: SocketAddr, speed: Speed) -> Self {
+    pub(super) fn new(now: Instant, player: Player<F>, target: SocketAddr, speed: Speed) -> Self {
         Playback {
             player,
             target,
             speed,
+            is_live: false,
             sockets: BTreeMap::new(),
             opened: 0,
             outbox: Outbox::new(),
             pending: None,
             events: VecDeque::new(),
             next: Some(now),
+            is_starved: false,
             ends: None,
             began: None,
             error: None,
@@ -89,18 +109,33 @@ impl<P: Packets> Playback<P> {
         }
     }
 
-    /// The socket that was asked for last is open.
-    pub(super) fn opened(&mut self) {
-        self.opened += 1;
+    /// For a capture that comes through a pipe.
+    pub(super) fn live(self, is_live: bool) -> Self {
+        Playback { is_live, ..self }
     }
 
-    /// What became of everything, given what the sockets sent.
-    pub(super) fn counts(&self, now: Instant, sent: &SendCounters) -> Counts {
+    /// The socket that was asked for last is open, at this address.
+    pub(super) fn opened(&mut self, local: SocketAddr) {
+        self.opened += 1;
+        if self.is_live {
+            self.player.own.insert(local);
+        }
+    }
+
+    /// More of the capture may have been read.
+    pub(super) fn fed(&mut self, now: Instant) {
+        if std::mem::take(&mut self.is_starved) {
+            self.next = Some(now);
+        }
+    }
+
+    /// What became of everything, given what the sockets did.
+    pub(super) fn counts(&self, stats: &Stats) -> Counts {
         Counts {
-            sent: sent.datagrams,
-            bytes: sent.bytes,
-            not_sent: sent.dropped.total(),
-            elapsed: self.began.map_or(Duration::ZERO, |began| now - began),
+            sent: stats.sent.datagrams,
+            bytes: stats.sent.bytes,
+            not_sent: stats.sent.dropped.total() + self.counts.too_long,
+            undelivered: stats.received.ignored_errors,
             ..self.counts
         }
     }
@@ -110,21 +145,33 @@ impl<P: Packets> Playback<P> {
         (self.player.left_out, self.error)
     }
 
-    fn play(&mut self, now: Instant) -> Result<Option<Instant>, ReadError> {
+    fn play(&mut self, now: Instant) -> Result<Next, ReadError> {
         for _ in 0..BATCH {
             let Some(Cue { from, due, payload }) = self.player.take(now)? else { break };
-            self.began.get_or_insert(now);
+            let began = *self.began.get_or_insert(now);
+            self.counts.elapsed = now - began;
             if let Speed::Times(_) = self.speed {
                 let late = now - due;
                 self.counts.late += u64::from(late > LATE);
                 self.counts.worst = self.counts.worst.max(late);
             }
-            let socket = self.socket(from);
-            let range = self.outbox.append(|bytes| bytes.extend_from_slice(&payload));
-            let to = self.target;
-            self.outbox.push(Transmit { socket, to, from: None, range, segment: None });
+            self.send(from, &payload);
         }
-        self.player.next_due(now)
+        self.player.next(now)
+    }
+
+    fn send(&mut self, from: SocketAddr, payload: &[u8]) {
+        if payload.len() > max_payload(self.target) {
+            self.counts.too_long += 1;
+            if self.counts.too_long == 1 {
+                self.events.push_back(Event::TooLong(payload.len()));
+            }
+            return;
+        }
+        let socket = self.socket(from);
+        let range = self.outbox.append(|bytes| bytes.extend_from_slice(payload));
+        let to = self.target;
+        self.outbox.push(Transmit { socket, to, from: None, range, segment: None });
     }
 
     /// The socket of a source, a new one if need be.
@@ -144,7 +191,7 @@ impl<P: Packets> Playback<P> {
     }
 }
 
-impl<P: Packets> Machine for Playback<P> {
+impl<F: Feed> Machine for Playback<F> {
     type Event = Event;
 
     fn handle_datagram(&mut self, _: Instant, _: &Received<'_>) {
@@ -152,7 +199,10 @@ impl<P: Packets> Machine for Playback<P> {
     }
 
     fn handle_refused(&mut self, _: Instant, _: SocketId) {
-        self.events.push_back(Event::Refused);
+        self.counts.refused += 1;
+        if self.counts.refused == 1 {
+            self.events.push_back(Event::Refused);
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -166,7 +216,13 @@ impl<P: Packets> Machine for Playback<P> {
             return;
         }
         match self.play(now) {
-            Ok(Some(due)) => self.next = Some(due),
+            Ok(Next::Due(due)) => {
+                self.next = Some(due);
+                if due - now >= LONG_PAUSE {
+                    self.events.push_back(Event::Pause(due - now));
+                }
+            }
+            Ok(Next::Unread) => self.is_starved = true,
             // What stands before the damage is sent all the same.
             ended => {
                 self.error = ended.err();
@@ -208,7 +264,7 @@ impl Counts {
     }
 
     fn words(&self, left_out: &LeftOut) -> String {
-        let Counts { sent, bytes, not_sent, replies, late, worst, elapsed } = *self;
+        let Counts { sent, bytes, not_sent, replies, late, worst, elapsed, .. } = *self;
         let datagrams = count(sent, "datagram");
         let mut line = format!("{datagrams} ({bytes} bytes) in {:.3} s", elapsed.as_secs_f64());
         if late > 0 {
@@ -221,22 +277,24 @@ impl Counts {
         if replies > 0 {
             line += &format!("; {replies} came back");
         }
-        let reasons: Vec<String> =
-            left_out.reasons().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let reasons: Vec<String> = left_out.reasons().collect();
         if !reasons.is_empty() {
             line += &format!("; left out: {}", reasons.join(", "));
         }
         line
     }
 
-    /// One object: `sent`, `bytes`, `not_sent`, `replies`, `late`, and in seconds `worst_late` and
-    /// `elapsed`; then of the file `packets` and what was left out: `not_udp`, `fragments`, `cut`,
-    /// `malformed`, `unknown_link`, `filtered`.
+    /// One object: `sent`, `bytes`, `not_sent`, `refused` and `errors` that came back, `replies` that
+    /// did, `late`, and in seconds `worst_late` and `elapsed`; then of the file `packets` and what was
+    /// left out: `not_udp`, `fragments`, `cut`, `malformed`, `tunnel`, `encrypted`, `unknown_link`,
+    /// `filtered`, `other_direction`, `own`.
     fn json(&self, left_out: &LeftOut) -> String {
         json::counts(&[
             ("sent", self.sent.into()),
             ("bytes", self.bytes.into()),
             ("not_sent", self.not_sent.into()),
+            ("refused", self.refused.into()),
+            ("errors", self.undelivered.into()),
             ("replies", self.replies.into()),
             ("late", self.late.into()),
             ("worst_late", self.worst.as_secs_f64().into()),
@@ -246,8 +304,12 @@ impl Counts {
             ("fragments", left_out.skipped(Skip::Fragment).into()),
             ("cut", left_out.skipped(Skip::Cut).into()),
             ("malformed", left_out.skipped(Skip::Malformed).into()),
+            ("tunnel", left_out.skipped(Skip::Tunnel).into()),
+            ("encrypted", left_out.skipped(Skip::Encrypted).into()),
             ("unknown_link", left_out.skipped(Skip::UnknownLink).into()),
             ("filtered", left_out.filtered.into()),
+            ("other_direction", left_out.replies.into()),
+            ("own", left_out.own.into()),
         ])
     }
 }

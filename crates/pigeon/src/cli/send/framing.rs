@@ -2,19 +2,20 @@
 
 use std::io::{self, BufRead, Read};
 
-use anyhow::Context;
+use anyhow::bail;
 
 use crate::base::length::check_length;
-use crate::base::payload::{PayloadFormat, read_hex};
+use crate::base::payload::{Unwritable, read_hex};
 use crate::base::quantity;
-use crate::base::status::UsageError;
-use crate::ui::lines::{Input, next_line};
+use crate::ui::lines::{Input, next_line, next_line_with_end};
 
 /// Where a datagram ends in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// At the end of each line, which is not part of it. An empty line is an empty datagram.
     Line,
+    /// At the end of each line, with what ends it.
+    Keep,
     /// At the end of the stream.
     Whole,
     /// After so many bytes.
@@ -27,9 +28,10 @@ impl std::str::FromStr for Framing {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "one of line, whole, size:N (as size:512), hex-lines".to_string();
+        let wrong = || "one of line, keep, whole, size:N (as size:512), hex-lines".to_string();
         match text {
             "line" => Ok(Framing::Line),
+            "keep" => Ok(Framing::Keep),
             "whole" => Ok(Framing::Whole),
             "hex-lines" => Ok(Framing::HexLines),
             text => match text.strip_prefix("size:").map(quantity::size) {
@@ -40,95 +42,138 @@ impl std::str::FromStr for Framing {
     }
 }
 
-/// The datagrams of a stream, one by one.
+impl Framing {
+    /// What a datagram is made of, for people.
+    pub(super) fn unit(self) -> &'static str {
+        match self {
+            Framing::Line | Framing::Keep | Framing::HexLines => "line",
+            Framing::Whole | Framing::Size(_) => "datagram",
+        }
+    }
+}
+
+/// Makes the bytes of a datagram of what stands in the stream.
+type MakeBytes = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, Unwritable> + Send>;
+
+/// The datagrams of a stream, one by one. One that cannot be sent does not end it.
 pub(super) struct Frames<R> {
     from: R,
     framing: Framing,
-    format: PayloadFormat,
+    read: MakeBytes,
     /// The most bytes a datagram carries to where it goes.
     most: usize,
     number: u64,
     over: bool,
 }
 
+/// What comes next in a stream.
+#[derive(Debug)]
+pub(super) enum Frame {
+    /// The datagram of this number, which counts those that cannot be sent.
+    Datagram(u64, Box<[u8]>),
+    /// Datagram or line of this number cannot be sent.
+    Bad(u64, anyhow::Error),
+    /// The stream cannot be read.
+    Unreadable(io::ErrorKind),
+}
+
 impl<R: BufRead> Frames<R> {
-    pub(super) fn new(from: R, framing: Framing, format: PayloadFormat, most: usize) -> Self {
-        Frames { from, framing, format, most, number: 0, over: false }
+    /// `read` makes bytes of what stands in the stream.
+    pub(super) fn new(
+        from: R,
+        framing: Framing,
+        read: impl Fn(&[u8]) -> Result<Vec<u8>, Unwritable> + Send + 'static,
+        most: usize,
+    ) -> Self {
+        Frames { from, framing, read: Box::new(read), most, number: 0, over: false }
     }
 
-    /// The next datagram; `None` at the end. After an error there is no next one.
-    pub(super) fn next(&mut self) -> Option<anyhow::Result<Box<[u8]>>> {
-        if self.over {
-            return None;
-        }
-        self.number += 1;
-        let unit = match self.framing {
-            Framing::Line | Framing::HexLines => "line",
-            Framing::Whole | Framing::Size(_) => "datagram",
-        };
-        let payload = self.read().transpose()?;
-        let payload = payload.with_context(|| format!("{unit} {}", self.number));
-        self.over |= payload.is_err();
-        Some(payload)
-    }
-
-    fn read(&mut self) -> anyhow::Result<Option<Box<[u8]>>> {
-        let written = match self.framing {
-            Framing::Line | Framing::HexLines => match next_line(&mut self.from) {
-                Input::Line(line) => line,
-                Input::End => return Ok(None),
-                Input::Unreadable(kind) => return Err(unreadable(kind)),
-                _ => {
-                    let error = "not sent: longer than any datagram".to_string();
-                    return Err(UsageError(error).into());
+    /// The next one; `None` at the end.
+    pub(super) fn next(&mut self) -> Option<Frame> {
+        loop {
+            if self.over {
+                return None;
+            }
+            let written = match self.read_written() {
+                Ok(written) => written?,
+                Err(kind) => {
+                    self.over = true;
+                    return Some(Frame::Unreadable(kind));
                 }
-            },
+            };
+            self.number += 1;
+            if self.framing == Framing::HexLines && is_comment(written.as_deref()) {
+                continue;
+            }
+            return Some(match self.payload(written) {
+                Ok(payload) => Frame::Datagram(self.number, payload),
+                Err(error) => Frame::Bad(self.number, error),
+            });
+        }
+    }
+
+    /// The bytes that a datagram is to be made of; `Some(None)` if they are too many to be kept.
+    fn read_written(&mut self) -> Result<Option<Option<Vec<u8>>>, io::ErrorKind> {
+        let line = match self.framing {
+            Framing::Line | Framing::HexLines => next_line(&mut self.from),
+            Framing::Keep => next_line_with_end(&mut self.from),
             Framing::Whole => {
                 self.over = true;
                 // Text may shrink when it is encoded, hexadecimal always does.
-                self.take(8 * self.most + 1)?
+                return Ok(Some(Some(self.take(8 * self.most + 1)?)));
             }
-            Framing::Size(size) => match self.take(size)? {
-                bytes if bytes.is_empty() => return Ok(None),
-                bytes => bytes,
-            },
+            Framing::Size(size) => {
+                let bytes = self.take(size)?;
+                return Ok((!bytes.is_empty()).then_some(Some(bytes)));
+            }
         };
-        let payload = match self.framing {
-            Framing::HexLines => read_hex(&written)?,
-            _ => self.format.read(&written)?,
-        };
-        check_length(payload.len(), self.most)?;
-        Ok(Some(payload.into()))
+        match line {
+            Input::Line(line) => Ok(Some(Some(line))),
+            Input::End => Ok(None),
+            Input::Unreadable(kind) => Err(kind),
+            _ => Ok(Some(None)),
+        }
     }
 
-    fn take(&mut self, most: usize) -> anyhow::Result<Vec<u8>> {
+    fn payload(&self, written: Option<Vec<u8>>) -> anyhow::Result<Box<[u8]>> {
+        let Some(written) = written else { bail!("not sent: longer than any datagram") };
+        let payload = match self.framing {
+            Framing::HexLines => read_hex(&written)?,
+            _ => (self.read)(&written)?,
+        };
+        check_length(payload.len(), self.most)?;
+        Ok(payload.into())
+    }
+
+    fn take(&mut self, most: usize) -> Result<Vec<u8>, io::ErrorKind> {
         let mut bytes = Vec::new();
-        self.from
-            .by_ref()
-            .take(most as u64)
-            .read_to_end(&mut bytes)
-            .map_err(|error: io::Error| unreadable(error.kind()))?;
-        Ok(bytes)
+        let read = self.from.by_ref().take(most as u64).read_to_end(&mut bytes);
+        read.map(|_| bytes).map_err(|error| error.kind())
     }
 }
 
-fn unreadable(kind: io::ErrorKind) -> anyhow::Error {
-    UsageError(format!("cannot read stdin: {kind}")).into()
+/// Whether a line of hexadecimal has nothing but a comment: it is not an empty datagram.
+fn is_comment(line: Option<&[u8]>) -> bool {
+    line.is_some_and(|line| line.trim_ascii_start().starts_with(b"#"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::payload::PayloadFormat;
 
-    fn frames(text: &[u8], framing: &str, most: usize) -> (Vec<Vec<u8>>, Option<String>) {
+    /// The datagrams, and what is wrong with the others.
+    fn frames(text: &[u8], framing: &str, most: usize) -> (Vec<Vec<u8>>, Vec<String>) {
         let framing = framing.parse().unwrap();
-        let mut frames = Frames::new(text, framing, PayloadFormat::utf8(), most);
-        let mut read = Vec::new();
+        let format = PayloadFormat::utf8();
+        let mut frames = Frames::new(text, framing, move |text| format.read(text), most);
+        let (mut read, mut bad) = (Vec::new(), Vec::new());
         loop {
             match frames.next() {
-                None => return (read, None),
-                Some(Ok(payload)) => read.push(payload.to_vec()),
-                Some(Err(error)) => return (read, Some(format!("{error:#}"))),
+                None => return (read, bad),
+                Some(Frame::Datagram(_, payload)) => read.push(payload.to_vec()),
+                Some(Frame::Bad(number, error)) => bad.push(format!("{number}: {error:#}")),
+                Some(Frame::Unreadable(kind)) => bad.push(kind.to_string()),
             }
         }
     }
@@ -136,21 +181,35 @@ mod tests {
     #[test]
     fn each_framing_ends_datagrams_in_its_own_place() {
         assert_eq!(frames(b"a\n\nb", "line", 9).0, [b"a".to_vec(), vec![], b"b".to_vec()]);
+        assert_eq!(
+            frames(b"a\r\n\nb", "keep", 9).0,
+            [b"a\r\n".to_vec(), b"\n".to_vec(), b"b".to_vec()]
+        );
         assert_eq!(frames(b"a\n\nb", "whole", 9).0, [b"a\n\nb".to_vec()]);
         assert_eq!(frames(b"", "whole", 9).0, [b"".to_vec()]);
         assert_eq!(
             frames(b"abcde", "size:2", 9).0,
             [b"ab".to_vec(), b"cd".to_vec(), b"e".to_vec()]
         );
-        assert_eq!(frames(b"00ff\n7e\n", "hex-lines", 9).0, [vec![0, 255], vec![126]]);
+        let hex = b"00ff # two\n# none\n\n7e\n";
+        assert_eq!(frames(hex, "hex-lines", 9).0, [vec![0, 255], vec![], vec![126]]);
     }
 
     #[test]
-    fn what_cannot_be_sent_whole_is_refused_with_its_place() {
-        let error = frames(b"ab\nabcdef\nx", "line", 3).1.unwrap();
-        assert_eq!(error, "line 2: not sent: 6 bytes, and a datagram there carries at most 3");
-        assert!(frames(b"abcdef", "whole", 3).1.unwrap().starts_with("datagram 1: not sent"));
-        assert!(frames(b"xyz", "hex-lines", 9).1.unwrap().contains("hexadecimal"));
+    fn what_cannot_be_sent_is_refused_with_its_place_and_the_rest_goes_on() {
+        let (read, bad) = frames(b"ab\nabcdef\nx", "line", 3);
+        assert_eq!(read, [b"ab".to_vec(), b"x".to_vec()]);
+        assert_eq!(bad, ["2: not sent: 6 bytes, and a datagram there carries at most 3"]);
+        assert!(frames(b"abcdef", "whole", 3).1[0].starts_with("1: not sent"));
+        let (read, bad) = frames(b"xyz\n7e", "hex-lines", 9);
+        assert_eq!(read, [vec![126]]);
+        assert!(bad[0].contains("hexadecimal"), "{bad:?}");
+        let endless = [&vec![b'x'; 2 << 20][..], b"\nnext"].concat();
+        let (read, bad) = frames(&endless, "line", 9);
+        assert_eq!(
+            (read, &bad[..]),
+            (vec![b"next".to_vec()], &["1: not sent: longer than any datagram".to_string()][..])
+        );
         assert!("size:0".parse::<Framing>().is_err() && "lines".parse::<Framing>().is_err());
     }
 }

@@ -2,32 +2,29 @@
 
 mod framing;
 mod ipmsg;
+mod task;
 
-use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr};
-use std::ops::ControlFlow;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::io::{self, BufReader};
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::Context;
 use clap_complete::ArgValueCandidates;
-use pigeon_client::{Heard, SENDER_QUEUE, Sender};
-use pigeon_datagram::{Instant, SocketId, max_payload};
-use pigeon_net::{
-    Clock, Driver, Host, Io, Receipt, SendCounters, SendFailure, Socket, SocketOptions, Waker,
-    local_addresses,
-};
+use pigeon_client::{SENDER_QUEUE, Sender};
+use pigeon_datagram::{SocketId, max_payload};
+use pigeon_net::{Clock, Driver, Receipt, Socket, SocketOptions, Waker};
 
-use self::framing::{Frames, Framing};
+use self::framing::{Frame, Frames, Framing};
+use self::task::{Task, Way};
+use crate::base::asking::{self, asks_anybody};
 use crate::base::bind::{explain, is_broadcast};
-use crate::base::cause::Cause;
-use crate::base::count::count;
 use crate::base::endpoint::{Family, socket_address};
 use crate::base::length::check_length;
-use crate::base::multicast::no_interface;
+use crate::base::multicast;
 use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity::{self, PerSecond};
-use crate::base::signals::{Stop, on_stop};
+use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::contacts::peer;
@@ -42,13 +39,18 @@ Examples:
   pigeon send 127.0.0.1:7000 ping --wait 2s           print what comes back
   pigeon send 192.168.1.103:8080 你好 --encoding gb2312
   pigeon send --ipmsg 192.168.1.7 'the build is done'  to an IP Messenger user
-  pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4")]
+  pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4
+  pigeon send 127.0.0.1:9999 beat --every 10s         until Ctrl-C
+  pigeon send 192.168.1.9:23 'AT\\r\\n' --escapes       bytes that a keyboard has no keys for
+  pigeon send 192.168.1.9:9 --hex 'ff:ff:ff:ff:ff:ff # Wake-on-LAN begins so'
+
+A line that cannot be sent is told with its number, and the rest goes on; exit status 1 at the end.")]
 pub(crate) struct Args {
     /// Where to: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
-    /// The text of one datagram; several words are joined by spaces
+    /// The text of one datagram; several words are joined by spaces; - reads stdin
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
 
@@ -56,7 +58,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["text", "framing"])]
     empty: bool,
 
-    /// Where a datagram ends in stdin: line, whole, size:N, hex-lines
+    /// Where a datagram ends in stdin: line (without its end), keep (a line with its end), whole,
+    /// size:N, hex-lines
     #[arg(long, value_name = "FRAMING", default_value = "line")]
     framing: Framing,
 
@@ -66,7 +69,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Send TEXT so often; of stdin, no more than so many datagrams
+    /// Read escapes in text: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    #[arg(long, conflicts_with_all = ["hex", "base64"])]
+    escapes: bool,
+
+    /// How many times to send TEXT [default: once; with --every or --rate until stopped]; of stdin,
+    /// the most datagrams
     #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
@@ -100,9 +108,15 @@ pub(crate) struct Args {
     ipmsg: bool,
 
     /// Print replies for so long after the last datagram; exit 1 if none came
+    /// Print replies for so long after the last datagram, with the address where it is not the one
+    /// sent to; exit 1 if none came
     #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
     wait: Option<Duration>,
 }
+
+/// How long a datagram that is not waited on may take to be rejected: about as long as a network in
+/// the same house does. On this host a rejection is there with the datagram.
+const LINGER: Duration = Duration::from_millis(10);
 
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
@@ -115,18 +129,33 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let to = peer.endpoint.resolve_in(args.family)?;
     let most = max_payload(to);
     let format = PayloadFormat::with(&args.payload, peer.charset);
+    let escapes = args.escapes;
+    let read = {
+        let format = format.clone();
+        move |written: &[u8]| match escapes {
+            true => format.read_with_escapes(written),
+            false => format.read(written),
+        }
+    };
 
     // What is on the command line is checked before anything is opened, let alone sent.
     let text = match (args.empty, words) {
         (true, _) => Some(Vec::new()),
         (false, []) => None,
-        (false, words) => Some(format.read(words.join(" ").as_bytes())?),
+        (false, [dash]) if dash == "-" => None,
+        (false, words) => Some(read(words.join(" ").as_bytes())?),
     };
     if let Some(text) = &text {
         check_length(text.len(), most)?;
     }
+    if let (None, Framing::Size(size)) = (&text, args.framing)
+        && format.passes_bytes()
+        && size > most
+    {
+        let error = format!("--framing size:{size}: a datagram there carries at most {most} bytes");
+        return Err(UsageError(error).into());
+    }
     let socket = open(&args, to)?;
-    let connected = socket.peer_addr().is_some();
 
     let clock = Clock::start();
     let every = match (args.every, args.rate) {
@@ -134,71 +163,68 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         (None, Some(PerSecond(Some(rate)))) => Duration::from_secs(1) / rate,
         _ => Duration::ZERO,
     };
-    let wait = args.wait.unwrap_or_default();
-    let sender = Sender::new(clock.now(), to, every, wait);
+    let linger = if to.ip().is_loopback() { Duration::ZERO } else { LINGER };
+    let sender = Sender::new(clock.now(), to, every, args.wait.unwrap_or(linger));
     let mut driver =
         Driver::new(sender, socket).context("cannot watch the socket")?.with_clock(clock);
 
-    let input = match text {
-        Some(text) => Input::Text(text.into()),
-        None => Input::Stdin(args.framing, format.clone(), most),
+    let paced = args.every.is_some() || args.rate.is_some();
+    let is_one = text.is_some() && !paced && args.count.is_none_or(|count| count == 1);
+    let unit = if text.is_some() { "datagram" } else { args.framing.unit() };
+    let (input, count) = match text {
+        // With a pace and no count: until it is stopped.
+        Some(text) => (Input::Text(text.into()), args.count.or((!paced).then_some(1))),
+        None => (
+            Input::Stdin(Frames::new(BufReader::new(io::stdin()), args.framing, read, most)),
+            args.count,
+        ),
     };
-    let payloads = read(input, args.count, driver.waker())?;
+    let items = start_reading(input, count.unwrap_or(u64::MAX), driver.waker())?;
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
 
-    let mut task = Task {
-        payloads,
-        stop,
-        format,
-        to: (!connected).then_some(to),
-        ended: false,
-        error: None,
-        replies: 0,
-        refused: false,
-    };
+    let way = Way { to, is_one, unit, shows: args.wait.is_some() };
+    let mut task = Task::new(way, items, driver.waker(), stop, format);
     driver.run(&mut task)?;
-    let sent = driver.stats().sent;
-    let (sender, mut sockets) = driver.into_parts();
-    // On this host a refusal is there as soon as the datagram is.
+    let mut stats = driver.stats();
+    let (_, mut sockets) = driver.into_parts();
+    // On this host a rejection is there as soon as the datagram is.
     if let Some(mut socket) = sockets.take(SocketId::FIRST).filter(|_| args.wait.is_none()) {
-        task.refused |= matches!(socket.receive(&mut |_| {}), Ok(Receipt::Refused));
+        if let Ok(Receipt::Refused) = socket.receive(&mut |_| {}) {
+            task.count_refusal();
+        }
+        stats = sockets.stats();
+        stats.received = socket.stats().received;
     }
-    task.outcome(&sender, &sent, to, args.wait)
+    task.outcome(&stats, args.wait)
 }
 
 /// What is to be sent.
 enum Input {
     Text(Box<[u8]>),
-    /// Stdin in datagrams of so many bytes at the most.
-    Stdin(Framing, PayloadFormat, usize),
+    Stdin(Frames<BufReader<io::Stdin>>),
 }
 
-/// Starts the thread that reads the input, which may block, and wakes the loop for each payload. The
+/// Starts the thread that reads the input, which may block, and wakes the loop for each item. The
 /// end of the channel is the end of the input.
-fn read(
-    input: Input,
-    count: Option<u64>,
-    waker: Waker,
-) -> anyhow::Result<Receiver<anyhow::Result<Box<[u8]>>>> {
-    let (giver, payloads) = sync_channel(SENDER_QUEUE);
+fn start_reading(input: Input, count: u64, waker: Waker) -> anyhow::Result<Receiver<Frame>> {
+    let (giver, items) = sync_channel(SENDER_QUEUE);
     let read = move || {
-        let give = |payload| {
+        let give = |item| {
             // Fails only when the loop has ended.
-            let given = giver.send(payload).is_ok();
+            let given = giver.send(item).is_ok();
             waker.wake();
             given
         };
         match input {
             Input::Text(text) => {
-                (0..count.unwrap_or(1)).all(|_| give(Ok(text.clone())));
+                (1..=count).all(|number| give(Frame::Datagram(number, text.clone())));
             }
-            Input::Stdin(framing, format, most) => {
-                let mut frames = Frames::new(io::stdin().lock(), framing, format, most);
-                let mut left = count.unwrap_or(u64::MAX);
+            Input::Stdin(mut frames) => {
+                let mut left = count;
                 while left > 0
-                    && let Some(payload) = frames.next()
-                    && give(payload)
+                    && let Some(item) = frames.next()
+                    && give(item)
                 {
                     left -= 1;
                 }
@@ -208,162 +234,27 @@ fn read(
         waker.wake();
     };
     thread::spawn("input", read)?;
-    Ok(payloads)
+    Ok(items)
 }
 
-/// A socket for one peer, so that strangers are not heard and a refusal is; for a broadcast or
-/// multicast address one that hears every answer.
+/// A socket that learns what becomes of what it sends. Where replies are waited for it hears every
+/// port of the peer, and everybody where many may answer; else it hears the peer alone, and leaves it
+/// to the system to drop the rest.
 fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
-    if let Some(source) = args.source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
-        let error = format!("--source {source} and {to} are not of one IP version");
-        return Err(UsageError(error).into());
-    }
     let group = to.ip().is_multicast();
-    let multicast_interface = match &args.multicast_interface {
-        Some(_) if !group => {
-            return Err(UsageError(format!(
-                "--multicast-interface: {} is no multicast address",
-                to.ip()
-            ))
-            .into());
-        }
-        Some(interface) => {
-            let interfaces = local_addresses().context("cannot list this host's addresses")?;
-            Some(interfaces.find(interface).ok_or_else(|| no_interface(interface, &interfaces))?)
-        }
-        None => None,
-    };
+    if !group && !args.broadcast && is_broadcast(to.ip()) {
+        let error = "is a broadcast address: add --broadcast to send there";
+        return Err(UsageError(format!("{} {error}", to.ip())).into());
+    }
     let options = SocketOptions {
         broadcast: args.broadcast,
         ttl: args.ttl,
-        multicast_interface,
+        multicast_interface: multicast::interface(args.multicast_interface.as_deref(), to)?,
         ..SocketOptions::default()
     };
-    if !group && !args.broadcast {
-        if is_broadcast(to.ip()) {
-            let error = "is a broadcast address: add --broadcast to send there";
-            return Err(UsageError(format!("{} {error}", to.ip())).into());
-        }
-        return Socket::connect(to, args.source, &options).map_err(explain);
+    if args.wait.is_some() || asks_anybody(to) {
+        return asking::open(to, args.source, options);
     }
-    let any: IpAddr = match to {
-        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    };
-    Socket::bind(args.source.unwrap_or((any, 0).into()), &options).map_err(explain)
-}
-
-fn unsent(datagrams: u64, failure: Option<SendFailure>) -> anyhow::Error {
-    let datagrams = count(datagrams, "datagram");
-    match failure {
-        Some(failure) => {
-            anyhow!("{datagrams} not sent to {}: {}", failure.to, Cause::from(failure))
-        }
-        None => anyhow!("{datagrams} not sent"),
-    }
-}
-
-/// Gives the sender what is to be sent, prints replies, and works out the exit status.
-struct Task {
-    payloads: Receiver<anyhow::Result<Box<[u8]>>>,
-    stop: Stop,
-    format: PayloadFormat,
-    /// The group that was sent to, where several may answer: then each line says who does.
-    to: Option<SocketAddr>,
-    ended: bool,
-    error: Option<anyhow::Error>,
-    replies: u64,
-    refused: bool,
-}
-
-impl Task {
-    /// What came of it all.
-    fn outcome(
-        self,
-        sender: &Sender,
-        sent: &SendCounters,
-        to: SocketAddr,
-        wait: Option<Duration>,
-    ) -> anyhow::Result<Status> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        if let Some(status) = self.stop.status() {
-            return Ok(status);
-        }
-        if self.refused {
-            bail!("{to} refused: nobody listens there");
-        }
-        if sent.dropped.total() > 0 {
-            return Err(unsent(sent.dropped.total(), sent.last_failure));
-        }
-        if sender.sent() == 0 {
-            bail!("nothing was sent: no TEXT, and stdin is empty");
-        }
-        match wait {
-            Some(wait) if self.replies == 0 => {
-                bail!("no reply from {to} in {}", quantity::roughly(wait))
-            }
-            _ => Ok(Status::Done),
-        }
-    }
-
-    /// Moves payloads from the input to the sender, as far as it has room.
-    fn feed(&mut self, sender: &mut Sender, now: Instant) -> ControlFlow<()> {
-        while !self.ended && sender.has_room() {
-            match self.payloads.try_recv() {
-                // There is room: checked above.
-                Ok(Ok(payload)) => drop(sender.push(now, payload)),
-                Ok(Err(error)) => {
-                    self.error = Some(error);
-                    return ControlFlow::Break(());
-                }
-                Err(TryRecvError::Empty) => return ControlFlow::Continue(()),
-                Err(TryRecvError::Disconnected) => {
-                    self.ended = true;
-                    sender.finish(now);
-                }
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl Host<Sender> for Task {
-    fn woken(&mut self, sender: &mut Sender, io: &mut Io<'_>) -> ControlFlow<()> {
-        if self.stop.is_set() {
-            return ControlFlow::Break(());
-        }
-        self.feed(sender, io.now)
-    }
-
-    fn event(&mut self, sender: &mut Sender, io: &mut Io<'_>, event: Heard) -> ControlFlow<()> {
-        match event {
-            Heard::Arrivals(arrivals) => arrivals.iter().try_for_each(|arrival| {
-                self.replies += 1;
-                let text = self.format.show(arrival.payload);
-                let line = match self.to {
-                    Some(_) => format!("{}: {text}", arrival.from),
-                    None => text,
-                };
-                // One reader of a one-shot tool: if it has gone, there is nobody to print for.
-                match writeln!(io::stdout(), "{line}") {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                        ControlFlow::Break(())
-                    }
-                    Err(error) => {
-                        self.error = Some(anyhow!(error).context("cannot write to stdout"));
-                        ControlFlow::Break(())
-                    }
-                }
-            }),
-            Heard::Room => self.feed(sender, io.now),
-            Heard::Refused => {
-                self.refused = true;
-                ControlFlow::Break(())
-            }
-            Heard::Over => ControlFlow::Break(()),
-        }
-    }
+    asking::check_source(args.source, to)?;
+    Socket::connect(to, args.source, &options).map_err(explain)
 }

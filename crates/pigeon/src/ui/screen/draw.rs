@@ -265,7 +265,7 @@ fn draw_row(
 
 /// A time in so many columns: with the date where that is not today's, and with the year where it is
 /// not this one.
-fn time_of(time: WallTime, now: WallTime, columns: u16) -> String {
+pub(crate) fn time_of(time: WallTime, now: WallTime, columns: u16) -> String {
     let (hours, minutes, seconds) = time.time_of_day();
     let ((year, month, day), (this_year, ..)) = (time.date(), now.date());
     let of_today = time.day() == now.day();

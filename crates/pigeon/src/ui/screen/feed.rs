@@ -8,9 +8,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crossterm::event::Event;
-
 use super::update::Update;
+use crate::ui::keyboard::Event;
 
 /// The most bytes of updates that wait.
 const MAX_BYTES: usize = 32 << 20;
@@ -31,7 +30,6 @@ struct State {
     bytes: usize,
     dropped: u64,
     events: VecDeque<Event>,
-    suspend: bool,
     closed: bool,
     /// Whether the reader would like to be woken by an update. It would not while it holds a frame
     /// back: ten thousand wake-ups a second would cost more than the frames.
@@ -45,8 +43,6 @@ pub(crate) struct Batch {
     pub(crate) events: VecDeque<Event>,
     /// Lines dropped so far.
     pub(crate) dropped: u64,
-    /// Whether the screen is to go away for a while.
-    pub(crate) suspend: bool,
     /// Whether it is to go away for good.
     pub(crate) closed: bool,
 }
@@ -82,12 +78,6 @@ impl Feed {
         open
     }
 
-    /// The screen is to make room for the shell.
-    pub(crate) fn suspend(&self) {
-        self.lock().suspend = true;
-        self.changed.notify_all();
-    }
-
     /// The screen is to go away.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
@@ -98,7 +88,7 @@ impl Feed {
     pub(crate) fn wait(&self, deadline: Instant, idle: bool) -> Batch {
         let mut state = self.lock();
         loop {
-            let pressed = !state.events.is_empty() || state.suspend || state.closed;
+            let pressed = !state.events.is_empty() || state.closed;
             let left = deadline.saturating_duration_since(Instant::now());
             if pressed || (idle && !state.updates.is_empty()) || left.is_zero() {
                 break;
@@ -113,7 +103,6 @@ impl Feed {
             updates: std::mem::take(&mut state.updates),
             events: std::mem::take(&mut state.events),
             dropped: state.dropped,
-            suspend: std::mem::take(&mut state.suspend),
             closed: state.closed,
         };
         drop(state);
@@ -161,9 +150,9 @@ mod tests {
     #[test]
     fn a_closed_screen_takes_no_more_keys() {
         let feed = Feed::default();
-        assert!(feed.press(Event::FocusGained));
+        assert!(feed.press(Event::Resized));
         feed.close();
-        assert!(!feed.press(Event::FocusGained));
+        assert!(!feed.press(Event::Resized));
         assert!(feed.wait(Instant::now() + std::time::Duration::from_secs(60), false).closed);
     }
 }

@@ -5,7 +5,7 @@ use pigeon_proto::Language;
 use super::wrap::breaks;
 
 /// The keys, and what they do.
-const KEYS: [(&str, &str); 19] = [
+const KEYS: [(&str, &str); 20] = [
     ("Enter", "send the line (an empty one sends nothing)"),
     ("Tab", "complete a name or a command; again: the next"),
     ("Up, Down", "lines typed before"),
@@ -14,6 +14,7 @@ const KEYS: [(&str, &str); 19] = [
         "scroll back (the mouse wheel too); Ctrl-Home the first line, Ctrl-End the last",
     ),
     ("F2, Alt-N", "everybody in the room"),
+    ("F3, Alt-L", "the messages alone, to copy a link or a text with the mouse; F3 comes back"),
     ("Alt-PageUp, Alt-PageDown", "scroll the names (the mouse wheel too)"),
     ("Ctrl-N, Ctrl-P", "the next and the previous conversation (also Alt-Down, Alt-Up, F6, F5)"),
     ("Alt-1 … Alt-9", "a conversation by its number"),
@@ -31,12 +32,13 @@ const KEYS: [(&str, &str); 19] = [
 ];
 
 /// The same in Chinese.
-const KEYS_ZH: [(&str, &str); 19] = [
+const KEYS_ZH: [(&str, &str); 20] = [
     ("Enter", "发送这一行（空行不发送）"),
     ("Tab", "补全名字或命令；再按一次换下一个"),
     ("Up, Down", "以前输入过的行"),
     ("PageUp, PageDown", "往回翻（也可用鼠标滚轮）；Ctrl-Home 到第一行，Ctrl-End 到最后"),
     ("F2, Alt-N", "房间里的所有人"),
+    ("F3, Alt-L", "只显示消息，便于用鼠标复制链接或文字；再按 F3 返回"),
     ("Alt-PageUp, Alt-PageDown", "滚动名单（也可用鼠标滚轮）"),
     ("Ctrl-N, Ctrl-P", "下一个、上一个对话（也可用 Alt-Down、Alt-Up、F6、F5）"),
     ("Alt-1 … Alt-9", "按编号选对话"),

@@ -2,6 +2,7 @@
 //!
 //! Not ratatui-textarea: that moves by characters, and shows what it holds unescaped.
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use unicode_segmentation::GraphemeCursor;
 
 use super::wrap::{clusters, columns};
@@ -39,6 +40,41 @@ impl Input {
     /// Where the cursor stands, in bytes.
     pub(crate) fn cursor(&self) -> usize {
         self.cursor
+    }
+
+    /// Takes in a key that edits. The keys are those of a shell.
+    pub(crate) fn press(&mut self, key: KeyEvent) {
+        let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        match key.code {
+            KeyCode::Left if ctrl || alt => self.word_left(),
+            KeyCode::Right if ctrl || alt => self.word_right(),
+            KeyCode::Left => self.left(),
+            KeyCode::Right => self.right(),
+            KeyCode::Home => self.home(),
+            KeyCode::End => self.end(),
+            KeyCode::Backspace if ctrl || alt => self.cut_word(),
+            KeyCode::Backspace => self.backspace(),
+            KeyCode::Delete => self.delete(),
+            KeyCode::Char(c) if ctrl => match c {
+                'a' => self.home(),
+                'e' => self.end(),
+                'b' => self.left(),
+                'd' => self.delete(),
+                'h' => self.backspace(),
+                'w' => self.cut_word(),
+                'u' => self.cut_to_start(),
+                'k' => self.cut_to_end(),
+                'y' => self.paste_cut(),
+                _ => {}
+            },
+            KeyCode::Char('b') if alt => self.word_left(),
+            KeyCode::Char('f') if alt => self.word_right(),
+            KeyCode::Char(c) if !alt && !c.is_control() => {
+                self.insert(c.encode_utf8(&mut [0; 4]));
+            }
+            _ => {}
+        }
     }
 
     /// Puts another text in, the cursor behind it.
@@ -254,6 +290,22 @@ impl History {
         self.at = Some((at, draft));
     }
 
+    /// The next older line that holds what was being typed, into the input.
+    pub(crate) fn search(&mut self, input: &mut Input) {
+        let is_shown =
+            |(at, _): &(usize, String)| self.lines.get(*at).is_some_and(|l| l == input.text());
+        let (at, draft) = match self.at.take().filter(is_shown) {
+            Some(at) => at,
+            None => (self.lines.len(), input.text().to_string()),
+        };
+        let found = self.lines[..at].iter().rposition(|line| line.contains(&draft));
+        if let Some(found) = found {
+            input.set(self.lines[found].as_str());
+        }
+        // Without an older one the last that was found stays.
+        self.at = found.or((at < self.lines.len()).then_some(at)).map(|at| (at, draft));
+    }
+
     /// A newer line into the input, at last what was being typed.
     pub(crate) fn newer(&mut self, input: &mut Input) {
         let Some((at, draft)) = self.at.take() else { return };
@@ -270,6 +322,22 @@ impl History {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_goes_back_through_lines_that_hold_what_was_typed() {
+        let mut history = History::default();
+        ["stats", "kick 狗", "members", "kick 猴"].iter().for_each(|line| history.push(line));
+        let mut input = typed("kick");
+        for found in ["kick 猴", "kick 狗", "kick 狗"] {
+            history.search(&mut input);
+            assert_eq!(input.text(), found);
+        }
+        input.set("st");
+        history.search(&mut input);
+        assert_eq!(input.text(), "stats");
+        history.newer(&mut input);
+        assert_eq!(input.text(), "kick 狗");
+    }
 
     fn typed(text: &str) -> Input {
         let mut input = Input::default();

@@ -2,7 +2,7 @@
 //!
 //! The keys are those of weechat and irssi where these agree, and of a shell's line editor.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::help;
 use super::input::MAX_BYTES;
@@ -10,6 +10,7 @@ use super::model::{Completion, Mode, Model, Search};
 use super::people;
 use super::update::PlaceId;
 use crate::base::status::Status;
+use crate::ui::keyboard::{self, MAX_PASTE};
 
 /// The most lines of a paste that are sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
@@ -36,11 +37,25 @@ pub(crate) enum Action {
     Refresh,
 }
 
+/// Takes in what a person did.
+pub(crate) fn take(model: &mut Model, input: keyboard::Input) -> Option<Action> {
+    match input {
+        keyboard::Input::Key(key) => press(model, key),
+        keyboard::Input::Paste(text) => paste(model, &text),
+        keyboard::Input::PasteTooLong => {
+            model.note(&model.words.paste_too_long(MAX_PASTE));
+            None
+        }
+        keyboard::Input::Wheel { up, column } => turn_wheel(model, up, column),
+        keyboard::Input::NotUtf8 => {
+            model.note(model.words.not_utf8());
+            None
+        }
+    }
+}
+
 /// Takes a key in.
 pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
-    if key.kind == KeyEventKind::Release {
-        return None;
-    }
     if is_escape_and_more(model, key) {
         press(model, KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE));
         return press(model, KeyEvent::new(key.code, key.modifiers - KeyModifiers::ALT));
@@ -72,11 +87,18 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
         },
         Mode::Hits => {
             model.mode = Mode::Hits;
-            if scroll_hits(model, key) {
+            if scroll_rows(model, key) {
                 return None;
             }
             close_by(model, key)
         }
+        Mode::Bare => match scroll_rows(model, key) {
+            true => {
+                model.mode = Mode::Bare;
+                Some(Action::Redraw)
+            }
+            false => close_by(model, key),
+        },
         Mode::Search(search) => {
             search_key(model, key, search);
             None
@@ -90,7 +112,8 @@ pub(crate) fn press(model: &mut Model, key: KeyEvent) -> Option<Action> {
 fn is_escape_and_more(model: &Model, key: KeyEvent) -> bool {
     let KeyCode::Char(c) = key.code else { return false };
     let has_meaning = match model.mode {
-        Mode::Typing => matches!(c, 'a' | 'b' | 'f' | 'n' | '1'..='9'),
+        Mode::Typing => matches!(c, 'a' | 'b' | 'f' | 'l' | 'n' | '1'..='9'),
+        Mode::Bare => c == 'l',
         Mode::Search(_) => matches!(c, 'b' | 'f'),
         Mode::Help(_) | Mode::People(_) | Mode::Hits | Mode::Pasted(_) => false,
     };
@@ -153,6 +176,8 @@ fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
         KeyCode::F(1) => model.mode = Mode::Help(0),
         KeyCode::F(2) => model.mode = Mode::People(0),
         KeyCode::Char('n') if alt => model.mode = Mode::People(0),
+        KeyCode::F(3) => model.mode = Mode::Bare,
+        KeyCode::Char('l') if alt => model.mode = Mode::Bare,
         KeyCode::PageUp if alt => scroll_people(model, true, usize::MAX),
         KeyCode::PageDown if alt => scroll_people(model, false, usize::MAX),
         KeyCode::PageUp => {
@@ -169,7 +194,7 @@ fn type_line(model: &mut Model, key: KeyEvent) -> Option<Action> {
         }
         KeyCode::Char('f' | 'r') if ctrl => search(model, ""),
         _ if go(model, key, ctrl, alt) || scroll(model, key, ctrl) => {}
-        _ => edit(model, key, ctrl, alt),
+        _ => edit(model, key),
     }
     None
 }
@@ -212,45 +237,13 @@ fn scroll(model: &mut Model, key: KeyEvent, ctrl: bool) -> bool {
 }
 
 /// Keys that change the line.
-fn edit(model: &mut Model, key: KeyEvent, ctrl: bool, alt: bool) {
+fn edit(model: &mut Model, key: KeyEvent) {
     let (input, history) = (&mut model.input, &mut model.history);
     match key.code {
         KeyCode::Up => history.older(input),
         KeyCode::Down => history.newer(input),
         KeyCode::Esc => {}
-        _ => edit_input(input, key, ctrl, alt),
-    }
-}
-
-fn edit_input(input: &mut super::input::Input, key: KeyEvent, ctrl: bool, alt: bool) {
-    match key.code {
-        KeyCode::Left if ctrl || alt => input.word_left(),
-        KeyCode::Right if ctrl || alt => input.word_right(),
-        KeyCode::Left => input.left(),
-        KeyCode::Right => input.right(),
-        KeyCode::Home => input.home(),
-        KeyCode::End => input.end(),
-        KeyCode::Backspace if ctrl || alt => input.cut_word(),
-        KeyCode::Backspace => input.backspace(),
-        KeyCode::Delete => input.delete(),
-        KeyCode::Char(c) if ctrl => match c {
-            'a' => input.home(),
-            'e' => input.end(),
-            'b' => input.left(),
-            'd' => input.delete(),
-            'h' => input.backspace(),
-            'w' => input.cut_word(),
-            'u' => input.cut_to_start(),
-            'k' => input.cut_to_end(),
-            'y' => input.paste_cut(),
-            _ => {}
-        },
-        KeyCode::Char('b') if alt => input.word_left(),
-        KeyCode::Char('f') if alt => input.word_right(),
-        KeyCode::Char(c) if !alt && !c.is_control() => {
-            input.insert(c.encode_utf8(&mut [0; 4]));
-        }
-        _ => {}
+        _ => input.press(key),
     }
 }
 
@@ -401,8 +394,9 @@ fn scroll_list(model: &Model, key: KeyEvent, at: usize, rows: usize) -> Option<u
     }
 }
 
-/// Scrolls what the hub has found. False if the key has another use.
-fn scroll_hits(model: &mut Model, key: KeyEvent) -> bool {
+/// Scrolls by rows and by pages. False if the key has another use. The wheel of a terminal that keeps the
+/// mouse is arrows.
+fn scroll_rows(model: &mut Model, key: KeyEvent) -> bool {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
     let (columns, height) = model.pane();
     match key.code {
@@ -460,7 +454,6 @@ fn search(model: &mut Model, sought: &str) {
 
 fn search_key(model: &mut Model, key: KeyEvent, mut search: Search) {
     let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-    let alt = key.modifiers.contains(KeyModifiers::ALT);
     match key.code {
         KeyCode::Esc => return model.place_mut().log.return_to(search.before),
         KeyCode::Enter => return,
@@ -468,7 +461,7 @@ fn search_key(model: &mut Model, key: KeyEvent, mut search: Search) {
         KeyCode::Char('f' | 'r') if ctrl => find(model, &mut search, true),
         KeyCode::Down | KeyCode::PageDown => find(model, &mut search, false),
         _ => {
-            edit_input(&mut search.sought, key, ctrl, alt);
+            search.sought.press(key);
             // What is sought has changed: from the newest line again.
             search.found = None;
             find(model, &mut search, true);

@@ -354,6 +354,13 @@ impl Log {
         Some(Anchor { row: bottom.row.min(entry.height(columns) - 1), ..bottom })
     }
 
+    /// The entries from the lowest on the screen upwards.
+    pub(crate) fn upwards(&self, columns: usize) -> impl Iterator<Item = &Entry> {
+        let lowest = self.bottom(columns).map(|bottom| bottom.entry);
+        let entries = lowest.map(|lowest| (self.first..=lowest).rev());
+        entries.into_iter().flatten().filter_map(|number| self.entry(number))
+    }
+
     /// The rows on a screen of so many columns and rows, from the top.
     pub(crate) fn rows(&self, columns: usize, height: usize) -> Vec<Row<'_>> {
         let mut rows = Vec::with_capacity(height);

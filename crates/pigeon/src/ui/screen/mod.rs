@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   the loop ──Update──▶ Feed ──▶ this thread: Model ──draw──▶ cells ──paint──▶ terminal
-//!   keyboard ──Event───▶          │
+//!   terminal ──Event───▶          │
 //!                                 └──Action──▶ the loop
 //! ```
 //!
@@ -11,16 +11,17 @@
 //! - [`keys`]: what a key does; [`help`]: what the screen says of that. [`draw`]: the model as
 //!   cells, in the places of [`layout`] and [`side`], wrapped by [`wrap`], in the [`colors`] there
 //!   are; [`people`]: the list of everybody. All of them know no terminal.
-//! - [`paint`]: cells as bytes. [`feed`]: what comes from other threads. [`wall_clock`]: the time before
+//! - [`paint`]: cells as bytes. [`bare`]: messages alone, to copy. [`feed`]: what comes from other threads. [`wall_clock`]: the time before
 //!   a line. [`words`]: what the screen itself says.
 //!
 //! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
 
+mod bare;
 mod colors;
 mod draw;
 mod feed;
 mod help;
-mod input;
+pub(crate) mod input;
 mod keys;
 mod layout;
 mod log;
@@ -44,17 +45,18 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use crossterm::event::{Event, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::base::status::Status;
-use crate::base::terminal;
+use crate::base::terminal::{self, Use};
 use crate::base::thread;
+use crate::ui::keyboard::{self, Event};
 pub(crate) use colors::Look;
 use feed::{Batch, Feed};
 pub(crate) use keys::Action;
 pub(crate) use log::{Kind, Line};
+use model::Mode;
 pub(crate) use model::{MAX_PLACES, Model};
 pub(crate) use update::{Members, PlaceId, Presence, Update};
 pub(crate) use wall_clock::WallClock;
@@ -86,32 +88,22 @@ impl Screen {
         act: impl FnMut(Action) -> bool + Send + 'static,
     ) -> anyhow::Result<Screen> {
         let feed = Arc::new(Feed::default());
-        catch_stops(&feed)?;
-        terminal::enter_full().context("cannot take the terminal")?;
-        let keyboard = Arc::clone(&feed);
-        let started = thread::spawn("keys", move || {
-            // It ends with the process: reading cannot be interrupted.
-            while let Ok(event) = crossterm::event::read() {
-                if !keyboard.press(event) {
-                    return;
-                }
-            }
-            // The terminal is gone.
-            keyboard.press(Event::FocusLost);
-        });
+        terminal::enter(Use::Full).context("cannot take the terminal")?;
+        let typed = Arc::clone(&feed);
+        let started = keyboard::start(move |event| typed.press(event));
         let (sender, ended) = sync_channel(1);
         let mut painter = Painter {
             feed: Arc::clone(&feed),
             looked: model.place().id.clone(),
             clock: WallClock::default(),
-            shown: None,
+            shown: Shown::Unknown,
             title: String::new(),
             rang: None,
             model,
             look,
             act,
         };
-        let started = started.and_then(|_| {
+        let started = started.and_then(|()| {
             thread::spawn("screen", move || {
                 // Dropped when the thread ends.
                 let _sender = sender;
@@ -145,19 +137,12 @@ impl Screen {
     }
 }
 
-/// Lets a stop from outside (`kill -TSTP`) give the terminal back first, like Ctrl-Z.
-#[cfg(unix)]
-fn catch_stops(feed: &Arc<Feed>) -> anyhow::Result<()> {
-    let signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTSTP]);
-    let mut signals = signals.context("cannot catch signals")?;
-    let feed = Arc::clone(feed);
-    thread::spawn("stops", move || signals.forever().for_each(|_| feed.suspend()))?;
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn catch_stops(_feed: &Arc<Feed>) -> anyhow::Result<()> {
-    Ok(())
+/// What the terminal shows.
+enum Shown {
+    Unknown,
+    Cells(Buffer),
+    /// Messages alone, by [`bare`].
+    Bare,
 }
 
 /// The thread that draws.
@@ -169,8 +154,7 @@ struct Painter<A> {
     /// The place that the loop knows to be shown.
     looked: PlaceId,
     clock: WallClock,
-    /// What the terminal shows, if that is known.
-    shown: Option<Buffer>,
+    shown: Shown,
     /// What its window is called.
     title: String,
     /// When the bell last rang.
@@ -198,7 +182,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
             let batch = self.feed.wait(deadline, !waiting);
             let closed = batch.closed;
             waiting |= !batch.updates.is_empty();
-            let urgent = !batch.events.is_empty() || batch.suspend;
+            let urgent = !batch.events.is_empty();
             if !self.take(batch) || closed {
                 return;
             }
@@ -219,34 +203,24 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         for update in batch.updates {
             self.model.apply(update);
         }
-        if batch.suspend {
-            self.suspend();
-        }
         for event in batch.events {
             let action = match event {
-                Event::Key(key) => keys::press(&mut self.model, key),
-                Event::Paste(text) => keys::paste(&mut self.model, &text),
-                Event::Mouse(mouse) => match mouse.kind {
-                    MouseEventKind::ScrollUp => {
-                        keys::turn_wheel(&mut self.model, true, mouse.column)
-                    }
-                    MouseEventKind::ScrollDown => {
-                        keys::turn_wheel(&mut self.model, false, mouse.column)
-                    }
-                    _ => None,
-                },
-                Event::Resize(..) => {
-                    self.measure();
-                    None
+                Event::Input(input) => keys::take(&mut self.model, input),
+                Event::Resized => Some(Action::Redraw),
+                Event::Stop => Some(Action::Suspend),
+                Event::Continued => {
+                    // The shell has changed modes, and written where the cursor stood. A terminal that
+                    // is gone is reported by the keyboard.
+                    let _ = terminal::enter(Use::Full);
+                    Some(Action::Redraw)
                 }
-                // Focus is not asked for: it is how the reader says that the terminal is gone.
-                Event::FocusLost => Some(Action::Leave(Status::HungUp)),
-                _ => None,
+                Event::Gone => Some(Action::Leave(Status::HungUp)),
             };
             let goes_on = match action {
                 None => true,
                 Some(Action::Suspend) => {
-                    self.suspend();
+                    terminal::suspend(Use::Full);
+                    self.measure();
                     true
                 }
                 Some(Action::Redraw) => {
@@ -276,7 +250,7 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
     /// Asks the terminal for its size, and forgets what it shows.
     fn measure(&mut self) {
         self.model.size = self.size();
-        self.shown = None;
+        self.shown = Shown::Unknown;
         self.title.clear();
     }
 
@@ -291,11 +265,15 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
         if self.size() != self.model.size {
             self.measure();
         }
-        let (width, height) = self.model.size;
-        let mut cells = Buffer::empty(Rect::new(0, 0, width, height));
-        let cursor = draw::draw(&self.model, self.look, &mut cells);
-        let mut bytes = Vec::new();
-        paint::paint(&mut bytes, self.shown.as_ref(), &cells, cursor);
+        let mut bytes = match (&self.model.mode, &self.shown) {
+            // A change would take what is selected away.
+            (Mode::Bare, Shown::Bare) => Vec::new(),
+            (Mode::Bare, _) => {
+                self.shown = Shown::Bare;
+                bare::paint(&self.model)
+            }
+            _ => self.paint(),
+        };
         let title = self.model.window_title();
         if title != self.title {
             paint::name_window(&mut bytes, &title);
@@ -306,20 +284,26 @@ impl<A: FnMut(Action) -> bool> Painter<A> {
             bytes.push(b'\x07');
             self.rang = Some(Instant::now());
         }
-        self.shown = Some(cells);
         terminal::write(&bytes)
     }
 
-    /// To the shell, until somebody says `fg`.
-    fn suspend(&mut self) {
-        #[cfg(unix)]
-        {
-            terminal::restore();
-            // Stops the process here; it goes on when it is continued.
-            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP);
-            let _ = terminal::enter_full();
-        }
-        self.measure();
+    /// The bytes that show the model as cells.
+    fn paint(&mut self) -> Vec<u8> {
+        let (width, height) = self.model.size;
+        let mut cells = Buffer::empty(Rect::new(0, 0, width, height));
+        let cursor = draw::draw(&self.model, self.look, &mut cells);
+        // Whatever was shown before: it may have been messages alone.
+        let mut bytes = Vec::new();
+        let before = match &self.shown {
+            Shown::Cells(before) => Some(before),
+            Shown::Unknown | Shown::Bare => {
+                bytes.extend_from_slice(bare::LEAVE);
+                None
+            }
+        };
+        paint::paint(&mut bytes, before, &cells, cursor);
+        self.shown = Shown::Cells(cells);
+        bytes
     }
 
     /// The terminal cannot be written to: nobody is there any more.

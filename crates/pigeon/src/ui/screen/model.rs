@@ -66,6 +66,8 @@ pub(crate) enum Mode {
     People(usize),
     /// What the hub has found is listed.
     Hits,
+    /// The messages stand alone, to be copied.
+    Bare,
     /// Something is looked for.
     Search(Search),
     /// Several lines were pasted: the person must choose what to do with them.

@@ -2,9 +2,10 @@
 //!
 //! Not ratatui's own terminal, which writes cell by cell what differs and trusts the terminal to
 //! take as many columns for a character as it does. Terminals differ there: joined emoji, new emoji,
-//! and in the East Asian tradition also é and ●. Here a row that changed is written whole, and
-//! behind every character beyond ASCII the cursor is put where the next belongs. So a wrong guess
-//! costs a character its looks, never its neighbours their place.
+//! and in the East Asian tradition also é and ●. Here a row that changed is cleared
+//! and written whole, and behind every character beyond ASCII the cursor is put where the next belongs.
+//! So a wrong guess costs a character its looks, never its neighbours their place, and a character
+//! narrower than its columns uncovers nothing of what stood there before.
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
@@ -69,7 +70,7 @@ fn paint_row(out: &mut Vec<u8>, y: u16, cells: &[Cell]) {
         |cell: &Cell| cell.symbol() == " " && style_of(cell) == (Color::Reset, Modifier::empty());
     let end = cells.iter().rposition(|cell| !blank(cell)).map_or(0, |last| last + 1);
     let mut style = (Color::Reset, Modifier::empty());
-    let _ = queue!(out, MoveTo(0, y));
+    let _ = queue!(out, MoveTo(0, y), Clear(ClearType::UntilNewLine));
     let mut x = 0;
     while x < end {
         let Some(cell) = cells.get(x) else { break };
@@ -87,9 +88,6 @@ fn paint_row(out: &mut Vec<u8>, y: u16, cells: &[Cell]) {
     }
     if style != (Color::Reset, Modifier::empty()) {
         let _ = queue!(out, SetAttribute(Attribute::Reset));
-    }
-    if end < cells.len() {
-        let _ = queue!(out, Clear(ClearType::UntilNewLine));
     }
 }
 

@@ -196,6 +196,26 @@ fn a_terminal_shows_what_was_drawn_through_every_change_of_size() {
     }
 }
 
+/// This terminal gives ❤️ one column, where the screen counts two.
+#[test]
+fn a_character_narrower_than_thought_uncovers_nothing() {
+    let mut emulator = Emulator::new(80, 24);
+    let mut model = lobby();
+    for _ in 0..60 {
+        model.apply(Update::Line(Some(room("lobby")), said("a", &"x".repeat(40))));
+        emulator.show(&mut model);
+    }
+    for _ in 0..60 {
+        model.apply(Update::Line(Some(room("lobby")), said("a", "heart ❤\u{fe0f} end 👨‍👩‍👧 end")));
+        emulator.show(&mut model);
+    }
+    let areas = Areas::of((80, 24));
+    for y in areas.messages.top()..areas.messages.bottom() {
+        let row = emulator.row(y);
+        assert!(row.contains("heart ❤") && !row.contains('x'), "{row}");
+    }
+}
+
 /// What the other test runs on a terminal.
 #[cfg(target_os = "linux")]
 #[test]

@@ -5,12 +5,13 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use pigeon_proto::Language;
+use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::keys::{Action, paste, press, turn_wheel};
+use super::keys::{Action, paste, press, take, turn_wheel};
 use super::log::{Kind, Line};
 use super::model::tests::{people, person, room, said};
 use super::model::{Mode, Model};
@@ -19,6 +20,7 @@ use super::wall_clock::WallTime;
 use super::words::Words;
 use super::{Look, draw};
 use crate::base::status::Status;
+use crate::ui::keyboard::decoder::Decoder;
 
 fn commands(_: Language) -> &'static [(&'static str, &'static str)] {
     const COMMANDS: &[(&str, &str)] = &[
@@ -690,4 +692,37 @@ fn what_the_hub_finds_is_a_list_of_its_own() {
     model.apply(Update::Sought("nothing".into()));
     model.apply(Update::NoHits("no message in this room contains that".into()));
     assert!(picture(&mut model, 80, 14).contains("-- no message in this room"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_bytes_lock_the_screen(
+        pieces in proptest::collection::vec(
+            prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..20),
+                proptest::sample::select(vec![
+                    b"\x1b[200~".to_vec(), b"\x1b[201~".to_vec(), b"\x1b[<64;9;9M".to_vec(),
+                    b"\x1bOR".to_vec(), b"\x1bOP".to_vec(), b"\x1bOQ".to_vec(), b"\x06".to_vec(),
+                    b"\x1b[5~".to_vec(), b"/search x\r".to_vec(), b"a\rb".to_vec(), b"\x1b]".to_vec(),
+                ]),
+            ],
+            0..40,
+        ),
+        silences in proptest::collection::vec(any::<bool>(), 40),
+    ) {
+        let mut model = lobby();
+        let mut decoder = Decoder::default();
+        for (piece, silent) in pieces.iter().zip(silences) {
+            decoder.feed(piece, &mut |input| drop(take(&mut model, input)));
+            if silent {
+                decoder.give_up(&mut |input| drop(take(&mut model, input)));
+            }
+            cells(&mut model, 70, 12);
+        }
+        let mut last = None;
+        decoder.feed(b"\x03", &mut |input| last = take(&mut model, input));
+        decoder.give_up(&mut |input| last = take(&mut model, input));
+        prop_assert_eq!(last, Some(Action::Leave(Status::Interrupted)));
+    }
 }

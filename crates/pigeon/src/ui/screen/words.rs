@@ -118,6 +118,20 @@ impl Words {
         }
     }
 
+    pub(super) fn paste_too_long(self, most: usize) -> String {
+        match self.0 {
+            Language::English => format!("not pasted: more than {most} bytes"),
+            Language::Chinese => format!("没有粘贴：超过 {most} 字节"),
+        }
+    }
+
+    pub(super) fn not_utf8(self) -> &'static str {
+        self.pick(
+            "a key was ignored: the terminal sends something else than UTF-8; set it to UTF-8",
+            "忽略了一个键：终端发送的不是 UTF-8；请把终端设置成 UTF-8",
+        )
+    }
+
     pub(super) fn paste_dropped(self) -> &'static str {
         self.pick(
             "the pasted lines were not sent; paste them again to choose",
@@ -191,6 +205,14 @@ impl Words {
             Language::English => format!("{} lost: too fast", count(messages, "message")),
             Language::Chinese => format!("来得太快，丢了 {messages} 条"),
         }
+    }
+
+    /// Below the messages that stand alone.
+    pub(super) fn bare(self) -> &'static str {
+        self.pick(
+            "F3: back   PageUp, PageDown: scroll   the mouse selects",
+            "F3 返回   PageUp、PageDown 翻页   可用鼠标选取",
+        )
     }
 
     pub(super) fn keys(self) -> &'static str {

@@ -1,0 +1,174 @@
+//! Asking one host, a group or a broadcast address: the socket for it, the loop, and what is said when
+//! there is no reply.
+
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+
+use anyhow::{Context, anyhow};
+use pigeon_client::{Ask, Asked, NoReply, Outcome, Request, RetryPolicy};
+use pigeon_net::{Clock, Driver, DropReason, Host, Io, Socket, SocketOptions};
+use pigeon_text::escape;
+
+use super::bind::{explain, is_broadcast, unspecified};
+use super::cause::Cause;
+use super::count::count;
+use super::status::UsageError;
+
+/// Strays that are shown; further ones are only counted.
+const SHOWN: u64 = 5;
+
+/// Opens a socket that hears every port of `to`, and learns what becomes of what it sends. Only where
+/// the system reports that to connected sockets alone is it connected, and deaf to other ports.
+pub(crate) fn open(
+    to: SocketAddr,
+    source: Option<SocketAddr>,
+    options: SocketOptions,
+) -> anyhow::Result<Socket> {
+    check_source(source, to)?;
+    let options = SocketOptions { refusals: true, ..options };
+    let socket = Socket::bind(source.unwrap_or(unspecified(to)), &options).map_err(explain)?;
+    if socket.capabilities().refusals || asks_anybody(to) {
+        return Ok(socket);
+    }
+    drop(socket);
+    Socket::connect(to, source, &options).map_err(explain)
+}
+
+/// Refuses a source of another IP version.
+pub(crate) fn check_source(source: Option<SocketAddr>, to: SocketAddr) -> Result<(), UsageError> {
+    match source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
+        Some(source) => {
+            Err(UsageError(format!("--source {source} and {to} are not of one IP version")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether `to` stands for many hosts, any of which may answer.
+pub(crate) fn asks_anybody(to: SocketAddr) -> bool {
+    to.ip().is_multicast() || is_broadcast(to.ip())
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Ended<A> {
+    pub(crate) to: SocketAddr,
+    pub(crate) outcome: Outcome<A>,
+    /// What the system said on the way.
+    pub(crate) cause: Option<Cause>,
+}
+
+/// Asks until there is an answer or none is waited for any more. `note` gets a line for each thing
+/// that happens meanwhile; `show` makes text of a payload.
+pub(crate) fn ask<R: Request>(
+    request: R,
+    to: SocketAddr,
+    socket: Socket,
+    policy: RetryPolicy,
+    show: impl FnMut(&[u8]) -> String,
+    note: impl FnMut(String),
+) -> anyhow::Result<Ended<R::Answer>> {
+    let clock = Clock::start();
+    let mut ask = Ask::with(clock.now(), to, request, policy);
+    if asks_anybody(to) {
+        ask = ask.of_anybody();
+    }
+    let mut driver = Driver::new(ask, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut asker = Asker { to, shown: 0, cause: None, outcome: None, show, note };
+    driver.run(&mut asker)?;
+    let cause = Cause::of(&driver.stats());
+    // The loop ends with the outcome.
+    let outcome = asker.outcome.context("the loop ended without an outcome")?;
+    Ok(Ended { to, outcome, cause })
+}
+
+impl<A> Ended<A> {
+    /// The error for no reply.
+    pub(crate) fn no_reply(&self, why: NoReply) -> anyhow::Error {
+        let Ended { to, outcome, cause } = self;
+        let system = cause.map_or(String::new(), |cause| format!(": {cause}"));
+        match why {
+            NoReply::Refused => anyhow!("{to} refused: nobody listens there"),
+            NoReply::Unsent => anyhow!("{to}: not sent{system}"),
+            NoReply::Undelivered => anyhow!("{to}: not delivered{system}"),
+            NoReply::TimedOut => {
+                let attempts = count(outcome.attempts, "attempt");
+                let seconds = outcome.elapsed.as_secs_f64();
+                let strays = match outcome.strays {
+                    0 => String::new(),
+                    strays => {
+                        format!("; {} came that did not answer it", count(strays, "datagram"))
+                    }
+                };
+                let system =
+                    cause.map_or(String::new(), |cause| format!("; the system said: {cause}"));
+                anyhow!("{to}: no reply after {attempts} in {seconds:.1} s{strays}{system}")
+            }
+        }
+    }
+}
+
+/// Whether there is room again in a moment.
+fn is_momentary(reason: DropReason) -> bool {
+    matches!(reason, DropReason::NoBuffers | DropReason::Congested)
+}
+
+/// Notes what happens, and keeps the outcome.
+struct Asker<A, S, N> {
+    to: SocketAddr,
+    shown: u64,
+    cause: Option<Cause>,
+    outcome: Option<Outcome<A>>,
+    show: S,
+    note: N,
+}
+
+impl<R, S, N> Host<Ask<R>> for Asker<R::Answer, S, N>
+where
+    R: Request,
+    S: FnMut(&[u8]) -> String,
+    N: FnMut(String),
+{
+    fn event(
+        &mut self,
+        ask: &mut Ask<R>,
+        io: &mut Io<'_>,
+        event: Asked<R::Answer>,
+    ) -> ControlFlow<()> {
+        match event {
+            Asked::Stray { from, payload, why } if self.shown < SHOWN => {
+                self.shown += 1;
+                let text = (self.show)(&payload);
+                (self.note)(match why {
+                    None => format!("{from}, another port of {}, says: {text}", self.to),
+                    Some(why) => format!("{from}: not an answer: {}", escape(&why)),
+                });
+            }
+            Asked::Stray { .. } => {}
+            Asked::Undelivered => {
+                let cause = Cause::of(&io.stats());
+                if self.cause != cause
+                    && let Some(cause) = cause
+                {
+                    (self.note)(format!("{}: {cause}; it is asked again", self.to));
+                }
+                self.cause = cause;
+            }
+            Asked::Unsent => {
+                let failure = io.stats().sent.last_failure;
+                match failure.filter(|failure| is_momentary(failure.reason)) {
+                    Some(failure) => {
+                        let cause = Cause::from(failure);
+                        (self.note)(format!("{}: not sent: {cause}; it is tried again", self.to));
+                    }
+                    None => ask.give_up(io.now),
+                }
+            }
+            Asked::Over(outcome) => {
+                self.outcome = Some(outcome);
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}

@@ -1,0 +1,72 @@
+//! `pigeon join --raw`: the room's payloads as they are to stdout, stdin's bytes as they are into it.
+//!
+//! Stdin is a stream without datagrams in it, so each read of it makes one, of [`MOST`] bytes at the
+//! most. Whoever needs other limits frames with `pigeon send`, which may write into a room as well.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use pigeon_net::Waker;
+
+use crate::base::status::{Status, UsageError};
+use crate::base::thread;
+use crate::output::Spool;
+use crate::ui::lines::Printer;
+use crate::ui::typist::Typed;
+
+/// The most bytes of stdin in one datagram: seven packets of MPEG-TS, as players and encoders send
+/// them. A datagram of this size passes every usual path in one piece.
+pub(super) const MOST: usize = 1_316;
+
+/// How many reads may wait for the loop; then reading waits.
+const WAITING: usize = 64;
+
+/// Takes stdin and stdout. At the end of stdin it stays `wait` longer, for replies.
+pub(super) fn open(wait: Duration, waker: Waker) -> anyhow::Result<(Printer, Receiver<Typed>)> {
+    if io::stdout().is_terminal() {
+        return Err(UsageError(
+            "--raw writes bytes as they come, and stdout is a terminal, which could take some for \
+             commands; redirect it, as in `> file` or `| ffplay -`"
+                .into(),
+        )
+        .into());
+    }
+    let closed = waker.clone();
+    let write = |payloads: &mut dyn Iterator<Item = Vec<u8>>, out: &mut dyn Write| {
+        for payload in payloads {
+            out.write_all(&payload)?;
+        }
+        Ok(())
+    };
+    let data = Spool::new(io::stdout(), write, move || closed.wake())?;
+    let notes = Spool::log(io::stderr())?;
+    let printer = Printer { data, notes: notes.clone(), interactive: false };
+    let (sender, typed) = sync_channel(WAITING);
+    thread::spawn("input", move || {
+        let give = |typed| {
+            let given = sender.send(typed).is_ok();
+            waker.wake();
+            given
+        };
+        let mut buffer = [0; MOST];
+        let status = loop {
+            match io::stdin().read(&mut buffer) {
+                Ok(0) => {
+                    std::thread::sleep(wait);
+                    break Status::Done;
+                }
+                Ok(length) if give(Typed::Line(buffer[..length].to_vec())) => {}
+                // The loop has ended.
+                Ok(_) => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    notes.line(format!("cannot read stdin: {}", error.kind()));
+                    break Status::Usage;
+                }
+            }
+        };
+        give(Typed::Leave(status));
+    })?;
+    Ok((printer, typed))
+}

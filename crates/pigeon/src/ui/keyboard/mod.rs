@@ -1,0 +1,146 @@
+//! The keyboard: what a person types at the terminal, and what happens to the terminal itself.
+//!
+//! [`decoder`] decodes the bytes; here two threads read them and the signals. The end of the terminal
+//! and changes of its size are events that no bytes can produce.
+
+pub(crate) mod decoder;
+
+use std::sync::Arc;
+
+pub(crate) use decoder::{Input, MAX_PASTE};
+
+use crate::base::thread;
+
+/// What comes from the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// What a person did.
+    Input(Input),
+    /// The terminal has another size.
+    Resized,
+    /// The shell asks the program to stop; see [`crate::base::terminal::suspend`].
+    Stop,
+    /// The program goes on after a stop. Nobody knows what the terminal shows, nor its modes.
+    Continued,
+    /// The terminal was closed.
+    Gone,
+}
+
+/// Starts the threads. `take` may wait; when it returns false they end.
+pub(crate) fn start(take: impl Fn(Event) -> bool + Send + Sync + 'static) -> anyhow::Result<()> {
+    let take = Arc::new(take);
+    let watcher = Arc::clone(&take);
+    source::watch(move |event| watcher(event))?;
+    // It ends with the process: reading cannot be interrupted.
+    thread::spawn("keys", move || source::read(&*take))?;
+    Ok(())
+}
+
+#[cfg(unix)]
+mod source {
+    use std::fs::File;
+    use std::io::{self, ErrorKind, Read};
+    use std::os::fd::AsFd;
+
+    use anyhow::Context;
+    use nix::errno::Errno;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
+
+    use super::Event;
+    use super::decoder::Decoder;
+    use crate::base::thread;
+
+    /// Reports signals.
+    pub(super) fn watch(take: impl Fn(Event) -> bool + Send + 'static) -> anyhow::Result<()> {
+        let signals = signal_hook::iterator::Signals::new([SIGTSTP, SIGCONT, SIGWINCH]);
+        let mut signals = signals.context("cannot catch signals")?;
+        thread::spawn("stops", move || {
+            let mut events = signals.forever().map(|signal| match signal {
+                SIGTSTP => Event::Stop,
+                SIGCONT => Event::Continued,
+                _ => Event::Resized,
+            });
+            events.all(take)
+        })?;
+        Ok(())
+    }
+
+    /// Reads keys until the terminal is closed.
+    pub(super) fn read(take: &impl Fn(Event) -> bool) {
+        // Not through the buffer of `io::stdin`, which poll does not see.
+        let terminal = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        if let Ok(mut terminal) = terminal
+            && read_from(&mut terminal, take).is_err()
+        {
+            take(Event::Gone);
+        }
+    }
+
+    /// Ends without an error when `take` wants no more.
+    fn read_from(terminal: &mut File, take: &impl Fn(Event) -> bool) -> io::Result<()> {
+        let mut decoder = Decoder::default();
+        let mut buffer = [0; 4_096];
+        loop {
+            let patience = decoder.patience().map(PollTimeout::try_from);
+            let patience = patience.and_then(Result::ok).unwrap_or(PollTimeout::NONE);
+            let ready = poll(&mut [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)], patience);
+            let mut goes_on = true;
+            let mut give = |input| goes_on = goes_on && take(Event::Input(input));
+            match ready {
+                Ok(0) => decoder.give_up(&mut give),
+                Ok(_) => match terminal.read(&mut buffer) {
+                    Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                    Ok(length) => decoder.feed(&buffer[..length], &mut give),
+                    Err(error) if is_passing(error.kind()) => {}
+                    Err(error) => return Err(error),
+                },
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_passing(kind: ErrorKind) -> bool {
+        matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock)
+    }
+}
+
+/// Elsewhere the system reports keys and not bytes.
+#[cfg(not(unix))]
+mod source {
+    use crossterm::event::{Event as Crossterm, MouseEventKind};
+
+    use super::{Event, Input};
+
+    pub(super) fn watch(_take: impl Fn(Event) -> bool + Send + 'static) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn read(take: &impl Fn(Event) -> bool) {
+        while let Ok(event) = crossterm::event::read() {
+            let event = match event {
+                Crossterm::Key(key) if key.is_release() => continue,
+                Crossterm::Key(key) => Event::Input(Input::Key(key)),
+                Crossterm::Paste(text) => Event::Input(Input::Paste(text)),
+                Crossterm::Resize(..) => Event::Resized,
+                Crossterm::Mouse(mouse) => {
+                    let up = match mouse.kind {
+                        MouseEventKind::ScrollUp => true,
+                        MouseEventKind::ScrollDown => false,
+                        _ => continue,
+                    };
+                    Event::Input(Input::Wheel { up, column: mouse.column })
+                }
+                _ => continue,
+            };
+            if !take(event) {
+                return;
+            }
+        }
+        take(Event::Gone);
+    }
+}

@@ -1,0 +1,119 @@
+//! Bytes from a terminal, in pieces with and without silences between them.
+//!
+//! Nothing panics; what is held is bounded; the pieces change nothing; a silence closes whatever is
+//! open, so that a key is a key again; Ctrl-C comes through.
+#![no_main]
+
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use decoder::{Decoder, Input};
+use libfuzzer_sys::fuzz_target;
+
+// The binary has no library, and its decoder needs nothing of it.
+#[path = "../../crates/pigeon/src/ui/keyboard/decoder.rs"]
+mod decoder;
+
+#[derive(Arbitrary, Debug)]
+enum Piece {
+    Bytes(Vec<u8>),
+    Sequence(u8),
+    Silence,
+}
+
+/// What opens something; random bytes rarely do.
+const SEQUENCES: [&[u8]; 20] = [
+    b"\x1b[200~",
+    b"\x1b[201~",
+    b"\x1b[<64;1;1M",
+    b"\x1b[<",
+    b"\x1b[?1;2c",
+    b"\x1b[M",
+    b"\x1b[97;5:3u",
+    b"\x1b[97:65;2u",
+    b"\x1b[27;6;67~",
+    b"\x1b[[",
+    b"\x1bO",
+    b"\x1bO5",
+    b"\x1b]52;c;",
+    b"\x1b\\",
+    b"\x1bP",
+    b"\x1b_",
+    b"\x1b\x1b",
+    b"\x03",
+    b"\xf0\x9f\x91",
+    b"\x9b",
+];
+
+fuzz_target!(|pieces: Vec<Piece>| {
+    let (mut whole, mut cut) = (Vec::new(), Vec::new());
+    let (mut in_pieces, mut by_bytes) = (Decoder::default(), Decoder::default());
+    // The bytes since the last silence.
+    let mut run = Vec::new();
+    let mut length = 0;
+    for piece in &pieces {
+        match piece {
+            Piece::Bytes(bytes) => run.extend_from_slice(bytes),
+            Piece::Sequence(n) => {
+                run.extend_from_slice(SEQUENCES[usize::from(*n) % SEQUENCES.len()]);
+            }
+            Piece::Silence => {
+                length += run.len();
+                feed(&mut in_pieces, &mut by_bytes, &run, &mut whole, &mut cut);
+                run.clear();
+                give_up(&mut in_pieces, &mut whole);
+                give_up(&mut by_bytes, &mut cut);
+            }
+        }
+    }
+    length += run.len();
+    feed(&mut in_pieces, &mut by_bytes, &run, &mut whole, &mut cut);
+    assert_eq!(whole, cut, "the pieces changed something");
+    // A byte may be two keys at most: Esc, and what follows it.
+    assert!(whole.len() <= length + 1, "{whole:?}");
+    let pasted: usize = whole.iter().map(|input| text_of(input).len()).sum();
+    // A byte that is not UTF-8 is shown as U+FFFD, of three bytes.
+    assert!(pasted <= 3 * length);
+
+    let mut last = Vec::new();
+    by_bytes.feed(b"\x03", &mut |input| last.push(input));
+    give_up(&mut by_bytes, &mut last);
+    let ctrl_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+    assert_eq!(last.last(), Some(&Input::Key(ctrl_c)));
+
+    last.clear();
+    give_up(&mut in_pieces, &mut last);
+    in_pieces.feed(b"a", &mut |input| last.push(input));
+    let a = KeyEvent::new(KeyCode::Char('a'), KeyModifiers::NONE);
+    assert_eq!(last.last(), Some(&Input::Key(a)));
+    assert_eq!(in_pieces.patience(), None);
+});
+
+/// The same bytes at once, and one by one.
+fn feed(
+    in_pieces: &mut Decoder,
+    by_bytes: &mut Decoder,
+    bytes: &[u8],
+    whole: &mut Vec<Input>,
+    cut: &mut Vec<Input>,
+) {
+    in_pieces.feed(bytes, &mut |input| whole.push(input));
+    bytes.chunks(1).for_each(|byte| by_bytes.feed(byte, &mut |input| cut.push(input)));
+    assert_eq!(in_pieces.patience(), by_bytes.patience());
+}
+
+fn give_up(decoder: &mut Decoder, inputs: &mut Vec<Input>) {
+    if let Some(patience) = decoder.patience() {
+        assert!((Duration::from_millis(10)..=Duration::from_secs(2)).contains(&patience));
+        decoder.give_up(&mut |input| inputs.push(input));
+        assert_eq!(decoder.patience(), None, "something is open after a silence");
+    }
+}
+
+fn text_of(input: &Input) -> &str {
+    match input {
+        Input::Paste(text) => text,
+        _ => "",
+    }
+}
