@@ -12,6 +12,8 @@
 //! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from
 //! this very host: those answers come over loopback, and a hub may well run here.
 
+mod ipmsg;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -74,6 +76,7 @@ Examples:
   pigeon discover                      the hubs around here
   pigeon discover 7000 'who is there?' whoever answers that at port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
+  pigeon discover --ipmsg              users of IP Messenger, FeiQ and iptux
   pigeon discover 5000 --source 192.168.1.5:5000
   pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
                                        RIP routers, with their routes
@@ -109,6 +112,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["hex", "base64"])]
     escapes: bool,
 
+    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits 3s at least
+    #[arg(long, conflicts_with_all = ["port", "group"])]
+    ipmsg: bool,
+
     #[command(flatten)]
     payload: PayloadArgs,
 
@@ -120,6 +127,9 @@ pub(crate) struct Args {
 
 /// Asks everywhere, and prints who answers.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    if args.ipmsg {
+        return ipmsg::run(args.duration, args.json);
+    }
     let mut format = PayloadFormat::from(&args.payload);
     let question = question(&args, &mut format)?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
