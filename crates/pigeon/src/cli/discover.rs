@@ -105,7 +105,7 @@ pub(crate) struct Args {
 
     /// Ask from this port, which some protocols want (RIP: 520), or from this address alone
     /// [default: from every address, and a port that the system chooses]
-    #[arg(long, value_name = "[ADDR:]PORT")]
+    #[arg(long, value_name = "PORT|ADDR[:PORT]", value_parser = source)]
     source: Option<ListenAddress>,
 
     /// Read escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
@@ -274,6 +274,14 @@ fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool
         places.extend(place);
     }
     places
+}
+
+/// Reads where to ask from; an address alone leaves the port to the system.
+fn source(text: &str) -> Result<ListenAddress, String> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, 0).to_string().parse(),
+        Err(_) => text.parse(),
+    }
 }
 
 /// Asks from one port only, and where an address is named from that alone.

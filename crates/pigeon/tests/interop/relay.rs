@@ -476,7 +476,32 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     assert_eq!(ask("nothing gets there", 8).expect_end(SOON).code(), Some(1));
     relay.expect_status(|line| line.starts_with("what goes to the target 127.0.0.1:"), SOON);
     let fields = ["up_unsent", "down_unsent", "not_sent", "up_lost", "down_lost", "down_received"];
-    assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1]);
+    let fields = [&fields[..], &["up_delivered", "down_delivered"]].concat();
+    let fields: [&str; 8] = fields.try_into().unwrap();
+    // The first question got there.
+    assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1, 1, 0]);
+}
+
+/// There is loopback in there, and no way to anywhere else.
+#[test]
+fn without_a_route_nothing_is_out_and_the_client_is_one() {
+    let Some(host) = Namespace::new() else { return };
+    let mut relay = host.pigeon("relay", &["relay", "127.0.0.1:0", "10.9.9.9:5"]);
+    let at = address_in(&relay.expect_status(|line| line.contains("listening on "), SOON));
+    let args = ["send", &at.to_string(), "hi", "--count", "5", "--every", "20ms"];
+    assert_eq!(host.pigeon("client", &args).expect_end(SOON).code(), Some(0));
+    wait_until("all of it came", || {
+        relay.say("stats");
+        relay.output().contains("up: 5 in (10 bytes), 0 out").then_some(())
+    });
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+    let told = relay.lines(Voice::Err);
+    let times = |what: &str| told.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(times("client 127.0.0.1:"), 1, "{told:?}");
+    assert_eq!(times("Network is unreachable"), 1, "{told:?}");
+    assert!(times("1 ever") == 1 && times("5 not sent to the target") == 1, "{told:?}");
+    assert_eq!(times("had gone"), 0, "{told:?}");
 }
 
 /// What was asked first is answered from a new port, and what follows goes there, each client apart.
