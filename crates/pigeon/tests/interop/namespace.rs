@@ -119,6 +119,16 @@ impl Namespace {
         done
     }
 
+    /// What arrives for this port is answered with this ICMP message, as nft calls it (`icmpx type`).
+    /// False where there is no `nft`, which is then said.
+    pub(crate) fn reject(&self, port: u16, icmp: &str) -> bool {
+        self.nft(&format!(
+            "add table inet wall
+             add chain inet wall input {{ type filter hook input priority 0; }}
+             add rule inet wall input udp dport {port} reject with icmpx {icmp}"
+        ))
+    }
+
     /// Sets up a firewall in there, one rule a line; false where there is no `nft`, which is then said.
     pub(crate) fn nft(&self, rules: &str) -> bool {
         if !installed("nft") {

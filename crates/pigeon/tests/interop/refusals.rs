@@ -168,6 +168,27 @@ fn a_firewall_that_forbids_or_rejects_is_told_at_once() {
     }
 }
 
+/// What may pass is asked again, and named when nobody has answered.
+#[test]
+fn what_the_network_says_stands_beside_no_reply() {
+    let Some([near, far]) = Namespace::pair() else { return };
+    if !(far.reject(7101, "host-unreachable") && far.reject(7102, "no-route")) {
+        return;
+    }
+    let no_host = "No route to host (os error 113): no host answers at that address";
+    let no_route = "Network is unreachable (os error 101): a router on the way has no route there";
+    for (to, cause) in [("10.77.1.2:7101", no_host), ("10.77.1.2:7102", no_route)] {
+        let asking = [&["ask", to, "hi"][..], &["time", to], &["time", to, "--sntp"]];
+        for mut ours in asking.map(|args| near.pigeon(args[0], args)) {
+            assert_eq!(ours.expect_end(SOON).code(), Some(1));
+            let said = ours.lines(Voice::Err);
+            let last = said.last().unwrap();
+            assert!(last.starts_with(&format!("pigeon: {to}: no reply after ")), "{said:?}");
+            assert!(last.contains(&format!("; the system said: {cause}")), "{said:?}");
+        }
+    }
+}
+
 /// A port on which nobody listens, and nobody will: it is bound, but connected to somewhere else, so
 /// the kernel refuses everyone's datagrams and gives the port to no other test.
 struct DeadPort(UdpSocket);

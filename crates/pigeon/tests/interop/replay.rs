@@ -246,6 +246,34 @@ fn what_the_system_says_is_told_and_counted() {
     fs::remove_file(file).unwrap();
 }
 
+/// The network's word (ICMP), which the system reports only to sockets that ask for it.
+#[test]
+fn what_the_network_says_is_told_and_counted() {
+    let Some([near, far]) = Namespace::pair() else { return };
+    let packets: Vec<_> = (0..3).map(|n| (n * 100, udp(&[n as u8]), 29)).collect();
+    let file = pcap("unreachable.pcap", &packets);
+    for (port, icmp, words) in [
+        (7101, "host-unreachable", "No route to host (os error 113): no host answers at that"),
+        (7102, "no-route", "Network is unreachable (os error 101): a router on the way has no"),
+    ] {
+        if !far.reject(port, icmp) {
+            return;
+        }
+        let to = format!("10.77.1.2:{port}");
+        let args = ["replay", file.to_str().unwrap(), &to, "--json"];
+        let ours = near.pigeon("pigeon replay", &args);
+        // Two that come at once may count as one.
+        let last = format!(" came back from the way to {to}: {words}");
+        ours.expect_status(|line| line.contains(&last), SOON);
+        let said = ours.lines(Voice::Err);
+        let told = format!("pigeon: cannot send to {to}: {words}");
+        assert_eq!(said.iter().filter(|line| line.starts_with(&told)).count(), 1, "{said:?}");
+        let told = ended(ours, 1);
+        assert!(told["sent"] == 3 && told["errors"].as_u64() >= Some(1), "{told}");
+    }
+    fs::remove_file(file).unwrap();
+}
+
 /// The target takes the part of the server, and gets none of its replies.
 #[test]
 fn only_what_clients_sent_is_sent() {
