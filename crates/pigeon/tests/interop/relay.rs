@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use pigeon_capture::{Decoder, Reader};
+
 use crate::moved::Hosts;
 use crate::namespace::{Namespace, skipped};
 use crate::peers::{address_of, client, installed, python, tools, udp_port};
@@ -432,6 +434,46 @@ fn a_target_whose_name_gets_another_address_is_followed() {
         assert_eq!(receive(&client).0, b"here!");
     }
     end(relay);
+}
+
+#[test]
+fn a_record_has_the_address_that_the_target_has_then() {
+    let Some(hosts) = Hosts::new("record", "mytarget", "127.0.0.1") else { return };
+    let target = socket();
+    let port = target.local_addr().unwrap().port();
+    let elsewhere = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    elsewhere.set_read_timeout(Some(SOON)).unwrap();
+    let (file, at) = (scratch("moved.pcapng"), format!("mytarget:{port}"));
+    let relay =
+        Serving::new(hosts.pigeon(&["relay", "0", &at, "--record", file.to_str().unwrap()]));
+    let client = connected(relay.address);
+    let from = client.local_addr().unwrap();
+    client.send(b"first").unwrap();
+    assert_eq!(receive(&target).0, b"first");
+    hosts.set("mytarget", "127.0.0.2");
+    client.send(b"anybody?").unwrap();
+    relay.expect_status(|line| line.starts_with("the target's name stands for 127.0.0.2"), SOON);
+    client.send(b"here?").unwrap();
+    let (_, ours) = receive(&elsewhere);
+    elsewhere.send_to(b"here!", ours).unwrap();
+    assert_eq!(receive(&client).0, b"here!");
+    end(relay);
+    let (old, new) = (target.local_addr().unwrap(), elsewhere.local_addr().unwrap());
+    let mut reader = Reader::new(fs::File::open(&file).unwrap()).unwrap();
+    let (mut decoder, mut recorded) = (Decoder::new(), Vec::new());
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let found = decoder.decode(&packet).unwrap();
+        recorded.push((found.from, found.to, found.payload.to_vec()));
+    }
+    // The name may be looked up before this comes or after.
+    recorded.retain(|(_, _, payload)| payload != b"anybody?");
+    let expected = [
+        (from, old, b"first".to_vec()),
+        (from, new, b"here?".to_vec()),
+        (new, from, b"here!".to_vec()),
+    ];
+    assert_eq!(recorded, expected);
+    fs::remove_file(file).unwrap();
 }
 
 /// A target that answers nothing is looked up again too: a firewall may drop without a word.
