@@ -139,13 +139,16 @@ impl Host<Clients> for Run {
         &mut self,
         clients: &mut Clients,
         io: &mut Io<'_>,
-        (_, event): (SocketId, ClientEvent),
+        (id, event): (SocketId, ClientEvent),
     ) -> ControlFlow<()> {
         self.state.event(event);
         match event {
             // There may be a million a second, and nothing follows from one.
             ClientEvent::Back { .. } => return ControlFlow::Continue(()),
-            ClientEvent::Began { .. } => self.began(io.now),
+            ClientEvent::Began { .. } => {
+                io.ignore_refusals(id);
+                self.began(io.now);
+            }
             ClientEvent::Reported(_) => self.show_complete(clients),
             ClientEvent::Failed(failure) => {
                 // One flow that fails is the end of all.
