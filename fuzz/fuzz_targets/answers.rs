@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use pigeon_client::{Ask, Discover, NoReply, Question, RetryPolicy, Search};
+use pigeon_client::{Ask, Asked, Discover, NoReply, Question, RetryPolicy, Search};
 use pigeon_datagram::{Instant, Machine, Received, SocketId};
 use pigeon_fuzz::addresses::person;
 use pigeon_fuzz::drain::{Sent, drain};
@@ -156,7 +156,7 @@ fn request(input: &Input) {
         }
         attempts
     };
-    let mut outcome = None;
+    let (mut outcome, mut elsewhere) = (None, Vec::new());
     let questions = [REQUEST.to_vec()];
     for operation in input.operations.iter().take(MAX_OPERATIONS) {
         count(drain(&mut ask));
@@ -171,18 +171,36 @@ fn request(input: &Input) {
             _ => {}
         }
         let attempts = count(drain(&mut ask));
-        while let Some(told) = ask.poll_event() {
-            assert_eq!(outcome, None, "two outcomes");
-            assert_eq!((told.attempts, told.elapsed), (attempts, now - Instant::ORIGIN));
-            match &told.result {
-                Ok(reply) => {
-                    let (from, bytes) = answer.as_ref().expect("an answer");
-                    assert_eq!((*from, &bytes[..]), (to, &reply[..]));
+        while let Some(event) = ask.poll_event() {
+            assert_eq!(outcome, None, "something happens after the end");
+            match event {
+                Asked::Stray { from, payload, why } => {
+                    let came = answer.as_ref().expect("an answer");
+                    assert!(from != to && from.ip() == to.ip() && why.is_none(), "{from}");
+                    assert_eq!((came.0, &came.1[..]), (from, &payload[..]));
+                    elsewhere.push((from, payload));
                 }
-                Err(NoReply::Refused) => assert!(matches!(operation, Operation::Refused)),
-                Err(NoReply::TimedOut) => assert!(matches!(operation, Operation::Wait(_))),
+                Asked::Over(told) => {
+                    assert_eq!((told.attempts, told.elapsed), (attempts, now - Instant::ORIGIN));
+                    assert_eq!(told.strays, elsewhere.len() as u64);
+                    match &told.result {
+                        // From another port only after one more attempt, and then the first.
+                        Ok(reply) if reply.0 != to && reply.0.ip() == to.ip() => {
+                            assert_eq!(Some(reply), elsewhere.first());
+                        }
+                        Ok((from, reply)) => {
+                            assert!(*from == to || to.ip().is_multicast(), "a stranger's");
+                            let came = answer.as_ref().expect("an answer");
+                            assert_eq!((came.0, &came.1[..]), (*from, &reply[..]));
+                        }
+                        Err(NoReply::Refused) => assert!(matches!(operation, Operation::Refused)),
+                        Err(NoReply::TimedOut) => assert!(matches!(operation, Operation::Wait(_))),
+                        Err(why) => panic!("{why:?}, though all was sent"),
+                    }
+                    outcome = Some(told);
+                }
+                event => panic!("{event:?}, though all was sent"),
             }
-            outcome = Some(told);
         }
     }
     // Left alone it gives up.
@@ -193,7 +211,9 @@ fn request(input: &Input) {
         drain(&mut ask);
     }
     assert_eq!(ask.poll_timeout(), None, "it never ends");
-    assert_eq!(std::iter::from_fn(|| ask.poll_event()).count() + usize::from(outcome.is_some()), 1);
+    let ends =
+        std::iter::from_fn(|| ask.poll_event()).filter(|event| matches!(event, Asked::Over(_)));
+    assert_eq!(ends.count() + usize::from(outcome.is_some()), 1, "it ends once");
 }
 
 fn format(style: u8) -> Format {

@@ -9,7 +9,9 @@ use std::borrow::Cow;
 
 use libfuzzer_sys::fuzz_target;
 use pigeon_fuzz::shown::assert_harmless;
-use pigeon_text::{Auto, Encoding, decode_auto, guess, escape, escape_to, is_displayable, pad, width};
+use pigeon_text::{
+    Auto, Encoding, decode_auto, escape, escape_to, guess, is_displayable, pad, width,
+};
 
 /// Enough for every state of every coder several times over.
 const MAX_BYTES: usize = 4_096;

@@ -8,5 +8,6 @@
 
 pub mod addresses;
 pub mod drain;
+pub mod ipmsg;
 pub mod logs;
 pub mod shown;

@@ -189,7 +189,15 @@ mod tests {
         expect(link::OLD_RAW[0], &[], &v4);
         expect(link::IPV4, &[], &v4);
         expect(link::NULL, &[2, 0, 0, 0], &v4);
-        expect(link::LOOP, &[0, 0, 0, 24], &v6);
+        for family in [10, 24, 28, 30] {
+            expect(link::NULL, &[family, 0, 0, 0], &v6);
+            expect(link::NULL, &[0, 0, 0, family], &v6);
+            expect(link::LOOP, &[0, 0, 0, family], &v6);
+        }
+        // Of isdn4bsd: Cisco HDLC and PPP.
+        expect(link::NULL, &[0x0f, 0, 8, 0], &v4);
+        expect(link::NULL, &[0x8f, 0, 0x86, 0xdd], &v6);
+        expect(link::NULL, &[0xff, 3, 0, 0x21], &v4);
         expect(link::ETHERNET, &behind(12, &[8, 0]), &v4);
         expect(link::LINUX_SLL, &behind(14, &[8, 0]), &v4);
         expect(link::LINUX_SLL2, &behind(0, &[&[8, 0], &zeros[..18]].concat()), &v4);
@@ -232,6 +240,7 @@ mod tests {
         expect(link::ETHERNET, &ethernet(&[0x88, 0x64, 0x11, 0, 0, 1, 0, 35, 0, 0x21]), &v4);
         expect(link::ETHERNET, &ethernet(&[0, 41, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0]), &v4);
         expect(link::ETHERNET, &ethernet(&[&[0x88, 0xe7][..], &[0; 16], &[8, 0]].concat()), &v4);
+        expect(link::ETHERNET, &ethernet(&[&[0x89, 3][..], &[0; 14], &[8, 0]].concat()), &v4);
         for (kind, skip) in
             [([8, 6], Skip::NotUdp), ([0x88, 0x63], Skip::NotUdp), ([0x88, 0xe5], Skip::Encrypted)]
         {
@@ -395,9 +404,16 @@ mod tests {
         first[5] = 16;
         let mut second = [&whole[..40], &head(8, 0), &whole[56..]].concat();
         second[5] = 13;
+        let at = |seconds, data: &[u8]| {
+            let time = Some(Duration::from_secs(seconds));
+            Packet { time, ..packet(link::RAW, data) }
+        };
         let mut decoder = Decoder::new();
-        assert_eq!(decoder.decode(&packet(link::RAW, &first)), Err(Skip::Fragment));
-        assert_eq!(decoder.decode(&packet(link::RAW, &second)).unwrap().payload, b"hello");
+        assert_eq!(decoder.decode(&at(1, &first)), Err(Skip::Fragment));
+        assert_eq!(decoder.decode(&at(61, &second)).unwrap().payload, b"hello");
+        // They are given up after a minute.
+        assert_eq!(decoder.decode(&at(70, &first)), Err(Skip::Fragment));
+        assert_eq!(decoder.decode(&at(131, &second)), Err(Skip::Fragment));
     }
 
     /// What a receiver refuses is not put together either.

@@ -11,8 +11,11 @@ use crate::ip::Fragment;
 /// The most packets that are waited for; the oldest is given up for another.
 const MAX_PARTIAL: usize = 64;
 
-/// How long a packet's fragments belong together: numbers come round again. As Linux has it.
-const LIFETIME: Duration = Duration::from_secs(30);
+/// How long a packet's fragments belong together: numbers come round again. As Linux has it, and for
+/// IPv6 RFC 8200.
+fn lifetime(of: IpAddr) -> Duration {
+    Duration::from_secs(if of.is_ipv4() { 30 } else { 60 })
+}
 
 /// The largest content of an IP packet.
 const LARGEST: usize = 65_535;
@@ -88,7 +91,7 @@ impl Fragments {
     /// The place of a packet, which is new if none of its fragments is here.
     fn partial(&mut self, key: Key, time: Option<Duration>) -> usize {
         let is_over = |began: Option<Duration>| {
-            began.zip(time).is_some_and(|(began, time)| time.abs_diff(began) > LIFETIME)
+            began.zip(time).is_some_and(|(began, time)| time.abs_diff(began) > lifetime(key.from))
         };
         self.0.retain(|partial| partial.key != key || !is_over(partial.began));
         if let Some(at) = self.0.iter().position(|partial| partial.key == key) {

@@ -2,7 +2,7 @@
 //!
 //! | link type (draft-ietf-opsawg-pcaplinktype) | |
 //! | --- | --- |
-//! | Ethernet, Linux cooked (both versions), Apple's FireWire | with VLAN tags, MPLS, PPPoE, MAC-in-MAC, LLC/SNAP |
+//! | Ethernet, Linux cooked (both versions), Apple's FireWire | with VLAN tags, MPLS, PPPoE, MAC-in-MAC, FabricPath, LLC/SNAP |
 //! | raw IP, BSD's loopback, NFLOG, PFLOG, ENC | IP behind a header of the system |
 //! | PPP, Cisco HDLC, frame relay, ATM, FDDI, Fibre Channel, MPLS | serial lines and backbones |
 //! | 802.11, also behind radiotap, AVS, Prism or PPI | unencrypted data frames, one MSDU each |
@@ -107,6 +107,12 @@ fn version(packet: Bytes<'_>, version: u8) -> Result<Bytes<'_>, Skip> {
 /// BSD's loopback: four bytes of address family, in the byte order of the capturing host.
 fn family(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
     let family = frame.array(0)?;
+    match family {
+        // isdn4bsd has these of a serial line instead.
+        [0xff, 3, _, _] => return ppp(frame),
+        [0x0f | 0x8f, 0, a, b] => return ether_type(u16::from_be_bytes([a, b]), frame.skip(4)?),
+        _ => {}
+    }
     // IPv4 is 2 everywhere. IPv6 is 10 on Linux, 24 on NetBSD and OpenBSD, 28 on FreeBSD, 30 on macOS.
     match u32::from_be_bytes(family).min(u32::from_le_bytes(family)) {
         2 | 10 | 24 | 28 | 30 => frame.skip(4),
@@ -128,6 +134,8 @@ fn ether_type(mut kind: u16, mut frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
             }
             // A frame in a provider's frame (IEEE 802.1ah): a tag of a service, then two addresses.
             0x88e7 => (kind, frame) = (frame.u16(16)?, frame.skip(18)?),
+            // Cisco FabricPath: the number of a tree and a hop count, then a frame.
+            0x8903 => (kind, frame) = (frame.u16(14)?, frame.skip(16)?),
             0x8847 | 0x8848 => return mpls(frame),
             0x8864 => return pppoe(frame),
             0x88e5 => (kind, frame) = macsec(frame)?,

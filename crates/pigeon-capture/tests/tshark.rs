@@ -17,11 +17,12 @@ use std::process::Command;
 use pigeon_capture::{Decoder, ReadError, Reader, Skip};
 
 /// What tshark takes apart: what our decoder does, and IP in IP. Nothing above UDP, whatever the ports.
-const PROTOCOLS: [&str; 40] = [
+const PROTOCOLS: [&str; 41] = [
     "frame",
     "eth",
     "vlan",
     "ieee8021ah",
+    "cfp",
     "mpls",
     "pppoes",
     "ppp",
@@ -83,6 +84,8 @@ struct Theirs {
     is_cut: bool,
     /// Whether its IP packet lies in another.
     is_inside: bool,
+    /// Whether tshark takes four bytes off the frame, for a checksum that it need not have.
+    is_shortened: bool,
 }
 
 /// Differences that are meant, by what we say of the packet.
@@ -92,6 +95,8 @@ enum Difference {
     Cut,
     /// tshark looks into tunnels, and at what errors of ICMP quote.
     Inside,
+    /// tshark takes a checksum off frames of FabricPath that have none.
+    Checksum,
     /// tshark knows more link layers.
     UnknownLink,
     /// tshark shows what contradicts itself, as far as it goes; a receiver drops it.
@@ -127,6 +132,7 @@ fn payloads_are_those_that_tshark_shows() {
                 (Err(Skip::Cut), Some(Theirs { is_cut: true, .. })) => Difference::Cut,
                 (Err(Skip::Tunnel), Some(_)) => Difference::Inside,
                 (Err(Skip::NotUdp), Some(Theirs { is_inside: true, .. })) => Difference::Inside,
+                (Ok(_), Some(Theirs { is_shortened: true, .. })) => Difference::Checksum,
                 (Err(Skip::UnknownLink), Some(_)) => Difference::UnknownLink,
                 (Err(Skip::Malformed), Some(_)) => Difference::Malformed,
                 _ => Difference::Unexplained,
@@ -196,8 +202,12 @@ fn datagram(line: &str) -> Option<Theirs> {
     else {
         panic!("tshark says {line:?}")
     };
-    // Below 8 it is not a datagram.
-    let length = length.parse::<usize>().ok()?.checked_sub(8)?;
+    if from.is_empty() {
+        return None;
+    }
+    let is_shortened = protocols.contains(":cfp:");
+    // Below 8 it is not a datagram. Where tshark cuts the length off, the datagram is an empty one.
+    let length = length.parse::<usize>().ok().or(is_shortened.then_some(8))?.checked_sub(8)?;
     let path = protocols.split(':').take_while(|name| *name != "udp");
     let versions: Vec<&str> = path.filter(|name| ["ip", "ipv6"].contains(name)).collect();
     let end = |v4: &str, v6: &str, port: &str| {
@@ -211,7 +221,7 @@ fn datagram(line: &str) -> Option<Theirs> {
     let payload: Vec<u8> = digits.iter().take(length).map(byte).collect();
     let (is_cut, is_inside) = (payload.len() < length, versions.len() > 1);
     let datagram = (end(v4_from, v6_from, from), end(v4_to, v6_to, to), payload);
-    Some(Theirs { datagram, is_cut, is_inside })
+    Some(Theirs { datagram, is_cut, is_inside, is_shortened })
 }
 
 fn show((from, to, payload): &Datagram) -> String {

@@ -162,6 +162,7 @@ impl Hub {
             address: is_plain.then(|| plain.address(slot)),
             name: self.core.name(slot).cloned(),
             room: self.core.room_of(slot).map(|room| room.name().clone()),
+            language: self.core.language(slot),
             heard: is_plain.then(|| plain.heard(slot)),
             rate,
             dropped,
@@ -245,6 +246,25 @@ impl Hub {
             };
             Refusal::new(Subject::Member, why)
         })
+    }
+
+    /// Changes what the link of a member calls it, as when its program has another nickname. A plain
+    /// member, which is called by its address, keeps its label.
+    pub fn relabel(&mut self, now: Instant, member: MemberId, label: Label) {
+        self.begin(now);
+        if let Some(slot) = self.core.find_id(member) {
+            self.core.relabel(&self.doors.context(self.now), slot, label);
+        }
+        self.deliver();
+    }
+
+    /// Tells a member of another link than the plain one that what it sent was not understood.
+    pub fn refuse(&mut self, now: Instant, member: MemberId, refusal: Refusal) {
+        self.begin(now);
+        if self.core.find_id(member).is_some() {
+            self.core.reply(member, Notice::Refused(refusal));
+        }
+        self.deliver();
     }
 
     /// Handles what a member of another link than the plain one does. Replies to it come as

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use pigeon_datagram::Instant;
-use pigeon_proto::{Label, Name, RoomName};
+use pigeon_proto::{Label, Language, Name, RoomName};
 
 use crate::core::bans::MAX_BANS;
 use crate::core::id::MemberId;
@@ -21,6 +21,8 @@ pub struct MemberView {
     pub name: Option<Name>,
     /// The room it is in; `None` for one that has not given the password.
     pub room: Option<RoomName>,
+    /// The language of the hub's sentences for it.
+    pub language: Language,
     /// When it was last heard, of a plain member.
     pub heard: Option<Instant>,
     /// How many messages a second it has said in the last seconds.

@@ -24,6 +24,13 @@ impl Io<'_> {
         self.sockets.stats()
     }
 
+    /// Has a socket hear no longer what [`SocketOptions::refusals`](crate::SocketOptions) asked for. To
+    /// one that does, Linux also reports what a queue of this host dropped, as not sent (ENOBUFS); a
+    /// measurement counts that with all else that was lost on the way.
+    pub fn ignore_refusals(&mut self, id: SocketId) {
+        self.sockets.ignore_refusals(id);
+    }
+
     /// Adds a socket, as [`Sockets::insert`] does.
     ///
     /// # Errors

@@ -89,6 +89,17 @@ impl Path {
         }
     }
 
+    /// Has the kernel report no more errors than it does to any socket.
+    pub(crate) fn ignore_refusals(&self, udp: &mio::net::UdpSocket) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Path::Linux(_) => crate::linux::Linux::ignore_refusals(udp),
+            Path::Portable(_) => {
+                let _ = udp;
+            }
+        }
+    }
+
     /// How many datagrams the kernel has dropped because the receive buffer was full.
     pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {
         match self {

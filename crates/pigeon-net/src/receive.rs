@@ -122,6 +122,13 @@ impl Socket {
         count == ERRORS
     }
 
+    /// As [`Io::ignore_refusals`](crate::Io::ignore_refusals).
+    pub(crate) fn ignore_refusals(&mut self) {
+        if std::mem::take(&mut self.capabilities.refusals) {
+            self.path.ignore_refusals(&self.udp);
+        }
+    }
+
     /// Counts an error that an earlier datagram met.
     pub(crate) fn note_undelivered(&mut self, error: &io::Error) {
         let Some(os_error) = error.raw_os_error() else { return };

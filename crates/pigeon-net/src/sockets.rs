@@ -215,6 +215,13 @@ impl Sockets {
         }
     }
 
+    /// As [`Io::ignore_refusals`](crate::Io::ignore_refusals).
+    pub(crate) fn ignore_refusals(&mut self, id: SocketId) {
+        if let Some(entry) = self.entry(id) {
+            entry.socket.ignore_refusals();
+        }
+    }
+
     /// How many datagrams the kernel has dropped at a socket so far, unless it was asked within
     /// `every`.
     pub(crate) fn kernel_drops(

@@ -23,6 +23,8 @@
 //!   ^hb^ probed NONCE                                 a hub's answer to it
 //! ```
 
+use std::collections::BTreeMap;
+
 use pigeon_text::{Charset, escape};
 
 use crate::label::Label;
@@ -66,6 +68,8 @@ pub struct Roster {
     pub from: u32,
     /// As many as fit.
     pub names: Vec<Label>,
+    /// By which link those are members that do not speak plain datagrams: places in `names`.
+    pub links: BTreeMap<usize, LinkKind>,
 }
 
 /// What happened to members of a room.
@@ -292,20 +296,34 @@ pub enum Notice {
 }
 
 impl Roster {
+    /// The names, and of each that does not speak plain datagrams its link.
+    pub fn members(&self) -> impl Iterator<Item = (&Label, Option<LinkKind>)> {
+        let link = |place: usize| self.links.get(&place).copied();
+        self.names.iter().enumerate().map(move |(place, name)| (name, link(place)))
+    }
+
     /// A part of a list, with as many of `labels` as fit one line.
     pub fn fill(
         room: RoomName,
         version: u64,
         (people, senders): (u32, u32),
         from: u32,
-        labels: impl Iterator<Item = Label>,
+        members: impl Iterator<Item = (Label, LinkKind)>,
     ) -> Roster {
-        let mut roster = Roster { room, version, people, senders, from, names: Vec::new() };
+        let (names, links) = (Vec::new(), BTreeMap::new());
+        let mut roster = Roster { room, version, people, senders, from, names, links };
         let mut length = Notice::Roster(roster.clone()).to_bytes().len();
-        roster.names.extend(labels.take_while(|label| {
-            length += 1 + label.as_str().len();
-            length <= MAX_LINE
-        }));
+        for (place, (label, link)) in members.enumerate() {
+            let is_plain = link == LinkKind::Plain;
+            length += 1 + label.as_str().len() + if is_plain { 0 } else { 1 + link.word().len() };
+            if length > MAX_LINE {
+                break;
+            }
+            roster.names.push(label);
+            if !is_plain {
+                roster.links.insert(place, link);
+            }
+        }
         roster
     }
 }
@@ -353,8 +371,13 @@ impl Notice {
                 format!("name {} {room} {}", or_none(name.as_ref()), or_none(word.as_deref()))
             }
             Notice::Refused(refusal) => format!("refused {}", refusal.fields()),
-            Notice::Roster(Roster { room, version, people, senders, from, names }) => {
-                let names: String = names.iter().flat_map(|name| [" ", name.as_str()]).collect();
+            Notice::Roster(roster) => {
+                let Roster { room, version, people, senders, from, .. } = roster;
+                let names = roster.members().map(|(name, link)| match link {
+                    Some(link) => format!(" {name};{}", link.word()),
+                    None => format!(" {name}"),
+                });
+                let names: String = names.collect();
                 format!("roster {room} {version} {people} {senders} {from}{names}")
             }
             Notice::News(News { room, version, change, names, more }) => {
@@ -410,14 +433,7 @@ impl Notice {
                 word: maybe(words.word()?, |word| Some(Box::from(word)))?,
             },
             "refused" => Notice::Refused(Refusal::parse(words)?),
-            "roster" => Notice::Roster(Roster {
-                room: room(words)?,
-                version: words.number()?,
-                people: words.number()?,
-                senders: words.number()?,
-                from: words.number()?,
-                names: std::iter::from_fn(|| Label::parse(words.word()?)).collect(),
-            }),
+            "roster" => Notice::Roster(roster(words)?),
             "notice" => Notice::News(news(words)?),
             "rooms" => Notice::Rooms {
                 from: words.number()?,
@@ -468,6 +484,29 @@ impl Notice {
             _ => return None,
         })
     }
+}
+
+/// `ROOM VERSION PEOPLE SENDERS FROM NAME[;LINK]…`.
+fn roster(words: &mut Words<'_>) -> Option<Roster> {
+    let mut roster = Roster {
+        room: room(words)?,
+        version: words.number()?,
+        people: words.number()?,
+        senders: words.number()?,
+        from: words.number()?,
+        names: Vec::new(),
+        links: BTreeMap::new(),
+    };
+    while let Some(word) = words.word() {
+        let (name, link) = word.split_once(';').unwrap_or((word, ""));
+        let Some(name) = Label::parse(name) else { break };
+        // A link that is not known yet says nothing.
+        if let Some(link) = word_of(LinkKind::ALL, LinkKind::word, link) {
+            roster.links.insert(roster.names.len(), link);
+        }
+        roster.names.push(name);
+    }
+    Some(roster)
 }
 
 fn on_off(on: bool) -> &'static str {

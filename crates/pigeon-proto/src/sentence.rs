@@ -111,6 +111,14 @@ fn news_in<L: Sentences>(language: &L, news: &[News]) -> String {
 }
 
 /// `a, b and 3 more`, as far as there is anything.
+/// A member in a list: `狗哥`, or `狗哥 (ipmsg)`.
+fn named_by_link((name, link): (&Label, Option<LinkKind>)) -> String {
+    match link {
+        Some(link) => format!("{name} ({})", link.word()),
+        None => name.to_string(),
+    }
+}
+
 fn list<L: Sentences>(language: &L, names: &[impl AsRef<str>], more: u64) -> String {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let named = names.join(L::MARKS.names);

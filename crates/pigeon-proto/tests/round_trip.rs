@@ -123,12 +123,14 @@ fn notice() -> impl Strategy<Value = Notice> {
     let name_notice = (prop::option::of(name()), room(), word).prop_map(|(name, room, word)| {
         Notice::Name { name, room, word: word.map(String::into_boxed_str) }
     });
-    let roster =
-        (room(), any::<u64>(), any::<(u32, u32, u32)>(), prop::collection::vec(label(), 0..60))
-            .prop_map(|(room, version, (people, senders, from), labels)| {
-                let labels = labels.into_iter();
-                Notice::Roster(Roster::fill(room, version, (people, senders), from, labels))
-            });
+    let member = (label(), prop::sample::select(LinkKind::ALL.to_vec()));
+    let members = prop::collection::vec(member, 0..60);
+    let roster = (room(), any::<u64>(), any::<(u32, u32, u32)>(), members).prop_map(
+        |(room, version, (people, senders, from), members)| {
+            let members = members.into_iter();
+            Notice::Roster(Roster::fill(room, version, (people, senders), from, members))
+        },
+    );
     let rooms = (any::<(u32, u32)>(), prop::collection::vec((room(), any::<u32>()), 0..60))
         .prop_map(|((from, total), rooms)| Notice::rooms(from, total, rooms.into_iter()));
     let set = prop_oneof![

@@ -342,7 +342,8 @@ impl Hub {
         let labels: Vec<Label> =
             labels.skip(first as usize).take(self.script.page.unwrap_or(usize::MAX)).collect();
         let people = here.len() as u32;
-        let roster = Roster::fill(room, version, (people, 0), first, labels.into_iter());
+        let members = labels.into_iter().map(|label| (label, pigeon_proto::LinkKind::Plain));
+        let roster = Roster::fill(room, version, (people, 0), first, members);
         self.notify(from, &Notice::Roster(roster));
     }
 

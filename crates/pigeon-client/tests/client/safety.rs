@@ -28,6 +28,7 @@ fn every_notice() -> Vec<Notice> {
             senders: 1,
             from: 0,
             names: vec![label("cat"), label("10.0.1.1:40000")],
+            links: [(0, pigeon_proto::LinkKind::IpMessenger)].into(),
         }),
         Notice::Rooms { from: 0, total: 1, rooms: vec![(room(), 3)] },
         Notice::MsgFrom { name: label("cat"), text: text() },

@@ -144,7 +144,7 @@ fn roster(core: &Core, cx: &Context<'_>, slot: Slot, from: u32) -> Result<Notice
     let room = core.room_of(slot).ok_or(Reason::Password)?;
     let (people, senders) = (room.people(), room.len() - room.people());
     let listed = room.roster().iter().skip(from as usize);
-    let labels = listed.map(|&slot| core.label(cx, slot));
+    let labels = listed.map(|&slot| (core.label(cx, slot), core.link_kind(slot)));
     let (name, version) = (room.name().clone(), room.version());
     let counts = (people as u32, senders as u32);
     Ok(Notice::Roster(Roster::fill(name, version, counts, from, labels)))

@@ -163,6 +163,12 @@ impl Core {
         self.members.link(slot)
     }
 
+    /// The kind of a member's link.
+    pub(crate) fn link_kind(&self, slot: Slot) -> LinkKind {
+        let kind = self.links.get(usize::from(self.link(slot).number()));
+        kind.copied().unwrap_or(LinkKind::Plain)
+    }
+
     pub(crate) fn has(&self, slot: Slot, which: Trait) -> bool {
         self.members.has(slot, which)
     }
@@ -682,6 +688,21 @@ impl Core {
         self.outputs.push_back(Output::Renamed { member, name });
     }
 
+    /// Changes what a link calls its member. A member without a name is called that in its room.
+    pub(crate) fn relabel(&mut self, cx: &Context<'_>, slot: Slot, label: Label) {
+        let before = self.label(cx, slot);
+        let Some(guest) = self.guests.get_mut(&slot) else { return };
+        guest.label = label;
+        if self.label(cx, slot) == before {
+            return;
+        }
+        let member = self.members.id(slot);
+        if let Some(room) = self.room_of(slot).map(Room::id) {
+            self.rooms.renamed(room);
+            self.rooms.note(room, |news| news.renamed(cx.now, member, before));
+        }
+    }
+
     /// The name of a member and the grant of its word.
     pub(crate) fn named(&self, slot: Slot) -> Option<&Named> {
         self.names.get(slot)
@@ -808,8 +829,7 @@ impl Core {
             (None, Some(guest)) => guest.label.as_str(),
             (None, None) => "",
         };
-        let link = self.links.get(usize::from(self.members.link(slot).number()));
-        let link = link.copied().unwrap_or(LinkKind::Plain);
+        let link = self.link_kind(slot);
         Speaker { member: Some(self.members.id(slot)), name, caller, link }
     }
 

@@ -405,6 +405,30 @@ fn a_name_waits_for_who_left_the_link() {
     assert_eq!(w.name_of(again).as_deref(), Some("ann"));
 }
 
+#[test]
+fn a_link_calls_its_member_something_else_and_the_room_hears_of_it() {
+    let dog = local(DOG);
+    let mut w = World::with_plain(Config::default(), &[dog]);
+    let [ann, bob] = w.joined(["ann@10.0.3.1", "bob@10.0.3.2"]);
+    w.h.hub.relabel(w.h.now, ann, label("anna@10.0.3.1"));
+    w.wait();
+    let renamed = |item: &Item| match item {
+        Item::News(news) => Some((news[0].change, news[0].names.clone())),
+        _ => None,
+    };
+    let expected = (Change::Renamed, vec![label("ann@10.0.3.1"), label("anna@10.0.3.1")]);
+    assert_eq!(w.take(bob).iter().find_map(renamed), Some(expected));
+    w.says(ann, "hi");
+    assert_eq!(w.take(bob), [said("anna@10.0.3.1", "hi")]);
+    // One that has a name is called by it.
+    w.nick(ann, "ann");
+    w.wait();
+    w.take(bob);
+    w.h.hub.relabel(w.h.now, ann, label("other@10.0.3.1"));
+    w.wait();
+    assert_eq!(w.take(bob), []);
+}
+
 // Rooms and presence.
 
 #[test]
@@ -423,9 +447,11 @@ fn members_of_all_links_meet_in_rooms() {
     assert_eq!(w.take(ann), [said("ann@key", "hi"), said("127.0.0.1:5001", "hi")]);
     let Notice::Roster(roster) = w.asks(ann, "who") else { panic!() };
     assert_eq!((roster.people, roster.senders), (2, 0));
-    let mut names = roster.names;
-    names.sort();
-    assert_eq!(names, [label("127.0.0.1:5001"), label("ann@key")]);
+    let links = roster.members().map(|(name, link)| (name.to_string(), link));
+    let mut links: Vec<_> = links.collect();
+    links.sort();
+    let key = Some(LinkKind::Key);
+    assert_eq!(links, [("127.0.0.1:5001".into(), None), ("ann@key".into(), key)]);
     let Notice::Rooms { rooms, .. } = w.asks(bob, "rooms") else { panic!() };
     assert_eq!(rooms.iter().map(|(_, count)| count).sum::<u32>(), 3);
     w.commands(ann, "leave");

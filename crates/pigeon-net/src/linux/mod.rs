@@ -128,6 +128,10 @@ impl Linux {
         errqueue::next(udp.as_fd()).unwrap_or_default()
     }
 
+    pub(crate) fn ignore_refusals(udp: &mio::net::UdpSocket) {
+        options::disable_refusals(udp.as_fd());
+    }
+
     pub(crate) fn kernel_drops(&mut self, udp: &mio::net::UdpSocket) -> u64 {
         if let Some(total) = options::drops_so_far(udp.as_fd()) {
             self.drops.observe(total);

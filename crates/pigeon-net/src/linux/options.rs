@@ -38,6 +38,12 @@ pub(super) fn enable_refusals(fd: BorrowedFd<'_>, v6: bool) -> bool {
     if v6 { set(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1) } else { v4 }
 }
 
+/// Undoes [`enable_refusals`]. One of the two is not of the socket's IP version, and fails.
+pub(super) fn disable_refusals(fd: BorrowedFd<'_>) {
+    set(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 0);
+    set(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 0);
+}
+
 /// Asks for the time of each datagram (socket(7)).
 pub(super) fn enable_timestamps(fd: BorrowedFd<'_>) -> bool {
     set(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)

@@ -43,8 +43,7 @@ struct Client {
     address: SocketAddr,
     /// Which of our addresses it writes to.
     reached_at: Option<IpAddr>,
-    /// The local address of its socket to the target, once that is open.
-    socket: Option<SocketAddr>,
+    socket: Socket,
     /// Where its datagrams go: the target, or the port of the target's host that answered last.
     peer: SocketAddr,
     /// Whether `peer` has ever changed.
@@ -52,6 +51,17 @@ struct Client {
     /// The last datagram that went to another port than the target's.
     last: Vec<u8>,
     heard: Instant,
+}
+
+/// A client's socket to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Socket {
+    /// It was asked for.
+    Awaited,
+    /// It is open and has this local address.
+    Open(SocketAddr),
+    /// It could not be opened, or has failed.
+    Failed,
 }
 
 impl Clients {
@@ -93,7 +103,7 @@ impl Clients {
             id,
             address,
             reached_at,
-            socket: None,
+            socket: Socket::Awaited,
             peer,
             moved: false,
             last: Vec::new(),
@@ -114,7 +124,7 @@ impl Clients {
         let client = self.slots.get_mut(slot)?.take()?;
         self.free.push(slot);
         self.by_address.remove(&client.address);
-        if let Some(socket) = client.socket {
+        if let Socket::Open(socket) = client.socket {
             self.own.remove(&socket);
         }
         self.last = None;
@@ -190,7 +200,7 @@ impl Clients {
     /// A slot's socket has this local address now.
     pub(super) fn opened(&mut self, slot: usize, local: SocketAddr) {
         let Some(client) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        if let Some(before) = client.socket.replace(local) {
+        if let Socket::Open(before) = std::mem::replace(&mut client.socket, Socket::Open(local)) {
             self.own.remove(&before);
         }
         self.own.insert(local);
@@ -198,14 +208,33 @@ impl Clients {
         self.last = None;
     }
 
-    /// Whether the socket of a slot's client is open; `None` where the slot has no client.
-    pub(super) fn is_open(&self, slot: usize) -> Option<bool> {
-        Some(self.slots.get(slot)?.as_ref()?.socket.is_some())
+    /// A slot has no socket, and its client's next datagram goes to `peer`.
+    pub(super) fn failed(&mut self, slot: usize, peer: SocketAddr) {
+        let Some(client) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        client.peer = peer;
+        if let Socket::Open(before) = std::mem::replace(&mut client.socket, Socket::Failed) {
+            self.own.remove(&before);
+        }
+    }
+
+    /// Whether a client's socket has failed; it is awaited from now on.
+    pub(super) fn retry(&mut self, id: ClientId) -> bool {
+        let client = self.slots.get_mut(id.slot).and_then(Option::as_mut);
+        let Some(client) = client.filter(|client| client.socket == Socket::Failed) else {
+            return false;
+        };
+        client.socket = Socket::Awaited;
+        true
+    }
+
+    /// The socket of a slot's client; `None` where the slot has no client.
+    pub(super) fn socket(&self, slot: usize) -> Option<Socket> {
+        Some(self.slots.get(slot)?.as_ref()?.socket)
     }
 
     /// Every client needs a new socket.
     pub(super) fn close_all(&mut self) {
-        self.slots.iter_mut().flatten().for_each(|client| client.socket = None);
+        self.slots.iter_mut().flatten().for_each(|client| client.socket = Socket::Awaited);
         self.own.clear();
     }
 

@@ -33,7 +33,7 @@ use rand_pcg::Pcg64;
 use crate::path::{Conditions, ConditionsError, Path, Timeline};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
 
-use clients::{ClientId, Clients};
+use clients::{ClientId, Clients, Socket};
 use outgoing::Outgoing;
 use senders::{NotClient, Senders};
 
@@ -291,12 +291,13 @@ impl Relay {
         }
     }
 
-    /// This socket could not be opened, or has failed: its client is forgotten, and may try again.
+    /// This socket could not be opened, or has failed. What waits for it is not sent; the next
+    /// datagram of its client asks for it again. The client stays: forgotten, it would count as a new
+    /// one each time.
     pub fn cannot_open(&mut self, socket: SocketId) {
         if let Some(slot) = slot_of(socket) {
-            self.clients.remove(slot);
+            self.clients.failed(slot, self.target);
         }
-        self.told.full = false;
         self.counts.no_socket += 1;
     }
 
@@ -424,7 +425,18 @@ impl Relay {
             Way::Up => (socket_of(client.slot()), peer, None),
             Way::Down => (LISTEN, address, local),
         };
+        if way == Way::Up && self.clients.retry(client) {
+            self.events.push_back(Event::Open(socket));
+        }
+        self.counts.out[way as usize] += payload.len().div_ceil(segment).max(1) as u64;
         self.outgoing.push(socket, to, from, payload, segment);
+    }
+
+    fn count_unsent(&mut self, way: Way, datagrams: u64) {
+        self.counts.unsent[way as usize] += datagrams;
+        // What `end_following` sends again was counted once.
+        let out = &mut self.counts.out[way as usize];
+        *out = out.saturating_sub(datagrams);
     }
 
     /// Reports what only people read; what they could not read anyway is left out.
@@ -502,7 +514,7 @@ impl Machine for Relay {
     }
 
     fn handle_unsent(&mut self, _: Instant, transmit: &Transmit, datagrams: u64) {
-        self.counts.unsent[way_from(transmit.socket) as usize] += datagrams;
+        self.count_unsent(way_from(transmit.socket), datagrams);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -531,13 +543,13 @@ impl Machine for Relay {
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
         while let Some(slot) = slot_of(self.outgoing.next_socket()?) {
-            match self.clients.is_open(slot) {
-                Some(true) => break,
+            match self.clients.socket(slot) {
+                Some(Socket::Open(_)) => break,
                 // It follows once the socket is open.
-                Some(false) => return None,
-                None => {
+                Some(Socket::Awaited) => return None,
+                Some(Socket::Failed) | None => {
                     let unsent = self.outgoing.poll().map_or(0, |transmit| transmit.count());
-                    self.counts.gone += unsent as u64;
+                    self.count_unsent(Way::Up, unsent as u64);
                 }
             }
         }

@@ -74,7 +74,7 @@ pub struct Statistics {
     pub strangers: u64,
     /// How often a client's datagrams began to go to another port of the target's host.
     pub followed: u64,
-    /// For which no socket to the target could be opened.
+    /// Sockets to the target that could not be opened, or failed.
     pub no_socket: u64,
     /// Delivered when their client had gone.
     pub gone: u64,
@@ -82,6 +82,8 @@ pub struct Statistics {
     pub refused: u64,
     /// How often the clients' source addresses changed.
     pub handovers: u64,
+    /// Sent on to the target and to clients: what came out of the paths, less `gone` and `unsent`.
+    pub out: [u64; 2],
     /// Towards the target and towards clients, that never left this host: a local firewall, no route.
     /// No loss on the path.
     pub unsent: [u64; 2],

@@ -2,7 +2,7 @@
 
 use pigeon_text::Charset;
 
-use super::{Marks, Sentences, list};
+use super::{Marks, Sentences, list, named_by_link};
 use crate::command::Verb;
 use crate::language::Language;
 use crate::name::{MAX_NAME_CHARS, NameError};
@@ -150,7 +150,7 @@ impl English {
             (people, senders) => format!("{people} people, {}", count(senders, "sender")),
         };
         let listed = u64::from(*from) + names.len() as u64;
-        let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        let names: Vec<String> = roster.members().map(named_by_link).collect();
         let more = (people + senders).saturating_sub(listed);
         format!("{here} in {room}: {}", list(self, &names, more))
     }

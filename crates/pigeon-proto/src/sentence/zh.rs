@@ -2,7 +2,7 @@
 
 use pigeon_text::Charset;
 
-use super::{Marks, Sentences, list};
+use super::{Marks, Sentences, list, named_by_link};
 use crate::command::Verb;
 use crate::language::Language;
 use crate::name::{MAX_NAME_CHARS, NameError};
@@ -136,7 +136,7 @@ impl Chinese {
             (people, senders) => format!("{people} 人、{senders} 个只发送的程序"),
         };
         let listed = u64::from(*from) + names.len() as u64;
-        let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+        let names: Vec<String> = roster.members().map(named_by_link).collect();
         let more = (people + senders).saturating_sub(listed);
         format!("房间 {room} 里有 {here}：{}", list(self, &names, more))
     }

@@ -64,6 +64,11 @@ impl Cause {
         })
     }
 
+    /// Whether the next datagram may get there all the same.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.stage, Stage::Undelivered { passing: true })
+    }
+
     /// What it means and what helps, where that is known.
     fn meaning(&self) -> Option<String> {
         let ip = self.to.map(|to| to.ip());

@@ -9,6 +9,7 @@
 //!   [`asking`]: a request, until it is answered or not.
 //! - [`data`]: the folders in which things are kept. [`text_file`]: text read from a file or stdin.
 //! - [`services`]: the settings of small services, and warnings about their senders.
+//! - [`host_name`]: what this host is called; [`ipmsg`]: speaking to users of IP Messenger.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: a name that is looked up again, beside the loop.
 //! - Text: [`count`] with its plural, a [`place`] in a file, the [`locale`]'s language, the [`nearest`]
@@ -21,6 +22,8 @@ pub(crate) mod count;
 pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod groups;
+pub(crate) mod host_name;
+pub(crate) mod ipmsg;
 pub(crate) mod length;
 pub(crate) mod locale;
 pub(crate) mod lookup;

@@ -83,6 +83,13 @@ impl From<&PayloadArgs> for PayloadFormat {
     }
 }
 
+impl PayloadArgs {
+    /// The encoding that the command line names.
+    pub(crate) fn charset(&self) -> Option<Charset> {
+        self.encoding
+    }
+}
+
 impl PayloadFormat {
     /// As the flags say; where they name no encoding, in the contact's.
     pub(crate) fn with(args: &PayloadArgs, contact: Option<Charset>) -> PayloadFormat {

@@ -21,6 +21,7 @@ use crate::output::{json, remark};
     after_help = "\
 Examples:
   pigeon contacts add 狗哥 192.168.1.103:8080 --encoding gb2312
+  pigeon contacts add 老王 192.168.1.7 --ipmsg     a user of IP Messenger, FeiQ or iptux
   pigeon contacts list
   pigeon contacts rename 狗哥 'dog'
   pigeon send 狗哥 你好                     in GB2312, as 狗哥 reads it
@@ -50,10 +51,15 @@ enum Action {
         /// The encoding it reads and writes, or auto [default: what the command says, else utf-8]
         #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
         encoding: Option<Charset>,
+
+        /// It uses IP Messenger, FeiQ or iptux: chat and send speak to it as these do. The port is 2425
+        /// unless it is said
+        #[arg(long)]
+        ipmsg: bool,
     },
     /// List the contacts
     List {
-        /// Print one JSON object a contact: name, endpoint, encoding
+        /// Print one JSON object a contact: name, endpoint, encoding, ipmsg
         #[arg(long)]
         json: bool,
     },
@@ -77,14 +83,15 @@ enum Action {
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let file = contacts::user_file()?;
     match args.action {
-        Action::Add { name, endpoint, port, encoding } => {
+        Action::Add { name, endpoint, port, encoding, ipmsg } => {
             let written =
                 port.map_or_else(|| endpoint.clone(), |port| peer::with_port(&endpoint, port));
-            let endpoint = Endpoint::parse(&written, None).map_err(|why| {
-                UsageError(format!("bad endpoint `{}`: {}", escape(&written), escape(&why)))
-            })?;
+            let endpoint =
+                Endpoint::parse(&written, ipmsg.then_some(pigeon_ipmsg::PORT)).map_err(|why| {
+                    UsageError(format!("bad endpoint `{}`: {}", escape(&written), escape(&why)))
+                })?;
             let name = ContactName::parse(&name).map_err(UsageError)?;
-            match file.add(&name, &endpoint, encoding)? {
+            match file.add(&name, &endpoint, encoding, ipmsg)? {
                 true => remark(format_args!("{name} is {endpoint}")),
                 false => remark(format_args!("{name} is {endpoint} already")),
             }
@@ -122,9 +129,10 @@ fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {
 fn table(contacts: &Contacts) -> String {
     let rows: Vec<[String; 3]> = contacts
         .iter()
-        .map(|Contact { name, endpoint, charset }| {
-            let charset = charset.map(|charset| charset.to_string());
-            [name.to_string(), endpoint.to_string(), charset.unwrap_or_default()]
+        .map(|Contact { name, endpoint, charset, is_ipmsg }| {
+            let ipmsg = is_ipmsg.then(|| "ipmsg".to_string());
+            let more = charset.map(|charset| charset.to_string()).into_iter().chain(ipmsg);
+            [name.to_string(), endpoint.to_string(), more.collect::<Vec<_>>().join("  ")]
         })
         .collect();
     let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
@@ -141,12 +149,14 @@ fn table(contacts: &Contacts) -> String {
 /// | `name` | what it is called |
 /// | `endpoint` | `HOST:PORT` |
 /// | `encoding` | its encoding, or `auto`; null where none was said |
+/// | `ipmsg` | whether it uses IP Messenger or one of its relatives |
 fn objects(contacts: &Contacts) -> String {
     let line = |contact: &Contact| {
         let fields = [
             ("name", contact.name.to_string().into()),
             ("endpoint", contact.endpoint.to_string().into()),
             ("encoding", contact.charset.map(|charset| charset.to_string()).into()),
+            ("ipmsg", contact.is_ipmsg.into()),
         ];
         format!("{}\n", json::counts(&fields))
     };

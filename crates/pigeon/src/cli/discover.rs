@@ -12,6 +12,8 @@
 //! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from
 //! this very host: those answers come over loopback, and a hub may well run here.
 
+mod ipmsg;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -74,6 +76,7 @@ Examples:
   pigeon discover                      the hubs around here
   pigeon discover 7000 'who is there?' whoever answers that at port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
+  pigeon discover --ipmsg              users of IP Messenger, FeiQ and iptux
   pigeon discover 5000 --source 192.168.1.5:5000
   pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
                                        RIP routers, with their routes
@@ -102,12 +105,16 @@ pub(crate) struct Args {
 
     /// Ask from this port, which some protocols want (RIP: 520), or from this address alone
     /// [default: from every address, and a port that the system chooses]
-    #[arg(long, value_name = "[ADDR:]PORT")]
+    #[arg(long, value_name = "PORT|ADDR[:PORT]", value_parser = source)]
     source: Option<ListenAddress>,
 
     /// Read escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
     #[arg(long, conflicts_with_all = ["hex", "base64"])]
     escapes: bool,
+
+    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits 3s at least
+    #[arg(long, conflicts_with_all = ["port", "group"])]
+    ipmsg: bool,
 
     #[command(flatten)]
     payload: PayloadArgs,
@@ -120,6 +127,9 @@ pub(crate) struct Args {
 
 /// Asks everywhere, and prints who answers.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    if args.ipmsg {
+        return ipmsg::run(args.duration, args.json);
+    }
     let mut format = PayloadFormat::from(&args.payload);
     let question = question(&args, &mut format)?;
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
@@ -264,6 +274,14 @@ fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool
         places.extend(place);
     }
     places
+}
+
+/// Reads where to ask from; an address alone leaves the port to the system.
+fn source(text: &str) -> Result<ListenAddress, String> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, 0).to_string().parse(),
+        Err(_) => text.parse(),
+    }
 }
 
 /// Asks from one port only, and where an address is named from that alone.

@@ -11,11 +11,15 @@ pub(super) fn put(
     name: &str,
     endpoint: &Endpoint,
     charset: Option<Charset>,
+    is_ipmsg: bool,
 ) {
     let mut contact = InlineTable::new();
     contact.insert("endpoint", endpoint.to_string().into());
     if let Some(charset) = charset {
         contact.insert("encoding", charset.to_string().into());
+    }
+    if is_ipmsg {
+        contact.insert("ipmsg", true.into());
     }
     let mut value = Value::InlineTable(contact);
     match document.get_mut(name) {
@@ -31,6 +35,9 @@ pub(super) fn put(
             if let Some(charset) = charset {
                 table["encoding"] = toml_edit::value(charset.to_string());
             }
+            if is_ipmsg {
+                table["ipmsg"] = toml_edit::value(true);
+            }
             return;
         }
         None => {}
@@ -41,6 +48,9 @@ pub(super) fn put(
         table.insert("endpoint", toml_edit::value(endpoint.to_string()));
         if let Some(charset) = charset {
             table.insert("encoding", toml_edit::value(charset.to_string()));
+        }
+        if is_ipmsg {
+            table.insert("ipmsg", toml_edit::value(true));
         }
         document.as_table_mut().insert(name, Item::Table(table));
         return;
@@ -126,20 +136,25 @@ mod tests {
     #[test]
     fn adding_changes_no_other_byte() {
         let charset = Charset::for_label("gb2312").ok();
-        let added = changed(FILE, |d| put(d, "新", &endpoint(), charset));
+        let added = changed(FILE, |d| put(d, "新", &endpoint(), charset, false));
         assert_eq!(
             added,
             format!("{FILE}\"新\" = {{ endpoint = \"h:3\", encoding = \"gb2312\" }}\n")
         );
-        assert_eq!(changed("", |d| put(d, "a", &endpoint(), None)), "a = { endpoint = \"h:3\" }\n");
+        let added = changed("", |d| put(d, "a", &endpoint(), None, true));
+        assert_eq!(added, "a = { endpoint = \"h:3\", ipmsg = true }\n");
+        assert_eq!(
+            changed("", |d| put(d, "a", &endpoint(), None, false)),
+            "a = { endpoint = \"h:3\" }\n"
+        );
         let tables = "[t]\nendpoint = \"h:1\" # c\n";
-        let added = changed(tables, |d| put(d, "a", &endpoint(), None));
+        let added = changed(tables, |d| put(d, "a", &endpoint(), None, false));
         assert_eq!(added, format!("{tables}\n[a]\nendpoint = \"h:3\"\n"));
     }
 
     #[test]
     fn another_encoding_keeps_the_place_and_the_comments() {
-        let put = changed(FILE, |d| put(d, "狗哥", &endpoint(), None));
+        let put = changed(FILE, |d| put(d, "狗哥", &endpoint(), None, false));
         assert_eq!(put, FILE.replace("\"h:1\"", "{ endpoint = \"h:3\" }"));
     }
 

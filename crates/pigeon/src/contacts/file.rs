@@ -76,17 +76,27 @@ impl ContactsFile {
         name: &ContactName,
         endpoint: &Endpoint,
         charset: Option<Charset>,
+        is_ipmsg: bool,
     ) -> anyhow::Result<bool> {
         self.change(|document, contacts| {
             let key = match contacts.find(name.as_str()) {
                 Some(known) if known.endpoint != *endpoint => {
                     return Err(taken(known));
                 }
-                Some(known) if charset.is_none() || charset == known.charset => return Ok(false),
+                Some(known)
+                    if (charset.is_none() || charset == known.charset)
+                        && (!is_ipmsg || known.is_ipmsg) =>
+                {
+                    return Ok(false);
+                }
                 Some(known) => known.name.as_str(),
                 None => name.as_str(),
             };
-            edit::put(document, key, endpoint, charset);
+            // What is not said stays as it was.
+            let known = contacts.find(name.as_str());
+            let charset = charset.or(known.and_then(|known| known.charset));
+            let is_ipmsg = is_ipmsg || known.is_some_and(|known| known.is_ipmsg);
+            edit::put(document, key, endpoint, charset, is_ipmsg);
             Ok(true)
         })
     }

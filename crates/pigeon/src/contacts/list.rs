@@ -17,6 +17,8 @@ pub(crate) struct Contact {
     pub(crate) endpoint: Endpoint,
     /// How it is read and written, where that was said.
     pub(crate) charset: Option<Charset>,
+    /// Whether it uses IP Messenger or one of its relatives.
+    pub(crate) is_ipmsg: bool,
 }
 
 /// The contacts of a file, in its order.
@@ -96,15 +98,22 @@ fn contact(name: &str, item: &Item) -> Result<Contact, Wrong> {
     let name = ContactName::parse(name).map_err(|why| (why, None))?;
     // The short form, for people who write by hand: 狗哥 = "192.168.1.103:8080"
     if let Some(text) = item.as_str() {
-        return Ok(Contact { name, endpoint: endpoint(text, item)?, charset: None });
+        return Ok(Contact {
+            name,
+            endpoint: endpoint(text, item)?,
+            charset: None,
+            is_ipmsg: false,
+        });
     }
     let Some(table) = item.as_table_like() else {
         let why = format!("{name} is no contact; write {{ endpoint = \"HOST:PORT\" }}");
         return Err((why, item.span()));
     };
-    if let Some((other, _)) = table.iter().find(|(key, _)| !["endpoint", "encoding"].contains(key))
+    if let Some((other, _)) =
+        table.iter().find(|(key, _)| !["endpoint", "encoding", "ipmsg"].contains(key))
     {
-        let why = format!("{name}: a contact has no {}, only endpoint, encoding", escape(other));
+        let why =
+            format!("{name}: a contact has no {}, only endpoint, encoding, ipmsg", escape(other));
         return Err((why, table.key(other).and_then(toml_edit::Key::span)));
     }
     let Some(item) = table.get("endpoint") else {
@@ -118,7 +127,14 @@ fn contact(name: &str, item: &Item) -> Result<Contact, Wrong> {
         }
         None => None,
     };
-    Ok(Contact { name, endpoint, charset })
+    let is_ipmsg = match table.get("ipmsg") {
+        Some(item) => {
+            let why = || (format!("{name}: ipmsg is true or false"), item.span());
+            item.as_bool().ok_or_else(why)?
+        }
+        None => false,
+    };
+    Ok(Contact { name, endpoint, charset, is_ipmsg })
 }
 
 fn endpoint(text: &str, item: &Item) -> Result<Endpoint, Wrong> {
@@ -187,7 +203,7 @@ mod tests {
         );
         assert_eq!(
             error("a = { endpoint = \"h:1\", port = 3 }"),
-            "line 1, column 25: a: a contact has no port, only endpoint, encoding"
+            "line 1, column 25: a: a contact has no port, only endpoint, encoding, ipmsg"
         );
 
         assert_eq!(

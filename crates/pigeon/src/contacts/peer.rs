@@ -23,6 +23,8 @@ pub(crate) struct Peer {
     pub(crate) name: Option<ContactName>,
     /// The contact's encoding, where it has one of its own.
     pub(crate) charset: Option<Charset>,
+    /// Whether it is a contact that uses IP Messenger.
+    pub(crate) is_ipmsg: bool,
 }
 
 impl Peer {
@@ -42,7 +44,7 @@ impl Peer {
 
 impl From<Endpoint> for Peer {
     fn from(endpoint: Endpoint) -> Peer {
-        Peer { endpoint, name: None, charset: None }
+        Peer { endpoint, name: None, charset: None, is_ipmsg: false }
     }
 }
 
@@ -169,6 +171,7 @@ fn contact(word: &str) -> anyhow::Result<Option<Peer>> {
         endpoint: contact.endpoint.clone(),
         name: Some(contact.name.clone()),
         charset: contact.charset,
+        is_ipmsg: contact.is_ipmsg,
     }))
 }
 

@@ -543,3 +543,30 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     let said = bench.lines(Voice::Err).concat();
     assert!(said.starts_with(&format!("pigeon: {to}: Operation not permitted")), "{said}");
 }
+
+/// What may pass ends no asking, and is named when nobody has answered.
+#[test]
+fn what_the_network_says_stands_beside_no_answer() {
+    let Some([near, far]) = Namespace::pair() else { return };
+    if !(far.reject(7101, "host-unreachable") && far.reject(7102, "no-route")) {
+        return;
+    }
+    let [no_host, no_route] =
+        ["No route to host (os error 113): no host", "Network is unreachable (os error 101): a"];
+    // The last host is absent: nobody tells its hardware address.
+    for (to, cause) in
+        [("10.77.1.2:7101", no_host), ("10.77.1.2:7102", no_route), ("10.77.1.9:7101", no_host)]
+    {
+        let start = |args: &[&str]| near.pigeon("bench", &[&["bench", to], args].concat());
+        let [mut text, mut ping, mut json] = [&[][..], &["--ping"], &["--json"]].map(start);
+        for bench in [&mut text, &mut ping, &mut json] {
+            assert_eq!(bench.expect_end(SOON).code(), Some(1));
+            let said = bench.lines(Voice::Err).concat();
+            let reason = "no answer after 5 attempts in 3.1 s; the system said";
+            assert!(said.contains(&format!("pigeon: {to}: {reason}: {cause}")), "{said}");
+        }
+        let told: Value = serde_json::from_str(&json.output()).unwrap();
+        assert_eq!(told["result"], "timed out");
+        assert!(told["error"].as_str().unwrap().starts_with(cause), "{told}");
+    }
+}

@@ -43,7 +43,7 @@ fn a_contact_is_added_listed_renamed_and_removed() {
     assert_eq!(done(&["list"]), ["狗哥    192.168.1.103:8080  gb2312", "sensor  [::1]:9"]);
     assert_eq!(
         done(&["list", "--json"])[0],
-        r#"{"name":"狗哥","endpoint":"192.168.1.103:8080","encoding":"gb2312"}"#
+        r#"{"name":"狗哥","endpoint":"192.168.1.103:8080","encoding":"gb2312","ipmsg":false}"#
     );
     done(&["rename", "狗哥", "老狗"]);
     done(&["add", "SENSOR", "[::1]:9", "--encoding", "auto"]);

@@ -190,9 +190,14 @@ fn what_answers_one_port_only_is_asked_from_it() {
     let found = networks.discover_json(&["520", "--source", "10.77.2.1:520"]);
     let [one] = &found[..] else { panic!("{found:#?}") };
     assert_eq!(one["from"], "10.77.2.2:520");
-    let (status, _, notes) = networks.discover(&["520", "--source", "10.1.2.3:520"]);
-    assert_eq!(status, 2);
-    assert!(notes.concat().contains("10.1.2.3"), "{notes:?}");
+    for missing in ["10.1.2.3:520", "10.1.2.3"] {
+        let (status, _, notes) = networks.discover(&["520", "--source", missing]);
+        assert_eq!(status, 2);
+        assert!(notes.concat().contains("no network to ask from 10.1.2.3;"), "{notes:?}");
+    }
+    // An address alone leaves the port to the system, and these answer one port only.
+    let (status, ..) = networks.discover(&["520", "--source", "10.77.2.1", "--for", "300ms"]);
+    assert_eq!(status, 1);
     // Somebody has the port at one of the addresses.
     let holder = networks.pigeon("a", &["listen", "10.77.1.1:520"]);
     holder.expect_status(|line| line.contains("listening on "), SOON);

@@ -117,6 +117,33 @@ fn a_group_is_heard_on_another_host() {
 }
 
 #[test]
+fn a_group_as_the_address_is_joined() {
+    let Some([here, there]) = Namespace::pair() else { return };
+    let cases = [
+        ("239.1.2.3:0", &[][..], "239.1.2.3"),
+        ("239.1.2.3:0", &["--multicast-interface", "far"][..], "239.1.2.3"),
+        ("[ff02::5]:0", &[][..], "ff02::5%near"),
+        ("[ff02::5%far]:0", &[][..], "ff02::5%near"),
+    ];
+    for (listen, more, group) in cases {
+        let ours = there.pigeon("pigeon listen", &[&["listen", listen], more].concat());
+        let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));
+        ours.expect_status(|line| line.starts_with("joined ") && line.contains("far"), SOON);
+        let to = match group.contains(':') {
+            true => format!("[{group}]:{}", at.port()),
+            false => format!("{group}:{}", at.port()),
+        };
+        // A link-local address is not used before it is known to be nobody else's.
+        wait_until("the group is heard", || {
+            let near =
+                if group.contains('%') { &[][..] } else { &["--multicast-interface", "near"] };
+            ended(here.pigeon("pigeon send", &[&["send", &to, "hello"], near].concat()));
+            ours.output().contains(" 5 bytes: hello").then_some(())
+        });
+    }
+}
+
+#[test]
 fn a_group_of_ipv6_is_heard_on_another_host() {
     let Some([here, there]) = Namespace::pair() else { return };
     let ours = there.pigeon("pigeon listen", &["listen", "[::]:0", "--join", "ff15::77"]);

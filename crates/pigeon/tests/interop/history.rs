@@ -8,6 +8,7 @@ use pigeon_log::{Append, Identity, Log, Numbering, Options};
 use pigeon_proto::{LinkKind, RoomName};
 use serde_json::Value;
 
+use crate::peers::installed;
 use crate::process::{Process, SOON, Voice};
 
 /// A state directory with the folder of one hub, whose log the test holds open as the hub would.
@@ -50,6 +51,7 @@ impl Kept {
     fn history(&self, args: &[&str], stdin: Option<&str>) -> (Option<i32>, Process) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
         command.arg("history").args(args).env("PIGEON_STATE", &self.state).env("TZ", "UTC");
+        command.env("TMPDIR", &self.state);
         let mut process = Process::spawn("pigeon history", &mut command);
         stdin.into_iter().for_each(|text| process.say(text));
         process.end_stdin();
@@ -201,6 +203,42 @@ fn a_backup_overwrites_nothing_and_is_a_log() {
     assert!(error.contains("exists and is left as it is"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
     assert_eq!(kept.lines(&["--data", &folder]), kept.lines(&[]));
+}
+
+/// What comes through a pipe, in which SQLite cannot seek, is whole all the same.
+#[test]
+fn a_backup_goes_to_stdout_and_through_a_pipe() {
+    if !installed("python3") {
+        return;
+    }
+    let kept = Kept::new("piped");
+    let fifo = kept.file("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let (code, process) = kept.history(&["--backup", "-"], None);
+    assert_eq!(code, Some(0), "{:?}", process.lines(Voice::Err));
+    let mut reader = Process::spawn("cat", Command::new("cat").arg(&fifo));
+    assert_eq!(kept.lines(&["--backup", &fifo]), [""; 0]);
+    assert!(reader.expect_end(SOON).success());
+    for (name, bytes) in [("stdout", process.bytes(Voice::Out)), ("pipe", reader.bytes(Voice::Out))]
+    {
+        let folder = kept.file(name);
+        std::fs::create_dir(&folder).unwrap();
+        let file = format!("{folder}/log.sqlite");
+        std::fs::write(&file, bytes).unwrap();
+        let check = "import sqlite3, sys; log = sqlite3.connect(sys.argv[1]); \
+                     print(log.execute('pragma integrity_check').fetchone()[0])";
+        let checked = Command::new("python3").args(["-c", check, &file]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&checked.stdout), "ok\n", "{checked:?}");
+        assert_eq!(kept.lines(&["--data", &folder]), kept.lines(&[]));
+    }
+    // The copy on the way there is gone.
+    let names = std::fs::read_dir(&kept.state).unwrap().flatten().map(|file| file.file_name());
+    assert!(!names.into_iter().any(|name| name.to_string_lossy().starts_with("pigeon-backup")));
+    // Without a log it does not wait for somebody who reads the pipe.
+    for to in ["-", &fifo] {
+        let error = kept.refused(&["--listen", "7", "--backup", to]);
+        assert!(error.contains("there is no log in"), "{error}");
+    }
 }
 
 #[test]

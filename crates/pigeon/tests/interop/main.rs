@@ -16,6 +16,7 @@
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
 //!   in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
+//! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
 //! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
 //! - `tutorial_server`: our client with somebody else's server.
 //! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
@@ -63,6 +64,7 @@ mod encodings;
 mod escapes;
 mod groups;
 mod history;
+mod ipmsg;
 mod join;
 mod judges;
 mod kept;

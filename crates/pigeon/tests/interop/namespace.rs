@@ -119,6 +119,19 @@ impl Namespace {
         done
     }
 
+    /// What arrives for this port is answered with this ICMP message, as nft calls it (`icmpx type`).
+    /// False where there is no `nft`, which is then said.
+    pub(crate) fn reject(&self, port: u16, icmp: &str) -> bool {
+        // Not only to the first few of many datagrams (icmp(7)).
+        let unlimited = "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit";
+        assert!(self.run("sh", "sh", &["-c", unlimited]).expect_end(SOON).success());
+        self.nft(&format!(
+            "add table inet wall
+             add chain inet wall input {{ type filter hook input priority 0; }}
+             add rule inet wall input udp dport {port} reject with icmpx {icmp}"
+        ))
+    }
+
     /// Sets up a firewall in there, one rule a line; false where there is no `nft`, which is then said.
     pub(crate) fn nft(&self, rules: &str) -> bool {
         if !installed("nft") {

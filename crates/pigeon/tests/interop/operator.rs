@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::namespace::Namespace;
 use crate::peers::{client, installed};
-use crate::pigeon::{Serving, address_in, hub, join};
+use crate::pigeon::{Serving, address_in, hub, join, pigeon};
 use crate::process::{Process, SOON, Voice, wait_until};
 
 /// A hub with two named members, one of them in a room of its own.
@@ -275,7 +275,24 @@ fn a_password_that_others_can_read_is_warned_of() {
 #[test]
 fn the_password_of_a_file_is_the_one_that_is_asked() {
     let path = file("asked", "open sesame\n");
-    let hub = hub(&["--password-file", &path]);
+    expect_asked(&hub(&["--password-file", &path]));
+    std::fs::remove_file(&path).unwrap();
+}
+
+/// What follows the first line is the console's.
+#[test]
+fn the_password_of_stdin_is_the_one_that_is_asked() {
+    let args = ["hub", "--listen", "127.0.0.1:0", "--password-file", "-"];
+    let mut process = pigeon("hub", &args);
+    process.say("open sesame\nstats");
+    let hub = Serving::new(process);
+    hub.expect_line(|line| line.starts_with("events not logged"), SOON);
+    expect_asked(&hub);
+}
+
+/// The hub asks for `open sesame`, and lets in who says it.
+#[track_caller]
+fn expect_asked(hub: &Serving) {
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(SOON)).unwrap();
     let answered = |text: &str, expected: &str| {
@@ -288,7 +305,6 @@ fn the_password_of_a_file_is_the_one_that_is_asked() {
     };
     answered("hello", "password");
     answered("/pass open sesame", "lobby");
-    std::fs::remove_file(&path).unwrap();
 }
 
 // How others join.

@@ -221,8 +221,18 @@ impl Said {
 
 /// Looks at something again and again until it is there.
 #[track_caller]
-pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + SOON;
+pub(crate) fn wait_until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_within(what, SOON, look)
+}
+
+/// The same, of something that takes longer.
+#[track_caller]
+pub(crate) fn wait_within<T>(
+    what: &str,
+    within: Duration,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + within;
     loop {
         if let Some(found) = look() {
             return found;

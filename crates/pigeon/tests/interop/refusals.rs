@@ -56,7 +56,10 @@ fn programs_are_told_of_a_refusal_too() {
 #[test]
 fn send_that_waits_is_refused_at_once_where_nobody_listens() {
     let dead = DeadPort::new();
-    let mut sender = send(dead.0.local_addr().unwrap(), &["hello", "--wait", "30s"]);
+    // Several: a host sends no more than a thousand ICMP messages a second, and another test may cause
+    // as many.
+    let words = ["hello", "--count", "5", "--every", "100ms", "--wait", "30s"];
+    let mut sender = send(dead.0.local_addr().unwrap(), &words);
     assert_eq!(sender.expect_end(SOON).code(), Some(1));
     assert!(sender.lines(Voice::Err).iter().any(|line| line.contains("refused")));
 }
@@ -165,6 +168,27 @@ fn a_firewall_that_forbids_or_rejects_is_told_at_once() {
         assert!(told["error"].as_str().unwrap().starts_with(said), "{told}");
         let attempts = if result == "not sent" { 0 } else { 1 };
         assert_eq!(told["attempts"], attempts);
+    }
+}
+
+/// What may pass is asked again, and named when nobody has answered.
+#[test]
+fn what_the_network_says_stands_beside_no_reply() {
+    let Some([near, far]) = Namespace::pair() else { return };
+    if !(far.reject(7101, "host-unreachable") && far.reject(7102, "no-route")) {
+        return;
+    }
+    let no_host = "No route to host (os error 113): no host answers at that address";
+    let no_route = "Network is unreachable (os error 101): a router on the way has no route there";
+    for (to, cause) in [("10.77.1.2:7101", no_host), ("10.77.1.2:7102", no_route)] {
+        let asking = [&["ask", to, "hi"][..], &["time", to], &["time", to, "--sntp"]];
+        for mut ours in asking.map(|args| near.pigeon(args[0], args)) {
+            assert_eq!(ours.expect_end(SOON).code(), Some(1));
+            let said = ours.lines(Voice::Err);
+            let last = said.last().unwrap();
+            assert!(last.starts_with(&format!("pigeon: {to}: no reply after ")), "{said:?}");
+            assert!(last.contains(&format!("; the system said: {cause}")), "{said:?}");
+        }
     }
 }
 

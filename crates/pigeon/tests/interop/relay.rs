@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use pigeon_capture::{Decoder, Reader};
+
 use crate::moved::Hosts;
 use crate::namespace::{Namespace, skipped};
 use crate::peers::{address_of, client, installed, python, tools, udp_port};
@@ -434,6 +436,46 @@ fn a_target_whose_name_gets_another_address_is_followed() {
     end(relay);
 }
 
+#[test]
+fn a_record_has_the_address_that_the_target_has_then() {
+    let Some(hosts) = Hosts::new("record", "mytarget", "127.0.0.1") else { return };
+    let target = socket();
+    let port = target.local_addr().unwrap().port();
+    let elsewhere = UdpSocket::bind(("127.0.0.2", port)).unwrap();
+    elsewhere.set_read_timeout(Some(SOON)).unwrap();
+    let (file, at) = (scratch("moved.pcapng"), format!("mytarget:{port}"));
+    let relay =
+        Serving::new(hosts.pigeon(&["relay", "0", &at, "--record", file.to_str().unwrap()]));
+    let client = connected(relay.address);
+    let from = client.local_addr().unwrap();
+    client.send(b"first").unwrap();
+    assert_eq!(receive(&target).0, b"first");
+    hosts.set("mytarget", "127.0.0.2");
+    client.send(b"anybody?").unwrap();
+    relay.expect_status(|line| line.starts_with("the target's name stands for 127.0.0.2"), SOON);
+    client.send(b"here?").unwrap();
+    let (_, ours) = receive(&elsewhere);
+    elsewhere.send_to(b"here!", ours).unwrap();
+    assert_eq!(receive(&client).0, b"here!");
+    end(relay);
+    let (old, new) = (target.local_addr().unwrap(), elsewhere.local_addr().unwrap());
+    let mut reader = Reader::new(fs::File::open(&file).unwrap()).unwrap();
+    let (mut decoder, mut recorded) = (Decoder::new(), Vec::new());
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let found = decoder.decode(&packet).unwrap();
+        recorded.push((found.from, found.to, found.payload.to_vec()));
+    }
+    // The name may be looked up before this comes or after.
+    recorded.retain(|(_, _, payload)| payload != b"anybody?");
+    let expected = [
+        (from, old, b"first".to_vec()),
+        (from, new, b"here?".to_vec()),
+        (new, from, b"here!".to_vec()),
+    ];
+    assert_eq!(recorded, expected);
+    fs::remove_file(file).unwrap();
+}
+
 /// A target that answers nothing is looked up again too: a firewall may drop without a word.
 #[test]
 fn the_name_of_a_silent_target_is_looked_up_again() {
@@ -476,7 +518,32 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     assert_eq!(ask("nothing gets there", 8).expect_end(SOON).code(), Some(1));
     relay.expect_status(|line| line.starts_with("what goes to the target 127.0.0.1:"), SOON);
     let fields = ["up_unsent", "down_unsent", "not_sent", "up_lost", "down_lost", "down_received"];
-    assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1]);
+    let fields = [&fields[..], &["up_delivered", "down_delivered"]].concat();
+    let fields: [&str; 8] = fields.try_into().unwrap();
+    // The first question got there.
+    assert_eq!(counts(relay, fields), [1, 1, 2, 0, 0, 1, 1, 0]);
+}
+
+/// There is loopback in there, and no way to anywhere else.
+#[test]
+fn without_a_route_nothing_is_out_and_the_client_is_one() {
+    let Some(host) = Namespace::new() else { return };
+    let mut relay = host.pigeon("relay", &["relay", "127.0.0.1:0", "10.9.9.9:5"]);
+    let at = address_in(&relay.expect_status(|line| line.contains("listening on "), SOON));
+    let args = ["send", &at.to_string(), "hi", "--count", "5", "--every", "20ms"];
+    assert_eq!(host.pigeon("client", &args).expect_end(SOON).code(), Some(0));
+    wait_until("all of it came", || {
+        relay.say("stats");
+        relay.output().contains("up: 5 in (10 bytes), 0 out").then_some(())
+    });
+    relay.signal("TERM");
+    assert_eq!(relay.expect_end(SOON).code(), Some(0));
+    let told = relay.lines(Voice::Err);
+    let times = |what: &str| told.iter().filter(|line| line.contains(what)).count();
+    assert_eq!(times("client 127.0.0.1:"), 1, "{told:?}");
+    assert_eq!(times("Network is unreachable"), 1, "{told:?}");
+    assert!(times("1 ever") == 1 && times("5 not sent to the target") == 1, "{told:?}");
+    assert_eq!(times("had gone"), 0, "{told:?}");
 }
 
 /// What was asked first is answered from a new port, and what follows goes there, each client apart.

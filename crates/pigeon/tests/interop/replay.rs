@@ -246,6 +246,83 @@ fn what_the_system_says_is_told_and_counted() {
     fs::remove_file(file).unwrap();
 }
 
+/// The network's word (ICMP), which the system reports only to sockets that ask for it.
+#[test]
+fn what_the_network_says_is_told_and_counted() {
+    let Some([near, far]) = Namespace::pair() else { return };
+    let packets: Vec<_> = (0..3).map(|n| (n * 100, udp(&[n as u8]), 29)).collect();
+    let file = pcap("unreachable.pcap", &packets);
+    for (port, icmp, words) in [
+        (7101, "host-unreachable", "No route to host (os error 113): no host answers at that"),
+        (7102, "no-route", "Network is unreachable (os error 101): a router on the way has no"),
+    ] {
+        if !far.reject(port, icmp) {
+            return;
+        }
+        let to = format!("10.77.1.2:{port}");
+        let args = ["replay", file.to_str().unwrap(), &to, "--json"];
+        let ours = near.pigeon("pigeon replay", &args);
+        // Two that come at once may count as one.
+        let last = format!(" came back from the way to {to}: {words}");
+        ours.expect_status(|line| line.contains(&last), SOON);
+        let said = ours.lines(Voice::Err);
+        let told = format!("pigeon: cannot send to {to}: {words}");
+        assert_eq!(said.iter().filter(|line| line.starts_with(&told)).count(), 1, "{said:?}");
+        let told = ended(ours, 1);
+        assert!(told["sent"] == 3 && told["errors"].as_u64() >= Some(1), "{told}");
+    }
+    fs::remove_file(file).unwrap();
+}
+
+/// What another firewall answers by ICMP comes after the datagram has left.
+#[test]
+fn what_a_firewall_on_the_way_rejects_is_told_and_counted() {
+    let Some(host) = Namespace::new() else { return };
+    if !host.nft(
+        "add table ip wall
+         add chain ip wall input { type filter hook input priority 0; }
+         add rule ip wall input udp dport 9 reject with icmp type admin-prohibited",
+    ) {
+        return;
+    }
+    let packets: Vec<_> = (0..3).map(|n| (n * 100, udp(&[n as u8]), 29)).collect();
+    let file = pcap("rejected.pcap", &packets);
+    let args = ["replay", file.to_str().unwrap(), "127.0.0.1:9", "--json"];
+    let ours = host.pigeon("pigeon replay", &args);
+    ours.expect_status(|line| line.contains("cannot send to 127.0.0.1:9: No route to host"), SOON);
+    // Two that come at once may count as one.
+    let last = " came back from the way to 127.0.0.1:9: No route to host";
+    ours.expect_status(|line| line.contains(last), SOON);
+    let told = ended(ours, 1);
+    assert!(told["sent"] == 3 && told["errors"].as_u64() >= Some(1), "{told}");
+    fs::remove_file(file).unwrap();
+}
+
+/// IPv6 carries a little more than IPv4 can.
+#[test]
+fn a_payload_too_long_for_the_target_is_told_and_the_rest_is_sent() {
+    let long = 65_508_u16;
+    let mut packet = vec![0x60, 0, 0, 0, 0, 0, 17, 64];
+    packet[4..6].copy_from_slice(&(8 + long).to_be_bytes());
+    packet.extend([[0; 15].as_slice(), &[1], &[0; 15], &[2], &[0, 7, 0, 9]].concat());
+    packet.extend((8 + long).to_be_bytes());
+    packet.resize(packet.len() + 2 + usize::from(long), b'x');
+    let length = packet.len();
+    let file = pcap("long.pcap", &[(0, packet, length), (0, udp(b"rest"), 32)]);
+    let target = socket();
+    let ours = replay(&file, &target, &["--json"]);
+    assert_eq!(receive(&target), b"rest");
+    let to = target.local_addr().unwrap();
+    let told =
+        format!("pigeon: a datagram of 65508 bytes is not sent: one to {to} carries at most 65507");
+    ours.expect_status(|line| line == told, SOON);
+    let last = format!("pigeon: 1 datagram could not be sent to {to}");
+    ours.expect_status(|line| line == last, SOON);
+    let told = ended(ours, 1);
+    assert_eq!((&told["sent"], &told["not_sent"]), (&1.into(), &1.into()));
+    fs::remove_file(file).unwrap();
+}
+
 /// The target takes the part of the server, and gets none of its replies.
 #[test]
 fn only_what_clients_sent_is_sent() {

@@ -41,8 +41,12 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut sockets = Vec::new();
     for flow in 0..args.flows {
         let plan = args.plan(rate, flow)?;
-        let options =
-            SocketOptions { timestamps: false, dscp: args.dscp, ..SocketOptions::default() };
+        let options = SocketOptions {
+            timestamps: false,
+            refusals: true,
+            dscp: args.dscp,
+            ..SocketOptions::default()
+        };
         let socket = Socket::connect(to, args.source(to, flow)?, &options);
         sockets.push(socket.map_err(explain)?);
         clients.push(Client::new(clock.now(), to, random::u64()?, plan)?);
@@ -87,6 +91,9 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         stopped: None,
     };
     driver.run(&mut run)?;
+    if run.state.failure == Some(Failure::NoAnswer) {
+        run.cause = Cause::of(&driver.stats());
+    }
     run.end(driver.machine(), clock.now(), to)
 }
 
@@ -107,7 +114,7 @@ struct Run {
     reports: u32,
     /// What the system says of the way.
     way: Watch,
-    /// Why no datagram gets there, where that ended the measurement before it began.
+    /// Why no datagram gets there, where the measurement did not begin.
     cause: Option<Cause>,
     notes: Spool<Vec<u8>>,
     data: Spool<Vec<u8>>,
@@ -132,13 +139,16 @@ impl Host<Clients> for Run {
         &mut self,
         clients: &mut Clients,
         io: &mut Io<'_>,
-        (_, event): (SocketId, ClientEvent),
+        (id, event): (SocketId, ClientEvent),
     ) -> ControlFlow<()> {
         self.state.event(event);
         match event {
             // There may be a million a second, and nothing follows from one.
             ClientEvent::Back { .. } => return ControlFlow::Continue(()),
-            ClientEvent::Began { .. } => self.began(io.now),
+            ClientEvent::Began { .. } => {
+                io.ignore_refusals(id);
+                self.began(io.now);
+            }
             ClientEvent::Reported(_) => self.show_complete(clients),
             ClientEvent::Failed(failure) => {
                 // One flow that fails is the end of all.
@@ -314,12 +324,16 @@ impl Run {
         next.unwrap_or(&mut self.state.interval_times).add(&first.times);
     }
 
-    /// Says what the system says of the way; before anything was measured that is the end.
+    /// Says what the system says of the way; before anything was measured that is the end, unless it
+    /// may pass: the far end is asked again then.
     fn look_at_way(&mut self, io: &mut Io<'_>) -> ControlFlow<()> {
         let Some(cause) = self.way.look(io.now, &io.stats()) else {
             return ControlFlow::Continue(());
         };
         if self.state.start.is_none() {
+            if cause.is_passing() {
+                return ControlFlow::Continue(());
+            }
             self.cause = Some(cause);
             return ControlFlow::Break(());
         }
@@ -367,24 +381,28 @@ impl Run {
     fn end(mut self, clients: &Clients, now: Instant, to: SocketAddr) -> anyhow::Result<Status> {
         let stopped = self.stopped;
         let Some(start) = self.state.start else {
-            let result = self.state.failure.map(result_name);
-            let result = self.cause.map(|cause| cause.to_string()).or(result);
+            let cause = self.cause.map(|cause| cause.to_string());
+            let result = self.state.failure.map(result_name).or(cause.clone());
             if let Some(result) = result.filter(|_| self.output == Output::Json) {
-                self.data.line(json::counts(&[
+                let mut fields = vec![
                     ("type", "summary".into()),
                     ("result", result.into()),
                     ("to", to.to_string().into()),
-                ]));
+                ];
+                let error = cause.clone().filter(|_| self.state.failure.is_some());
+                fields.extend(error.map(|error| ("error", error.into())));
+                self.data.line(json::counts(&fields));
                 self.data.finish(std::time::Instant::now() + LAST_WORDS);
             }
             self.notes.finish(std::time::Instant::now() + LAST_WORDS);
-            if let Some(cause) = self.cause {
-                return Err(anyhow!("{to}: {cause}"));
-            }
-            return match (self.state.failure, stopped) {
-                (Some(failure), _) => Err(failed(to, failure, None)),
-                (None, Some(status)) => Ok(status),
-                (None, None) => bail!("{to}: the measurement did not begin"),
+            return match (self.state.failure, cause, stopped) {
+                (Some(failure), Some(cause), _) => {
+                    Err(anyhow!("{}; the system said: {cause}", failed(to, failure, None)))
+                }
+                (Some(failure), None, _) => Err(failed(to, failure, None)),
+                (None, Some(cause), _) => bail!("{to}: {cause}"),
+                (None, None, Some(status)) => Ok(status),
+                (None, None, None) => bail!("{to}: the measurement did not begin"),
             };
         };
         let known = snapshot(clients);

@@ -25,6 +25,9 @@ A message is one datagram, raw text, so the far side may be `nc -u` or ten lines
 writes appears; what you type goes to the one you chose: /to NAME, ENDPOINT or NUMBER chooses, /list
 shows, quit leaves the conversation and once more the chat, /help has the rest.
 
+A contact that was added with --ipmsg is spoken to as IP Messenger does, in lines, and each line is
+delivered or not delivered.
+
 On a terminal it takes the whole screen, and whoever is shown is answered; ? on an empty line or
 F1 shows the keys. --line prints lines instead.")]
 pub(crate) struct Args {

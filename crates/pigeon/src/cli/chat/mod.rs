@@ -4,6 +4,7 @@ mod args;
 mod find;
 mod full;
 mod host;
+mod ipmsg;
 mod lines;
 mod lost;
 mod request;
@@ -24,7 +25,7 @@ use self::view::View;
 use crate::base::bind::bind;
 use crate::base::endpoint::ListenAddress;
 use crate::base::signals::on_stop;
-use crate::base::status::Status;
+use crate::base::status::{Status, UsageError};
 use crate::base::terminal;
 use crate::contacts::{self, peer};
 use crate::output::Color;
@@ -35,10 +36,19 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Talks until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
-    let peers = peer::with_ports(&args.peers)?
-        .iter()
-        .map(|word| find(word, args.family))
-        .collect::<Result<Vec<_>, _>>()?;
+    let words = peer::with_ports(&args.peers)?;
+    for word in &words {
+        let peer = peer::parse(word, None).ok().filter(|peer| peer.is_ipmsg);
+        match (peer, words.len()) {
+            (Some(peer), 1) => return ipmsg::run(&args, &peer, color),
+            (Some(_), _) => {
+                let error = format!("{word} uses IP Messenger: chat with it alone");
+                return Err(UsageError(error).into());
+            }
+            (None, _) => {}
+        }
+    }
+    let peers = words.iter().map(|word| find(word, args.family)).collect::<Result<Vec<_>, _>>()?;
     let listen = args.bind.unwrap_or(ListenAddress::UNSAID);
     let listen = args.family.listen(listen)?;
     let socket = bind(listen, &SocketOptions { refusals: true, ..SocketOptions::default() })?;

@@ -5,6 +5,7 @@ mod check;
 mod console;
 mod door;
 mod invitation;
+mod ipmsg;
 mod journal;
 mod password;
 mod searchers;
@@ -27,13 +28,14 @@ use pigeon_net::{
     Clock, Driver, Host, Interfaces, Io, IoPath, Socket, SocketOptions, Waker, local_addresses,
 };
 use pigeon_proto::{Format, Language, Name};
-use pigeon_text::Charset;
+use pigeon_text::{Charset, Encoding};
 use tracing::{error, info, warn};
 
 use self::archive::Archive;
 use self::console::Command;
 use self::door::DoorArg;
 use self::invitation::Kept;
+use self::ipmsg::{IpmsgAddress, ScanNets};
 use self::journal::{Journal, Level, LogFormat, LogLevel};
 use self::password::{Given, Password};
 use self::service::{State, Watchdog, notify};
@@ -46,7 +48,7 @@ use crate::base::quantity::{self, BytesPerSecond, PerSecond};
 use crate::base::random;
 use crate::base::services::wall;
 use crate::base::signals::{Reload, Stop, on_stop_or_reload};
-use crate::base::status::Status;
+use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
 use crate::output::Color;
 use crate::ui;
@@ -216,6 +218,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", env = "PIGEON_HUB_BACKLOG", default_value_t = 20, value_parser = quantity::whole(0_u16..=100))]
     backlog: u16,
 
+    /// Let people with IP Messenger, FeiQ and iptux join: ADDR is an IPv4 address of this host, or *
+    /// for all of them, which is meant where none is given. UDP port 2425, and --open networks only
+    #[arg(long, value_name = "ADDR", env = "PIGEON_HUB_IPMSG", num_args = 0..=1, default_missing_value = "*")]
+    ipmsg: Option<IpmsgAddress>,
+
+    /// Networks whose addresses are asked one by one whether somebody runs IP Messenger there, as
+    /// broadcasts do not reach them: twenty a second, and again every ten minutes
+    #[arg(long, value_name = "NETS", env = "PIGEON_HUB_IPMSG_SCAN")]
+    ipmsg_scan: Option<ScanNets>,
+
+    /// The encoding of IP Messenger programs that know no UTF-8: gb18030 in China, shift_jis in Japan
+    #[arg(long, value_name = "LABEL", env = "PIGEON_HUB_IPMSG_ENCODING", default_value = "gb18030", value_parser = ipmsg::legacy_encoding)]
+    ipmsg_encoding: Encoding,
+
     /// Whether commands are taken from stdin; its end does not stop the hub
     #[arg(long, value_enum, value_name = "WHETHER", env = "PIGEON_HUB_CONSOLE", default_value_t = Switch::On)]
     console: Switch,
@@ -347,6 +363,17 @@ impl Args {
         Archive::open(&folder, options, waker).map(Ok)
     }
 
+    /// What the link to IP Messenger needs, if there is to be one.
+    fn ipmsg(&self) -> Result<Option<ipmsg::Settings>, UsageError> {
+        let (scan, legacy) = (self.ipmsg_scan.clone(), self.ipmsg_encoding);
+        match self.ipmsg {
+            None if scan.is_some() => {
+                Err(UsageError("--ipmsg-scan finds people for --ipmsg, which is missing".into()))
+            }
+            address => Ok(address.map(|address| ipmsg::Settings { address, scan, legacy })),
+        }
+    }
+
     fn language(&self) -> Language {
         self.language.unwrap_or_else(locale::language)
     }
@@ -365,6 +392,7 @@ pub(crate) fn run(
     }
     let doors = args.doors();
     door::check(doors, args.format.into())?;
+    let settings = args.ipmsg()?;
     let (password, warnings) = args.password()?;
     let suggestions = console::suggestions();
     let (reader, printer) = lines::open("hub> ", suggestions.clone())?;
@@ -422,6 +450,8 @@ pub(crate) fn run(
         (_, None) => Kept::Nothing { why: why_not },
     };
     invite(&hub, &sockets, &interfaces, language, kept);
+    let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
+    let ipmsg = ipmsg.transpose()?;
 
     hub.set_wall(wall(clock.now()));
     let shows_messages = hub.config().report_messages;
@@ -446,6 +476,7 @@ pub(crate) fn run(
         next_wall: clock.now() + WALL_EVERY,
         watchdog: Watchdog::start(clock.now()),
         archive,
+        ipmsg,
         groups,
         shows_messages,
         suggestions,
@@ -453,6 +484,9 @@ pub(crate) fn run(
     };
     let outcome = driver.run(&mut operator);
     notify(&[State::Stopping]);
+    if let Some(ipmsg) = operator.ipmsg.take() {
+        ipmsg.close();
+    }
     if let Some(archive) = operator.archive.take() {
         archive.close();
     }
@@ -613,6 +647,7 @@ struct Operator {
     next_wall: datagram::Instant,
     watchdog: Watchdog,
     archive: Option<Archive>,
+    ipmsg: Option<ipmsg::Link>,
     /// Where it hears those who look for hubs.
     groups: Option<GroupSockets>,
     /// Whether messages are for stdout too.
@@ -656,6 +691,9 @@ impl Host<Hub> for Operator {
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
         }
+        if let Some(ipmsg) = &mut self.ipmsg {
+            ipmsg.woken(hub, io.now);
+        }
         hub.set_now(io.now);
         let mut quit = self.stop.is_set();
         let commands: Vec<Command> = self.commands.try_iter().take(ui::console::WAITING).collect();
@@ -675,6 +713,9 @@ impl Host<Hub> for Operator {
                 self.printer.data.line(line);
             }
         }
+        if let Some(ipmsg) = &mut self.ipmsg {
+            ipmsg.settle(hub);
+        }
         if quit {
             hub.stop();
             return ControlFlow::Break(());
@@ -683,6 +724,9 @@ impl Host<Hub> for Operator {
     }
 
     fn event(&mut self, hub: &mut Hub, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
+        if let Some(ipmsg) = &mut self.ipmsg {
+            ipmsg.event(hub, &event);
+        }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
                 if self.shows_messages {

@@ -24,7 +24,7 @@ use printer::{Form, Printer};
 use crate::base::bind::{explain, try_bind};
 use crate::base::cause::Cause;
 use crate::base::count::{count, count_of};
-use crate::base::endpoint::{Family, ListenAddress};
+use crate::base::endpoint::{Family, ListenAddress, ListenHost};
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
 use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
@@ -47,6 +47,7 @@ Examples:
   pigeon listen 127.0.0.1:9999 --json           one object a line, for scripts
   pigeon listen 9999 --count 1                  wait for one datagram
   pigeon listen 5000 --join 239.1.2.3           hear a multicast group, on every interface
+  pigeon listen 239.1.2.3:5000                  the same
   pigeon listen 5353 --join 224.0.0.251 --share beside another listener, such as avahi
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
   pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
@@ -79,7 +80,7 @@ pub(crate) struct Args {
     join: Vec<Group>,
 
     /// Join on this interface only: its name or one of its addresses [default: on all]
-    #[arg(long, value_name = "INTERFACE", requires = "join")]
+    #[arg(long, value_name = "INTERFACE")]
     multicast_interface: Option<String>,
 
     /// Listen beside a program that has the port and shares it: hear groups and broadcasts only, as
@@ -127,7 +128,8 @@ pub(crate) struct Args {
 }
 
 /// Listens until it is stopped, or has heard enough.
-pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
+    join_address(&mut args);
     let options = SocketOptions {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
         refusals: args.reply.is_some(),
@@ -191,6 +193,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     losses.map_or(Ok(()), |losses| losses.check())?;
     let in_vain = args.duration.is_some() && selection.heard == 0 && !selection.stop.is_set();
     Ok(if in_vain { Status::Failed } else { Status::Done })
+}
+
+/// Takes a group as the address for a group to join: bound to it alone, the system joins nothing.
+fn join_address(args: &mut Args) {
+    if let Some(address) = args.listen.address().filter(|address| address.ip().is_multicast()) {
+        let interface = match address {
+            SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id().to_string()),
+            _ => None,
+        };
+        args.join.push(Group { address: address.ip(), interface });
+        args.listen.host = ListenHost::Unsaid;
+    }
 }
 
 /// The service that answers in the listener's name.
@@ -278,7 +292,12 @@ fn check_groups(args: &Args) -> anyhow::Result<()> {
         return Err(UsageError("--share needs the port that the other program has".into()).into());
     }
     if args.join.is_empty() {
-        return Ok(());
+        return match args.multicast_interface {
+            Some(_) => {
+                Err(UsageError("--multicast-interface needs a group: --join GROUP".into()).into())
+            }
+            None => Ok(()),
+        };
     }
     let interfaces = local_addresses().context("cannot list this host's addresses")?;
     if let Some(wanted) = &args.multicast_interface {

@@ -260,7 +260,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             stop.set();
             waker.wake();
         };
-        Recorder::start(capture.reporting_to(printer.notes.clone()), target, gone)
+        Recorder::start(capture.reporting_to(printer.notes.clone()), gone)
     });
     let recorder = recorder.transpose()?;
     let waker = driver.waker();

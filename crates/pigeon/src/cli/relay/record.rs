@@ -22,14 +22,12 @@ struct Recorded {
 pub(super) struct Recorder {
     spool: Spool<Recorded>,
     losses: Losses,
-    target: SocketAddr,
 }
 
 impl Recorder {
     /// Starts the thread. `closed` is called when nobody reads the record any more.
     pub(super) fn start(
         mut capture: Capture,
-        target: SocketAddr,
         closed: impl FnOnce() + Send + 'static,
     ) -> anyhow::Result<Recorder> {
         let losses = capture.losses();
@@ -39,14 +37,16 @@ impl Recorder {
             }
             capture.flush()
         };
-        Ok(Recorder { spool: Spool::new(io::sink(), render, closed)?, losses, target })
+        Ok(Recorder { spool: Spool::new(io::sink(), render, closed)?, losses })
     }
 
     pub(super) fn record(&self, relay: &Relay, joined: &Received<'_>, segment: usize) {
+        // A target whose name moves has another address then.
+        let target = relay.target();
         let (from, to) = match joined.socket {
-            LISTEN => (joined.from, self.target),
+            LISTEN => (joined.from, target),
             socket => match relay.client(socket) {
-                Some(client) => (self.target, client),
+                Some(client) => (target, client),
                 None => return,
             },
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pigeon_net::Stats;
 use pigeon_netsim::path::PathCounters;
-use pigeon_netsim::relay::{Relay, Statistics};
+use pigeon_netsim::relay::{Relay, Statistics, Way};
 use serde_json::Value;
 
 use crate::base::count::count;
@@ -52,12 +52,11 @@ impl Totals {
 
     /// Everything, in a few lines; what never happened is left out.
     pub(super) fn lines(&self) -> Vec<String> {
-        let Statistics { up, down, bytes, in_flight, .. } = &self.relay;
-        let mut lines = vec![
-            line("up", up, bytes[0], in_flight[0]),
-            line("down", down, bytes[1], in_flight[1]),
-        ];
         let relay = &self.relay;
+        let mut lines = vec![
+            line("up", &relay.up, relay, Way::Up),
+            line("down", &relay.down, relay, Way::Down),
+        ];
         let mut rest = vec![format!("{} now, {} ever", clients(relay.clients), relay.joined)];
         for (count, what) in [
             (relay.idle, "left idle"),
@@ -66,7 +65,7 @@ impl Totals {
             (relay.from_target, "datagrams from the target, which is no client"),
             (relay.strangers, "datagrams of other hosts than the target, dropped"),
             (relay.followed, "times the target answered from a new port, which was followed"),
-            (relay.no_socket, "clients without a socket"),
+            (relay.no_socket, "sockets to the target that could not be opened"),
             (relay.gone, "datagrams for clients that had gone"),
             (relay.refused, "refusals by the target"),
             (relay.handovers, "handovers"),
@@ -85,7 +84,7 @@ impl Totals {
     }
 
     /// One object: `time`, `clients`, then for `up_` and `down_` each the counts of
-    /// [`PathCounters`], `bytes` received and `in_flight`, then what befell clients. All are totals.
+    /// [`PathCounters`], `bytes` received and `in_flight`, where `delivered` is what was sent on, then what befell clients. All are totals.
     pub(super) fn json(&self) -> String {
         let relay = &self.relay;
         let mut fields: Vec<(String, Value)> = vec![
@@ -96,7 +95,7 @@ impl Totals {
             for (name, count) in [
                 ("received", link.sent),
                 ("bytes", relay.bytes[index]),
-                ("delivered", link.delivered),
+                ("delivered", relay.out[index]),
                 ("lost", link.lost),
                 ("duplicated", link.duplicated),
                 ("corrupted", link.corrupted),
@@ -156,8 +155,10 @@ pub(super) fn clients(number: usize) -> String {
 }
 
 /// `up: 1000 in (64000 bytes), 989 out, 11 lost`
-fn line(way: &str, link: &PathCounters, bytes: u64, in_flight: usize) -> String {
-    let mut line = format!("{way}: {} in ({bytes} bytes), {} out", link.sent, link.delivered);
+fn line(name: &str, link: &PathCounters, relay: &Statistics, way: Way) -> String {
+    let [bytes, out] = [relay.bytes, relay.out].map(|counts| counts[way as usize]);
+    let in_flight = relay.in_flight[way as usize];
+    let mut line = format!("{name}: {} in ({bytes} bytes), {out} out", link.sent);
     for (count, what) in [
         (link.lost, "lost"),
         (link.duplicated, "doubled"),

@@ -1,13 +1,12 @@
 //! Reads a capture in a thread of its own: a pipe from `tcpdump -w -` may stay silent for hours, and
 //! the loop must not wait for it.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use pigeon_capture::{Decoder, Packet, ReadError, Reader, Skip};
@@ -15,8 +14,8 @@ use pigeon_net::Waker;
 
 use crate::base::thread;
 
-/// The most items read ahead: 32 MiB of the longest datagrams.
-const AHEAD: usize = 512;
+/// The most items that wait, and as many are taken at once: 32 MiB of the longest datagrams.
+const AHEAD: usize = 256;
 
 /// What a packet of the capture turned out to be, or why there are no more.
 #[derive(Debug)]
@@ -45,11 +44,48 @@ pub(super) trait Feed {
     fn next(&mut self) -> Option<Item>;
 }
 
-/// Items from the thread that reads.
+/// Items from the thread that reads. All that wait are taken at once: a bounded channel that is full
+/// would wake its sender for each.
 pub(super) struct ThreadFeed {
-    items: Receiver<Item>,
-    /// Set while the loop has nothing to do until the next item.
-    starved: Arc<AtomicBool>,
+    queue: Arc<Queue>,
+    taken: VecDeque<Item>,
+}
+
+/// What both threads share.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// Items were taken.
+    taken: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    items: VecDeque<Item>,
+    /// Whether the loop has nothing to do until the next item.
+    is_starved: bool,
+    /// Whether nobody takes items any more.
+    is_closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the queue as sound as before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an item once there is room for it. `None` if nobody takes it; otherwise whether the loop
+    /// waits for it.
+    fn push(&self, item: Item) -> Option<bool> {
+        let is_full = |state: &mut State| state.items.len() >= AHEAD && !state.is_closed;
+        let state = self.taken.wait_while(self.lock(), is_full);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        if state.is_closed {
+            return None;
+        }
+        state.items.push_back(item);
+        Some(std::mem::take(&mut state.is_starved))
+    }
 }
 
 /// Opens a file, or standard input for `-`, and reads its beginning.
@@ -66,16 +102,12 @@ pub(super) fn open(path: &Path) -> Result<Reader<Box<dyn Read + Send>>, ReadErro
 }
 
 /// The other end, before the thread runs.
-pub(super) struct Source {
-    items: SyncSender<Item>,
-    starved: Arc<AtomicBool>,
-}
+pub(super) struct Source(Arc<Queue>);
 
 /// A feed and what fills it.
 pub(super) fn pair() -> (ThreadFeed, Source) {
-    let (sender, items) = sync_channel(AHEAD);
-    let starved = Arc::new(AtomicBool::new(false));
-    (ThreadFeed { items, starved: Arc::clone(&starved) }, Source { items: sender, starved })
+    let queue = Arc::<Queue>::default();
+    (ThreadFeed { queue: Arc::clone(&queue), taken: VecDeque::new() }, Source(queue))
 }
 
 impl Source {
@@ -86,11 +118,11 @@ impl Source {
         waker: Waker,
     ) -> anyhow::Result<()> {
         let give = move |item| {
-            let taken = self.items.send(item).is_ok();
-            if self.starved.swap(false, Ordering::SeqCst) {
+            let pushed = self.0.push(item);
+            if pushed == Some(true) {
                 waker.wake();
             }
-            taken
+            pushed.is_some()
         };
         thread::spawn("capture", move || read_all(reader, give))?;
         Ok(())
@@ -99,19 +131,21 @@ impl Source {
 
 impl Feed for ThreadFeed {
     fn next(&mut self) -> Option<Item> {
-        let first = self.items.try_recv();
-        let item = if let Err(TryRecvError::Empty) = first {
-            self.starved.store(true, Ordering::SeqCst);
-            // It may have come before the thread could see that it is waited for.
-            self.items.try_recv()
-        } else {
-            first
-        };
-        match item {
-            Ok(item) => Some(item),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Item::End(None)),
+        if self.taken.is_empty() {
+            let mut state = self.queue.lock();
+            std::mem::swap(&mut state.items, &mut self.taken);
+            state.is_starved = self.taken.is_empty();
+            drop(state);
+            self.queue.taken.notify_one();
         }
+        self.taken.pop_front()
+    }
+}
+
+impl Drop for ThreadFeed {
+    fn drop(&mut self) {
+        self.queue.lock().is_closed = true;
+        self.queue.taken.notify_one();
     }
 }
 
@@ -141,5 +175,43 @@ fn item(decoder: &mut Decoder, packet: &Packet) -> Item {
             fragments: found.fragments,
         }),
         Err(skip) => Item::Skipped(skip, packet.link),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_come_in_order_and_no_more_wait_than_allowed() {
+        let (mut feed, Source(queue)) = pair();
+        assert!(feed.next().is_none());
+        let count = 3 * AHEAD as u32;
+        let reader = std::thread::spawn(move || {
+            (0..count).map(|n| queue.push(Item::Skipped(Skip::NotUdp, n)).unwrap()).collect()
+        });
+        let mut next = 0;
+        while next < count {
+            assert!(feed.queue.lock().items.len() <= AHEAD);
+            let Some(item) = feed.next() else { continue };
+            assert!(matches!(item, Item::Skipped(_, number) if number == next));
+            next += 1;
+        }
+        let woken: Vec<bool> = reader.join().unwrap();
+        // It was starved before the first.
+        assert!(woken[0]);
+    }
+
+    #[test]
+    fn a_reader_ends_when_nobody_takes_what_it_reads() {
+        let (feed, Source(queue)) = pair();
+        let reader =
+            std::thread::spawn(
+                move || {
+                    while queue.push(Item::Skipped(Skip::NotUdp, 1)).is_some() {}
+                },
+            );
+        drop(feed);
+        reader.join().unwrap();
     }
 }

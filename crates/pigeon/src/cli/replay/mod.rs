@@ -274,7 +274,8 @@ struct ReplayHost {
 
 impl ReplayHost {
     fn open(&self, io: &mut Io<'_>, id: SocketId) -> anyhow::Result<SocketAddr> {
-        let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
+        let options =
+            SocketOptions { timestamps: false, refusals: true, ..SocketOptions::default() };
         let socket = Socket::connect(self.target, None, &options).map_err(explain)?;
         let local = socket.local_addr();
         io.open(id, socket).context("cannot watch the socket")?;

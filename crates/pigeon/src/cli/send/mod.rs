@@ -1,6 +1,7 @@
 //! `pigeon send`: datagrams from the command line or from stdin.
 
 mod framing;
+mod ipmsg;
 mod task;
 
 use std::io::{self, BufReader};
@@ -37,6 +38,7 @@ Examples:
   seq 3 | pigeon send 127.0.0.1:9999                  three datagrams
   pigeon send 127.0.0.1:7000 ping --wait 2s           print what comes back
   pigeon send 192.168.1.103:8080 你好 --encoding gb2312
+  pigeon send --ipmsg 192.168.1.7 'the build is done'  to an IP Messenger user
   pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4
   pigeon send 127.0.0.1:9999 beat --every 10s         until Ctrl-C
   pigeon send 192.168.1.9:23 'AT\\r\\n' --escapes       bytes that a keyboard has no keys for
@@ -100,6 +102,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "INTERFACE")]
     multicast_interface: Option<String>,
 
+    /// Send TEXT, or all of stdin, to a user of IP Messenger, FeiQ or iptux, in the encoding that the
+    /// program reads: exit 0 when it is acknowledged, 1 when it is not. The port is 2425
+    #[arg(long, conflicts_with_all = ["empty", "framing", "count", "every", "rate", "ttl", "broadcast", "multicast_interface", "wait"])]
+    ipmsg: bool,
+
+    /// Print replies for so long after the last datagram; exit 1 if none came
     /// Print replies for so long after the last datagram, with the address where it is not the one
     /// sent to; exit 1 if none came
     #[arg(long, value_name = "DURATION", value_parser = quantity::interval)]
@@ -112,6 +120,11 @@ const LINGER: Duration = Duration::from_millis(10);
 
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    let is_ipmsg = || peer::parse(&args.endpoint, None).is_ok_and(|peer| peer.is_ipmsg);
+    if args.ipmsg || is_ipmsg() {
+        let to = peer::resolve(&args.endpoint, pigeon_ipmsg::PORT, args.family)?;
+        return ipmsg::run(to, &args.text, args.source, args.payload.charset());
+    }
     let (peer, words) = peer::parse_with_text(&args.endpoint, &args.text)?;
     let to = peer.endpoint.resolve_in(args.family)?;
     let most = max_payload(to);

@@ -28,6 +28,15 @@ const IN_SEQUENCE: Duration = Duration::from_millis(500);
 /// sent.
 const IN_PASTE: Duration = Duration::from_secs(1);
 
+/// The most bytes between two silences that a key may be.
+const KEYSTROKE: usize = 8;
+
+/// How long no key follows another while somebody types.
+const BETWEEN_KEYS: Duration = Duration::from_millis(50);
+
+/// After so many keys with silences between them a paste is over: a person types, and its end was lost.
+const KEYSTROKES: u8 = 4;
+
 /// What ends a paste.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
@@ -91,6 +100,10 @@ pub(crate) struct Decoder {
     state: State,
     /// Whether Esc came before the character or sequence: Alt is held.
     alt: bool,
+    /// Bytes of a paste since the last silence.
+    fresh: usize,
+    /// Silences of a paste behind no more than [`KEYSTROKE`] bytes, one after the other.
+    keystrokes: u8,
     /// Whether [`Input::NotUtf8`] was reported since the last Enter.
     complained: bool,
 }
@@ -110,12 +123,14 @@ impl Decoder {
             // Ctrl-C may be a byte of the paste: with silence behind it, a person pressed it. Taking it
             // at once would leave the rest of the paste to the shell.
             State::Paste { bytes, .. } if bytes.last() == Some(&CTRL_C) => AFTER_ESCAPE,
+            State::Paste { .. } if self.fresh > 0 => BETWEEN_KEYS,
             State::Paste { .. } => IN_PASTE,
             _ => IN_SEQUENCE,
         })
     }
 
-    /// Ends what is open, after a silence: its first bytes are keys, if they can be.
+    /// Ends what is open, after a silence: its first bytes are keys, if they can be. A paste may stay open
+    /// for a longer one.
     pub(crate) fn give_up(&mut self, take: &mut impl FnMut(Input)) {
         let alt = std::mem::take(&mut self.alt);
         let mut esc = |opener: Option<u8>| {
@@ -133,7 +148,14 @@ impl Decoder {
             State::Ss3(0) => esc(Some(b'O')),
             State::Text { opener, is_empty: true, escaped: false } => esc(Some(opener)),
             State::Paste { bytes, .. } if bytes.last() == Some(&CTRL_C) => take(ctrl_c()),
-            State::Paste { bytes, too_long } => take(paste(&bytes, too_long)),
+            State::Paste { bytes, too_long } => {
+                self.keystrokes = if self.fresh > KEYSTROKE { 0 } else { self.keystrokes + 1 };
+                if self.fresh == 0 || self.keystrokes == KEYSTROKES {
+                    return take(paste(&bytes, too_long));
+                }
+                self.fresh = 0;
+                self.state = State::Paste { bytes, too_long };
+            }
             State::Character { .. } => self.complain(take),
             _ => {}
         }
@@ -257,6 +279,7 @@ impl Decoder {
             }
             b'@'..=b'~' => {
                 if parameters == b"200" && byte == b'~' {
+                    (self.fresh, self.keystrokes) = (0, 0);
                     self.state = State::Paste { bytes: Vec::new(), too_long: false };
                 } else if parameters.len() < MAX_PARAMETERS
                     && let Some(input) = sequence(&parameters, byte, self.alt)
@@ -331,6 +354,7 @@ impl Decoder {
         take: &mut impl FnMut(Input),
     ) {
         bytes.push(byte);
+        self.fresh += 1;
         if let Some(text) = bytes.strip_suffix(PASTE_END) {
             return take(paste(text, too_long));
         }
@@ -497,10 +521,12 @@ mod tests {
         let mut inputs = Vec::new();
         for piece in pieces {
             decoder.feed(piece, &mut |input| inputs.push(input));
-            if silent && decoder.patience().is_some() {
-                decoder.give_up(&mut |input| inputs.push(input));
-                assert_eq!(decoder.patience(), None);
+            for _ in 0..2 {
+                if silent && decoder.patience().is_some() {
+                    decoder.give_up(&mut |input| inputs.push(input));
+                }
             }
+            assert!(!silent || decoder.patience().is_none());
         }
         inputs
     }
@@ -657,10 +683,27 @@ mod tests {
         decoder.feed(b"\x1b[200~rm\x03", &mut |input| inputs.push(input));
         assert_eq!(decoder.patience(), Some(AFTER_ESCAPE));
         decoder.feed(b" -rf\r", &mut |input| inputs.push(input));
+        decoder.give_up(&mut |input| inputs.push(input));
         assert_eq!((decoder.patience(), &*inputs), (Some(IN_PASTE), &[][..]));
         decoder.feed(b"\x03", &mut |input| inputs.push(input));
         decoder.give_up(&mut |input| inputs.push(input));
         assert_eq!(inputs, [ctrl_c()]);
+    }
+
+    #[test]
+    fn a_paste_without_end_gives_way_to_somebody_who_types() {
+        let mut decoder = Decoder::default();
+        let mut inputs = Vec::new();
+        decoder.feed(b"\x1b[200~a whole line of text\r", &mut |input| inputs.push(input));
+        decoder.give_up(&mut |input| inputs.push(input));
+        for key in [&b"h"[..], "你".as_bytes(), b"\x1b[A", b"i"] {
+            decoder.feed(key, &mut |input| inputs.push(input));
+            assert!(decoder.patience().is_some(), "{inputs:?}");
+            decoder.give_up(&mut |input| inputs.push(input));
+        }
+        decoder.feed(b"!", &mut |input| inputs.push(input));
+        let text = "a whole line of text\rh你\x1b[Ai".to_owned();
+        assert_eq!(inputs, [Input::Paste(text), plain(KeyCode::Char('!'))]);
     }
 
     #[test]
@@ -675,7 +718,7 @@ mod tests {
                 _ => 0,
             };
             assert!(held <= MAX_PASTE + PASTE_END.len());
-            decoder.give_up(&mut |input| inputs.push(input));
+            (0..2).for_each(|_| decoder.give_up(&mut |input| inputs.push(input)));
             let expected = if begun.ends_with(b"~") { vec![Input::PasteTooLong] } else { vec![] };
             assert_eq!(inputs, expected);
         }

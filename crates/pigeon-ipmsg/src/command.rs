@@ -1,0 +1,171 @@
+//! What a packet is: a mode in the low eight bits, and options in the others.
+//!
+//! ```text
+//!   a newcomer ── ENTRY, to everybody ─▶ ◀── ANSWER ── who is there       (never answered)
+//!   a sender   ── TEXT|CHECK, number N ─▶ ◀── RECEIVED, "N" ── its reader (never answered)
+//!   who leaves ── EXIT, to everybody ─▶
+//! ```
+
+use std::fmt;
+
+/// Modes that mean something here. Names follow the protocol's text: `IPMSG_BR_ENTRY` and so on.
+pub mod mode {
+    /// NOOPERATION: nothing.
+    pub const NO_OPERATION: u8 = 0x00;
+    /// BR_ENTRY: I am here, answer me.
+    pub const ENTRY: u8 = 0x01;
+    /// BR_EXIT: I leave.
+    pub const EXIT: u8 = 0x02;
+    /// ANSENTRY: I am here too.
+    pub const ANSWER: u8 = 0x03;
+    /// BR_ABSENCE: I have another nickname or state.
+    pub const ABSENCE: u8 = 0x04;
+    /// SENDMSG: a message.
+    pub const TEXT: u8 = 0x20;
+    /// RECVMSG: your message of this number arrived.
+    pub const RECEIVED: u8 = 0x21;
+    /// GETINFO: which program are you?
+    pub const GET_INFO: u8 = 0x40;
+    /// SENDINFO: its answer.
+    pub const INFO: u8 = 0x41;
+    /// GETABSENCEINFO: what did you leave word of?
+    pub const GET_ABSENCE: u8 = 0x50;
+    /// SENDABSENCEINFO: its answer.
+    pub const ABSENCE_INFO: u8 = 0x51;
+    /// iptux: a message to a group, a segment or everybody.
+    pub const IPTUX_GROUP: u8 = 0xfb;
+
+    /// Every mode of the family that has a name, whether it means anything here or not.
+    pub(super) const NAMED: [u8; 38] = [
+        NO_OPERATION,
+        ENTRY,
+        EXIT,
+        ANSWER,
+        ABSENCE,
+        0x10,
+        0x11,
+        0x12,
+        0x13,
+        TEXT,
+        RECEIVED,
+        // FeiQ's group message, and READMSG, DELMSG, ANSREADMSG.
+        0x23,
+        0x30,
+        0x31,
+        0x32,
+        GET_INFO,
+        INFO,
+        GET_ABSENCE,
+        ABSENCE_INFO,
+        // Files and keys.
+        0x60,
+        0x61,
+        0x62,
+        0x72,
+        0x73,
+        // FeiQ's: greetings, typing, an image, a shake.
+        0x77,
+        0x78,
+        0x79,
+        0x7a,
+        0xc0,
+        0xd1,
+        // iptux's: a signature, a picture, an icon, shared files.
+        IPTUX_GROUP,
+        0xfc,
+        0xfd,
+        0xfe,
+        0xff,
+        // "Member master" of IP Messenger 4 and later.
+        0xb0,
+        0xb1,
+        0xb2,
+    ];
+}
+
+/// Options.
+pub mod option {
+    /// Of an entry: absent.
+    pub const ABSENT: u32 = 0x0100;
+    /// Of an entry: reached by a dial-up line, so broadcasts do not get there. iptux sets it in
+    /// every unicast entry.
+    pub const DIAL_UP: u32 = 0x0001_0000;
+    /// Files are offered, or can be received.
+    pub const FILES: u32 = 0x0020_0000;
+    /// The text is encrypted, or keys are understood.
+    pub const ENCRYPT: u32 = 0x0040_0000;
+    /// Texts are UTF-8.
+    pub const UTF8: u32 = 0x0080_0000;
+    /// Of an entry: reads texts in UTF-8.
+    pub const CAN_UTF8: u32 = 0x0100_0000;
+
+    /// Of a text: acknowledge it.
+    pub const CHECK: u32 = 0x0100;
+    /// Of a text: sent to everybody, and not to be acknowledged.
+    pub const BROADCAST: u32 = 0x0400;
+    /// Of a text: sent to several, and not to be acknowledged.
+    pub const MULTICAST: u32 = 0x0800;
+    /// Of a text: a program answered by itself, as one does whose user is absent.
+    pub const AUTOMATIC: u32 = 0x2000;
+    /// Of a text: sent again.
+    pub const RETRY: u32 = 0x4000;
+}
+
+/// A mode with options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Command(u32);
+
+impl Command {
+    /// The command as the wire has it.
+    pub const fn new(bits: u32) -> Command {
+        Command(bits)
+    }
+
+    /// A mode with these options.
+    pub const fn of(mode: u8, options: u32) -> Command {
+        Command(mode as u32 | options & !0xff)
+    }
+
+    /// As the wire has it.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// The mode.
+    pub const fn mode(self) -> u8 {
+        self.0 as u8
+    }
+
+    /// Whether any of these options is set.
+    pub const fn has(self, options: u32) -> bool {
+        self.0 & options & !0xff != 0
+    }
+
+    /// Whether some program of the family has a name for the mode.
+    pub fn is_named(self) -> bool {
+        mode::NAMED.contains(&self.mode())
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#04x}|{:#x}", self.mode(), self.0 & !0xff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_real_programs_are_taken_apart() {
+        let [iptux, ack, feiq, leave] = [257, 289, 6_291_457, 65_538].map(Command::new);
+        assert_eq!((iptux.mode(), iptux.has(option::ABSENT)), (mode::ENTRY, true));
+        assert_eq!((ack.mode(), ack.has(option::CHECK)), (mode::RECEIVED, true));
+        assert_eq!((feiq.mode(), feiq.has(option::FILES)), (mode::ENTRY, true));
+        assert!(feiq.has(option::ENCRYPT) && !feiq.has(option::CAN_UTF8));
+        assert_eq!((leave.mode(), leave.has(option::DIAL_UP)), (mode::EXIT, true));
+        assert_eq!(Command::of(mode::TEXT, option::CHECK).bits(), 288);
+        assert!(iptux.is_named() && !Command::new(0x99).is_named());
+    }
+}

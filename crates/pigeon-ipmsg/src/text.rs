@@ -1,0 +1,158 @@
+//! The texts of packets: which encoding they are in, and what is cut from them.
+
+use std::borrow::Cow;
+
+use pigeon_text::Encoding;
+
+use crate::packet::decimal;
+
+/// Reads a text. Programs without UTF-8 write in the code page of their system, which the packet
+/// does not name: what is valid UTF-8 is UTF-8, everything else is in `legacy`. Bytes that are
+/// neither are shown as escapes.
+pub(crate) fn decode(bytes: &[u8], legacy: Encoding) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => legacy.decode(bytes),
+    }
+}
+
+/// The same, of a packet that says that its text is UTF-8.
+pub(crate) fn decode_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    Encoding::UTF_8.decode(bytes)
+}
+
+/// What FeiQ adds to a text cut off: the font at its end, `{/font;-16 0 … 微软雅黑 8404992;}`, its
+/// emoticons, `/:name`, and its pictures, `/~#>…<B~`. Nobody else could show them.
+pub(crate) fn without_feiq(text: &str) -> String {
+    let text = text.trim_end_matches('\0');
+    let cut = match text.rfind("{/font;") {
+        Some(start) if text.trim_end().ends_with(";}") => &text[..start],
+        _ => text,
+    };
+    let mut kept = String::with_capacity(cut.len());
+    let mut rest = cut;
+    while let Some(slash) = rest.find('/') {
+        let (before, from) = rest.split_at(slash);
+        kept.push_str(before);
+        match length_of_feiq(from, before.chars().next_back()) {
+            Some(length) => rest = &from[length..],
+            None => {
+                kept.push('/');
+                rest = &from[1..];
+            }
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// How many bytes of a text that begins with a slash are an emoticon or a picture.
+fn length_of_feiq(text: &str, before: Option<char>) -> Option<usize> {
+    const PICTURE: (&str, &str) = ("/~#>", "<B~");
+    if text.starts_with(PICTURE.0) {
+        return text.find(PICTURE.1).map(|end| end + PICTURE.1.len());
+    }
+    let name = text.strip_prefix("/:")?;
+    // `http://…` has no colon behind its slash, and `a/:b` is a path.
+    if before.is_some_and(|c| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let length = name.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    // `/:)` and its like: one mark alone.
+    let is_mark = |c: &char| c.is_ascii_punctuation() && !matches!(c, '/' | ':');
+    let mark = name.chars().next().filter(is_mark).map_or(0, char::len_utf8);
+    (length.max(mark) > 0).then(|| "/:".len() + length.max(mark))
+}
+
+/// A file that somebody offers. Files travel over TCP, which nothing here does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes. Of a folder it means nothing.
+    pub size: u64,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// The most files told of one message.
+const MAX_OFFERS: usize = 16;
+
+/// Reads the files of a message: `ID:NAME:SIZE:MTIME:ATTRIBUTES:`, the numbers but ID hexadecimal,
+/// a colon in NAME doubled, BEL between files.
+pub(crate) fn offers(bytes: &[u8], read: impl Fn(&[u8]) -> String) -> Vec<Offer> {
+    bytes.split(|&byte| byte == 7).filter_map(|file| offer(file, &read)).take(MAX_OFFERS).collect()
+}
+
+fn offer(file: &[u8], read: &impl Fn(&[u8]) -> String) -> Option<Offer> {
+    let mut fields: Vec<Vec<u8>> = vec![Vec::new()];
+    let mut rest = file;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        match (byte, behind) {
+            // Only a name has colons of its own.
+            (b':', [b':', more @ ..]) if fields.len() == 2 => {
+                fields.last_mut()?.push(b':');
+                rest = more;
+            }
+            (b':', _) => fields.push(Vec::new()),
+            _ => fields.last_mut()?.push(byte),
+        }
+    }
+    let [id, name, size, _, attributes, ..] = fields.as_slice() else { return None };
+    decimal(id.trim_ascii_start())?;
+    let hexadecimal = |bytes: &[u8]| u64::from_str_radix(std::str::from_utf8(bytes).ok()?, 16).ok();
+    Some(Offer {
+        name: read(name),
+        size: hexadecimal(size)?,
+        is_folder: hexadecimal(attributes).is_some_and(|attributes| attributes & 0xff == 2),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_without_a_label_is_utf8_or_in_the_code_page() {
+        let gb = Encoding::GB18030;
+        let kanji = Encoding::for_label("shift_jis").unwrap();
+        assert_eq!(decode("你好😀".as_bytes(), gb), "你好😀");
+        assert_eq!(decode(b"\xc4\xe3\xba\xc3", gb), "你好");
+        assert_eq!(decode(b"\x82\xb1\x82\xf1", kanji), "こん");
+        assert_eq!(decode(b"a\xff", gb), r"a\xff");
+        assert_eq!(decode_utf8(b"\xc4\xe3"), r"\xc4\xe3");
+    }
+
+    #[test]
+    fn the_font_and_emoticons_of_feiq_are_cut() {
+        let font = "{/font;-16 0 0 0 400 0 0 0 134 0 0 2 32 微软雅黑 8404992;}";
+        for (text, expected) in [
+            (format!("你好{font}"), "你好"),
+            (font.to_string(), ""),
+            (
+                format!("{font} 后面"),
+                "{/font;-16 0 0 0 400 0 0 0 134 0 0 2 32 微软雅黑 8404992;} 后面",
+            ),
+            ("好/:weixiao吧/:)".into(), "好吧"),
+            ("图/~#>abc123<B~完".into(), "图完"),
+            ("/~#>没有结尾".into(), "/~#>没有结尾"),
+            ("http://a/b 1/2 a/:b /: x".into(), "http://a/b 1/2 a/:b /: x"),
+            ("{/font;".into(), "{/font;"),
+            ("/".into(), "/"),
+        ] {
+            assert_eq!(without_feiq(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn offered_files_are_read_and_what_is_none_is_left_out() {
+        let read = |bytes: &[u8]| decode(bytes, Encoding::GB18030).into_owned();
+        let files = offers("0:hello.txt:1b:5f:1:\x07\x311:a::b:0:5f:2:\x07\0".as_bytes(), read);
+        let offer = |name: &str, size, is_folder| Offer { name: name.into(), size, is_folder };
+        assert_eq!(files, [offer("hello.txt", 0x1b, false), offer("a:b", 0, true)]);
+        assert_eq!(offers(b"x:y:1:2:1:\x07:\x07\x07", read), []);
+        let many: Vec<u8> = b"1:n:1:1:1:\x07".repeat(100);
+        assert_eq!(offers(&many, read).len(), MAX_OFFERS);
+    }
+}

@@ -1,0 +1,182 @@
+//! A chat with somebody who uses IP Messenger, FeiQ or iptux: in lines, each with what became of it.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use anyhow::Context;
+use pigeon_datagram::Instant;
+use pigeon_ipmsg::{Event, MAX_TEXT, MessageId, Messenger, PORT, SendError, WhyUndelivered};
+use pigeon_net::{Clock, Driver, Host, Io, local_addresses};
+use pigeon_text::{Charset, Encoding, escape};
+
+use super::args::Args;
+use crate::base::endpoint::ListenHost;
+use crate::base::ipmsg;
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::{Status, UsageError};
+use crate::contacts::peer::Peer;
+use crate::output::{Color, wall};
+use crate::ui::lines::{self, Printer};
+use crate::ui::suggestions::Suggestions;
+use crate::ui::typist::{self, Checked, Typed};
+
+/// How long output may still be written after the chat is over.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Talks until the person leaves and everything is delivered, or is not.
+pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Status> {
+    let to = peer.endpoint.resolve_in(args.family)?;
+    if !to.is_ipv4() {
+        return Err(
+            UsageError(format!("{to} is not an IPv4 address; IP Messenger needs one")).into()
+        );
+    }
+    let legacy = match peer.charset {
+        Some(Charset::Fixed(encoding)) => encoding,
+        _ => Encoding::GB18030,
+    };
+    let source = args.bind.map(|bind| match bind.host {
+        ListenHost::Ip(ip) => SocketAddr::new(ip, bind.port),
+        ListenHost::Every | ListenHost::Unsaid => (Ipv4Addr::UNSPECIFIED, bind.port).into(),
+    });
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let (mut messenger, socket) = ipmsg::open(source, legacy, &interfaces)?;
+    let clock = Clock::start();
+    messenger.add(clock.now(), to);
+    let mut driver =
+        Driver::new(messenger, socket).context("cannot watch the socket")?.with_clock(clock);
+    let waker = driver.waker();
+    let stop = on_stop(move || waker.wake())?;
+    let (reader, printer) = lines::open("> ", Suggestions::default())?;
+    let dim = printer.interactive && color.enabled(&std::io::stdout());
+    let name = peer.name.as_ref().map_or_else(|| to.ip().to_string(), ToString::to_string);
+    let words = format!("what you type goes to {name} ({to}) by IP Messenger; quit leaves");
+    printer.remark(&words, dim);
+    let typed =
+        typist::start(reader, printer.clone(), driver.waker(), args.wait, |_| Checked::Fine)?;
+    let waiting = BTreeMap::new();
+    let mut person =
+        Person { to, name, typed, printer, dim, stop, waiting, status: None, failed: false };
+    let outcome = driver.run(&mut person);
+    person.printer.close(std::time::Instant::now() + LAST_WORDS)?;
+    outcome?;
+    Ok(match (person.status.unwrap_or(Status::Done), person.failed) {
+        (Status::Done, true) if !person.printer.interactive => Status::Failed,
+        (status, _) => status,
+    })
+}
+
+struct Person {
+    to: SocketAddr,
+    name: String,
+    typed: Receiver<Typed>,
+    printer: Printer,
+    dim: bool,
+    stop: Stop,
+    /// Texts of which it is not known yet whether they arrived.
+    waiting: BTreeMap<MessageId, String>,
+    /// With which the person leaves.
+    status: Option<Status>,
+    /// Whether something was not delivered.
+    failed: bool,
+}
+
+impl Person {
+    fn say(&mut self, messenger: &mut Messenger, now: Instant, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        match text.trim() {
+            "" => {}
+            "quit" | "/quit" => self.status = Some(Status::Done),
+            text => match messenger.send(now, self.to, text.into()) {
+                Ok(id) => drop(self.waiting.insert(id, text.to_string())),
+                Err(SendError::TooLong { length }) => {
+                    let why = format!("not sent: {length} bytes, and {MAX_TEXT} can be read");
+                    self.fail(&why);
+                }
+                Err(SendError::Unknown) => self.fail("not sent"),
+            },
+        }
+    }
+
+    fn fail(&mut self, why: &str) {
+        self.failed = true;
+        self.printer.note(why, self.dim);
+    }
+
+    /// Ends when the person has left and nothing is on its way.
+    fn next(&self, messenger: &mut Messenger, now: Instant) -> ControlFlow<()> {
+        let is_over =
+            self.status.is_some_and(|status| status != Status::Done || self.waiting.is_empty());
+        if is_over || self.stop.is_set() {
+            messenger.leave(now, &[]);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn settled(&mut self, ids: Vec<MessageId>, why: Option<WhyUndelivered>) {
+        for id in ids {
+            let Some(text) = self.waiting.remove(&id) else { continue };
+            let text = escape(&text);
+            match why {
+                None => self.printer.note(&format!("delivered: {text}"), self.dim),
+                Some(WhyUndelivered::Refused) => {
+                    self.fail(&format!("not delivered: {text} (no such program runs there)"));
+                }
+                Some(_) => self.fail(&format!(
+                    "not delivered: {text} ({} does not answer on UDP port {PORT})",
+                    self.name
+                )),
+            }
+        }
+    }
+}
+
+impl Host<Messenger> for Person {
+    fn woken(&mut self, messenger: &mut Messenger, io: &mut Io<'_>) -> ControlFlow<()> {
+        while self.status.is_none()
+            && let Ok(typed) = self.typed.try_recv()
+        {
+            match typed {
+                Typed::Line(line) => self.say(messenger, io.now, &line),
+                Typed::Refused => self.failed = true,
+                Typed::Leave(status) => self.status = Some(status),
+            }
+        }
+        self.next(messenger, io.now)
+    }
+
+    fn event(
+        &mut self,
+        messenger: &mut Messenger,
+        io: &mut Io<'_>,
+        event: Event,
+    ) -> ControlFlow<()> {
+        match event {
+            Event::Text(text) => {
+                messenger.accept(io.now, &text);
+                let nick =
+                    messenger.contact(text.from).map(|contact| escape(contact.nick).to_string());
+                let who = if text.from == self.to { Some(self.name.clone()) } else { nick };
+                let files =
+                    text.files.iter().map(|file| format!("[offers {}]", escape(&file.name)));
+                let said = (!text.text.is_empty()).then(|| {
+                    let lines: Vec<String> =
+                        text.text.split('\n').map(|line| escape(line).to_string()).collect();
+                    lines.join("\n    ")
+                });
+                let said: Vec<String> = said.into_iter().chain(files).collect();
+                let time = wall::date_and_seconds(&wall::local(None));
+                let (who, from) = (who.unwrap_or_default(), text.from);
+                self.printer.data.line(format!("[{time}] {who} ({from}): {}", said.join(" ")));
+            }
+            Event::Delivered(_, ids) => self.settled(ids, None),
+            Event::Undelivered(_, ids, why) => self.settled(ids, Some(why)),
+            _ => {}
+        }
+        self.next(messenger, io.now)
+    }
+}

@@ -1,0 +1,136 @@
+//! `pigeon discover --ipmsg`: who runs IP Messenger, FeiQ or iptux around here.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use pigeon_datagram::Instant;
+use pigeon_ipmsg::{ContactView, Event, Messenger, PORT};
+use pigeon_net::{Clock, Driver, Host, Io, local_addresses};
+use pigeon_text::{Encoding, escape};
+
+use crate::base::count::count;
+use crate::base::ipmsg::{self, broadcast_addresses, program_name};
+use crate::base::quantity;
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::Status;
+use crate::output::{json, remark};
+
+/// How long answers are waited for at least: programs take up to a second, and longer where there
+/// are many.
+const AT_LEAST: Duration = Duration::from_secs(3);
+
+/// Asks everybody, and prints who answers.
+pub(super) fn run(lasts: Duration, json: bool) -> anyhow::Result<Status> {
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let (mut messenger, socket) = ipmsg::open(None, Encoding::GB18030, &interfaces)?;
+    let clock = Clock::start();
+    let broadcast = broadcast_addresses((Ipv4Addr::UNSPECIFIED, PORT).into(), &interfaces);
+    messenger.announce(clock.now(), &broadcast);
+    let lasts = lasts.max(AT_LEAST);
+    let until = clock.now() + lasts;
+    let mut driver =
+        Driver::new(messenger, socket).context("cannot watch the socket")?.with_clock(clock);
+    let waker = driver.waker();
+    let stop = on_stop(move || waker.wake())?;
+    let mut task = Task { until, stop, json, broadcast, seen: BTreeSet::new(), failed: None };
+    driver.run(&mut task)?;
+    if let Some(error) = task.failed {
+        return Err(error).context("cannot write to stdout");
+    }
+    let time = quantity::roughly(lasts);
+    match task.seen.len() {
+        0 => Err(anyhow!(
+            "nobody answered in {time}: asked by broadcast on UDP port {PORT}, which reaches this \
+             host's own networks; a firewall at either end keeps it out"
+        )),
+        answered => {
+            remark(format_args!("{} answered in {time}", count(answered as u64, "user")));
+            Ok(Status::Done)
+        }
+    }
+}
+
+struct Task {
+    until: Instant,
+    stop: Stop,
+    json: bool,
+    broadcast: Vec<SocketAddr>,
+    seen: BTreeSet<SocketAddr>,
+    failed: Option<io::Error>,
+}
+
+impl Task {
+    fn end(&self, messenger: &mut Messenger, io: &Io<'_>) -> ControlFlow<()> {
+        messenger.leave(io.now, &self.broadcast);
+        ControlFlow::Break(())
+    }
+}
+
+impl Host<Messenger> for Task {
+    fn woken(&mut self, messenger: &mut Messenger, io: &mut Io<'_>) -> ControlFlow<()> {
+        match self.stop.is_set() {
+            true => self.end(messenger, io),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn event(
+        &mut self,
+        messenger: &mut Messenger,
+        io: &mut Io<'_>,
+        event: Event,
+    ) -> ControlFlow<()> {
+        match event {
+            Event::Appeared(who) => {
+                if let Some(contact) = messenger.contact(who)
+                    && self.seen.insert(who)
+                {
+                    let mut out = io::stdout().lock();
+                    let line = if self.json { object(&contact) } else { line(&contact) };
+                    self.failed = writeln!(out, "{line}").and_then(|()| out.flush()).err();
+                    if self.failed.is_some() {
+                        return self.end(messenger, io);
+                    }
+                }
+            }
+            Event::Text(text) => messenger.refuse(&text),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.until)
+    }
+
+    fn tick(&mut self, messenger: &mut Messenger, io: &mut Io<'_>) -> ControlFlow<()> {
+        self.end(messenger, io)
+    }
+}
+
+/// `192.168.1.7:2425  阿爱  一组  root@hosta  iptux  utf-8`
+fn line(contact: &ContactView<'_>) -> String {
+    let ContactView { address, nick, group, user, host, program, writes, .. } = contact;
+    let (nick, group) = (escape(nick), escape(group));
+    let place = format!("{}@{}", escape(user), escape(host));
+    let group = if contact.group.is_empty() { "-".to_string() } else { group.to_string() };
+    format!("{address}  {nick}  {group}  {place}  {}  {}", program_name(*program), writes.encoding)
+}
+
+/// The same for programs.
+fn object(contact: &ContactView<'_>) -> String {
+    json::counts(&[
+        ("from", contact.address.to_string().into()),
+        ("nick", contact.nick.into()),
+        ("group", contact.group.into()),
+        ("user", contact.user.into()),
+        ("host", contact.host.into()),
+        ("program", program_name(contact.program).into()),
+        ("encoding", contact.writes.encoding.name().into()),
+        ("absent", contact.is_absent.into()),
+    ])
+}

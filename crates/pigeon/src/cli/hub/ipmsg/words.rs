@@ -1,0 +1,191 @@
+//! What contacts read: lines of rooms, the hub's sentences, and a greeting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pigeon_hub::{Config, Left};
+use pigeon_ipmsg::{ContactView, Offer, PORT};
+use pigeon_proto::{Gone, Label, Language, Name, Notice, RoomName, sentence};
+use pigeon_text::escape;
+
+use crate::output::wall;
+
+/// The most bytes of a part of a long line: in any encoding it fits what iptux reads.
+const MAX_PART: usize = 3_400;
+
+/// What stands before the second line of a message and all that follow, so that none looks like a
+/// message of somebody else.
+const INDENT: &str = "\n    ";
+
+/// What somebody said, as contacts get it.
+pub(super) fn line(label: &str, text: &[u8]) -> Arc<str> {
+    let lines: Vec<String> =
+        text.split(|&byte| byte == b'\n').map(|line| escape(line).to_string()).collect();
+    format!("{label}: {}", lines.join(INDENT)).into()
+}
+
+/// Whether a line fits a packet.
+pub(super) fn fits(line: &str) -> bool {
+    line.len() <= MAX_PART
+}
+
+/// A line in parts that each fit a packet. Nothing is left out.
+pub(super) fn parts(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let part = &rest[..rest.floor_char_boundary(MAX_PART)];
+        rest = &rest[part.len()..];
+        (!part.is_empty()).then_some(part)
+    })
+}
+
+/// A notice in words.
+pub(super) fn told(notice: &Notice, language: Language) -> Arc<str> {
+    let line = match notice {
+        Notice::Said { time, .. } | Notice::Missing { time, .. } => {
+            let when = wall::local(Some(Duration::from_secs(*time)));
+            sentence::said(&when.strftime("%Y-%m-%d %H:%M").to_string(), notice, language)
+        }
+        notice => sentence::line(notice, language),
+    };
+    line.into()
+}
+
+/// What a contact reads that is a member no more, unless it left by itself.
+pub(super) fn gone(reason: Left, language: Language) -> Option<Arc<str>> {
+    let gone = match reason {
+        Left::Kicked => Gone::Kicked,
+        Left::Banned => Gone::Banned,
+        Left::Moved => Gone::Moved,
+        _ => return None,
+    };
+    Some(told(&Notice::Gone(gone), language))
+}
+
+/// What a contact reads when it comes. Its receipt shows that the contact receives at its address.
+pub(super) fn greeting(config: &Config) -> Arc<str> {
+    let room = config.doors.first().map_or_else(RoomName::lobby, |door| door.room.clone());
+    let has_history = config.history.is_some();
+    let text = match config.language {
+        Language::Chinese => {
+            let history = if has_history { "/history 看之前说了什么，" } else { "" };
+            format!(
+                "* 这里是 {}：你写的会发到房间 {room}，房间里的话会发给你。{history}/who 看谁在，\
+                 /help 列出所有命令",
+                config.name
+            )
+        }
+        Language::English => {
+            let history = if has_history { "/history shows what was said before, " } else { "" };
+            format!(
+                "* this is {}: what you write is said in the room {room}, and you get what is said \
+                 there; {history}/who lists who is here, /help lists all commands",
+                config.name
+            )
+        }
+    };
+    text.into()
+}
+
+/// What a room reads of offered files.
+pub(super) fn offers(files: &[Offer], language: Language) -> String {
+    let size = |file: &Offer| match (file.is_folder, language) {
+        (true, Language::Chinese) => "文件夹".to_string(),
+        (true, Language::English) => "folder".to_string(),
+        (false, _) => format!("{} B", file.size),
+    };
+    let files: Vec<String> =
+        files.iter().map(|file| format!("{} ({})", file.name, size(file))).collect();
+    match language {
+        Language::Chinese => format!("[想发送文件：{}；这里收不了文件]", files.join("、")),
+        Language::English => {
+            format!("[offers {}; files cannot be fetched here]", files.join(", "))
+        }
+    }
+}
+
+/// What the hub calls a contact: `NAME@IP`, and the port where it is not the usual one. What no name
+/// may hold is left out of its nickname.
+pub(super) fn label(contact: &ContactView<'_>) -> Label {
+    let words: Vec<&str> = contact.nick.split_whitespace().collect();
+    let mut name = String::new();
+    for c in words.join("_").chars() {
+        name.push(c);
+        if Name::parse(name.as_bytes()).is_err() {
+            name.pop();
+        }
+    }
+    let name = if name.is_empty() { "ipmsg" } else { &name };
+    let (ip, port) = (contact.address.ip(), contact.address.port());
+    let label = match port {
+        PORT => format!("{name}@{ip}"),
+        port => format!("{name}@{ip}#{port}"),
+    };
+    // An IPv6 address has colons, which no label but an address has.
+    Label::parse(&label).unwrap_or_else(|| Label::from(contact.address))
+}
+
+#[cfg(test)]
+mod tests {
+    use pigeon_ipmsg::{Program, Writes};
+    use pigeon_text::Encoding;
+
+    use super::*;
+
+    fn label_of(nick: &str, address: &str) -> String {
+        let contact = ContactView {
+            address: address.parse().unwrap(),
+            nick,
+            group: "",
+            user: "u",
+            host: "h",
+            program: Program::Iptux,
+            writes: Writes { encoding: Encoding::UTF_8, is_labelled: false },
+            is_absent: false,
+            is_proved: true,
+        };
+        label(&contact).to_string()
+    }
+
+    #[test]
+    fn a_contact_is_called_by_what_a_name_may_hold_of_its_nickname() {
+        for (nick, expected) in [
+            ("阿爱", "阿爱@10.0.0.7"),
+            ("Zhang San", "Zhang_San@10.0.0.7"),
+            ("a:b,c;d@e", "abcde@10.0.0.7"),
+            ("*/^x", "x@10.0.0.7"),
+            ("", "ipmsg@10.0.0.7"),
+            ("\u{202e}\u{7}", "ipmsg@10.0.0.7"),
+            ("＠：；", "ipmsg@10.0.0.7"),
+        ] {
+            assert_eq!(label_of(nick, "10.0.0.7:2425"), expected, "{nick:?}");
+        }
+        assert_eq!(label_of("王", "10.0.0.7:40000"), "王@10.0.0.7#40000");
+        let long = label_of(&"长".repeat(64), "10.0.0.7:2425");
+        assert_eq!(long, format!("{}@10.0.0.7", "长".repeat(32)));
+    }
+
+    #[test]
+    fn no_line_of_a_message_looks_like_somebody_elses() {
+        assert_eq!(
+            &*line("狗哥", "你好\n老板: 走\x1b".as_bytes()),
+            "狗哥: 你好\n    老板: 走\\x1b"
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters_and_nothing_is_lost() {
+        let long = "长".repeat(5_000);
+        let cut: Vec<&str> = parts(&long).collect();
+        assert!(cut.iter().all(|part| part.len() <= MAX_PART));
+        assert_eq!((cut.len(), cut.concat()), (5, long.clone()));
+        assert_eq!(parts("短").collect::<Vec<_>>(), ["短"]);
+    }
+
+    #[test]
+    fn files_are_told_by_name_and_size() {
+        let file = Offer { name: "报告.doc".into(), size: 27, is_folder: false };
+        let told = offers(&[file], Language::English);
+        assert_eq!(told, "[offers 报告.doc (27 B); files cannot be fetched here]");
+    }
+}

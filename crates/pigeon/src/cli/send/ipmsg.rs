@@ -1,0 +1,129 @@
+//! `pigeon send --ipmsg`: one text to a user of IP Messenger, FeiQ or iptux, for scripts.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+
+use anyhow::{Context, anyhow};
+use pigeon_ipmsg::{Event, MAX_TEXT, Messenger, PORT, SendError, WhyUndelivered};
+use pigeon_net::{Clock, Driver, Host, Io, local_addresses};
+use pigeon_text::{Charset, Encoding, escape};
+
+use crate::base::ipmsg;
+use crate::base::signals::{Stop, on_stop};
+use crate::base::status::{Status, UsageError};
+use crate::output::remark;
+
+/// The most of stdin that is read: what is longer fits no packet in any encoding.
+const MAX_STDIN: u64 = 64 * 1_024;
+
+/// Sends the text, and waits until it is acknowledged.
+pub(super) fn run(
+    to: SocketAddr,
+    words: &[String],
+    source: Option<SocketAddr>,
+    charset: Option<Charset>,
+) -> anyhow::Result<Status> {
+    if !to.is_ipv4() {
+        return Err(UsageError(format!("{to} is not an IPv4 address; --ipmsg needs one")).into());
+    }
+    let text = text(words)?;
+    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let encoding = match charset {
+        Some(Charset::Fixed(encoding)) => Some(encoding),
+        _ => None,
+    };
+    let legacy = encoding.unwrap_or(Encoding::GB18030);
+    let (mut messenger, socket) = ipmsg::open(source, legacy, &interfaces)?;
+    let clock = Clock::start();
+    messenger.add(clock.now(), to);
+    messenger.send(clock.now(), to, text.into()).map_err(|error| match error {
+        SendError::TooLong { length } => anyhow!(UsageError(format!(
+            "the text is {length} bytes long, and IP Messenger programs read {MAX_TEXT}; send it in \
+             parts"
+        ))),
+        SendError::Unknown => anyhow!("nothing was sent"),
+    })?;
+    let mut driver =
+        Driver::new(messenger, socket).context("cannot watch the socket")?.with_clock(clock);
+    let waker = driver.waker();
+    let stop = on_stop(move || waker.wake())?;
+    let mut task = Task { to, stop, outcome: None };
+    driver.run(&mut task)?;
+    match task.outcome {
+        Some(None) => Ok(Status::Done),
+        Some(Some(WhyUndelivered::Refused)) => {
+            Err(anyhow!("{to} refused: no IP Messenger program runs there"))
+        }
+        Some(Some(_)) => Err(anyhow!(
+            "{to} did not acknowledge the text; it may not be there, or a firewall keeps UDP port \
+             {PORT} closed at either end"
+        )),
+        None => Ok(Status::Interrupted),
+    }
+}
+
+/// The text of the command line, or all of stdin.
+fn text(words: &[String]) -> anyhow::Result<String> {
+    let text = match words {
+        [] => {
+            let mut bytes = Vec::new();
+            let mut stdin = std::io::stdin().lock().take(MAX_STDIN);
+            stdin.read_to_end(&mut bytes).context("cannot read stdin")?;
+            let text = String::from_utf8(bytes).ok().context("stdin is not UTF-8")?;
+            text.trim_end().to_string()
+        }
+        words => words.join(" "),
+    };
+    match text.trim().is_empty() {
+        true => Err(UsageError("the text is empty".into()).into()),
+        false => Ok(text),
+    }
+}
+
+struct Task {
+    to: SocketAddr,
+    stop: Stop,
+    /// Why it was not delivered; the inner `None`: it was.
+    outcome: Option<Option<WhyUndelivered>>,
+}
+
+impl Task {
+    /// Leaves no contact behind that nobody answers at.
+    fn end(&mut self, messenger: &mut Messenger, io: &Io<'_>) -> ControlFlow<()> {
+        messenger.leave(io.now, &[]);
+        ControlFlow::Break(())
+    }
+}
+
+impl Host<Messenger> for Task {
+    fn woken(&mut self, messenger: &mut Messenger, io: &mut Io<'_>) -> ControlFlow<()> {
+        match self.stop.is_set() {
+            true => self.end(messenger, io),
+            false => ControlFlow::Continue(()),
+        }
+    }
+
+    fn event(
+        &mut self,
+        messenger: &mut Messenger,
+        io: &mut Io<'_>,
+        event: Event,
+    ) -> ControlFlow<()> {
+        match event {
+            Event::Delivered(..) => self.outcome = Some(None),
+            Event::Undelivered(_, _, why) => self.outcome = Some(Some(why)),
+            // A gateway may want an acknowledgement before it gives one.
+            Event::Text(text) if text.from == self.to => {
+                messenger.accept(io.now, &text);
+                remark(format_args!("{}: {}", self.to, escape(&text.text)));
+            }
+            Event::Text(text) => messenger.refuse(&text),
+            _ => {}
+        }
+        match self.outcome {
+            Some(_) => self.end(messenger, io),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
