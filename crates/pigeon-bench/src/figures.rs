@@ -102,7 +102,7 @@ impl OneWay {
         OneWay::of(sent, unsent, sent - seen.received, seen)
     }
 
-    /// Where the far end stopped answering: it has told of as many as it saw or missed.
+    /// Where the far end stopped answering: the datagrams that its reports cover.
     pub(crate) fn cut_off(sent: u64, unsent: u64, seen: Figures) -> OneWay {
         let lost = seen.lost.saturating_sub(unsent);
         let sent = sent.max(seen.received + lost);

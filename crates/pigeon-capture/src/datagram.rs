@@ -13,7 +13,7 @@ use crate::link;
 pub enum Skip {
     /// Something else: TCP, ARP, ICMP.
     NotUdp,
-    /// A part of a datagram whose other parts are missing so far.
+    /// A fragment of a datagram that is still incomplete.
     Fragment,
     /// The capture holds only its beginning (snaplen).
     Cut,
@@ -416,7 +416,7 @@ mod tests {
         assert_eq!(decoder.decode(&at(131, &second)), Err(Skip::Fragment));
     }
 
-    /// What a receiver refuses is not put together either.
+    /// Fragments that a receiver would refuse stay apart.
     #[test]
     fn fragments_that_do_not_fit_are_no_datagram() {
         let content = &v4()[20..];

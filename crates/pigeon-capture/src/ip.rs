@@ -1,4 +1,4 @@
-//! An IP packet's headers: who sent it to whom, and what it carries.
+//! An IP packet's headers: source, destination and payload.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -56,7 +56,7 @@ pub(crate) fn parse(packet: Bytes<'_>) -> Result<IpPacket<'_>, Skip> {
 fn v4(packet: Bytes<'_>) -> Result<IpPacket<'_>, Skip> {
     let header = usize::from(packet.u8(0)? & 0x0f) * 4;
     let length = usize::from(packet.u16(2)?);
-    // A sender that leaves the cutting to its network card may write no length.
+    // Segmentation offload: the sender may leave the length at zero for its network card.
     let length = if length == 0 { usize::MAX } else { length };
     if header < 20 || length < header {
         return Err(Skip::Malformed);

@@ -88,7 +88,7 @@ struct Theirs {
     is_shortened: bool,
 }
 
-/// Differences that are meant, by what we say of the packet.
+/// Known differences, by our verdict on the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Difference {
     /// tshark shows what the capture kept of a payload; nothing can be sent of it.

@@ -131,7 +131,7 @@ pub struct Outcome<A = Box<[u8]>> {
 pub enum NoReply {
     /// Nobody listens there (ICMP port unreachable).
     Refused,
-    /// A firewall rejects it, or another error that does not pass was reported (ICMP).
+    /// A firewall rejects it, or ICMP reported another permanent error.
     Undelivered,
     /// This host would not send it.
     Unsent,

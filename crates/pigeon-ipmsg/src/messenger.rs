@@ -53,7 +53,7 @@ const ANSWER_EVERY: Duration = Duration::from_secs(1);
 /// with the number 1 whenever it is started, so not for long.
 const SAME_ENTRY: Duration = Duration::from_secs(3);
 
-/// An entry that comes so long after the last one is told: somebody is back.
+/// An entry that comes this long after the last one is reported: somebody is back.
 const ENTERED_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long a contact may be silent before it is asked whether it is there. Rarely: iptux redraws its
@@ -75,7 +75,7 @@ const MAX_FAILURES: u32 = 2;
 /// Texts a second from one contact, and so many at once.
 const SAYS_PER_SECOND: u64 = 20;
 
-/// What a program that is asked for its version and its user's absence is told.
+/// The answers to questions for our version and our user's absence.
 const INFO: &[u8] = b"pigeon";
 const NOT_ABSENT: &[u8] = b"Not absence mode";
 

@@ -75,7 +75,7 @@ pub struct Offer {
     pub is_folder: bool,
 }
 
-/// The most files told of one message.
+/// The most files reported of one message.
 const MAX_OFFERS: usize = 16;
 
 /// Reads the files of a message: `ID:NAME:SIZE:MTIME:ATTRIBUTES:`, the numbers but ID hexadecimal,

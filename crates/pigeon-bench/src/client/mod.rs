@@ -126,7 +126,7 @@ pub struct Client {
     round_trip: Duration,
     /// Somebody answered something else than was asked.
     foreign: bool,
-    /// When the far end was last heard.
+    /// When the last datagram of the far end arrived.
     heard: Instant,
     /// Whether it stopped answering in the middle.
     cut_off: bool,
@@ -207,7 +207,7 @@ impl Client {
         }
     }
 
-    /// When the far end was last heard.
+    /// When the last datagram of the far end arrived.
     pub fn heard(&self) -> Instant {
         self.heard
     }
@@ -248,7 +248,7 @@ impl Client {
             (true, false) => OneWay::settled(sent - unsent, unsent, seen),
             (false, _) => OneWay::running(sent - unsent, unsent, seen),
         };
-        // What the far end sends, and does not tell of any more, comes to nobody.
+        // Nobody receives what the far end sends after its last report.
         let back = |[sent, unsent]: [u64; 2], seen| match over {
             true => OneWay::settled(sent - unsent, unsent, seen),
             false => OneWay::running(sent - unsent, unsent, seen),

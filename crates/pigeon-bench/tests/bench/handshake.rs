@@ -153,7 +153,7 @@ fn what_a_server_sends_is_bounded() {
     assert_eq!(network.events(server).iter().filter(full).count(), 1);
 }
 
-/// A shorter measurement than was asked for is none.
+/// A server that would measure for less time than requested refuses.
 #[test]
 fn what_is_too_long_for_the_server_is_refused_with_its_bound() {
     let bounds = ServerConfig { max_duration: seconds(1), ..config() };

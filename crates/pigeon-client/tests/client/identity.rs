@@ -213,7 +213,7 @@ fn nothing_is_asked_before_the_password_is_given() {
     assert_eq!(network.machine(hub).names(), ["dog"]);
 }
 
-/// Neither the resume word nor the password goes to whoever has the hub's name in the resolver now.
+/// Neither the resume word nor the password goes to the address that the hub's name has now.
 #[test]
 fn a_hub_that_moved_gets_name_and_room_but_no_word_and_no_password() {
     let password = || Some(b"sesame".as_slice().into());

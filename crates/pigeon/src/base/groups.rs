@@ -23,7 +23,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// The most sockets: a bound for hosts with thousands of interfaces.
 const MAX_SOCKETS: usize = 256;
 
-/// The most failures remembered so that each is told once.
+/// The most failures remembered, so that each is reported once.
 const MAX_TOLD: usize = 64;
 
 /// What to hear.
@@ -64,7 +64,7 @@ pub(crate) struct GroupSockets {
     told: Vec<String>,
 }
 
-/// What there is to tell.
+/// What to report.
 pub(crate) enum Note {
     /// A group was joined.
     Joined(String),
@@ -254,7 +254,7 @@ impl GroupSockets {
         }
     }
 
-    /// Adds a trouble, unless it was told before.
+    /// Adds a problem, unless it was reported before.
     fn tell(&mut self, trouble: String, notes: &mut Vec<Note>) {
         if self.told.len() < MAX_TOLD && !self.told.contains(&trouble) {
             self.told.push(trouble.clone());

@@ -242,7 +242,7 @@ struct Place {
     /// Whether there is no broadcast where there could be.
     lacks_broadcast: bool,
     failure: Option<String>,
-    /// Whether that has been told already.
+    /// Whether that has been reported already.
     is_told: bool,
     /// Whether anything was sent.
     has_asked: bool,

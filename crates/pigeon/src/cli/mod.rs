@@ -83,7 +83,7 @@ pub(crate) fn main() -> i32 {
         return status as i32;
     }
     let outcome = parse().and_then(run);
-    // An error is told on the terminal as it was before.
+    // The error is printed on the terminal in its former mode.
     crate::base::terminal::restore();
     match outcome {
         Ok(status) => status as i32,

@@ -113,7 +113,7 @@ fn write(text: &str) -> anyhow::Result<bool> {
     }
 }
 
-/// What is to be told of a socket.
+/// What is reported of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change<'a> {
     /// It was there at the first look.

@@ -77,7 +77,7 @@ impl Capture {
         Capture { notes: Some(notes), ..self }
     }
 
-    /// What tells in the end whether all was written.
+    /// Says in the end whether everything was written.
     pub(crate) fn losses(&self) -> Losses {
         Losses { shown: self.shown.clone(), lost: Arc::clone(&self.lost) }
     }

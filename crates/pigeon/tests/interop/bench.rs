@@ -553,7 +553,7 @@ fn what_the_network_says_stands_beside_no_answer() {
     }
     let [no_host, no_route] =
         ["No route to host (os error 113): no host", "Network is unreachable (os error 101): a"];
-    // The last host is absent: nobody tells its hardware address.
+    // The last host is absent: nobody answers for its hardware address.
     for (to, cause) in
         [("10.77.1.2:7101", no_host), ("10.77.1.2:7102", no_route), ("10.77.1.9:7101", no_host)]
     {

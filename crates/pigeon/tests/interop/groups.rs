@@ -445,7 +445,7 @@ fn replies_that_a_firewall_forbids_are_told_once_and_not_counted() {
     assert!(summary.starts_with("3 datagrams, 0 replies, 3 replies not sent"), "{summary}");
 }
 
-/// What a firewall on the way rejects comes back, and is told once.
+/// What a firewall on the way rejects is reported once.
 #[test]
 fn replies_that_come_back_as_undeliverable_are_told_once_and_counted() {
     if !installed("nft") {

@@ -351,7 +351,7 @@ fn copies(listener: &Process, speaker: &Receiver) -> usize {
     copies
 }
 
-/// Two hubs whose rooms are forwarded to one another.
+/// Two hubs that forward their rooms to each other.
 #[test]
 fn a_ring_of_two_hubs_ends() {
     let (one, two) = (Rooms::new(), Rooms::new());

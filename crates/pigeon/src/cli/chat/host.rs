@@ -38,7 +38,7 @@ pub(super) struct PersonHost {
     /// Requests that are not handled yet.
     held: VecDeque<Request>,
     family: Family,
-    /// Those whose names are looked up again when they cannot be reached.
+    /// Peers with names, which are looked up again when they cannot be reached.
     names: BTreeMap<SocketAddr, Lookup>,
     status: Status,
 }
@@ -226,7 +226,7 @@ impl PersonHost {
         }
     }
 
-    /// Goes on with those whose names stand for another address now.
+    /// Goes on with peers whose names now stand for another address.
     fn mind_names(&mut self, chat: &mut Chat) {
         let found = self.names.iter_mut().filter_map(|(from, name)| Some((*from, name.found()?)));
         let moved: Vec<_> =

@@ -232,7 +232,7 @@ struct Sockets {
     /// The address that it listens on, besides groups.
     bound: SocketAddr,
     groups: Option<GroupSockets>,
-    /// What to tell of it.
+    /// What to report of it.
     notes: Vec<Note>,
 }
 

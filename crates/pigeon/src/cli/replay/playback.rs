@@ -24,7 +24,7 @@ const BATCH: usize = 64;
 /// A datagram sent so long after its time is late.
 const LATE: Duration = Duration::from_millis(1);
 
-/// A pause until the next datagram that is long enough to be told.
+/// A pause until the next datagram that is long enough to report.
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long to listen for a refusal after the last datagram.

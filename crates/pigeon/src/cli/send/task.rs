@@ -23,7 +23,7 @@ use crate::base::signals::Stop;
 use crate::base::status::{Status, UsageError};
 use crate::output::remark;
 
-/// Troubles that are told one by one; further ones are only counted.
+/// Problems that are reported one by one; further ones are only counted.
 const TOLD: u64 = 20;
 
 /// What is sent where, and what is shown of it.
@@ -189,7 +189,7 @@ impl Task {
     }
 
     fn say(&self, line: &str) {
-        // If nobody reads stderr there is nobody to tell.
+        // If nobody reads stderr, nobody can be warned.
         let _ = writeln!(io::stderr(), "pigeon: {line}");
     }
 

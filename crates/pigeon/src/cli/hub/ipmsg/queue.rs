@@ -1,4 +1,4 @@
-//! What the two loops tell each other.
+//! The messages between the two loops.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pigeon_proto::{Label, RoomName};
 use pigeon_text::Encoding;
 
-/// What the hub tells the link.
+/// A message from the hub to the link.
 pub(super) enum ToLink {
     /// Somebody spoke. To everybody in the room but one contact: who said it.
     Line { room: RoomName, text: Arc<str>, except: Option<SocketAddr> },
@@ -24,7 +24,7 @@ pub(super) enum ToLink {
     Stop,
 }
 
-/// What the link tells the hub.
+/// A message from the link to the hub.
 pub(super) enum FromLink {
     /// A contact receives what it is sent. `label`: what it is called.
     Here { who: SocketAddr, label: Label },

@@ -18,7 +18,7 @@ use tracing::{debug, info};
 use super::queue::{FromLink, ToLink};
 use super::words;
 
-/// How long somebody is not heard whom the operator removed.
+/// How long a contact that the operator removed is ignored.
 const REMOVED_FOR: Duration = Duration::from_secs(600);
 
 /// The most that are remembered.
