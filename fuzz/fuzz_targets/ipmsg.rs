@@ -152,7 +152,7 @@ impl World {
         }
     }
 
-    /// Whoever comes from there next has to show again that it receives.
+    /// The next sender there has to show again that it receives.
     fn gone(&mut self, who: SocketAddr) {
         self.balance.insert(who, 0);
         self.reported.retain(|(_, text)| text.from != who);
@@ -188,7 +188,7 @@ fuzz_target!(|input: Input| {
     for operation in input.operations.into_iter().take(MAX_OPERATIONS) {
         apply(&mut world, operation);
     }
-    // Whoever is silent is forgotten, and what waited for it is reported.
+    // A silent contact is forgotten, and what waited for it is reported.
     world.wait(Duration::from_secs(1_000));
     assert_eq!(world.messenger.contacts().count(), 0);
     assert_eq!(world.messenger.poll_timeout(), None);

@@ -105,7 +105,7 @@ pub mod option {
     pub const BROADCAST: u32 = 0x0400;
     /// Of a text: sent to several, and not to be acknowledged.
     pub const MULTICAST: u32 = 0x0800;
-    /// Of a text: a program answered by itself, as one does whose user is absent.
+    /// Of a text: a program answered by itself, since its user is absent.
     pub const AUTOMATIC: u32 = 0x2000;
     /// Of a text: sent again.
     pub const RETRY: u32 = 0x4000;

@@ -86,7 +86,7 @@ pub struct Config {
     pub identity: Identity,
     /// The encoding of programs that know no UTF-8: GB18030 in China, Shift_JIS in Japan.
     pub legacy: Encoding,
-    /// Whom to hear: contacts are in the open networks.
+    /// Which sources are heard: contacts are in the open networks.
     pub sources: SourceRules,
     /// Whether texts are passed on. Then other gateways are no contacts.
     pub is_gateway: bool,

@@ -242,7 +242,7 @@ impl<R: Rng> Session<R> {
     /// session's socket must be connected there by the next drain.
     ///
     /// It begins as with a stranger, under the same name and in the same room. The resume word and the
-    /// password stay behind, also in lines that wait: whoever answers there may be somebody else.
+    /// password stay behind, also in lines that wait: the new address may be somebody else's.
     /// `left_off` is what an earlier session was given at that very address.
     pub fn move_to(&mut self, now: Instant, hub: SocketAddr, left_off: Option<LeftOff>) {
         if self.over {

@@ -3,9 +3,9 @@
 //!
 //! Work is remembered for about [`MEMORY`]. All together may take their budget; one address may take
 //! half of what the others leave, so that something is left for the next one: of *n* that want
-//! all they can get, each gets about one share in *n* + 1. Whoever had less than [`GRACE`] in about a
-//! second gets it whatever the others do, and at once, as for a page that somebody pastes. Whoever has
-//! paid for what it had gets one thing more, however much it costs. So the quiet go first.
+//! all they can get, each gets about one share in *n* + 1. An address that had less than [`GRACE`] in
+//! about a second gets it at once, whatever the others do, as for a page that somebody pastes. One that
+//! has paid for what it had gets one thing more, however much it costs. So the quiet go first.
 
 use std::net::IpAddr;
 use std::time::Duration;

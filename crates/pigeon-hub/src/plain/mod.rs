@@ -205,7 +205,7 @@ impl Plain {
             Some(slot) => self.members.charset(slot),
             None => self.left.get(now, (datagram.socket, from)).unwrap_or(own),
         };
-        // UTF-8 under `auto` whose faults stand in the text as escapes.
+        // UTF-8 under `auto`; its faults stand in the text as escapes.
         let mut is_faulty = false;
         let encoding = match charset {
             // What is too long for a message in any encoding is refused as it is.

@@ -154,7 +154,7 @@ impl Trials {
         self.0.iter().map(|trial| trial.due).min()
     }
 
-    /// Goes on with one whose stage or turn is over.
+    /// Goes on with a trial after a stage or turn.
     pub(super) fn go_on(
         &mut self,
         now: Instant,
@@ -193,7 +193,7 @@ impl Trials {
         at.map_or_else(Lines::default, |at| self.0.swap_remove(at).lines())
     }
 
-    /// Whoever is on trial.
+    /// The members on trial.
     pub(super) fn first(&self) -> Option<MemberId> {
         self.0.first().map(|trial| trial.member)
     }

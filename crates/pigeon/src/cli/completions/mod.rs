@@ -38,7 +38,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// A shell whose completion the tests try. elvish and PowerShell are left out: no test would show
+/// A shell with tested completion. elvish and PowerShell are left out: no test would show
 /// that they quote what is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Shell {

@@ -57,7 +57,7 @@ pub(super) fn show(reader: &Reader, wanted: &Wanted, json: bool) -> anyhow::Resu
             }
             shown += 1;
         }
-        // Whoever reads on in a pipe does not wait for the rest.
+        // The next program of a pipe does not wait for the rest.
         out.flush()
     };
     let printed = match &wanted.search {

@@ -28,7 +28,7 @@ enum Habit {
     SendsNone,
 }
 
-/// A line whose copy did not come.
+/// A line without a copy.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Missing {
     pub(super) said: String,

@@ -1,7 +1,7 @@
 //! `pigeon join --raw`: the room's payloads as they are to stdout, stdin's bytes as they are into it.
 //!
 //! Stdin is a stream without datagrams in it, so each read of it makes one, of [`MOST`] bytes at the
-//! most. Whoever needs other limits frames with `pigeon send`, which may write into a room as well.
+//! most. `pigeon send` writes into a room too, with other framings.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::sync::mpsc::{Receiver, sync_channel};

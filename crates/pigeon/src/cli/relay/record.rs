@@ -41,7 +41,7 @@ impl Recorder {
     }
 
     pub(super) fn record(&self, relay: &Relay, joined: &Received<'_>, segment: usize) {
-        // A target whose name moves has another address then.
+        // The target's name may stand for another address by then.
         let target = relay.target();
         let (from, to) = match joined.socket {
             LISTEN => (joined.from, target),

@@ -86,7 +86,7 @@ pub(super) struct Contacts {
     to_hub: SyncSender<FromLink>,
     hub: Arc<OnceLock<Waker>>,
     rooms: BTreeMap<SocketAddr, RoomName>,
-    /// Whom the operator removed, and until when.
+    /// Contacts that the operator removed, and until when.
     removed: BTreeMap<SocketAddr, Instant>,
     /// What the hub could not take yet.
     pending: VecDeque<FromLink>,
