@@ -202,7 +202,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 
 /// What a client asks for, in a `Start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct Request {
     /// Whether the server is to send `Data`.
     pub(crate) down: bool,
     /// Its size in bytes.
@@ -261,22 +261,27 @@ pub(crate) fn read_token(datagram: &[u8]) -> Option<&[u8; TOKEN]> {
     datagram.get(HEADER..)?.first_chunk()
 }
 
-pub(crate) fn write_start(bytes: &mut Vec<u8>, session: u64, token: &[u8; TOKEN], wish: &Wish) {
+pub(crate) fn write_start(
+    bytes: &mut Vec<u8>,
+    session: u64,
+    token: &[u8; TOKEN],
+    request: &Request,
+) {
     control(bytes, header(Kind::Start, session), ASKING, |body| {
         body.extend(token);
-        body.extend([u8::from(wish.down)]);
-        body.extend(wish.flows.to_be_bytes());
-        body.extend(wish.rate.to_be_bytes());
-        for number in [wish.size as u64, nanos(wish.duration), nanos(wish.interval)] {
+        body.extend([u8::from(request.down)]);
+        body.extend(request.flows.to_be_bytes());
+        body.extend(request.rate.to_be_bytes());
+        for number in [request.size as u64, nanos(request.duration), nanos(request.interval)] {
             body.extend(number.to_be_bytes());
         }
     });
 }
 
-pub(crate) fn read_start(datagram: &[u8]) -> Option<(&[u8; TOKEN], Wish)> {
+pub(crate) fn read_start(datagram: &[u8]) -> Option<(&[u8; TOKEN], Request)> {
     let token = read_token(datagram)?;
     let body = datagram.get(HEADER + TOKEN..).filter(|body| body.len() >= 31)?;
-    let wish = Wish {
+    let request = Request {
         down: body[0] != 0,
         flows: u16::from_be_bytes([body[1], body[2]]).max(1),
         rate: u32::from_be_bytes([body[3], body[4], body[5], body[6]]),
@@ -284,7 +289,7 @@ pub(crate) fn read_start(datagram: &[u8]) -> Option<(&[u8; TOKEN], Wish)> {
         duration: Duration::from_nanos(word(body, 15)),
         interval: Duration::from_nanos(word(body, 23)),
     };
-    Some((token, wish))
+    Some((token, request))
 }
 
 pub(crate) fn write_started(bytes: &mut Vec<u8>, session: u64, grant: &Grant) {
@@ -381,7 +386,7 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        let wish = Wish {
+        let request = Request {
             down: true,
             size: 1400,
             rate: 10_000,
@@ -390,9 +395,9 @@ mod tests {
             interval: Duration::from_millis(250),
         };
         let mut bytes = Vec::new();
-        write_start(&mut bytes, 7, &[9; TOKEN], &wish);
+        write_start(&mut bytes, 7, &[9; TOKEN], &request);
         assert_eq!(Header::read(&bytes).map(|h| (h.kind, h.session)), Ok((Kind::Start, 7)));
-        assert_eq!(read_start(&bytes), Some((&[9; TOKEN], wish)));
+        assert_eq!(read_start(&bytes), Some((&[9; TOKEN], request)));
 
         let figures = Figures::from_words(std::array::from_fn(|n| n as u64 + 1));
         let report = Report { figures, sent: 5, unsent: 6 };
@@ -428,7 +433,7 @@ mod tests {
             &mut bytes,
             7,
             &[9; TOKEN],
-            &Wish {
+            &Request {
                 down: false,
                 size: 64,
                 rate: 0,

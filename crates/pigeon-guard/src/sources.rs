@@ -46,7 +46,7 @@ pub enum Origin {
     /// A network that is open (`--open`).
     Open,
     /// Anywhere else: the address may be forged.
-    Beyond,
+    Untrusted,
 }
 
 impl SourceRules {
@@ -73,7 +73,7 @@ impl SourceRules {
         match self.open.iter().any(|net| net.contains(&ip)) {
             true if ip.is_loopback() => Origin::Loopback,
             true => Origin::Open,
-            false => Origin::Beyond,
+            false => Origin::Untrusted,
         }
     }
 
@@ -82,7 +82,7 @@ impl SourceRules {
     /// all (RFC 6177). Within them it is a whole link of neighbours.
     pub fn counted_as(&self, ip: IpAddr) -> IpAddr {
         match ip {
-            IpAddr::V6(v6) if self.origin(ip) == Origin::Beyond => {
+            IpAddr::V6(v6) if self.origin(ip) == Origin::Untrusted => {
                 Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into()
             }
             _ => ip,
@@ -142,14 +142,14 @@ mod tests {
             ("192.168.7.7", Origin::Open),
             ("fe80::1", Origin::Open),
             ("fd00::1", Origin::Open),
-            ("8.8.8.8", Origin::Beyond),
-            ("2001:db8::1", Origin::Beyond),
-            ("172.32.0.1", Origin::Beyond),
+            ("8.8.8.8", Origin::Untrusted),
+            ("2001:db8::1", Origin::Untrusted),
+            ("172.32.0.1", Origin::Untrusted),
         ] {
             assert_eq!(origin(&rules, ip), expected, "{ip}");
         }
         let closed = SourceRules { open: vec![], ..rules };
-        assert_eq!(origin(&closed, "127.0.0.1"), Origin::Beyond);
+        assert_eq!(origin(&closed, "127.0.0.1"), Origin::Untrusted);
     }
 
     #[test]

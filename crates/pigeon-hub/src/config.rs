@@ -135,7 +135,7 @@ pub struct PerOrigin<T> {
     /// For open networks.
     pub open: T,
     /// For everyone else.
-    pub beyond: T,
+    pub untrusted: T,
 }
 
 impl<T> PerOrigin<T> {
@@ -144,7 +144,7 @@ impl<T> PerOrigin<T> {
         match origin {
             Origin::Loopback => &self.loopback,
             Origin::Open => &self.open,
-            Origin::Beyond => &self.beyond,
+            Origin::Untrusted => &self.untrusted,
         }
     }
 
@@ -153,7 +153,7 @@ impl<T> PerOrigin<T> {
         match origin {
             Origin::Loopback => &mut self.loopback,
             Origin::Open => &mut self.open,
-            Origin::Beyond => &mut self.beyond,
+            Origin::Untrusted => &mut self.untrusted,
         }
     }
 }
@@ -163,7 +163,7 @@ impl<T> PerOrigin<T> {
 const DEFAULT_RATE: PerOrigin<Rate> = PerOrigin {
     loopback: Rate { messages: Some(50_000), bytes: Some(256 << 20) },
     open: Rate { messages: Some(5_000), bytes: Some(8 << 20) },
-    beyond: Rate { messages: Some(20), bytes: Some(64 << 10) },
+    untrusted: Rate { messages: Some(20), bytes: Some(64 << 10) },
 };
 
 /// What all members of one origin together may say: of open networks ten members at their full rate
@@ -173,7 +173,7 @@ const DEFAULT_RATE: PerOrigin<Rate> = PerOrigin {
 const DEFAULT_HUB_RATE: PerOrigin<Rate> = PerOrigin {
     loopback: Rate::UNLIMITED,
     open: Rate { messages: Some(50_000), bytes: Some(64 << 20) },
-    beyond: Rate { messages: Some(1_000), bytes: Some(50 * (64 << 10)) },
+    untrusted: Rate { messages: Some(1_000), bytes: Some(50 * (64 << 10)) },
 };
 
 impl Config {

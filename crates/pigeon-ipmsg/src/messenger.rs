@@ -277,7 +277,7 @@ impl Messenger {
         }
         let is_named =
             || self.contacts.get(&from).is_some_and(|contact| contact.trust == Trust::Named);
-        if self.config.sources.origin(from.ip()) == Origin::Beyond && !is_named() {
+        if self.config.sources.origin(from.ip()) == Origin::Untrusted && !is_named() {
             return Err(Ignored::NotOpen);
         }
         let packet = Packet::parse(datagram.payload).map_err(Ignored::Malformed)?;

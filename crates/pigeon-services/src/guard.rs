@@ -134,7 +134,7 @@ impl Guard {
         if counts {
             self.take(now, config, request.from.ip(), is_loopback)?;
         }
-        let most = if origin == Origin::Beyond { request.length } else { usize::MAX };
+        let most = if origin == Origin::Untrusted { request.length } else { usize::MAX };
         Ok(Admitted { most, is_free })
     }
 
@@ -222,7 +222,7 @@ mod tests {
             ("10.0.0.1:1023", Err(Ignored::LowPort)),
             ("10.0.0.1:1024", Ok(Origin::Open)),
             ("127.0.0.1:7001", Ok(Origin::Loopback)),
-            ("8.8.8.8:65535", Ok(Origin::Beyond)),
+            ("8.8.8.8:65535", Ok(Origin::Untrusted)),
         ] {
             assert_eq!(check_source(&config, Kind::Echo, from(source)), expected, "{source}");
         }

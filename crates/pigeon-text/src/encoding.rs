@@ -15,7 +15,7 @@ mod label;
 use std::fmt;
 
 pub use auto::{Auto, decode_auto, guess};
-pub use charset::{Charset, Tongue, Unwritable};
+pub use charset::{Charset, PeerCharset, Unwritable};
 pub use encode::Unmappable;
 pub use label::UnknownLabel;
 

@@ -8,7 +8,7 @@ use super::{Client, ClientEvent, Failure, FarEnd, KEEP, Phase};
 use crate::pace::Schedule;
 use crate::plan::{Mode, Plan};
 use crate::stream::{self, Stream};
-use crate::wire::{self, Grant, Kind, Wish};
+use crate::wire::{self, Grant, Kind, Request};
 
 /// The first wait for an answer in the handshake; it doubles from try to try.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -38,16 +38,16 @@ impl Client {
         asking.asked = now;
         asking.again = now + FIRST_WAIT * (1 << asking.attempts);
         asking.attempts += 1;
-        let (session, wish) = (self.session, self.wish());
+        let (session, request) = (self.session, self.request());
         self.send(|bytes| match token {
             None => wire::write_bare(bytes, Kind::Hello, session),
-            Some(token) => wire::write_start(bytes, session, &token, &wish),
+            Some(token) => wire::write_start(bytes, session, &token, &request),
         });
     }
 
-    pub(super) fn wish(&self) -> Wish {
+    pub(super) fn request(&self) -> Request {
         let Plan { mode, pace, size, duration, reports_every, .. } = self.plan;
-        Wish {
+        Request {
             down: matches!(mode, Mode::Down | Mode::Both),
             size,
             rate: pace.rate.map_or(0, |rate| rate.get()),

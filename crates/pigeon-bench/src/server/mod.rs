@@ -3,7 +3,7 @@
 //! What keeps it from being turned against others:
 //!
 //! - Nobody is answered with more than was sent, and nothing is kept, until a client has proved by a
-//!   token ([`Seal`]) that it receives at its address.
+//!   token ([`TokenKey`]) that it receives at its address.
 //! - After that only what was asked for is sent, within [`ServerConfig`]'s bounds, and not for longer
 //!   than [`SILENCE`] after the client was last heard.
 //! - What is itself an answer (`Challenge`, `Pong`, …) is never answered.
@@ -17,13 +17,13 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
-use pigeon_guard::Seal;
+use pigeon_guard::TokenKey;
 
 use crate::arrivals::Arrivals;
 use crate::figures::Figures;
 use crate::pace::{Pace, Schedule};
 use crate::stream::{self, Stream};
-use crate::wire::{self, Declined, Grant, Header, Kind, Report, Unreadable, Wish};
+use crate::wire::{self, Declined, Grant, Header, Kind, Report, Request, Unreadable};
 
 use reports::Reports;
 use session::Session;
@@ -92,7 +92,7 @@ pub struct Ignored {
 /// The server's state machine.
 pub struct Server {
     config: ServerConfig,
-    seal: Seal,
+    token_key: TokenKey,
     sessions: Vec<Session>,
     /// Where the sender of the last datagram was found.
     last: usize,
@@ -107,7 +107,7 @@ impl Server {
     /// A server without sessions.
     pub fn new(config: ServerConfig) -> Self {
         Server {
-            seal: Seal::new(config.key),
+            token_key: TokenKey::new(config.key),
             config,
             sessions: Vec::new(),
             last: 0,
@@ -158,7 +158,7 @@ impl Server {
     }
 
     fn challenge(&mut self, now: Instant, datagram: &Received<'_>, session: u64) {
-        let token = self.seal.proof(now, datagram.from, &session.to_be_bytes()).bytes();
+        let token = self.token_key.proof(now, datagram.from, &session.to_be_bytes()).bytes();
         let range = self.outbox.append(|bytes| wire::write_challenge(bytes, session, &token));
         if range.len() > datagram.length {
             // An honest client pads its question.
@@ -171,12 +171,12 @@ impl Server {
 
     fn start(&mut self, now: Instant, datagram: &Received<'_>, id: u64) {
         let from = datagram.from;
-        let Some((token, wish)) = wire::read_start(datagram.payload) else {
+        let Some((token, request)) = wire::read_start(datagram.payload) else {
             self.ignored.foreign += 1;
             return;
         };
         let about = id.to_be_bytes();
-        if !self.seal.proofs(now, from, &about).any(|proof| proof.has_bytes(token)) {
+        if !self.token_key.proofs(now, from, &about).any(|proof| proof.has_bytes(token)) {
             self.ignored.unproved += 1;
             return;
         }
@@ -188,7 +188,7 @@ impl Server {
                 if let Some(at) = known {
                     self.end(at);
                 }
-                match self.session(now, datagram, id, wish) {
+                match self.session(now, datagram, id, request) {
                     Ok(session) => self.sessions.push(session),
                     Err(why) => {
                         let write = |bytes: &mut _| wire::write_declined(bytes, id, why);
@@ -214,27 +214,27 @@ impl Server {
         now: Instant,
         datagram: &Received<'_>,
         id: u64,
-        wish: Wish,
+        request: Request,
     ) -> Result<Session, Declined> {
         if self.sessions.len() >= self.config.max_sessions {
             return Err(Declined::Full);
         }
-        let duration = wish.duration.min(self.config.max_duration);
-        let flows = NonZeroU16::new(wish.flows).unwrap_or(NonZeroU16::MIN);
-        let mut grant = Grant { rate: wish.rate, duration };
+        let duration = request.duration.min(self.config.max_duration);
+        let flows = NonZeroU16::new(request.flows).unwrap_or(NonZeroU16::MIN);
+        let mut grant = Grant { rate: request.rate, duration };
         let (mut stream, mut bytes_per_second) = (None, 0);
-        if wish.down {
-            let size = stream::size(wish.size).ok_or(Declined::Size)?;
+        if request.down {
+            let size = stream::size(request.size).ok_or(Declined::Size)?;
             if !datagram.from.ip().is_loopback() {
-                (grant.rate, bytes_per_second) = self.within_bound(wish.rate, flows, size)?;
+                (grant.rate, bytes_per_second) = self.within_bound(request.rate, flows, size)?;
             }
             // The flow's number within its rate only staggers the flows, which chance does here.
             let pace = Pace { rate: NonZeroU32::new(grant.rate), flows, flow: 0 };
             let schedule = Schedule { pace, start: now, end: now + duration };
             stream = Some(Stream::new(Kind::Data, id, size, schedule));
         }
-        let reports_every = wish.interval.clamp(REPORTS.0, REPORTS.1);
-        let half_gap = Pace { rate: NonZeroU32::new(wish.rate), flows, flow: 0 }.half_gap();
+        let reports_every = request.interval.clamp(REPORTS.0, REPORTS.1);
+        let half_gap = Pace { rate: NonZeroU32::new(request.rate), flows, flow: 0 }.half_gap();
         Ok(Session {
             client: datagram.from,
             local: datagram.local,

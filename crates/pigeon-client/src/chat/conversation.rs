@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::Instant;
-use pigeon_text::{Charset, Tongue};
+use pigeon_text::{Charset, PeerCharset};
 
 /// What is known of a peer beside its address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Conversation {
     pub sent: u64,
     /// Messages received while another conversation was chosen, and not seen since.
     pub unread: u64,
-    pub(super) tongue: Tongue,
+    pub(super) charset: PeerCharset,
     /// Which of our addresses the peer wrote to: the answer leaves from there, or a peer with a
     /// connected socket would not see it.
     pub(super) local: Option<IpAddr>,
@@ -58,7 +58,7 @@ impl Conversation {
             received: 0,
             sent: 0,
             unread: 0,
-            tongue: known.charset.unwrap_or(charset).into(),
+            charset: known.charset.unwrap_or(charset).into(),
             local: None,
             kept: false,
             last: 0,
@@ -68,12 +68,12 @@ impl Conversation {
 
     /// How the peer is read and written.
     pub fn charset(&self) -> Charset {
-        self.tongue.charset()
+        self.charset.charset()
     }
 
     /// The payload as text, if all of it is text in the conversation's encoding.
     pub fn whole_text(&self, payload: &[u8]) -> Option<String> {
-        self.tongue.decode_whole(payload)
+        self.charset.decode_whole(payload)
     }
 
     /// Whether the conversation is with the contact of this name; capitals do not matter.

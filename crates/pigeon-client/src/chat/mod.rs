@@ -140,7 +140,7 @@ impl Chat {
         // comes with it, and gives way to what the person has chosen since.
         if conversation.name != known.name {
             conversation.name.clone_from(&known.name);
-            conversation.tongue = known.charset.map_or(conversation.tongue, Into::into);
+            conversation.charset = known.charset.map_or(conversation.charset, Into::into);
         }
         self.known.insert(peer, known);
         if !self.began {
@@ -231,7 +231,7 @@ impl Chat {
         let peer = self.chosen.ok_or(Error::NobodyChosen)?;
         let place = self.place(peer).ok_or(Error::NobodyChosen)?;
         let conversation = &mut self.conversations[place];
-        let payload = conversation.tongue.encode(text).map_err(Error::Unwritable)?;
+        let payload = conversation.charset.encode(text).map_err(Error::Unwritable)?;
         let (length, most) = (payload.len(), max_payload(peer));
         if length > most {
             return Err(Error::TooLong { length, most });
@@ -274,11 +274,11 @@ impl Chat {
     fn encoding(&mut self, label: &str) -> Result<Said, Error> {
         let peer = self.chosen.ok_or(Error::NobodyChosen)?;
         let place = self.place(peer).ok_or(Error::NobodyChosen)?;
-        let tongue = &mut self.conversations[place].tongue;
+        let charset = &mut self.conversations[place].charset;
         if !label.is_empty() {
-            *tongue = Charset::for_label(label).map_err(Error::UnknownEncoding)?.into();
+            *charset = Charset::for_label(label).map_err(Error::UnknownEncoding)?.into();
         }
-        Ok(Said::Encoding(tongue.charset()))
+        Ok(Said::Encoding(charset.charset()))
     }
 
     fn place(&self, peer: SocketAddr) -> Option<usize> {
@@ -357,7 +357,7 @@ impl Machine for Chat {
         let message = Message {
             peer,
             name: conversation.name.clone(),
-            text: conversation.tongue.decode(datagram.payload).into_owned(),
+            text: conversation.charset.decode(datagram.payload).into_owned(),
             payload: datagram.payload.into(),
             length: datagram.length,
             local: datagram.local,

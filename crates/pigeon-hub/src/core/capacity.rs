@@ -18,7 +18,7 @@ const MAX_PER_NETWORK: usize = 4_096;
 pub(crate) struct Capacity {
     total: usize,
     /// Members from beyond the open networks.
-    beyond: usize,
+    untrusted: usize,
     by_address: PerAddress,
     /// Members by IPv6 /64 of open networks.
     by_network: PerAddress,
@@ -27,20 +27,20 @@ pub(crate) struct Capacity {
 impl Capacity {
     pub(crate) fn new(hash_keys: [u64; 4]) -> Self {
         let by = || PerAddress::new(hash_keys);
-        Capacity { total: 0, beyond: 0, by_address: by(), by_network: by() }
+        Capacity { total: 0, untrusted: 0, by_address: by(), by_network: by() }
     }
 
     /// Whether the hub has no place for a newcomer of this origin.
     pub(crate) fn is_full_for(&self, config: &Config, origin: Origin) -> bool {
         self.total >= config.max_members
-            || origin == Origin::Beyond && self.is_at_bound_beyond(config)
+            || origin == Origin::Untrusted && self.is_at_bound_untrusted(config)
     }
 
     /// Whether three quarters of all places belong to members from beyond the open networks. They get
     /// no more, so strangers never lock out members nearby.
-    pub(crate) fn is_at_bound_beyond(&self, config: &Config) -> bool {
+    pub(crate) fn is_at_bound_untrusted(&self, config: &Config) -> bool {
         let most = config.max_members;
-        self.beyond >= most - most / 4
+        self.untrusted >= most - most / 4
     }
 
     /// Whether an address, and the network it is in, take one more member.
@@ -64,7 +64,7 @@ impl Capacity {
     /// Counts a new member.
     pub(crate) fn add(&mut self, config: &Config, source: Source) {
         self.total += 1;
-        self.beyond += usize::from(source.origin == Origin::Beyond);
+        self.untrusted += usize::from(source.origin == Origin::Untrusted);
         if let Some(ip) = counted_as(config, source.ip) {
             self.by_address.add(ip);
         }
@@ -76,7 +76,7 @@ impl Capacity {
     /// Counts a member that left.
     pub(crate) fn remove(&mut self, config: &Config, source: Source) {
         self.total -= 1;
-        self.beyond -= usize::from(source.origin == Origin::Beyond);
+        self.untrusted -= usize::from(source.origin == Origin::Untrusted);
         if let Some(ip) = counted_as(config, source.ip) {
             self.by_address.remove(ip);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 use pigeon_datagram::Instant;
-use pigeon_guard::Seal;
+use pigeon_guard::TokenKey;
 use pigeon_proto::{Label, RoomName};
 
 use super::id::Slot;
@@ -30,16 +30,16 @@ const RESERVED: u32 = 65_536;
 const GRANT: u8 = 2;
 
 /// The word that takes back the name of this grant: the grant's number and a code.
-pub(crate) fn word(seal: &Seal, grant: u32) -> String {
-    let code = seal.code(GRANT, &grant.to_be_bytes()).letters();
+pub(crate) fn word(token_key: &TokenKey, grant: u32) -> String {
+    let code = token_key.code(GRANT, &grant.to_be_bytes()).letters();
     format!("{grant}-{}", String::from_utf8_lossy(&code))
 }
 
 /// The grant that a word takes back. `None` if this hub did not issue the word.
-pub(crate) fn grant(seal: &Seal, word: &[u8]) -> Option<u32> {
+pub(crate) fn grant(token_key: &TokenKey, word: &[u8]) -> Option<u32> {
     let (number, code) = std::str::from_utf8(word).ok()?.split_once('-')?;
     let grant: u32 = number.parse().ok()?;
-    seal.code(GRANT, &grant.to_be_bytes()).has_letters(code.as_bytes()).then_some(grant)
+    token_key.code(GRANT, &grant.to_be_bytes()).has_letters(code.as_bytes()).then_some(grant)
 }
 
 /// A name after its member has gone.
@@ -255,12 +255,12 @@ mod tests {
 
     #[test]
     fn a_resume_word_speaks_for_its_grant_alone() {
-        let seal = Seal::new([7; 16]);
-        let twelve = word(&seal, 12);
-        assert_eq!(grant(&seal, twelve.as_bytes()), Some(12));
-        assert_eq!(grant(&seal, twelve.replacen("12-", "13-", 1).as_bytes()), None);
+        let token_key = TokenKey::new([7; 16]);
+        let twelve = word(&token_key, 12);
+        assert_eq!(grant(&token_key, twelve.as_bytes()), Some(12));
+        assert_eq!(grant(&token_key, twelve.replacen("12-", "13-", 1).as_bytes()), None);
         for bad in ["", "-", "12-", "12", "x-abc", "99999999999-abcdefghijklmnop"] {
-            assert_eq!(grant(&seal, bad.as_bytes()), None, "{bad}");
+            assert_eq!(grant(&token_key, bad.as_bytes()), None, "{bad}");
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
     }
 
     fn gone(grant: u32, seconds: u64, ip: [u8; 4], is_kept: bool) -> Gone {
-        let names = Names::new([0; 4], Seal::new([7; 16]), Vec::new());
+        let names = Names::new([0; 4], TokenKey::new([7; 16]), Vec::new());
         let (name, since) = (Name::parse(b"dog").unwrap(), at(seconds));
         let named = Named { keys: names.keys(&name), name, grant, since };
         let (ip, label) = (IpAddr::from(ip), Label::parse("dog").unwrap());

@@ -9,7 +9,7 @@
 use ahash::RandomState;
 use hashbrown::HashMap;
 use pigeon_datagram::Instant;
-use pigeon_guard::Seal;
+use pigeon_guard::TokenKey;
 use pigeon_proto::{Name, fold};
 
 use super::id::Slot;
@@ -55,7 +55,7 @@ pub(crate) enum Owner {
 
 /// All names in use, and those kept for members that timed out.
 pub(crate) struct Names {
-    seal: Seal,
+    token_key: TokenKey,
     of_hub: Vec<Name>,
     by_slot: HashMap<Slot, Named, RandomState>,
     owners: HashMap<u64, Owner, RandomState>,
@@ -63,11 +63,11 @@ pub(crate) struct Names {
 
 impl Names {
     /// No names but the hub's own.
-    pub(crate) fn new(hash_keys: [u64; 4], seal: Seal, of_hub: Vec<Name>) -> Self {
+    pub(crate) fn new(hash_keys: [u64; 4], token_key: TokenKey, of_hub: Vec<Name>) -> Self {
         let [a, b, c, d] = hash_keys;
         let hasher = RandomState::with_seeds(a, b, c, d);
         let owners = HashMap::with_hasher(hasher.clone());
-        let mut names = Names { seal, of_hub, by_slot: HashMap::with_hasher(hasher), owners };
+        let mut names = Names { token_key, of_hub, by_slot: HashMap::with_hasher(hasher), owners };
         for number in 0..names.of_hub.len() {
             let keys = names.keys(&names.of_hub[number]);
             names.own(keys, Owner::Hub(number));
@@ -149,7 +149,7 @@ impl Names {
     }
 
     fn key(&self, kind: usize, text: &str) -> u64 {
-        self.seal.code(KINDS[kind], text.as_bytes()).number()
+        self.token_key.code(KINDS[kind], text.as_bytes()).number()
     }
 
     fn own(&mut self, keys: Keys, owner: Owner) {
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        Names::new([0; 4], Seal::new([7; 16]), vec![Name::operator()])
+        Names::new([0; 4], TokenKey::new([7; 16]), vec![Name::operator()])
     }
 
     fn named(names: &Names, text: &str) -> Named {

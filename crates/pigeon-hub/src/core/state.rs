@@ -11,7 +11,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 use ipnet::IpNet;
 use pigeon_datagram::{Instant, WallClock};
-use pigeon_guard::{Origin, Seal, SourceRules};
+use pigeon_guard::{Origin, SourceRules, TokenKey};
 use pigeon_proto::{
     Change, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
     Verb,
@@ -78,7 +78,7 @@ pub(crate) struct Core {
     guests: HashMap<Slot, Guest, RandomState>,
     /// The links' kinds, by their numbers.
     links: Vec<LinkKind>,
-    seal: Seal,
+    token_key: TokenKey,
     wall: WallClock,
     batch: Batch,
     /// How many messages this run has heard.
@@ -94,11 +94,11 @@ impl Core {
         config.max_members = config.max_members.min(MAX_MEMBERS);
         let keys = config.hash_keys;
         let [a, b, c, d] = keys;
-        let seal = Seal::new(config.secret);
+        let token_key = TokenKey::new(config.secret);
         let of_hub = vec![config.name.clone(), Name::operator()];
         Core {
             members: Members::new(),
-            names: Names::new(keys, seal.clone(), of_hub),
+            names: Names::new(keys, token_key.clone(), of_hub),
             grants: Grants::new(keys),
             rooms: Rooms::new(keys),
             capacity: Capacity::new(keys),
@@ -113,7 +113,7 @@ impl Core {
             work: Work::new(keys),
             guests: HashMap::with_hasher(RandomState::with_seeds(b, c, d, a)),
             links: vec![LinkKind::Plain],
-            seal,
+            token_key,
             wall: WallClock::new(Duration::ZERO, Instant::ORIGIN),
             batch: Batch::default(),
             messages: 0,
@@ -142,8 +142,8 @@ impl Core {
         &self.capacity
     }
 
-    pub(crate) fn seal(&self) -> &Seal {
-        &self.seal
+    pub(crate) fn token_key(&self) -> &TokenKey {
+        &self.token_key
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -601,7 +601,7 @@ impl Core {
 
     /// The word that takes back the name of a grant.
     pub(crate) fn resume_word(&self, grant: u32) -> String {
-        grants::word(&self.seal, grant)
+        grants::word(&self.token_key, grant)
     }
 
     /// Gives a member the name and the room that a resume word speaks for.
@@ -614,7 +614,7 @@ impl Core {
         slot: Slot,
         word: &str,
     ) -> Result<(), Reason> {
-        let grant = grants::grant(&self.seal, word.as_bytes()).ok_or(Reason::NotAWord)?;
+        let grant = grants::grant(&self.token_key, word.as_bytes()).ok_or(Reason::NotAWord)?;
         if self.kicks.hold_for_word(cx.now, grant) {
             let label = self.link_label(cx, slot);
             self.leave(cx, slot, Left::Kicked);

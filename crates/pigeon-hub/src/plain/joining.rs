@@ -31,7 +31,7 @@ impl Plain {
             return Err(Dropped::Kicked);
         }
         match core.config().sources.origin(datagram.from.ip()) {
-            Origin::Beyond => {
+            Origin::Untrusted => {
                 self.ask_for_proof(core, now, datagram);
                 Err(Dropped::Unproved)
             }
@@ -45,7 +45,8 @@ impl Plain {
             return;
         }
         core.statistics_mut().proofs_asked += 1;
-        let proof = core.seal().proof(now, datagram.from, &proved_of(datagram.socket)).letters();
+        let proof =
+            core.token_key().proof(now, datagram.from, &proved_of(datagram.socket)).letters();
         let route = Route::back(datagram);
         self.send(core, route, |bytes| Prove { token: &proof }.write(bytes));
     }
@@ -69,7 +70,7 @@ impl Plain {
     ) -> Result<(), Dropped> {
         let is_proof = |proof: Code| proof.has_letters(prove.token);
         let about = proved_of(datagram.socket);
-        if !core.seal().proofs(now, datagram.from, &about).any(is_proof) {
+        if !core.token_key().proofs(now, datagram.from, &about).any(is_proof) {
             return Err(Dropped::BadProof);
         }
         match member {
@@ -126,14 +127,15 @@ impl Plain {
     /// The member to displace: of those heard once, the one heard least recently. Its address may be
     /// forged, and if not, its next datagram makes it a member again.
     fn gives_way(&self, core: &Core, newcomer: Origin) -> Option<Slot> {
-        let (near, beyond) = (|| self.members.heard_once(false), || self.members.heard_once(true));
+        let (near, untrusted) =
+            (|| self.members.heard_once(false), || self.members.heard_once(true));
         let (capacity, config) = (core.capacity(), core.config());
         match newcomer {
             _ if !capacity.is_full_for(config, newcomer) => None,
             // At the bound of members from beyond, only one of them makes a place.
-            Origin::Beyond if capacity.is_at_bound_beyond(config) => beyond(),
-            Origin::Beyond => beyond().or_else(near),
-            Origin::Loopback | Origin::Open => near().or_else(beyond),
+            Origin::Untrusted if capacity.is_at_bound_untrusted(config) => untrusted(),
+            Origin::Untrusted => untrusted().or_else(near),
+            Origin::Loopback | Origin::Open => near().or_else(untrusted),
         }
     }
 

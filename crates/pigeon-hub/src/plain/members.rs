@@ -154,7 +154,7 @@ const AGAIN: usize = 0;
 /// Members that were heard once, from here and from open networks.
 const ONCE: usize = 1;
 /// Members that were heard once, from elsewhere.
-const ONCE_BEYOND: usize = 2;
+const ONCE_UNTRUSTED: usize = 2;
 
 /// The table of plain members.
 pub(crate) struct Members {
@@ -259,7 +259,7 @@ impl Members {
     /// Where it comes from, as found when it joined.
     pub(crate) fn origin(&self, slot: Slot) -> Origin {
         match (self.has(slot, Flag::Beyond), self.has(slot, Flag::Open)) {
-            (true, _) => Origin::Beyond,
+            (true, _) => Origin::Untrusted,
             (_, true) => Origin::Open,
             _ => Origin::Loopback,
         }
@@ -272,8 +272,8 @@ impl Members {
 
     /// The member that has waited longest of those that were heard once, from beyond the open networks
     /// or from nearer.
-    pub(crate) fn heard_once(&self, beyond: bool) -> Option<Slot> {
-        taken(self.lists[if beyond { ONCE_BEYOND } else { ONCE }].oldest)
+    pub(crate) fn heard_once(&self, untrusted: bool) -> Option<Slot> {
+        taken(self.lists[if untrusted { ONCE_UNTRUSTED } else { ONCE }].oldest)
     }
 
     /// Every member, least recently heard first.
@@ -323,7 +323,7 @@ impl Members {
         let flags = match origin {
             Origin::Loopback => 0,
             Origin::Open => Flag::Open as u8,
-            Origin::Beyond => Flag::Beyond as u8,
+            Origin::Untrusted => Flag::Beyond as u8,
         };
         let encoding = Encoding::UTF_8.index();
         let record = Record { ip, scope, port, door, flags, encoding, ..VACANT };
@@ -445,7 +445,7 @@ impl Members {
         match (self.has(slot, Flag::Again), self.has(slot, Flag::Beyond)) {
             (true, _) => AGAIN,
             (false, false) => ONCE,
-            (false, true) => ONCE_BEYOND,
+            (false, true) => ONCE_UNTRUSTED,
         }
     }
 
@@ -561,12 +561,12 @@ mod tests {
     #[test]
     fn those_heard_once_give_way_in_the_order_in_which_they_came() {
         let mut members = members();
-        let beyond = |members: &mut Members, n: u32, now| {
-            members.insert(Slot::new(n), (DOOR, address(n)), Origin::Beyond, now);
+        let untrusted = |members: &mut Members, n: u32, now| {
+            members.insert(Slot::new(n), (DOOR, address(n)), Origin::Untrusted, now);
             Slot::new(n)
         };
         let near: Vec<_> = (0..3).map(|n| join(&mut members, n, at(n.into()))).collect();
-        let far: Vec<_> = (3..6).map(|n| beyond(&mut members, n, at(n.into()))).collect();
+        let far: Vec<_> = (3..6).map(|n| untrusted(&mut members, n, at(n.into()))).collect();
         assert_eq!(members.heard_once(false), Some(near[0]));
         assert_eq!(members.heard_once(true), Some(far[0]));
         members.touch(near[0], at(6), None);

@@ -501,7 +501,7 @@ impl Plain {
         if member.is_none() && !self.may_be_told(core, now, datagram.from) {
             return Err(Dropped::QuestionsFull);
         }
-        let chance = core.seal().code(CHANCE, nonce.as_str().as_bytes()).number();
+        let chance = core.token_key().code(CHANCE, nonce.as_str().as_bytes()).number();
         self.discovery.ask(now, chance, question);
         Ok(())
     }

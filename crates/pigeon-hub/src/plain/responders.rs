@@ -162,7 +162,7 @@ impl Plain {
 fn draw(core: &Core, drawn: &mut u64) -> Chance {
     let mut code = || {
         *drawn += 1;
-        core.seal().code(PROBE, &drawn.to_be_bytes())
+        core.token_key().code(PROBE, &drawn.to_be_bytes())
     };
     Chance { nonce: code().letters(), number: code().number() }
 }

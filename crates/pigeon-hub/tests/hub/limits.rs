@@ -441,7 +441,7 @@ fn host(n: u8) -> SocketAddr {
 }
 
 /// A hub whose lobby is read in eight encodings, most of them by one address.
-fn in_many_tongues() -> Harness {
+fn in_many_encodings() -> Harness {
     let mut h = Harness::chat();
     for (port, label) in
         (1..).zip(["utf-8", "gbk", "big5", "shift_jis", "euc-kr", "latin1", "koi8-r"])
@@ -455,7 +455,7 @@ fn in_many_tongues() -> Harness {
 
 #[test]
 fn costly_messages_of_one_address_are_bounded_and_others_lose_nothing() {
-    let mut h = in_many_tongues();
+    let mut h = in_many_encodings();
     h.join(&[host(2)]);
     let costly = "ɐ".repeat(4_000);
     let from = SocketAddr::from((host(1).ip(), 1));
@@ -475,7 +475,7 @@ fn costly_messages_of_one_address_are_bounded_and_others_lose_nothing() {
 
 #[test]
 fn who_has_the_hub_for_himself_is_refused_nothing_for_work() {
-    let mut h = in_many_tongues();
+    let mut h = in_many_encodings();
     let costly = "ɐ".repeat(4_000);
     let from = SocketAddr::from((host(1).ip(), 1));
     for n in 1..=40 {
@@ -488,7 +488,7 @@ fn who_has_the_hub_for_himself_is_refused_nothing_for_work() {
 
 #[test]
 fn who_is_refused_for_work_learns_it_once_until_it_has_rested() {
-    let mut h = in_many_tongues();
+    let mut h = in_many_encodings();
     h.join(&[host(2)]);
     let from = SocketAddr::from((host(1).ip(), 1));
     for _ in 0..3 {
@@ -507,7 +507,7 @@ fn who_is_refused_for_work_learns_it_once_until_it_has_rested() {
 
 #[test]
 fn this_host_is_its_operators_own_and_works_as_much_as_it_wants() {
-    let mut h = in_many_tongues();
+    let mut h = in_many_encodings();
     h.join(&[local(5001)]);
     for n in 1..=20 {
         h.from(local(5001), "ɐ".repeat(4_000));

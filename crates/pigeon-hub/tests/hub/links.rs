@@ -24,7 +24,7 @@ const CAT: u16 = 5002;
 enum Item {
     /// Who said what in its room.
     Said(String, String),
-    Told(Notice),
+    Notice(Notice),
     News(Vec<News>),
     Gone(Left),
     Stopped,
@@ -102,7 +102,7 @@ impl World {
                 Event::News { room, news } => (in_room(&room), Item::News(news)),
                 Event::Reply { to, notice } => {
                     assert!(queues.contains_key(&to), "told to somebody else's member");
-                    (vec![to], Item::Told(notice))
+                    (vec![to], Item::Notice(notice))
                 }
                 Event::Joined { member, room: Some(room), .. } | Event::Moved { member, room }
                     if queues.contains_key(&member) =>
@@ -135,7 +135,7 @@ impl World {
     /// The notices among it.
     fn notices(&mut self, member: MemberId) -> Vec<Notice> {
         let notice = |item| match item {
-            Item::Told(notice) => Some(notice),
+            Item::Notice(notice) => Some(notice),
             _ => None,
         };
         self.take(member).into_iter().filter_map(notice).collect()
@@ -298,7 +298,7 @@ fn a_text_too_long_is_refused_to_the_member_of_a_link() {
     let [ann] = w.joined(["ann"]);
     w.says(ann, "0123456789a");
     let why = Reason::TooLong { length: 11, most: 10 };
-    assert_eq!(w.take(ann), [Item::Told(refused(Subject::Say, why))]);
+    assert_eq!(w.take(ann), [Item::Notice(refused(Subject::Say, why))]);
     assert_eq!(w.h.dropped(Dropped::TextTooLong), 1);
 }
 
@@ -659,10 +659,10 @@ fn the_password_is_asked_of_every_link() {
     w.h.from(dog, "/pass sesame");
     let ann = w.join("ann");
     let asked = refused(Subject::Member, Reason::Password);
-    assert_eq!(w.take(ann), [Item::Told(asked)]);
+    assert_eq!(w.take(ann), [Item::Notice(asked)]);
     w.h.hear(dog, "secrets");
     w.says(ann, "let me in");
-    assert_eq!(w.take(ann), [Item::Told(refused(Subject::Say, Reason::Password))]);
+    assert_eq!(w.take(ann), [Item::Notice(refused(Subject::Say, Reason::Password))]);
     assert_eq!(got(&w.h.drain(), dog), ["127.0.0.1:5001: secrets\n"]);
     for (verb, command) in
         [(Verb::Nick, "nick x"), (Verb::Who, "who"), (Verb::Msg, "msg x y"), (Verb::Join, "join x")]

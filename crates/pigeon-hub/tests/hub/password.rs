@@ -230,7 +230,7 @@ fn who_knows_the_password_gets_in_while_others_guess() {
 #[test]
 fn neighbours_on_one_link_do_not_guess_for_one_another_and_strangers_of_one_network_do() {
     for (net, gets_in) in [("fe80::", true), ("2001:db8:1:2::", false)] {
-        let rate = PerOrigin { beyond: Rate::UNLIMITED, ..Config::default().rate };
+        let rate = PerOrigin { untrusted: Rate::UNLIMITED, ..Config::default().rate };
         let password = Some("open sesame".into());
         let hub_rate = rate;
         let mut h = Harness::new(Config { password, rate, hub_rate, ..Config::default() });

@@ -85,18 +85,18 @@ impl std::error::Error for Unwritable {}
 
 /// A [`Charset`] at work with one peer, and what that peer is known to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tongue {
+pub struct PeerCharset {
     charset: Charset,
     auto: Auto,
 }
 
-impl From<Charset> for Tongue {
-    fn from(charset: Charset) -> Tongue {
-        Tongue { charset, auto: Auto::default() }
+impl From<Charset> for PeerCharset {
+    fn from(charset: Charset) -> PeerCharset {
+        PeerCharset { charset, auto: Auto::default() }
     }
 }
 
-impl Tongue {
+impl PeerCharset {
     /// What was chosen.
     pub fn charset(&self) -> Charset {
         self.charset
@@ -151,8 +151,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tongue_answers_in_kind_where_nothing_is_fixed() {
-        let mut auto = Tongue::from(Charset::Auto);
+    fn a_peer_is_answered_in_its_encoding_where_nothing_is_fixed() {
+        let mut auto = PeerCharset::from(Charset::Auto);
         assert_eq!(*auto.encode("你".as_bytes()).unwrap(), *"你".as_bytes());
         assert_eq!(auto.decode(b"\xc4\xe3\xba\xc3"), "你好");
         assert_eq!(*auto.encode("你".as_bytes()).unwrap(), *b"\xc4\xe3");
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_fixed_one_refuses_what_it_lacks() {
-        let gb2312 = Tongue::from(Charset::for_label("gb2312").unwrap());
+        let gb2312 = PeerCharset::from(Charset::for_label("gb2312").unwrap());
         assert!(gb2312.encode("a😀".as_bytes()).unwrap_err().to_string().contains("😀"));
         assert_eq!(
             gb2312.encode(b"a\xff").unwrap_err().to_string(),
@@ -170,7 +170,7 @@ mod tests {
         );
         assert_eq!(gb2312.decode_whole(b"\xc4\xe3"), Some("你".to_string()));
         assert_eq!(gb2312.decode_whole(b"\xff\xff"), None);
-        assert_eq!(*Tongue::default().encode(b"\xff").unwrap(), *b"\xff");
-        assert_eq!(Tongue::default().decode_whole(b"\xff"), None);
+        assert_eq!(*PeerCharset::default().encode(b"\xff").unwrap(), *b"\xff");
+        assert_eq!(PeerCharset::default().decode_whole(b"\xff"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
-use pigeon_text::{Charset, Encoding, Tongue, Unwritable as Unencodable, escape, escape_to};
+use pigeon_text::{Charset, Encoding, PeerCharset, Unwritable as Unencodable, escape, escape_to};
 
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn charsets() -> Vec<CompletionCandidate> {
 #[derive(Clone, Debug)]
 pub(crate) struct PayloadFormat {
     form: Form,
-    encoding: Arc<Mutex<Tongue>>,
+    encoding: Arc<Mutex<PeerCharset>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -190,7 +190,7 @@ impl PayloadFormat {
         }
     }
 
-    fn encoding(&self) -> MutexGuard<'_, Tongue> {
+    fn encoding(&self) -> MutexGuard<'_, PeerCharset> {
         // A panic elsewhere leaves it as sound as before: it is one small number.
         self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -93,7 +93,7 @@ impl Settings {
         }
         if self.slow {
             let slow = Rate { messages: Some(3), bytes: Some(1_000) };
-            config.rate = PerOrigin { loopback: slow, open: slow, beyond: slow };
+            config.rate = PerOrigin { loopback: slow, open: slow, untrusted: slow };
         }
         config
     }

@@ -82,7 +82,7 @@ pub enum Net {
     Loopback,
     Open,
     OneOpen,
-    Beyond,
+    Untrusted,
     BeyondV6,
     Bad,
 }

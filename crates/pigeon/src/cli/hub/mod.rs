@@ -596,7 +596,7 @@ fn rates(
     PerOrigin {
         loopback: one(defaults.loopback),
         open: one(defaults.open),
-        beyond: one(defaults.beyond),
+        untrusted: one(defaults.untrusted),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ipnet::IpNet;
 use pigeon_client::{Heard, Listener};
 use pigeon_datagram::{Instant, Machine, Received, SocketId, Transmit};
-use pigeon_services::{Event, Service};
+use pigeon_services::Service;
 
 /// A listener, and the service that answers in its name.
 pub(super) struct Answering {
@@ -24,9 +24,9 @@ pub(super) struct Answering {
 }
 
 /// What either of the two reports.
-pub(super) enum Told {
+pub(super) enum Event {
     Heard(Heard),
-    Answered(Event),
+    Answered(pigeon_services::Event),
     /// The first reply that never left this host.
     Unsent,
     /// The first reply that met an error on its way.
@@ -55,7 +55,7 @@ impl Answering {
 }
 
 impl Machine for Answering {
-    type Event = Told;
+    type Event = Event;
 
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.listener.handle_datagram(now, datagram);
@@ -99,15 +99,15 @@ impl Machine for Answering {
         self.service.as_ref().map_or(&[], Service::outbox)
     }
 
-    fn poll_event(&mut self) -> Option<Told> {
-        let counted = [(self.unsent, Told::Unsent), (self.undelivered, Told::Undelivered)];
+    fn poll_event(&mut self) -> Option<Event> {
+        let counted = [(self.unsent, Event::Unsent), (self.undelivered, Event::Undelivered)];
         for ((count, news), told) in counted.into_iter().zip(&mut self.told) {
             if count > 0 && !std::mem::replace(told, true) {
                 return Some(news);
             }
         }
-        let answered = self.service.as_mut().and_then(Service::poll_event).map(Told::Answered);
-        answered.or_else(|| self.listener.poll_event().map(Told::Heard))
+        let answered = self.service.as_mut().and_then(Service::poll_event).map(Event::Answered);
+        answered.or_else(|| self.listener.poll_event().map(Event::Heard))
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -18,7 +18,7 @@ use pigeon_net::{
 };
 use pigeon_services::{Config, Ignored, Kind, Service};
 
-use answering::{Answering, Told};
+use answering::{Answering, Event};
 use printer::{Form, Printer};
 
 use crate::base::bind::{explain, try_bind};
@@ -391,24 +391,24 @@ impl Host<Answering> for Selection {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, _: &mut Answering, io: &mut Io<'_>, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Answering, io: &mut Io<'_>, event: Event) -> ControlFlow<()> {
         let heard = match event {
-            Told::Heard(heard) => heard,
-            Told::Unsent => {
+            Event::Heard(heard) => heard,
+            Event::Unsent => {
                 if let Some(failure) = io.stats().sent.last_failure {
                     let (to, cause) = (failure.to, Cause::from(failure));
                     self.notes.line(format!("cannot reply to {to}: {cause}"));
                 }
                 return ControlFlow::Continue(());
             }
-            Told::Undelivered => {
+            Event::Undelivered => {
                 if let Some(error) = io.stats().received.last_error {
                     let to = error.to.map_or_else(String::new, |to| format!(" to {to}"));
                     self.notes.line(format!("a reply{to} did not arrive: {}", Cause::from(error)));
                 }
                 return ControlFlow::Continue(());
             }
-            Told::Answered(event) => {
+            Event::Answered(event) => {
                 if let Some(line) = services::warning(&event) {
                     self.notes.remark(line);
                 }

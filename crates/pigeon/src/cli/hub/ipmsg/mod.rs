@@ -260,7 +260,7 @@ impl Link {
         }
         let origin = hub.config().sources.origin(who.ip());
         // The networks may have been closed since the link was started.
-        if origin == Origin::Beyond {
+        if origin == Origin::Untrusted {
             return None;
         }
         match hub.join(now, self.link, label, Source { ip: who.ip(), origin }) {

@@ -23,20 +23,20 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// The first byte under each code that proves an address; a server's own subjects begin otherwise.
 const ADDRESS: u8 = 1;
 
-/// The key, and what is sealed with it.
+/// The key, and the codes it makes.
 #[derive(Clone)]
-pub struct Seal {
+pub struct TokenKey {
     key: [u8; 16],
 }
 
-/// What a seal says of something: 128 bits.
+/// The code for some bytes: 128 bits.
 #[derive(Clone, Copy)]
 pub struct Code(u128);
 
-impl Seal {
-    /// A seal with a key that nobody else knows.
+impl TokenKey {
+    /// A token key from bytes that nobody else knows.
     pub fn new(key: [u8; 16]) -> Self {
-        Seal { key }
+        TokenKey { key }
     }
 
     /// A proof of `address`, and of `about` with it (nothing, or a number of a length that is always
@@ -60,11 +60,11 @@ impl Seal {
     /// A code for anything else of a server's own. Each kind has codes of its own; 1 stands for
     /// addresses.
     pub fn code(&self, kind: u8, subject: &[u8]) -> Code {
-        self.seal(kind, |hasher| hasher.write(subject))
+        self.token_key(kind, |hasher| hasher.write(subject))
     }
 
     fn address(&self, minute: u64, address: SocketAddr, about: &[u8]) -> Code {
-        self.seal(ADDRESS, |hasher| {
+        self.token_key(ADDRESS, |hasher| {
             match address.ip() {
                 IpAddr::V4(v4) => hasher.write(&v4.to_ipv6_mapped().octets()),
                 IpAddr::V6(v6) => hasher.write(&v6.octets()),
@@ -75,7 +75,7 @@ impl Seal {
         })
     }
 
-    fn seal(&self, kind: u8, write: impl FnOnce(&mut SipHasher24)) -> Code {
+    fn token_key(&self, kind: u8, write: impl FnOnce(&mut SipHasher24)) -> Code {
         let mut hasher = SipHasher24::new_with_key(&self.key);
         hasher.write_u8(kind);
         write(&mut hasher);
@@ -126,13 +126,13 @@ mod tests {
     fn a_proof_is_good_for_one_address_one_subject_and_two_minutes() {
         let at = |seconds| Instant::ORIGIN + Duration::from_secs(seconds);
         let address: SocketAddr = "203.0.113.5:4000".parse().unwrap();
-        let proof = Seal::new([7; 16]).proof(at(59), address, b"7");
+        let proof = TokenKey::new([7; 16]).proof(at(59), address, b"7");
         let proves = |key: u8, seconds: u64, address: &str, about: &[u8]| {
             let address = address.parse().unwrap();
-            let seal = Seal::new([key; 16]);
-            let mut proofs = seal.proofs(at(seconds), address, about);
+            let token_key = TokenKey::new([key; 16]);
+            let mut proofs = token_key.proofs(at(seconds), address, about);
             let by_bytes = proofs.any(|good| good.has_bytes(&proof.bytes()));
-            let mut proofs = seal.proofs(at(seconds), address, about);
+            let mut proofs = token_key.proofs(at(seconds), address, about);
             assert_eq!(proofs.any(|good| good.has_letters(&proof.letters())), by_bytes);
             by_bytes
         };
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_code_is_none() {
-        let code = Seal::new([7; 16]).code(2, b"subject");
+        let code = TokenKey::new([7; 16]).code(2, b"subject");
         assert!(code.has_bytes(&code.bytes()) && code.has_letters(&code.letters()));
         assert!(!code.has_bytes(&code.bytes()[..15]) && !code.has_bytes(b""));
         assert!(!code.has_letters(&code.letters()[..15]) && !code.has_letters(b""));
@@ -155,8 +155,8 @@ mod tests {
 
     #[test]
     fn kinds_do_not_share_codes() {
-        let seal = Seal::new([7; 16]);
-        let bytes = |kind, subject: &[u8]| seal.code(kind, subject).bytes();
+        let token_key = TokenKey::new([7; 16]);
+        let bytes = |kind, subject: &[u8]| token_key.code(kind, subject).bytes();
         assert_ne!(bytes(2, b"subject"), bytes(3, b"subject"));
         assert_eq!(bytes(2, b"subject"), bytes(2, b"subject"));
     }
