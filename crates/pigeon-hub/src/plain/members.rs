@@ -86,7 +86,7 @@ pub(crate) enum Flag {
     /// It comes from an open network.
     Open = 4,
     /// It comes from elsewhere, and has proved its address.
-    Beyond = 8,
+    Untrusted = 8,
     /// It has had the hint that what it sends is not UTF-8.
     Hinted = 16,
     /// It was heard again after it had joined.
@@ -258,7 +258,7 @@ impl Members {
 
     /// Where it comes from, as found when it joined.
     pub(crate) fn origin(&self, slot: Slot) -> Origin {
-        match (self.has(slot, Flag::Beyond), self.has(slot, Flag::Open)) {
+        match (self.has(slot, Flag::Untrusted), self.has(slot, Flag::Open)) {
             (true, _) => Origin::Untrusted,
             (_, true) => Origin::Open,
             _ => Origin::Loopback,
@@ -323,7 +323,7 @@ impl Members {
         let flags = match origin {
             Origin::Loopback => 0,
             Origin::Open => Flag::Open as u8,
-            Origin::Untrusted => Flag::Beyond as u8,
+            Origin::Untrusted => Flag::Untrusted as u8,
         };
         let encoding = Encoding::UTF_8.index();
         let record = Record { ip, scope, port, door, flags, encoding, ..VACANT };
@@ -442,7 +442,7 @@ impl Members {
 
     /// In which list a member stands.
     fn list_of(&self, slot: Slot) -> usize {
-        match (self.has(slot, Flag::Again), self.has(slot, Flag::Beyond)) {
+        match (self.has(slot, Flag::Again), self.has(slot, Flag::Untrusted)) {
             (true, _) => AGAIN,
             (false, false) => ONCE,
             (false, true) => ONCE_UNTRUSTED,

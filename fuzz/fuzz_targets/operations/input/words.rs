@@ -82,7 +82,7 @@ pub enum Net {
     Loopback,
     Open,
     OneOpen,
-    Untrusted,
+    Beyond,
     BeyondV6,
     Bad,
 }
