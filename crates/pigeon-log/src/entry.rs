@@ -1,4 +1,4 @@
-//! What a log holds, and what is handed to it.
+//! The log's entries, and the form in which they are submitted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,62 +7,63 @@ use pigeon_proto::{LinkKind, RoomName};
 
 use crate::Position;
 
-/// Which message it is, for ever and at every hub.
+/// A message's permanent identity, the same at every hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
-    /// A member's key, or for members without one the run of the hub that first heard it.
+    /// A member's key; for members without one, the id of the hub's run that first received the
+    /// message.
     pub author: u128,
-    /// One of the author's outboxes: a process, a device, a tab.
+    /// One of the author's outboxes: a process, a device, a browser tab.
     pub outbox: u64,
-    /// Grows by one with each message of the outbox. Stored up to 2^63 - 1.
+    /// Increases by one with each message of the outbox. At most 2^63 - 1.
     pub number: u64,
 }
 
 /// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its place in the hub's order.
+    /// Its position in the hub's order.
     pub position: Position,
-    /// The room in which it was said.
+    /// The room.
     pub room: RoomName,
-    /// What the speaker was called at the time.
+    /// The speaker's name at the time.
     pub speaker: Box<str>,
-    /// The link by which it came.
+    /// The link that the message arrived on.
     pub link: LinkKind,
     /// The time since the Unix epoch, in whole milliseconds.
     pub wall: Duration,
-    /// What was said: UTF-8, or in a raw room the payload.
+    /// The text in UTF-8, or in a raw room the payload.
     pub text: Box<[u8]>,
-    /// Which message it is.
+    /// Its identity.
     pub identity: Identity,
 }
 
-/// Takes the place of messages that were relayed but could not be stored.
+/// A gap marker: stands for messages that were relayed but could not be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Its own place in the order.
+    /// The marker's own position.
     pub position: Position,
-    /// The room in which they were said.
+    /// The room of the missing messages.
     pub room: RoomName,
-    /// The newest position that was stored before them, in any room.
+    /// The newest position stored before them, in any room.
     pub after: Position,
-    /// How many messages are missing.
+    /// The number of missing messages.
     pub count: u64,
-    /// When the first of them was said.
+    /// The time of the first of them.
     pub wall: Duration,
 }
 
-/// One place in the order.
+/// An entry of the log, at one position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
     /// A message.
     Message(Arc<Message>),
-    /// Messages that are missing.
+    /// Missing messages.
     Gap(Gap),
 }
 
 impl Entry {
-    /// Its place.
+    /// The entry's position.
     pub fn position(&self) -> Position {
         match self {
             Entry::Message(message) => message.position,
@@ -70,7 +71,7 @@ impl Entry {
         }
     }
 
-    /// Its room.
+    /// The entry's room.
     pub fn room(&self) -> &RoomName {
         match self {
             Entry::Message(message) => &message.room,
@@ -78,7 +79,7 @@ impl Entry {
         }
     }
 
-    /// The message, if it is one.
+    /// The message, unless this is a gap.
     pub fn message(&self) -> Option<&Arc<Message>> {
         match self {
             Entry::Message(message) => Some(message),
@@ -87,40 +88,40 @@ impl Entry {
     }
 }
 
-/// A message on its way into the log, which draws its position.
+/// A message submitted to the log, which assigns its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
-    /// The room in which it was said.
+    /// The room.
     pub room: RoomName,
-    /// What the speaker is called.
+    /// The speaker's name.
     pub speaker: Box<str>,
-    /// The link by which it came.
+    /// The link that the message arrived on.
     pub link: LinkKind,
     /// The time since the Unix epoch. The log keeps whole milliseconds.
     pub wall: Duration,
-    /// What was said.
+    /// The text or payload.
     pub text: Box<[u8]>,
-    /// Which message it is.
+    /// Its identity.
     pub identity: Identity,
-    /// How its number must follow the outbox's last one.
+    /// The rule that its number must satisfy.
     pub numbering: Numbering,
 }
 
-/// How the number of a message must follow the last one of its outbox, and what happens to a message
-/// that cannot be stored.
+/// How a message's number must follow the last one of its outbox, and what happens if the message
+/// cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbering {
-    /// The author numbers, and repeats what was not stored: exactly the number after the last one is
-    /// accepted, so that nothing gets lost between two messages.
+    /// The author numbers its messages and repeats unstored ones. Only the number after the last
+    /// one is accepted, so that no message between two gets lost.
     ByAuthor,
-    /// The hub numbers messages of members without a key, and nobody repeats them. A larger number
-    /// is accepted. A message that cannot be stored was relayed all the same, so it is counted for a
-    /// [`Gap`].
+    /// The hub numbers messages of members without a key, and nobody repeats them. Any larger
+    /// number is accepted. A message that cannot be stored has been relayed anyway, so it counts
+    /// for a [`Gap`].
     ByHub,
 }
 
 impl Append {
-    /// What it counts for in a queue bounded in bytes.
+    /// The entry's size in a queue bounded in bytes.
     pub(crate) fn weight(&self) -> usize {
         weight(self.text.len(), &self.room, &self.speaker)
     }
@@ -139,7 +140,7 @@ fn weight(text: usize, room: &RoomName, speaker: &str) -> usize {
     text + room.as_str().len() + speaker.len() + OVERHEAD
 }
 
-/// A link as SQLite stores it. 0 marks a gap.
+/// A link's code in SQLite. 0 marks a gap.
 pub(crate) fn link_code(link: LinkKind) -> i64 {
     match link {
         LinkKind::Key => 1,
@@ -150,17 +151,15 @@ pub(crate) fn link_code(link: LinkKind) -> i64 {
     }
 }
 
-/// The link of a code. `None` for a gap, and in damaged files.
+/// The link of a code. `None` for a gap, or in a damaged file.
 pub(crate) fn link_of(code: i64) -> Option<LinkKind> {
     LinkKind::ALL.into_iter().find(|link| link_code(*link) == code)
 }
 
-/// Milliseconds as SQLite stores them.
 pub(crate) fn millis(wall: Duration) -> i64 {
     i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The time of stored milliseconds.
 pub(crate) fn wall_of(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
