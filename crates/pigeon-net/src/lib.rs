@@ -22,8 +22,8 @@
 //! ```
 //!
 //! The portable path is compiled everywhere, and [`IoPath::Portable`] selects it, so that Linux
-//! tests cover both. This is the only crate of pigeon with `unsafe`, one small file a family of
-//! system calls, all of them below `linux/`.
+//! tests cover both. This is the only crate of pigeon with `unsafe`, in one small file per
+//! family of system calls, all below `linux/`.
 
 mod address;
 mod alarm;

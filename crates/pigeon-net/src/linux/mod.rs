@@ -1,4 +1,4 @@
-//! The interface to the Linux kernel: batches of messages, each of which may be a train.
+//! The I/O path for Linux: batches of messages, each a datagram or a train.
 //!
 //! - `options.rs`: enables the kernel's reports about each datagram.
 //! - `recvmmsg.rs`, `sendmmsg.rs`: the two system calls; `header.rs` is shared.
