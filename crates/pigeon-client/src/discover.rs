@@ -1,13 +1,13 @@
 //! Discovery: sends a request to many hosts at once, and collects the answers.
 //!
 //! ```text
-//!   question   1        2            3
-//!   asked at   0        1/4          1/2                    of the time; over at its end
+//!   request   1        2            3
+//!   sent at   0        1/4          1/2                    of the time limit
 //! ```
 //!
-//! It is asked three times because broadcasts get lost more easily than anything else: no layer
-//! sends them again, and Wi-Fi sends them at its lowest rate without acknowledgement. A peer that
-//! answers all three is reported once.
+//! The request is sent three times because broadcasts are easily lost: no layer retransmits them,
+//! and Wi-Fi sends them at its lowest rate without acknowledgement. A peer that answers all three
+//! is reported once.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;

@@ -8,7 +8,7 @@
 //! ```text
 //!   /who ─▶ roster … 0 a b c    /who 3 ─▶ roster … 3 d e    complete: 5 members, version 17
 //!   notice … 18 joined f        the list is at 18
-//!   ^hb^ pigeon/1 … 20 …        two changes were not heard of: /who
+//!   ^hb^ pigeon/1 … 20 …        two changes were missed: /who
 //! ```
 
 use std::collections::BTreeSet;

@@ -4,9 +4,9 @@
 //! neither. The answer to a heartbeat shows this, and the session requests them again:
 //!
 //! ```text
-//!   NAME is not ours, and there is a word ──▶ /resume WORD ── refused ──▶ the word is forgotten
-//!   NAME is not ours                      ──▶ /nick NAME   ── in-use ───▶ /resume WORD, or a minute
-//!   ROOM is not ours                      ──▶ /join ROOM   ── refused ──▶ a minute
+//!   NAME is not ours, and there is a token ──▶ /resume WORD ── refused ──▶ drops the token
+//!   NAME is not ours                       ──▶ /nick NAME   ── in-use ───▶ /resume WORD, or waits
+//!   ROOM is not ours                       ──▶ /join ROOM   ── refused ──▶ waits a minute
 //! ```
 
 use std::time::Duration;
