@@ -1,4 +1,4 @@
-//! The help texts, as a person sees them at 100 columns. A change is looked at and accepted with
+//! Snapshots of the help texts at 100 columns. Review a change and accept it with
 //! `INSTA_UPDATE=always cargo test -p pigeon --test help`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every command, as the help itself lists them.
+/// Every command listed in the help.
 fn commands() -> Vec<String> {
     let all = help(&["--help"]);
     let list = all.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -43,7 +43,7 @@ fn every_command_shows_an_example() {
 fn completions_and_man_pages_know_every_command() {
     let script = help(&["completions", "bash"]);
     assert!(script.contains("complete ") && script.contains("PIGEON_COMPLETE"), "{script}");
-    // What the script asks at `pigeon ` and a tab.
+    // The completion request of the script after `pigeon `.
     let completed = Command::new(env!("CARGO_BIN_EXE_pigeon"))
         .args(["--", "", "pigeon", ""])
         .env("PIGEON_COMPLETE", "bash")
@@ -57,7 +57,7 @@ fn completions_and_man_pages_know_every_command() {
         let page = std::fs::read_to_string(directory.join(format!("pigeon-{command}.1"))).unwrap();
         assert!(page.contains(".SH SYNOPSIS"), "{command}");
     }
-    // What a page refers to is there.
+    // References between pages resolve.
     let mut references = 0;
     for page in std::fs::read_dir(&directory).unwrap() {
         let page = std::fs::read_to_string(page.unwrap().path()).unwrap().replace("\\-", "-");

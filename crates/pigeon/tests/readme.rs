@@ -1,6 +1,5 @@
-//! The README is there twice, in English and in Chinese. What a program can compare must correspond:
-//! the headings in their order and depth, the blocks of commands and transcripts letter by letter,
-//! the commands of the table, the links, and that each names the other.
+//! Compares the English and the Chinese README: the headings' order and levels, the code blocks
+//! character by character, the table's commands, the links, and the links to each other.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -13,7 +12,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(root.join(name)).unwrap()
 }
 
-/// Lines outside of blocks, and the blocks.
+/// The lines outside blocks, and the blocks.
 fn split(text: &str) -> (Vec<&str>, Vec<String>) {
     let (mut lines, mut blocks) = (Vec::new(), Vec::new());
     let mut block: Option<String> = None;
@@ -34,13 +33,13 @@ fn depths(lines: &[&str]) -> Vec<usize> {
     headings.map(|line| line.bytes().take_while(|byte| *byte == b'#').count()).collect()
 }
 
-/// The code at the beginning of each table row.
+/// The code at the start of each table row.
 fn rows(lines: &[&str]) -> Vec<String> {
     let rows = lines.iter().filter_map(|line| line.strip_prefix("| `"));
     rows.filter_map(|row| row.split('`').next()).map(str::to_string).collect()
 }
 
-/// Where links lead, but for those between the two.
+/// The targets of links, except those between the two.
 fn targets(lines: &[&str]) -> Vec<String> {
     let text = lines.join("\n");
     let parts = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -1,8 +1,8 @@
-//! Every block of `docs/recipes.md`, run as it stands there, beside the real programs.
+//! Every block of `docs/recipes.md`, executed as written, with the real programs.
 //!
-//! A recipe's commands run in bash in a network namespace, `192.168.1.20`; what it says of a device
-//! runs in another, `192.168.1.60`, with a cable between. Both have a folder and processes of their own,
-//! which end with the test. A line that ends in `&` has started once its program holds a UDP socket.
+//! A recipe's commands run in bash in a network namespace, `192.168.1.20`; its device runs in
+//! another, `192.168.1.60`, connected by a cable. Both have a private folder and processes, which
+//! end with the test. A line that ends in `&` counts as started once its program has a UDP socket.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::namespace::Namespace;
 use crate::peers::installed;
 use crate::process::{Process, SOON};
 
-/// What a recipe may take: TFTP clients wait five seconds after each loss.
+/// The time limit of a recipe: TFTP clients wait five seconds after each loss.
 const PATIENCE: Duration = Duration::from_secs(110);
 
-/// What both scripts begin with.
+/// The start of both scripts.
 const PRELUDE: &str = r#"set -eu
 export PATH="$PATH:/usr/sbin"
 holds_udp() { ss -Hunap | grep -q "pid=$1,"; }
@@ -30,16 +30,16 @@ started() {
 }
 "#;
 
-/// What stands behind a recipe of the page.
+/// A recipe's setup and checks, which the page does not show.
 #[derive(Default)]
 struct Behind {
     /// The programs it needs besides ours.
     needs: &'static [&'static str],
-    /// Makes the files it begins with.
+    /// Creates its input files.
     before: &'static str,
-    /// What runs on the device.
+    /// The script on the device.
     device: &'static str,
-    /// What must hold in the end.
+    /// The final checks.
     after: &'static str,
 }
 
@@ -215,7 +215,7 @@ fn the_page_has_these_recipes_in_both_languages() {
 struct Recipe {
     name: String,
     commands: String,
-    /// Programs it shows, by the name in their first line.
+    /// Its programs, by the name in their first line.
     files: Vec<(String, String)>,
     prints: Vec<String>,
 }
@@ -246,7 +246,7 @@ fn recipes(page: &str) -> Vec<Recipe> {
     recipes
 }
 
-/// Runs a recipe of the page, and checks what it prints and leaves.
+/// Runs a recipe of the page, and checks its output and files.
 fn tried(name: &str, behind: &Behind) {
     if !behind.needs.iter().all(|program| installed(program)) {
         return;
@@ -286,7 +286,7 @@ fn tried(name: &str, behind: &Behind) {
     drop(device);
 }
 
-/// The commands, each program in the background waited for.
+/// The commands, with a wait after each program in the background.
 fn with_starts(commands: &str) -> String {
     let mut all = String::new();
     for line in commands.lines() {
@@ -300,7 +300,7 @@ fn with_starts(commands: &str) -> String {
     all
 }
 
-/// Runs a script in bash, with processes and mounts of its own that end with it.
+/// Runs a script in bash, in private process and mount namespaces that end with it.
 fn run(host: &Namespace, folder: &Path, name: &str, script: &str) -> Process {
     let file = folder.join(".script");
     fs::write(&file, format!("{PRELUDE}{script}")).unwrap();
@@ -318,7 +318,7 @@ fn run(host: &Namespace, folder: &Path, name: &str, script: &str) -> Process {
     Process::spawn(name, &mut command)
 }
 
-/// Whether a line is as expected, where `…` stands for anything.
+/// Whether a line matches, where `…` stands for any text.
 fn is_like(line: &str, expected: &str) -> bool {
     let mut parts = expected.split('…');
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
@@ -339,7 +339,7 @@ fn an_ellipsis_stands_for_anything() {
     assert!(is_like("x: a1b", "…a…b") && !is_like("x: a1", "…a…b") && !is_like("ab 7", "ab"));
 }
 
-/// A folder for a recipe and its device, removed in the end.
+/// A temporary folder for a recipe and its device.
 struct Folder(PathBuf);
 
 impl Folder {
