@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pigeon_proto::RoomName;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use crate::entry::{link_of, wall_of};
@@ -254,6 +254,21 @@ impl Reader {
                 }
             }
             Ok(Found { messages, more: more.map(Position::from_sql) })
+        })
+    }
+
+    /// The last number of an outbox that was stored; 0 where nothing of it was. It outlives the
+    /// messages themselves.
+    pub fn last_number(&self, author: u128, outbox: u64) -> Result<u64, ReadError> {
+        self.reading("read the outboxes of", || {
+            let last = self
+                .connection
+                .prepare_cached(
+                    "SELECT last_number FROM outboxes WHERE author = ?1 AND outbox = ?2",
+                )?
+                .query_row(params![author.to_be_bytes(), outbox as i64], |row| row.get::<_, i64>(0))
+                .optional()?;
+            Ok(last.map_or(0, i64::unsigned_abs))
         })
     }
 

@@ -83,6 +83,8 @@ pub struct Message {
     pub identity: Identity,
     /// Whether the room carries raw data.
     pub is_raw: bool,
+    /// Whether the log holds it already: see [`Hub::relay`](crate::Hub::relay).
+    pub is_stored: bool,
 }
 
 /// The messages between two drains, one behind the other.

@@ -3,6 +3,8 @@
 //! Every change leaves an [`Output`] for the links; a caller takes all of them before it makes the
 //! next change, so that no link ever finds a member or a room that it has not heard of.
 
+mod stored;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -54,6 +56,8 @@ const MAX_MEMBERS: usize = 1 << 30;
 struct Guest {
     label: Label,
     source: Source,
+    /// What it said through [`Core::admit`].
+    said: Buckets,
 }
 
 /// Members of all links, rooms, names, and the order of what is said.
@@ -313,7 +317,7 @@ impl Core {
         let slot = member.slot();
         self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
-            self.guests.insert(slot, Guest { label: label(), source });
+            self.guests.insert(slot, Guest { label: label(), source, said: Buckets::default() });
         }
         self.members.set(slot, Trait::Chinese, self.config.language == Language::Chinese);
         self.statistics.joined += 1;
@@ -863,6 +867,7 @@ impl Core {
             text: text.into(),
             identity,
             is_raw,
+            is_stored: false,
         })
     }
 
@@ -1044,8 +1049,12 @@ impl Core {
     /// How long a member must wait between two messages in its room.
     pub(crate) fn wait_of(&self, member: MemberId) -> Reason {
         let room = self.members.find(member).and_then(|slot| self.room_of(slot));
-        let wait = room.map_or(Duration::ZERO, |room| room.wait);
-        Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
+        slow(room.map_or(Duration::ZERO, |room| room.wait))
+    }
+
+    /// How long one must wait between two messages in a room, whether it is open or not.
+    pub(crate) fn wait_in(&self, room: &RoomName) -> Reason {
+        slow(self.mutes.wait_in(room))
     }
 
     /// Takes from other settings what can change while members are there.
@@ -1174,4 +1183,8 @@ impl Core {
         let (member, label) = (self.members.id(slot), self.label(cx, slot));
         self.rooms.note(room, |news| news.gone(cx.now, member, label, change));
     }
+}
+
+fn slow(wait: Duration) -> Reason {
+    Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
 }

@@ -46,6 +46,8 @@ pub(super) struct Archive {
     shared: Arc<Shared>,
     history: SyncSender<Lookup>,
     searches: SyncSender<Lookup>,
+    /// For short questions of the loop itself.
+    reader: Reader,
     forgetting: Vec<Pending<Result<Forgotten, ForgetError>>>,
     /// When the hub learns again what is stored.
     next_newest: Instant,
@@ -58,12 +60,28 @@ pub(super) struct Archive {
 struct Shared {
     inner: Mutex<Inner>,
     waker: Arc<OnceLock<Waker>>,
+    /// Woken when something is on the disk.
+    follower: OnceLock<Waker>,
+}
+
+/// Stands for a message of a reliable member on its way into the log.
+pub(super) type SayId = u64;
+
+/// What became of such a message.
+pub(super) struct Settled {
+    pub(super) id: SayId,
+    pub(super) message: Message,
+    pub(super) outcome: Outcome,
 }
 
 #[derive(Default)]
 struct Inner {
     reports: Vec<Report>,
     answers: Vec<(Lookup, Option<Found>)>,
+    /// What reliable members said and the writer has not settled.
+    says: BTreeMap<Ticket, (SayId, Message)>,
+    /// What it has settled.
+    settled: Vec<Settled>,
     /// Changes that the writer has not settled.
     pending: BTreeMap<Ticket, Keep>,
     /// Changes that could not be written, for when the log can be written again.
@@ -89,15 +107,25 @@ impl Shared {
             drop(inner);
             return self.wake();
         };
-        if inner.pending.is_empty() {
+        self.follower.get().into_iter().for_each(Waker::wake);
+        if inner.pending.is_empty() && inner.says.is_empty() {
             return;
         }
         for (ticket, outcome) in outcomes {
+            if let Some((id, message)) = inner.says.remove(ticket) {
+                inner.settled.push(Settled { id, message, outcome: *outcome });
+                continue;
+            }
             if let Some(keep) = inner.pending.remove(ticket)
                 && *outcome == Outcome::NotStored
             {
                 inner.owe(keep);
             }
+        }
+        let is_awaited = !inner.settled.is_empty();
+        drop(inner);
+        if is_awaited {
+            self.wake();
         }
     }
 
@@ -123,7 +151,11 @@ impl Archive {
         options: Options,
         waker: &Arc<OnceLock<Waker>>,
     ) -> anyhow::Result<(Archive, [u8; 16])> {
-        let shared = Arc::new(Shared { inner: Mutex::default(), waker: Arc::clone(waker) });
+        let shared = Arc::new(Shared {
+            inner: Mutex::default(),
+            waker: Arc::clone(waker),
+            follower: OnceLock::new(),
+        });
         let report = {
             let shared = Arc::clone(&shared);
             move |report| shared.report(report)
@@ -145,6 +177,7 @@ impl Archive {
             shared,
             history: history?,
             searches: searches?,
+            reader: log.reader().context("cannot read the log")?,
             forgetting: Vec::new(),
             next_newest: Instant::ORIGIN,
             lost: 0,
@@ -191,12 +224,45 @@ impl Archive {
 
     /// Keeps a message. Where the queue is full the log counts it, and marks the gap.
     pub(super) fn message(&self, message: Message) {
-        let Message { room, label, link, wall, text, identity, .. } = message;
+        let _ = self.log.try_append(append(message, Numbering::ByHub));
+    }
+
+    /// Queues what a reliable member said. What became of it comes by [`settled`](Archive::settled).
+    ///
+    /// # Errors
+    /// The queue is full.
+    pub(super) fn say(&self, id: SayId, message: Message) -> Result<(), ()> {
+        // Held meanwhile, or the writer could settle it before it is expected.
+        let mut inner = self.shared.lock();
+        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor));
+        let ticket = ticket.map_err(drop)?;
+        inner.says.insert(ticket, (id, message));
+        Ok(())
+    }
+
+    /// What became of messages of reliable members, in the order of the log.
+    pub(super) fn settled(&self) -> Vec<Settled> {
+        std::mem::take(&mut self.shared.lock().settled)
+    }
+
+    /// Whether a message with this identity, or a later one of its outbox, is on the disk or on its
+    /// way: then it is not refused any more, whatever has changed since.
+    pub(super) fn has_taken(&self, identity: pigeon_hub::Identity) -> bool {
         let pigeon_hub::Identity { author, outbox, number } = identity;
-        let identity = Identity { author, outbox, number };
-        let numbering = Numbering::ByHub;
-        let append = Append { room, speaker: label, link, wall, text, identity, numbering };
-        let _ = self.log.try_append(append);
+        let is_on_its_way =
+            |inner: &Inner| inner.says.values().any(|(_, message)| message.identity == identity);
+        is_on_its_way(&self.shared.lock())
+            || self.reader.last_number(author, outbox).is_ok_and(|last| number <= last)
+    }
+
+    /// Has a loop woken whenever something is on the disk.
+    pub(super) fn wake_when_stored(&self, waker: Waker) {
+        let _ = self.shared.follower.set(waker);
+    }
+
+    /// A reader with a connection of its own, for one thread.
+    pub(super) fn reader(&self) -> anyhow::Result<Reader> {
+        self.log.reader().context("cannot read the log")
     }
 
     /// Keeps a change of what outlives a restart.
@@ -327,6 +393,13 @@ impl Archive {
             error!("the disk is too slow: the last messages may not be kept");
         }
     }
+}
+
+fn append(message: Message, numbering: Numbering) -> Append {
+    let Message { room, label, link, wall, text, identity, .. } = message;
+    let pigeon_hub::Identity { author, outbox, number } = identity;
+    let identity = Identity { author, outbox, number };
+    Append { room, speaker: label, link, wall, text, identity, numbering }
 }
 
 /// What was or is to be forgotten, in words.

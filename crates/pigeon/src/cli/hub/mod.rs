@@ -734,6 +734,7 @@ impl Host<Hub> for Operator {
                 }
                 let history = hub.config().history;
                 if let Some(archive) = archive
+                    && !message.is_stored
                     && history.is_some_and(|history| history.keeps_raw || !message.is_raw)
                 {
                     archive.message(message);
