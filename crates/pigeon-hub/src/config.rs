@@ -60,6 +60,9 @@ pub struct Config {
     /// Whether messages are also reported as [`Event`](crate::Event)s for a console. They are
     /// reported to other links, and for the history, in any case.
     pub report_messages: bool,
+    /// Where members with a key of their own come in, as heartbeats and `/discover` are answered.
+    /// `None`: nowhere.
+    pub secure_port: Option<u16>,
     /// What is kept of messages. `None`: nothing.
     pub history: Option<History>,
     /// Whether changes of what outlives a restart are reported as [`Event`](crate::Event)s.
@@ -224,6 +227,7 @@ impl Default for Config {
             secret: [0; 16],
             run: 0,
             report_messages: false,
+            secure_port: None,
             history: None,
             keeps: false,
         }
