@@ -14,6 +14,7 @@ use pigeon_proto::RoomName;
 use rusqlite::Connection;
 use thiserror::Error;
 
+use crate::entry::Sql;
 use crate::folder::{self, FILE, Lock, LockError, SameFile};
 use crate::import::{ImportError, Imported};
 use crate::queue::{PushError, Queue};

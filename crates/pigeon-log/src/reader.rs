@@ -8,11 +8,13 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use thiserror::Error;
 
-use crate::entry::{link_of, wall_of};
+use crate::entry::{Sql, link_of, wall_of, weight_of};
 use crate::folder::FILE;
 use crate::log::Shared;
 use crate::store::{bytes_of, find_room, room_of};
-use crate::{Entry, Gap, Identity, Message, OpenError, Position, Query, forget, index, schema};
+use crate::{
+    Entry, Follow, Gap, Identity, Message, OpenError, Position, Query, Seen, forget, index, schema,
+};
 
 /// A reader with a connection of its own, for one thread.
 pub struct Reader {
@@ -20,32 +22,6 @@ pub struct Reader {
     file: PathBuf,
     /// What the writer in the same process holds in memory.
     shared: Option<Arc<Shared>>,
-}
-
-/// The last message that a follower has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Where it stands.
-    pub position: Position,
-    /// Which message it is.
-    pub identity: Identity,
-}
-
-/// Where a follower goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Follow {
-    /// After this position: the log holds the message that was seen there.
-    From(Position),
-    /// The log does not hold that message there: it was deleted, or this is another log, such as a
-    /// restored backup.
-    Reset {
-        /// The newest message that the log holds at or before that position. `None`: the follower
-        /// begins anew. It finds by identity what it has already.
-        last_common: Option<Seen>,
-        /// Whether messages that the follower may have were forgotten. It removes its copies of all
-        /// that stands after `last_common`, and reads it again.
-        forgotten: bool,
-    },
 }
 
 /// What a search found.
@@ -507,7 +483,7 @@ impl Reader {
             && let Some(row) = rows.next()?
         {
             let entry = entry_of(row)?;
-            budget.spend(entry.message().map_or(ROW_COST, |message| message.weight()));
+            budget.spend(entry.message().map_or(ROW_COST, |message| weight_of(message)));
             entries.push(entry);
         }
         Ok(entries)

@@ -7,24 +7,13 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use pigeon_proto::{LinkKind, RoomName};
+use pigeon_proto::{Identity, LinkKind, RoomName};
 
 use super::id::{MemberId, RoomId};
 
 /// The most bytes of text in one batch. A driver that drains after every 64 receive buffers of
 /// 64 KiB stays below.
 pub(crate) const MAX_BATCH_BYTES: usize = 32 << 20;
-
-/// Which message it is, for ever and at every hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity {
-    /// A member's key, or of members without one the run of the hub that first heard it.
-    pub author: u128,
-    /// One of the author's outboxes: a process, a device, a tab. The hub itself has one, 0.
-    pub outbox: u64,
-    /// Grows by one with each message of the outbox.
-    pub number: u64,
-}
 
 /// How a link calls one of its members: what stands in a line where there is no name, and in the
 /// classic format always.

@@ -15,8 +15,8 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, WallClock};
 use pigeon_guard::{Origin, SourceRules, TokenKey};
 use pigeon_proto::{
-    Change, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
-    Verb,
+    Change, Identity, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting,
+    Subject, Verb,
 };
 use subtle::ConstantTimeEq;
 
@@ -30,7 +30,7 @@ use super::input::{Context, Source};
 use super::kept::{Keep, KeptName};
 use super::kicks::Kicks;
 use super::members::{Members, Trait};
-use super::message::{Batch, Caller, Identity, Message, Speaker, Speech};
+use super::message::{Batch, Caller, Message, Speaker, Speech};
 use super::mutes::Mutes;
 use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;

@@ -46,25 +46,15 @@ impl Position {
     }
 
     /// The next position of the same epoch. `None` after the last one.
-    pub(crate) fn next(self) -> Option<Position> {
+    pub fn next(self) -> Option<Position> {
         Position::at(self.epoch(), self.sequence() + 1)
     }
 
     /// So many positions further, but not beyond the epoch.
-    pub(crate) fn ahead(self, count: u64) -> Position {
+    pub fn ahead(self, count: u64) -> Position {
         let last = (1 << SEQUENCE_BITS) - 1;
         let sequence = self.sequence().saturating_add(count).min(last);
         Position(self.epoch() << SEQUENCE_BITS | sequence)
-    }
-
-    /// As SQLite stores it.
-    pub(crate) fn sql(self) -> i64 {
-        self.0 as i64
-    }
-
-    /// From SQLite. A damaged file may hold anything; what is out of range becomes the nearest.
-    pub(crate) fn from_sql(number: i64) -> Position {
-        Position(u64::try_from(number).unwrap_or(0).min(MAX))
     }
 }
 
