@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
 use pigeon_guard::Origin;
 use pigeon_proto::{
-    Format, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
+    Format, Identity, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
 };
 
 use crate::config::{Config, Door, Rate};
@@ -17,7 +17,7 @@ use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Input, Source};
 use crate::core::kept::Keep;
 use crate::core::members::Trait;
-use crate::core::message::{Caller, Identity, Message};
+use crate::core::message::{Caller, Message};
 use crate::core::output::Output;
 use crate::core::rooms::Room;
 use crate::core::state::Core;

@@ -7,13 +7,13 @@
 //! A message that is refused or cannot be stored is relayed to nobody, so what its author hears
 //! about it holds for everybody.
 
-use pigeon_proto::{Format, RoomName};
+use pigeon_proto::{Format, Identity, RoomName};
 
 use super::Core;
 use crate::core::id::Slot;
 use crate::core::input::Context;
 use crate::core::members::Trait;
-use crate::core::message::{Caller, Identity, Message, Speaker, Speech};
+use crate::core::message::{Caller, Message, Speaker, Speech};
 use crate::core::output::Output;
 use crate::core::rooms::Room;
 use crate::statistics::Dropped;
