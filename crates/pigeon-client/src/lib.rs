@@ -1,6 +1,7 @@
 //! The other end, as pure state machines. No clock, no socket, no randomness of its own.
 //!
 //! - [`Session`]: what `pigeon join` does: heartbeats, control lines, name and room.
+//! - [`reliable`]: a member that loses nothing, over a stream of bytes and a file.
 //! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
 //! - [`Roster`]: who is where, according to control lines; [`Spoken`]: who said a line of chat.
 //! - [`Listener`]: everything that arrives, for a time or until it is stopped: `pigeon listen`.
@@ -14,6 +15,7 @@ mod ask;
 pub mod chat;
 mod discover;
 mod listener;
+pub mod reliable;
 mod roster;
 mod sender;
 mod session;

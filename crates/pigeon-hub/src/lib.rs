@@ -12,6 +12,7 @@
 //!   no address and no datagram.
 //! - `plain`: the link for plain datagrams: addresses, formats and encodings, the guard against
 //!   echoes, proofs of address, trains. `Plain::receive` is the life of one datagram.
+//! - [`reliable`]: the link for members that lose nothing, over a stream of bytes and a log.
 //! - [`Config`], [`Event`], [`Statistics`], [`MemberView`]: what goes in beside datagrams, and what
 //!   can be seen.
 //!
@@ -24,6 +25,7 @@ mod core;
 mod event;
 mod hub;
 mod plain;
+pub mod reliable;
 mod statistics;
 mod view;
 
