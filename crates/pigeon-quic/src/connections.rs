@@ -75,8 +75,6 @@ struct Live {
     counted: IpAddr,
     /// When the handshake or the end has taken too long.
     until: Option<Instant>,
-    /// What the connection is to be closed with once everything has arrived.
-    parting: Option<(VarInt, Bytes)>,
     shown: Option<Arc<Shown>>,
     is_dirty: bool,
     /// A write took less than it was given.
@@ -148,8 +146,7 @@ impl Connections {
         now: Instant,
         datagram: &Received<'_>,
     ) -> Option<Incoming> {
-        self.begin(now);
-        self.release();
+        self.begin_driven(now);
         if datagram.is_truncated() {
             self.statistics.dropped_truncated += 1;
             return None;
@@ -185,8 +182,7 @@ impl Connections {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        self.begin(now);
-        self.release();
+        self.begin_driven(now);
         while let Some(number) = self.deadlines.pop(now) {
             let at = self.base.to_std(now);
             let Some(live) = self.live_at(number) else { continue };
@@ -249,10 +245,8 @@ impl Connections {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        match self.dirty.is_empty() && self.outbox.is_drained() {
-            true => self.deadlines.next(),
-            false => Some(self.now),
-        }
+        let is_settled = self.dirty.is_empty() && self.leaving.is_empty();
+        if is_settled { self.deadlines.next() } else { Some(self.now) }
     }
 
     // What the layers above do.
@@ -319,12 +313,11 @@ impl Connections {
         None
     }
 
-    pub(crate) fn end(&mut self, now: Instant, conn: ConnId, code: u32, reason: Bytes) {
+    pub(crate) fn end(&mut self, now: Instant, conn: ConnId) {
         self.begin(now);
         let Some(live) = self.live(conn).filter(|live| live.phase == Phase::Open) else {
-            return self.close(now, conn, code, reason);
+            return self.close(now, conn, 0, Bytes::new());
         };
-        live.parting = Some((code.into(), reason));
         live.phase = Phase::Ending;
         live.until = Some(now + END_PATIENCE);
         live.is_reported = true;
@@ -358,8 +351,7 @@ impl Connections {
     /// Nobody listens at `peer`, or at the only peer. It may be forged, so it only counts where
     /// nothing was heard from there.
     pub(crate) fn refused(&mut self, now: Instant, peer: Option<SocketAddr>) {
-        self.begin(now);
-        self.release();
+        self.begin_driven(now);
         for number in 0..self.table.len() as u32 {
             let is_refused = |live: &&mut Live| {
                 live.phase == Phase::Handshake
@@ -395,9 +387,17 @@ impl Connections {
 
     // What server and client need.
 
+    /// Begins a call of the driver: what the last drain sent is no longer needed, nor are connections
+    /// whose end was handled. The layers' methods keep both: a machine around this one calls them
+    /// in the middle of a drain, when it handles an event.
+    fn begin_driven(&mut self, now: Instant) {
+        self.begin(now);
+        self.outbox.reset_if_drained();
+        self.release();
+    }
+
     /// Begins a change at `now`.
     pub(crate) fn begin(&mut self, now: Instant) {
-        self.outbox.reset_if_drained();
         self.now = self.now.max(now);
         self.token_time.set(self.now);
     }
@@ -455,7 +455,6 @@ impl Connections {
             peer,
             counted,
             until: Some(self.now + self.limits.handshake_time),
-            parting: None,
             shown,
             is_dirty: false,
             is_blocked: false,
@@ -656,9 +655,8 @@ impl Connections {
 
     /// Closes a connection whose last bytes have arrived, or will not.
     fn part(&mut self, number: u32) {
-        if let Some(live) = self.live_at(number).filter(|live| live.phase == Phase::Ending) {
-            let (code, reason) = live.parting.take().unwrap_or_default();
-            self.shut(number, code, reason);
+        if self.live_at(number).is_some_and(|live| live.phase == Phase::Ending) {
+            self.shut(number, VarInt::from_u32(0), Bytes::new());
             self.gone(number, Why::Ended);
         }
     }
@@ -697,7 +695,7 @@ impl Connections {
     }
 
     /// Frees the slots of connections that are over and reported.
-    pub(crate) fn release(&mut self) {
+    fn release(&mut self) {
         while let Some(number) = self.leaving.pop() {
             let slot = &mut self.table[number as usize];
             let Some(live) = slot.live.take() else { continue };

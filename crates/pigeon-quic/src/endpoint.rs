@@ -27,11 +27,11 @@ pub trait Endpoint: Machine<Event = Event> + Sealed {
         self.connections_mut().read(now, conn, limit)
     }
 
-    /// Ends the stream: what was written still arrives, if the peer is there and takes it within
-    /// three seconds, then the connection is closed with this code and reason. Nothing more is read
-    /// or reported.
-    fn end(&mut self, now: Instant, conn: ConnId, code: u32, reason: impl Into<Bytes>) {
-        self.connections_mut().end(now, conn, code, reason.into());
+    /// Ends the stream and closes the connection once everything written has arrived, after three
+    /// seconds at the latest. The peer reads to the end of the stream. Nothing more is read or
+    /// reported here.
+    fn end(&mut self, now: Instant, conn: ConnId) {
+        self.connections_mut().end(now, conn);
     }
 
     /// Closes the connection at once; what the peer has not received is lost. Nothing more is

@@ -22,6 +22,11 @@ pub(crate) struct App<M> {
     pub(crate) waiting: BTreeMap<ConnId, VecDeque<Bytes>>,
     pub(crate) echoes: bool,
     pub(crate) reads: bool,
+    pub(crate) reads_at_the_end: bool,
+    /// Datagrams sent, trains among the transmits, and datagrams of the longest.
+    pub(crate) sent: usize,
+    pub(crate) trains: usize,
+    pub(crate) largest_train: usize,
     now: Instant,
 }
 
@@ -34,6 +39,10 @@ impl<M: Endpoint> App<M> {
             waiting: BTreeMap::new(),
             echoes,
             reads: true,
+            reads_at_the_end: false,
+            sent: 0,
+            trains: 0,
+            largest_train: 0,
             now: Instant::ORIGIN,
         }
     }
@@ -73,7 +82,8 @@ impl<M: Endpoint> App<M> {
         let Some(event) = self.machine.poll_event() else { return false };
         let (now, conn) = (self.now, event.conn());
         match event {
-            Event::Readable { .. } | Event::Closed { .. } if self.reads => self.read_all(now, conn),
+            Event::Readable { .. } if self.reads => self.read_all(now, conn),
+            Event::Closed { .. } if self.reads || self.reads_at_the_end => self.read_all(now, conn),
             Event::Writable { .. } => self.flush(now, conn),
             _ => {}
         }
@@ -100,7 +110,11 @@ impl<M: Endpoint> Machine for App<M> {
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.machine.poll_transmit()
+        let transmit = self.machine.poll_transmit()?;
+        self.sent += transmit.count();
+        self.trains += usize::from(transmit.count() > 1);
+        self.largest_train = self.largest_train.max(transmit.count());
+        Some(transmit)
     }
 
     fn outbox(&self) -> &[u8] {
@@ -159,7 +173,15 @@ impl Ends {
         limits: Limits,
         prepare: impl FnOnce(&mut Network),
     ) -> Ends {
-        let certificate = Certificate::generate().unwrap();
+        Ends::of(Certificate::generate().unwrap(), seed, limits, prepare)
+    }
+
+    pub(crate) fn of(
+        certificate: Certificate,
+        seed: u64,
+        limits: Limits,
+        prepare: impl FnOnce(&mut Network),
+    ) -> Ends {
         let mut network = Network::new(seed);
         network.log_limit(0);
         prepare(&mut network);
@@ -178,7 +200,9 @@ impl Ends {
     /// The client begins a connection with the right key and it opens.
     pub(crate) fn open(&mut self) -> ConnId {
         let conn = self.connect(Pin::Key(self.certificate.fingerprint()));
-        assert!(self.run_until(20, |ends| ends.network.machine(ends.client).is_open()));
+        let is_open =
+            |ends: &Ends| ends.network.machine(ends.client).machine.open().any(|open| open == conn);
+        assert!(self.run_until(20, is_open), "{:?}", self.closed());
         conn
     }
 
@@ -197,7 +221,13 @@ impl Ends {
         true
     }
 
-    /// The client's connection that begins is over: why, and when.
+    /// What the client has received.
+    pub(crate) fn received(&self, conn: ConnId) -> &[u8] {
+        let received = self.network.machine(self.client).received.get(&conn);
+        received.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Why the client's connections are over.
     pub(crate) fn closed(&self) -> Vec<pigeon_quic::Why> {
         let client = self.network.machine(self.client);
         let why = |event: &Event| match event {
@@ -206,4 +236,9 @@ impl Ends {
         };
         client.events.iter().filter_map(why).collect()
     }
+}
+
+/// Bytes of which each stretch differs from the others.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0u32..).flat_map(u32::to_le_bytes).take(length).collect()
 }
