@@ -196,6 +196,11 @@ impl Hub {
         self.core.statistics()
     }
 
+    /// The time of day, as messages carry it.
+    pub fn wall(&self, now: Instant) -> Duration {
+        self.core.wall(now)
+    }
+
     /// The settings.
     pub fn config(&self) -> &Config {
         self.core.config()

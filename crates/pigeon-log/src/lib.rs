@@ -50,7 +50,7 @@ pub use export::{BackupError, ExportError};
 pub use forget::{Forget, ForgetError, Forgotten};
 pub use grams::Query;
 pub use import::{ImportError, Imported};
-pub use log::{AppendError, Log, Options, Pending};
+pub use log::{AppendError, Log, NewestEntries, Options, Pending};
 pub use pigeon_proto::{Entry, Follow, Gap, Identity, Message, Position, Seen};
 pub use reader::{Found, ReadError, Reader};
 pub use report::{Outcome, Report, Ticket};

@@ -93,6 +93,36 @@ pub struct Log {
     _lock: Lock,
 }
 
+/// The newest stored entries, in memory: reading them waits for no disk.
+#[derive(Clone)]
+pub struct NewestEntries {
+    shared: Arc<Shared>,
+}
+
+impl NewestEntries {
+    /// Everything up to this position is on the disk.
+    pub fn durable(&self) -> Position {
+        self.shared.durable()
+    }
+
+    /// The next entries after a position, of one room or of all. `None` where some of them are no
+    /// longer in memory; a [`Reader`] reads them from the disk.
+    pub fn after(
+        &self,
+        position: Position,
+        room: Option<&RoomName>,
+        limit: usize,
+    ) -> Option<Vec<Entry>> {
+        self.shared.tail.after(position, room, limit)
+    }
+}
+
+impl fmt::Debug for NewestEntries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewestEntries").finish_non_exhaustive()
+    }
+}
+
 /// What the handle, the writer and the readers share.
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
@@ -222,6 +252,11 @@ impl Log {
     /// each.
     pub fn take_newest(&self) -> BTreeMap<RoomName, Position> {
         std::mem::take(&mut self.shared.newest())
+    }
+
+    /// The newest entries, for any thread.
+    pub fn newest_entries(&self) -> NewestEntries {
+        NewestEntries { shared: Arc::clone(&self.shared) }
     }
 
     /// A reader with a connection of its own, for one thread.

@@ -87,6 +87,12 @@ impl fmt::Debug for ClientKey {
     }
 }
 
+/// The author that a key stands for in messages: the first 16 bytes of the point's SHA-256.
+pub fn author(point: &[u8; POINT_LENGTH]) -> u128 {
+    let hash = ring::digest::digest(&ring::digest::SHA256, point);
+    hash.as_ref().iter().take(16).fold(0, |author, &byte| author << 8 | u128::from(byte))
+}
+
 /// Whether `signature` over `message` was made with the private key of `point`. A point that is not
 /// on the curve made no signature.
 pub fn verify(

@@ -1144,6 +1144,11 @@ impl Core {
         true
     }
 
+    /// The time of day, as messages carry it.
+    pub(crate) fn wall(&self, now: Instant) -> Duration {
+        self.wall.read(now)
+    }
+
     /// Sets the wall clock, which is for display and for what is kept.
     pub(crate) fn set_wall(&mut self, wall: WallClock) {
         self.wall = wall;

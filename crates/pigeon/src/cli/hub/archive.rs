@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
+use pigeon_hub::reliable::SayId;
 use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, Lookup, Message, Wanted};
 use pigeon_log::{
     Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Identity, Key, Log,
-    Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
-    Ticket, Trouble,
+    NewestEntries, Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader,
+    Report, RoomSettings, Ticket, Trouble,
 };
 use pigeon_net::Waker;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
@@ -49,6 +50,8 @@ pub(super) struct Archive {
     /// For short questions of the loop itself.
     reader: Reader,
     forgetting: Vec<Pending<Result<Forgotten, ForgetError>>>,
+    /// What was forgotten since somebody asked.
+    forgotten: Vec<Forget>,
     /// When the hub learns again what is stored.
     next_newest: Instant,
     /// Messages that were relayed and not kept.
@@ -63,9 +66,6 @@ struct Shared {
     /// Woken when something is on the disk.
     follower: OnceLock<Waker>,
 }
-
-/// Stands for a message of a reliable member on its way into the log.
-pub(super) type SayId = u64;
 
 /// What became of such a message.
 pub(super) struct Settled {
@@ -179,6 +179,7 @@ impl Archive {
             searches: searches?,
             reader: log.reader().context("cannot read the log")?,
             forgetting: Vec::new(),
+            forgotten: Vec::new(),
             next_newest: Instant::ORIGIN,
             lost: 0,
             trouble: None,
@@ -231,10 +232,10 @@ impl Archive {
     ///
     /// # Errors
     /// The queue is full.
-    pub(super) fn say(&self, id: SayId, message: Message) -> Result<(), ()> {
+    pub(super) fn say(&self, id: SayId, message: Message, after: u64) -> Result<(), ()> {
         // Held meanwhile, or the writer could settle it before it is expected.
         let mut inner = self.shared.lock();
-        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor));
+        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
         let ticket = ticket.map_err(drop)?;
         inner.says.insert(ticket, (id, message));
         Ok(())
@@ -247,8 +248,8 @@ impl Archive {
 
     /// Whether a message with this identity, or a later one of its outbox, is on the disk or on its
     /// way: then it is not refused any more, whatever has changed since.
-    pub(super) fn has_taken(&self, identity: pigeon_hub::Identity) -> bool {
-        let pigeon_hub::Identity { author, outbox, number } = identity;
+    pub(super) fn has_taken(&self, identity: Identity) -> bool {
+        let Identity { author, outbox, number } = identity;
         let is_on_its_way =
             |inner: &Inner| inner.says.values().any(|(_, message)| message.identity == identity);
         is_on_its_way(&self.shared.lock())
@@ -258,6 +259,11 @@ impl Archive {
     /// Has a loop woken whenever something is on the disk.
     pub(super) fn wake_when_stored(&self, waker: Waker) {
         let _ = self.shared.follower.set(waker);
+    }
+
+    /// The newest entries, for a loop that must not wait for the disk.
+    pub(super) fn newest_entries(&self) -> NewestEntries {
+        self.log.newest_entries()
     }
 
     /// A reader with a connection of its own, for one thread.
@@ -291,6 +297,11 @@ impl Archive {
     /// Deletes for good. What came of it is logged.
     pub(super) fn forget(&mut self, what: Forget) {
         self.forgetting.push(self.log.forget(what));
+    }
+
+    /// What was forgotten since this was last asked.
+    pub(super) fn take_forgotten(&mut self) -> Vec<Forget> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Whether something was said in a room of this name, or under this name.
@@ -339,6 +350,7 @@ impl Archive {
             }
             Report::Forgotten(Forgotten { what, messages, .. }) => {
                 info!(messages, "forgotten: {}", said_of(&what));
+                self.forgotten.push(what);
             }
             Report::Settled { .. } => {}
         }
@@ -397,8 +409,6 @@ impl Archive {
 
 fn append(message: Message, numbering: Numbering) -> Append {
     let Message { room, label, link, wall, text, identity, .. } = message;
-    let pigeon_hub::Identity { author, outbox, number } = identity;
-    let identity = Identity { author, outbox, number };
     Append { room, speaker: label, link, wall, text, identity, numbering }
 }
 

@@ -8,9 +8,12 @@ mod invitation;
 mod ipmsg;
 mod journal;
 mod password;
+mod reliable;
 mod searchers;
+mod secure;
 mod service;
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -205,6 +208,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA")]
     data: Option<PathBuf>,
 
+    /// Where members with a key of their own come in, encrypted (QUIC): a port, or on for the port
+    /// after the first --listen's; needs a folder that keeps the hub's certificate
+    #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on")]
+    secure: secure::SecurePort,
+
     /// How long messages are kept, counted back from the newest one: 90d, 12h, or forever
     #[arg(long, value_name = "DURATION|forever", env = "PIGEON_HUB_KEEP", default_value = "90d", value_parser = keep)]
     keep: Keep,
@@ -363,6 +371,16 @@ impl Args {
         Archive::open(&folder, options, waker).map(Ok)
     }
 
+    /// Where members with a key come in, beside a first door that is bound there.
+    fn secure(&self, first: SocketAddr) -> Option<SocketAddr> {
+        let port = match self.secure {
+            secure::SecurePort::Off => return None,
+            secure::SecurePort::Port(port) => port,
+            secure::SecurePort::Next => first.port().checked_add(1)?,
+        };
+        Some(SocketAddr::new(first.ip(), port))
+    }
+
     /// What the link to IP Messenger needs, if there is to be one.
     fn ipmsg(&self) -> Result<Option<ipmsg::Settings>, UsageError> {
         let (scan, legacy) = (self.ipmsg_scan.clone(), self.ipmsg_encoding);
@@ -423,6 +441,10 @@ pub(crate) fn run(
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
+    // A hub that stores nothing has no one to rely on it, and no folder no lasting certificate.
+    let first = sockets.first().map(Socket::local_addr);
+    let secure = first.and_then(|first| args.secure(first)).filter(|_| config.history.is_some());
+    config.secure_port = secure.map(|address| address.port());
     let clock = Clock::start();
     searchers::share(&sockets);
     let groups = config
@@ -450,6 +472,14 @@ pub(crate) fn run(
         (_, None) => Kept::Nothing { why: why_not },
     };
     invite(&hub, &sockets, &interfaces, language, kept);
+    let secure = match (&archive, secure) {
+        (Some(archive), Some(address)) => {
+            let sources = hub.config().sources.clone();
+            let now = clock.now();
+            Some(secure::Secure::start(&mut hub, archive, address, sources, &waker, now)?)
+        }
+        _ => None,
+    };
     let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
@@ -476,6 +506,7 @@ pub(crate) fn run(
         next_wall: clock.now() + WALL_EVERY,
         watchdog: Watchdog::start(clock.now()),
         archive,
+        secure,
         ipmsg,
         groups,
         shows_messages,
@@ -486,6 +517,9 @@ pub(crate) fn run(
     notify(&[State::Stopping]);
     if let Some(ipmsg) = operator.ipmsg.take() {
         ipmsg.close();
+    }
+    if let Some(secure) = operator.secure.take() {
+        secure.close();
     }
     if let Some(archive) = operator.archive.take() {
         archive.close();
@@ -647,6 +681,7 @@ struct Operator {
     next_wall: datagram::Instant,
     watchdog: Watchdog,
     archive: Option<Archive>,
+    secure: Option<secure::Secure>,
     ipmsg: Option<ipmsg::Link>,
     /// Where it hears those who look for hubs.
     groups: Option<GroupSockets>,
@@ -690,6 +725,10 @@ impl Host<Hub> for Operator {
         }
         if let Some(archive) = &mut self.archive {
             archive.woken(hub, io.now);
+            if let Some(secure) = &mut self.secure {
+                archive.take_forgotten().iter().for_each(|what| secure.forgot(what));
+                secure.woken(hub, archive, io.now);
+            }
         }
         if let Some(ipmsg) = &mut self.ipmsg {
             ipmsg.woken(hub, io.now);
@@ -727,6 +766,9 @@ impl Host<Hub> for Operator {
         if let Some(ipmsg) = &mut self.ipmsg {
             ipmsg.event(hub, &event);
         }
+        if let Some(secure) = &mut self.secure {
+            secure.event(&event);
+        }
         match (event, &self.archive) {
             (Event::Message(message), archive) => {
                 if self.shows_messages {
@@ -751,7 +793,8 @@ impl Host<Hub> for Operator {
         let archive = self.archive.as_ref().map(Archive::next);
         let names = self.printer.interactive.then_some(self.next_names);
         let groups = self.groups.as_ref().map(GroupSockets::deadline);
-        let timers = [self.watchdog.next(), archive, groups, names, Some(self.next_wall)];
+        let secure = self.secure.as_ref().and_then(secure::Secure::deadline);
+        let timers = [self.watchdog.next(), secure, archive, groups, names, Some(self.next_wall)];
         timers.into_iter().flatten().min()
     }
 
@@ -759,6 +802,9 @@ impl Host<Hub> for Operator {
         self.watchdog.feed(io.now);
         if let Some(archive) = &mut self.archive {
             archive.tick(hub, io.now);
+            if let Some(secure) = &mut self.secure {
+                secure.tick(hub, archive, io.now);
+            }
         }
         if let Some(groups) = &mut self.groups {
             groups.tick(io.now, io.sockets).into_iter().for_each(searchers::tell);
