@@ -3,7 +3,7 @@
 //! ```text
 //!   key.pem                      the member's key: who it is, to every hub
 //!   hubs                         a line a name or address: the fingerprint met there
-//!   FINGERPRINT/OUTBOX.journal   an outbox at a hub, locked by the process that uses it
+//!   FINGERPRINT/N.session        what a process keeps at a hub: its outbox, how far it has read
 //! ```
 
 use std::collections::BTreeMap;
@@ -13,11 +13,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::journal::{Journal, JournalError, Opened, private, sync_folder};
+use crate::file::{OpenFileError, SessionFile, private, sync_folder};
 
-/// The most outboxes at one hub that are looked at for a free one. A free one is reused, so there
-/// are as many as processes ran at once.
-const MAX_OUTBOXES: usize = 1_024;
+/// The most processes of one member at one hub.
+const MAX_PROCESSES: u32 = 1_024;
 
 /// Where a member keeps what makes it the same member after a restart.
 #[derive(Clone, Debug)]
@@ -38,24 +37,9 @@ pub enum FolderError {
         /// What the system said.
         source: io::Error,
     },
-    /// A journal could not be opened.
-    #[error(transparent)]
-    Journal(#[from] OutboxError),
-}
-
-/// Why an outbox could not be opened.
-#[derive(Debug, Error)]
-#[error(transparent)]
-pub struct OutboxError(JournalError);
-
-/// An outbox that this process has locked.
-pub(crate) struct OutboxFile {
-    /// Its number in every message's identity.
-    pub(crate) outbox: u64,
-    pub(crate) journal: Journal,
-    pub(crate) records: Vec<Vec<u8>>,
-    /// Where records went that could not be read.
-    pub(crate) damaged: Option<PathBuf>,
+    /// Every file of the hub is in use.
+    #[error("{MAX_PROCESSES} programs use {} already", .0.display())]
+    TooMany(PathBuf),
 }
 
 impl Folder {
@@ -128,43 +112,25 @@ impl Folder {
         Ok(text.lines().filter_map(pair).collect())
     }
 
-    /// An outbox at a hub that no other process uses, with what waits in it; a new one under the
-    /// number that `draw` gives where all are in use.
+    /// A file for a session with a hub that no other process uses, and what it holds. A file that a
+    /// process has left is used again, so what waits in it is sent by the next one.
     ///
     /// # Errors
     /// When the system refuses.
-    pub(crate) fn outbox(
-        &self,
-        fingerprint: &str,
-        draw: impl FnOnce() -> u64,
-    ) -> Result<OutboxFile, FolderError> {
+    pub(crate) fn session(&self, fingerprint: &str) -> Result<(SessionFile, Vec<u8>), FolderError> {
         let folder = self.path.join(fingerprint);
         create(&folder)?;
-        let io = |doing| {
-            let path = folder.clone();
-            move |source| FolderError::Io { doing, path, source }
-        };
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(io("list"))? {
-            let name = entry.map_err(io("list"))?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_suffix(".journal"));
-            let number = number.filter(|hex| hex.len() == 16);
-            found.extend(number.and_then(|hex| u64::from_str_radix(hex, 16).ok()));
-        }
-        found.sort_unstable();
-        for outbox in found.into_iter().take(MAX_OUTBOXES) {
-            match self.open_outbox(&folder, outbox) {
-                Err(OutboxError(JournalError::InUse(_))) => {}
-                opened => return Ok(opened?),
+        for number in 0..MAX_PROCESSES {
+            let path = folder.join(format!("{number}.session"));
+            match SessionFile::open(&path) {
+                Ok(opened) => return Ok(opened),
+                Err(OpenFileError::InUse) => {}
+                Err(OpenFileError::Io(source)) => {
+                    return Err(FolderError::Io { doing: "open", path, source });
+                }
             }
         }
-        Ok(self.open_outbox(&folder, draw())?)
-    }
-
-    fn open_outbox(&self, folder: &Path, outbox: u64) -> Result<OutboxFile, OutboxError> {
-        let path = folder.join(format!("{outbox:016x}.journal"));
-        let Opened { journal, records, damaged } = Journal::open(&path).map_err(OutboxError)?;
-        Ok(OutboxFile { outbox, journal, records, damaged })
+        Err(FolderError::TooMany(folder))
     }
 
     /// Keeps other processes from changing the key and the list of hubs meanwhile.
@@ -249,15 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn each_process_has_an_outbox_of_its_own_and_a_free_one_is_used_again() {
+    fn each_process_has_a_file_of_its_own_and_one_that_was_left_is_used_again() {
         let (_temporary, folder) = folder();
-        let mut first = folder.outbox("ab", || 7).unwrap();
-        first.journal.append(b"waits").unwrap();
-        let second = folder.outbox("ab", || 8).unwrap();
-        assert_eq!((first.outbox, second.outbox), (7, 8));
-        assert_eq!(folder.outbox("cd", || 7).unwrap().outbox, 7, "another hub");
+        let (mut first, _) = folder.session("ab").unwrap();
+        first.append(b"waits").unwrap();
+        let (_second, empty) = folder.session("ab").unwrap();
+        assert_eq!(empty, b"");
+        assert_eq!(folder.session("cd").unwrap().1, b"", "another hub");
         drop(first);
-        let again = folder.outbox("ab", || 9).unwrap();
-        assert_eq!((again.outbox, again.records), (7, vec![b"waits".to_vec()]));
+        assert_eq!(folder.session("ab").unwrap().1, b"waits");
     }
 }

@@ -1,7 +1,7 @@
 //! A reliable member of a hub: for bots, shells and the client.
 #![forbid(unsafe_code)]
 
+mod file;
 mod folder;
-mod journal;
 
-pub use folder::{Folder, FolderError, OutboxError};
+pub use folder::{Folder, FolderError};
