@@ -8,9 +8,9 @@ use pigeon_datagram::Instant;
 use pigeon_guard::SourceRules;
 use pigeon_services::{Config, Event, WallClock};
 
-use super::count::count;
 use super::quantity::PerSecond;
 use super::random;
+use crate::words::say;
 
 /// The settings of a service.
 pub(crate) fn config(
@@ -38,15 +38,11 @@ pub(crate) fn wall(now: Instant) -> WallClock {
 pub(crate) fn warning(event: &Event) -> Option<String> {
     match event {
         Event::Limited { source, bound, requests } => {
-            let (bound, requests) = (bound.describe(), count(*requests, "request"));
-            Some(format!("{source} asks too much ({bound}): {requests} not answered; a loop?"))
+            let bound = bound.describe();
+            Some(say!("errors-asks-too-much", source = source, bound = bound, requests = *requests))
         }
         Event::Repeating { source, length, a_second } => {
-            let bytes = count(*length, "byte");
-            Some(format!(
-                "{source} sends the same {bytes} {a_second} times a second; a loop? \
-                 --per-source 1k/s would bound it"
-            ))
+            Some(say!("errors-repeats-itself", source = source, length = *length, rate = a_second))
         }
         Event::Datagram { .. } => None,
     }

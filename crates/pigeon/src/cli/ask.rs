@@ -21,6 +21,7 @@ use crate::base::quantity;
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::output::{json, remark};
+use crate::words::say;
 
 /// Ask for one reply: sent again until somebody answers
 #[derive(clap::Args)]
@@ -144,7 +145,7 @@ fn stdin(most: usize) -> anyhow::Result<Vec<u8>> {
 fn print(line: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(()),
     }

@@ -48,6 +48,7 @@ use crate::base::random;
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::output::{json, remark};
+use crate::words::say;
 
 /// Where hubs listen by default, and the groups that they join.
 const HUB_PORT: u16 = 9999;
@@ -132,7 +133,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     let mut format = PayloadFormat::from(&args.payload);
     let question = question(&args, &mut format)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let groups = match (&args.group, args.port) {
         (groups, _) if !groups.is_empty() => groups.clone(),
         (_, None) => HUB_GROUPS.map(Group::from).into(),
@@ -192,7 +193,7 @@ pub(crate) fn find_hubs(
     lasts: Duration,
     wanted: impl Fn(IpAddr) -> bool,
 ) -> anyhow::Result<Vec<FoundHub>> {
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let question = Question::Hubs(random::u64()?);
     let (news, arriving) = channel();
     let groups = HUB_GROUPS.map(Group::from);
@@ -427,8 +428,9 @@ fn drive(
     index: usize,
     news: &Sender<(usize, News)>,
 ) -> anyhow::Result<Outcome> {
-    let mut driver =
-        Driver::new(discover, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver = Driver::new(discover, socket)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let look_at = Some(driver.clock().now() + FIRST_LOOK);
     driver.run(&mut Around { index, news, look_at })?;
     let stats = driver.stats();
@@ -549,7 +551,7 @@ impl Printer {
                         Ok(()) => {}
                         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                         Err(error) => {
-                            return Err(anyhow!(error)).context("cannot write to stdout");
+                            return Err(anyhow!(error)).context(say!("errors-stdout"));
                         }
                     }
                 }

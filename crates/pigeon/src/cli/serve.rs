@@ -22,6 +22,7 @@ use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::output::{Spool, is_quiet, json};
+use crate::words::say;
 
 /// How often the counts on a terminal are refreshed.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -117,7 +118,7 @@ fn refuse_clashes(services: &[Spec]) -> Result<(), UsageError> {
 /// Serves until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     refuse_clashes(&args.services)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let mut sockets = Vec::new();
     for spec in &args.services {
         let options =
@@ -145,7 +146,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         let config = services::config(sources.clone(), args.per_source)?;
         let config = Config { report_datagrams: args.verbose, ..config };
         let service = Service::new(kind, config, wall(clock.now()));
-        let driver = Driver::new(service, socket).context("cannot watch the socket")?;
+        let driver = Driver::new(service, socket).with_context(|| say!("errors-watch-socket"))?;
         posts.push(Post { kind, address, counts: Arc::default(), rate: Rate::default() });
         drivers.push(driver.with_clock(clock));
     }

@@ -16,6 +16,7 @@ use crate::base::count::count;
 use crate::base::port_holder::describe;
 use crate::base::status::Status;
 use crate::output::{Color, remark, wall};
+use crate::words::say;
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
@@ -109,7 +110,7 @@ fn write(text: &str) -> anyhow::Result<bool> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(anyhow!(error).context("cannot write to stdout")),
+        Err(error) => Err(anyhow!(error).context(say!("errors-stdout"))),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::base::services::wall;
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{json, remark, wall as clock_face};
+use crate::words::say;
 
 /// How often an NTP server is asked: three times in 3.5 s. Servers count requests (RFC 5905 section
 /// 7.4, `RATE`), so it waits longer than other askers.
@@ -178,7 +179,7 @@ fn ntp_json(to: SocketAddr, measured: &Measurement, attempts: u32) -> String {
 fn print(line: &str) -> anyhow::Result<Status> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(Status::Done),
     }

@@ -35,6 +35,7 @@ use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::output::file::is_stdout;
 use crate::output::{Capture, Spool};
+use crate::words::say;
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -162,8 +163,9 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let service = reply.map(|reply| service(&args, reply, bound, clock.now())).transpose()?;
     let left = args.count.unwrap_or(u64::MAX);
     let machine = Answering::new(listener, service, args.from.clone(), left);
-    let mut driver =
-        Driver::over(machine, sockets).context("cannot watch the sockets")?.with_clock(clock);
+    let mut driver = Driver::over(machine, sockets)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake())?;
     let stop = on_stop(move || waker.wake())?;
@@ -220,7 +222,7 @@ fn service(
         let error = format!("--reply: {length} bytes, and a datagram carries at most {most}");
         return Err(UsageError(error).into());
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let sources = source_rules(&args.open, [bound], &interfaces);
     let config = services::config(sources, args.per_source)?;
     Ok(Service::new(Kind::Fixed, Config { reply, ..config }, wall(now)))
@@ -299,7 +301,7 @@ fn check_groups(args: &Args) -> anyhow::Result<()> {
             None => Ok(()),
         };
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     if let Some(wanted) = &args.multicast_interface {
         interfaces.only(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?;
     }

@@ -13,6 +13,7 @@ use crate::base::ipmsg;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::output::remark;
+use crate::words::say;
 
 /// The most of stdin that is read: what is longer fits no packet in any encoding.
 const MAX_STDIN: u64 = 64 * 1_024;
@@ -28,7 +29,7 @@ pub(super) fn run(
         return Err(UsageError(format!("{to} is not an IPv4 address; --ipmsg needs one")).into());
     }
     let text = text(words)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let encoding = match charset {
         Some(Charset::Fixed(encoding)) => Some(encoding),
         _ => None,
@@ -44,8 +45,9 @@ pub(super) fn run(
         ))),
         SendError::Unknown => anyhow!("nothing was sent"),
     })?;
-    let mut driver =
-        Driver::new(messenger, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver = Driver::new(messenger, socket)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let mut task = Task { to, stop, outcome: None };

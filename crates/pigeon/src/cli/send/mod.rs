@@ -28,6 +28,7 @@ use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::contacts::peer;
+use crate::words::say;
 
 /// Send datagrams: TEXT is one; without it each line of stdin is one
 #[derive(clap::Args)]
@@ -166,7 +167,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let linger = if to.ip().is_loopback() { Duration::ZERO } else { LINGER };
     let sender = Sender::new(clock.now(), to, every, args.wait.unwrap_or(linger));
     let mut driver =
-        Driver::new(sender, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(sender, socket).with_context(|| say!("errors-watch-socket"))?.with_clock(clock);
 
     let paced = args.every.is_some() || args.rate.is_some();
     let is_one = text.is_some() && !paced && args.count.is_none_or(|count| count == 1);

@@ -22,6 +22,7 @@ use crate::base::quantity;
 use crate::base::signals::Stop;
 use crate::base::status::{Status, UsageError};
 use crate::output::remark;
+use crate::words::say;
 
 /// Problems that are reported one by one; further ones are only counted.
 const TOLD: u64 = 20;
@@ -268,7 +269,7 @@ impl Task {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ControlFlow::Break(()),
             Err(error) => {
-                self.fatal = Some(anyhow!(error).context("cannot write to stdout"));
+                self.fatal = Some(anyhow!(error).context(say!("errors-stdout")));
                 ControlFlow::Break(())
             }
         }
