@@ -85,7 +85,7 @@ impl Cause {
             (None, Stage::Unsent(DropReason::Congested)) => {
                 return say_in!(language, "errors-congested");
             }
-            (None, Stage::Unsent(reason)) => reason.to_string(),
+            (None, Stage::Unsent(reason)) => drop_reason_in(language, reason),
             (None, Stage::Undelivered { .. }) => say_in!(language, "errors-undelivered"),
         };
         match self.meaning(language) {
@@ -155,6 +155,26 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.said_in(Language::English))
     }
+}
+
+/// Why a datagram was not sent, in a word or two.
+pub(crate) fn drop_reason(reason: DropReason) -> String {
+    drop_reason_in(words::language(), reason)
+}
+
+fn drop_reason_in(language: Language, reason: DropReason) -> String {
+    let key = match reason {
+        DropReason::Unreachable => key!("errors-drop-unreachable"),
+        DropReason::NotPermitted => key!("errors-drop-not-permitted"),
+        DropReason::TooLarge => key!("errors-drop-too-large"),
+        DropReason::NoBuffers => key!("errors-drop-no-buffers"),
+        DropReason::Invalid => key!("errors-drop-invalid"),
+        DropReason::Refused => key!("errors-drop-refused"),
+        DropReason::Congested => key!("errors-drop-congested"),
+        DropReason::Closed => key!("errors-drop-closed"),
+        DropReason::Other => key!("errors-drop-other"),
+    };
+    say_in!(language, key)
 }
 
 fn is_broadcast(ip: IpAddr) -> bool {

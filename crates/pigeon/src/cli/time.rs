@@ -101,12 +101,12 @@ fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     }
     let socket = asking::open(to, None, SocketOptions::default())?;
     let asked = Ntp { requests, sent: Vec::new() };
-    let show = |payload: &[u8]| format!("{} bytes", payload.len());
+    let show = |payload: &[u8]| say!("tools-bytes", count = payload.len());
     let ended = asking::ask(asked, to, socket, POLICY, show, remark)?;
     match &ended.outcome.result {
         Ok((_, Ok(measured))) => Ok((*measured, ended.outcome.attempts)),
         Ok((_, Err(why @ WhyNot::KissOfDeath { .. }))) => bail!("{to}: {why}"),
-        Ok((_, Err(why))) => bail!("{to}: a reply of no use: {why}"),
+        Ok((_, Err(why))) => bail!(say!("tools-time-useless", to = &to, why = why)),
         Err(why) => Err(ended.no_reply(*why)),
     }
 }

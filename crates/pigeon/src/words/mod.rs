@@ -98,6 +98,14 @@ pub(crate) fn between_parts() -> &'static str {
     }
 }
 
+/// What stands between the items of a list: `3 datagrams, 2 replies`.
+pub(crate) fn between_items() -> &'static str {
+    match language() {
+        Language::English => ", ",
+        Language::Chinese => "，",
+    }
+}
+
 /// What stands before a reason: `cannot read x: No such file or directory`.
 pub(crate) fn before_reason(language: Language) -> &'static str {
     match language {

@@ -196,3 +196,17 @@ errors-argument-not-utf8 = the argument `{ $word }` is not valid UTF-8
 errors-variable-not-utf8 = the environment variable { $name } is not valid UTF-8
 errors-variable-meant = { $name } is not a setting and is ignored; did you mean { $meant }?
 errors-variable-unknown = { $name } is not a setting and is ignored; `pigeon { $command } --help` lists the settings
+
+## Why a datagram was not sent, in a word
+errors-cannot-read-stdin = cannot read stdin: { $error }
+errors-longer-than-any = not sent: longer than any datagram
+errors-drop-unreachable = unreachable
+errors-drop-not-permitted = not permitted
+errors-drop-too-large = too large
+errors-drop-no-buffers = no buffers
+errors-drop-invalid = invalid
+errors-drop-refused = refused
+errors-drop-congested = congested
+errors-drop-closed = socket closed
+errors-drop-other = other
+errors-same-port = { $first } and { $second } use the same port; give each its own

@@ -178,3 +178,17 @@ errors-argument-not-utf8 = 参数 `{ $word }` 不是有效的 UTF-8
 errors-variable-not-utf8 = 环境变量 { $name } 不是有效的 UTF-8
 errors-variable-meant = { $name } 不是设置项，已忽略；是不是 { $meant }？
 errors-variable-unknown = { $name } 不是设置项，已忽略；用 `pigeon { $command } --help` 查看
+
+## 没有发出的原因，一个词
+errors-cannot-read-stdin = 无法读取标准输入：{ $error }
+errors-longer-than-any = 没有发送：超过任何数据报的长度
+errors-drop-unreachable = 不可达
+errors-drop-not-permitted = 不允许
+errors-drop-too-large = 太长
+errors-drop-no-buffers = 缓冲区已满
+errors-drop-invalid = 无效
+errors-drop-refused = 被拒绝
+errors-drop-congested = 拥塞
+errors-drop-closed = 套接字已关闭
+errors-drop-other = 其他
+errors-same-port = { $first } 和 { $second } 用了同一个端口；请各用各的

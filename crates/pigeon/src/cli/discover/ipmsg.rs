@@ -12,7 +12,6 @@ use pigeon_ipmsg::{ContactView, Event, Messenger, PORT};
 use pigeon_net::{Clock, Driver, Host, Io, local_addresses};
 use pigeon_text::{Encoding, escape};
 
-use crate::base::count::count;
 use crate::base::ipmsg::{self, broadcast_addresses, program_name};
 use crate::base::quantity;
 use crate::base::signals::{Stop, on_stop};
@@ -45,12 +44,9 @@ pub(super) fn run(lasts: Duration, json: bool) -> anyhow::Result<Status> {
     }
     let time = quantity::roughly(lasts);
     match task.seen.len() {
-        0 => Err(anyhow!(
-            "nobody answered in {time}: asked by broadcast on UDP port {PORT}, which reaches this \
-             host's own networks; a firewall at either end keeps it out"
-        )),
+        0 => Err(anyhow!(say!("tools-discover-no-user", time = time, port = &PORT))),
         answered => {
-            remark(format_args!("{} answered in {time}", count(answered as u64, "user")));
+            remark(say!("tools-discover-users", count = answered, time = time));
             Ok(Status::Done)
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn run(
     charset: Option<Charset>,
 ) -> anyhow::Result<Status> {
     if !to.is_ipv4() {
-        return Err(UsageError(format!("{to} is not an IPv4 address; --ipmsg needs one")).into());
+        return Err(UsageError(say!("tools-ipmsg-ipv4", to = &to)).into());
     }
     let text = text(words)?;
     let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
@@ -39,11 +39,10 @@ pub(super) fn run(
     let clock = Clock::start();
     messenger.add(clock.now(), to);
     messenger.send(clock.now(), to, text.into()).map_err(|error| match error {
-        SendError::TooLong { length } => anyhow!(UsageError(format!(
-            "the text is {length} bytes long, and IP Messenger programs read {MAX_TEXT}; send it in \
-             parts"
-        ))),
-        SendError::Unknown => anyhow!("nothing was sent"),
+        SendError::TooLong { length } => {
+            anyhow!(UsageError(say!("tools-ipmsg-too-long", length = &length, most = &MAX_TEXT,)))
+        }
+        SendError::Unknown => anyhow!(say!("tools-ipmsg-nothing")),
     })?;
     let mut driver = Driver::new(messenger, socket)
         .with_context(|| say!("errors-watch-socket"))?
@@ -54,13 +53,8 @@ pub(super) fn run(
     driver.run(&mut task)?;
     match task.outcome {
         Some(None) => Ok(Status::Done),
-        Some(Some(WhyUndelivered::Refused)) => {
-            Err(anyhow!("{to} refused: no IP Messenger program runs there"))
-        }
-        Some(Some(_)) => Err(anyhow!(
-            "{to} did not acknowledge the text; it may not be there, or a firewall keeps UDP port \
-             {PORT} closed at either end"
-        )),
+        Some(Some(WhyUndelivered::Refused)) => Err(anyhow!(say!("tools-ipmsg-refused", to = &to))),
+        Some(Some(_)) => Err(anyhow!(say!("tools-ipmsg-unacknowledged", to = &to, port = &PORT))),
         None => Ok(Status::Interrupted),
     }
 }
@@ -71,14 +65,15 @@ fn text(words: &[String]) -> anyhow::Result<String> {
         [] => {
             let mut bytes = Vec::new();
             let mut stdin = std::io::stdin().lock().take(MAX_STDIN);
-            stdin.read_to_end(&mut bytes).context("cannot read stdin")?;
-            let text = String::from_utf8(bytes).ok().context("stdin is not UTF-8")?;
+            stdin.read_to_end(&mut bytes).with_context(|| say!("tools-ipmsg-stdin"))?;
+            let text =
+                String::from_utf8(bytes).ok().with_context(|| say!("tools-ipmsg-not-utf8"))?;
             text.trim_end().to_string()
         }
         words => words.join(" "),
     };
     match text.trim().is_empty() {
-        true => Err(UsageError("the text is empty".into()).into()),
+        true => Err(UsageError(say!("tools-ipmsg-empty")).into()),
         false => Ok(text),
     }
 }
