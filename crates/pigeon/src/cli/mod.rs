@@ -29,10 +29,15 @@ use std::path::PathBuf;
 
 use clap::builder::Styles;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
+use pigeon_proto::Language;
 
+use crate::base::locale;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::config;
 use crate::output::{self, Color};
+use crate::words;
 
 /// UDP messaging for people, programs and devices on a network.
 #[derive(Parser)]
@@ -53,6 +58,17 @@ struct Cli {
     /// Print data and errors only, no remarks on stderr
     #[arg(short, long, global = true, display_order = 1_001)]
     quiet: bool,
+
+    /// Speak English (en) or Chinese (zh) [default: from LC_ALL, LC_MESSAGES or LANG]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LANGUAGE",
+        value_parser = locale::parse,
+        add = ArgValueCandidates::new(locale::candidates),
+        display_order = 1_002
+    )]
+    language: Option<Language>,
 }
 
 #[derive(Subcommand)]
@@ -79,6 +95,7 @@ enum Command {
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
+    words::set_language(locale::asked());
     if let Some(status) = completions::answer(Cli::command) {
         return status as i32;
     }
@@ -94,9 +111,8 @@ pub(crate) fn main() -> i32 {
                 error.exit_code()
             }
             None => {
-                // `{:#}` puts the causes behind the error, on one line. `eprintln` would panic if
-                // nobody reads it.
-                let text = mistakes::escape_lines(&format!("{error:#}"));
+                // `eprintln` would panic if nobody reads it.
+                let text = mistakes::escape_lines(&system_error::chain(&error));
                 let _ = writeln!(io::stderr(), "pigeon: {text}");
                 Status::of(&error) as i32
             }
@@ -119,7 +135,7 @@ fn parse() -> anyhow::Result<Cli> {
         Some((name, arguments)) => match config_file(arguments) {
             Some(path) => {
                 let command = config::apply(Cli::command(), name, &path)
-                    .map_err(|error| UsageError(format!("{error:#}")))?;
+                    .map_err(|error| UsageError(system_error::chain(&error)))?;
                 matches(command)?
             }
             None => found,

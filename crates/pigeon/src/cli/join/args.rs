@@ -120,6 +120,6 @@ they are in its control lines (docs/protocol.md):
 impl Args {
     /// The language asked for, or the locale's.
     pub(super) fn language(&self) -> Language {
-        self.language.unwrap_or_else(locale::language)
+        self.language.unwrap_or_else(locale::asked)
     }
 }
