@@ -18,6 +18,7 @@ use crate::output::{Color, json, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
+use crate::words::say;
 
 /// Lines, and what shapes them.
 pub(super) struct Lines {
@@ -74,7 +75,7 @@ impl Lines {
     pub(super) fn appeared(&self, chat: &Chat, peer: SocketAddr) {
         if let Some(conversation) = chat.conversation(peer) {
             let title = chat.title(peer);
-            let text = format!("{title} writes; /to {} answers", conversation.number);
+            let text = say!("chat-writes", peer = &title, number = conversation.number);
             self.printer.remark(&text, self.dim);
         }
     }
@@ -134,7 +135,7 @@ fn chosen_words(chat: &Chat, peer: SocketAddr) -> String {
     let charset = chat.conversation(peer).map(Conversation::charset).unwrap_or_default();
     let title = chat.title(peer);
     match charset == Charset::default() {
-        true => format!("what you type goes to {title}"),
-        false => format!("what you type goes to {title}, in {charset}"),
+        true => say!("chat-goes-to", peer = &title),
+        false => say!("chat-goes-to-in", peer = &title, charset = &charset),
     }
 }

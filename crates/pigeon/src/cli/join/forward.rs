@@ -34,6 +34,7 @@ use crate::base::cause::Watch;
 use crate::base::endpoint::Family;
 use crate::base::status::UsageError;
 use crate::contacts::peer;
+use crate::words::say;
 
 /// From how many payloads a second that are the same as one of the last seconds on a target is asked
 /// whether it is a hub, and for how long they must come. A loop turns as often as a datagram goes round.
@@ -108,17 +109,11 @@ impl Forward {
         for word in words {
             let to = peer::resolve_peer(&peer::parse(word, None)?, word, Family::default())?;
             one_host(to)?;
-            let what = match to {
-                _ if is_same_program(to, hub) => "the hub itself",
-                _ if is_same_program(to, own) => "this program's own port",
-                _ => "",
-            };
-            if !what.is_empty() {
-                return Err(UsageError(format!(
-                    "--forward {to} is {what}: what is forwarded there would come back for ever; \
-                     name the port of a player or another program"
-                ))
-                .into());
+            if is_same_program(to, hub) {
+                return Err(UsageError(say!("join-forward-hub", to = &to)).into());
+            }
+            if is_same_program(to, own) {
+                return Err(UsageError(say!("join-forward-self", to = &to)).into());
             }
             let socket = Socket::connect(to, None, &SocketOptions::default())?;
             targets.push(Target {
