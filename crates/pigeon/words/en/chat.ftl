@@ -1,6 +1,8 @@
 ### `pigeon chat`: straight to other UDP programs.
 
+# `bound` is an address with its port, or the next one.
 chat-listening = listening on { $bound }; /help lists the commands
+chat-port = port { $port }
 chat-without-contacts = contacts are left out: { $error }
 chat-ipmsg-alone = { $word } uses IP Messenger: chat with it alone
 chat-ipmsg-ipv4 = { $to } is not an IPv4 address; IP Messenger needs one
@@ -50,7 +52,7 @@ chat-lost = lines not shown, because the output was too slow: { $count }
 
 ## The status line of the full screen.
 
-chat-status-nobody = nobody chosen: /to NAME or HOST:PORT; listening on { $bound }
+chat-status-nobody = nobody chosen (/to NAME or HOST:PORT chooses), listening on { $bound }
 chat-status = { $charset }, { $heard }, listening on { $bound }
 chat-status-refused = refused: nobody listens there, { $charset }, { $heard }, listening on { $bound }
 chat-heard = last heard { $ago } ago

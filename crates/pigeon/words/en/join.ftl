@@ -43,6 +43,8 @@ join-joined = joined { $hub }: a pigeon hub{ $members ->
     [classic] , classic
    *[chat] {""}
 }
+# While it waits for a password.
+join-found-hub = { $hub } is a pigeon hub
 join-hub-with-name = { $name } ({ $hub })
 join-no-name = others see you as { $address }; /nick NAME gives you a name
 join-plainly-asked = joined { $hub } plainly (--plain)
@@ -63,8 +65,8 @@ join-never-heard = nothing was heard from { $hub }
 join-gone = { $hub } refused: the hub is gone; waiting for it to come back
 join-silent = nothing heard since { $since } ({ $ago } ago); still trying
 join-let-in-again = { $hub } lets you in again after { $after }
-join-back = { $hub } is back after { $after }; you are a member again
-join-moved = the hub's name now stands for { $hub }, no longer for { $from }; joining there. A password typed before is not sent there; type it again if the hub asks
+join-back = { $hub } is back after { $after }
+join-moved = the hub's name stands for { $hub } now, no longer for { $from }; joining there. A password typed before is not sent there; type it again if the hub asks
 join-stopped = the hub has stopped (Bye!); waiting for it to come back
 # `why` is the hub's sentence.
 join-removed = { $why }; pigeon tries to join again once a minute

@@ -39,6 +39,8 @@ join-joined = 已加入 { $hub }：pigeon hub{ $members ->
     [classic] ，classic 格式
    *[chat] {""}
 }
+# 它还在等密码。
+join-found-hub = { $hub } 是 pigeon hub
 join-hub-with-name = { $name }（{ $hub }）
 join-no-name = 你还没有名字，别人看到的是 { $address }；用 /nick 名字 取一个
 join-plainly-asked = 已按普通方式（--plain）加入 { $hub }
@@ -58,8 +60,8 @@ join-refused-there = { $hub } 拒绝连接：那里没有程序在监听。请�
 join-never-heard = 没有收到 { $hub } 的任何应答
 join-gone = { $hub } 拒绝连接：hub 已停止；正在等它恢复
 join-silent = 从 { $since } 起没有收到任何数据（已有 { $ago }）；正在重新连接
-join-let-in-again = { $hub } 在 { $after } 后又让你加入了
-join-back = { $hub } 在 { $after } 后恢复了；已重新加入
+join-let-in-again = { $hub } 在 { $after }后又让你加入了
+join-back = { $hub } 在 { $after }后恢复了
 join-moved = hub 的名字现在指向 { $hub }，不再是 { $from }；正在那里加入。以前输入的密码不会自动发过去，需要时请再输入一次
 join-stopped = hub 已停止（Bye!）；正在等它恢复
 # `why` 是 hub 的话。

@@ -13,6 +13,7 @@ use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 use pigeon_proto::Language;
 
+use super::reached_at;
 use super::request::Request;
 use crate::base::payload::without_end;
 use crate::output::Color;
@@ -247,8 +248,9 @@ fn nobody() -> PlaceId {
 /// What is known of the chosen peer, and whether something is wrong. What matters most stands
 /// first: on a narrow screen the end is not seen.
 fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
+    let bound = reached_at(bound);
     let Some(chosen) = chat.chosen() else {
-        return (say!("chat-status-nobody", bound = &bound), false);
+        return (say!("chat-status-nobody", bound = bound), false);
     };
     let ago = chosen.heard.map(|heard| in_seconds(words::language(), now - heard));
     let heard = match ago {
@@ -257,8 +259,8 @@ fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
     };
     let charset = &chosen.charset();
     let text = match chosen.refused {
-        true => say!("chat-status-refused", charset = charset, heard = heard, bound = &bound),
-        false => say!("chat-status", charset = charset, heard = heard, bound = &bound),
+        true => say!("chat-status-refused", charset = charset, heard = heard, bound = bound),
+        false => say!("chat-status", charset = charset, heard = heard, bound = bound),
     };
     (text, chosen.refused)
 }

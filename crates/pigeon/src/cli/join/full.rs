@@ -124,9 +124,13 @@ impl Full {
                 self.copies.forget();
                 self.not_admitted = Some(Note::Gone(*gone));
             }
+            // It names the room that we are in.
+            Event::Notice(Notice::Name { .. }) => self.not_admitted = None,
             Event::Background(Notice::Refused(refusal)) => self.reach_the_oldest(refusal),
             Event::Joined(answer) | Event::Answered(answer) => {
-                self.not_admitted = None;
+                // A hub that waits for the password answers heartbeats, too.
+                let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+                self.not_admitted.take_if(|note| is_in || !note.asks_for_password());
                 if self.kept.answered(now, answer) {
                     self.screen.tell(Update::Keeps(self.kept.keeps()));
                 }
@@ -283,11 +287,12 @@ impl Full {
     pub(super) fn note(&mut self, note: &Note) {
         let uncounted = match note {
             // The list beside it counts them, and goes on counting.
-            Note::Joined { name, format, secure_port, .. } => Some(Note::Joined {
+            Note::Joined { name, format, secure_port, is_in, .. } => Some(Note::Joined {
                 name: name.clone(),
                 members: 0,
                 format: *format,
                 secure_port: *secure_port,
+                is_in: *is_in,
             }),
             _ => None,
         };

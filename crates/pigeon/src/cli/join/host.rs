@@ -366,15 +366,16 @@ impl JoinHost {
     fn join(&mut self, session: &Session<Pcg64>, answer: &Answer) {
         let (members, format, secure_port) = (answer.members, answer.format, answer.secure_port);
         let name = self.hub_name.clone();
-        self.joined = Some(Note::Joined { name, members, format, secure_port });
         let takes_commands = matches!(format, Some(Format::Chat | Format::Classic));
+        // Nobody is let in before the password.
+        let has_room = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+        let is_in = has_room || !takes_commands;
+        self.joined = Some(Note::Joined { name, members, format, secure_port, is_in });
         let brings_word = self.memory.as_ref().is_some_and(|memory| memory.left_off().is_some());
         if takes_commands && brings_word {
             return;
         }
         self.say_joined();
-        // Nobody is let in before the password.
-        let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
         if takes_commands && is_in && session.name().is_none() && !self.view.is_script() {
             self.note(Note::NoName { address: self.local });
         }

@@ -14,8 +14,15 @@ use crate::words::say_in;
 /// Something to say about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// The server is a pigeon hub. `members` is 0 where they are counted beside it.
-    Joined { name: Option<Name>, members: u64, format: Option<Format>, secure_port: Option<u16> },
+    /// The server is a pigeon hub. `members` is 0 where they are counted beside it. `is_in`: the hub
+    /// has let the session in, and does not wait for a password.
+    Joined {
+        name: Option<Name>,
+        members: u64,
+        format: Option<Format>,
+        secure_port: Option<u16>,
+        is_in: bool,
+    },
     /// The hub has no name for the person, and none was asked for: others see this address.
     NoName { address: SocketAddr },
     /// The server was heard, and answers no heartbeats; as asked, or because it cannot.
@@ -92,17 +99,25 @@ impl Note {
         )
     }
 
+    /// Whether the hub lets nobody in without the password.
+    pub(super) fn asks_for_password(&self) -> bool {
+        matches!(self, Note::NotAdmitted(Refusal { why: Reason::Password, .. }))
+    }
+
     /// The note in words.
     pub(super) fn words(&self, hub: SocketAddr, language: Language) -> String {
         let hub = &hub;
         let notice = |notice| sentence::of(&notice, language);
         let span = |duration: &Duration| roughly(language, *duration);
         match self {
-            Note::Joined { name, members, format, .. } => {
+            Note::Joined { name, members, format, is_in, .. } => {
                 let hub = match name {
                     Some(name) => say_in!(language, "join-hub-with-name", name = name, hub = hub),
                     None => hub.to_string(),
                 };
+                if !is_in {
+                    return say_in!(language, "join-found-hub", hub = &hub);
+                }
                 let format = format.unwrap_or(Format::Chat).word();
                 say_in!(language, "join-joined", hub = &hub, members = *members, format = format)
             }
@@ -150,7 +165,7 @@ impl Note {
                 say_in!(language, "join-name-taken-back", why = notice(Notice::Gone(Gone::Moved)))
             }
             Note::Gone(Gone::TimedOut) => say_in!(language, "join-timed-out"),
-            Note::NotAdmitted(Refusal { why: Reason::Password, .. }) => {
+            Note::NotAdmitted(_) if self.asks_for_password() => {
                 say_in!(language, "join-needs-password")
             }
             Note::NotAdmitted(refusal) => {
@@ -238,7 +253,8 @@ mod tests {
     fn a_hub_that_was_found_by_its_name_is_named() {
         let hub = SocketAddr::from(([10, 0, 0, 1], 9999));
         let name = Name::parse("图书馆".as_bytes()).ok();
-        let joined = Note::Joined { name, members: 0, format: None, secure_port: None };
+        let joined =
+            Note::Joined { name, members: 0, format: None, secure_port: None, is_in: true };
         let words = joined.words(hub, Language::Chinese);
         assert_eq!(words, "已加入 图书馆（10.0.0.1:9999）：pigeon hub");
     }
@@ -262,6 +278,14 @@ mod tests {
                 members: 1,
                 format: Some(Format::Raw),
                 secure_port: None,
+                is_in: true,
+            },
+            Note::Joined {
+                name: None,
+                members: 0,
+                format: Some(Format::Chat),
+                secure_port: None,
+                is_in: false,
             },
             Note::NoName { address: hub },
             Note::JoinedPlainly { asked: true },
@@ -279,6 +303,7 @@ mod tests {
             Note::Again { after: second, was_removed: false },
             Note::Moved { from: hub },
             Note::NotAdmitted(Refusal::new(Subject::Member, Reason::HubFull)),
+            Note::NotAdmitted(Refusal::new(Subject::Member, Reason::Password)),
             Note::IntoSilence,
             Note::Meant { command: "/who".into() },
             Note::NotDelivered(Gone::Kicked),

@@ -358,7 +358,8 @@ mod tests {
                 name: None,
                 members: 3,
                 format: Some(Format::Chat),
-                secure_port: None
+                secure_port: None,
+                is_in: true,
             }),
             json(
                 r#"{"kind":"joined","hub":"127.0.0.1:9999","plain":false,"members":3,"format":"chat","secure_port":null}"#
