@@ -1,7 +1,7 @@
 ### `pigeon chat`：不经过 hub，直接与其他 UDP 程序对话。
 
 # `bound` 是带端口的地址，或者下一条。
-chat-listening = 正在 { $bound } 接收消息；/help 列出可用的命令
+chat-listening = 接收地址：{ $bound }；/help 列出可用的命令
 chat-port = 端口 { $port }
 chat-without-contacts = 没有使用通讯录：{ $error }
 chat-ipmsg-alone = { $word } 用飞鸽传书：请单独与它对话
@@ -52,9 +52,9 @@ chat-lost = 输出太慢、没有显示的行：{ $count }
 
 ## 全屏界面的状态栏。
 
-chat-status-nobody = 还没有选择对方（用 /to 名字 或 /to 主机:端口），正在 { $bound } 接收消息
-chat-status = { $charset }，{ $heard }，正在 { $bound } 接收消息
-chat-status-refused = 对方拒绝：那里没有程序在监听，{ $charset }，{ $heard }，正在 { $bound } 接收消息
+chat-status-nobody = 还没有选择对方（用 /to 名字 或 /to 主机:端口），接收地址：{ $bound }
+chat-status = { $charset }，{ $heard }，接收地址：{ $bound }
+chat-status-refused = 对方拒绝：那里没有程序在监听，{ $charset }，{ $heard }，接收地址：{ $bound }
 chat-heard = { $ago }前收到消息
 chat-unheard = 还没有收到消息
 

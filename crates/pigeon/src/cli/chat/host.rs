@@ -21,8 +21,10 @@ use crate::base::bind::one_host;
 use crate::base::cause::Cause;
 use crate::base::endpoint::Family;
 use crate::base::lookup::{Find, Lookup};
+use crate::base::payload::unknown_label;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
+use crate::base::system_error::chain;
 use crate::base::thread;
 use crate::contacts::peer;
 use crate::ui::screen::help::{Entry, entries};
@@ -194,7 +196,7 @@ impl PersonHost {
         });
         match thread {
             Ok(_) => self.lookup = Some(found),
-            Err(error) => self.fail(&format!("{error:#}")),
+            Err(error) => self.fail(&chain(&error)),
         }
     }
 
@@ -217,7 +219,7 @@ impl PersonHost {
                 chat.choose(peer);
                 self.view.chosen(chat, peer);
             }
-            Err(error) => self.fail(&format!("{error:#}")),
+            Err(error) => self.fail(&chain(&error)),
         }
     }
 
@@ -308,7 +310,7 @@ pub(super) fn in_words(error: &Error) -> String {
             say!("chat-unmappable", charset = charset, character = character, position = position)
         }
         Error::UnknownCommand(word) => say!("chat-unknown-command", word = &escape(&**word)),
-        Error::UnknownEncoding(error) => error.to_string(),
+        Error::UnknownEncoding(error) => unknown_label(error),
         Error::NoSuchNumber(number) => say!("chat-no-number", number = *number),
         Error::ToWhom => say!("chat-to-whom"),
         Error::OtherFamily(peer) => {

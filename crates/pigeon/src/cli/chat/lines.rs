@@ -13,6 +13,7 @@ use super::args::Args;
 use super::lost::Lost;
 use super::request::Request;
 use crate::base::bind::local_of;
+use crate::base::cause::Cause;
 use crate::base::payload::line;
 use crate::output::{Color, json, wall};
 use crate::ui::lines::{self, Printer};
@@ -91,14 +92,15 @@ impl Lines {
         self.note(text);
     }
 
-    pub(super) fn lost(&self, peer: SocketAddr, what: Lost, cause: &str, text: &str) {
+    pub(super) fn lost(&self, peer: SocketAddr, what: Lost, cause: Option<Cause>, text: &str) {
         if self.json {
             let result = match what {
                 Lost::Unsent => "unsent",
                 Lost::Undelivered => "unreachable",
             };
             let to = peer.to_string().into();
-            let fields = [("to", to), ("result", result.into()), ("error", cause.into())];
+            let error = cause.map(|cause| cause.to_string()).unwrap_or_default();
+            let fields = [("to", to), ("result", result.into()), ("error", error.into())];
             self.printer.data.line(json::counts(&fields));
         }
         self.note(text);

@@ -28,6 +28,7 @@ use crate::base::bind::bind;
 use crate::base::endpoint::ListenAddress;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error::chain;
 use crate::base::terminal;
 use crate::contacts::{self, peer};
 use crate::output::Color;
@@ -74,7 +75,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let bound = socket.local_addr();
     let mut words = vec![say!("chat-listening", bound = reached_at(bound))];
     if let Err(error) = &contacts {
-        words.push(say!("chat-without-contacts", error = format!("{error:#}")));
+        words.push(say!("chat-without-contacts", error = chain(error)));
     }
     let clock = Clock::start();
     let mut driver =

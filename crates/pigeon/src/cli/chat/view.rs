@@ -74,13 +74,13 @@ impl View {
     /// The system says that something did not get to this peer, and why.
     pub(super) fn lost(&mut self, chat: &Chat, peer: SocketAddr, what: Lost, cause: Option<Cause>) {
         let title = chat.title(peer);
-        let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
+        let error = cause.map(|cause| cause.said()).unwrap_or_default();
         let text = match what {
-            Lost::Unsent => say!("chat-unsent", peer = &title, error = &cause),
-            Lost::Undelivered => say!("chat-undelivered", peer = &title, error = &cause),
+            Lost::Unsent => say!("chat-unsent", peer = &title, error = error),
+            Lost::Undelivered => say!("chat-undelivered", peer = &title, error = error),
         };
         match self {
-            View::Lines(lines) => lines.lost(peer, what, &cause, &text),
+            View::Lines(lines) => lines.lost(peer, what, cause, &text),
             View::Full(full) => full.lost(chat, peer, &text),
         }
     }

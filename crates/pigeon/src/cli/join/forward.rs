@@ -30,7 +30,7 @@ use pigeon_net::{Receipt, Socket, SocketOptions, local_addresses};
 use pigeon_proto::{Answer, Format, Prove, heartbeat};
 
 use crate::base::bind::one_host;
-use crate::base::cause::Watch;
+use crate::base::cause::{Cause, Watch};
 use crate::base::endpoint::Family;
 use crate::base::status::UsageError;
 use crate::contacts::peer;
@@ -67,7 +67,7 @@ pub(super) enum Trouble {
     /// Nobody listens there, so far.
     Refused { to: SocketAddr },
     /// Nothing gets there, and what the system says of it.
-    CutOff { to: SocketAddr, cause: String },
+    CutOff { to: SocketAddr, cause: Cause },
     /// The same bytes come again and again: some are not forwarded.
     Repeats { to: SocketAddr },
     /// It leads into the room. Nothing is forwarded there any more.
@@ -174,7 +174,7 @@ impl Forward {
             }
             let cause = target.watch.look(now, &target.socket.stats());
             let to = target.to;
-            troubles.extend(cause.map(|cause| Trouble::CutOff { to, cause: cause.to_string() }));
+            troubles.extend(cause.map(|cause| Trouble::CutOff { to, cause }));
         }
         troubles.extend(self.end(|target| target.is_hub));
         troubles

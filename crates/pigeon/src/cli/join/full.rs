@@ -26,7 +26,7 @@ use crate::ui::screen::{
 };
 use crate::ui::span::in_seconds;
 use crate::ui::typist::Typed;
-use crate::words::say_in;
+use crate::words::{self, say_in};
 
 /// How many lines are asked for at the top of what is shown.
 const OLDER: u16 = 50;
@@ -175,6 +175,7 @@ impl Full {
     pub(super) fn notice(&mut self, now: Instant, notice: &Notice) {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
+            words::set_language(*language);
             self.screen.tell(Update::Language(*language));
         }
         let here = Some(self.here());

@@ -16,7 +16,7 @@ use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
-use crate::words::say_in;
+use crate::words::{self, say_in};
 
 /// What becomes of the messages of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,7 @@ impl Lines {
     pub(super) fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
+            words::set_language(*language);
         }
         if self.is_data() {
             self.printer.data.line(record::notice(&wall::local(None), session.room(), notice));

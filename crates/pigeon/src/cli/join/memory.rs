@@ -20,7 +20,7 @@ use pigeon_proto::{Name, RoomName};
 use pigeon_text::escape;
 use serde_json::{Value, json};
 
-use crate::base::data;
+use crate::base::{data, system_error};
 use crate::words::say;
 
 /// The largest file that is read.
@@ -159,7 +159,8 @@ impl Memory {
         };
         write().map_err(|error| {
             let path = escape(self.path.as_os_str().as_encoded_bytes());
-            anyhow!(say!("join-state-unwritable", file = &path, error = &error))
+            let error = system_error::said(&error);
+            anyhow!(say!("join-state-unwritable", file = &path, error = error))
         })
     }
 }

@@ -43,6 +43,7 @@ use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
+use crate::base::system_error::chain;
 use crate::base::terminal;
 use crate::output::Color;
 use crate::words::say;
@@ -135,7 +136,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut host = host.with_hub_name(hub_name).with_lookup(lookup, remembers);
     host = host.with_forward(forward);
     if let Some(error) = forgetful {
-        host.note(Note::NotKept { error: format!("{error:#}") });
+        host.note(Note::NotKept { error: chain(&error) });
     }
     let outcome = driver.run(&mut host);
     let (view, status) = host.finish();

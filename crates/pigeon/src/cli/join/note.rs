@@ -1,6 +1,7 @@
 //! News of the session itself: what a person reads beside the messages.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use pigeon_client::LineError;
 use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, sentence};
 
 use super::forward::Trouble;
+use crate::base::cause::Cause;
 use crate::ui::span::roughly;
 use crate::words::say_in;
 
@@ -32,11 +34,11 @@ pub(super) enum Note {
     /// Nothing was heard so far.
     Unheard,
     /// The system says that nothing gets there.
-    CutOff { error: String },
+    CutOff { why: Why },
     /// The hub was heard again after the system had said that nothing gets there.
     Reached,
     /// The system did not send a line.
-    Unsent { error: String },
+    Unsent { cause: Cause },
     /// News of a program to which messages are forwarded.
     Forward(Trouble),
     /// Nobody listens at the hub's port, and never did. `is_here`: the host is this one.
@@ -71,6 +73,33 @@ pub(super) enum Note {
     NotKept { error: String },
     /// A line was sent, and its copy did not come back.
     NoCopy { said: String, may_be_raw: bool },
+}
+
+/// Why nothing gets there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    System(Cause),
+    /// No socket could be opened for a new address.
+    Socket(String),
+}
+
+impl Why {
+    /// For a person, in the process's language; `Display` is for a program.
+    fn said(&self) -> String {
+        match self {
+            Why::System(cause) => cause.said(),
+            Why::Socket(error) => error.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Why::System(cause) => cause.fmt(f),
+            Why::Socket(error) => f.write_str(error),
+        }
+    }
 }
 
 impl Note {
@@ -133,11 +162,11 @@ impl Note {
                 say_in!(language, "join-name-kept", name = name)
             }
             Note::Unheard => say_in!(language, "join-unheard", hub = hub),
-            Note::CutOff { error } => {
-                say_in!(language, "join-cut-off", hub = hub, error = error)
+            Note::CutOff { why } => {
+                say_in!(language, "join-cut-off", hub = hub, error = why.said())
             }
             Note::Reached => say_in!(language, "join-reached", hub = hub),
-            Note::Unsent { error } => say_in!(language, "join-unsent", error = error),
+            Note::Unsent { cause } => say_in!(language, "join-unsent", error = cause.said()),
             Note::Forward(trouble) => trouble_words(trouble, language),
             Note::NobodyListens { is_here: true } => {
                 say_in!(language, "join-refused-here", hub = hub)
@@ -197,7 +226,7 @@ fn trouble_words(trouble: &Trouble, language: Language) -> String {
     match trouble {
         Trouble::Refused { to } => say_in!(language, "join-forward-refused", to = to),
         Trouble::CutOff { to, cause } => {
-            say_in!(language, "join-forward-cut-off", to = to, error = cause)
+            say_in!(language, "join-forward-cut-off", to = to, error = cause.said())
         }
         Trouble::Repeats { to } => say_in!(language, "join-forward-repeats", to = to),
         Trouble::Loop { to } => say_in!(language, "join-forward-loop", to = to),
@@ -272,6 +301,7 @@ mod tests {
         let hub = SocketAddr::from(([127, 0, 0, 1], 9999));
         let name = || Name::parse("狗哥".as_bytes()).unwrap();
         let second = Duration::from_secs(1);
+        let cause = || Cause::unconnected(hub, &std::io::Error::from_raw_os_error(113));
         let mut notes = vec![
             Note::Joined {
                 name: Some(name()),
@@ -293,7 +323,7 @@ mod tests {
             Note::NameKept { name: name(), asked: true },
             Note::NameKept { name: name(), asked: false },
             Note::Unheard,
-            Note::CutOff { error: "No route to host".into() },
+            Note::CutOff { why: Why::System(cause()) },
             Note::NobodyListens { is_here: true },
             Note::NobodyListens { is_here: false },
             Note::NeverHeard,
@@ -315,9 +345,9 @@ mod tests {
             Note::NotSent(LineError::Moved),
             Note::NotSent(LineError::Reserved),
             Note::Reached,
-            Note::Unsent { error: "Operation not permitted".into() },
+            Note::Unsent { cause: cause() },
             Note::Forward(Trouble::Refused { to: hub }),
-            Note::Forward(Trouble::CutOff { to: hub, cause: "No route to host".into() }),
+            Note::Forward(Trouble::CutOff { to: hub, cause: cause() }),
             Note::Forward(Trouble::Repeats { to: hub }),
             Note::Forward(Trouble::Loop { to: hub }),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },

@@ -6,7 +6,7 @@ use std::path::Path;
 use pigeon_text::escape;
 
 use crate::base::status::UsageError;
-use crate::base::text_file;
+use crate::base::{system_error, text_file};
 use crate::words::say;
 
 /// Holds the password where no file is named.
@@ -24,7 +24,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError>
         (Some(path), _) => {
             let place = escape(&path.to_string_lossy().into_owned()).to_string();
             let bytes = text_file::read_secret(path, MAX_BYTES as u64 + 2).map_err(|error| {
-                UsageError(say!("join-password-unreadable", file = &place, error = &error))
+                let error = system_error::said(&error);
+                UsageError(say!("join-password-unreadable", file = &place, error = error))
             })?;
             (bytes, place)
         }
