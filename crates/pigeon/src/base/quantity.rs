@@ -131,24 +131,9 @@ pub(crate) fn roughly(duration: Duration) -> String {
     }
 }
 
-/// Whole seconds below a minute: what changes once a second is read, not measured.
-pub(crate) fn in_seconds(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ ..60 => format!("{seconds} s"),
-        _ => roughly(time),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_that_are_shown_each_second_are_whole_seconds() {
-        assert_eq!(in_seconds(Duration::from_millis(300)), "0 s");
-        assert_eq!(in_seconds(Duration::from_millis(3_900)), "3 s");
-        assert_eq!(in_seconds(Duration::from_secs(150)), "2 min");
-    }
 
     #[test]
     fn whole_numbers_have_bounds() {

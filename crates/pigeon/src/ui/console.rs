@@ -67,8 +67,8 @@ fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
                     }
                 }
             }
-            Input::TooLong => drop(notes.line("that line is too long for a command")),
-            Input::NotUtf8 => drop(notes.line(lines::NOT_UTF8)),
+            Input::TooLong => drop(notes.line(say!("screen-input-too-long-command"))),
+            Input::NotUtf8 => drop(notes.line(say!("screen-input-not-utf8"))),
             Input::Interrupted => return give(C::QUIT),
             Input::Unreadable(_) | Input::HungUp => return,
             Input::End => {
