@@ -32,7 +32,7 @@ mod side;
 mod update;
 mod wall_clock;
 mod words;
-mod wrap;
+pub(crate) mod wrap;
 
 #[cfg(test)]
 mod terminal_tests;

@@ -1,0 +1,187 @@
+//! Text in rows and columns, by display width. clap wraps at blanks only, and Chinese has none.
+
+use clap::builder::Styles;
+use pigeon_text::{pad, width};
+
+use super::epilogue::{Block, Item};
+use crate::ui::screen::wrap::breaks;
+
+/// A last row that is narrower looks like a word that was left over.
+pub(super) const ORPHAN: usize = 10;
+
+/// The widest column of terms, with the blanks around it. A longer term has a row of its own.
+const MAX_TERM: usize = 32;
+
+/// A help text as it is written.
+pub(super) struct Page<'a> {
+    pub(super) columns: usize,
+    pub(super) styles: &'a Styles,
+    pub(super) text: String,
+}
+
+/// A term and its description: paragraphs, each wrapped by itself.
+#[derive(Default)]
+pub(super) struct Entry {
+    pub(super) term: String,
+    /// How much of the term is typed as it stands, in bytes: `--wait` of `--wait <DURATION>`.
+    pub(super) literal: usize,
+    pub(super) description: Vec<String>,
+}
+
+impl Page<'_> {
+    pub(super) fn paragraph(&mut self, text: &str) {
+        for row in rows(text, self.columns) {
+            self.text += &format!("{row}\n");
+        }
+    }
+
+    pub(super) fn heading(&mut self, text: &str) {
+        let style = self.styles.get_header();
+        for row in rows(text, self.columns) {
+            self.text += &format!("{style}{row}{style:#}\n");
+        }
+    }
+
+    /// A text behind a word: `Usage: …`. Later rows begin below the first.
+    pub(super) fn behind(&mut self, word: &str, text: &str) {
+        let (style, indent) = (self.styles.get_usage(), width(word) + 1);
+        let mut head = format!("{style}{word}{style:#} ");
+        for row in rows(text, self.columns - indent) {
+            self.text += &format!("{head}{row}\n");
+            head = " ".repeat(indent);
+        }
+    }
+
+    /// Terms in one column and descriptions in the other.
+    pub(super) fn entries(&mut self, entries: &[Entry]) {
+        let style = self.styles.get_literal();
+        let longest = entries.iter().map(|entry| width(&entry.term)).max().unwrap_or(0);
+        let column = (longest + 4).min(self.columns / 3).min(MAX_TERM);
+        for Entry { term, literal, description } in entries {
+            let (typed, value) = term.split_at(*literal);
+            let term = match typed {
+                "" => format!("  {value}"),
+                typed => format!("  {style}{typed}{style:#}{value}"),
+            };
+            let taken = 2 + width(typed) + width(value);
+            let mut rows = description.iter().flat_map(|text| rows(text, self.columns - column));
+            let first = rows.next().unwrap_or_default();
+            self.text += &match (taken + 2 <= column, first) {
+                (_, "") => format!("{term}\n"),
+                (true, first) => format!("{term}{:1$}{first}\n", "", column - taken),
+                (false, first) => format!("{term}\n{:column$}{first}\n", ""),
+            };
+            for row in rows {
+                self.text += &format!("{:column$}{row}\n", "");
+            }
+        }
+    }
+
+    /// What stands below the options, block by block.
+    pub(super) fn epilogue(&mut self, blocks: &[Block]) {
+        for block in blocks {
+            self.text.push('\n');
+            match block {
+                Block::Paragraph(text) => self.paragraph(text),
+                Block::Commands { title, items } => {
+                    self.heading(title);
+                    self.commands(items);
+                }
+                Block::Terms { title, items } => {
+                    self.heading(title);
+                    let entry = |(term, text): &(String, String)| Entry {
+                        term: term.clone(),
+                        description: vec![text.clone()],
+                        ..Entry::default()
+                    };
+                    self.entries(&items.iter().map(entry).collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+
+    /// Commands as they can be copied, with comments behind them where these fit.
+    fn commands(&mut self, items: &[(String, String)]) {
+        let short = items.iter().filter(|(_, comment)| !comment.is_empty()).map(|(it, _)| width(it));
+        let column = short.filter(|width| width * 2 <= self.columns).max().unwrap_or(0);
+        for (command, comment) in items {
+            let beside = [pad(command, column), command.clone()]
+                .map(|command| format!("  {command}  # {comment}\n"))
+                .into_iter()
+                .find(|row| !comment.is_empty() && width(row.trim_end()) <= self.columns);
+            self.text += &beside.unwrap_or_else(|| {
+                let below = rows(comment, self.columns - 8).into_iter();
+                let below = below.filter(|row| !row.is_empty()).map(|row| format!("      # {row}\n"));
+                let command = shell_rows(command, self.columns - 4).join(" \\\n      ");
+                format!("  {command}\n{}", below.collect::<String>())
+            });
+        }
+    }
+}
+
+/// The rows of a text. Where the last would be an orphan they are made narrower, as long as there
+/// are no more of them.
+fn rows(text: &str, columns: usize) -> Vec<&str> {
+    let first = cut(text, columns);
+    let is_even = |rows: &Vec<&str>| match rows[..] {
+        [] | [_] => true,
+        [.., last] => width(last) >= ORPHAN,
+    };
+    let narrower = (columns / 2..=columns).rev().map(|columns| cut(text, columns));
+    let even = narrower.take_while(|rows| rows.len() == first.len()).find(is_even);
+    even.unwrap_or(first)
+}
+
+fn cut(text: &str, columns: usize) -> Vec<&str> {
+    let starts = breaks(text, columns).into_iter().map(|at| at as usize);
+    let ends = starts.clone().chain([text.len()]);
+    [0].into_iter().chain(starts).zip(ends).map(|(from, to)| text[from..to].trim_end()).collect()
+}
+
+/// A command in rows that a shell joins: it is cut at blanks outside of quotes, before a flag if
+/// possible, as a flag and its value belong together.
+fn shell_rows(command: &str, columns: usize) -> Vec<&str> {
+    let mut rows = Vec::new();
+    let mut rest = command;
+    while width(rest) > columns {
+        let mut quoted = false;
+        let blanks = rest.char_indices().filter(|(_, c)| {
+            quoted ^= *c == '\'';
+            *c == ' ' && !quoted
+        });
+        let fitting = blanks.map(|(at, _)| at).filter(|at| width(&rest[..*at]) + 6 <= columns);
+        let fitting: Vec<usize> = fitting.collect();
+        let before_flag = fitting.iter().rfind(|at| rest[**at..].starts_with(" -"));
+        let Some(&at) = before_flag.or(fitting.last()) else { break };
+        rows.push(&rest[..at]);
+        rest = &rest[at + 1..];
+    }
+    rows.push(rest);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_row_is_no_left_over_word() {
+        let text = "Print replies until this long after the last datagram has left us";
+        assert_eq!(cut(text, 62).last(), Some(&"us"));
+        assert_eq!(rows(text, 62).len(), 2);
+        assert!(width(rows(text, 62)[1]) >= ORPHAN);
+        let text = "最后一个数据报发出之后再等待这么长时间，并打印收到的回复";
+        assert_eq!(cut(text, 52).last(), Some(&"复"));
+        assert!(width(rows(text, 52)[1]) >= ORPHAN);
+        assert_eq!(rows("", 20), [""]);
+        assert_eq!(rows("one two", 3), ["one", "two"]);
+    }
+
+    #[test]
+    fn a_long_command_can_still_be_copied() {
+        let command = "pigeon replay 'my run' 127.0.0.1:9 --max-pause 5s --port 9";
+        let rows = shell_rows(command, 40);
+        assert_eq!(rows, ["pigeon replay 'my run' 127.0.0.1:9", "--max-pause 5s --port 9"]);
+        assert_eq!(shell_rows(command, 80), [command]);
+    }
+}
