@@ -29,10 +29,14 @@ use std::path::PathBuf;
 
 use clap::builder::Styles;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
+use pigeon_proto::Language;
 
+use crate::base::locale;
 use crate::base::status::{Status, UsageError};
 use crate::config;
 use crate::output::{self, Color};
+use crate::words;
 
 /// UDP messaging for people, programs and devices on a network.
 #[derive(Parser)]
@@ -53,6 +57,17 @@ struct Cli {
     /// Print data and errors only, no remarks on stderr
     #[arg(short, long, global = true, display_order = 1_001)]
     quiet: bool,
+
+    /// Speak English (en) or Chinese (zh) [default: from LC_ALL, LC_MESSAGES or LANG]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LANGUAGE",
+        value_parser = locale::parse,
+        add = ArgValueCandidates::new(locale::candidates),
+        display_order = 1_002
+    )]
+    language: Option<Language>,
 }
 
 #[derive(Subcommand)]
@@ -79,6 +94,7 @@ enum Command {
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
+    words::set_language(locale::of_arguments(std::env::args_os().skip(1)));
     if let Some(status) = completions::answer(Cli::command) {
         return status as i32;
     }

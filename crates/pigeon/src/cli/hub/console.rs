@@ -16,6 +16,7 @@ use crate::base::nearest::nearest;
 use crate::base::quantity::{self, roughly};
 use crate::ui::console;
 use crate::ui::suggestions::Suggestions;
+use crate::words::say;
 
 /// The most members listed at once: more scroll away unread.
 const MAX_LISTED: usize = 1_000;
@@ -347,7 +348,7 @@ fn members(hub: &Hub, now: Instant) -> Vec<String> {
         .collect();
     let mut lines = align(&rows);
     match total - rows.len() {
-        0 => lines.push(count(total, "member").to_string()),
+        0 => lines.push(say!("hub-members", count = total)),
         more => lines.push(format!("and {more} more, {total} members in all")),
     }
     lines

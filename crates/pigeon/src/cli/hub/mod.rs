@@ -54,6 +54,7 @@ use crate::output::Color;
 use crate::ui;
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
+use crate::words;
 
 /// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
 /// the most, a stop takes less than a second.
@@ -375,7 +376,7 @@ impl Args {
     }
 
     fn language(&self) -> Language {
-        self.language.unwrap_or_else(locale::language)
+        self.language.unwrap_or_else(words::language)
     }
 }
 
@@ -387,6 +388,8 @@ pub(crate) fn run(
     unknown: &[String],
     reread: fn() -> anyhow::Result<Args>,
 ) -> anyhow::Result<Status> {
+    // The environment and the configuration file may name it, too.
+    words::set_language(args.language());
     if args.check {
         return check::run(&args, unknown);
     }

@@ -1,0 +1,1 @@
+# What `pigeon chat` says of itself.

@@ -1,0 +1,1 @@
+# What `pigeon history` says of itself.

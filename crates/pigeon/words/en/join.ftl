@@ -1,0 +1,1 @@
+# What `pigeon join` says of itself.

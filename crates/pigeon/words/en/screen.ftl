@@ -1,0 +1,1 @@
+# The full screen's own words.

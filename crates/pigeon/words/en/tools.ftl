@@ -1,0 +1,1 @@
+# Summaries and remarks of the tools, `send` to `replay`.

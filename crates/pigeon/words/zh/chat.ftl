@@ -1,0 +1,1 @@
+# `pigeon chat` 自己的提示。

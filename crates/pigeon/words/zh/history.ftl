@@ -1,0 +1,1 @@
+# `pigeon history` 自己的提示。

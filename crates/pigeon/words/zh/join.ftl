@@ -1,0 +1,1 @@
+# `pigeon join` 自己的提示。
