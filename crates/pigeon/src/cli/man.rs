@@ -10,13 +10,13 @@ use clap_mangen::Man;
 
 use crate::base::status::{Status, UsageError};
 
-/// Write man pages into a directory
+/// Write the man pages into a directory
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
   pigeon man /usr/local/share/man/man1 && man pigeon-hub")]
 pub(crate) struct Args {
-    /// The directory; it is made if it is missing
+    /// Directory to write into; it is created if it is missing
     #[arg(value_name = "DIR")]
     directory: PathBuf,
 }

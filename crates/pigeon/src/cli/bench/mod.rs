@@ -59,7 +59,7 @@ Examples:
 Without --rate it sends as fast as it can to this machine, and 1k/s to others. With --ping, any echo
 service will do as the far end (`pigeon serve echo`, RFC 862).
 
-Late is not lost: it waits for the last datagrams, and sent = received + lost. Datagrams that a
+Late is not lost: it waits for the last datagrams, and `sent = received + lost`. Datagrams that a
 kernel dropped because its program was too slow are counted apart from loss on the way, and those
 sent after the server stopped answering are unanswered, not lost. Round trips are timed from when
 each datagram was due (no coordinated omission).

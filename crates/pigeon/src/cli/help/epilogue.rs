@@ -23,9 +23,15 @@ use pigeon_text::width;
 pub(in crate::cli) enum Block {
     Paragraph(String),
     /// Commands to copy, each with a comment, which may be empty.
-    Commands { title: String, items: Vec<(String, String)> },
+    Commands {
+        title: String,
+        items: Vec<(String, String)>,
+    },
     /// Terms and what they mean.
-    Terms { title: String, items: Vec<(String, String)> },
+    Terms {
+        title: String,
+        items: Vec<(String, String)>,
+    },
 }
 
 /// Reads an epilogue.
@@ -61,7 +67,8 @@ fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.fold(String::new(), |text, line| {
         let is_wide = |c: Option<char>| c.is_some_and(|c| width(c.encode_utf8(&mut [0; 4])) > 1);
         let line = line.trim();
-        let blank = !text.is_empty() && !(is_wide(text.chars().last()) && is_wide(line.chars().next()));
+        let blank =
+            !text.is_empty() && !(is_wide(text.chars().last()) && is_wide(line.chars().next()));
         text + if blank { " " } else { "" } + line
     })
 }
@@ -82,10 +89,7 @@ mod tests {
                     title: "Examples:".into(),
                     items: vec![item("pigeon hub", "here"), item("pigeon join", "")]
                 },
-                Block::Terms {
-                    title: "Exit status:".into(),
-                    items: vec![item("1", "no reply")]
-                },
+                Block::Terms { title: "Exit status:".into(), items: vec![item("1", "no reply")] },
                 Block::Paragraph("Two lines，两行".into()),
             ]
         );

@@ -3,11 +3,14 @@
 use clap::builder::Styles;
 use pigeon_text::{pad, width};
 
-use super::epilogue::{Block, Item};
+use super::epilogue::Block;
 use crate::ui::screen::wrap::breaks;
 
 /// A last row that is narrower looks like a word that was left over.
 pub(super) const ORPHAN: usize = 10;
+
+/// A blank at which a row must not end.
+const HELD: char = '\u{a0}';
 
 /// The widest column of terms, with the blanks around it. A longer term has a row of its own.
 const MAX_TERM: usize = 32;
@@ -44,8 +47,10 @@ impl Page<'_> {
 
     /// A text behind a word: `Usage: …`. Later rows begin below the first.
     pub(super) fn behind(&mut self, word: &str, text: &str) {
-        let (style, indent) = (self.styles.get_usage(), width(word) + 1);
-        let mut head = format!("{style}{word}{style:#} ");
+        let style = self.styles.get_usage();
+        let blank = if word.is_ascii() { " " } else { "" };
+        let indent = width(word) + blank.len();
+        let mut head = format!("{style}{word}{style:#}{blank}");
         for row in rows(text, self.columns - indent) {
             self.text += &format!("{head}{row}\n");
             head = " ".repeat(indent);
@@ -66,10 +71,10 @@ impl Page<'_> {
             let taken = 2 + width(typed) + width(value);
             let mut rows = description.iter().flat_map(|text| rows(text, self.columns - column));
             let first = rows.next().unwrap_or_default();
-            self.text += &match (taken + 2 <= column, first) {
-                (_, "") => format!("{term}\n"),
-                (true, first) => format!("{term}{:1$}{first}\n", "", column - taken),
-                (false, first) => format!("{term}\n{:column$}{first}\n", ""),
+            self.text += &match taken + 2 <= column {
+                _ if first.is_empty() => format!("{term}\n"),
+                true => format!("{term}{:1$}{first}\n", "", column - taken),
+                false => format!("{term}\n{:column$}{first}\n", ""),
             };
             for row in rows {
                 self.text += &format!("{:column$}{row}\n", "");
@@ -102,8 +107,16 @@ impl Page<'_> {
 
     /// Commands as they can be copied, with comments behind them where these fit.
     fn commands(&mut self, items: &[(String, String)]) {
-        let short = items.iter().filter(|(_, comment)| !comment.is_empty()).map(|(it, _)| width(it));
-        let column = short.filter(|width| width * 2 <= self.columns).max().unwrap_or(0);
+        let commented = || items.iter().filter(|(_, comment)| !comment.is_empty());
+        // The column in which most of them stand below each other.
+        let aligned = |column: usize| {
+            let fits = |(command, comment): &&(String, String)| {
+                width(command) <= column && column + width(comment) + 6 <= self.columns
+            };
+            commented().filter(fits).count()
+        };
+        let column = commented().map(|(command, _)| width(command)).max_by_key(|it| aligned(*it));
+        let column = column.unwrap_or(0);
         for (command, comment) in items {
             let beside = [pad(command, column), command.clone()]
                 .map(|command| format!("  {command}  # {comment}\n"))
@@ -111,8 +124,9 @@ impl Page<'_> {
                 .find(|row| !comment.is_empty() && width(row.trim_end()) <= self.columns);
             self.text += &beside.unwrap_or_else(|| {
                 let below = rows(comment, self.columns - 8).into_iter();
-                let below = below.filter(|row| !row.is_empty()).map(|row| format!("      # {row}\n"));
-                let command = shell_rows(command, self.columns - 4).join(" \\\n      ");
+                let below =
+                    below.filter(|row| !row.is_empty()).map(|row| format!("      # {row}\n"));
+                let command = shell_rows(command, self.columns).join(" \\\n      ");
                 format!("  {command}\n{}", below.collect::<String>())
             });
         }
@@ -120,16 +134,22 @@ impl Page<'_> {
 }
 
 /// The rows of a text. Where the last would be an orphan they are made narrower, as long as there
-/// are no more of them.
-fn rows(text: &str, columns: usize) -> Vec<&str> {
-    let first = cut(text, columns);
+/// are no more of them. What stands in backquotes stays together.
+fn rows(text: &str, columns: usize) -> Vec<String> {
+    let mut quoted = false;
+    let held = |c| {
+        quoted ^= c == '`';
+        if quoted && c == ' ' { HELD } else { c }
+    };
+    let text: String = text.chars().map(held).collect();
+    let first = cut(&text, columns);
     let is_even = |rows: &Vec<&str>| match rows[..] {
         [] | [_] => true,
         [.., last] => width(last) >= ORPHAN,
     };
-    let narrower = (columns / 2..=columns).rev().map(|columns| cut(text, columns));
+    let narrower = (columns / 2..=columns).rev().map(|columns| cut(&text, columns));
     let even = narrower.take_while(|rows| rows.len() == first.len()).find(is_even);
-    even.unwrap_or(first)
+    even.unwrap_or(first).into_iter().map(|row| row.replace(HELD, " ")).collect()
 }
 
 fn cut(text: &str, columns: usize) -> Vec<&str> {
@@ -138,23 +158,24 @@ fn cut(text: &str, columns: usize) -> Vec<&str> {
     [0].into_iter().chain(starts).zip(ends).map(|(from, to)| text[from..to].trim_end()).collect()
 }
 
-/// A command in rows that a shell joins: it is cut at blanks outside of quotes, before a flag if
-/// possible, as a flag and its value belong together.
+/// A command in rows that a shell joins: the first is indented by two columns, the others by six.
+/// It is cut at blanks outside of quotes, before a flag if possible, as its value belongs to it.
 fn shell_rows(command: &str, columns: usize) -> Vec<&str> {
     let mut rows = Vec::new();
-    let mut rest = command;
+    let (mut rest, mut columns) = (command, columns.saturating_sub(2));
     while width(rest) > columns {
         let mut quoted = false;
-        let blanks = rest.char_indices().filter(|(_, c)| {
+        let is_blank = |(_, c): &(usize, char)| {
             quoted ^= *c == '\'';
             *c == ' ' && !quoted
-        });
-        let fitting = blanks.map(|(at, _)| at).filter(|at| width(&rest[..*at]) + 6 <= columns);
-        let fitting: Vec<usize> = fitting.collect();
+        };
+        let blanks = rest.char_indices().filter(is_blank).map(|(at, _)| at);
+        let fitting: Vec<usize> = blanks.filter(|at| width(&rest[..*at]) + 2 <= columns).collect();
         let before_flag = fitting.iter().rfind(|at| rest[**at..].starts_with(" -"));
         let Some(&at) = before_flag.or(fitting.last()) else { break };
         rows.push(&rest[..at]);
         rest = &rest[at + 1..];
+        columns = columns.saturating_sub(if rows.len() == 1 { 4 } else { 0 });
     }
     rows.push(rest);
     rows
@@ -169,10 +190,10 @@ mod tests {
         let text = "Print replies until this long after the last datagram has left us";
         assert_eq!(cut(text, 62).last(), Some(&"us"));
         assert_eq!(rows(text, 62).len(), 2);
-        assert!(width(rows(text, 62)[1]) >= ORPHAN);
+        assert!(width(&rows(text, 62)[1]) >= ORPHAN);
         let text = "最后一个数据报发出之后再等待这么长时间，并打印收到的回复";
-        assert_eq!(cut(text, 52).last(), Some(&"复"));
-        assert!(width(rows(text, 52)[1]) >= ORPHAN);
+        assert_eq!(cut(text, 52).last(), Some(&"回复"));
+        assert!(width(&rows(text, 52)[1]) >= ORPHAN);
         assert_eq!(rows("", 20), [""]);
         assert_eq!(rows("one two", 3), ["one", "two"]);
     }
