@@ -39,7 +39,7 @@ help-all--hex = 以十六进制读写字节
 help-all--base64 = 以 base64 读写字节
 help-all--encoding = 收发文本的编码：utf-8、gb2312、gbk、gb18030、big5、shift_jis、euc-kr、latin1、utf-16le 等；auto 能读 UTF-8 和 GB18030，并按对方上次所用的编码发送 [默认：联系人的编码，否则为 utf-8]
 help-all--escapes = 解释 TEXT 里的转义：\n、\r、\t、\0、\\，\xNN 表示字节，\u{"{"}N{"}"} 表示字符
-help-all--multicast-interface = 从哪个网络接口发送组播：接口名，或它的一个地址
+help-all--multicast-interface = 从哪个网卡发送组播：网卡名，或它的一个地址
 help-all--line = 逐行输出，不使用全屏界面；stdin 或 stdout 不是终端时也是如此
 help-all--wait = 管道输入结束后，再等待回复多久
 help-all--console = 从 stdin 读取控制命令；stdin 结束不会使程序退出
@@ -81,7 +81,7 @@ help-hub--rate = 每个成员每秒的消息数 [默认：本机 50k/s，--open 
 help-hub--rate-bytes = 每个成员每秒的字节数 [默认：依次为 256MiB/s、8MiB/s、64KiB/s]
 help-hub--hub-rate = 所有成员合计每秒的消息数 [默认：本机不限，--open 网络 50k/s，其他 1k/s]
 help-hub--hub-rate-bytes = 所有成员合计每秒的字节数 [默认：依次为不限、64MiB/s、3200KiB/s]
-help-hub--work = 其他机器上的成员每秒合计可占用的 CPU 时间；一个地址最多用掉其余部分的一半，没有别人时不限
+help-hub--work = 其他机器上的成员每秒合计可占用的 CPU 时间；一个地址最多占用其余时间的一半，独自使用时不限
 help-hub--max-text = 一条消息的文本上限，以字节计 [默认：8KiB；raw 格式以一个数据报为限]
 help-hub--notices-up-to = 成员不超过此数的房间，才通知谁来谁走
 help-hub--history = 是否保存聊天记录，供 /history、/search 和 `pigeon history` 使用；关闭后仍保存名字、封禁和禁言 [默认：开；raw 房间关；首个端口为 0 且未指定 --data 时也关]
@@ -128,7 +128,7 @@ help-hub-more =
       1  无法监听，或无法打开数据
 
     文件：
-      ~/.local/state/pigeon/  名字、封禁和聊天记录，每个首选 --listen 对应一个目录
+      ~/.local/state/pigeon/  名字、封禁和聊天记录，按首个 --listen 各占一个目录
 
     环境变量：
       PIGEON_STATE  状态目录，代替 ~/.local/state/pigeon；设为空则不保存任何数据
@@ -140,7 +140,7 @@ help-join--hub = 要加入的 hub：HOST[:PORT]（端口默认为 9999）、联�
 help-join--port = hub 的端口，单独写成一个参数时使用
 help-join--nick = 你的名字，不含空格；用 --plain 时，或对 raw 格式的 hub，不会发送（那里它会被当作数据）
 help-join--password-file = 存放 hub 密码的文件；hub 要求时自动给出
-help-join--plain = 像普通程序一样只收发数据报，不期待心跳的应答
+help-join--plain = 像普通程序一样只收发数据报，不等待心跳的应答
 help-join--heartbeat = 心跳间隔；实际发送会提前，最多提前五分之一
 help-join--json = 每个事件输出一个 JSON 对象：time、kind、room、from、text 或 base64，以及该类事件的其他字段（见下文）
 help-join--raw = 把负载原样写到 stdout，此外不输出任何内容；stdin 的字节发进房间，每个数据报最多 1,316 字节。stdin 为空（`< /dev/null`）时只接收
@@ -203,9 +203,9 @@ help-history--from = 只看以此名字说的话，不区分大小写
 help-history--search = 只看含有所有这些词的消息；可以是词的一部分，不区分大小写
 help-history--json = 每行输出一个 JSON 对象
 help-history--text = 输出供人阅读的文本行（默认）
-help-history--export = 把全部内容或一个房间以 JSON 行写入新文件，- 表示 stdout
-help-history--import = 从文件导入以前导出的 JSON 行，- 表示 stdin；已有的消息保持不变
-help-history--backup = 把整个日志复制到新文件，- 表示 stdout
+help-history--export = 把全部内容或一个房间以 JSON 行写入新文件或 stdout（-）
+help-history--import = 从文件或 stdin（-）导入以前导出的 JSON 行；已有的消息保持不变
+help-history--backup = 把整个日志复制到新文件或 stdout（-）
 help-history-more =
     示例：
       pigeon history  # 本机 hub 保存的全部内容
@@ -348,7 +348,7 @@ help-listen--count = 收到这么多数据报后停止
 help-listen--for = 多久后停止；什么也没收到则返回 1
 help-listen--from = 只显示来自此网络或地址的数据报；可重复
 help-listen--join = 加入组播组；可重复
-help-listen--multicast-interface = 只在此网络接口上加入组播组：接口名，或它的一个地址 [默认：所有接口]
+help-listen--multicast-interface = 只在此网卡上加入组播组：网卡名，或它的一个地址 [默认：所有网卡]
 help-listen--share = 与允许共用端口的其他程序共用该端口：只能收到组播和广播，因为内核只把单播交给一个程序
 help-listen--reply = 以此文本回复每个显示出来的数据报
 help-listen--per-source = 每秒最多回复同一来源几次 [默认：1k/s]
@@ -363,7 +363,7 @@ help-listen-more =
       pigeon listen 9999  # 所有地址，IPv4 和 IPv6
       pigeon listen 127.0.0.1:9999 --json  # 每行一个对象，供脚本使用
       pigeon listen 9999 --count 1  # 等待一个数据报
-      pigeon listen 5000 --join 239.1.2.3  # 在所有网络接口上接收组播
+      pigeon listen 5000 --join 239.1.2.3  # 在所有网卡上接收组播
       pigeon listen 239.1.2.3:5000  # 同上
       pigeon listen 5353 --join 224.0.0.251 --share  # 与其他监听者共用，例如 avahi
       pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
@@ -372,7 +372,7 @@ help-listen-more =
       pigeon listen 5000 --hexdump  # 偏移、十六进制和文本，同 xxd
       pigeon listen 5000 --reply OK  # 回复每个数据报
 
-    组播组在所有网络接口上加入，包括以后才启用的；指定了 ADDR 时，只在拥有该地址的接口上加入。链路本地的组可以注明接口：--join ff02::fb%eth0。指定了 ADDR 时收不到广播，因为广播发往的是网络的广播地址。
+    组播组在所有网卡上加入，包括以后才启用的；指定了 ADDR 时，只在拥有该地址的网卡上加入。链路本地的组可以注明网卡：--join ff02::fb%eth0。指定了 ADDR 时收不到广播，因为广播发往的是网络的广播地址。
 
     退出状态：
       0  已停止，或收够了 --count 个数据报
@@ -381,7 +381,7 @@ help-listen-more =
 ## ask
 
 help-ask = 发送请求并显示回复；没有回复就再问
-help-ask--endpoint = 问哪里：HOST:PORT、[V6]:PORT、分开写的 HOST PORT，或联系人；可以是一台主机、组播组或广播地址
+help-ask--endpoint = 请求发给谁：HOST:PORT、[V6]:PORT、分开写的 HOST PORT，或联系人；可以是一台主机、组播组或广播地址
 help-ask--text = 请求的文本；多个词以空格相连，不写则为空数据报，- 表示读取 stdin
 help-ask--first = 第一次发出后等待回复多久
 help-ask--max = 最长等待多久；下一次等待会超过它时就放弃
@@ -431,7 +431,7 @@ help-serve-more =
 ## time
 
 help-time = 向时间服务或 NTP 服务器查询时间
-help-time--endpoint = 问哪里：HOST:PORT、分开写的 HOST PORT，或联系人；用 --sntp 时端口默认为 123
+help-time--endpoint = 向谁查询：HOST:PORT、分开写的 HOST PORT，或联系人；用 --sntp 时端口默认为 123
 help-time--format = 时间的格式，写法同 strftime [默认：`%Y-%m-%d %X`]
 help-time--sntp = 查询 NTP 服务器（RFC 5905），显示时钟偏差和时延
 help-time--json = 输出一个 JSON 对象
@@ -465,7 +465,7 @@ help-discover-more =
       pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010  # RIP 路由器及其路由
       pigeon discover --json  # 每个应答者一个对象，供脚本使用
 
-    在每个网络接口上发送受限广播和定向广播，并发送组播：找 hub 时用 239.255.99.99 和 ff02::9999，其他用 ff02::1。在 --for 的时间内问三次，每个应答的地址只显示一次，并附往返时延。hub 最多等 0.2 秒才应答，往返时延包含这段等待。
+    在每个网卡上发送受限广播和定向广播，并发送组播：找 hub 时用 239.255.99.99 和 ff02::9999，其他用 ff02::1。在 --for 的时间内问三次，每个应答的地址只显示一次，并附往返时延。hub 最多等 0.2 秒才应答，往返时延包含这段等待。
 
     退出状态：
       0  有应答
@@ -515,7 +515,7 @@ help-relay--scenario = 按 TOML 文件描述的场景，随时间改变网络条
 help-relay--max-clients = 客户端数上限；超出的被拒绝，直到有客户端空闲
 help-relay--idle = 客户端双向都没有数据报多久后，关闭它的套接字
 help-relay--follow = 目标主机换端口应答时（例如 TFTP 服务器）是否跟随：跟随则该客户端的数据报改发往那里；off 则丢弃这样的应答，开销更小
-help-relay--record = 把到达的数据报写入新的 pcapng 文件，- 表示 stdout；可用 `pigeon replay` 重放
+help-relay--record = 把到达的数据报写入新的 pcapng 文件或 stdout（-）；可用 `pigeon replay` 重放
 help-relay--json = 每秒输出一个 JSON 对象，含累计的各项计数
 help-relay--loss = 丢弃这个比例的数据报，各自独立；5%:4 表示成串丢弃，平均每串 4 个
 help-relay--delay = 每个数据报延迟多久

@@ -9,8 +9,11 @@ use crate::ui::screen::wrap::breaks;
 /// A last row that is narrower looks like a word that was left over.
 pub(super) const ORPHAN: usize = 10;
 
-/// A blank at which a row must not end.
-const HELD: char = '\u{a0}';
+/// Stands for a column of what belongs in one row. It is no blank and no ideograph.
+const MASK: char = '\u{2588}';
+
+/// The widest default that is kept in one row.
+const MAX_HELD: usize = 24;
 
 /// The widest column of terms, with the blanks around it. A longer term has a row of its own.
 const MAX_TERM: usize = 32;
@@ -134,22 +137,50 @@ impl Page<'_> {
 }
 
 /// The rows of a text. Where the last would be an orphan they are made narrower, as long as there
-/// are no more of them. What stands in backquotes stays together.
+/// are no more of them.
 fn rows(text: &str, columns: usize) -> Vec<String> {
-    let mut quoted = false;
-    let held = |c| {
-        quoted ^= c == '`';
-        if quoted && c == ' ' { HELD } else { c }
-    };
-    let text: String = text.chars().map(held).collect();
-    let first = cut(&text, columns);
+    let (masked, held) = hold(text);
+    let first = cut(&masked, columns);
     let is_even = |rows: &Vec<&str>| match rows[..] {
         [] | [_] => true,
         [.., last] => width(last) >= ORPHAN,
     };
-    let narrower = (columns / 2..=columns).rev().map(|columns| cut(&text, columns));
+    let narrower = (columns / 2..=columns).rev().map(|columns| cut(&masked, columns));
     let even = narrower.take_while(|rows| rows.len() == first.len()).find(is_even);
-    even.unwrap_or(first).into_iter().map(|row| row.replace(HELD, " ")).collect()
+    let mut held = held.into_iter();
+    let mut shown = |row: &str| {
+        let (mut text, mut rest) = (String::new(), row);
+        while let Some((before, behind)) = rest.split_once(MASK) {
+            text += before;
+            text += held.next().unwrap_or_default();
+            rest = behind.trim_start_matches(MASK);
+        }
+        text + rest
+    };
+    even.unwrap_or(first).into_iter().map(&mut shown).collect()
+}
+
+/// A text with masks, as wide, in the place of what belongs in one row, and what that was: what is
+/// quoted, and a short default.
+fn hold(text: &str) -> (String, Vec<&str>) {
+    let (mut masked, mut held) = (String::new(), Vec::new());
+    let mut rest = text;
+    while let Some(at) = rest.find(['`', '[']) {
+        let quoted = rest[at..].starts_with('`');
+        let end = rest[at + 1..].find(if quoted { '`' } else { ']' }).map(|it| at + it + 2);
+        let end = end.unwrap_or(rest.len());
+        let one = &rest[at..end];
+        masked += &rest[..at];
+        match quoted || (end == rest.len() && width(one) <= MAX_HELD) {
+            true => {
+                masked.extend(std::iter::repeat_n(MASK, width(one)));
+                held.push(one);
+            }
+            false => masked += one,
+        }
+        rest = &rest[end..];
+    }
+    (masked + rest, held)
 }
 
 fn cut(text: &str, columns: usize) -> Vec<&str> {
