@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
 
 use super::status::UsageError;
+use crate::words::say;
 
 /// Names the state directory. Empty: nothing is kept.
 const STATE: &str = "PIGEON_STATE";
@@ -39,7 +40,7 @@ pub(crate) fn state() -> Option<PathBuf> {
 /// There is no state directory: `PIGEON_STATE` is empty, or the user has no home.
 pub(crate) fn folder(given: Option<&Path>, first_listen: &str) -> anyhow::Result<PathBuf> {
     choose(given, std::env::var_os(SERVICE).as_deref(), state(), first_listen)
-        .context("no folder for the hub's data; name one with --data")
+        .with_context(|| say!("errors-data-no-folder"))
 }
 
 /// The folder of data that is there: the one given, or that of the hub that listens there, or the
@@ -56,13 +57,13 @@ pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result
     let show = |folder: &Path| pigeon_text::escape(&*folder.to_string_lossy()).to_string();
     let error = match found.as_slice() {
         [only] => return Ok(only.clone()),
-        [] => {
-            let place = state.map_or(String::new(), |state| format!(" in {}", show(&state)));
-            format!("no hub has kept anything{place}; name its folder with --data")
-        }
+        [] => match state {
+            Some(state) => say!("errors-data-none-in", folder = show(&state)),
+            None => say!("errors-data-none"),
+        },
         several => {
             let list: String = several.iter().map(|it| format!("\n  {}", show(it))).collect();
-            format!("several hubs have kept something; choose one with --data:{list}")
+            say!("errors-data-several", list = list)
         }
     };
     Err(UsageError(error).into())
@@ -93,7 +94,7 @@ fn choose(
     if let Some(first) = first.filter(|folder| !folder.as_os_str().is_empty()) {
         return Ok(first);
     }
-    let state = state.ok_or_else(|| anyhow!("{STATE} is empty, or this user has no home"))?;
+    let state = state.ok_or_else(|| anyhow!(say!("errors-data-no-home", variable = STATE)))?;
     Ok(state.join(format!("{PREFIX}{}", file_name(first_listen))))
 }
 

@@ -12,15 +12,16 @@ use pigeon_net::SocketOptions;
 
 use crate::base::asking::{self, asks_anybody};
 use crate::base::bind::is_broadcast;
-use crate::base::count::count;
 use crate::base::endpoint::{Family, socket_address};
 use crate::base::length::check_length;
 use crate::base::multicast;
 use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::contacts::peer;
 use crate::output::{json, remark};
+use crate::words::say;
 
 /// Send a request and print the reply; ask again until one comes
 #[derive(clap::Args)]
@@ -119,14 +120,21 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Ok(_) if args.json => Ok(Status::Done),
         Ok((from, reply)) => {
             print(&format.show(reply))?;
-            let tries = count(outcome.attempts, "attempt");
-            let millis = outcome.elapsed.as_secs_f64() * 1000.0;
-            let whose = match *from == to {
-                true => String::new(),
-                false if asks_anybody(to) => format!(" to {to}"),
-                false => format!(", another port of {to},"),
-            };
-            remark(format_args!("reply from {from}{whose} after {tries}, {millis:.1} ms"));
+            let tries = outcome.attempts;
+            let millis = format!("{:.1}", outcome.elapsed.as_secs_f64() * 1000.0);
+            remark(match *from == to {
+                true => say!("tools-reply", from = from, tries = tries, millis = millis),
+                false if asks_anybody(to) => {
+                    say!("tools-reply-to", from = from, to = &to, tries = tries, millis = millis)
+                }
+                false => say!(
+                    "tools-reply-other-port",
+                    from = from,
+                    to = &to,
+                    tries = tries,
+                    millis = millis,
+                ),
+            });
             Ok(Status::Done)
         }
         Err(why) => Err(ended.no_reply(*why)),
@@ -140,14 +148,17 @@ fn stdin(most: usize) -> anyhow::Result<Vec<u8>> {
     let read = io::stdin().lock().take(8 * most as u64 + 1).read_to_end(&mut bytes);
     match read {
         Ok(_) => Ok(bytes),
-        Err(error) => Err(UsageError(format!("cannot read stdin: {error}")).into()),
+        Err(error) => {
+            Err(UsageError(say!("errors-cannot-read-stdin", error = system_error::said(&error)))
+                .into())
+        }
     }
 }
 
 fn print(line: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(()),
     }

@@ -13,6 +13,7 @@ use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::contacts::{self, Contact, ContactName, Contacts};
 use crate::output::{json, remark};
+use crate::words::say;
 
 /// Keep names for endpoints, to use wherever an endpoint is expected
 #[derive(clap::Args)]
@@ -105,24 +106,30 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
                 port.map_or_else(|| endpoint.clone(), |port| peer::with_port(&endpoint, port));
             let endpoint =
                 Endpoint::parse(&written, ipmsg.then_some(pigeon_ipmsg::PORT)).map_err(|why| {
-                    UsageError(format!("bad endpoint `{}`: {}", escape(&written), escape(&why)))
+                    UsageError(say!(
+                        "errors-bad-endpoint",
+                        word = &escape(&written),
+                        why = &escape(&why)
+                    ))
                 })?;
             let name = ContactName::parse(&name).map_err(UsageError)?;
             match file.add(&name, &endpoint, encoding, ipmsg)? {
-                true => remark(format_args!("{name} is {endpoint}")),
-                false => remark(format_args!("{name} is {endpoint} already")),
+                true => remark(say!("tools-contact-is", name = &name, endpoint = &endpoint)),
+                false => {
+                    remark(say!("tools-contact-is-already", name = &name, endpoint = &endpoint))
+                }
             }
         }
         Action::List { json } => list(&file.read()?, json)?,
         // Names that were found are such as display.
         Action::Remove { name } => {
             file.remove(&name)?;
-            remark(format_args!("{name} is removed"));
+            remark(say!("tools-contact-removed", name = &name));
         }
         Action::Rename { old, new } => {
             let new = ContactName::parse(&new).map_err(UsageError)?;
             file.rename(&old, &new)?;
-            remark(format_args!("{old} is now {new}"));
+            remark(say!("tools-contact-renamed", old = &old, new = &new));
         }
     }
     Ok(Status::Done)
@@ -132,12 +139,12 @@ fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {
     let text = if json { objects(contacts) } else { table(contacts) };
     match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(anyhow!(error)).context("cannot write to stdout");
+            return Err(anyhow!(error)).context(say!("errors-stdout"));
         }
         _ => {}
     }
     if text.is_empty() {
-        remark("no contacts yet; `pigeon contacts add` makes one");
+        remark(say!("tools-contacts-none"));
     }
     Ok(())
 }

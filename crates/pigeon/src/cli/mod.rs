@@ -36,6 +36,7 @@ use pigeon_proto::Language;
 
 use crate::base::locale;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::config;
 use crate::output::{self, Color};
 use crate::words;
@@ -116,9 +117,8 @@ pub(crate) fn main() -> i32 {
                 error.exit_code()
             }
             None => {
-                // `{:#}` puts the causes behind the error, on one line. `eprintln` would panic if
-                // nobody reads it.
-                let text = mistakes::escape_lines(&format!("{error:#}"));
+                // `eprintln` would panic if nobody reads it.
+                let text = mistakes::escape_lines(&system_error::chain(&error));
                 let _ = writeln!(io::stderr(), "pigeon: {text}");
                 Status::of(&error) as i32
             }
@@ -144,7 +144,7 @@ fn parse() -> anyhow::Result<Cli> {
         Some((name, arguments)) => match config_file(arguments) {
             Some(path) => {
                 let command = config::apply(Cli::command(), name, &path)
-                    .map_err(|error| UsageError(format!("{error:#}")))?;
+                    .map_err(|error| UsageError(system_error::chain(&error)))?;
                 matches(command)?
             }
             None => found,

@@ -16,6 +16,7 @@ use crate::base::count::count;
 use crate::base::port_holder::describe;
 use crate::base::status::Status;
 use crate::output::{Color, remark, wall};
+use crate::words::say;
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
@@ -82,7 +83,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let (mut sockets, hidden) = read(args.port)?;
     if let Some(port) = args.port.filter(|_| sockets.is_empty() && !args.watch) {
-        bail!("no UDP socket of this host is bound to port {port}");
+        bail!(say!("tools-sockets-none", port = &port));
     }
     let color = color.enabled(&io::stdout());
     let text = match (args.json, args.watch) {
@@ -106,7 +107,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 /// The sockets bound to a port, or all, in the order of their addresses, and whether there are
 /// processes whose sockets cannot be seen.
 fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
-    let table = SocketTable::read().context("cannot list the UDP sockets")?;
+    let table = SocketTable::read().with_context(|| say!("tools-sockets-cannot"))?;
     let mut sockets = table.sockets;
     sockets.retain(|socket| port.is_none_or(|port| socket.local.port() == port));
     sockets.sort_by_key(|socket| {
@@ -121,7 +122,7 @@ fn write(text: &str) -> anyhow::Result<bool> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(anyhow!(error).context("cannot write to stdout")),
+        Err(error) => Err(anyhow!(error).context(say!("errors-stdout"))),
     }
 }
 
@@ -193,7 +194,7 @@ fn port(text: &str) -> Result<u16, String> {
     let digits = text.strip_prefix(':').unwrap_or(text);
     // `parse` alone would take +99.
     let number = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
-    number.ok_or_else(|| format!("`{digits}` is no port; write a number up to 65535, e.g. :9999"))
+    number.ok_or_else(|| say!("errors-not-a-port", text = digits))
 }
 
 /// The table for people.
@@ -279,13 +280,11 @@ fn json(socket: &SocketEntry, change: Option<(&Zoned, &str, Option<u64>)>) -> St
 /// Of how many sockets the holders are not to be seen, and why.
 fn unseen(sockets: &[SocketEntry], hidden: bool) -> Option<String> {
     let unseen = sockets.iter().filter(|socket| socket.holders.is_empty()).count();
-    let all = count(sockets.len(), "socket");
+    let all = sockets.len();
     match (unseen, hidden) {
         (0, _) => None,
-        (_, true) => Some(format!("cannot see who holds {unseen} of {all}; root can")),
-        (_, false) => Some(format!(
-            "no process here holds {unseen} of {all}: the kernel itself, or a container"
-        )),
+        (_, true) => Some(say!("tools-sockets-hidden", unseen = unseen, all = all)),
+        (_, false) => Some(say!("tools-sockets-kernel", unseen = unseen, all = all)),
     }
 }
 
@@ -377,7 +376,11 @@ LOCAL        REMOTE  RECV-Q  SEND-Q  DROPS  USER  PROCESS
         let seen = socket("127.0.0.1:9", 0, &[(7, b"a")]);
         let table = [seen.clone(), socket("127.0.0.1:10", 0, &[])];
         assert_eq!(unseen(&[seen], true), None);
-        assert!(unseen(&table, true).unwrap().starts_with("cannot see who holds 1 of 2 sockets"));
+        assert!(
+            unseen(&table, true)
+                .unwrap()
+                .starts_with("cannot see which programs hold 1 of 2 sockets")
+        );
         assert!(unseen(&table, false).unwrap().starts_with("no process here holds 1 of 2 sockets"));
     }
 }

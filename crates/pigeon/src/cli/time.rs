@@ -22,6 +22,7 @@ use crate::base::services::wall;
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{json, remark, wall as clock_face};
+use crate::words::say;
 
 /// How often an NTP server is asked: three times in 3.5 s. Servers count requests (RFC 5905 section
 /// 7.4, `RATE`), so it waits longer than other askers.
@@ -104,12 +105,12 @@ fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     }
     let socket = asking::open(to, None, SocketOptions::default())?;
     let asked = Ntp { requests, sent: Vec::new() };
-    let show = |payload: &[u8]| format!("{} bytes", payload.len());
+    let show = |payload: &[u8]| say!("tools-bytes", count = payload.len());
     let ended = asking::ask(asked, to, socket, POLICY, show, remark)?;
     match &ended.outcome.result {
         Ok((_, Ok(measured))) => Ok((*measured, ended.outcome.attempts)),
         Ok((_, Err(why @ WhyNot::KissOfDeath { .. }))) => bail!("{to}: {why}"),
-        Ok((_, Err(why))) => bail!("{to}: a reply of no use: {why}"),
+        Ok((_, Err(why))) => bail!(say!("tools-time-useless", to = &to, why = why)),
         Err(why) => Err(ended.no_reply(*why)),
     }
 }
@@ -182,7 +183,7 @@ fn ntp_json(to: SocketAddr, measured: &Measurement, attempts: u32) -> String {
 fn print(line: &str) -> anyhow::Result<Status> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(Status::Done),
     }

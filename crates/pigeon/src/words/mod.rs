@@ -90,6 +90,35 @@ pub(crate) fn has(language: Language, key: &str) -> bool {
     table(language, key).is_some_and(|table| table.has_message(key))
 }
 
+/// What stands between the parts of a line: `no reply; the system said: …`.
+pub(crate) fn between_parts() -> &'static str {
+    match language() {
+        Language::English => "; ",
+        Language::Chinese => "；",
+    }
+}
+
+/// What stands between the items of a list: `3 datagrams, 2 replies`.
+pub(crate) fn between_items() -> &'static str {
+    match language() {
+        Language::English => ", ",
+        Language::Chinese => "，",
+    }
+}
+
+/// What stands before a reason: `cannot read x: No such file or directory`.
+pub(crate) fn before_reason(language: Language) -> &'static str {
+    match language {
+        Language::English => ": ",
+        Language::Chinese => "：",
+    }
+}
+
+/// `a or b`.
+pub(crate) fn any_of(words: &[&str]) -> String {
+    words.join(&say!("errors-or"))
+}
+
 /// What a placeholder stands for.
 pub(crate) trait Argument {
     fn value(self) -> FluentValue<'static>;

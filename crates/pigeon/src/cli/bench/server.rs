@@ -17,6 +17,7 @@ use crate::base::random;
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::output::Spool;
+use crate::words::say;
 
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -62,7 +63,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         max_duration: args.max_for,
     });
     notes.remark(format!("listening on {}", socket.local_addr()));
-    let driver = Driver::new(server, socket).context("cannot watch the socket")?;
+    let driver = Driver::new(server, socket).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_timing(TIMING);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;

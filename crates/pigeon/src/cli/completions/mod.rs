@@ -24,6 +24,7 @@ use pigeon_text::escape;
 use pigeon_text::shell::{quote_bash, quote_fish, read_bash, read_fish, single_quoted};
 
 use crate::base::status::Status;
+use crate::words::say;
 
 /// Print the completion script for a shell
 #[derive(clap::Args)]
@@ -64,7 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     match io::stdout().write_all(script.replace("@PIGEON@", &path).as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(Status::Done),
     }

@@ -14,6 +14,7 @@ use super::progress::Progress;
 use crate::base::count::count;
 use crate::base::status::Status;
 use crate::output::{json, remark, wall};
+use crate::words::say;
 
 /// Entries that are read at once.
 const AT_ONCE: usize = 512;
@@ -67,7 +68,7 @@ pub(super) fn show(reader: &Reader, wanted: &Wanted, json: bool) -> anyhow::Resu
     if let Err(error) = printed
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        return Err(anyhow::Error::new(error).context("cannot write to stdout"));
+        return Err(anyhow::Error::new(error).context(say!("errors-stdout")));
     }
     if shown == 0 {
         remark("nothing was said that fits");

@@ -56,6 +56,7 @@ use crate::ui;
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::words;
+use crate::words::say;
 
 /// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
 /// the most, a stop takes less than a second.
@@ -446,7 +447,7 @@ pub(crate) fn run(
     };
     // After the sockets: a hub that does not get its port leaves no folder behind.
     let archive = args.archive(&waker)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
     let mut config = config(&args, doors, password, &sockets, &interfaces, printer.interactive)?;
     let (archive, secret, why_not) = match archive {
@@ -488,7 +489,7 @@ pub(crate) fn run(
 
     hub.set_wall(wall(clock.now()));
     let shows_messages = hub.config().report_messages;
-    let driver = Driver::over(hub, sockets).context("cannot watch the sockets")?;
+    let driver = Driver::over(hub, sockets).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock);
     // Set once, here.
     let _ = waker.set(driver.waker());

@@ -23,7 +23,7 @@ use printer::{Form, Printer};
 
 use crate::base::bind::{explain, try_bind};
 use crate::base::cause::Cause;
-use crate::base::count::{count, count_of};
+use crate::base::cause::drop_reason;
 use crate::base::endpoint::{Family, ListenAddress, ListenHost};
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
 use crate::base::multicast::{Group, group, no_interface};
@@ -33,8 +33,10 @@ use crate::base::quantity::{self, PerSecond};
 use crate::base::services::{self, wall};
 use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::output::file::is_stdout;
 use crate::output::{Capture, Spool};
+use crate::words::{self, say};
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -148,9 +150,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let losses = capture.as_ref().map(Capture::losses);
     let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
     if capture_to_stdout && (args.json || args.raw || args.hexdump) {
-        let error =
-            "--write - writes to stdout, so there is no room for --json, --raw or --hexdump";
-        return Err(UsageError(error.into()).into());
+        return Err(UsageError(say!("tools-listen-stdout-taken")).into());
     }
     let form = match (args.json, args.raw, args.hexdump) {
         _ if capture_to_stdout => Form::Nothing,
@@ -167,8 +167,9 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let service = reply.map(|reply| service(&args, reply, bound, clock.now())).transpose()?;
     let left = args.count.unwrap_or(u64::MAX);
     let machine = Answering::new(listener, service, args.from.clone(), left);
-    let mut driver =
-        Driver::over(machine, sockets).context("cannot watch the sockets")?.with_clock(clock);
+    let mut driver = Driver::over(machine, sockets)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let (waker, closed) = (driver.waker(), driver.waker());
     let spool = printer.start(move || closed.wake())?;
     let stop = on_stop(move || waker.wake())?;
@@ -193,7 +194,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     notes.finish(deadline);
     outcome?;
     if let Some(kind) = spool.failure() {
-        bail!("cannot write what arrives: {kind}");
+        bail!(say!("tools-listen-cannot-write", error = &kind));
     }
     losses.map_or(Ok(()), |losses| losses.check())?;
     let in_vain = args.duration.is_some() && selection.heard == 0 && !selection.stop.is_set();
@@ -222,10 +223,10 @@ fn service(
     let most = max_payload(bound);
     if reply.len() > most {
         let length = reply.len();
-        let error = format!("--reply: {length} bytes, and a datagram carries at most {most}");
+        let error = say!("tools-listen-reply-too-long", length = &length, most = &most);
         return Err(UsageError(error).into());
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let sources = source_rules(&args.open, [bound], &interfaces);
     let config = services::config(sources, args.per_source)?;
     Ok(Service::new(Kind::Fixed, Config { reply, ..config }, wall(now)))
@@ -255,7 +256,7 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
         }
     };
     if args.join.is_empty() && !args.share {
-        let notes = vec![Note::Joined(format!("listening on {bound}"))];
+        let notes = vec![Note::Joined(say!("tools-listening", address = &bound))];
         return Ok(Sockets { sockets, bound, groups: None, notes });
     }
     let wanted = Wanted {
@@ -270,14 +271,20 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
     let (groups, joined, failure) = GroupSockets::open(wanted, now, &mut sockets);
     if let Some(error) = failure {
         return Err(match args.share && error.source.kind() == io::ErrorKind::AddrInUse {
-            true => anyhow!("{:#}, as it does not share the port (SO_REUSEADDR)", explain(error)),
+            true => {
+                let error = system_error::chain(&explain(error));
+                anyhow!(say!("tools-listen-not-shared", error = error))
+            }
             false => explain(error),
         });
     }
     let addresses: Vec<String> =
         sockets.iter().map(|socket| socket.local_addr().to_string()).collect();
-    let beside = if args.share { ": groups and broadcasts only, beside others" } else { "" };
-    let listening = format!("listening on {}{beside}", addresses.join(", "));
+    let address = addresses.join(", ");
+    let listening = match args.share {
+        true => say!("tools-listening-beside", address = address),
+        false => say!("tools-listening", address = address),
+    };
     let mut notes = vec![Note::Joined(listening)];
     notes.extend(joined);
     Ok(Sockets { sockets, bound, groups: Some(groups), notes })
@@ -294,17 +301,15 @@ fn tell(notes: &Spool<Vec<u8>>, note: Note) {
 /// Refuses groups and interfaces that are not there or do not go together.
 fn check_groups(args: &Args) -> anyhow::Result<()> {
     if args.share && args.listen.port == 0 {
-        return Err(UsageError("--share needs the port that the other program has".into()).into());
+        return Err(UsageError(say!("tools-listen-share-port")).into());
     }
     if args.join.is_empty() {
         return match args.multicast_interface {
-            Some(_) => {
-                Err(UsageError("--multicast-interface needs a group: --join GROUP".into()).into())
-            }
+            Some(_) => Err(UsageError(say!("tools-listen-interface-group")).into()),
             None => Ok(()),
         };
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     if let Some(wanted) = &args.multicast_interface {
         interfaces.only(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?;
     }
@@ -314,7 +319,7 @@ fn check_groups(args: &Args) -> anyhow::Result<()> {
         if let Some(own) = args.listen.address()
             && own.is_ipv4() != group.address.is_ipv4()
         {
-            let error = format!("--join {group} and {} are not of one IP version", own.ip());
+            let error = say!("tools-listen-join-family", group = group, ip = &own.ip());
             return Err(UsageError(error).into());
         }
     }
@@ -324,7 +329,10 @@ fn check_groups(args: &Args) -> anyhow::Result<()> {
 /// The error of a port that is taken, with the way to hear groups all the same.
 fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
     match error.source.kind() == io::ErrorKind::AddrInUse && !args.join.is_empty() {
-        true => anyhow!("{:#}, or listen beside it: --share", explain(error)),
+        true => {
+            let error = system_error::chain(&explain(error));
+            anyhow!(say!("tools-listen-or-share", error = error))
+        }
         false => explain(error),
     }
 }
@@ -332,35 +340,37 @@ fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
 /// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
 /// faster reader.
 fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_here: u64) -> String {
-    let mut line = count(selection.heard, "datagram").to_string();
+    let mut parts = vec![say!("tools-datagrams", count = selection.heard)];
     if selection.passed > 0 {
-        line += &format!(", {} from elsewhere not shown", selection.passed);
+        parts.push(say!("tools-listen-elsewhere", count = selection.passed));
     }
     if let Some(service) = &machine.service {
         let answered = service.snapshot();
         let sent = answered.replies.saturating_sub(machine.unsent());
-        line += &format!(", {}", count_of(sent, "reply", "replies"));
-        if machine.unsent() > 0 {
-            line += &format!(", {} not sent", count_of(machine.unsent(), "reply", "replies"));
-            if let Some(failure) = stats.sent.last_failure {
-                line += &format!(" ({})", failure.reason);
+        parts.push(say!("tools-replies", count = sent));
+        match (machine.unsent(), stats.sent.last_failure) {
+            (0, _) => {}
+            (unsent, None) => parts.push(say!("tools-replies-unsent", count = unsent)),
+            (unsent, Some(failure)) => {
+                let why = drop_reason(failure.reason);
+                parts.push(say!("tools-replies-unsent-why", count = unsent, why = why));
             }
         }
         if machine.undelivered() > 0 {
-            line += &format!(", {} of them came back as undeliverable", machine.undelivered());
+            parts.push(say!("tools-replies-undeliverable", count = machine.undelivered()));
         }
         for reason in Ignored::ALL.into_iter().filter(|&reason| answered.ignored(reason) > 0) {
-            let count = answered.ignored(reason);
-            line += &format!(", {count} not answered ({})", reason.describe());
+            let (count, why) = (answered.ignored(reason), services::reason(reason));
+            parts.push(say!("tools-not-answered", count = count, why = why));
         }
     }
     if stats.kernel_drops > 0 {
-        line += &format!(", {} dropped by the kernel (receive buffer full)", stats.kernel_drops);
+        parts.push(say!("tools-kernel-drops", count = stats.kernel_drops));
     }
     if dropped_here > 0 {
-        line += &format!(", {dropped_here} dropped here (output too slow)");
+        parts.push(say!("tools-output-drops", count = dropped_here));
     }
-    line
+    parts.join(words::between_items())
 }
 
 /// Selects the datagrams to print, counts them, and stops the loop when there were enough.
@@ -401,15 +411,18 @@ impl Host<Answering> for Selection {
             Event::Heard(heard) => heard,
             Event::Unsent => {
                 if let Some(failure) = io.stats().sent.last_failure {
-                    let (to, cause) = (failure.to, Cause::from(failure));
-                    self.notes.line(format!("cannot reply to {to}: {cause}"));
+                    let (to, cause) = (failure.to, Cause::from(failure).said());
+                    self.notes.line(say!("tools-cannot-reply", to = &to, cause = cause));
                 }
                 return ControlFlow::Continue(());
             }
             Event::Undelivered => {
                 if let Some(error) = io.stats().received.last_error {
-                    let to = error.to.map_or_else(String::new, |to| format!(" to {to}"));
-                    self.notes.line(format!("a reply{to} did not arrive: {}", Cause::from(error)));
+                    let cause = Cause::from(error).said();
+                    self.notes.line(match error.to {
+                        Some(to) => say!("tools-reply-lost-to", to = &to, cause = cause),
+                        None => say!("tools-reply-lost", cause = cause),
+                    });
                 }
                 return ControlFlow::Continue(());
             }

@@ -38,6 +38,7 @@ use crate::output::file::is_stdout;
 use crate::output::{Capture, is_quiet};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
+use crate::words::say;
 
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(400);
@@ -234,7 +235,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &options)?;
     let bound = socket.local_addr();
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let own = OwnAddress { bound, interfaces };
     own.refuse(target)?;
     let capture = args.record.as_deref().map(Capture::create).transpose()?;
@@ -251,7 +252,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     // A delay of 100 µs must not become one of a millisecond.
     let timing = Timing { precise: true, ..Timing::default() };
-    let driver = Driver::new(relay, socket).context("cannot watch the socket")?;
+    let driver = Driver::new(relay, socket).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(timing);
 
     let (reader, printer) = lines::open("relay> ", Suggestions::default())?;

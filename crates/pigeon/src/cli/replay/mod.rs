@@ -32,6 +32,7 @@ use crate::base::signals::{Stop, on_stop};
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::output::Spool;
+use crate::words::say;
 
 /// A datagram is sent when it is due, to some microseconds, and there is nothing else to do than to
 /// wait for room in a send buffer.
@@ -203,7 +204,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let player = Player::new(feed, filter, direction, pace);
     let is_live = !std::fs::metadata(&args.file).is_ok_and(|file| file.is_file());
     let playback = Playback::new(clock.now(), player, target, pace.speed).live(is_live);
-    let driver = Driver::over(playback, []).context("cannot watch sockets")?;
+    let driver = Driver::over(playback, []).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(TIMING);
     source.start(reader, driver.waker())?;
     let waker = driver.waker();
@@ -282,7 +283,7 @@ impl ReplayHost {
             SocketOptions { timestamps: false, refusals: true, ..SocketOptions::default() };
         let socket = Socket::connect(self.target, None, &options).map_err(explain)?;
         let local = socket.local_addr();
-        io.open(id, socket).context("cannot watch the socket")?;
+        io.open(id, socket).with_context(|| say!("errors-watch-socket"))?;
         Ok(local)
     }
 

@@ -15,7 +15,7 @@ use pigeon_client::{SENDER_QUEUE, Sender};
 use pigeon_datagram::{SocketId, max_payload};
 use pigeon_net::{Clock, Driver, Receipt, Socket, SocketOptions, Waker};
 
-use self::framing::{Frame, Frames, Framing};
+use self::framing::{Frame, Frames, Framing, Unit};
 use self::task::{Task, Way};
 use crate::base::asking::{self, asks_anybody};
 use crate::base::bind::{explain, is_broadcast};
@@ -28,6 +28,7 @@ use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::thread;
 use crate::contacts::peer;
+use crate::words::say;
 
 /// Send datagrams: TEXT as one, or each line of stdin as one
 #[derive(clap::Args)]
@@ -155,7 +156,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         && format.passes_bytes()
         && size > most
     {
-        let error = format!("--framing size:{size}: a datagram there carries at most {most} bytes");
+        let error = say!("tools-framing-too-long", size = &size, most = &most);
         return Err(UsageError(error).into());
     }
     let socket = open(&args, to)?;
@@ -169,11 +170,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let linger = if to.ip().is_loopback() { Duration::ZERO } else { LINGER };
     let sender = Sender::new(clock.now(), to, every, args.wait.unwrap_or(linger));
     let mut driver =
-        Driver::new(sender, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(sender, socket).with_context(|| say!("errors-watch-socket"))?.with_clock(clock);
 
     let paced = args.every.is_some() || args.rate.is_some();
     let is_one = text.is_some() && !paced && args.count.is_none_or(|count| count == 1);
-    let unit = if text.is_some() { "datagram" } else { args.framing.unit() };
+    let unit = if text.is_some() { Unit::Datagram } else { args.framing.unit() };
     let (input, count) = match text {
         // With a pace and no count: until it is stopped.
         Some(text) => (Input::Text(text.into()), args.count.or((!paced).then_some(1))),
@@ -246,8 +247,7 @@ fn start_reading(input: Input, count: u64, waker: Waker) -> anyhow::Result<Recei
 fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
     let group = to.ip().is_multicast();
     if !group && !args.broadcast && is_broadcast(to.ip()) {
-        let error = "is a broadcast address: add --broadcast to send there";
-        return Err(UsageError(format!("{} {error}", to.ip())).into());
+        return Err(UsageError(say!("tools-send-broadcast", ip = &to.ip())).into());
     }
     let options = SocketOptions {
         broadcast: args.broadcast,
