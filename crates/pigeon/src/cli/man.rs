@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use super::help::epilogue::{Block, blocks};
 use crate::base::status::{Status, UsageError};
@@ -59,6 +59,9 @@ fn pages(command: Command) -> Vec<(String, String)> {
     pages
 }
 
+/// When the texts were last changed.
+const DATE: &str = "2026-11-28";
+
 /// Exit statuses that every command has.
 const STATUSES: [(&str, &str); 4] = [
     ("0", "success"),
@@ -95,7 +98,9 @@ fn page(command: &Command, name: &str, above: Option<&str>) -> String {
     let mut parts = Parts::of(&epilogue);
     let mut page = Page(String::new());
     let version = concat!("pigeon ", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(page.0, ".TH {} 1 \"\" \"{version}\" \"User Commands\"", name.to_uppercase());
+    let title = name.to_uppercase();
+    // Names of flags and variables are not hyphenated, so that they can be copied.
+    let _ = writeln!(page.0, ".TH {title} 1 {DATE} \"{version}\" \"User Commands\"\n.nh\n.ad l");
     page.section("NAME");
     page.text(&format!("{name} - {about}"));
     page.section("SYNOPSIS");
@@ -243,7 +248,10 @@ fn option(page: &mut Page, arg: &Arg) {
         None if names.is_empty() => shown.as_str(),
         None => "",
     };
-    let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let mut help = match arg.get_action() {
+        ArgAction::Help => "Print help".to_string(),
+        _ => arg.get_help().map(ToString::to_string).unwrap_or_default(),
+    };
     let defaults = arg.get_default_values();
     if arg.get_action().takes_values() && !defaults.is_empty() && !arg.is_hide_default_value_set() {
         let defaults: Vec<_> = defaults.iter().map(|value| value.to_string_lossy()).collect();
@@ -263,8 +271,11 @@ impl Page {
         let _ = writeln!(self.0, ".SH {}", escape(title));
     }
 
+    /// A text; what is quoted in it is bold, as is the custom in manual pages.
     fn text(&mut self, text: &str) {
-        self.0 += &line(&escape(text));
+        let parts = text.split('`').enumerate();
+        let parts = parts.map(|(at, part)| if at % 2 == 1 { bold(part) } else { escape(part) });
+        self.0 += &line(&parts.collect::<String>());
     }
 
     fn paragraph(&mut self, text: &str) {
@@ -314,8 +325,10 @@ impl Page {
         self.0 += ".TP\n";
         self.0 += &line(&bold(command));
         // A term without a text would take the next one.
-        let comment = if comment.is_empty() { "\\&".to_string() } else { escape(comment) };
-        self.0 += &line(&comment);
+        match comment {
+            "" => self.0 += "\\&\n",
+            comment => self.text(comment),
+        }
     }
 
     fn references(&mut self, pages: &[String]) {
@@ -333,7 +346,7 @@ fn bold(text: &str) -> String {
 
 /// A text in which nothing means something to roff.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-").replace('`', "\\(ga")
+    text.replace('\\', "\\e").replace('-', "\\-")
 }
 
 /// A line of text; `.` and `'` at its beginning would make it a macro.

@@ -28,7 +28,6 @@ mod config_tests;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::builder::Styles;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
@@ -113,7 +112,7 @@ pub(crate) fn main() -> i32 {
         Err(error) => match error.downcast_ref::<clap::Error>() {
             // Help and version come this way too.
             Some(error) => {
-                mistakes::print(error, matches(Cli::command().styles(Styles::plain())).err());
+                mistakes::print(error);
                 error.exit_code()
             }
             None => {

@@ -16,6 +16,19 @@ help-label-help-command = 显示某个命令的帮助
 help-label-help = 显示帮助
 help-label-version = 显示版本
 
+help-error-head = 错误：
+help-error-unknown-argument = 无法识别的参数 '{ $arg }'
+help-error-unknown-command = 没有 '{ $command }' 这个命令
+help-error-missing = 缺少以下参数：
+help-error-no-value = '{ $arg }' 需要一个值
+help-error-invalid = '{ $arg }' 的值 '{ $value }' 无效
+help-error-choices = [可选值：{ $choices }]
+help-error-twice = '{ $arg }' 只能使用一次
+help-error-conflict = '{ $arg }' 不能与 '{ $other }' 同时使用
+help-error-meant = 提示：是不是 '{ $meant }'？
+help-error-as-value = 提示：如果 '{ $arg }' 本身是要传入的值，请写成 '-- { $arg }'
+help-error-more = 详情请用 '--help' 查看。
+
 help-heading-hub = 经 hub 聊天
 help-heading-talk-without-a-hub = 不经 hub 直接聊天
 help-heading-tools = 收发工具

@@ -15,7 +15,7 @@ mod tests;
 
 use std::io::IsTerminal;
 
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, Styles};
 use clap::{Arg, ArgAction, Command};
 use pigeon_proto::Language;
 
@@ -160,7 +160,8 @@ fn text(command: &Command, keys: &Keys, columns: usize) -> String {
     let mut page = Page { columns, styles: command.get_styles(), text: String::new() };
     page.paragraph(&keys.about(command));
     page.text.push('\n');
-    usage(&mut page, command, language);
+    let usage = command.clone().render_usage().to_string();
+    write_usage(&mut page, &usage, language);
     if command.has_subcommands() {
         subcommands(&mut page, command, keys);
     }
@@ -202,11 +203,16 @@ fn text(command: &Command, keys: &Keys, columns: usize) -> String {
     page.text
 }
 
-fn usage(page: &mut Page<'_>, command: &Command, language: Language) {
-    let usage = command.clone().render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage:").trim();
+/// A usage of clap's in a language, unwrapped.
+pub(super) fn usage_row(usage: &str, language: Language) -> String {
+    let mut page = Page { columns: usize::MAX, styles: &Styles::plain(), text: String::new() };
+    write_usage(&mut page, usage, language);
+    page.text
+}
+
+fn write_usage(page: &mut Page<'_>, usage: &str, language: Language) {
     let mut head = say_in!(language, "help-label-usage");
-    for line in usage.lines() {
+    for line in usage.trim_start_matches("Usage:").trim().lines() {
         let line = line
             .trim()
             .replace("[OPTIONS]", &say_in!(language, "help-label-some-options"))
