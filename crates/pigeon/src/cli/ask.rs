@@ -40,8 +40,8 @@ Exit status:
   0  a reply came
   1  no reply, or the request was refused")]
 pub(crate) struct Args {
-    /// Where to ask: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name; one host, a
-    /// multicast group or a broadcast address
+    /// Where to send the request: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name;
+    /// one host, a multicast group or a broadcast address
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 

@@ -57,7 +57,7 @@ Example:
         #[arg(value_name = "PORT", value_parser = peer_port)]
         port: Option<u16>,
 
-        /// Encoding it reads and writes, or auto [default: what the command says, else utf-8]
+        /// Encoding it reads and writes, or auto [default: the command's --encoding, else utf-8]
         #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
         encoding: Option<Charset>,
 

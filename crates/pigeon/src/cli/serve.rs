@@ -43,7 +43,7 @@ Services:
   time  returns the local time in the strftime format of the request; an empty request means `%Y-%m-%d %X`, and text without a % is not answered, as it may be another service's reply
   daytime  returns date and time (RFC 867)
   sntp  returns the time to NTP clients
-  discard  counts
+  discard  counts datagrams and answers nothing
 
 Examples:
   pigeon serve echo:7000  # for programs on this machine
@@ -51,7 +51,7 @@ Examples:
   pigeon serve 'time:*:9000'  # for the local network
   pigeon serve size:7000 --verbose  # one line per datagram
 
-What is itself a reply is never answered, no source gets more than --per-source replies per second,
+Datagrams that are replies themselves are never answered, no source gets more than --per-source replies per second,
 and outside --open a reply is never longer than its request.")]
 pub(crate) struct Args {
     /// What to serve where: a port alone means this machine, * every address; port 0 lets the system

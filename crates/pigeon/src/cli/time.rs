@@ -41,7 +41,7 @@ Exit status:
   0  a reply came
   1  no reply, or the request was refused")]
 pub(crate) struct Args {
-    /// Where to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp, the port
+    /// Service to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp, the port
     /// defaults to 123
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,

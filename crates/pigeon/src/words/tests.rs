@@ -287,7 +287,8 @@ fn texts_fit_and_end_without_blanks() {
             }
         }
         for (key, message) in by_key(language) {
-            let most: Option<usize> = english[key].comment.as_ref().and_then(fits);
+            let most: Option<usize> =
+                english.get(key).and_then(|it| it.comment.as_ref()).and_then(fits);
             if let (Some(most), Some(pattern)) = (most, &message.value) {
                 let wide = widest(pattern);
                 assert!(

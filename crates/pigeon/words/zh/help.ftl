@@ -235,8 +235,8 @@ help-history-more =
     JSON 字段：
       time  RFC 3339 时间，精确到微秒
       kind  message（消息）或 gap（缺口）
-      position, room  在记录中的位置，所在房间
-      from, link, text  消息才有；link 为 key, plain, page, ipmsg 或 import；文本不是 UTF-8 时以 base64 代替 text
+      position, room  在日志中的位置，所在房间
+      from, link, text  消息才有：作者、来路（key, plain, page, ipmsg 或 import）、文本；文本不是 UTF-8 时以 base64 代替 text
       missing  缺口才有：已转发但未能保存的消息数
 
     导出的文件另有格式，由 --import 读取。
@@ -252,7 +252,7 @@ help-history-more =
 help-chat = 不经 hub，直接与其他 UDP 程序聊天
 help-chat--peers = 聊天对象：联系人、HOST:PORT、[V6]:PORT，或分开写的 HOST PORT；输入的内容发给第一个
 help-chat--bind = 本机的地址和端口，供对方发来 [默认：所有地址，端口由系统选择]
-help-chat--encoding = 对方不是联系人或没有指定编码时所用的编码；auto 能读 UTF-8 和 GB18030，并按对方上次所用的编码发送
+help-chat--encoding = 对方没有自己的编码时所用的编码（见 `pigeon contacts`）；auto 能读 UTF-8 和 GB18030，并按对方上次所用的编码发送
 help-chat--from = 只接收来自此网络或地址的陌生人；可重复
 help-chat--json = 每条消息输出一个 JSON 对象：time、from、to、len、text 或 base64、truncated、name；或 to 和 result：refused、unsent、unreachable（带 error），moved（带 now）
 help-chat-more =
@@ -297,7 +297,7 @@ help-contacts-add = 添加联系人，或更改同一端点的联系人的编码
 help-contacts-add--name = 名字：任何文字，不含空格，最多 32 个字符，不区分大小写
 help-contacts-add--endpoint = 所在的端点：HOST:PORT、[V6]:PORT，或分开写的 HOST PORT
 help-contacts-add--port = 端口，单独写成一个参数时使用
-help-contacts-add--encoding = 对方读写的编码，或 auto [默认：由各命令决定，否则为 utf-8]
+help-contacts-add--encoding = 对方读写的编码，或 auto [默认：各命令的 --encoding，否则为 utf-8]
 help-contacts-add--ipmsg = 标为 IP Messenger、飞秋或 iptux 的用户：chat 和 send 按该协议与其收发，未指定端口时用 2425
 help-contacts-add-more =
     示例：
@@ -370,7 +370,7 @@ help-listen--json = 每个数据报输出一个 JSON 对象：time、from、to�
 help-listen--raw = 把负载原样写出，中间不加任何内容
 help-listen--hexdump = 显示每个数据报的字节：偏移、十六进制、文本
 help-listen--buffer = 内核接收缓冲区的大小 [默认：系统允许的最大值]
-help-listen--write = 同时把数据报写入新的 pcapng 文件；- 表示写到 stdout，且不再输出其他内容
+help-listen--write = 同时把数据报写入新的 pcapng 文件；写成 - 则写到 stdout，且不再输出其他内容
 help-listen-more =
     示例：
       pigeon listen 9999  # 所有地址，IPv4 和 IPv6
@@ -431,7 +431,7 @@ help-serve-more =
       time  按请求中的 strftime 格式返回本地时间；空请求等同于 `%Y-%m-%d %X`；不含 % 的文本不予回复，因为它可能是另一个服务的回复
       daytime  返回日期和时间（RFC 867）
       sntp  向 NTP 客户端返回时间
-      discard  只计数
+      discard  只计数，不回复
 
     示例：
       pigeon serve echo:7000  # 只供本机的程序使用

@@ -22,7 +22,7 @@ Examples:
   echo 你好 | pigeon chat 狗哥  # send a line, print replies for 2 s, leave
 
 A message is one datagram of plain text, so the other side may be `nc -u` or ten lines of Python.
-What you type goes to the chosen peer; whoever writes becomes a peer to choose. A contact added with
+What you type goes to the chosen peer; anyone who writes to you appears in the list. A contact added with
 --ipmsg is spoken to as IP Messenger does, and each line is reported as delivered or not.
 
 Commands while it runs:
@@ -49,8 +49,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "[ADDR:]PORT")]
     pub(super) bind: Option<ListenAddress>,
 
-    /// Encoding of peers without one of their own as contacts; auto reads UTF-8 or GB18030 and writes
-    /// what the peer last used
+    /// Encoding for peers without one of their own (see `pigeon contacts`); auto reads UTF-8 or GB18030
+    /// and writes what the peer last used
     #[arg(long, value_name = "LABEL", default_value = "utf-8", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     pub(super) encoding: Charset,
 

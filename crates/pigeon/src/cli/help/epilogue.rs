@@ -67,8 +67,8 @@ fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.fold(String::new(), |text, line| {
         let is_wide = |c: Option<char>| c.is_some_and(|c| width(c.encode_utf8(&mut [0; 4])) > 1);
         let line = line.trim();
-        let blank =
-            !text.is_empty() && !(is_wide(text.chars().last()) && is_wide(line.chars().next()));
+        let is_seam = is_wide(text.chars().last()) && is_wide(line.chars().next());
+        let blank = !text.is_empty() && !is_seam;
         text + if blank { " " } else { "" } + line
     })
 }

@@ -108,7 +108,7 @@ impl Keys {
 
     fn about(&self, command: &Command) -> String {
         let english = command.get_about().map(ToString::to_string).unwrap_or_default();
-        self.text(&[self.command.clone()], &english)
+        self.text(std::slice::from_ref(&self.command), &english)
     }
 
     fn epilogue(&self, command: &Command) -> String {

@@ -37,9 +37,9 @@ Everything but --import runs beside the hub and never makes it wait. A date alon
 JSON fields:
   time  RFC 3339, in microseconds
   kind  message or gap
-  position, room  where it stands
-  from, link, text  of a message; link is key, plain, page, ipmsg or import; base64 replaces text that is not UTF-8
-  missing  of a gap: how many messages were relayed and could not be stored
+  position, room  in the log, and which room
+  from, link, text  of a message: author, how it came (key, plain, page, ipmsg or import), and text; base64 replaces text that is not UTF-8
+  missing  of a gap: how many messages were relayed but could not be stored
 
 An export has a format of its own, which --import reads.
 

@@ -129,9 +129,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     buffer: Option<usize>,
 
-    /// Also write the datagrams to a new pcapng file; - writes it to stdout and prints nothing else
+    /// Also write the datagrams to a new pcapng file; with - (stdout), print nothing else
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+
+    /// For fingers used to `nc -klu`: this is what is done anyway
+    #[arg(short = 'l', short_alias = 'k', hide = true, action = clap::ArgAction::Count)]
+    _keep_listening: u8,
 }
 
 /// Listens until it is stopped, or has heard enough.
