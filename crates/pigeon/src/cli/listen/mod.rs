@@ -41,65 +41,70 @@ use crate::words::{self, say};
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Print every datagram of every peer: time, sender, length, text
+/// Print every datagram that arrives: time, sender, length, text
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon listen 9999                            on every address, IPv4 and IPv6
-  pigeon listen 127.0.0.1:9999 --json           one object a line, for scripts
-  pigeon listen 9999 --count 1                  wait for one datagram
-  pigeon listen 5000 --join 239.1.2.3           hear a multicast group, on every interface
-  pigeon listen 239.1.2.3:5000                  the same
-  pigeon listen 5353 --join 224.0.0.251 --share beside another listener, such as avahi
+  pigeon listen 9999  # on every address, IPv4 and IPv6
+  pigeon listen 127.0.0.1:9999 --json  # one object per line, for scripts
+  pigeon listen 9999 --count 1  # wait for one datagram
+  pigeon listen 5000 --join 239.1.2.3  # a multicast group, on every interface
+  pigeon listen 239.1.2.3:5000  # the same
+  pigeon listen 5353 --join 224.0.0.251 --share  # beside another listener, e.g. avahi
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
-  pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
-  pigeon listen 5000 --write - | tshark -r -    hand it on as it arrives
-  pigeon listen 5000 --hexdump                  offset, hexadecimal and text, as xxd shows it
-  pigeon listen 5000 --reply OK                 answer each datagram
+  pigeon listen 5000 --write lab.pcapng  # capture for Wireshark
+  pigeon listen 5000 --write - | tshark -r -  # pass on while it arrives
+  pigeon listen 5000 --hexdump  # offset, hexadecimal and text, like xxd
+  pigeon listen 5000 --reply OK  # answer each datagram
 
-Groups are joined on every interface, also on one that comes up later; with ADDR only on the
-interface that has it. A group of a link may name its interface: --join ff02::fb%eth0. With ADDR
-broadcasts are not heard: they go to the network's address.")]
+Groups are joined on every interface, including one that comes up later; with ADDR, only on the
+interface that has it. A link-local group may name its interface: --join ff02::fb%eth0. With ADDR,
+broadcasts are not received, as they are sent to the network's address.
+
+Exit status:
+  0  stopped, or heard --count datagrams
+  1  nothing arrived within --for, or the port is in use")]
 pub(crate) struct Args {
-    /// Where to listen: [ADDR:]PORT; port 0 lets the system choose
+    /// Where to listen: a port alone means every address; port 0 lets the system choose
     #[arg(value_name = "[ADDR:]PORT")]
     listen: ListenAddress,
 
-    /// Stop after so many datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
+    /// Stop after this many datagrams
+    #[arg(short, long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
-    /// Stop after so long; exit 1 if nothing came
+    /// Stop after this long; exit 1 if nothing arrived
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::interval)]
     duration: Option<Duration>,
 
-    /// Show only what comes from this network or address; may be given several times
+    /// Show only datagrams from this network or address; may be repeated
     #[arg(long, value_name = "NET", value_parser = net)]
     from: Vec<IpNet>,
 
-    /// Join a multicast group; may be given several times
+    /// Join a multicast group; may be repeated
     #[arg(long, value_name = "GROUP", value_parser = group)]
     join: Vec<Group>,
 
-    /// Join on this interface only: its name or one of its addresses [default: on all]
+    /// Join groups on this interface only: its name or one of its addresses [default: all]
     #[arg(long, value_name = "INTERFACE")]
     multicast_interface: Option<String>,
 
-    /// Listen beside a program that has the port and shares it: hear groups and broadcasts only, as
-    /// the kernel gives what is sent to one host to one program
+    /// Share the port with another program that allows it: receive multicast and broadcast only, as
+    /// the kernel delivers unicast to one program
     #[arg(long, conflicts_with = "reply")]
     share: bool,
 
-    /// Answer every datagram that is shown with this text
+    /// Answer every datagram shown with this text
     #[arg(long, value_name = "TEXT")]
     reply: Option<String>,
 
-    /// Replies a second to one source [default: 1k/s]
+    /// Maximum replies per second to one source [default: 1k/s]
     #[arg(long, value_name = "N/s", requires = "reply", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 
-    /// Networks beyond which a reply never exceeds its request
-    #[arg(long, value_name = "NETS", requires = "reply", default_value_t = Nets::default())]
+    /// Networks that may get a reply longer than their request [default: this machine and private
+    /// networks]
+    #[arg(long, value_name = "NETS", requires = "reply", default_value_t = Nets::default(), hide_default_value = true)]
     open: Nets,
 
     #[command(flatten)]
@@ -108,11 +113,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated
+    /// Print one JSON object per datagram: time, from, to, len, text or base64, truncated
     #[arg(long)]
     json: bool,
 
-    /// Write the payloads as they are, one behind the other, without anything between them
+    /// Write the payloads as they are, with nothing between them
     #[arg(long, conflicts_with_all = ["json", "hex", "base64"])]
     raw: bool,
 
@@ -120,13 +125,17 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["json", "raw", "hex", "base64"])]
     hexdump: bool,
 
-    /// The size of the kernel's receive buffer [default: as large as allowed]
+    /// Size of the kernel's receive buffer [default: as large as allowed]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     buffer: Option<usize>,
 
-    /// Also write what arrives to a new pcapng file, or only that to stdout (-)
+    /// Also write the datagrams to a new pcapng file; with - (stdout), print nothing else
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+
+    /// For fingers used to `nc -klu`: this is what is done anyway
+    #[arg(short = 'l', short_alias = 'k', hide = true, action = clap::ArgAction::Count)]
+    _keep_listening: u8,
 }
 
 /// Listens until it is stopped, or has heard enough.
