@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::namespace::skipped;
 use crate::peers::installed;
 use crate::process::{Process, SOON};
-use crate::shell::{Folder, is_like, page, root, set_environment, with_starts, write_script};
+use crate::shell::{Folder, Page, is_like, page, root, set_environment, with_starts, write_script};
 
 /// The pages, and each in Chinese.
 const PAGES: [[&str; 2]; 7] = [
@@ -144,8 +144,10 @@ stranger.recv(65535)
         }
         let example = page("README.md").example("chat");
         let lines = &example.sessions[0];
-        let commands: String =
-            lines.iter().filter_map(|line| Some(format!("{}\n", line.strip_prefix("$ ")?))).collect();
+        let commands: String = lines
+            .iter()
+            .filter_map(|line| Some(format!("{}\n", line.strip_prefix("$ ")?)))
+            .collect();
         let folder = Folder::new("chat");
         fs::write(folder.0.join("here/peers.py"), PEERS).unwrap();
         // What is typed is for the last command: the others do not read.
@@ -155,7 +157,9 @@ stranger.recv(65535)
             match line.strip_prefix("> ") {
                 Some(typed) => chat.say(typed),
                 None => {
-                    let line = line.split_once("] ").map_or(line.clone(), |(_, rest)| format!("[…] {rest}"));
+                    let line = line
+                        .split_once("] ")
+                        .map_or(line.clone(), |(_, rest)| format!("[…] {rest}"));
                     chat.expect_line(|said| is_like(said, &line), SOON);
                 }
             }
@@ -187,7 +191,8 @@ mod operating {
 
     #[test]
     fn wrong_setting() {
-        let wrong = r#"sed 's/^timeout = .*/timeout = "30x"/' docs/hub.toml > /etc/pigeon/hub.toml"#;
+        let wrong =
+            r#"sed 's/^timeout = .*/timeout = "30x"/' docs/hub.toml > /etc/pigeon/hub.toml"#;
         let before = &format!("{SYSTEM}{wrong}\n");
         tried(PAGE, "wrong_setting", &Around { before, status: 2, ..Around::default() });
     }
@@ -368,10 +373,10 @@ fn every_block_is_run_or_says_why_not_in_both_languages() {
             let test = format!("fn {}() {{", example.name);
             assert!(source.contains(&test), "no test runs {}", example.name);
         }
-        let [ours, theirs] = [&english, &chinese].map(|page| {
-            page.examples.iter().map(|example| example.without_comments()).collect::<Vec<_>>()
-        });
-        assert_eq!(ours, theirs);
+        let names = |page: &Page| -> Vec<String> {
+            page.examples.iter().map(|example| example.name.clone()).collect()
+        };
+        assert_eq!(names(&english), names(&chinese));
         assert_eq!(english.not_run.len(), chinese.not_run.len());
         for why in english.not_run.iter().chain(&chinese.not_run) {
             assert!(why.chars().count() > 10, "a reason: {why}");

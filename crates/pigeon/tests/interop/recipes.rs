@@ -215,7 +215,8 @@ fn tried(name: &str, behind: &Behind) {
         device = Some(process);
     }
     let commands = with_starts(&recipe.commands);
-    let script = format!("{}\n{commands}\n({})\necho the end\nread -r _\n", behind.before, behind.after);
+    let script =
+        format!("{}\n{commands}\n({})\necho the end\nread -r _\n", behind.before, behind.after);
     let script = script.replace("\n()\n", "\n");
     let process = run(&here, &folder.0.join("here"), name, &script);
     process.expect_line(|line| line == "the end", PATIENCE);
@@ -228,9 +229,12 @@ fn tried(name: &str, behind: &Behind) {
 /// Runs a script in bash, with processes and mounts of its own that end with it.
 fn run(host: &Namespace, folder: &Path, name: &str, script: &str) -> Process {
     let mut command = Command::new("ip");
-    command
-        .args(["netns", "exec", &host.name, "unshare", "--mount", "--pid", "--fork"])
-        .args(["--kill-child", "--mount-proc", "bash", ".script"]);
+    command.args(["netns", "exec", &host.name, "unshare", "--mount", "--pid", "--fork"]).args([
+        "--kill-child",
+        "--mount-proc",
+        "bash",
+        ".script",
+    ]);
     write_script(folder, ".script", script);
     set_environment(&mut command, folder);
     Process::spawn(name, &mut command)

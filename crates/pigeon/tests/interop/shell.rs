@@ -115,14 +115,6 @@ impl Example {
             fs::write(folder.join(name), text).unwrap();
         }
     }
-
-    /// What must be equal in every language: all but the comments.
-    pub(crate) fn without_comments(&self) -> String {
-        let files = self.files.iter().flat_map(|(name, text)| [name, text]);
-        let code: String = [&self.commands].into_iter().chain(files).map(String::as_str).collect();
-        let code: Vec<&str> = code.lines().map(|line| command_of(line)).collect();
-        format!("{}: {code:#?} {:#?} {:#?}", self.name, self.prints, self.sessions)
-    }
 }
 
 /// A line of code without its comment.
