@@ -10,3 +10,5 @@
 mod bad_network;
 mod ends;
 mod exchange;
+mod raw;
+mod strangers;
