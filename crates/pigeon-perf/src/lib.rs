@@ -9,6 +9,7 @@
 //! - [`cpu`] pins them to CPUs and counts CPU time; [`drops`] counts what the kernel dropped.
 //! - [`bare`] is the system calls that a floor is made of. A floor does the same work with nothing but
 //!   those calls, so the ratio to it is the cost of everything else.
+//! - [`fanout`] puts servers under one load in turns, each with its members.
 //! - [`spread`] sums up several measurements of one figure; [`report`] prints the table, judges the
 //!   targets and writes the file.
 //! - [`allocations`] counts what a thread allocates, for tests.
@@ -32,6 +33,8 @@ pub mod cargo;
 pub mod cpu;
 #[cfg(target_os = "linux")]
 pub mod drops;
+#[cfg(target_os = "linux")]
+pub mod fanout;
 #[cfg(target_os = "linux")]
 pub mod parts;
 #[cfg(target_os = "linux")]

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::load::{Load, Sizes};
-use crate::members::Members;
-use pigeon_perf::cpu::{Busy, Cpus, thread_seconds};
-use pigeon_perf::server::Server;
+use super::load::{Load, Sizes};
+use super::members::Members;
+use crate::cpu::{Busy, Cpus, thread_seconds};
+use crate::server::Server;
 
 /// How long a hub works in one round. The kernel counts busy time in hundredths of a second.
 const TURN: Duration = Duration::from_millis(1_000);
@@ -26,56 +26,61 @@ const QUIET: f64 = 0.05;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A hub with its members.
-pub(crate) struct Contender {
-    pub(crate) name: &'static str,
-    pub(crate) server: Server,
-    pub(crate) members: Box<dyn Members>,
+pub struct Contender {
+    /// What it is called in tables.
+    pub name: &'static str,
+    /// The program.
+    pub server: Server,
+    /// Who has joined it.
+    pub members: Box<dyn Members>,
     /// The quietest rounds.
-    pub(crate) turns: Vec<Turn>,
+    pub turns: Vec<Turn>,
     /// Every round but the first.
-    pub(crate) all: Vec<Turn>,
+    pub all: Vec<Turn>,
     /// Messages of all rounds and of those before, which only gathered members.
-    pub(crate) all_sent: u64,
+    pub all_sent: u64,
 }
 
 /// What happened in one turn.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Turn {
-    /// Seconds that the hub's CPU was busy, and those of them that were the hub's own.
-    pub(crate) busy: f64,
-    pub(crate) own: f64,
+pub struct Turn {
+    /// Seconds that the hub's CPU was busy.
+    pub busy: f64,
+    /// Seconds of those that were the hub's own.
+    pub own: f64,
     /// Seconds that the first thread of the hub ran: of ours the one that moves datagrams.
-    pub(crate) thread: f64,
+    pub thread: f64,
     /// Messages the members have said.
-    pub(crate) sent: u64,
-    /// Copies that should have arrived, and those that did.
-    pub(crate) due: u64,
-    pub(crate) delivered: u64,
+    pub sent: u64,
+    /// Copies that should have arrived.
+    pub due: u64,
+    /// Copies that did arrive.
+    pub delivered: u64,
     /// Messages that the kernel dropped before the hub, and copies that it dropped before their
     /// member.
-    pub(crate) dropped: [u64; 2],
+    pub dropped: [u64; 2],
 }
 
 impl Turn {
     /// Deliveries for every second that the hub's CPU was busy.
-    pub(crate) fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         self.delivered as f64 / self.busy
     }
 
     /// Deliveries for every second that the hub itself ran.
-    pub(crate) fn own_rate(&self) -> f64 {
+    pub fn own_rate(&self) -> f64 {
         self.delivered as f64 / self.own.max(0.01)
     }
 
     /// The share of the busy time in which something else than the hub ran.
-    pub(crate) fn others(&self) -> f64 {
+    pub fn others(&self) -> f64 {
         (1.0 - self.own / self.busy).max(0.0)
     }
 }
 
 impl Contender {
     /// A hub that all members have joined.
-    pub(crate) fn new(name: &'static str, server: Server, members: Box<dyn Members>) -> Contender {
+    pub fn new(name: &'static str, server: Server, members: Box<dyn Members>) -> Contender {
         let (turns, all) = (Vec::new(), Vec::new());
         let mut contender = Contender { name, server, members, turns, all, all_sent: 0 };
         contender.gather();
@@ -87,7 +92,7 @@ impl Contender {
         let mut probes = Load::new(Sizes::Equal(32), 1);
         for _ in 0..50 {
             self.members.join();
-            let probe = probes.next();
+            let probe = probes.burst();
             self.members.publish(&probe);
             self.all_sent += 1;
             let reached = self.members.collect(&probe, Duration::from_millis(200)).copies;
@@ -105,7 +110,7 @@ impl Contender {
         let (start, busy) = (Instant::now(), Busy::start(cpus.hub));
         let mut turn = Turn::default();
         while start.elapsed() < TURN {
-            let burst = load.next();
+            let burst = load.burst();
             self.members.publish(&burst);
             turn.sent += burst.texts.len() as u64;
             turn.delivered += self.members.collect(&burst, PATIENCE).copies;
@@ -121,13 +126,13 @@ impl Contender {
     }
 
     /// What the kernel has dropped so far before the hub, and before the members.
-    pub(crate) fn kernel_drops(&mut self) -> [u64; 2] {
+    pub fn kernel_drops(&mut self) -> [u64; 2] {
         [self.server.process.kernel_drops(), self.members.kernel_drops()]
     }
 }
 
 /// Gives every hub its turn in every round; the first round only warms up.
-pub(crate) fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_flight: usize) {
+pub fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_flight: usize) {
     let mut load = Load::new(sizes, in_flight);
     let mut rounds = Vec::new();
     let (mut quiet, start) = (0, Instant::now());

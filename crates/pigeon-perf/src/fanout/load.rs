@@ -7,7 +7,7 @@ use rand_pcg::Pcg32;
 
 /// How long messages are, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Sizes {
+pub enum Sizes {
     /// All as long as this.
     Equal(usize),
     /// As people write: 40 to 400 bytes, short ones more often than long ones, 160 in the mean.
@@ -15,14 +15,15 @@ pub(crate) enum Sizes {
 }
 
 /// Messages that are sent at once.
-pub(crate) struct Burst {
-    pub(crate) texts: Vec<String>,
+pub struct Burst {
+    /// The messages.
+    pub texts: Vec<String>,
     /// What each of them ends in, so that a late copy is not taken for one of these.
-    pub(crate) mark: String,
+    pub mark: String,
 }
 
 /// Makes bursts, the same ones in every run.
-pub(crate) struct Load {
+pub struct Load {
     sizes: Sizes,
     in_flight: usize,
     made: u32,
@@ -30,11 +31,13 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    pub(crate) fn new(sizes: Sizes, in_flight: usize) -> Load {
+    /// Bursts of `in_flight` messages each.
+    pub fn new(sizes: Sizes, in_flight: usize) -> Load {
         Load { sizes, in_flight, made: 0, random: Pcg32::new(1, 1) }
     }
 
-    pub(crate) fn next(&mut self) -> Burst {
+    /// The next burst.
+    pub fn burst(&mut self) -> Burst {
         self.made += 1;
         let mark = format!("{:08x}", self.made);
         let texts = (0..self.in_flight).map(|_| self.text(&mark)).collect();

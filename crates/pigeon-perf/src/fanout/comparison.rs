@@ -1,13 +1,13 @@
 //! Hubs beside one another: what their turns came to, and how two of them compare.
 
-use crate::turns::{Contender, Turn};
-use pigeon_perf::cpu::too_noisy;
-use pigeon_perf::report::{Report, Row, Wanted};
-use pigeon_perf::spread::Spread;
+use super::turns::{Contender, Turn};
+use crate::cpu::too_noisy;
+use crate::report::{Report, Row, Wanted};
+use crate::spread::Spread;
 
 /// A table of hubs, in million deliveries a second: of the hub's CPU being busy, and of the hub's
 /// process running (`own`), which is less than the truth but hardly disturbed.
-pub(crate) fn table(report: &mut Report, contenders: &[Contender]) {
+pub fn table(report: &mut Report, contenders: &[Contender]) {
     let rows = contenders.iter().map(|contender| (contender.name.to_string(), row(contender)));
     report.table(rows.collect());
 }
@@ -27,7 +27,7 @@ fn row(contender: &Contender) -> Row {
 }
 
 /// How two hubs compare, round by round. Nothing is said where one of them is not installed.
-pub(crate) fn ratio(
+pub fn ratio(
     report: &mut Report,
     contenders: &[Contender],
     ours: &str,
@@ -54,7 +54,7 @@ pub(crate) fn ratio(
 
 /// How two builds compare, over all rounds: the median of the ratios and the interval that holds it
 /// with 95 % confidence. Nothing is said where there is no other build.
-pub(crate) fn interval(report: &mut Report, contenders: &[Contender], ours: &str, other: &str) {
+pub fn interval(report: &mut Report, contenders: &[Contender], ours: &str, other: &str) {
     let find = |name| contenders.iter().find(|contender| contender.name == name);
     let (Some(one), Some(two)) = (find(ours), find(other)) else { return };
     let rates: [fn(&Turn) -> f64; 2] = [Turn::rate, Turn::own_rate];
@@ -67,7 +67,7 @@ pub(crate) fn interval(report: &mut Report, contenders: &[Contender], ours: &str
 
 /// The median of a sample, and the order statistics between which the true one lies with 95 %
 /// confidence, by the binomial distribution.
-pub(crate) fn confidence(mut ratios: Vec<f64>) -> Spread {
+pub fn confidence(mut ratios: Vec<f64>) -> Spread {
     ratios.sort_by(f64::total_cmp);
     let n = ratios.len();
     // The normal approximation of the binomial: n/2 - 0.98 sqrt(n), rounded outwards.
