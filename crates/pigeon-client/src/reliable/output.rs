@@ -59,6 +59,14 @@ pub enum Event {
     Welcome(Welcome),
     /// One's own message is in another state.
     Status(MessageId, Status),
+    /// One's own message goes on under another identity, because another message has its first one:
+    /// two copies of the client run with the same memory.
+    Renumbered {
+        /// What it was.
+        from: MessageId,
+        /// What it is from now on.
+        to: MessageId,
+    },
     /// A message of a followed room. [`processed`](super::Session::processed) says when it need not
     /// come again.
     Message(Arc<Message>),

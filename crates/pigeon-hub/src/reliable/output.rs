@@ -53,6 +53,12 @@ pub enum Output {
         /// Which one.
         conn: ConnId,
     },
+    /// Read from the connection again: [`Sessions::wants`](super::Sessions::wants) was false and may be
+    /// true now.
+    Resume {
+        /// Which one.
+        conn: ConnId,
+    },
     /// Make somebody a member, and answer with [`Sessions::joined`](super::Sessions::joined).
     Join(Join),
     /// Let a member say something, and answer with [`Sessions::settled`](super::Sessions::settled).
