@@ -2,6 +2,7 @@
 //!
 //! - [`Session`]: a member's session with a hub: heartbeats, control lines, name and room (`pigeon
 //!   join`).
+//! - [`reliable`]: a session that loses nothing, over a byte stream and a file.
 //! - [`chat`]: conversations with many peers, without a hub: `pigeon chat`.
 //! - [`Roster`]: the members of a room, from control lines; [`Spoken`]: the speaker of a line of
 //!   chat.
@@ -16,6 +17,7 @@ mod ask;
 pub mod chat;
 mod discover;
 mod listener;
+pub mod reliable;
 mod roster;
 mod sender;
 mod session;

@@ -61,6 +61,8 @@ pub struct Config {
     /// Whether to report messages as [`Event`](crate::Event)s for a console. Other links and the
     /// history get them in any case.
     pub report_messages: bool,
+    /// The UDP port for members with a key, announced in answers to heartbeats and `/discover`.
+    pub secure_port: Option<u16>,
     /// The history's settings. `None`: no messages are stored.
     pub history: Option<History>,
     /// Whether to report changes of persistent state as [`Event`](crate::Event)s.
@@ -223,6 +225,7 @@ impl Default for Config {
             secret: [0; 16],
             run: 0,
             report_messages: false,
+            secure_port: None,
             history: None,
             keeps: false,
         }

@@ -7,17 +7,17 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, Machine, Received, Transmit, WallClock};
 use pigeon_guard::Origin;
 use pigeon_proto::{
-    Format, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
+    Format, Identity, Label, LinkKind, Name, Notice, Reason, Refusal, RoomName, Subject, Text,
 };
 
-use crate::config::{Config, Door};
+use crate::config::{Config, Door, Rate};
 use crate::core;
 use crate::core::history::{Found, Lookup};
 use crate::core::id::{LinkId, MemberId, RoomId, Slot};
 use crate::core::input::{Input, Source};
 use crate::core::kept::Keep;
 use crate::core::members::Trait;
-use crate::core::message::Caller;
+use crate::core::message::{Caller, Message};
 use crate::core::output::Output;
 use crate::core::rooms::Room;
 use crate::core::state::Core;
@@ -195,6 +195,11 @@ impl Hub {
         self.core.statistics()
     }
 
+    /// The time of day, as messages carry it.
+    pub fn wall(&self, now: Instant) -> Duration {
+        self.core.wall(now)
+    }
+
     /// The settings.
     pub fn config(&self) -> &Config {
         self.core.config()
@@ -280,21 +285,71 @@ impl Hub {
         let cx = self.doors.context(self.now);
         let outcome = core::handle(&mut self.core, &cx, slot, Caller::Name, input);
         if let Err(reason) = outcome {
-            self.core.statistics_mut().count_dropped(reason);
-            let most = self.core.config().most_text(Format::Chat) as u64;
-            let why = match reason {
-                Dropped::NoPassword => Reason::Password,
-                Dropped::TextTooLong => Reason::TooLong { length, most },
-                Dropped::Reply => Reason::Usage,
-                Dropped::Muted => Reason::Muted,
-                Dropped::TooSoon => self.core.wait_of(member),
-                _ => Reason::Overloaded,
-            };
+            let why = self.why_not_said(member, reason, length);
             if is_message {
                 self.core.reply(member, Notice::Refused(Refusal::new(Subject::Say, why)));
             }
         }
         self.deliver();
+    }
+
+    /// Decides whether a member of another link may say something that counts only once it is
+    /// stored, and gives the message to be stored. [`relay`](Hub::relay) it then.
+    ///
+    /// # Errors
+    /// The refusal, to be passed on. The message was relayed to nobody.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        member: MemberId,
+        room: &RoomName,
+        text: &[u8],
+        identity: Identity,
+    ) -> Result<Message, Refusal> {
+        self.begin(now);
+        let cx = self.doors.context(self.now);
+        let admitted = match self.core.find_id(member) {
+            Some(slot) => self.core.admit(&cx, slot, room, text, identity),
+            None => Err(Dropped::NotMember),
+        };
+        admitted.map_err(|reason| {
+            let why = match reason {
+                Dropped::TooSoon => self.core.wait_in(room),
+                _ => self.why_not_said(member, reason, text.len() as u64),
+            };
+            Refusal::new(Subject::Say, why)
+        })
+    }
+
+    /// Relays a message that [`admit`](Hub::admit) gave and the log has stored. False where no plain
+    /// member gets it.
+    pub fn relay(&mut self, now: Instant, message: Message) -> bool {
+        self.begin(now);
+        let is_relayed = self.core.relay(message);
+        self.deliver();
+        is_relayed
+    }
+
+    /// Counts a message that was not taken, and gives the reason for its author.
+    fn why_not_said(&mut self, member: MemberId, reason: Dropped, length: u64) -> Reason {
+        self.core.statistics_mut().count_dropped(reason);
+        let config = self.core.config();
+        let rate = |source: Source| *config.rate.get(source.origin);
+        let source = self.core.find_id(member);
+        let source = source.map(|slot| self.core.source(&self.doors.context(self.now), slot));
+        let Rate { messages, bytes } = source.map_or(Rate::UNLIMITED, rate);
+        match reason {
+            Dropped::NoPassword => Reason::Password,
+            Dropped::TextTooLong => {
+                Reason::TooLong { length, most: config.most_text(Format::Chat) as u64 }
+            }
+            Dropped::Reply => Reason::Usage,
+            Dropped::Muted => Reason::Muted,
+            Dropped::RateLimited => Reason::Rate { messages: messages.map(u64::from), bytes },
+            Dropped::HubRateLimited => Reason::HubRate,
+            Dropped::TooSoon => self.core.wait_of(member),
+            _ => Reason::Overloaded,
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //!   independent of addresses and datagrams.
 //! - `plain`: the link for plain datagrams: addresses, formats and encodings, protection against
 //!   loops, proofs of address, trains. `Plain::receive` handles one datagram.
+//! - [`reliable`]: the link for members that lose nothing, over a byte stream and a log.
 //! - [`Config`], [`Event`], [`Statistics`], [`MemberView`]: the settings, the reports, the counters
 //!   and the current state.
 //!
@@ -23,6 +24,7 @@ mod core;
 mod event;
 mod hub;
 mod plain;
+pub mod reliable;
 mod statistics;
 mod view;
 
@@ -30,10 +32,11 @@ pub use self::core::history::{Found, FoundLine, Lookup, Wanted};
 pub use self::core::id::{LinkId, MemberId};
 pub use self::core::input::{Input, Source};
 pub use self::core::kept::{Keep, KeptName};
-pub use self::core::message::{Identity, Message};
+pub use self::core::message::Message;
 pub use config::{Config, Discovery, Door, History, PerOrigin, Rate};
 pub use event::{Event, Remark};
 pub use hub::Hub;
 pub use pigeon_guard::{Origin, SourceRules};
+pub use pigeon_proto::Identity;
 pub use statistics::{Dropped, Left, Statistics};
 pub use view::{BanError, MemberView, RoomView};

@@ -1,92 +1,8 @@
-//! The log's entries, and the form in which they are submitted.
+//! What is handed to a log, and what it weighs in memory and is in SQLite.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use pigeon_proto::{LinkKind, RoomName};
-
-use crate::Position;
-
-/// A message's permanent identity, the same at every hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity {
-    /// A member's key; for members without one, the id of the hub's run that first received the
-    /// message.
-    pub author: u128,
-    /// One of the author's outboxes: a process, a device, a browser tab.
-    pub outbox: u64,
-    /// Increases by one with each message of the outbox. At most 2^63 - 1.
-    pub number: u64,
-}
-
-/// A stored message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Its position in the hub's order.
-    pub position: Position,
-    /// The room.
-    pub room: RoomName,
-    /// The speaker's name at the time.
-    pub speaker: Box<str>,
-    /// The link that the message arrived on.
-    pub link: LinkKind,
-    /// The time since the Unix epoch, in whole milliseconds.
-    pub wall: Duration,
-    /// The text in UTF-8, or in a raw room the payload.
-    pub text: Box<[u8]>,
-    /// Its identity.
-    pub identity: Identity,
-}
-
-/// A gap marker: stands for messages that were relayed but could not be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// The marker's own position.
-    pub position: Position,
-    /// The room of the missing messages.
-    pub room: RoomName,
-    /// The newest position stored before them, in any room.
-    pub after: Position,
-    /// The number of missing messages.
-    pub count: u64,
-    /// The time of the first of them.
-    pub wall: Duration,
-}
-
-/// An entry of the log, at one position.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entry {
-    /// A message.
-    Message(Arc<Message>),
-    /// Missing messages.
-    Gap(Gap),
-}
-
-impl Entry {
-    /// The entry's position.
-    pub fn position(&self) -> Position {
-        match self {
-            Entry::Message(message) => message.position,
-            Entry::Gap(gap) => gap.position,
-        }
-    }
-
-    /// The entry's room.
-    pub fn room(&self) -> &RoomName {
-        match self {
-            Entry::Message(message) => &message.room,
-            Entry::Gap(gap) => &gap.room,
-        }
-    }
-
-    /// The message, unless this is a gap.
-    pub fn message(&self) -> Option<&Arc<Message>> {
-        match self {
-            Entry::Message(message) => Some(message),
-            Entry::Gap(_) => None,
-        }
-    }
-}
+use pigeon_proto::{Identity, LinkKind, Message, Position, RoomName};
 
 /// A message submitted to the log, which assigns its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,12 +27,16 @@ pub struct Append {
 /// cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbering {
-    /// The author numbers its messages and repeats unstored ones. Only the number after the last
-    /// one is accepted, so that no message between two gets lost.
-    ByAuthor,
-    /// The hub numbers messages of members without a key, and nobody repeats them. Any larger
-    /// number is accepted. A message that cannot be stored has been relayed anyway, so it counts
-    /// for a [`Gap`].
+    /// The author numbers, and repeats what was not stored: a larger number is accepted where the
+    /// last one is exactly `after`, so that nothing gets lost between two messages. An author may pass
+    /// over numbers of messages that were refused for good, so a message never changes its number.
+    ByAuthor {
+        /// The number of the author's message before this one, or 0.
+        after: u64,
+    },
+    /// The hub numbers messages of members without a key, and nobody repeats them. A larger number
+    /// is accepted. A message that cannot be stored was relayed all the same, so it is counted for a
+    /// [`Gap`].
     ByHub,
 }
 
@@ -127,10 +47,9 @@ impl Append {
     }
 }
 
-impl Message {
-    pub(crate) fn weight(&self) -> usize {
-        weight(self.text.len(), &self.room, &self.speaker)
-    }
+/// What a stored message counts for in memory bounded in bytes.
+pub(crate) fn weight_of(message: &Message) -> usize {
+    weight(message.text.len(), &message.room, &message.speaker)
 }
 
 /// The bytes of an entry besides its strings, rounded up.
@@ -162,4 +81,24 @@ pub(crate) fn millis(wall: Duration) -> i64 {
 
 pub(crate) fn wall_of(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// A position as SQLite stores it.
+pub(crate) trait Sql {
+    /// To SQLite.
+    fn sql(self) -> i64;
+
+    /// From SQLite. A damaged file may hold anything; what is out of range becomes the nearest.
+    fn from_sql(number: i64) -> Self;
+}
+
+impl Sql for Position {
+    fn sql(self) -> i64 {
+        self.get() as i64
+    }
+
+    fn from_sql(number: i64) -> Position {
+        let number = u64::try_from(number).unwrap_or(0);
+        Position::new(number).unwrap_or(Position::END)
+    }
 }

@@ -95,7 +95,9 @@ fn private(options: &mut OpenOptions) {
 pub(crate) fn put_in_place(from: &Path, to: &Path) -> io::Result<()> {
     File::open(from)?.sync_all()?;
     std::fs::rename(from, to)?;
-    sync_folder(to.parent().unwrap_or(Path::new(".")))
+    // A bare file name has an empty parent, which cannot be opened.
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+    sync_folder(folder.unwrap_or(Path::new(".")))
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

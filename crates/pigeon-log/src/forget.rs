@@ -14,6 +14,7 @@ use pigeon_proto::{RoomName, fold};
 use rusqlite::{Connection, OptionalExtension, params};
 use thiserror::Error;
 
+use crate::entry::Sql;
 use crate::retention::{Doomed, SCAN};
 use crate::store::{bytes_of, find_room};
 use crate::{Position, Trouble};

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Position;
+use crate::entry::Sql;
 use crate::grams::{self, folded, push_grams};
 use crate::store::{bytes_of, get, set};
 

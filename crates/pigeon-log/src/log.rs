@@ -14,6 +14,7 @@ use pigeon_proto::RoomName;
 use rusqlite::Connection;
 use thiserror::Error;
 
+use crate::entry::Sql;
 use crate::folder::{self, FILE, Lock, LockError, SameFile};
 use crate::import::{ImportError, Imported};
 use crate::queue::{PushError, Queue};
@@ -90,6 +91,36 @@ pub struct Log {
     writer: Option<JoinHandle<()>>,
     /// Released after the writer has ended.
     _lock: Lock,
+}
+
+/// The newest stored entries, in memory: reading them waits for no disk.
+#[derive(Clone)]
+pub struct NewestEntries {
+    shared: Arc<Shared>,
+}
+
+impl NewestEntries {
+    /// Everything up to this position is on the disk.
+    pub fn durable(&self) -> Position {
+        self.shared.durable()
+    }
+
+    /// The next entries after a position, of one room or of all. `None` where some of them are no
+    /// longer in memory; a [`Reader`] reads them from the disk.
+    pub fn after(
+        &self,
+        position: Position,
+        room: Option<&RoomName>,
+        limit: usize,
+    ) -> Option<Vec<Entry>> {
+        self.shared.tail.after(position, room, limit)
+    }
+}
+
+impl fmt::Debug for NewestEntries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewestEntries").finish_non_exhaustive()
+    }
 }
 
 /// State shared by the handle, the writer and the readers.
@@ -221,6 +252,11 @@ impl Log {
     /// The rooms with new entries since the last call, and the newest position of each.
     pub fn take_newest(&self) -> BTreeMap<RoomName, Position> {
         std::mem::take(&mut self.shared.newest())
+    }
+
+    /// The newest entries, for any thread.
+    pub fn newest_entries(&self) -> NewestEntries {
+        NewestEntries { shared: Arc::clone(&self.shared) }
     }
 
     /// A reader with its own connection, for one thread.

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use pigeon_proto::RoomName;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use thiserror::Error;
 
-use crate::entry::{link_of, wall_of};
+use crate::entry::{Sql, link_of, wall_of, weight_of};
 use crate::folder::FILE;
 use crate::log::Shared;
 use crate::store::{bytes_of, find_room, room_of};
-use crate::{Entry, Gap, Identity, Message, OpenError, Position, Query, forget, index, schema};
+use crate::{
+    Entry, Follow, Gap, Identity, Message, OpenError, Position, Query, Seen, forget, index, schema,
+};
 
 /// A reader with its own connection, for one thread.
 pub struct Reader {
@@ -21,32 +23,6 @@ pub struct Reader {
     file: PathBuf,
     /// In-memory state of the writer in the same process.
     shared: Option<Arc<Shared>>,
-}
-
-/// The last message that a follower has seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its position.
-    pub position: Position,
-    /// Its identity.
-    pub identity: Identity,
-}
-
-/// Where a follower continues.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Follow {
-    /// After this position: the log has the follower's last message there.
-    From(Position),
-    /// The log does not have that message there: it was deleted, or this is another log, such as a
-    /// restored backup.
-    Reset {
-        /// The newest message that the log has at or before that position. `None`: the follower
-        /// starts over, and recognises by identity the messages it has already.
-        last_common: Option<Seen>,
-        /// Whether messages that the follower may have were forgotten. It must delete its copies
-        /// after `last_common` and read them again.
-        forgotten: bool,
-    },
 }
 
 /// The result of a search.
@@ -255,6 +231,21 @@ impl Reader {
                 }
             }
             Ok(Found { messages, more: more.map(Position::from_sql) })
+        })
+    }
+
+    /// The last number of an outbox that was stored; 0 where nothing of it was. It outlives the
+    /// messages themselves.
+    pub fn last_number(&self, author: u128, outbox: u64) -> Result<u64, ReadError> {
+        self.reading("read the outboxes of", || {
+            let last = self
+                .connection
+                .prepare_cached(
+                    "SELECT last_number FROM outboxes WHERE author = ?1 AND outbox = ?2",
+                )?
+                .query_row(params![author.to_be_bytes(), outbox as i64], |row| row.get::<_, i64>(0))
+                .optional()?;
+            Ok(last.map_or(0, i64::unsigned_abs))
         })
     }
 
@@ -493,7 +484,7 @@ impl Reader {
             && let Some(row) = rows.next()?
         {
             let entry = entry_of(row)?;
-            budget.spend(entry.message().map_or(ROW_COST, |message| message.weight()));
+            budget.spend(entry.message().map_or(ROW_COST, |message| weight_of(message)));
             entries.push(entry);
         }
         Ok(entries)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::Position;
+use crate::entry::Sql;
 use crate::index::{Usage, add_usage, bury, row_bytes};
 use crate::store::bytes_of;
 

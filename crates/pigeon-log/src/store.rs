@@ -8,7 +8,7 @@ use pigeon_proto::{LinkKind, RoomName};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use crate::entry::{link_code, millis, wall_of};
+use crate::entry::{Sql, link_code, millis, wall_of};
 use crate::import::ImportedGap;
 use crate::lost::Lost;
 use crate::state::Change;
@@ -132,7 +132,9 @@ impl<'a> Batch<'a> {
             if !(imported && found == (Outcome::Again { position: None })) {
                 return Ok(found);
             }
-        } else if append.numbering == Numbering::ByAuthor && number != last + 1 {
+        } else if let Numbering::ByAuthor { after } = append.numbering
+            && after != last.unsigned_abs()
+        {
             return Ok(Outcome::Gap { expected: last.unsigned_abs() + 1 });
         }
         let (room, name) = self.rooms.find_or_insert(self.connection, append.room)?;

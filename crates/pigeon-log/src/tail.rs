@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pigeon_proto::RoomName;
 
-use crate::entry::OVERHEAD;
+use crate::entry::{OVERHEAD, weight_of};
 use crate::{Entry, Position};
 
 /// Every stored entry after a certain position.
@@ -100,7 +100,7 @@ impl Tail {
 
 fn weight(entry: &Entry) -> usize {
     match entry {
-        Entry::Message(message) => message.weight(),
+        Entry::Message(message) => weight_of(message),
         Entry::Gap(gap) => OVERHEAD + gap.room.as_str().len(),
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::entry::Sql;
 use crate::folder::SameFile;
 use crate::forget::{Forget, ForgetError, Forgetting, Forgotten, Step, note_forgotten};
 use crate::import::{Chunk, ChunkItem};

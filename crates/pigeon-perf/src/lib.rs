@@ -6,10 +6,11 @@
 //!
 //! - [`process`] starts and ends programs; [`server`] starts servers, above all `pigeon hub`.
 //! - [`cpu`] pins them to CPUs and counts CPU time; [`drops`] counts what the kernel dropped.
-//! - [`bare`] is the system calls of a floor. A floor does the same work with only those calls, so
-//!   the ratio to it is the cost of everything else.
-//! - [`spread`] summarises several measurements of one figure; [`report`] prints the table, judges
-//!   the targets and writes the file.
+//! - [`bare`] is the system calls that a floor is made of. A floor does the same work with nothing but
+//!   those calls, so the ratio to it is the cost of everything else.
+//! - [`fanout`] puts servers under one load in turns, each with its members.
+//! - [`spread`] sums up several measurements of one figure; [`report`] prints the table, judges the
+//!   targets and writes the file.
 //! - [`allocations`] counts what a thread allocates, for tests.
 //!
 //! A failed measurement ends the program: there is nothing to recover. Times are in seconds and
@@ -31,6 +32,8 @@ pub mod cargo;
 pub mod cpu;
 #[cfg(target_os = "linux")]
 pub mod drops;
+#[cfg(target_os = "linux")]
+pub mod fanout;
 #[cfg(target_os = "linux")]
 pub mod parts;
 #[cfg(target_os = "linux")]

@@ -13,14 +13,19 @@
 //! - [`sentence`]: notices in words, in a [`Language`]. Sentences are written here and never
 //!   parsed.
 //!
-//! Shared: [`Name`] and [`RoomName`], [`Label`] (a name or an address), [`Format`].
+//! Links on which nothing is lost carry [`frame`]s instead of datagrams. What they repeat of a room is
+//! an [`Entry`] at a [`Position`] of the hub's order; a message's [`Identity`] never changes.
+//!
+//! What both are made of: [`Name`] and [`RoomName`], [`Label`] (a name or an address), [`Format`].
 //!
 //! `docs/protocol.md` describes the protocol for authors of clients.
 #![forbid(unsafe_code)]
 
 mod command;
 mod discovery;
+mod entry;
 mod format;
+pub mod frame;
 pub mod heartbeat;
 mod incoming;
 mod label;
@@ -28,12 +33,14 @@ mod language;
 mod lookalike;
 mod name;
 mod notice;
+mod position;
 mod refusal;
 pub mod sentence;
 mod words;
 
 pub use command::{Command, Query, Secret, Verb, Whisper, Word};
 pub use discovery::{Discover, Door, Here, Nonce, Prove};
+pub use entry::{Entry, Follow, Gap, Identity, Message, Seen};
 pub use format::Format;
 pub use heartbeat::{Answer, You};
 pub use incoming::{Incoming, is_control_line};
@@ -42,6 +49,7 @@ pub use language::Language;
 pub use lookalike::fold;
 pub use name::{MAX_NAME_CHARS, Name, NameError, RoomName};
 pub use notice::{BYE, Change, Gone, LinkKind, News, Notice, Roster, Setting, Text};
+pub use position::Position;
 pub use refusal::{Detail, Reason, Refusal, Subject};
 
 /// The longest control line in bytes, excluding the text of a message. It crosses any network

@@ -165,6 +165,10 @@ pub enum Reason {
     },
     /// There are no earlier messages, or none that match.
     NothingSaid,
+    /// The hub's disk is full or fails, so the message was not stored.
+    NotStored,
+    /// The message may have been stored and deleted since. It cannot be stored under its number.
+    Deleted,
 }
 
 /// A refused request and the reason. Nothing has changed.
@@ -198,8 +202,8 @@ impl Refusal {
 }
 
 impl Reason {
-    /// A reason's word and detail.
-    fn fields(&self) -> (&'static str, String) {
+    /// The word of a reason, and its detail.
+    pub(crate) fn fields(&self) -> (&'static str, String) {
         let word = |word| (word, String::new());
         let point = |c: &char| format!("U+{:04X}", u32::from(*c));
         match self {
@@ -247,10 +251,12 @@ impl Reason {
             Reason::Muted => word("muted"),
             Reason::Slow { seconds } => ("slow", seconds.to_string()),
             Reason::NothingSaid => word("nothing-said"),
+            Reason::NotStored => word("not-stored"),
+            Reason::Deleted => word("deleted"),
         }
     }
 
-    fn parse(words: &mut Words<'_>) -> Option<Reason> {
+    pub(crate) fn parse(words: &mut Words<'_>) -> Option<Reason> {
         fn limit(words: &mut Words<'_>) -> Option<Option<u64>> {
             crate::words::maybe(words.word()?, |word| Words::of(word).number())
         }
@@ -302,6 +308,8 @@ impl Reason {
             "muted" => Reason::Muted,
             "slow" => Reason::Slow { seconds: words.number()? },
             "nothing-said" => Reason::NothingSaid,
+            "not-stored" => Reason::NotStored,
+            "deleted" => Reason::Deleted,
             _ => return None,
         })
     }

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use pigeon_datagram::Instant;
 use pigeon_guard::Origin;
-use pigeon_proto::{Command, Format, Label};
+use pigeon_proto::{Command, Format, Identity, Label};
 
 use super::id::{RoomId, Slot};
-use super::message::Identity;
 
 /// An action of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]

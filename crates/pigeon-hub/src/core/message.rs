@@ -7,25 +7,13 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use pigeon_proto::{LinkKind, RoomName};
+use pigeon_proto::{Identity, LinkKind, RoomName};
 
 use super::id::{MemberId, RoomId};
 
 /// The most bytes of text in one batch. A driver that drains after every 64 receive buffers of 64
 /// KiB never reaches it.
 pub(crate) const MAX_BATCH_BYTES: usize = 32 << 20;
-
-/// A message's permanent identity, the same at every hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity {
-    /// A member's key; for members without one, the id of the hub's run that first received the
-    /// message.
-    pub author: u128,
-    /// One of the author's outboxes: a process, a device, a browser tab. The hub has one, 0.
-    pub outbox: u64,
-    /// Increases by one with each message of the outbox.
-    pub number: u64,
-}
 
 /// A link's label for a member: used in lines instead of a missing name, and always in the classic
 /// format.
@@ -84,6 +72,8 @@ pub struct Message {
     pub identity: Identity,
     /// Whether the room carries raw data.
     pub is_raw: bool,
+    /// Whether the log holds it already: see [`Hub::relay`](crate::Hub::relay).
+    pub is_stored: bool,
 }
 
 /// The messages between two drains, in one buffer.

@@ -3,6 +3,8 @@
 //! Every change produces [`Output`]s for the links. The caller takes all of them before the next
 //! change, so that no link sees a member or room that it has not been notified of.
 
+mod stored;
+
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,8 +15,8 @@ use ipnet::IpNet;
 use pigeon_datagram::{Instant, WallClock};
 use pigeon_guard::{Origin, SourceRules, TokenKey};
 use pigeon_proto::{
-    Change, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting, Subject,
-    Verb,
+    Change, Identity, Label, Language, LinkKind, Name, Notice, Reason, Refusal, RoomName, Setting,
+    Subject, Verb,
 };
 use subtle::ConstantTimeEq;
 
@@ -28,7 +30,7 @@ use super::input::{Context, Source};
 use super::kept::{Keep, KeptName};
 use super::kicks::Kicks;
 use super::members::{Members, Trait};
-use super::message::{Batch, Caller, Identity, Message, Speaker, Speech};
+use super::message::{Batch, Caller, Message, Speaker, Speech};
 use super::mutes::Mutes;
 use super::names::{Keys, Named, Names, Owner};
 use super::output::Output;
@@ -55,6 +57,8 @@ const MAX_MEMBERS: usize = 1 << 30;
 struct Guest {
     label: Label,
     source: Source,
+    /// What it said through [`Core::admit`].
+    said: Buckets,
 }
 
 /// Members of all links, rooms, names, and message order.
@@ -314,7 +318,7 @@ impl Core {
         let slot = member.slot();
         self.capacity.add(&self.config, source);
         if link != LinkId::PLAIN {
-            self.guests.insert(slot, Guest { label: label(), source });
+            self.guests.insert(slot, Guest { label: label(), source, said: Buckets::default() });
         }
         self.members.set(slot, Trait::Chinese, self.config.language == Language::Chinese);
         self.statistics.joined += 1;
@@ -863,6 +867,7 @@ impl Core {
             text: text.into(),
             identity,
             is_raw,
+            is_stored: false,
         })
     }
 
@@ -1042,8 +1047,12 @@ impl Core {
     /// The refusal with the time between two messages in a member's room.
     pub(crate) fn wait_of(&self, member: MemberId) -> Reason {
         let room = self.members.find(member).and_then(|slot| self.room_of(slot));
-        let wait = room.map_or(Duration::ZERO, |room| room.wait);
-        Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
+        slow(room.map_or(Duration::ZERO, |room| room.wait))
+    }
+
+    /// How long one must wait between two messages in a room, whether it is open or not.
+    pub(crate) fn wait_in(&self, room: &RoomName) -> Reason {
+        slow(self.mutes.wait_in(room))
     }
 
     /// Adopts the settings that may change while the hub runs.
@@ -1132,6 +1141,11 @@ impl Core {
         true
     }
 
+    /// The time of day, as messages carry it.
+    pub(crate) fn wall(&self, now: Instant) -> Duration {
+        self.wall.read(now)
+    }
+
     /// Sets the wall clock, which is used for display and stored messages.
     pub(crate) fn set_wall(&mut self, wall: WallClock) {
         self.wall = wall;
@@ -1171,4 +1185,8 @@ impl Core {
         let (member, label) = (self.members.id(slot), self.label(cx, slot));
         self.rooms.note(room, |news| news.gone(cx.now, member, label, change));
     }
+}
+
+fn slow(wait: Duration) -> Reason {
+    Reason::Slow { seconds: wait.as_millis().div_ceil(1_000) as u64 }
 }

@@ -117,7 +117,13 @@ impl Question {
         let mut answer = Vec::new();
         let Some(nonce) = Nonce::new(self.nonce.as_bytes()) else { return answer };
         let door = config.discovery.map(|found| Door { id: found.id, port: found.port, format });
-        let here = Here { nonce, name: config.name.clone(), members, secure_port: None, door };
+        let here = Here {
+            nonce,
+            name: config.name.clone(),
+            members,
+            secure_port: config.secure_port,
+            door,
+        };
         here.write(self.length, &mut answer);
         answer
     }

@@ -478,7 +478,7 @@ impl Plain {
         };
         // The words are the core's, and so is the count of what could not be sent.
         self.answer.clear();
-        write_answer(members, None, details, length, &mut self.answer);
+        write_answer(members, core.config().secure_port, details, length, &mut self.answer);
         let answer = &self.answer;
         self.delivery.send(core.statistics_mut(), route, |out| out.extend_from_slice(answer));
     }

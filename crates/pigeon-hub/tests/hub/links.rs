@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use pigeon_datagram::Machine;
 use pigeon_hub::{
-    Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId, Message, Origin, Source,
+    Config, Door, Dropped, Event, Identity, Input, Left, LinkId, MemberId, Message, Origin,
+    PerOrigin, Rate, Source,
 };
 use pigeon_proto::Format::{Chat, Classic, Raw};
 use pigeon_proto::{
@@ -746,4 +747,77 @@ fn a_link_hears_that_the_hub_stops() {
     w.h.hub.stop();
     assert_eq!(w.take(fox), [Item::Stopped]);
     assert_eq!(got(&w.h.drain(), local(DOG)), ["Bye!"]);
+}
+
+// Messages that count once they are stored.
+
+fn identity(number: u64) -> Identity {
+    Identity { author: 9, outbox: 1, number }
+}
+
+impl World {
+    fn admit(&mut self, member: MemberId, room: &str, text: &str) -> Result<Message, Reason> {
+        let room = RoomName::parse(room.as_bytes()).unwrap();
+        let (now, id) = (self.h.now, identity(1));
+        let admitted = self.h.hub.admit(now, member, &room, text.as_bytes(), id);
+        self.collect();
+        admitted.map_err(|refusal| refusal.why)
+    }
+}
+
+#[test]
+fn an_admitted_message_is_relayed_once_it_is_stored_and_not_before() {
+    let dog = local(DOG);
+    let mut w = World::with_plain(Config::default(), &[dog]);
+    let [ann] = w.joined(["ann@key"]);
+    let message = w.admit(ann, "lobby", "hello").unwrap();
+    assert_eq!((message.identity, &*message.label), (identity(1), "ann@key"));
+    assert_eq!(w.h.drain(), []);
+    assert!(w.h.hub.relay(w.h.now, message.clone()));
+    w.collect();
+    assert_eq!(got(&w.h.drain(), dog), ["ann@key: hello\n"]);
+    let last = w.link.messages.last().unwrap();
+    assert_eq!(last, &Message { is_stored: true, ..message }, "the log must not store it again");
+}
+
+#[test]
+fn a_message_for_a_closed_room_is_stored_and_relayed_to_nobody() {
+    let mut w = World::new(Config::default());
+    let [ann] = w.joined(["ann@key"]);
+    let message = w.admit(ann, "nowhere", "hello").unwrap();
+    assert_eq!(message.room.as_str(), "nowhere");
+    assert!(!w.h.hub.relay(w.h.now, message));
+}
+
+#[test]
+fn what_the_hub_refuses_is_not_admitted() {
+    let rate = Rate { messages: Some(2), bytes: None };
+    let rate = PerOrigin { loopback: rate, open: rate, untrusted: rate };
+    let mut w = World::new(Config { max_text: Some(10), rate, ..Config::default() });
+    let [ann, bob] = w.joined(["ann", "bob"]);
+    let long = Reason::TooLong { length: 11, most: 10 };
+    assert_eq!(w.admit(ann, "lobby", "0123456789a"), Err(long));
+    assert_eq!(w.admit(ann, "lobby", ""), Err(Reason::Usage));
+    for _ in 0..2 {
+        w.admit(ann, "lobby", "hi").unwrap();
+    }
+    let over = Reason::Rate { messages: Some(2), bytes: None };
+    assert_eq!(w.admit(ann, "lobby", "hi"), Err(over));
+    assert_eq!(w.h.dropped(Dropped::RateLimited), 1);
+    w.nick(bob, "bob");
+    w.h.hub.mute(Name::parse(b"bob").unwrap());
+    assert_eq!(w.admit(bob, "lobby", "hi"), Err(Reason::Muted));
+    w.wait();
+    w.h.hub.slow(RoomName::lobby(), 30 * SECOND);
+    w.admit(ann, "lobby", "hi").unwrap();
+    assert_eq!(w.admit(ann, "lobby", "hi"), Err(Reason::Slow { seconds: 30 }));
+    w.input(ann, Input::Leave);
+    assert!(w.admit(ann, "lobby", "hi").is_err());
+}
+
+#[test]
+fn the_password_comes_before_what_is_stored() {
+    let mut w = World::new(Config { password: Some("secret".into()), ..Config::default() });
+    let ann = w.join("ann");
+    assert_eq!(w.admit(ann, "lobby", "hi"), Err(Reason::Password));
 }

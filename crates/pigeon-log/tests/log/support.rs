@@ -147,7 +147,7 @@ pub(crate) fn keyed(author: u128, number: u64, text: &str) -> Append {
         wall: Duration::from_millis(1_795_824_000_000 + number),
         text: text.as_bytes().into(),
         identity: Identity { author, outbox: 7, number },
-        numbering: Numbering::ByAuthor,
+        numbering: Numbering::ByAuthor { after: number.saturating_sub(1) },
     }
 }
 

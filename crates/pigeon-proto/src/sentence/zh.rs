@@ -207,6 +207,8 @@ impl Chinese {
                 "这个房间里没有含这些字的消息".to_string()
             }
             Reason::NothingSaid => "在那之前，这个房间里没有消息".to_string(),
+            Reason::NotStored => "hub 的磁盘已满或出错，没有存下，也没有转发".to_string(),
+            Reason::Deleted => "可能早已存下、后来被删除，不再发送".to_string(),
         }
     }
 }

@@ -62,6 +62,19 @@ pub struct UnknownLabel {
 }
 
 impl UnknownLabel {
+    /// The labels that are used most.
+    pub const USUAL: &[&str] = &USUAL;
+
+    /// The label, cut to a sensible length.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The nearest label that there is.
+    pub fn nearest(&self) -> Option<&'static str> {
+        self.nearest
+    }
+
     fn new(label: &str) -> UnknownLabel {
         let mut shown: String = label.chars().take(MAX_LABEL_CHARS).collect();
         if shown.len() < label.len() {

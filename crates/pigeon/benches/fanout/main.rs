@@ -27,36 +27,26 @@
 //! ours. Each round yields a ratio. The program fails if a median misses its target, but judges
 //! none if others took more than a tenth of the hub's CPU.
 //!
-//! - `server.rs`: the hubs and brokers; `members.rs`, `brokers.rs`: their members, over UDP and of
-//!   NATS and MQTT; `load.rs`: the messages.
-//! - `turns.rs` and `comparison.rs`, `latency.rs`: the two ways to measure.
-//! - The crate `pigeon-perf`: processes, CPUs, the report.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a measurement that fails ends"
-)]
+//! - `server.rs`: the hubs and brokers; `members.rs`: members over UDP.
+//! - `latency.rs`, `history.rs`: other ways to measure.
+//! - The crate `pigeon-perf`: the load, members of NATS and MQTT brokers, turns and how they compare;
+//!   processes, CPUs, the report.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod bare_hub;
-mod brokers;
-mod comparison;
 mod history;
 mod latency;
-mod load;
 mod members;
 mod server;
-mod turns;
 
-use brokers::{Protocol, Subscribers};
-use comparison::{interval, ratio, table};
-use load::Sizes;
 use members::{Sockets, With};
 use pigeon_perf::cpu::{Cpus, raise_file_limit};
+use pigeon_perf::fanout::{
+    Contender, Protocol, Sizes, Subscribers, interval, ratio, rounds, table,
+};
 use pigeon_perf::parts;
 use pigeon_perf::report::{self, Report, Wanted};
 use pigeon_perf::server::Server;
-use turns::{Contender, rounds};
 
 /// The number of messages in flight in `burst` and `mixed`.
 const MANY: usize = 64;

@@ -1,70 +1,15 @@
-//! A hub's members in the load generator: all in one thread.
-//!
-//! They are read in turn, each until it has its copies, without blocking: no hub pays for waking
-//! them, so only sending is compared.
+//! Members over plain UDP, as the load generator plays them: all of them in one thread.
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pigeon_datagram::{MAX_TRAIN_SEGMENTS, SocketId, Transmit};
 use pigeon_net::{IoPath, Socket, SocketOptions};
 
-use crate::load::Burst;
-
-pub(crate) trait Members {
-    fn count(&self) -> usize;
-
-    /// Makes every member join, including those that have joined already.
-    fn join(&mut self);
-
-    /// Sends the burst at once as the first member.
-    fn publish(&mut self, burst: &Burst);
-
-    /// Reads until every member, including the speaker, has its copies of the burst, or until
-    /// nothing has arrived for `patience`.
-    fn collect(&mut self, burst: &Burst, patience: Duration) -> Collected;
-
-    /// The number of datagrams that the kernel has dropped at the members.
-    fn kernel_drops(&mut self) -> u64;
-}
-
-/// The arrivals of a burst.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Collected {
-    pub(crate) copies: u64,
-    /// When the last copy entered its member's receive queue, since the Unix epoch.
-    pub(crate) last: Option<Duration>,
-}
-
-/// Reads the members in turn. `read` returns how many copies it found.
-pub(crate) fn collect_in_turn<M>(
-    members: &mut [M],
-    due: usize,
-    patience: Duration,
-    mut read: impl FnMut(&mut M) -> usize,
-) -> u64 {
-    let mut progress = Instant::now();
-    let mut copies = 0;
-    for member in members {
-        let mut got = 0;
-        loop {
-            let more = read(member);
-            got += more;
-            if more > 0 {
-                progress = Instant::now();
-            }
-            // After the time limit every member is read once more.
-            if got >= due || (more == 0 && progress.elapsed() > patience) {
-                break;
-            }
-        }
-        copies += got as u64;
-    }
-    copies
-}
+use pigeon_perf::fanout::{Burst, Collected, Members, collect_in_turn};
 
 /// UDP sockets, each with its own address. They can be members of several hubs, one of which is
 /// active at a time.

@@ -2,33 +2,35 @@
 //!
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
-//! - `process`: a running program and its output; `pigeon`: our own; `peers`: other programs;
-//!   `services`: our `serve`; `namespace`: private hosts and loopbacks; `bad_path`: bad networks
-//!   between them; `user_mode_linux`: a private kernel; `book`: contacts.
-//! - `contacts`: names for endpoints, and their file; `completions`: in bash, fish and zsh; `chat`:
-//!   conversations without a hub.
-//! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is
-//!   stopped for a while; `join`: for scripts, and languages.
-//! - `cut_off`: network errors from firewalls and routes.
-//! - `media`: bytes and videos through a room, and forwarding loops.
-//! - `moved`: names whose address changes.
-//! - `screen`, `chat_screen`: the full screen on terminals (`pty`), with and without a hub.
-//! - `keyboard`: terminal reports and garbage, at every command that reads keys; `tmux`: under a
-//!   shell in tmux.
-//! - `history`: stored messages, read beside a running hub.
-//! - `ipmsg`: users of iptux as members of a hub, with iptux's own core.
-//! - `operator`: a hub's console and settings; `service`: under systemd.
-//! - `tutorial_server`: our client with a tutorial's server.
-//! - `send_listen`: single datagrams, in both directions; `encodings`: in other encodings;
-//!   `groups`: to many hosts, at a rate; `capture`: captures for Wireshark.
-//! - `ask`: a request and its reply; `serve`: the small services; `time`: network time.
-//! - `bench`: measurements compared with known facts; `judges`: with the kernel's and a program's
-//!   counts; `bad_network`: a hub, its members and clients, across such a path.
+//! - `process`: a running program and all that it has said; `pigeon`: ours; `peers`: everybody else's;
+//!   `services`: our `serve`; `namespace`: hosts and loopbacks of a test's own; `bad_path`: and what
+//!   makes the way between them bad; `user_mode_linux`: a kernel of a test's own; `book`: contacts.
+//! - `contacts`: names for endpoints, and the file they are kept in; `completions`: in bash, fish and
+//!   zsh; `chat`: straight to others.
+//! - `room`, `membership`, `restart`: members of all kinds in one hub; `pause`: a hub that is stopped
+//!   for a while; `join`: ours, for scripts and in a language.
+//! - `cut_off`: what the system says of the way, by firewalls and routes.
+//! - `media`: bytes and videos through a room, and forwarders aimed back at it.
+//! - `moved`: names that come to stand for another address.
+//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without;
+//!   `student`: in Chinese.
+//! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
+//!   in a terminal of another's.
+//! - `history`: what was said, read beside the hub that keeps it.
+//! - `ipmsg`: users of iptux as members of a hub, judged by iptux's own core.
+//! - `operator`: a hub's operator: its console and its settings; `service`: under systemd.
+//! - `tutorial_server`: our client with somebody else's server.
+//! - `send_listen`: single datagrams, both ways; `encodings`: in other encodings; `groups`: to many
+//!   hosts, at some pace; `capture`: kept for Wireshark.
+//! - `ask`: a request and its reply; `serve`: the small services; `time`: what time it is.
+//! - `bench`: a path measured, compared with the truth about it; `judges`: by the kernel and by
+//!   a program; `bad_network`: a hub, its members and those who ask, across such a path.
 //! - `relay`: a bad network in the middle; `replay`: a capture sent again.
-//! - `sockets`: the processes and drops of sockets, compared with `ss`.
-//! - `discover`: discovery across network namespaces.
-//! - `escapes`, `refusals`: escaping, and immediate errors.
-//! - `recipes`: every block of docs/recipes.md.
+//! - `sockets`: who holds a port and what it loses, beside `ss`.
+//! - `discover`: who is out there, across network namespaces.
+//! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
+//! - `recipes`: every block of docs/recipes.md; `examples`: those of the other pages; `shell`: how both
+//!   are read and run.
 //!
 //! The tests with netem are ignored by default (run them with `-- --ignored`), because they may
 //! boot a kernel.
@@ -47,6 +49,7 @@ mod pigeon;
 mod process;
 mod pty;
 mod services;
+mod shell;
 mod user_mode_linux;
 
 mod ask;
@@ -63,6 +66,7 @@ mod cut_off;
 mod discover;
 mod encodings;
 mod escapes;
+mod examples;
 mod groups;
 mod history;
 mod ipmsg;
@@ -88,6 +92,7 @@ mod send_listen;
 mod serve;
 mod service;
 mod sockets;
+mod student;
 mod time;
 mod tmux;
 mod tutorial_server;
