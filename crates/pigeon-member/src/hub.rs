@@ -300,7 +300,7 @@ impl HubHost {
             Order::Follow { room, from } => member.with(now, |it| it.follow(room, from)),
             Order::Unfollow { room } => member.with(now, |it| it.unfollow(&room)),
             Order::Processed { room, position } => {
-                member.with(now, |it| it.processed(&room, position));
+                member.with(now, |it| it.processed(now, &room, position));
             }
             Order::Command { line } => drop(member.with(now, |it| it.command(&line))),
             Order::Quit => member.with(now, |it| it.quit()),

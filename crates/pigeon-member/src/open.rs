@@ -176,9 +176,10 @@ pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
     let (file, bytes) = folder.session(&text)?;
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let random = Box::new(Pcg64::new(u128::from_le_bytes(random()?), 0));
-    let session =
-        Session::new(options.session, Box::new(SigningKey(key)), Store::load(&bytes, wall), random);
     let (client, socket, clock) = client(options.hub)?;
+    let store = Store::load(&bytes, wall);
+    let key = Box::new(SigningKey(key));
+    let session = Session::new(clock.now(), wall, options.session, key, store, random);
     let member = Member::new(session, client, file, options.hub, Pin::Key(fingerprint));
     Ok(Opened { member, socket, clock, fingerprint, is_first })
 }

@@ -10,6 +10,7 @@
 //!   result.
 //! - [`data`]: folders for persistent data. [`text_file`]: text from a file or stdin.
 //! - [`services`]: the settings of small services, and warnings about their senders.
+//! - [`hub_target`]: the hub a tool joins as a member; [`password`]: the hub's password.
 //! - [`host_name`]: this host's name; [`ipmsg`]: exchanging messages with users of IP Messenger.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: resolves a name again, in a separate thread.
@@ -24,6 +25,7 @@ pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod groups;
 pub(crate) mod host_name;
+pub(crate) mod hub_target;
 pub(crate) mod ipmsg;
 pub(crate) mod length;
 pub(crate) mod locale;
@@ -31,6 +33,7 @@ pub(crate) mod lookup;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;
+pub(crate) mod password;
 pub(crate) mod payload;
 pub(crate) mod place;
 pub(crate) mod port_holder;

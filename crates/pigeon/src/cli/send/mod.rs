@@ -2,6 +2,7 @@
 
 mod framing;
 mod ipmsg;
+mod stored;
 mod task;
 
 use std::io::{self, BufReader};
@@ -20,6 +21,7 @@ use self::task::{Task, Way};
 use crate::base::asking::{self, asks_anybody};
 use crate::base::bind::{explain, is_broadcast};
 use crate::base::endpoint::{Family, socket_address};
+use crate::base::hub_target::{HubTarget, MemberArgs};
 use crate::base::length::check_length;
 use crate::base::multicast;
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -39,6 +41,7 @@ Examples:
   seq 3 | pigeon send 127.0.0.1:9999  # three datagrams
   pigeon send 127.0.0.1:7000 ping --wait 2s  # print what comes back
   pigeon send 192.168.1.103:8080 你好 --encoding gb2312
+  pigeon send hub:192.168.1.20 'backup done' --nick cron  # exit 0 once the hub has stored it
   pigeon send --ipmsg 192.168.1.7 'the build is done'  # to an IP Messenger user
   pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4
   pigeon send 127.0.0.1:9999 beat --every 10s  # until Ctrl-C
@@ -51,7 +54,8 @@ Exit status:
   0  everything was sent; with --wait, a reply came
   1  a datagram was not sent or was refused; with --wait, no reply came")]
 pub(crate) struct Args {
-    /// Where to send: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name
+    /// Where to send: HOST:PORT, [V6]:PORT, HOST PORT as two words, a contact's name, or
+    /// hub:HOST[:PORT] for a message that the hub stores
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
@@ -112,6 +116,14 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["empty", "framing", "count", "every", "rate", "ttl", "broadcast", "multicast_interface", "wait"])]
     ipmsg: bool,
 
+    /// Exit 0 only once the hub has stored every message; implied by hub:HOST. What is not stored
+    /// within --wait (30s) stays in the outbox for the next command
+    #[arg(long)]
+    stored: bool,
+
+    #[command(flatten)]
+    member: MemberArgs,
+
     /// Print replies until this long after the last datagram, with the sender's address if it is
     /// not ENDPOINT; exit 1 if none came
     #[arg(short, long, value_name = "DURATION", value_parser = quantity::interval)]
@@ -124,6 +136,13 @@ const LINGER: Duration = Duration::from_millis(10);
 
 /// Sends, and perhaps waits for replies.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
+    if let Some(hub) = HubTarget::parse(&args.endpoint).map_err(UsageError)? {
+        check_stored(&args)?;
+        return stored::run(&hub, &args.text, &args.member, args.family, args.wait);
+    }
+    if args.stored || args.member.are_given() {
+        return Err(UsageError(say!("tools-stored-needs-hub")).into());
+    }
     let is_ipmsg = || peer::parse(&args.endpoint, None).is_ok_and(|peer| peer.is_ipmsg);
     if args.ipmsg || is_ipmsg() {
         let to = peer::resolve(&args.endpoint, pigeon_ipmsg::PORT, args.family)?;
@@ -201,6 +220,26 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         stats.received = socket.stats().received;
     }
     task.outcome(&stats, args.wait)
+}
+
+/// Refuses options that mean nothing to a hub.
+fn check_stored(args: &Args) -> Result<(), UsageError> {
+    let given = [
+        ("--empty", args.empty),
+        ("--escapes", args.escapes),
+        ("--count", args.count.is_some()),
+        ("--every", args.every.is_some()),
+        ("--rate", args.rate.is_some()),
+        ("--source", args.source.is_some()),
+        ("--ttl", args.ttl.is_some()),
+        ("--broadcast", args.broadcast),
+        ("--multicast-interface", args.multicast_interface.is_some()),
+        ("--ipmsg", args.ipmsg),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(UsageError(say!("tools-stored-option", option = &option))),
+        None => Ok(()),
+    }
 }
 
 /// What is to be sent.

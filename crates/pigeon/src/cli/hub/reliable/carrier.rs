@@ -20,6 +20,9 @@ pub(in crate::cli::hub) trait Transport {
     /// Sends bytes in order, and keeps what the connection does not take yet.
     fn send(&mut self, now: Instant, conn: ConnId, bytes: Bytes);
 
+    /// Reads a connection again, of which nothing was read for a while.
+    fn resume(&mut self, conn: ConnId);
+
     /// Closes a connection once everything before is sent.
     fn close(&mut self, now: Instant, conn: ConnId);
 }
@@ -55,7 +58,7 @@ impl Carrier {
     pub(in crate::cli::hub) fn opened(&mut self, now: Instant, peer: SocketAddr) -> Option<ConnId> {
         let ip = peer.ip().to_canonical();
         let source = Source { ip, origin: self.sources.origin(ip) };
-        self.sessions.opened(now, peer, source)
+        self.sessions.opened(now, source)
     }
 
     /// Bytes arrived.
@@ -116,6 +119,10 @@ impl Carrier {
             let item = match output {
                 Output::Send { conn, bytes } => {
                     transport.send(now, conn, bytes);
+                    continue;
+                }
+                Output::Resume { conn } => {
+                    transport.resume(conn);
                     continue;
                 }
                 Output::Close { conn } => {

@@ -73,7 +73,7 @@ struct LinkHost {
     carrier: Carrier,
     connections: Connections,
     by_quic: HashMap<pigeon_quic::ConnId, ConnId>,
-    /// Connections of which nothing is read until the hub has taken what came before.
+    /// Connections that may have something unread. The hub had not taken what came before.
     held: BTreeSet<ConnId>,
 }
 
@@ -111,6 +111,7 @@ struct Wire<'a> {
     server: &'a mut Server,
     connections: &'a mut Connections,
     by_quic: &'a mut HashMap<pigeon_quic::ConnId, ConnId>,
+    held: &'a mut BTreeSet<ConnId>,
 }
 
 impl Transport for Wire<'_> {
@@ -119,6 +120,10 @@ impl Transport for Wire<'_> {
             connection.unsent.push_back(bytes);
             self.connections.flush(self.server, now, conn);
         }
+    }
+
+    fn resume(&mut self, conn: ConnId) {
+        self.held.insert(conn);
     }
 
     fn close(&mut self, now: Instant, conn: ConnId) {
@@ -130,9 +135,9 @@ impl Transport for Wire<'_> {
 
 impl LinkHost {
     fn turn(&mut self, server: &mut Server, now: Instant) {
-        let LinkHost { carrier, connections, by_quic, .. } = self;
+        let LinkHost { carrier, connections, by_quic, held } = self;
         loop {
-            carrier.turn(now, &mut Wire { server, connections, by_quic });
+            carrier.turn(now, &mut Wire { server, connections, by_quic, held });
             let taken = std::mem::take(&mut connections.taken);
             let is_done = taken.iter().all(|&(_, bytes)| bytes == 0);
             taken.into_iter().for_each(|(conn, bytes)| carrier.sent(conn, bytes));

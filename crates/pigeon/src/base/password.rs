@@ -5,8 +5,8 @@ use std::path::Path;
 
 use pigeon_text::escape;
 
-use crate::base::status::UsageError;
-use crate::base::{system_error, text_file};
+use super::status::UsageError;
+use super::{system_error, text_file};
 use crate::words::say;
 
 /// Holds the password where no file is named.
@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 1_000;
 ///
 /// # Errors
 /// The file cannot be read, or there is nothing in it.
-pub(super) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError> {
+pub(crate) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError> {
     let (bytes, place) = match (file, std::env::var(VARIABLE)) {
         (Some(path), _) => {
             let place = escape(&path.to_string_lossy().into_owned()).to_string();
