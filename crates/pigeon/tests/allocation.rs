@@ -24,12 +24,12 @@ const MEMBERS: usize = 20;
 
 /// Records the loop's allocations at each wake-up, and stops it at the second.
 #[derive(Default)]
-struct Around<'a> {
+struct TestHost<'a> {
     counts: [u64; 2],
     woken: Option<&'a AtomicUsize>,
 }
 
-impl Host<Hub> for Around<'_> {
+impl Host<Hub> for TestHost<'_> {
     fn woken(&mut self, _: &mut Hub, _: &mut Io<'_>) -> ControlFlow<()> {
         let times = self.woken.map_or(0, |woken| woken.fetch_add(1, Ordering::AcqRel));
         self.counts[times] = allocations();
@@ -96,7 +96,7 @@ fn a_datagram_through_the_whole_loop_allocates_nothing() {
             let mut driver = Driver::new(experienced(format), socket).unwrap();
             let waker = driver.waker();
             let woken = AtomicUsize::new(0);
-            let mut around = Around { woken: Some(&woken), ..Around::default() };
+            let mut around = TestHost { woken: Some(&woken), ..TestHost::default() };
             thread::scope(|scope| {
                 scope.spawn(|| talk(address, format, &waker, &woken));
                 driver.run(&mut around).unwrap();

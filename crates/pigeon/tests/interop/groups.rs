@@ -476,7 +476,7 @@ fn replies_that_come_back_as_undeliverable_are_told_once_and_counted() {
 // Helpers.
 
 /// The output of `ttl_receiver.py` for a datagram.
-struct Told {
+struct TtlLine {
     time: f64,
     from: SocketAddr,
     ttl: u32,
@@ -493,12 +493,12 @@ fn receiver() -> Option<(Process, SocketAddr)> {
 }
 
 #[track_caller]
-fn heard(receiver: &Process, count: usize) -> Vec<Told> {
+fn heard(receiver: &Process, count: usize) -> Vec<TtlLine> {
     let lines = receiver.expect_lines(1 + count, SOON);
     let told = lines[1..].iter().map(|line| {
         let mut words = line.splitn(4, ' ');
         let mut word = || words.next().unwrap();
-        Told {
+        TtlLine {
             time: word().parse().unwrap(),
             from: word().parse().unwrap(),
             ttl: word().parse().unwrap(),
