@@ -63,6 +63,7 @@ impl Arrivals {
         self.heads.len()
     }
 
+    /// Whether nothing has arrived.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty()
     }

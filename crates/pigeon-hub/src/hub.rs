@@ -177,10 +177,12 @@ impl Hub {
         self.core.rooms().map(view)
     }
 
+    /// The banned networks.
     pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
         self.core.bans()
     }
 
+    /// The muted names.
     pub fn mutes(&self) -> impl Iterator<Item = &Name> {
         self.core.mutes().names()
     }

@@ -90,6 +90,7 @@ impl Verb {
         }
     }
 
+    /// The verb of a word; `None` if it is unknown.
     pub fn parse(word: &str) -> Option<Verb> {
         Verb::ALL.into_iter().find(|verb| verb.word() == word)
     }

@@ -34,6 +34,7 @@ enum Frame<'a> {
     Other,
 }
 
+/// Subscribers of a broker.
 pub struct Subscribers {
     protocol: Protocol,
     connections: Vec<Connection>,

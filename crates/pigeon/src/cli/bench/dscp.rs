@@ -1,4 +1,4 @@
-//! The class of service that datagrams ask routers for (DSCP, RFC 2474).
+//! The class of service that datagrams request from routers (DSCP, RFC 2474).
 
 /// Reads `EF`, `AF41`, `CS6`, `LE` (RFC 4594, RFC 8622), or a number from 0 to 63.
 pub(super) fn parse(text: &str) -> Result<u8, String> {
