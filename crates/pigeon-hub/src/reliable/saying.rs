@@ -1,27 +1,27 @@
-//! The numbers of one outbox, as a connection says them: which messages are handed on, which are
-//! discarded, and what the member hears of them.
+//! The numbers of one outbox on a connection: which messages are passed on or discarded, and what
+//! is answered.
 
 use std::collections::VecDeque;
 
 use super::Outcome;
 
-/// The most messages of a connection that wait for their outcome.
+/// Maximum number of unsettled messages of a connection.
 const MOST: usize = 512;
-/// The most bytes of text that do. One message always may.
+/// Maximum bytes of their text. One message is always allowed.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What a connection says from one outbox.
+/// An outbox on a connection.
 pub(super) struct Saying {
     pub(super) outbox: u64,
-    /// Handed on, and not settled. The oldest first.
+    /// Passed on and not settled, oldest first.
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// Something was refused or is missing at this number. Until it comes, the rest is discarded:
-    /// the member goes back to it, and what it said beyond it comes again.
+    /// A number that was refused or is missing. Until it arrives, later messages are discarded: the
+    /// member restarts from it and sends them again.
     awaited: Option<u64>,
-    /// Grows when what was awaited has come: outcomes of what was said before mean nothing then.
+    /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
-    /// Stored, and not yet acknowledged.
+    /// The last stored number without an acknowledgement.
     unacknowledged: Option<u64>,
 }
 
@@ -32,12 +32,12 @@ struct Waiting {
     round: u32,
 }
 
-/// What the member hears.
+/// The answer to the member.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Nothing, or an acknowledgement, which waits for others.
+    /// Nothing, or an acknowledgement, which is combined with others.
     Nothing,
-    /// The outbox goes on with this number.
+    /// The outbox continues with this number.
     Expect(u64),
     /// The message was refused.
     Refused(u64, Outcome),
@@ -57,14 +57,14 @@ impl Saying {
         }
     }
 
-    /// Whether another message may be handed on.
+    /// Whether another message may be passed on.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < MOST && self.bytes < MOST_BYTES
     }
 
-    /// Whether a message is handed on. Discarded is what follows something that is awaited.
+    /// Whether to pass on a message. Discards messages after an awaited one.
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
-        // What precedes is found in the log, whatever becomes of what is awaited.
+        // The log finds earlier numbers, whether or not the awaited one arrives.
         if let Some(awaited) = self.awaited.filter(|awaited| *awaited <= number) {
             if after >= awaited {
                 return false;
@@ -77,7 +77,7 @@ impl Saying {
         true
     }
 
-    /// A message is settled.
+    /// Handles a message's outcome.
     pub(super) fn settle(&mut self, serial: u64, outcome: Outcome) -> Heard {
         let found = self.waiting.iter().position(|waiting| waiting.serial == serial);
         let Some(Waiting { number, bytes, round, .. }) =
@@ -105,7 +105,7 @@ impl Saying {
         }
     }
 
-    /// Awaits a number from now on, unless an earlier one is awaited.
+    /// Starts waiting for a number, unless an earlier one is awaited.
     fn awaits(&mut self, number: u64) -> bool {
         let is_first = self.awaited.is_none_or(|awaited| number < awaited);
         if is_first {
@@ -114,12 +114,12 @@ impl Saying {
         is_first
     }
 
-    /// The acknowledgement that is due.
+    /// Takes the pending acknowledgement.
     pub(super) fn take_acknowledgement(&mut self) -> Option<u64> {
         self.unacknowledged.take()
     }
 
-    /// How many messages wait for their outcome.
+    /// Number of unsettled messages.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.waiting.len()
@@ -160,10 +160,10 @@ mod tests {
         say(&mut saying, 5..=7);
         assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
         assert_eq!(say(&mut saying, 8..=9), [false, false]);
-        // The log misses 5. The member has heard that already.
+        // The log lacks 5. The member was told already.
         assert_eq!(saying.settle(6, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, [5]), [true]);
-        // The outcome of what was said before 5 came again.
+        // An outcome from before 5 arrived again.
         assert_eq!(saying.settle(7, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, 6..=9), [true; 4]);
     }
