@@ -82,6 +82,7 @@ mod pause;
 mod recipes;
 mod refusals;
 mod relay;
+mod reliable;
 mod replay;
 mod replies;
 mod restart;
