@@ -178,8 +178,13 @@ impl Store {
         }
     }
 
+    /// Whether it holds a message of one's own, stored by the hub or not.
+    pub fn holds(&self, id: super::MessageId) -> bool {
+        self.outbox(id.outbox).is_some_and(|outbox| outbox.messages.contains_key(&id.number))
+    }
+
     /// Whether somebody's message was processed before.
-    pub(super) fn has_seen(&self, identity: Identity) -> bool {
+    pub fn has_seen(&self, identity: Identity) -> bool {
         self.seen.set.contains(&identity)
     }
 
