@@ -16,7 +16,7 @@ pub(crate) trait Command: PartialEq + Send + Sized + 'static {
     /// The one that ends the server, and the console with it.
     const QUIT: Self;
 
-    /// What is said when the end of the input closes the console of a person.
+    /// The key of what is said when the end of the input closes the console of a person.
     const CLOSED: &'static str;
 
     /// Reads one line. `None` if it says nothing.
@@ -73,7 +73,7 @@ fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
             Input::Unreadable(_) | Input::HungUp => return,
             Input::End => {
                 if interactive {
-                    notes.remark(C::CLOSED);
+                    notes.remark(say!(C::CLOSED));
                 }
                 return;
             }

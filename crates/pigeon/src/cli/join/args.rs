@@ -11,7 +11,6 @@ use crate::base::locale;
 use crate::base::quantity;
 use crate::base::switch::Switch;
 use crate::contacts::peer;
-use crate::words;
 
 /// Join a hub: what others say appears, what you type goes to everyone
 #[derive(clap::Args)]
@@ -121,6 +120,6 @@ they are in its control lines (docs/protocol.md):
 impl Args {
     /// The language asked for, or the locale's.
     pub(super) fn language(&self) -> Language {
-        self.language.unwrap_or_else(words::language)
+        self.language.unwrap_or_else(locale::asked)
     }
 }
