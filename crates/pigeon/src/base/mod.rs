@@ -10,6 +10,7 @@
 //!   [`asking`]: a request, until it is answered or not.
 //! - [`data`]: the folders in which things are kept. [`text_file`]: text read from a file or stdin.
 //! - [`services`]: the settings of small services, and warnings about their senders.
+//! - [`hub_target`]: a hub whose member a tool is; [`password`]: the hub's password.
 //! - [`host_name`]: what this host is called; [`ipmsg`]: speaking to users of IP Messenger.
 //! - The process: [`signals`], the [`terminal`]'s modes, a [`thread`], [`random`] numbers.
 //! - [`lookup`]: a name that is looked up again, beside the loop.
@@ -24,6 +25,7 @@ pub(crate) mod data;
 pub(crate) mod endpoint;
 pub(crate) mod groups;
 pub(crate) mod host_name;
+pub(crate) mod hub_target;
 pub(crate) mod ipmsg;
 pub(crate) mod length;
 pub(crate) mod locale;
@@ -31,6 +33,7 @@ pub(crate) mod lookup;
 pub(crate) mod multicast;
 pub(crate) mod nearest;
 pub(crate) mod networks;
+pub(crate) mod password;
 pub(crate) mod payload;
 pub(crate) mod place;
 pub(crate) mod port_holder;

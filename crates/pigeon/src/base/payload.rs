@@ -16,17 +16,17 @@ use pigeon_text::{
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct PayloadArgs {
-    /// The encoding of text both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
+    /// Encoding of text, both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
     /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used [default: the
-    /// contact's where there is one, else utf-8]
+    /// contact's, else utf-8]
     #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     encoding: Option<Charset>,
 
-    /// Bytes as hexadecimal, both ways
+    /// Read and print bytes as hexadecimal
     #[arg(long, conflicts_with = "base64")]
     hex: bool,
 
-    /// Bytes as base64, both ways
+    /// Read and print bytes as base64
     #[arg(long)]
     base64: bool,
 }

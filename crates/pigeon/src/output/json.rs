@@ -118,7 +118,7 @@ pub(crate) fn counts(fields: &[(&str, Value)]) -> String {
 
 /// JSON lets DEL, C1 controls and bidi overrides stand in strings; a terminal does not forgive
 /// them. As `\u` escapes they mean the same to every reader.
-fn escape_beyond_ascii_controls(json: &str) -> String {
+pub(crate) fn escape_beyond_ascii_controls(json: &str) -> String {
     if json.is_ascii() && !json.contains('\x7f') {
         return json.to_string();
     }

@@ -30,7 +30,8 @@
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
 //! - `chinese`: what somebody with a Chinese locale reads.
-//! - `recipes`: every block of docs/recipes.md.
+//! - `recipes`: every block of docs/recipes.md; `examples`: those of the other pages; `shell`: how both
+//!   are read and run.
 //!
 //! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
 //!
@@ -48,6 +49,7 @@ mod pigeon;
 mod process;
 mod pty;
 mod services;
+mod shell;
 mod user_mode_linux;
 
 mod ask;
@@ -65,6 +67,7 @@ mod cut_off;
 mod discover;
 mod encodings;
 mod escapes;
+mod examples;
 mod groups;
 mod history;
 mod ipmsg;

@@ -7,7 +7,7 @@
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
 //!   [`meant`]: what an unknown command is meant to be.
-//! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
+//! - [`memory`]: what is kept for the next session.
 //! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
@@ -22,7 +22,6 @@ mod lines;
 mod meant;
 mod memory;
 mod note;
-mod password;
 mod raw;
 mod record;
 mod view;
@@ -86,7 +85,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let found = find::find(args.hub.as_deref(), args.port, args.family)?;
     let Found { address: hub, name: hub_name, again } = found;
     one_host(hub)?;
-    let password = password::read(args.password_file.as_deref())?;
+    let password = crate::base::password::read(args.password_file.as_deref())?;
     let shows_lines = args.line || args.json || args.raw || !args.forward.is_empty();
     let full = !shows_lines && terminal::can_be_full();
     // A script that wants a name says so; a person is who it was.

@@ -31,7 +31,7 @@ mod people;
 mod side;
 mod update;
 mod wall_clock;
-mod wrap;
+pub(crate) mod wrap;
 
 #[cfg(test)]
 mod terminal_tests;
