@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
+use pigeon_log::OpenError;
 
 use super::status::UsageError;
+use super::system_error;
 use crate::words::say;
 
 /// Names the state directory. Empty: nothing is kept.
@@ -67,6 +69,32 @@ pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result
         }
     };
     Err(UsageError(error).into())
+}
+
+/// Why a log could not be opened. Rare errors stay as the log words them.
+pub(crate) fn why_closed(error: &OpenError) -> String {
+    let show = |path: &Path| pigeon_text::escape(&*path.to_string_lossy()).to_string();
+    match error {
+        OpenError::InUse { folder, by: Some(by) } => {
+            say!("errors-log-in-use-by", folder = show(folder), pid = by)
+        }
+        OpenError::InUse { folder, by: None } => say!("errors-log-in-use", folder = show(folder)),
+        OpenError::Folder { doing, path, source } => say!(
+            "errors-log-folder",
+            doing = *doing,
+            path = show(path),
+            error = system_error::said(source),
+        ),
+        OpenError::Missing { folder } => say!("errors-log-missing", folder = show(folder)),
+        OpenError::Foreign { file } => say!("errors-log-foreign", file = show(file)),
+        OpenError::Newer { file, found } => {
+            say!("errors-log-newer", file = show(file), found = found)
+        }
+        OpenError::Older { file, found } => {
+            say!("errors-log-older", file = show(file), found = found)
+        }
+        error => pigeon_text::escape(&error.to_string()).to_string(),
+    }
 }
 
 /// The folders of hubs in the state directory, by name.

@@ -8,9 +8,14 @@ use pigeon_text::escape;
 
 use crate::words::say;
 
+/// What this process's arguments ask for, else its locale.
+pub(crate) fn asked() -> Language {
+    of_arguments(std::env::args_os().skip(1))
+}
+
 /// The language for what is said before the arguments are read, and of what is wrong with them:
 /// that of the last `--language`, else the locale's.
-pub(crate) fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Language {
+fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Language {
     let words: Vec<OsString> = arguments.into_iter().take_while(|word| word != "--").collect();
     let values = words.iter().enumerate().filter_map(|(place, word)| {
         match word.to_str()?.strip_prefix("--language")? {

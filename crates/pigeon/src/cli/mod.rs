@@ -98,7 +98,7 @@ enum Command {
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
-    words::set_language(locale::of_arguments(std::env::args_os().skip(1)));
+    words::set_language(locale::asked());
     if let Some(status) =
         completions::answer(|| help::translated(Cli::command(), words::language()))
     {

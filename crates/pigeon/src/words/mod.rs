@@ -92,7 +92,12 @@ pub(crate) fn has(language: Language, key: &str) -> bool {
 
 /// What stands between the parts of a line: `no reply; the system said: …`.
 pub(crate) fn between_parts() -> &'static str {
-    match language() {
+    between_parts_in(language())
+}
+
+/// The same in a given language.
+pub(crate) fn between_parts_in(language: Language) -> &'static str {
+    match language {
         Language::English => "; ",
         Language::Chinese => "；",
     }

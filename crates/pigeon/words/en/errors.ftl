@@ -210,3 +210,12 @@ errors-drop-congested = congested
 errors-drop-closed = socket closed
 errors-drop-other = other
 errors-same-port = { $first } and { $second } use the same port; give each its own
+
+## The hub's log
+errors-log-in-use-by = { $folder } is in use by process { $pid }; stop that hub, or choose another folder
+errors-log-in-use = { $folder } is in use by another process; stop that hub, or choose another folder
+errors-log-folder = cannot { $doing } { $path }: { $error }; check its owner and mode, or choose another folder
+errors-log-missing = there is no log in { $folder }
+errors-log-foreign = { $file } is not a pigeon log and is left as it is; choose another folder
+errors-log-newer = { $file } has version { $found }, which is newer than this program knows; use a newer pigeon
+errors-log-older = { $file } has version { $found }; start the hub once to upgrade it

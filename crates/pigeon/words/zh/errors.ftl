@@ -192,3 +192,12 @@ errors-drop-congested = 拥塞
 errors-drop-closed = 套接字已关闭
 errors-drop-other = 其他
 errors-same-port = { $first } 和 { $second } 用了同一个端口；请各用各的
+
+## hub 的聊天记录
+errors-log-in-use-by = { $folder } 正被进程 { $pid } 使用；请停止那个 hub，或换一个文件夹
+errors-log-in-use = { $folder } 正被另一个进程使用；请停止那个 hub，或换一个文件夹
+errors-log-folder = 无法使用 { $path }（{ $doing }）：{ $error }；请检查它的所有者和权限，或换一个文件夹
+errors-log-missing = { $folder } 里没有聊天记录
+errors-log-foreign = { $file } 不是 pigeon 的聊天记录，没有改动它；请换一个文件夹
+errors-log-newer = { $file } 的版本是 { $found }，比这个程序新；请用更新的 pigeon
+errors-log-older = { $file } 的版本是 { $found }；请启动一次 hub 来升级它

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, ValueHint};
 use pigeon_log::{OpenError, Query, Reader};
 use pigeon_proto::RoomName;
-use pigeon_text::escape;
 
 use self::when::When;
 use crate::base::data;
 use crate::base::endpoint::ListenAddress;
 use crate::base::status::{Status, UsageError};
+use crate::words::{self, say};
 
 /// Show, search, export, import or back up what was said in a hub's rooms
 #[derive(clap::Args)]
@@ -99,11 +99,12 @@ pub(crate) struct Args {
 }
 
 fn room(text: &str) -> Result<RoomName, String> {
-    RoomName::parse(text.as_bytes()).map_err(|error| error.to_string())
+    RoomName::parse(text.as_bytes())
+        .map_err(|error| pigeon_proto::sentence::name_error(error, words::language()))
 }
 
 fn query(text: &str) -> Result<Query, String> {
-    Query::parse(text).ok_or_else(|| "there is no word to search for".into())
+    Query::parse(text).ok_or_else(|| say!("history-no-word"))
 }
 
 /// Reads or writes, and ends.
@@ -140,8 +141,10 @@ fn open(folder: &Path) -> anyhow::Result<Reader> {
 /// An error of opening with its exit status: another folder or file is needed, or only another time.
 fn explained(error: OpenError) -> anyhow::Error {
     match error {
-        OpenError::InUse { .. } | OpenError::Sqlite { .. } => error.into(),
-        error => UsageError(escape(&error.to_string()).to_string()).into(),
+        OpenError::InUse { .. } | OpenError::Sqlite { .. } => {
+            anyhow::anyhow!(data::why_closed(&error))
+        }
+        error => UsageError(data::why_closed(&error)).into(),
     }
 }
 
@@ -154,9 +157,9 @@ fn check_room(reader: &Reader, room: &RoomName) -> anyhow::Result<()> {
     const SHOWN: usize = 20;
     let names: Vec<&str> = rooms.iter().take(SHOWN).map(RoomName::as_str).collect();
     let more = if rooms.len() > SHOWN { ", …" } else { "" };
-    let rooms = match names.as_slice() {
-        [] => "nothing was said in any room".to_string(),
-        names => format!("there are: {}{more}", names.join(", ")),
+    let error = match names.as_slice() {
+        [] => say!("history-no-room-at-all", room = room),
+        names => say!("history-no-room", room = room, rooms = names.join(", ") + more),
     };
-    Err(UsageError(format!("nothing was said in a room {room}; {rooms}")).into())
+    Err(UsageError(error).into())
 }

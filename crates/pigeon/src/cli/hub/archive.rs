@@ -20,9 +20,11 @@ use pigeon_net::Waker;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
+use crate::base::data::why_closed;
 use crate::base::random;
 use crate::base::thread;
 use crate::output::wall;
+use crate::words::say;
 
 /// How many questions wait for each reader. Members whose question finds the queue full get a refusal.
 const QUESTIONS: usize = 256;
@@ -129,7 +131,8 @@ impl Archive {
             move |report| shared.report(report)
         };
         // As one sentence: it says what the system said already.
-        let log = Log::open(folder, options, report).map_err(|error| anyhow!("{error}"))?;
+        let log =
+            Log::open(folder, options, report).map_err(|error| anyhow!(why_closed(&error)))?;
         let secret = match log.state().resume_secret() {
             Some(secret) => secret,
             None => {
@@ -303,15 +306,15 @@ impl Archive {
     }
 
     /// What the console shows.
-    pub(super) fn statistics(&self) -> [(&'static str, String); 3] {
+    pub(super) fn statistics(&self) -> [[String; 2]; 3] {
         let state = match &self.trouble {
             Some(trouble) => trouble.to_string(),
-            None => "well".to_string(),
+            None => say!("hub-stat-well"),
         };
         [
-            ("history", state),
-            ("newest stored position", self.log.durable().to_string()),
-            ("messages not kept", self.lost.to_string()),
+            [say!("hub-stat-history"), state],
+            [say!("hub-stat-newest"), self.log.durable().to_string()],
+            [say!("hub-stat-not-kept"), self.lost.to_string()],
         ]
     }
 

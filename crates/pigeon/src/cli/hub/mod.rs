@@ -45,12 +45,14 @@ use crate::base::data;
 use crate::base::groups::GroupSockets;
 use crate::base::locale;
 use crate::base::networks::{Nets, source_rules};
+use crate::base::payload;
 use crate::base::quantity::{self, BytesPerSecond, PerSecond};
 use crate::base::random;
 use crate::base::services::wall;
 use crate::base::signals::{Reload, Stop, on_stop_or_reload};
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
+use crate::base::system_error;
 use crate::output::Color;
 use crate::ui;
 use crate::ui::lines::{self, Printer};
@@ -300,10 +302,10 @@ enum FormatArg {
 }
 
 fn charset(label: &str) -> Result<Charset, String> {
-    let charset = Charset::for_label(label).map_err(|error| error.to_string())?;
+    let charset = payload::charset(label)?;
     match charset.is_ascii_compatible() {
         true => Ok(charset),
-        false => Err(format!("{charset} does not contain ASCII, so commands could not be read")),
+        false => Err(say!("hub-encoding-not-ascii", encoding = &charset)),
     }
 }
 
@@ -319,7 +321,8 @@ fn keep(text: &str) -> Result<Keep, String> {
 }
 
 fn name(text: &str) -> Result<Name, String> {
-    Name::parse(text.as_bytes()).map_err(|error| error.to_string())
+    Name::parse(text.as_bytes())
+        .map_err(|error| pigeon_proto::sentence::name_error(error, words::language()))
 }
 
 impl From<FormatArg> for Format {
@@ -379,7 +382,7 @@ impl Args {
         let is_asked = self.data.is_some() || self.history == Some(Switch::On);
         let is_fixed = first.is_some_and(|first| first.port != 0);
         if !is_asked && !is_fixed {
-            return Ok(Err("the system chose the port".to_string()));
+            return Ok(Err(say!("hub-kept-port")));
         }
         let first = first.map_or_else(String::new, |first| first.to_string());
         let folder = match data::folder(self.data.as_deref(), &first) {
@@ -399,15 +402,13 @@ impl Args {
     fn ipmsg(&self) -> Result<Option<ipmsg::Settings>, UsageError> {
         let (scan, legacy) = (self.ipmsg_scan.clone(), self.ipmsg_encoding);
         match self.ipmsg {
-            None if scan.is_some() => {
-                Err(UsageError("--ipmsg-scan finds people for --ipmsg, which is missing".into()))
-            }
+            None if scan.is_some() => Err(UsageError(say!("hub-ipmsg-scan"))),
             address => Ok(address.map(|address| ipmsg::Settings { address, scan, legacy })),
         }
     }
 
     fn language(&self) -> Language {
-        self.language.unwrap_or_else(words::language)
+        self.language.unwrap_or_else(locale::asked)
     }
 }
 
@@ -420,7 +421,11 @@ pub(crate) fn run(
     reread: fn() -> anyhow::Result<Args>,
 ) -> anyhow::Result<Status> {
     // The environment and the configuration file may name it, too.
-    words::set_language(args.language());
+    words::set_language(match args.log {
+        LogFormat::Text => args.language(),
+        // For programs.
+        LogFormat::Json => Language::English,
+    });
     if args.check {
         return check::run(&args, unknown);
     }
@@ -473,17 +478,13 @@ pub(crate) fn run(
         archive.settle();
     }
     announce(&hub, &sockets);
-    // The JSON log is for programs.
-    let language = match args.log {
-        LogFormat::Text => args.language(),
-        LogFormat::Json => Language::English,
-    };
+
     let kept = match (hub.config().history, &archive) {
         (Some(_), Some(archive)) => Kept::All(archive.folder().to_owned()),
         (None, Some(archive)) => Kept::Names(archive.folder().to_owned()),
         (_, None) => Kept::Nothing { why: why_not },
     };
-    invite(&hub, &sockets, &interfaces, language, kept);
+    invite(&hub, &sockets, &interfaces, words::language(), kept);
     let ipmsg = settings.map(|s| ipmsg::Link::start(&mut hub, &s, &interfaces, &waker));
     let ipmsg = ipmsg.transpose()?;
 
@@ -547,7 +548,7 @@ fn open(
             Err(error) if !is_address_missing(&error) => return Err(explain(error)),
             Err(error) if wait == Switch::Off => {
                 // Nothing is wrong with the settings: the address may come, and then it works.
-                return Err(anyhow::anyhow!("{:#}", explain(error)));
+                return Err(anyhow::anyhow!(system_error::chain(&explain(error))));
             }
             Err(_) => {
                 if !std::mem::replace(&mut warned, true) {

@@ -11,7 +11,6 @@ use crate::base::locale;
 use crate::base::quantity;
 use crate::base::switch::Switch;
 use crate::contacts::peer;
-use crate::words;
 
 /// Join a hub: read what others say, send what you type
 #[derive(clap::Args)]
@@ -125,6 +124,6 @@ pub(crate) struct Args {
 impl Args {
     /// The language asked for, or the locale's.
     pub(super) fn language(&self) -> Language {
-        self.language.unwrap_or_else(words::language)
+        self.language.unwrap_or_else(locale::asked)
     }
 }
