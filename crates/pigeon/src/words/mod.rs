@@ -119,6 +119,11 @@ pub(crate) fn before_reason(language: Language) -> &'static str {
     }
 }
 
+/// `cannot read x: No such file or directory`.
+pub(crate) fn because(what: impl Display, why: impl Display) -> String {
+    format!("{what}{}{why}", before_reason(language()))
+}
+
 /// `a or b`.
 pub(crate) fn any_of(words: &[&str]) -> String {
     words.join(&say!("errors-or"))

@@ -28,6 +28,7 @@
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
+//! - `chinese`: what somebody with a Chinese locale reads.
 //! - `recipes`: every block of docs/recipes.md.
 //!
 //! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
@@ -54,6 +55,7 @@ mod bench;
 mod capture;
 mod chat;
 mod chat_screen;
+mod chinese;
 mod classroom;
 mod command_line;
 mod completions;
