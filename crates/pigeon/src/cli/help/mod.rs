@@ -5,7 +5,7 @@
 //!
 //! clap writes no help of its own here: its wrapper knows no Chinese, and words such as `Usage` and
 //! `default` are fixed in it. The English is in the definitions, where the man pages find it too; the
-//! Chinese is in `words/zh/help.ftl` under [keys](texts) made of the command's and the argument's name.
+//! Chinese is in `words/zh/help.ftl` under [keys](Keys) made of the names of command and argument.
 
 pub(super) mod epilogue;
 mod groups;
