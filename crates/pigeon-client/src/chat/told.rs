@@ -1,4 +1,4 @@
-//! What a chat says to those around it: events, what became of a line, and why a line was refused.
+//! A chat's events, results of input lines, and errors.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,33 +6,33 @@ use std::time::Duration;
 
 use pigeon_text::{Charset, UnknownLabel, Unwritable, escape};
 
-/// A message that arrived.
+/// A received message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Who sent it.
+    /// The sender.
     pub peer: SocketAddr,
     /// The sender's name, if it is a contact.
     pub name: Option<Box<str>>,
-    /// The text, with escapes where the bytes do not decode. To be escaped where it is shown.
+    /// The decoded text, with escapes for invalid bytes. Escape it for display.
     pub text: String,
-    /// The bytes that fitted the buffer.
+    /// The bytes received, cut to the buffer's size.
     pub payload: Box<[u8]>,
-    /// The true length in bytes.
+    /// The original length in bytes.
     pub length: usize,
-    /// Which of our addresses it came to, if the system reports it.
+    /// The local address it was sent to, if the system reports it.
     pub local: Option<std::net::IpAddr>,
-    /// When the kernel received it, since the Unix epoch.
+    /// The kernel's time of arrival, since the Unix epoch.
     pub wall: Option<Duration>,
 }
 
 impl Message {
-    /// `狗哥 (192.168.1.103:8080)`, or the address alone; safe to show.
+    /// `狗哥 (192.168.1.103:8080)`, or the address alone; escaped.
     pub fn title(&self) -> String {
         title(self.name.as_deref(), self.peer)
     }
 }
 
-/// `狗哥 (192.168.1.103:8080)`, safe to show.
+/// `狗哥 (192.168.1.103:8080)`, escaped.
 pub(super) fn title(name: Option<&str>, peer: SocketAddr) -> String {
     match name {
         Some(name) => format!("{} ({peer})", escape(name)),
@@ -40,61 +40,62 @@ pub(super) fn title(name: Option<&str>, peer: SocketAddr) -> String {
     }
 }
 
-/// What a chat reports.
+/// An event of a chat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A peer without a conversation wrote; the message follows.
+    /// A new peer wrote; the message follows.
     Appeared {
-        /// Who.
+        /// The peer.
         peer: SocketAddr,
-        /// Whether what is typed goes there from now on, as it is the first of all.
+        /// Whether its conversation is selected, as the very first one.
         chosen: bool,
     },
     /// A message.
     Received(Message),
-    /// Nobody listens at the peer's port: what was sent last is lost. The conversation goes on.
+    /// The peer's port is closed: the last message is lost. The conversation continues.
     Refused(SocketAddr),
-    /// The system did not send the last message to this peer. The driver's counters have its word.
+    /// The system did not send the last message to this peer. The driver's counters have the
+    /// reason.
     Unsent(SocketAddr),
-    /// The system says that the last message did not reach this peer: a firewall, no route. The
-    /// driver's counters have its word.
+    /// The last message did not reach this peer: a firewall, or no route. The driver's counters
+    /// have the reason.
     Undelivered(SocketAddr),
-    /// A stranger's conversation was forgotten to make room for another.
+    /// A stranger's conversation was dropped for another one.
     Forgotten(SocketAddr),
-    /// The chat is over.
+    /// The chat has ended.
     Over,
 }
 
-/// What became of a typed line.
+/// The result of an input line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// Nothing was typed, nothing is sent.
+    /// Empty input: nothing is sent.
     Nothing,
-    /// A message is on its way.
+    /// A message was sent.
     Sent {
         /// The recipient.
         peer: SocketAddr,
-        /// What it says. To be escaped where it is shown.
+        /// The message. Escape it for display.
         text: Box<str>,
     },
-    /// What is typed goes to this peer from now on.
+    /// This peer's conversation is now selected.
     Chosen(SocketAddr),
     /// The host must look this name up, then call [`Chat::open`](super::Chat::open) and
     /// [`Chat::choose`](super::Chat::choose).
     LookUp(String),
-    /// The conversations are to be shown.
+    /// The host must list the conversations.
     List,
-    /// The commands are to be shown: [`HELP`].
+    /// The host must show the commands: [`HELP`].
     Help,
-    /// How the chosen peer is read and written, changed or not.
+    /// The selected peer's encoding, changed or not.
     Encoding(Charset),
-    /// This conversation is over; no other is chosen.
+    /// The conversation was left; none is selected.
     Left(SocketAddr),
-    /// The chat is over.
+    /// The chat has ended.
     Quit,
 }
 
-/// What `/help` shows: commands, and what they do.
+/// The commands in `/help`, with descriptions.
 pub const HELP: [(&str, &str); 6] = [
     ("/to NAME, ENDPOINT or NUMBER", "whom to write to"),
     ("/list", "the conversations"),
@@ -104,33 +105,33 @@ pub const HELP: [(&str, &str); 6] = [
     ("/help", "this"),
 ];
 
-/// A line that did nothing. Nothing was sent.
+/// Why a line did nothing. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// Nobody is chosen to write to.
+    /// No conversation is selected.
     NobodyChosen,
-    /// More bytes than one datagram carries.
+    /// The message exceeds one datagram.
     TooLong {
-        /// The message's bytes, encoded.
+        /// The length of the encoded message in bytes.
         length: usize,
-        /// What a datagram to this peer carries.
+        /// The largest datagram to this peer.
         most: usize,
     },
-    /// The peer's encoding cannot carry it.
+    /// The peer's encoding lacks a character.
     Unwritable(Unwritable),
-    /// There is no such command.
+    /// The command does not exist.
     UnknownCommand(Box<str>),
-    /// There is no such encoding.
+    /// The encoding does not exist.
     UnknownEncoding(UnknownLabel),
     /// No conversation has this number.
     NoSuchNumber(u32),
-    /// `/to` without a word behind it.
+    /// `/to` without an argument.
     ToWhom,
-    /// The chat's socket reaches no address of this IP version.
+    /// The socket does not support this IP version.
     OtherFamily(SocketAddr),
-    /// Port 0 is no port.
+    /// Port 0 is not valid.
     NoPort(SocketAddr),
-    /// As many conversations as there may be were opened or answered already.
+    /// The maximum of conversations opened or answered by the user is reached.
     Full(usize),
 }
 

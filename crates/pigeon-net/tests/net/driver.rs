@@ -1,4 +1,4 @@
-//! The loop, with an echo machine in it.
+//! The driver's loop with an echo machine.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -23,13 +23,13 @@ on_every_path!(
     after_a_pause_a_flood_does_not_hold_timers_up,
 );
 
-/// Answers every datagram, says goodbye to the last peer, and has one timer.
+/// Echoes every datagram, says goodbye to the last peer, and has one timer.
 #[derive(Debug, Default)]
 struct Echo {
     outbox: Outbox,
     peer: Option<SocketAddr>,
     deadline: Option<Instant>,
-    /// Like a sender without a rate, which has always more to do.
+    /// Like a sender without a rate, which always has more to send.
     always_due: bool,
     events: Vec<Told>,
     refusals: usize,
@@ -96,7 +96,7 @@ impl Machine for Echo {
     }
 }
 
-/// Stops when asked to, or at the event it waits for.
+/// Stops on request, or at an expected event.
 #[derive(Default)]
 struct TestHost {
     stop: Arc<AtomicBool>,
@@ -132,7 +132,7 @@ fn bind(path: IoPath) -> Socket {
     Socket::bind(loopback(), &options(path)).unwrap()
 }
 
-/// An echo that runs in a thread of its own.
+/// An echo in its own thread.
 struct Running {
     address: SocketAddr,
     waker: Waker,
@@ -196,7 +196,7 @@ fn a_refusal_reaches_the_machine(path: IoPath) {
     let to = closed_port();
     let socket = Socket::connect(to, None, &options(path)).unwrap();
     let mut echo = Echo::default();
-    // What was queued before the loop began goes out first.
+    // Datagrams queued before the loop began are sent first.
     echo.outbox.send(to, None, b"?");
     let mut driver = Driver::new(echo, socket).unwrap();
     let mut host = TestHost { stop_at: Some(Told::Refused), ..TestHost::default() };
@@ -205,15 +205,16 @@ fn a_refusal_reaches_the_machine(path: IoPath) {
     assert_eq!(driver.stats().sent.datagrams, 1);
 }
 
-/// With many peers the socket learns which one refused, in both families, and the one that listens
-/// is reached although the others' errors come in between.
+/// With many peers the socket learns which one refused, in both families. The listening one is
+/// reached although others' errors come in between.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_refusal_is_told_with_its_peer_where_there_are_many() {
     let options = SocketOptions { refusals: true, ..options(IoPath::Best) };
     let dual = Socket::bind_any(0, &options).unwrap().local_addr().is_ipv6();
     let mut dead = vec![closed_port()];
-    // Bound, so that nobody else gets the port, and deaf to everyone but itself.
+    // Bound, so that no other program gets the port, and connected to itself, so that it receives
+    // nothing.
     let deaf = dual.then(|| plain_peer("[::1]:0"));
     if let Some(deaf) = &deaf {
         let own = deaf.local_addr().unwrap();
@@ -267,7 +268,7 @@ fn a_flood_holds_up_neither_timers_nor_a_stop(path: IoPath) {
             }
         }
     });
-    // The flood may push a question out of the receive buffer, so it is asked again.
+    // The flood may push a request out of the receive buffer, so it is repeated.
     let peer = plain_peer("127.0.0.1:0");
     peer.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     until(|| {
@@ -284,7 +285,7 @@ fn a_flood_holds_up_neither_timers_nor_a_stop(path: IoPath) {
 fn a_machine_that_is_always_due_hears_its_peers(path: IoPath) {
     let running = Running::start(path, Echo { always_due: true, ..Echo::default() });
     let peer = plain_peer("127.0.0.1:0");
-    // Between two questions the loop meets an empty socket.
+    // Between two requests the loop finds the socket empty.
     for _ in 0..50 {
         peer.send_to(b"?", running.address).unwrap();
         assert_eq!(receive_plain(&peer), b"?");
@@ -303,13 +304,13 @@ fn calls_of_the_waker_before_the_loop_looks_are_one() {
     let mut host = TestHost { stop_at: Some(Told::Timer), ..TestHost::default() };
     driver.run(&mut host).unwrap();
     assert!(host.woken <= 1);
-    // After a run, another may follow; nothing of the first is left over.
+    // After one run another may follow, without leftovers.
     driver.machine_mut().deadline = Some(driver.clock().now() + Duration::from_millis(1));
     driver.run(&mut host).unwrap();
     assert!(host.woken <= 1);
 }
 
-/// Is away for so long as soon as it is woken, and meanwhile this happens.
+/// A host that blocks for a while when woken, and calls a function meanwhile.
 struct Pause<F> {
     meanwhile: Option<F>,
     told: Vec<Told>,
@@ -317,7 +318,7 @@ struct Pause<F> {
 
 impl<F: FnOnce()> Host<Echo> for Pause<F> {
     fn woken(&mut self, echo: &mut Echo, io: &mut Io<'_>) -> ControlFlow<()> {
-        // The deadline lies in the pause, and well before its end.
+        // The deadline is within the pause, well before its end.
         echo.deadline = Some(io.now + Duration::from_millis(5));
         if let Some(meanwhile) = self.meanwhile.take() {
             meanwhile();
@@ -340,7 +341,7 @@ fn pause(driver: &mut Driver<Echo>, meanwhile: impl FnOnce()) -> Vec<Told> {
     host.told
 }
 
-/// More heartbeats wait than one turn of the loop takes, at several sockets.
+/// More heartbeats are waiting than one turn of the loop takes, at several sockets.
 fn after_a_pause_what_arrived_comes_before_timers(path: IoPath) {
     for count in [1, 2, 20] {
         let sockets: Vec<Socket> = (0..count).map(|_| bind(path)).collect();

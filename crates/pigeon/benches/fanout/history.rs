@@ -12,11 +12,11 @@ use pigeon_perf::report::{Report, Wanted, folder};
 use pigeon_perf::server::Server;
 use pigeon_perf::spread::Spread;
 
-use crate::load::Sizes;
 use crate::members::With;
 use crate::server::FLAGS;
-use crate::turns::{Contender, Turn, rounds};
 use crate::{Bench, MANY, OURS, latency};
+use pigeon_perf::fanout::Sizes;
+use pigeon_perf::fanout::{Contender, Turn, rounds};
 
 const KEEPING: &str = "with history";
 const SLOW: &str = "slow disk";

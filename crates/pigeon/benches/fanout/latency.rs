@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 
-use crate::comparison::confidence;
-use crate::load::{Load, Sizes};
-use crate::turns::Contender;
+use pigeon_perf::fanout::Contender;
+use pigeon_perf::fanout::confidence;
+use pigeon_perf::fanout::{Load, Sizes};
 use pigeon_perf::report::{Report, Row};
 use pigeon_perf::spread::Spread;
 
@@ -61,7 +61,7 @@ fn turn(contender: &mut Contender, load: &mut Load) -> Measured {
     let mut turn = Measured::new();
     let before = contender.kernel_drops();
     for _ in 0..MESSAGES {
-        let burst = load.next();
+        let burst = load.burst();
         let said = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         contender.members.publish(&burst);
         let collected = contender.members.collect(&burst, Duration::from_secs(1));

@@ -26,36 +26,26 @@
 //! ours. Ratios are taken round by round. The program fails when a median misses its target,
 //! but judges none where others took more than a tenth of the hub's CPU.
 //!
-//! - `server.rs`: the hubs and brokers; `members.rs`, `brokers.rs`: their members, over UDP and of
-//!   NATS and MQTT; `load.rs`: what they say.
-//! - `turns.rs` and `comparison.rs`, `latency.rs`: the two ways to measure.
-//! - The crate `pigeon-perf`: processes, CPUs, the report.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a measurement that fails ends"
-)]
+//! - `server.rs`: the hubs and brokers; `members.rs`: members over UDP.
+//! - `latency.rs`, `history.rs`: other ways to measure.
+//! - The crate `pigeon-perf`: the load, members of NATS and MQTT brokers, turns and how they compare;
+//!   processes, CPUs, the report.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod bare_hub;
-mod brokers;
-mod comparison;
 mod history;
 mod latency;
-mod load;
 mod members;
 mod server;
-mod turns;
 
-use brokers::{Protocol, Subscribers};
-use comparison::{interval, ratio, table};
-use load::Sizes;
 use members::{Sockets, With};
 use pigeon_perf::cpu::{Cpus, raise_file_limit};
+use pigeon_perf::fanout::{
+    Contender, Protocol, Sizes, Subscribers, interval, ratio, rounds, table,
+};
 use pigeon_perf::parts;
 use pigeon_perf::report::{self, Report, Wanted};
 use pigeon_perf::server::Server;
-use turns::{Contender, rounds};
 
 /// Messages in flight where there are many.
 const MANY: usize = 64;

@@ -11,8 +11,9 @@ use pigeon_text::escape;
 
 use super::bind::{explain, is_broadcast, unspecified};
 use super::cause::Cause;
-use super::count::count;
+
 use super::status::UsageError;
+use crate::words::{self, say};
 
 /// Strays that are shown; further ones are only counted.
 const SHOWN: u64 = 5;
@@ -37,9 +38,7 @@ pub(crate) fn open(
 /// Refuses a source of another IP version.
 pub(crate) fn check_source(source: Option<SocketAddr>, to: SocketAddr) -> Result<(), UsageError> {
     match source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
-        Some(source) => {
-            Err(UsageError(format!("--source {source} and {to} are not of one IP version")))
-        }
+        Some(source) => Err(UsageError(say!("errors-source-family", source = &source, to = &to))),
         None => Ok(()),
     }
 }
@@ -73,7 +72,8 @@ pub(crate) fn ask<R: Request>(
     if asks_anybody(to) {
         ask = ask.of_anybody();
     }
-    let mut driver = Driver::new(ask, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver =
+        Driver::new(ask, socket).with_context(|| say!("errors-watch-socket"))?.with_clock(clock);
     let mut asker = Asker { to, shown: 0, cause: None, outcome: None, show, note };
     driver.run(&mut asker)?;
     let cause = Cause::of(&driver.stats());
@@ -86,25 +86,32 @@ impl<A> Ended<A> {
     /// The error for no reply.
     pub(crate) fn no_reply(&self, why: NoReply) -> anyhow::Error {
         let Ended { to, outcome, cause } = self;
-        let system = cause.map_or(String::new(), |cause| format!(": {cause}"));
-        match why {
-            NoReply::Refused => anyhow!("{to} refused: nobody listens there"),
-            NoReply::Unsent => anyhow!("{to}: not sent{system}"),
-            NoReply::Undelivered => anyhow!("{to}: not delivered{system}"),
-            NoReply::TimedOut => {
-                let attempts = count(outcome.attempts, "attempt");
-                let seconds = outcome.elapsed.as_secs_f64();
-                let strays = match outcome.strays {
-                    0 => String::new(),
-                    strays => {
-                        format!("; {} came that did not answer it", count(strays, "datagram"))
-                    }
-                };
-                let system =
-                    cause.map_or(String::new(), |cause| format!("; the system said: {cause}"));
-                anyhow!("{to}: no reply after {attempts} in {seconds:.1} s{strays}{system}")
+        let cause = cause.map(|cause| cause.said());
+        anyhow!(match (why, cause) {
+            (NoReply::Refused, _) => say!("errors-refused", to = to),
+            (NoReply::Unsent, None) => say!("errors-not-sent", to = to),
+            (NoReply::Unsent, Some(cause)) => {
+                say!("errors-not-sent-cause", to = to, cause = cause)
             }
-        }
+            (NoReply::Undelivered, None) => say!("errors-not-delivered", to = to),
+            (NoReply::Undelivered, Some(cause)) => {
+                say!("errors-not-delivered-cause", to = to, cause = cause)
+            }
+            (NoReply::TimedOut, cause) => {
+                let seconds = format!("{:.1}", outcome.elapsed.as_secs_f64());
+                let mut parts = vec![say!(
+                    "errors-no-reply",
+                    to = to,
+                    attempts = outcome.attempts,
+                    seconds = seconds,
+                )];
+                if outcome.strays > 0 {
+                    parts.push(say!("errors-strays", count = outcome.strays));
+                }
+                parts.extend(cause.map(|cause| say!("errors-system-said", cause = cause)));
+                parts.join(words::between_parts())
+            }
+        })
     }
 }
 
@@ -140,8 +147,12 @@ where
                 self.shown += 1;
                 let text = (self.show)(&payload);
                 (self.note)(match why {
-                    None => format!("{from}, another port of {}, says: {text}", self.to),
-                    Some(why) => format!("{from}: not an answer: {}", escape(&why)),
+                    None => {
+                        say!("errors-other-port-says", from = &from, to = &self.to, text = text)
+                    }
+                    Some(why) => {
+                        say!("errors-not-an-answer", from = &from, why = &escape(&why))
+                    }
                 });
             }
             Asked::Stray { .. } => {}
@@ -150,7 +161,7 @@ where
                 if self.cause != cause
                     && let Some(cause) = cause
                 {
-                    (self.note)(format!("{}: {cause}; it is asked again", self.to));
+                    (self.note)(say!("errors-asked-again", to = &self.to, cause = cause.said()));
                 }
                 self.cause = cause;
             }
@@ -159,7 +170,11 @@ where
                 match failure.filter(|failure| is_momentary(failure.reason)) {
                     Some(failure) => {
                         let cause = Cause::from(failure);
-                        (self.note)(format!("{}: not sent: {cause}; it is tried again", self.to));
+                        (self.note)(say!(
+                            "errors-tried-again",
+                            to = &self.to,
+                            cause = cause.said()
+                        ));
                     }
                     None => ask.give_up(io.now),
                 }

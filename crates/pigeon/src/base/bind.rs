@@ -9,6 +9,7 @@ use super::cause::Cause;
 use super::endpoint::ListenAddress;
 use super::port_holder;
 use super::status::UsageError;
+use crate::words::say;
 
 /// Binds the address that the command listens on.
 pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Result<Socket> {
@@ -37,10 +38,7 @@ pub(crate) fn is_address_missing(error: &OpenError) -> bool {
 pub(crate) fn one_host(to: SocketAddr) -> Result<(), UsageError> {
     let ip = to.ip();
     match is_broadcast(ip) {
-        true => Err(UsageError(format!(
-            "{ip} is a broadcast address, and here one host is wanted; `pigeon discover --help` says \
-             how to find it"
-        ))),
+        true => Err(UsageError(say!("errors-broadcast-one-host", ip = &ip))),
         false => Ok(()),
     }
 }
@@ -84,35 +82,31 @@ pub(crate) fn explain(error: OpenError) -> anyhow::Error {
     match error.operation {
         Operation::Bind => {}
         Operation::Connect => {
-            return anyhow!(
-                "cannot send to {address}: {}",
-                Cause::unconnected(address, &error.source)
-            );
+            return anyhow!(say!(
+                "errors-cannot-send-to",
+                to = &address,
+                cause = Cause::unconnected(address, &error.source).said(),
+            ));
         }
         _ => return error.into(),
     }
     match error.source.kind() {
         std::io::ErrorKind::AddrInUse => {
-            let holder = match port_holder::find(address) {
-                Some(holder) => format!("held by {holder}"),
-                None => "by whom cannot be seen without root".to_string(),
-            };
-            anyhow!("{address} is in use, {holder}; choose another port, or stop that program")
+            anyhow!(match port_holder::find(address) {
+                Some(holder) => say!("errors-in-use-by", address = &address, holder = holder),
+                None => say!("errors-in-use", address = &address),
+            })
         }
         std::io::ErrorKind::AddrNotAvailable => {
-            let ip = address.ip();
-            UsageError(format!("{ip} is no address of this host; `ip addr` lists them")).into()
+            UsageError(say!("errors-not-our-address", ip = &address.ip())).into()
         }
         // Without a zone the system cannot know on which link.
         std::io::ErrorKind::InvalidInput if lacks_zone(address) => {
             let (ip, port) = (address.ip(), address.port());
-            UsageError(format!(
-                "{ip} is an address of a link; name its interface, such as [{ip}%eth0]:{port}"
-            ))
-            .into()
+            UsageError(say!("errors-link-local", ip = &ip, port = &port)).into()
         }
         std::io::ErrorKind::PermissionDenied => {
-            anyhow!("binding {address} is not permitted; ports below 1024 are for root")
+            anyhow!(say!("errors-bind-denied", address = &address))
         }
         _ => error.into(),
     }

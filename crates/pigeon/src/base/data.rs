@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use etcetera::BaseStrategy;
+use pigeon_log::OpenError;
 
 use super::status::UsageError;
+use super::system_error;
+use crate::words::say;
 
 /// Names the state directory. Empty: nothing is kept.
 const STATE: &str = "PIGEON_STATE";
@@ -39,7 +42,7 @@ pub(crate) fn state() -> Option<PathBuf> {
 /// There is no state directory: `PIGEON_STATE` is empty, or the user has no home.
 pub(crate) fn folder(given: Option<&Path>, first_listen: &str) -> anyhow::Result<PathBuf> {
     choose(given, std::env::var_os(SERVICE).as_deref(), state(), first_listen)
-        .context("no folder for the hub's data; name one with --data")
+        .with_context(|| say!("errors-data-no-folder"))
 }
 
 /// The folder of data that is there: the one given, or that of the hub that listens there, or the
@@ -56,16 +59,42 @@ pub(crate) fn find(given: Option<&Path>, listen: Option<&str>) -> anyhow::Result
     let show = |folder: &Path| pigeon_text::escape(&*folder.to_string_lossy()).to_string();
     let error = match found.as_slice() {
         [only] => return Ok(only.clone()),
-        [] => {
-            let place = state.map_or(String::new(), |state| format!(" in {}", show(&state)));
-            format!("no hub has kept anything{place}; name its folder with --data")
-        }
+        [] => match state {
+            Some(state) => say!("errors-data-none-in", folder = show(&state)),
+            None => say!("errors-data-none"),
+        },
         several => {
             let list: String = several.iter().map(|it| format!("\n  {}", show(it))).collect();
-            format!("several hubs have kept something; choose one with --data:{list}")
+            say!("errors-data-several", list = list)
         }
     };
     Err(UsageError(error).into())
+}
+
+/// Why a log could not be opened. Rare errors stay as the log words them.
+pub(crate) fn why_closed(error: &OpenError) -> String {
+    let show = |path: &Path| pigeon_text::escape(&*path.to_string_lossy()).to_string();
+    match error {
+        OpenError::InUse { folder, by: Some(by) } => {
+            say!("errors-log-in-use-by", folder = show(folder), pid = by)
+        }
+        OpenError::InUse { folder, by: None } => say!("errors-log-in-use", folder = show(folder)),
+        OpenError::Folder { doing, path, source } => say!(
+            "errors-log-folder",
+            doing = *doing,
+            path = show(path),
+            error = system_error::said(source),
+        ),
+        OpenError::Missing { folder } => say!("errors-log-missing", folder = show(folder)),
+        OpenError::Foreign { file } => say!("errors-log-foreign", file = show(file)),
+        OpenError::Newer { file, found } => {
+            say!("errors-log-newer", file = show(file), found = found)
+        }
+        OpenError::Older { file, found } => {
+            say!("errors-log-older", file = show(file), found = found)
+        }
+        error => pigeon_text::escape(&error.to_string()).to_string(),
+    }
 }
 
 /// The folders of hubs in the state directory, by name.
@@ -93,7 +122,7 @@ fn choose(
     if let Some(first) = first.filter(|folder| !folder.as_os_str().is_empty()) {
         return Ok(first);
     }
-    let state = state.ok_or_else(|| anyhow!("{STATE} is empty, or this user has no home"))?;
+    let state = state.ok_or_else(|| anyhow!(say!("errors-data-no-home", variable = STATE)))?;
     Ok(state.join(format!("{PREFIX}{}", file_name(first_listen))))
 }
 

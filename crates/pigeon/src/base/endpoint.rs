@@ -9,6 +9,7 @@ use pigeon_net::local_addresses;
 use pigeon_text::{escape, is_displayable};
 
 use super::status::UsageError;
+use crate::words::say;
 
 /// Where to send: a host and a port, not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,20 +24,20 @@ impl Endpoint {
     pub(crate) fn parse(text: &str, default_port: Option<u16>) -> Result<Endpoint, String> {
         let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
-            return Err("nothing given; write HOST:PORT, e.g. 127.0.0.1:9999".to_string());
+            return Err(say!("errors-endpoint-empty"));
         }
         let (host, port) = split(text)?;
         if port.is_none() && host.bytes().all(|b| b.is_ascii_digit()) {
             // The resolver would take it for an address: 9999 is 0.0.39.15 to it.
-            return Err(format!("{host} is only a port; write HOST:{host}, e.g. 127.0.0.1:{host}"));
+            return Err(say!("errors-only-a-port", port = host));
         }
         let port = match (port, default_port) {
             (Some(port), _) => peer_port(port)?,
             (None, Some(port)) => port,
-            (None, None) => return Err(format!("no port; write {text}:PORT, e.g. {text}:9999")),
+            (None, None) => return Err(say!("errors-no-port", host = text)),
         };
         if host.is_empty() {
-            return Err(format!("no host; write HOST:{port}, e.g. 127.0.0.1:{port}"));
+            return Err(say!("errors-no-host", port = &port));
         }
         check_host(host)?;
         Ok(Endpoint { host: host.to_string(), port })
@@ -62,11 +63,9 @@ impl Endpoint {
                 && link_local.is_unicast_link_local()
             {
                 // The system would say "invalid argument".
-                return Err(UsageError(format!(
-                    "{ip} is there on every link; name the interface, as in [{ip}%eth0]:{}",
-                    self.port
-                ))
-                .into());
+                return Err(
+                    UsageError(say!("errors-link-local", ip = &ip, port = &self.port)).into()
+                );
             }
             let address = as_answered(with_zone(ip, self.port, zone.map_err(UsageError)?));
             family.check(address.ip())?;
@@ -74,13 +73,15 @@ impl Endpoint {
         }
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let found: Vec<_> = found
-            .with_context(|| format!("cannot find {}", escape(&self.host)))?
+            .with_context(|| say!("errors-cannot-find", host = &escape(&self.host)))?
             .map(as_answered)
             .filter(|address| family.has(address.ip()))
             .collect();
         match found.iter().find(|address| address.is_ipv4()).or(found.first()) {
             Some(&address) => Ok(address),
-            None => bail!("cannot find {}: it has no {family} address", escape(&self.host)),
+            None => {
+                bail!(say!("errors-no-such-family", host = &escape(&self.host), family = &family))
+            }
         }
     }
 }
@@ -116,8 +117,7 @@ fn zoned(host: &str) -> Option<(IpAddr, Result<u32, String>)> {
         return Some((ip, Ok(index)));
     }
     let found = local_addresses().ok().and_then(|interfaces| interfaces.find(zone));
-    let unknown =
-        || format!("{}: this host has no such interface; `ip link` lists them", escape(zone));
+    let unknown = || say!("errors-no-such-interface", name = &escape(zone));
     Some((ip, found.map(|(_, index)| index).ok_or_else(unknown)))
 }
 
@@ -132,7 +132,7 @@ fn with_zone(ip: IpAddr, port: u16, zone: u32) -> SocketAddr {
 pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let text = &text.replace(WIDE_COLON, ":");
     let (host, port) = split(text)?;
-    let wrong = || "an address and a port, e.g. 192.168.1.20:5000 or [::1]:0".to_string();
+    let wrong = || say!("errors-socket-address");
     let (ip, zone) = zoned(host).ok_or_else(wrong)?;
     Ok(with_zone(ip, parse_port(port.ok_or_else(wrong)?)?, zone?))
 }
@@ -176,7 +176,7 @@ impl Family {
     pub(crate) fn check(self, ip: IpAddr) -> Result<(), UsageError> {
         match self.has(ip) {
             true => Ok(()),
-            false => Err(UsageError(format!("{ip} is no {self} address"))),
+            false => Err(UsageError(say!("errors-other-family", ip = &ip, family = &self))),
         }
     }
 
@@ -275,7 +275,7 @@ impl std::str::FromStr for ListenAddress {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
-            return Err("nothing given; write [ADDR:]PORT, e.g. 9999 or 127.0.0.1:9999".into());
+            return Err(say!("errors-listen-empty"));
         }
         if text.bytes().all(|b| b.is_ascii_digit()) {
             return Ok(ListenAddress { port: parse_port(text)?, ..ListenAddress::UNSAID });
@@ -284,9 +284,9 @@ impl std::str::FromStr for ListenAddress {
         let Some(port) = port else {
             let is_host = matches!(host, "*" | "localhost") || zoned(host).is_some();
             return Err(match is_host {
-                true => format!("no port; write {text}:PORT, e.g. {text}:9999"),
+                true => say!("errors-no-port", host = text),
                 false => {
-                    format!("`{text}` is no port; write [ADDR:]PORT, e.g. 9999 or 127.0.0.1:9999")
+                    say!("errors-listen-not-a-port", text = text)
                 }
             });
         };
@@ -296,11 +296,8 @@ impl std::str::FromStr for ListenAddress {
             "*" => ListenHost::Every,
             "localhost" => ListenHost::Ip(Ipv4Addr::LOCALHOST.into()),
             host => {
-                let (ip, named) = zoned(host).ok_or_else(|| {
-                    format!(
-                        "{host} is not an IP address; write one of this host's, or * for all of them"
-                    )
-                })?;
+                let (ip, named) =
+                    zoned(host).ok_or_else(|| say!("errors-listen-not-an-ip", host = host))?;
                 zone = named?;
                 ListenHost::Ip(ip)
             }
@@ -323,21 +320,17 @@ impl fmt::Display for ListenAddress {
 /// 010.0.0.1 for 8.0.0.1, as leading zeros meant octal once (inet_aton(3)).
 fn check_host(host: &str) -> Result<(), String> {
     if host.contains(char::is_whitespace) {
-        return Err("a host holds no white space".to_string());
+        return Err(say!("errors-host-blank"));
     }
     if !host.chars().all(is_displayable) {
-        return Err(format!(
-            "{} is not a host: it holds characters that do not display",
-            escape(host)
-        ));
+        return Err(say!("errors-host-undisplayable", host = &escape(host)));
     }
     if host.contains([':', '%']) && zoned(host).is_none() {
-        return Err(format!("{host} is not an IPv6 address"));
+        return Err(say!("errors-not-ipv6", host = host));
     }
     let numbers = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     if numbers && host.matches('.').count() == 3 && host.parse::<Ipv4Addr>().is_err() {
-        let why = "its numbers go from 0 to 255, without leading zeros";
-        return Err(format!("{host} is no IPv4 address; {why}"));
+        return Err(say!("errors-not-ipv4", host = host));
     }
     Ok(())
 }
@@ -345,23 +338,21 @@ fn check_host(host: &str) -> Result<(), String> {
 /// `host` and perhaps `port`, without brackets.
 fn split(text: &str) -> Result<(&str, Option<&str>), String> {
     if let Some((scheme, _)) = text.split_once("://") {
-        return Err(format!("this is no URL; leave {scheme}:// out, and write HOST:PORT"));
+        return Err(say!("errors-url", scheme = scheme));
     }
     if let Some(rest) = text.strip_prefix('[') {
         let Some((host, rest)) = rest.split_once(']') else {
-            return Err(
-                "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT".into()
-            );
+            return Err(say!("errors-bracket"));
         };
         return match rest.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if rest.is_empty() => Ok((host, None)),
-            None => Err(format!("expected :PORT behind the bracket, found {rest}")),
+            None => Err(say!("errors-behind-bracket", rest = rest)),
         };
     }
     if text.matches(':').count() > 1 {
         // 2001:db8::1:9999 could be either; brackets say which.
-        return Err(format!("an IPv6 address goes in brackets, [ADDRESS]:PORT; found {text}"));
+        return Err(say!("errors-ipv6-brackets", text = text));
     }
     Ok(match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),
@@ -372,7 +363,7 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
 /// Reads the port of somebody else.
 pub(crate) fn peer_port(text: &str) -> Result<u16, String> {
     match parse_port(text)? {
-        0 => Err("nobody can be reached at port 0".to_string()),
+        0 => Err(say!("errors-port-zero")),
         port => Ok(port),
     }
 }
@@ -381,7 +372,7 @@ fn parse_port(text: &str) -> Result<u16, String> {
     // `parse` alone would take +99.
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);
-    port.ok_or_else(|| format!("`{text}` is no port; a port is a number up to 65535"))
+    port.ok_or_else(|| say!("errors-not-a-port", text = text))
 }
 
 #[cfg(test)]
@@ -440,26 +431,33 @@ mod tests {
     fn a_bad_endpoint_says_what_to_write_instead() {
         let error = |text: &str| Endpoint::parse(text, None).unwrap_err();
         assert_eq!(error("127.0.0.1"), "no port; write 127.0.0.1:PORT, e.g. 127.0.0.1:9999");
-        assert_eq!(error("host:http"), "`http` is no port; a port is a number up to 65535");
-        assert_eq!(error("host:70000"), "`70000` is no port; a port is a number up to 65535");
-        assert_eq!(error("::1"), "an IPv6 address goes in brackets, [ADDRESS]:PORT; found ::1");
+        assert_eq!(error("host:http"), "`http` is not a valid port; write a number up to 65535");
+        assert_eq!(error("host:70000"), "`70000` is not a valid port; write a number up to 65535");
+        assert_eq!(error("::1"), "put an IPv6 address in brackets, [ADDRESS]:PORT; found ::1");
         assert_eq!(error("9999"), "9999 is only a port; write HOST:9999, e.g. 127.0.0.1:9999");
-        assert_eq!(error("host:+99"), "`+99` is no port; a port is a number up to 65535");
+        assert_eq!(error("host:+99"), "`+99` is not a valid port; write a number up to 65535");
         assert_eq!(
             error("[::1"),
             "the bracket of the IPv6 address is not closed; write [ADDRESS]:PORT"
         );
         assert_eq!(error(":99"), "no host; write HOST:99, e.g. 127.0.0.1:99");
-        assert_eq!(error("host:0"), "nobody can be reached at port 0");
-        assert_eq!(error("[10.0.0.1:9]:8"), "10.0.0.1:9 is not an IPv6 address");
-        assert_eq!(error("10.0.0.1%eth0:8"), "10.0.0.1%eth0 is not an IPv6 address");
-        let undisplayed = r"a\x1b[31m is not a host: it holds characters that do not display";
+        assert_eq!(error("host:0"), "port 0 cannot be reached; write a number from 1 to 65535");
+        assert_eq!(error("[10.0.0.1:9]:8"), "10.0.0.1:9 is not a valid IPv6 address");
+        assert_eq!(error("10.0.0.1%eth0:8"), "10.0.0.1%eth0 is not a valid IPv6 address");
+        let undisplayed =
+            r"a\x1b[31m is not a valid host name: it contains characters that cannot be displayed";
         assert_eq!(error("a\u{1b}[31m:9"), undisplayed);
-        assert_eq!(error(" :9"), "a host holds no white space");
-        assert_eq!(error("udp://h:9"), "this is no URL; leave udp:// out, and write HOST:PORT");
+        assert_eq!(error(" :9"), "a host name contains no white space");
+        assert_eq!(
+            error("udp://h:9"),
+            "a URL does not fit here; leave udp:// out, and write HOST:PORT"
+        );
         for wrong in ["300.1.1.1", "010.0.0.1", "1..2.3"] {
             let why = "its numbers go from 0 to 255, without leading zeros";
-            assert_eq!(error(&format!("{wrong}:9")), format!("{wrong} is no IPv4 address; {why}"));
+            assert_eq!(
+                error(&format!("{wrong}:9")),
+                format!("{wrong} is not a valid IPv4 address: {why}")
+            );
         }
     }
 
@@ -473,7 +471,7 @@ mod tests {
         assert_eq!(parse("[::]:80").unwrap().to_string(), "[::]:80");
         assert!(parse("127.0.0.1").unwrap_err().starts_with("no port; "));
         assert_eq!(parse("*：9999").unwrap().to_string(), "*:9999");
-        assert!(parse("x").unwrap_err().starts_with("`x` is no port; "));
+        assert!(parse("x").unwrap_err().starts_with("`x` is not a valid port; "));
         assert!(parse("").is_err());
         assert!(parse("example.org:80").is_err());
     }

@@ -16,6 +16,8 @@ use pigeon_net::{Interfaces, OpenError, Socket, SocketOptions, Sockets, local_ad
 use pigeon_text::escape;
 
 use super::multicast::Group;
+use super::system_error;
+use crate::words::say;
 
 /// How often interfaces are looked at again.
 const EVERY: Duration = Duration::from_secs(2);
@@ -117,12 +119,15 @@ impl GroupSockets {
             let address = socket.local_addr();
             if let Err(error) = sockets.insert(id, socket) {
                 self.open.retain(|&(open, _)| open != id);
-                self.tell(format!("cannot listen on {address}: {error}"), &mut changes.notes);
+                self.tell(
+                    say!("tools-group-cannot-listen", address = &address, error = &error),
+                    &mut changes.notes,
+                );
             }
         }
         if let Some(failure) = changes.failure {
-            let error = anyhow::Error::from(failure);
-            self.tell(format!("hearing less than wanted: {error:#}"), &mut changes.notes);
+            let error = system_error::chain(&anyhow::Error::from(failure));
+            self.tell(say!("tools-group-less", error = error), &mut changes.notes);
         }
         changes.notes
     }
@@ -237,20 +242,25 @@ impl GroupSockets {
         if !joins.joined.is_empty() {
             let names: Vec<String> =
                 joins.joined.iter().map(|name| escape(name).to_string()).collect();
-            notes.push(Note::Joined(format!("joined {group} on {}", names.join(", "))));
+            notes.push(Note::Joined(say!(
+                "tools-group-joined",
+                group = group,
+                names = names.join(", ")
+            )));
         } else if joins.before == 0 && joins.failed.is_empty() {
-            let note = format!("{group} is joined on no interface yet; waiting for one to come up");
+            let note = say!("tools-group-none-yet", group = group);
             self.tell(note, notes);
         }
         for (name, error) in joins.failed {
             let name = escape(&name);
-            let advice = match is_full(&error) {
-                true => {
-                    "; the system allows no more groups, see sysctl net.ipv4.igmp_max_memberships"
+            let said = system_error::said(&error);
+            let trouble = match is_full(&error) {
+                true => say!("tools-group-full", group = group, name = &name, error = said),
+                false => {
+                    say!("tools-group-cannot-join", group = group, name = &name, error = said)
                 }
-                false => "",
             };
-            self.tell(format!("cannot join {group} on {name}: {error}{advice}"), notes);
+            self.tell(trouble, notes);
         }
     }
 

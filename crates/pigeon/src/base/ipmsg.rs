@@ -13,6 +13,7 @@ use pigeon_text::Encoding;
 use super::bind::explain;
 use super::networks::{Nets, source_rules};
 use super::{host_name, random, services};
+use crate::words::say;
 
 /// A messenger under this user's name, and its socket.
 pub(crate) fn open(
@@ -27,8 +28,10 @@ pub(crate) fn open(
         timestamps: false,
         ..SocketOptions::default()
     };
-    let why = "users of IP Messenger answer to UDP port 2425 and to no other";
-    let socket = Socket::bind(bound, &options).map_err(explain).context(why)?;
+
+    let socket = Socket::bind(bound, &options)
+        .map_err(explain)
+        .with_context(|| say!("errors-ipmsg-port"))?;
     let user = user();
     let config = Config {
         identity: Identity {

@@ -6,6 +6,7 @@
 //!   and the [`length`] of what they make.
 //! - [`bind`]: opening a socket; [`port_holder`]: who holds its port; [`groups`]: hearing multicast
 //!   and broadcasts at it. [`cause`]: why a datagram did not get through, in the system's words.
+//!   [`system_error`]: the system's words for a person.
 //!   [`asking`]: a request, until it is answered or not.
 //! - [`data`]: the folders in which things are kept. [`text_file`]: text read from a file or stdin.
 //! - [`services`]: the settings of small services, and warnings about their senders.
@@ -39,6 +40,7 @@ pub(crate) mod services;
 pub(crate) mod signals;
 pub(crate) mod status;
 pub(crate) mod switch;
+pub(crate) mod system_error;
 pub(crate) mod terminal;
 pub(crate) mod text_file;
 pub(crate) mod thread;

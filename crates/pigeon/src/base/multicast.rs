@@ -8,6 +8,7 @@ use pigeon_net::{Interfaces, local_addresses};
 use pigeon_text::escape;
 
 use super::status::UsageError;
+use crate::words::say;
 
 /// A multicast group, on every interface or on one: `239.1.2.3`, `ff02::fb%eth0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +58,7 @@ pub(crate) fn group(text: &str) -> Result<Group, String> {
     let group = address.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
     // Zones are a matter of IPv6 (RFC 4007).
     let group = group.filter(|group| group.is_ipv6() || interface.is_none());
-    let wrong = || {
-        let text = escape(text);
-        format!("`{text}` is not a multicast group; write e.g. 239.1.2.3 or ff02::fb%eth0")
-    };
+    let wrong = || say!("errors-group", text = &escape(text));
     group.map(|address| Group { address, interface }).ok_or_else(wrong)
 }
 
@@ -71,10 +69,10 @@ pub(crate) fn interface(
 ) -> anyhow::Result<Option<(Option<Ipv4Addr>, u32)>> {
     let Some(wanted) = wanted else { return Ok(None) };
     if !to.ip().is_multicast() {
-        let error = format!("--multicast-interface: {} is not a multicast address", to.ip());
+        let error = say!("errors-interface-without-group", ip = &to.ip());
         return Err(UsageError(error).into());
     }
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     Ok(Some(interfaces.find(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?))
 }
 
@@ -83,8 +81,7 @@ pub(crate) fn no_interface(wanted: &str, interfaces: &Interfaces) -> UsageError 
     let mut names: Vec<&str> = interfaces.iter().map(|local| local.interface.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    let wanted = escape(wanted);
-    UsageError(format!("there is no interface {wanted}; there are {}", names.join(", ")))
+    UsageError(say!("errors-interface", wanted = &escape(wanted), names = names.join(", ")))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use crate::words::say;
 use ipnet::IpNet;
 use pigeon_guard::SourceRules;
 use pigeon_net::Interfaces;
@@ -17,7 +18,7 @@ pub(crate) fn net(text: &str) -> Result<IpNet, String> {
 fn parse_net(text: &str, example: &str) -> Result<IpNet, String> {
     let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let parsed = text.parse().ok().or_else(alone);
-    parsed.ok_or_else(|| format!("`{text}` is no network; e.g. {example}"))
+    parsed.ok_or_else(|| say!("errors-network", text = text, example = example))
 }
 
 /// Networks, as `10.0.0.0/8,192.168.0.0/16`; an empty text is none.

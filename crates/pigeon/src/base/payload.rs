@@ -5,32 +5,44 @@ use std::fmt;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::words::say;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
-use pigeon_text::{Charset, Encoding, PeerCharset, Unwritable as Unencodable, escape, escape_to};
+use pigeon_text::{
+    Charset, Encoding, PeerCharset, UnknownLabel, Unwritable as Unencodable, escape, escape_to,
+};
 
 /// The flags of every command that sends or shows datagrams.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct PayloadArgs {
-    /// The encoding of text both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
+    /// Encoding of text, both ways: utf-8, gb2312, gbk, gb18030, big5, shift_jis, euc-kr, latin1,
     /// utf-16le, …; auto reads UTF-8 or GB18030 and writes what the peer last used [default: the
-    /// contact's where there is one, else utf-8]
+    /// contact's, else utf-8]
     #[arg(long, value_name = "LABEL", value_parser = charset, add = ArgValueCandidates::new(charsets))]
     encoding: Option<Charset>,
 
-    /// Bytes as hexadecimal, both ways
+    /// Read and print bytes as hexadecimal
     #[arg(long, conflicts_with = "base64")]
     hex: bool,
 
-    /// Bytes as base64, both ways
+    /// Read and print bytes as base64
     #[arg(long)]
     base64: bool,
 }
 
 /// An encoding's label as an argument.
 pub(crate) fn charset(label: &str) -> Result<Charset, String> {
-    Charset::for_label(label).map_err(|error| error.to_string())
+    Charset::for_label(label).map_err(|error| unknown_label(&error))
+}
+
+/// What is wrong with a label.
+pub(crate) fn unknown_label(error: &UnknownLabel) -> String {
+    let label = escape(error.label());
+    match error.nearest() {
+        Some(nearest) => say!("errors-encoding-meant", label = &label, nearest = nearest),
+        None => say!("errors-encoding", label = &label, usual = UnknownLabel::USUAL.join(", ")),
+    }
 }
 
 /// The labels that the help names, for the shell to complete; there are more.
@@ -120,8 +132,9 @@ impl PayloadFormat {
         while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
             bytes.extend(self.read(&rest[..at])?);
             let place = || written.len() - rest.len() + at + 1;
-            let (meant, length) = read_escape(&rest[at..])
-                .map_err(|what| Unwritable(format!("{what} at byte {}", place())))?;
+            let (meant, length) = read_escape(&rest[at..]).map_err(|what| {
+                Unwritable(say!("errors-at-byte", what = what, place = &place()))
+            })?;
             match meant {
                 Escaped::Byte(byte) => bytes.push(byte),
                 Escaped::Character(c) => bytes.extend(self.read(c.to_string().as_bytes())?),
@@ -141,7 +154,16 @@ impl PayloadFormat {
                 Err(Unencodable::NotUtf8 { byte, encoding }) => {
                     Err(Unwritable(not_utf8(written, byte, encoding)))
                 }
-                Err(error) => Err(Unwritable(error.to_string())),
+                Err(Unencodable::Unmappable(error)) => Err(Unwritable(say!(
+                    "errors-unmappable",
+                    encoding = &error.encoding,
+                    character = format!(
+                        "'{}' (U+{:04X})",
+                        escape(&error.character.to_string()),
+                        u32::from(error.character),
+                    ),
+                    place = &(error.position + 1),
+                ))),
             },
             Form::Hex => read_hex(written),
             Form::Base64 => {
@@ -149,7 +171,7 @@ impl PayloadFormat {
                     written.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
                 STANDARD
                     .decode(compact)
-                    .map_err(|error| Unwritable(format!("not valid base64: {error}")))
+                    .map_err(|error| Unwritable(say!("errors-base64", error = &error)))
             }
         }
     }
@@ -210,16 +232,10 @@ pub(crate) fn without_end(line: &str) -> &str {
 /// Why input that is not UTF-8 cannot be encoded, and the ways out.
 fn not_utf8(written: &[u8], byte: usize, encoding: Encoding) -> String {
     let seems_done = encoding.decode_to(written, &mut String::new());
-    let way_out = match seems_done {
-        true => format!("it seems to be {encoding} already"),
-        false => {
-            "if it is in another encoding, convert it first: `iconv -f ENCODING -t utf-8`".into()
-        }
-    };
-    format!(
-        "byte {byte} is not valid UTF-8, which the input must be to be sent in {encoding}; {way_out}; \
-         `--encoding utf-8` sends the bytes as they are"
-    )
+    match seems_done {
+        true => say!("errors-input-encoded-already", byte = &byte, encoding = &encoding),
+        false => say!("errors-input-not-utf8", byte = &byte, encoding = &encoding),
+    }
 }
 
 /// What an escape stands for.
@@ -255,10 +271,7 @@ fn read_escape(text: &[u8]) -> Result<(Escaped, usize), String> {
         }
         rest => {
             let shown = String::from_utf8_lossy(rest).chars().take(1).collect::<String>();
-            Err(format!(
-                "`\\{}` is not an escape; they are \\n, \\r, \\t, \\0, \\\\, \\xNN and \\u{{N}}",
-                escape(&shown)
-            ))
+            Err(say!("errors-escape", escape = &escape(&shown), unicode = r"\u{N}"))
         }
     }
 }
@@ -288,17 +301,17 @@ fn read_hex_group(group: &[u8], start: usize, bytes: &mut Vec<u8>) -> Result<(),
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     if let Some(bad) = digits.iter().position(|byte| digit(byte).is_none()) {
         let shown = String::from_utf8_lossy(&digits[bad..]).chars().take(1).collect::<String>();
-        return Err(Unwritable(format!(
-            "`{}` at byte {} is not a hexadecimal digit",
-            escape(&shown),
-            start + prefix + bad + 1
+        return Err(Unwritable(say!(
+            "errors-hex-digit",
+            digit = &escape(&shown),
+            place = &(start + prefix + bad + 1),
         )));
     }
     if digits.len() % 2 == 1 || (prefix > 0 && digits.is_empty()) {
-        return Err(Unwritable(format!(
-            "`{}` at byte {} is not whole bytes: two hexadecimal digits make one",
-            escape(group),
-            start + 1
+        return Err(Unwritable(say!(
+            "errors-hex-half",
+            digits = &escape(group),
+            place = &(start + 1)
         )));
     }
     let value = |pair: &[u8]| pair.iter().filter_map(digit).fold(0, |sum, digit| sum << 4 | digit);
@@ -350,12 +363,12 @@ mod tests {
         let read_gbk = |text: &str| gbk.read_with_escapes(text.as_bytes());
         assert_eq!(read_gbk(r"你\xff\u{597d}"), Ok(b"\xc4\xe3\xff\xba\xc3".to_vec()));
         for (text, error) in [
-            (r"ab\q", r"`\q` is not an escape; they are"),
-            (r"\", r"`\` is not an escape"),
-            (r"\x0", "is not an escape"),
-            (r"\x+1", "is not an escape"),
-            (r"\u{d800}", "is not an escape"),
-            (r"\012", "is not an escape"),
+            (r"ab\q", r"`\q` is not a valid escape; there are"),
+            (r"\", r"`\` is not a valid escape"),
+            (r"\x0", "is not a valid escape"),
+            (r"\x+1", "is not a valid escape"),
+            (r"\u{d800}", "is not a valid escape"),
+            (r"\012", "is not a valid escape"),
         ] {
             let said = read(text).unwrap_err().to_string();
             assert!(said.contains(error), "{text}: {said}");

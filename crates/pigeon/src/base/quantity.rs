@@ -1,5 +1,6 @@
 //! Numbers, and durations and sizes with units, as arguments and in output.
 
+use crate::words::say;
 use std::fmt::Display;
 use std::num::{IntErrorKind, ParseIntError};
 use std::ops::{Bound, RangeBounds};
@@ -19,33 +20,34 @@ where
         match text.parse() {
             Ok(number) if range.contains(&number) => Ok(number),
             Err(error) if endless && *error.kind() == IntErrorKind::PosOverflow => {
-                Err("is too large a number".to_string())
+                Err(say!("errors-number-too-large"))
             }
-            _ => Err(format!("must be a whole number{}", bounds(&range))),
+            _ => Err(expected(&range)),
         }
     }
 }
 
 /// `, at least 1`, or ` from 1 to 256`.
-fn bounds<T: Display>(range: &impl RangeBounds<T>) -> String {
+fn expected<T: Display>(range: &impl RangeBounds<T>) -> String {
     match (range.start_bound(), range.end_bound()) {
-        (Bound::Included(least), Bound::Included(most)) => format!(" from {least} to {most}"),
-        (Bound::Included(least), _) => format!(", at least {least}"),
-        _ => String::new(),
+        (Bound::Included(least), Bound::Included(most)) => {
+            say!("errors-number-from-to", least = least, most = most)
+        }
+        (Bound::Included(least), _) => say!("errors-number-at-least", least = least),
+        _ => say!("errors-number"),
     }
 }
 
 /// Reads `250ms`, `3s`, `2m`. A bare number is refused: half of all tools mean seconds by it and
 /// the other half milliseconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|_| "a duration is a number with its unit, e.g. 250ms, 3s, 2m".to_string())
+    humantime::parse_duration(text).map_err(|_| say!("errors-duration"))
 }
 
 /// Reads a duration that is not zero.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("must be longer than 0".to_string()),
+        Duration::ZERO => Err(say!("errors-not-zero")),
         duration => Ok(duration),
     }
 }
@@ -53,7 +55,7 @@ pub(crate) fn interval(text: &str) -> Result<Duration, String> {
 /// Reads an interval between heartbeats: nobody needs ten a second.
 pub(crate) fn heartbeat(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        short if short < Duration::from_millis(100) => Err("must be at least 100ms".to_string()),
+        short if short < Duration::from_millis(100) => Err(say!("errors-heartbeat")),
         duration => Ok(duration),
     }
 }
@@ -73,7 +75,7 @@ pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
         None => (number, 1),
     };
     let rate = number.parse::<u32>().ok().and_then(|n| n.checked_mul(scale)).filter(|&n| n > 0);
-    let rate = rate.ok_or("a rate is a number a second, e.g. 20/s, 10k/s, or unlimited")?;
+    let rate = rate.ok_or_else(|| say!("errors-rate"))?;
     Ok(PerSecond(Some(rate)))
 }
 
@@ -90,9 +92,7 @@ pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
     let bare = amount.bytes().all(|byte| byte.is_ascii_digit());
     match size(amount) {
         Ok(bytes) if bytes > 0 && !bare => Ok(BytesPerSecond(Some(bytes as u64))),
-        _ => {
-            Err("a rate of bytes is a number with its unit, e.g. 64KiB/s, or unlimited".to_string())
-        }
+        _ => Err(say!("errors-byte-rate")),
     }
 }
 
@@ -107,16 +107,16 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
-        _ => return Err("a size is a number of bytes, e.g. 8192, 64KiB, 1MB".to_string()),
+        _ => return Err(say!("errors-size")),
     };
     let bytes = number.parse::<usize>().ok().and_then(|n| n.checked_mul(scale));
-    bytes.ok_or_else(|| "a size is a number of bytes, e.g. 8192, 64KiB, 1MB".to_string())
+    bytes.ok_or_else(|| say!("errors-size"))
 }
 
 /// Reads a size that is not zero.
 pub(crate) fn length(text: &str) -> Result<usize, String> {
     match size(text)? {
-        0 => Err("must be longer than 0".to_string()),
+        0 => Err(say!("errors-not-zero")),
         bytes => Ok(bytes),
     }
 }
@@ -131,24 +131,9 @@ pub(crate) fn roughly(duration: Duration) -> String {
     }
 }
 
-/// Whole seconds below a minute: what changes once a second is read, not measured.
-pub(crate) fn in_seconds(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ ..60 => format!("{seconds} s"),
-        _ => roughly(time),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_that_are_shown_each_second_are_whole_seconds() {
-        assert_eq!(in_seconds(Duration::from_millis(300)), "0 s");
-        assert_eq!(in_seconds(Duration::from_millis(3_900)), "3 s");
-        assert_eq!(in_seconds(Duration::from_secs(150)), "2 min");
-    }
 
     #[test]
     fn whole_numbers_have_bounds() {

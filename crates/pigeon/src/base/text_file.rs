@@ -1,6 +1,7 @@
 //! Text that a file or standard input holds, read up to a bound: what is named may be `-`, a pipe that
 //! somebody writes, or a device without an end.
 
+use crate::words::say;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
@@ -38,7 +39,7 @@ pub(crate) fn read_secret(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 fn piped_stdin() -> io::Result<io::StdinLock<'static>> {
     match io::stdin().is_terminal() {
-        true => Err(io::Error::other("stdin is a terminal; name a file, or pipe into it")),
+        true => Err(io::Error::other(say!("errors-stdin-terminal"))),
         false => Ok(io::stdin().lock()),
     }
 }
@@ -49,13 +50,13 @@ fn read_to_end(input: impl Read, most: u64) -> io::Result<String> {
     // /dev/zero has none, and neither has a pipe.
     input.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
-        let why = format!("it has more than {most} bytes, so it is another file than meant");
+        let why = say!("errors-file-too-large", most = &most);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not valid UTF-8"))
+        io::Error::new(io::ErrorKind::InvalidData, say!("errors-line-not-utf8", line = &line))
     })
 }
 

@@ -17,6 +17,7 @@ use super::list::{Contact, Contacts};
 use super::name::ContactName;
 use crate::base::endpoint::Endpoint;
 use crate::base::status::UsageError;
+use crate::words::{self, say};
 
 /// The largest file that is read or written: some ten thousand contacts.
 const MAX_BYTES: usize = 1 << 20;
@@ -40,7 +41,7 @@ pub(crate) fn load() -> anyhow::Result<Contacts> {
 
 /// The user's file, where a change is to be kept.
 pub(crate) fn user_file() -> anyhow::Result<ContactsFile> {
-    ContactsFile::of_user().context("no home directory, so there is no place for contacts")
+    ContactsFile::of_user().with_context(|| say!("errors-contacts-no-home"))
 }
 
 /// Where the contacts are kept.
@@ -136,7 +137,7 @@ impl ContactsFile {
         let path = self.target()?;
         if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
             // Renaming over /dev/null would leave a file in its place, for everybody.
-            let why = format!("{} cannot be changed: it is no regular file", shown(&self.path));
+            let why = say!("errors-not-a-regular-file", file = shown(&self.path));
             return Err(UsageError(why).into());
         }
         let directory = match path.parent() {
@@ -144,7 +145,7 @@ impl ContactsFile {
             _ => Path::new("."),
         };
         fs::create_dir_all(directory)
-            .with_context(|| UsageError(format!("cannot make {}", shown(directory))))?;
+            .with_context(|| UsageError(say!("errors-cannot-make", file = shown(directory))))?;
         // Held until the end of this function.
         let _turn = self.lock(&beside(&path, "lock")?)?;
         let text = self.text(&path)?;
@@ -156,12 +157,12 @@ impl ContactsFile {
         }
         let changed = as_before(&text, document.to_string());
         if changed.len() > MAX_BYTES {
-            bail!("{} would be larger than {MAX_BYTES} bytes", shown(&self.path));
+            bail!(say!("errors-would-be-too-large", file = shown(&self.path), most = &MAX_BYTES));
         }
         // A slip of ours must not cost anybody's file.
-        Contacts::parse(&changed).context("not written: the change would spoil the file")?;
+        Contacts::parse(&changed).with_context(|| say!("errors-contacts-spoilt"))?;
         replace(&path, directory, changed.as_bytes())
-            .with_context(|| format!("cannot write {}", shown(&self.path)))?;
+            .with_context(|| say!("errors-cannot-write", file = shown(&self.path)))?;
         Ok(true)
     }
 
@@ -176,14 +177,14 @@ impl ContactsFile {
                 }
             }
             Err(error) => {
-                let failed = UsageError(format!("cannot read {}", shown(&self.path)));
+                let failed = UsageError(say!("errors-cannot-read", file = shown(&self.path)));
                 Err(anyhow!(error).context(failed))
             }
         }
     }
 
     fn lock(&self, path: &Path) -> anyhow::Result<File> {
-        let failed = || UsageError(format!("cannot lock {}", shown(path)));
+        let failed = || UsageError(say!("errors-cannot-lock", file = shown(path)));
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = file.with_context(failed)?;
         let deadline = Instant::now() + PATIENCE;
@@ -194,7 +195,7 @@ impl ContactsFile {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    bail!("another pigeon holds {} and does not let go", shown(path))
+                    bail!(say!("errors-locked", file = shown(path)))
                 }
                 Err(TryLockError::Error(error)) => return Err(anyhow!(error).context(failed())),
             }
@@ -202,7 +203,7 @@ impl ContactsFile {
     }
 
     fn text(&self, path: &Path) -> anyhow::Result<String> {
-        let failed = || UsageError(format!("cannot read {}", shown(&self.path)));
+        let failed = || UsageError(say!("errors-cannot-read", file = shown(&self.path)));
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
@@ -211,19 +212,30 @@ impl ContactsFile {
         let mut bytes = Vec::new();
         file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
         if bytes.len() > MAX_BYTES {
-            let why = format!("{} holds no contacts: it is too large", shown(&self.path));
+            let why = say!("errors-contacts-too-large", file = shown(&self.path));
             return Err(UsageError(why).into());
         }
         String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-            UsageError(format!("{}: line {line} is no UTF-8", shown(&self.path))).into()
+            {
+                let why = say!("errors-line-not-utf8", line = &line);
+                let before = words::before_reason(words::language());
+                UsageError(format!("{}{before}{why}", shown(&self.path))).into()
+            }
         })
     }
 
     fn parse(&self, text: &str) -> anyhow::Result<Contacts> {
         let parsed = Contacts::parse(text);
-        parsed.map_err(|error| UsageError(format!("{}: {error}", shown(&self.path))).into())
+        parsed.map_err(|error| {
+            UsageError(format!(
+                "{}{}{error}",
+                shown(&self.path),
+                words::before_reason(words::language())
+            ))
+            .into()
+        })
     }
 }
 
@@ -233,8 +245,7 @@ fn find<'a>(contacts: &'a Contacts, name: &str) -> anyhow::Result<&'a Contact> {
 
 fn taken(known: &Contact) -> anyhow::Error {
     let Contact { name, endpoint, .. } = known;
-    let way = format!("`pigeon contacts remove {name}` first, or choose another name");
-    UsageError(format!("{name} is {endpoint} already; {way}")).into()
+    UsageError(say!("errors-contact-taken", name = name, endpoint = endpoint)).into()
 }
 
 /// The changed text with the line ends and the byte order mark that the file had, which the parser
@@ -252,7 +263,7 @@ fn as_before(text: &str, changed: String) -> String {
 
 /// `.NAME.SUFFIX` in the same directory: the same file system, and out of sight.
 fn beside(path: &Path, suffix: &str) -> anyhow::Result<PathBuf> {
-    let name = path.file_name().with_context(|| format!("{} is no file", shown(path)))?;
+    let name = path.file_name().with_context(|| say!("errors-not-a-file", file = shown(path)))?;
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
     hidden.push(".");

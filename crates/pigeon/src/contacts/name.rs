@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use pigeon_proto::Name;
+use crate::words::{self, say};
+use pigeon_proto::{Name, sentence};
 use pigeon_text::escape;
 
 /// A contact's name: what the hub takes for a name, in any script, and nothing that could be read
@@ -17,17 +18,16 @@ pub(crate) struct ContactName(Name);
 impl ContactName {
     /// Checks a name.
     pub(crate) fn parse(text: &str) -> Result<ContactName, String> {
-        let refused =
-            |why: &str| Err(format!("`{}` can be no contact's name: {why}", escape(text)));
+        let refused = |why: &str| Err(say!("errors-contact-name", name = &escape(text), why = why));
         if looks_like_endpoint(text) {
-            return refused("it looks like an endpoint");
+            return refused(&say!("errors-name-endpoint"));
         }
         if text.starts_with('-') {
-            return refused("it looks like a flag");
+            return refused(&say!("errors-name-flag"));
         }
         match Name::parse(text.as_bytes()) {
             Ok(name) => Ok(ContactName(name)),
-            Err(why) => refused(&why.to_string()),
+            Err(why) => refused(&sentence::name_error(why, words::language())),
         }
     }
 
@@ -83,13 +83,13 @@ mod tests {
         for endpoint in ["1.2.3.4:5", "host:port", "8080", "[::1]:5", "10.0.0.1", "::1", "[x"] {
             assert!(why(endpoint).ends_with("it looks like an endpoint"), "{endpoint}");
         }
-        assert_eq!(why(""), "`` can be no contact's name: a name has at least one character");
+        assert_eq!(why(""), "`` cannot be a contact's name: a name has at least one character");
         assert!(why(&"字".repeat(33)).ends_with("at most 32 characters"));
         assert!(why(" 狗哥").ends_with("a name is one word"));
         assert!(why("-x").ends_with("it looks like a flag"));
         assert_eq!(
             why("a\x1b[2J"),
-            r"`a\x1b[2J` can be no contact's name: it holds characters that do not display"
+            r"`a\x1b[2J` cannot be a contact's name: it holds characters that do not display"
         );
         assert!(why("a\u{202e}b").contains(r"\u{202e}"));
     }

@@ -14,6 +14,8 @@ use super::name::{ContactName, looks_like_endpoint};
 use crate::base::endpoint::{Endpoint, Family};
 use crate::base::lookup::Find;
 use crate::base::status::UsageError;
+use crate::base::system_error;
+use crate::words::{self, say};
 
 /// Somebody to send to.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,11 +63,12 @@ pub(crate) fn parse(word: &str, default_port: Option<u16>) -> anyhow::Result<Pee
     };
     match may_be_contact(word) {
         false => {
-            Err(UsageError(format!("bad endpoint `{}`: {}", escape(word), escape(&why))).into())
+            Err(UsageError(say!("errors-bad-endpoint", word = &escape(word), why = &escape(&why)))
+                .into())
         }
         true => {
             let unknown = load()?.unknown(word);
-            Err(UsageError(format!("{unknown} (an endpoint is written {}:PORT)", escape(word)))
+            Err(UsageError(say!("errors-peer-unknown", unknown = unknown, word = &escape(word)))
                 .into())
         }
     }
@@ -80,7 +83,9 @@ pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::
 /// The same for a peer that was read already, from this word.
 pub(crate) fn resolve_peer(peer: &Peer, word: &str, family: Family) -> anyhow::Result<SocketAddr> {
     peer.endpoint.resolve_in(family).map_err(|error| match peer.name {
-        None if may_be_contact(word) => anyhow!("{error:#}; {}", unknown(word)),
+        None if may_be_contact(word) => {
+            anyhow!("{}{}{}", system_error::chain(&error), words::between_parts(), unknown(word))
+        }
         _ => error,
     })
 }
@@ -105,8 +110,7 @@ pub(crate) fn parse_words(word: &str, port: Option<u16>) -> anyhow::Result<Peer>
     match parse_with_text(word, &words)? {
         (peer, []) => Ok(peer),
         (_, rest) => {
-            let (word, port) = (escape(word), rest.join(" "));
-            let error = format!("{word} already says which port: {port} is one word too many");
+            let error = say!("errors-port-twice", word = &escape(word), port = rest.join(" "));
             Err(UsageError(error).into())
         }
     }
@@ -214,7 +218,9 @@ mod tests {
         assert_eq!(parsed(&["[fe80::1%lo]", "9"]), Ok(("[fe80::1%lo]:9".into(), 0)));
         assert_eq!(parsed(&["127.0.0.1：9", "10"]), Ok(("127.0.0.1:9".into(), 1)));
         assert!(parsed(&["127.0.0.1", "hello"]).unwrap_err().contains("no port"));
-        assert!(parsed(&["127.0.0.1", "99999"]).unwrap_err().contains("`99999` is no port"));
+        assert!(
+            parsed(&["127.0.0.1", "99999"]).unwrap_err().contains("`99999` is not a valid port")
+        );
     }
 
     #[test]
@@ -226,7 +232,7 @@ mod tests {
         assert_eq!(parsed("127.0.0.1", Some(9)), Ok("127.0.0.1:9".into()));
         assert_eq!(parsed("127.0.0.1:9", None), Ok("127.0.0.1:9".into()));
         let error = parsed("127.0.0.1:9", Some(10)).unwrap_err();
-        assert_eq!(error, "127.0.0.1:9 already says which port: 10 is one word too many");
+        assert_eq!(error, "127.0.0.1:9 already names a port: 10 is one word too many");
     }
 
     #[test]

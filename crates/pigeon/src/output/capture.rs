@@ -15,8 +15,9 @@ use pigeon_capture::Writer;
 use super::Spool;
 use super::file::{create, is_stdout, shown};
 use super::patient::write_whole;
-use crate::base::count::count;
 use crate::base::status::UsageError;
+use crate::base::system_error;
+use crate::words::say;
 
 /// How much is gathered for one write.
 const BUFFER: usize = 64 << 10;
@@ -45,16 +46,13 @@ impl Capture {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Capture> {
         let is_stdout = is_stdout(path);
         if is_stdout && io::stdout().is_terminal() {
-            let advice = "redirect it to a file or a pipe";
-            return Err(
-                UsageError(format!("a capture cannot be shown on a terminal; {advice}")).into()
-            );
+            return Err(UsageError(say!("errors-capture-terminal")).into());
         }
         let mut file = create(path, false)?;
         let shown = shown(path);
         let mut writer = Writer::new(Vec::with_capacity(BUFFER))?;
         let (_, written) = write_whole(&mut file, writer.get_ref());
-        written.with_context(|| UsageError(format!("cannot write {shown}")))?;
+        written.with_context(|| UsageError(say!("errors-cannot-write", file = &shown)))?;
         writer.get_mut().clear();
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let end = is_file.then(|| file.stream_position()).transpose()?;
@@ -118,18 +116,16 @@ impl Capture {
         self.writer.get_mut().clear();
         match outcome {
             Ok(()) if datagrams > 0 && self.missing > 0 => {
-                let missing = count(std::mem::take(&mut self.missing), "datagram");
-                self.report(&format!(
-                    "{} is written again; {missing} are missing in it",
-                    self.shown
-                ));
+                let missing = std::mem::take(&mut self.missing);
+                self.report(&say!("errors-capture-again", file = &self.shown, missing = missing));
                 Ok(())
             }
             Err(error) if self.is_stdout && error.kind() == ErrorKind::BrokenPipe => Err(error),
             Err(error) => {
                 if self.missing == 0 {
-                    let shown = &self.shown;
-                    self.report(&format!("cannot write {shown}: {error}; it goes on without it"));
+                    let error = system_error::said(&error);
+                    let file = &self.shown;
+                    self.report(&say!("errors-capture-stopped", file = file, error = error));
                 }
                 self.missing += datagrams;
                 self.lost.fetch_add(datagrams, Ordering::Relaxed);
@@ -174,10 +170,7 @@ impl Losses {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         match self.lost.load(Ordering::Relaxed) {
             0 => Ok(()),
-            lost => {
-                let datagrams = count(lost, "datagram");
-                Err(anyhow!("{datagrams} could not be written to {}", self.shown))
-            }
+            lost => Err(anyhow!(say!("errors-capture-lost", lost = lost, file = &self.shown))),
         }
     }
 }

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use pigeon_text::escape;
 
 use crate::base::status::UsageError;
+use crate::words::say;
 
 /// Opens what a path names, for writing. Only the user may read a `private` file.
 pub(crate) fn create(path: &Path, private: bool) -> anyhow::Result<File> {
@@ -21,10 +22,9 @@ pub(crate) fn create(path: &Path, private: bool) -> anyhow::Result<File> {
     };
     opened.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => {
-            let shown = shown(path);
-            UsageError(format!("{shown} exists and is left as it is; choose another name")).into()
+            UsageError(say!("errors-file-exists", file = shown(path))).into()
         }
-        _ => anyhow!(error).context(UsageError(format!("cannot write {}", shown(path)))),
+        _ => anyhow!(error).context(UsageError(say!("errors-cannot-write", file = shown(path)))),
     })
 }
 

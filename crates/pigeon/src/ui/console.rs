@@ -6,6 +6,7 @@ use pigeon_net::Waker;
 
 use super::lines::{self, Input, Printer, Reader};
 use crate::base::thread;
+use crate::words::say;
 
 /// How many commands wait for the loop; then reading waits.
 pub(crate) const WAITING: usize = 16;
@@ -15,7 +16,7 @@ pub(crate) trait Command: PartialEq + Send + Sized + 'static {
     /// The one that ends the server, and the console with it.
     const QUIT: Self;
 
-    /// What is said when the end of the input closes the console of a person.
+    /// The key of what is said when the end of the input closes the console of a person.
     const CLOSED: &'static str;
 
     /// Reads one line. `None` if it says nothing.
@@ -66,13 +67,13 @@ fn read<C: Command>(reader: &mut Reader, printer: &Printer, give: impl Fn(C)) {
                     }
                 }
             }
-            Input::TooLong => drop(notes.line("that line is too long for a command")),
-            Input::NotUtf8 => drop(notes.line(lines::NOT_UTF8)),
+            Input::TooLong => drop(notes.line(say!("screen-input-too-long-command"))),
+            Input::NotUtf8 => drop(notes.line(say!("screen-input-not-utf8"))),
             Input::Interrupted => return give(C::QUIT),
             Input::Unreadable(_) | Input::HungUp => return,
             Input::End => {
                 if interactive {
-                    notes.remark(C::CLOSED);
+                    notes.remark(say!(C::CLOSED));
                 }
                 return;
             }

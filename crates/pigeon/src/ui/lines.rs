@@ -12,13 +12,10 @@ use super::editor::{Edited, Editor};
 use super::suggestions::Suggestions;
 use crate::base::terminal::{self, in_foreground};
 use crate::output::{Spool, is_quiet};
+use crate::words::say;
 
 /// The most bytes of one line from a pipe. No datagram carries as much; what is longer is no line.
 const MAX_LINE: u64 = 1 << 20;
-
-/// Said of [`Input::NotUtf8`].
-pub(crate) const NOT_UTF8: &str =
-    "a key was ignored: the terminal sends something else than UTF-8; set it to UTF-8";
 
 /// What was typed.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,7 +110,7 @@ impl Printer {
         terminal::restore();
         match self.data.failure() {
             Some(_) if self.interactive && terminal::is_gone() => Ok(()),
-            Some(kind) => Err(anyhow!("cannot write to stdout: {kind}")),
+            Some(kind) => Err(anyhow!(say!("screen-output-unwritable", error = &kind))),
             None => Ok(()),
         }
     }

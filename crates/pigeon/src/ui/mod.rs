@@ -4,7 +4,7 @@
 //! - [`lines`]: lines typed, and lines printed above the one being typed. [`typist`]: the thread that
 //!   reads them for a loop.
 //! - [`console`]: the thread that reads commands for a server's loop.
-//! - [`screen`]: the full screen.
+//! - [`screen`]: the full screen. [`span`]: durations in words.
 
 pub(crate) mod console;
 pub(crate) mod editor;
@@ -12,5 +12,6 @@ pub(crate) mod editor;
 pub(crate) mod keyboard;
 pub(crate) mod lines;
 pub(crate) mod screen;
+pub(crate) mod span;
 pub(crate) mod suggestions;
 pub(crate) mod typist;

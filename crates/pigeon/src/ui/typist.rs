@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use pigeon_net::Waker;
 
-use super::lines::{self, Input, Printer, Reader};
+use super::lines::{Input, Printer, Reader};
 use crate::base::status::Status;
 use crate::base::thread;
+use crate::words::say;
 
 /// How many lines may wait for the loop; then reading waits.
 const WAITING: usize = 64;
@@ -71,14 +72,14 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
                     }
                 }
                 Input::TooLong => {
-                    self.refuse("not sent: a line longer than any datagram".to_string());
+                    self.refuse(say!("screen-input-too-long"));
                 }
                 Input::NotUtf8 => {
-                    self.printer.notes.line(lines::NOT_UTF8);
+                    self.printer.notes.line(say!("screen-input-not-utf8"));
                 }
                 Input::Interrupted => break Status::Interrupted,
                 Input::Unreadable(kind) => {
-                    self.printer.notes.line(format!("cannot read stdin: {kind}"));
+                    self.printer.notes.line(say!("screen-input-unreadable", error = &kind));
                     break Status::Usage;
                 }
                 Input::HungUp => break Status::HungUp,
@@ -96,8 +97,10 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
     /// Says why a line is not sent. It is not put back under the cursor: so long a line would push
     /// the reason off the screen.
     fn refuse(&self, why: String) {
-        let kept = if self.printer.interactive { "; arrow up brings it back" } else { "" };
-        self.printer.notes.line(format!("{why}{kept}"));
+        self.printer.notes.line(match self.printer.interactive {
+            true => say!("screen-input-brought-back", why = why),
+            false => why,
+        });
         self.give(Typed::Refused);
     }
 

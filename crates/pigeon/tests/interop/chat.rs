@@ -205,7 +205,7 @@ fn strangers_beyond_the_networks_are_not_heard_but_friends_are() {
     assert_eq!(chat.expect_end(SOON).code(), Some(0));
     assert_eq!(chat.lines(Voice::Out).len(), 1);
     let notes = chat.lines(Voice::Err);
-    assert!(notes.contains(&"messages from elsewhere not shown: 1".to_string()), "{notes:?}");
+    assert!(notes.contains(&"messages from other networks not shown: 1".to_string()), "{notes:?}");
 }
 
 #[test]

@@ -224,11 +224,11 @@ fn a_mistyped_command_is_answered_with_the_one_that_is_meant() {
     let ming = Terminal::start("小明", (80, 24), &args);
     ming.expect_text("你的名字是 小明");
     ming.press("/whisper 小红 psst\r");
-    ming.expect_text("想用的是 /msg 吗？");
+    ming.expect_text("是不是想用 /msg？");
     ming.press("/help\r");
     ming.expect_text("PageDown");
     ming.press("/WHO\r");
-    let screen = ming.expect_text("想用的是 /who 吗？");
+    let screen = ming.expect_text("是不是想用 /who？");
     assert!(!screen.contains("小明: "), "{screen}");
 }
 

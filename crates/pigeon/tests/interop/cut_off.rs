@@ -77,7 +77,7 @@ fn a_firewall_is_named_before_anybody_joins_and_joining_follows_when_it_is_gone(
         screen.expect("the system's word, twice", is_shown);
         let program = network.join(&["--json"]);
         let says = |line: &str| words.iter().all(|word| line.contains(word));
-        red.expect_status(|line| line.starts_with("nothing gets to 10.77.1.2") && says(line), SOON);
+        red.expect_status(|line| line.starts_with("cannot reach 10.77.1.2") && says(line), SOON);
         let kind = format!(r#""kind":"unreachable","hub":"{HUB}","error":""#);
         program.expect_line(|line| line.contains(&kind) && says(line), SOON);
         allow(host);
@@ -106,7 +106,10 @@ fn a_line_that_a_firewall_of_this_host_forbids_is_told_and_fails_the_script() {
     allow(&network.near);
     red.say("here I am");
     red.expect_line(|line| line == "red: here I am", SOON);
-    red.expect_status(|line| line.ends_with("is reached again") || line.contains("is back"), SOON);
+    red.expect_status(
+        |line| line.ends_with("can be reached again") || line.contains("is back"),
+        SOON,
+    );
     for member in [&mut red, &mut program] {
         member.end_stdin();
         assert_eq!(member.expect_end(SOON).code(), Some(1));
@@ -121,7 +124,10 @@ fn a_firewall_that_comes_up_is_named_instead_of_silence() {
     forbid(&network.far, THERE);
     red.expect_status(|line| line.contains("a firewall rejects it"), SOON);
     allow(&network.far);
-    red.expect_status(|line| line.ends_with("is reached again") || line.contains("is back"), SOON);
+    red.expect_status(
+        |line| line.ends_with("can be reached again") || line.contains("is back"),
+        SOON,
+    );
 }
 
 #[test]
@@ -146,9 +152,12 @@ fn a_session_outlives_its_network_and_its_own_address() {
     let mut red = network.join(&["--nick", "red"]);
     red.expect_line(|line| line == "* you are red, in lobby", SOON);
     assert!(near.ip(&["link", "set", "near", "down"]));
-    red.expect_status(|line| line.contains("nothing gets to 10.77.1.2"), SOON);
+    red.expect_status(|line| line.contains("cannot reach 10.77.1.2"), SOON);
     assert!(near.ip(&["link", "set", "near", "up"]));
-    red.expect_status(|line| line.ends_with("is reached again") || line.contains("is back"), SOON);
+    red.expect_status(
+        |line| line.ends_with("can be reached again") || line.contains("is back"),
+        SOON,
+    );
     assert!(near.ip(&["address", "add", "10.77.1.77/24", "dev", "near"]));
     assert!(near.ip(&["address", "delete", "10.77.1.1/24", "dev", "near"]));
     assert!(near.ip(&["address", "replace", "10.77.1.77/24", "dev", "near"]));

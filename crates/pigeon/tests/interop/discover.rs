@@ -546,7 +546,7 @@ fn what_the_system_says_of_the_way_is_told() {
     let mut member = networks.pigeon("a", &["join", "10.77.1.2", "--heartbeat", "300ms"]);
     member.expect_status(|line| line.starts_with("joined 10.77.1.2:9999"), SOON);
     networks.ip(&["-n", &networks.name("a"), "link", "set", "leg1", "down"]);
-    let said = "nothing gets to 10.77.1.2:9999: Network is unreachable";
+    let said = "cannot reach 10.77.1.2:9999: Network is unreachable";
     member.expect_status(|line| line.starts_with(said), SOON);
     member.say("hello?");
     member.end_stdin();

@@ -57,7 +57,7 @@ fn cases(hub: SocketAddr, peer: SocketAddr) -> Vec<Case> {
     let chat = ["chat", "--bind", "127.0.0.1:0", &peer];
     let relay = ["relay", "127.0.0.1:0", &peer];
     vec![
-        case("join", &join, "you speak as", "hello", ": hello", 130),
+        case("join", &join, "others see you as", "hello", ": hello", 130),
         case("chat", &chat, "listening on", "hello", "you: hello", 130),
         case("join --line", &[&join[..], &["--line"]].concat(), "> ", "hello", ": hello", 130),
         case("chat --line", &[&chat[..], &["--line"]].concat(), "> ", "/list", "1  ", 130),

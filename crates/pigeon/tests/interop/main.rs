@@ -12,7 +12,8 @@
 //! - `cut_off`: what the system says of the way, by firewalls and routes.
 //! - `media`: bytes and videos through a room, and forwarders aimed back at it.
 //! - `moved`: names that come to stand for another address.
-//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
+//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without;
+//!   `student`: in Chinese.
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
 //!   in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
@@ -90,6 +91,7 @@ mod send_listen;
 mod serve;
 mod service;
 mod sockets;
+mod student;
 mod time;
 mod tmux;
 mod tutorial_server;

@@ -56,14 +56,17 @@ struct Seen {
 impl Terminal {
     /// Starts `pigeon ARGS…` on a terminal of so many columns and rows.
     pub(crate) fn start(name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
-        Terminal::start_as(name, size, args, "xterm-256color")
+        Terminal::run(name, size, pigeon().args(args))
     }
 
     /// The same where TERM is something else.
     pub(crate) fn start_as(name: &str, size: (u16, u16), args: &[&str], term: &str) -> Terminal {
-        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args).env("TERM", term);
-        let command = command.env("PIGEON_STATE", "");
-        Terminal::run(name, size, command)
+        Terminal::run(name, size, pigeon().args(args).env("TERM", term))
+    }
+
+    /// The same in Chinese, as the locale asks for it.
+    pub(crate) fn start_in_chinese(name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
+        Terminal::run(name, size, pigeon().args(args).env("LC_ALL", "zh_CN.UTF-8"))
     }
 
     /// The same where what is kept between two sessions lies in this folder.
@@ -73,25 +76,18 @@ impl Terminal {
         size: (u16, u16),
         args: &[&str],
     ) -> Terminal {
-        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
-        let command = command.env("TERM", "xterm-256color").env("PIGEON_STATE", state);
-        Terminal::run(name, size, command)
+        Terminal::run(name, size, pigeon().args(args).env("PIGEON_STATE", state))
     }
 
     /// The same in a network namespace.
     pub(crate) fn start_in(namespace: &str, size: (u16, u16), args: &[&str]) -> Terminal {
         let words = ["netns", "exec", namespace, env!("CARGO_BIN_EXE_pigeon")];
-        let command = Command::new("ip").args(words).args(args);
-        let command = command.env("TERM", "xterm-256color").env("PIGEON_STATE", "");
-        Terminal::run(namespace, size, command)
+        Terminal::run(namespace, size, usual(Command::new("ip")).args(words).args(args))
     }
 
     /// The same with this contacts file.
     pub(crate) fn start_with(book: &Book, name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
-        let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
-        let command = command.env("TERM", "xterm-256color").env("PIGEON_CONTACTS", book.path());
-        let command = command.env("PIGEON_STATE", "");
-        Terminal::run(name, size, command)
+        Terminal::run(name, size, pigeon().args(args).env("PIGEON_CONTACTS", book.path()))
     }
 
     /// Starts a shell with these contacts and no configuration of its own.
@@ -250,14 +246,22 @@ impl Drop for Terminal {
     }
 }
 
+fn pigeon() -> Command {
+    usual(Command::new(env!("CARGO_BIN_EXE_pigeon")))
+}
+
+/// In English, with nothing kept from an earlier session.
+fn usual(command: Command) -> Command {
+    command.env("TERM", "xterm-256color").env("PIGEON_STATE", "").env("LC_ALL", "C")
+}
+
 /// Starts `pigeon ARGS…` on a terminal that is closed once it has shown `text`; returns the exit
 /// status. Not a [`Terminal`]: its thread keeps it open.
 #[track_caller]
 pub(crate) fn status_when_closed(args: &[&str], text: &str) -> i32 {
     let (mut pty, pts) = open().unwrap();
     pty.resize(Size::new(24, 80)).unwrap();
-    let command = Command::new(env!("CARGO_BIN_EXE_pigeon")).args(args);
-    let mut child = command.env("TERM", "xterm-256color").spawn(pts).unwrap();
+    let mut child = pigeon().args(args).spawn(pts).unwrap();
     let (mut shown, mut buffer) = (Vec::new(), [0; 65_536]);
     while !String::from_utf8_lossy(&shown).contains(text) {
         let mut more = [PollFd::new(pty.as_fd(), PollFlags::POLLIN)];

@@ -214,7 +214,7 @@ fn a_hub_that_falls_silent_is_told_and_the_person_can_type_on() {
     let dog = join(hub.address, "dog");
     hub.say("quit");
     hub.expect_end(SOON);
-    dog.expect_text("not answering since");
+    dog.expect_text("no answer for");
     dog.press("still typing");
     dog.expect_text("> still typing");
 }
@@ -278,7 +278,7 @@ fn of_a_host_that_was_never_heard_nothing_else_is_said() {
     assert!(screen.contains("nobody has answered yet; probably nobody"), "{screen}");
     assert!(screen.contains(&format!("nobody has answered yet: is {at}")), "{screen}");
     // Nothing is known of a server, so nothing is said of one.
-    assert!(!screen.contains("not asked for") && !screen.contains("# here"), "{screen}");
+    assert!(!screen.contains("is not used") && !screen.contains("# here"), "{screen}");
     assert!(!screen.contains("server"), "{screen}");
 }
 

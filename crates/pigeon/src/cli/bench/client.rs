@@ -21,6 +21,7 @@ use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{Color, Spool, is_quiet, json};
+use crate::words::say;
 
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -60,7 +61,7 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         ));
     }
     let driver = Driver::over(PerSocket::new(clients), sockets);
-    let driver = driver.context("cannot watch the sockets")?;
+    let driver = driver.with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(TIMING);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;

@@ -6,7 +6,8 @@ use std::path::Path;
 use pigeon_text::escape;
 
 use crate::base::status::UsageError;
-use crate::base::text_file;
+use crate::base::{system_error, text_file};
+use crate::words::say;
 
 /// Holds the password where no file is named.
 const VARIABLE: &str = "PIGEON_PASSWORD";
@@ -23,7 +24,8 @@ pub(super) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError>
         (Some(path), _) => {
             let place = escape(&path.to_string_lossy().into_owned()).to_string();
             let bytes = text_file::read_secret(path, MAX_BYTES as u64 + 2).map_err(|error| {
-                UsageError(format!("cannot read the password {place}: {error}"))
+                let error = system_error::said(&error);
+                UsageError(say!("join-password-unreadable", file = &place, error = error))
             })?;
             (bytes, place)
         }
@@ -31,9 +33,9 @@ pub(super) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError>
         (None, Err(_)) => return Ok(None),
     };
     match bytes.trim_ascii() {
-        b"" => Err(UsageError(format!("the password in {place} is empty"))),
+        b"" => Err(UsageError(say!("join-password-empty", place = &place))),
         long if long.len() > MAX_BYTES => {
-            Err(UsageError(format!("the password in {place} has more than {MAX_BYTES} bytes")))
+            Err(UsageError(say!("join-password-too-long", place = &place, most = MAX_BYTES)))
         }
         password => Ok(Some(password.into())),
     }

@@ -23,6 +23,7 @@ use crate::base::quantity;
 use crate::base::signals::Stop;
 use crate::output::Spool;
 use crate::ui::console::WAITING;
+use crate::words::say;
 
 /// How often statistics are reported.
 const TICK: Duration = Duration::from_secs(1);
@@ -116,7 +117,7 @@ impl RelayHost {
         };
         let opened = socket.map_err(explain).and_then(|socket| {
             let local = socket.local_addr();
-            io.open(id, socket).context("cannot watch the socket")?;
+            io.open(id, socket).with_context(|| say!("errors-watch-socket"))?;
             Ok(local)
         });
         match opened {

@@ -6,6 +6,7 @@ use super::draw::time_of;
 use super::log::Entry;
 use super::model::Model;
 use super::wrap::{cautious, clusters};
+use crate::words::say_in;
 
 /// What the picture needs: the terminal keeps the mouse and wraps lines.
 const ENTER: &str = "\x1b[?2026h\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?25l\x1b[0m\x1b[H\x1b[2J";
@@ -30,8 +31,9 @@ pub(crate) fn paint(model: &Model) -> Vec<u8> {
         left = left.saturating_sub(rows);
     }
     lines.reverse();
-    let hint: String = model.words.bare().chars().take(columns / 2).collect();
-    let hint = if columns >= 2 * hint.len() { model.words.bare() } else { &hint };
+    let hint = say_in!(model.language, "screen-bare");
+    let fits = columns >= pigeon_text::width(&hint);
+    let hint: String = if fits { hint } else { hint.chars().take(columns / 2).collect() };
     format!("{ENTER}{}\r\n\x1b[2m{hint}\x1b[0m\x1b[?2026l", lines.join("\r\n")).into_bytes()
 }
 

@@ -11,6 +11,7 @@ use super::people;
 use super::update::PlaceId;
 use crate::base::status::Status;
 use crate::ui::keyboard::{self, MAX_PASTE};
+use crate::words::say_in;
 
 /// The most lines of a paste that are sent as messages.
 pub(crate) const MAX_PASTED: usize = 1_000;
@@ -43,12 +44,12 @@ pub(crate) fn take(model: &mut Model, input: keyboard::Input) -> Option<Action> 
         keyboard::Input::Key(key) => press(model, key),
         keyboard::Input::Paste(text) => paste(model, &text),
         keyboard::Input::PasteTooLong => {
-            model.note(&model.words.paste_too_long(MAX_PASTE));
+            model.note(&say_in!(model.language, "screen-paste-too-long", most = MAX_PASTE));
             None
         }
         keyboard::Input::Wheel { up, column } => turn_wheel(model, up, column),
         keyboard::Input::NotUtf8 => {
-            model.note(model.words.not_utf8());
+            model.note(&say_in!(model.language, "screen-input-not-utf8"));
             None
         }
     }
@@ -147,7 +148,7 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> Option<Action> {
                 model.mode = Mode::Typing;
                 model.completion = None;
                 if !model.input.insert(&line) {
-                    model.note(&model.words.too_long(line.len(), MAX_BYTES));
+                    note_too_long(model, line.len());
                 }
             }
         }
@@ -156,6 +157,12 @@ pub(crate) fn paste(model: &mut Model, text: &str) -> Option<Action> {
     // What was typed already stands before the first of them.
     model.mode = Mode::Pasted(lines);
     None
+}
+
+/// Says that a pasted line does not fit in the one being typed.
+fn note_too_long(model: &mut Model, length: usize) {
+    let language = model.language;
+    model.note(&say_in!(language, "screen-line-too-long", length = length, most = MAX_BYTES));
 }
 
 /// A tab is a space; other control characters would be sent unseen.
@@ -285,9 +292,12 @@ fn do_here(model: &mut Model, line: &str) -> bool {
         ("/bell", on_off) => match on_off {
             "on" | "off" => {
                 model.bell = on_off == "on";
-                model.note(model.words.bell(model.bell));
+                model.note(&match model.bell {
+                    true => say_in!(model.language, "screen-bell-on"),
+                    false => say_in!(model.language, "screen-bell-off"),
+                });
             }
-            _ => model.note(model.words.bell_usage()),
+            _ => model.note(&say_in!(model.language, "screen-bell-usage")),
         },
         _ => return false,
     }
@@ -305,7 +315,8 @@ fn say(model: &mut Model, lines: Vec<String>) -> Option<Action> {
     if !model.is_here() && !command {
         let room = model.place().id.name().to_string();
         let here = model.here.as_deref().unwrap_or_default().to_string();
-        model.note(&model.words.not_here(&here, &room));
+        let language = model.language;
+        model.note(&say_in!(language, "screen-not-here", here = &here, room = &room));
         return None;
     }
     lines.iter().for_each(|line| model.history.push(line));
@@ -333,7 +344,7 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
             let joined = joined.collect::<Vec<_>>().join(" ");
             model.input.end();
             if !model.input.insert(&joined) {
-                model.note(&model.words.too_long(joined.len(), MAX_BYTES));
+                note_too_long(model, joined.len());
             }
             None
         }
@@ -347,7 +358,7 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
         // A person who types on has not read the question. If it stayed, it would take an `s` out of
         // `/pass s…` for its answer.
         _ if prints(key) => {
-            model.note(model.words.paste_dropped());
+            model.note(&say_in!(model.language, "screen-paste-dropped"));
             close_by(model, key)
         }
         _ => {
@@ -363,7 +374,7 @@ fn older(model: &mut Model) -> Option<Action> {
 }
 
 fn help_rows(model: &Model) -> usize {
-    help::rows(model.commands(), model.words.0, model.areas().messages.width.into()).len()
+    help::rows(model.commands(), model.language, model.areas().messages.width.into()).len()
 }
 
 fn people_rows(model: &Model) -> usize {
@@ -510,7 +521,7 @@ fn candidates(model: &Model) -> Option<Completion> {
     let word = word.strip_prefix('／').map(|word| format!("/{word}")).unwrap_or(word);
     let fits = |name: &&str| name.to_lowercase().starts_with(&word);
     let mut candidates: Vec<String> = if from == 0 && word.starts_with('/') {
-        let commands = model.commands().iter().map(|(command, _)| *command);
+        let commands = model.commands().iter().map(|entry| &*entry.key);
         let commands = commands.map(|command| command.split(' ').next().unwrap_or(command));
         commands.filter(fits).map(|command| format!("{command} ")).collect()
     } else {

@@ -11,8 +11,8 @@
 //! - [`keys`]: what a key does; [`help`]: what the screen says of that. [`draw`]: the model as
 //!   cells, in the places of [`layout`] and [`side`], wrapped by [`wrap`], in the [`colors`] there
 //!   are; [`people`]: the list of everybody. All of them know no terminal.
-//! - [`paint`]: cells as bytes. [`bare`]: messages alone, to copy. [`feed`]: what comes from other threads. [`wall_clock`]: the time before
-//!   a line. [`words`]: what the screen itself says.
+//! - [`paint`]: cells as bytes. [`bare`]: messages alone, to copy. [`feed`]: what comes from other
+//!   threads. [`wall_clock`]: the time before a line.
 //!
 //! Messages are drawn thirty times a second at most; a key at once, with whatever has come by then.
 
@@ -20,7 +20,7 @@ mod bare;
 mod colors;
 mod draw;
 mod feed;
-mod help;
+pub(crate) mod help;
 pub(crate) mod input;
 mod keys;
 mod layout;
@@ -31,8 +31,7 @@ mod people;
 mod side;
 mod update;
 mod wall_clock;
-mod words;
-mod wrap;
+pub(crate) mod wrap;
 
 #[cfg(test)]
 mod terminal_tests;
@@ -60,7 +59,6 @@ use model::Mode;
 pub(crate) use model::{MAX_PLACES, Model};
 pub(crate) use update::{Members, PlaceId, Presence, Update};
 pub(crate) use wall_clock::WallClock;
-pub(crate) use words::Words;
 
 /// The least time between two frames that no key asked for.
 const FRAME: Duration = Duration::from_millis(33);

@@ -5,13 +5,14 @@
 
 use pigeon_proto::{Language, fold};
 
+use super::help::{self, Entry};
 use super::input::{History, Input};
 use super::layout::Areas;
 use super::log::{Anchor, Kind, Line, Log, MAX_LINES};
 use super::side::Side;
 use super::update::{Members, PlaceId, Presence, Update};
 use super::wall_clock::WallTime;
-use super::words::Words;
+use crate::words::say_in;
 
 /// The most bytes of all conversations together. Beyond, the oldest line of the one that holds the
 /// most goes.
@@ -20,8 +21,8 @@ pub(crate) const MAX_BYTES: usize = 64 << 20;
 /// The most conversations. Beyond, the one that has been silent longest is closed.
 pub(crate) const MAX_PLACES: usize = 200;
 
-/// Slash commands and what they do, in a language.
-pub(crate) type Commands = fn(Language) -> &'static [(&'static str, &'static str)];
+/// Slash commands and what they do, in a language: a table that [`help::entries`] reads.
+pub(crate) type Commands = fn(Language) -> String;
 
 /// The most names that are ignored.
 const MAX_IGNORED: usize = 1_000;
@@ -106,9 +107,10 @@ pub(crate) struct Completion {
 pub(crate) struct Model {
     /// What stands above everything: to what one is connected.
     pub(crate) title: String,
-    /// The slash commands that Tab and the help know.
+    /// The slash commands that Tab and the help know, and those in the language.
     commands: Commands,
-    pub(crate) words: Words,
+    entries: Vec<Entry>,
+    pub(crate) language: Language,
     pub(crate) places: Vec<Place>,
     pub(crate) current: usize,
     /// The room in which the person is, of all those shown.
@@ -159,7 +161,8 @@ impl Model {
         let mut model = Model {
             title,
             commands,
-            words: Words(language),
+            entries: help::entries(&commands(language)),
+            language,
             places: Vec::new(),
             current: 0,
             here: match &first {
@@ -253,13 +256,13 @@ impl Model {
     }
 
     /// The slash commands that Tab and the help know, with what they do.
-    pub(crate) fn commands(&self) -> &'static [(&'static str, &'static str)] {
-        (self.commands)(self.words.0)
+    pub(crate) fn commands(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// Whether a slash command is the screen's own, which not every screen has.
     pub(crate) fn has_command(&self, word: &str) -> bool {
-        self.commands().iter().any(|(command, _)| command.split(' ').next() == Some(word))
+        self.commands().iter().any(|entry| entry.key.split(' ').next() == Some(word))
     }
 
     /// Before which position the hub is asked for older lines of the place that is shown, if it is
@@ -329,14 +332,17 @@ impl Model {
             }
             Update::Missed(lines) => self.missed = lines,
             Update::Me(me) => self.me = Some(me),
-            Update::Language(words) => self.words = words,
+            Update::Language(language) => {
+                self.language = language;
+                self.entries = help::entries(&(self.commands)(language));
+            }
             Update::Keeps(keeps) => self.keeps = keeps,
             Update::Kept(id, line) => self.keep(id, &line),
             Update::Oldest(id) => {
                 let at = self.place_or_new(id);
                 let place = &mut self.places[at];
                 place.whole = true;
-                let end = note(self.time, self.words.nothing_older());
+                let end = note(self.time, &say_in!(self.language, "screen-nothing-older"));
                 // Before all, whatever the clocks say.
                 let time = WallTime(i64::MIN);
                 place.log.insert(&Line { kind: Kind::End, position: Some(0), time, ..end }, None);
@@ -393,9 +399,11 @@ impl Model {
         if is_ignored(&self.ignored, line) {
             return;
         }
-        let other = Some(person.name());
-        let (from, to) = if line.kind == Kind::Mine { (None, other) } else { (other, None) };
-        let text = self.words.whisper(from, to, &line.text);
+        let (language, name, text) = (self.language, person.name(), &line.text);
+        let text = match line.kind {
+            Kind::Mine => say_in!(language, "screen-whisper-to", name = name, text = text),
+            _ => say_in!(language, "screen-whisper-from", name = name, text = text),
+        };
         self.add(Some(person.clone()), line);
         if self.place().id != person {
             self.add(None, &Line { kind: Kind::Private, ..note(line.time, &text) });
@@ -407,12 +415,14 @@ impl Model {
         if is_ignored(&self.ignored, line) {
             return;
         }
-        let (at, me, mark) = (self.place_or_new(id), self.me.as_deref(), self.words.new_since());
+        let language = self.language;
+        let (at, me) = (self.place_or_new(id), self.me.as_deref());
         let place = &mut self.places[at];
         let is_new = |seen: &mut u64| line.position.is_some_and(|position| position > *seen);
         if let Some(seen) = place.seen.take_if(is_new) {
             place.log.unmark();
-            let mark = Line { kind: Kind::Mark, position: Some(seen), ..note(line.time, mark) };
+            let mark = say_in!(language, "screen-new-since");
+            let mark = Line { kind: Kind::Mark, position: Some(seen), ..note(line.time, &mark) };
             place.log.insert(&mark, None);
         }
         place.log.insert(line, me);
@@ -588,14 +598,19 @@ impl Model {
             None if self.ignored.len() < MAX_IGNORED => self.ignored.push(name.into()),
             None => {}
         }
-        self.note(&self.words.ignored(&self.ignored));
+        let language = self.language;
+        let names = self.ignored.join(&say_in!(language, "screen-names-separator"));
+        self.note(&match self.ignored.is_empty() {
+            true => say_in!(language, "screen-ignoring-nobody"),
+            false => say_in!(language, "screen-ignoring", names = &names),
+        });
     }
 
     /// Closes the conversation that is shown. A room stays as long as one is in it.
     pub(crate) fn close_shown(&mut self) {
         match self.place().id {
             PlaceId::Person(_) if self.places.len() > 1 => self.close(self.current),
-            _ => self.note(self.words.not_closed()),
+            _ => self.note(&say_in!(self.language, "screen-not-closed")),
         }
     }
 }
@@ -633,7 +648,7 @@ pub(crate) mod tests {
     }
 
     fn model() -> Model {
-        Model::new("127.0.0.1:9999".into(), room(""), |_| &[], Language::English)
+        Model::new("127.0.0.1:9999".into(), room(""), |_| String::new(), Language::English)
     }
 
     #[test]
@@ -681,7 +696,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_place_that_is_renamed_keeps_its_lines_unless_the_name_is_taken() {
-        let mut model = Model::new("chat".into(), person(""), |_| &[], Language::English);
+        let mut model = Model::new("chat".into(), person(""), |_| String::new(), Language::English);
         model.apply(Update::Line(None, said("", "hello")));
         model.apply(Update::Rename(person(""), person("狗哥")));
         assert_eq!((&model.place().id, model.place().log.len()), (&person("狗哥"), 1));

@@ -101,7 +101,7 @@ impl Emulator {
             assert!(!self.row(y).chars().any(bad), "row {y} of {about}");
         }
         assert!(self.row(areas.status.y).contains("last heard 3 s ago"), "{about}");
-        assert!(self.row(areas.status.y).trim_end().ends_with("? keys"), "{about}");
+        assert!(self.row(areas.status.y).trim_end().ends_with("? help"), "{about}");
         assert!(self.row(areas.input.y).starts_with("> "), "{about}: {}", self.row(areas.input.y));
         let at = cursor.unwrap();
         assert_eq!(screen.cursor_position(), (at.y, at.x), "{about}");

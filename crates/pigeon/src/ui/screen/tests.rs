@@ -4,7 +4,7 @@
 //! `INSTA_UPDATE=always cargo test -p pigeon screen`.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use pigeon_proto::Language;
+use pigeon_proto::{Format, Language};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -17,23 +17,21 @@ use super::model::tests::{people, person, room, said};
 use super::model::{Mode, Model};
 use super::update::{Members, Presence, Update};
 use super::wall_clock::WallTime;
-use super::words::Words;
-use super::{Look, draw};
+use super::{Look, draw, help};
 use crate::base::status::Status;
 use crate::ui::keyboard::decoder::Decoder;
+use crate::words::say_in;
 
-fn commands(_: Language) -> &'static [(&'static str, &'static str)] {
-    const COMMANDS: &[(&str, &str)] = &[
-        ("/nick NAME", "what others call you"),
-        ("/search WORDS", "what was said"),
-        ("/ignore NAME", "hide what somebody says"),
-        ("/clear", "empty the conversation"),
-        ("/close", "close the conversation"),
-        ("/bell on|off", "whether the bell rings"),
-        ("/help", "this"),
-        ("quit", "leave"),
-    ];
-    COMMANDS
+fn commands(_: Language) -> String {
+    "/nick NAME | what others call you\n\
+     /search WORDS | what was said\n\
+     /ignore NAME | hide what somebody says\n\
+     /clear | empty the conversation\n\
+     /close | close the conversation\n\
+     /bell on|off | whether the bell rings\n\
+     /help | this\n\
+     quit | leave"
+        .to_string()
 }
 
 fn line(kind: Kind, sender: &str, text: &str) -> Line {
@@ -171,8 +169,8 @@ fn the_keys_explain_themselves() {
         key(&mut model, KeyCode::PageDown);
         seen.push_str(&picture(&mut model, 40, 12));
     }
-    let rows = super::help::rows(model.commands(), Language::English, 40);
-    assert!(rows.iter().all(|row| seen.contains(row.key) && seen.contains(row.what)), "{seen}");
+    let rows = help::rows(model.commands(), Language::English, 40);
+    assert!(rows.iter().all(|row| seen.contains(&row.key) && seen.contains(&row.what)), "{seen}");
     assert!(matches!(model.mode, Mode::Help(at) if at == rows.len() - 9), "{:?}", model.mode);
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
     assert!(model.input.text() == "x" && matches!(model.mode, Mode::Typing));
@@ -515,14 +513,14 @@ fn a_mention_is_marked_and_rings_wherever_one_looks() {
 fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
     let mut model = lobby();
     model.apply(Update::Me("狗哥".into()));
-    model.apply(Update::Language(Words(Language::Chinese)));
+    model.apply(Update::Language(Language::Chinese));
     let whisper = |model: &mut Model, kind, sender: &str, text: &str| {
         model.apply(Update::Whisper(person("小红"), line(kind, sender, text)));
     };
     whisper(&mut model, Kind::Mine, "狗哥", "借我笔记");
     whisper(&mut model, Kind::Said, "小红", "给你");
     let shown = picture(&mut model, 80, 20);
-    for words in ["* 你 → 小红（悄悄话）: 借我笔记", "* 小红 → 你（悄悄话）: 给你"]
+    for words in ["* 你 → 小红（私聊）：借我笔记", "* 小红 → 你（私聊）：给你"]
     {
         assert!(shown.contains(words), "{words}: {shown}");
     }
@@ -531,7 +529,7 @@ fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
     alt(&mut model, 'a');
     whisper(&mut model, Kind::Said, "小红", "看完还我");
     let shown = picture(&mut model, 80, 20);
-    assert!(shown.contains("小红: 看完还我") && !shown.contains("悄悄话"), "{shown}");
+    assert!(shown.contains("小红: 看完还我") && !shown.contains("私聊"), "{shown}");
     // What is ignored shows in neither.
     write(&mut model, "/ignore 小红");
     key(&mut model, KeyCode::Enter);
@@ -582,15 +580,112 @@ fn the_screens_own_commands_stay_here() {
 #[test]
 fn the_screen_speaks_chinese_too() {
     let mut model = class();
-    model.apply(Update::Language(Words(Language::Chinese)));
+    model.apply(Update::Language(Language::Chinese));
     let shown = picture(&mut model, 80, 24);
-    for words in ["40 人", "另有 23 人：F2", "12 个只发送的程序", "? 按键"] {
+    for words in ["40 人", "另有 23 人：F2", "12 个只发送的程序", "? 帮助"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     key(&mut model, KeyCode::F(1));
-    let rows = super::help::rows(model.commands(), Language::Chinese, 60);
-    assert!(rows.iter().any(|row| row.what.contains("往回翻")));
+    let rows = help::rows(model.commands(), Language::Chinese, 60);
+    assert!(rows.iter().any(|row| row.what.contains("翻页")));
     assert!(picture(&mut model, 80, 24).contains("补全名字或命令"));
+}
+
+#[test]
+fn the_keys_are_the_same_in_every_language() {
+    let keys = |language| {
+        let entries = help::entries(&say_in!(language, "screen-keys"));
+        entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(Language::English).len(), 21);
+    assert_eq!(keys(Language::English), keys(Language::Chinese));
+}
+
+/// What a terminal shows, without the marks of [`picture`] for wide characters.
+fn page(model: &mut Model, width: u16, height: u16) -> String {
+    let (cells, _) = cells(model, width, height);
+    let row = |y| {
+        let mut row = String::new();
+        let mut x = 0;
+        while x < width {
+            row.push_str(cells[(x, y)].symbol());
+            x += u16::try_from(pigeon_text::width(cells[(x, y)].symbol()).max(1)).unwrap();
+        }
+        format!("{}\n", row.trim_end())
+    };
+    format!("{width} x {height}\n{}", (0..height).map(row).collect::<String>())
+}
+
+/// A class whose hub keeps what is said, with somebody unread and a private word.
+fn chinese_class() -> Model {
+    let commands = |language| say_in!(language, "join-commands");
+    let language = Language::Chinese;
+    let title = say_in!(language, "screen-title", hub = "192.168.1.20:9999");
+    let mut model = Model::new(title, room(""), commands, language);
+    model.apply(Update::Enter("lobby".into()));
+    model.apply(Update::Me("小明".into()));
+    model.apply(Update::Keeps(true));
+    let people: Vec<String> = (1..=40).map(|n| format!("学生{n:02}")).collect();
+    let senders = (0..12).map(|n| format!("192.168.1.103:400{n:02}")).collect();
+    model.apply(Update::Members(Members { people, senders, more: 0 }));
+    model.apply(Update::Rooms(vec![("lobby".into(), 52), ("第二组".into(), 12)]));
+    model.apply(Update::Seen(room("lobby"), 1));
+    for (position, text) in [(1, "昨天的作业"), (2, "今天交作业")] {
+        let kept = Line { position: Some(position), ..said("老师", text) };
+        model.apply(Update::Kept(room("lobby"), kept));
+    }
+    let joined = say_in!(
+        language,
+        "join-joined",
+        hub = "192.168.1.20:9999",
+        members = 0,
+        format = Format::Chat.word(),
+    );
+    model.apply(Update::Line(None, line(Kind::Note, "", &joined)));
+    model.apply(Update::Line(None, said("老师", "小明，请回答第一题")));
+    model.apply(Update::Line(None, line(Kind::Mine, "小明", "好的 👋")));
+    model.apply(Update::Whisper(person("小红"), said("小红", "借我笔记")));
+    model.apply(Update::Line(Some(room("第二组")), said("小李", "在吗")));
+    model
+}
+
+/// A class in Chinese, as its screens follow one another: the room, everybody, the help, a search, a
+/// question about pasted lines, the hub away.
+#[test]
+fn a_class_in_chinese_fits_every_screen() {
+    let language = Language::Chinese;
+    let status = |model: &mut Model, text, alarm| model.apply(Update::Status { text, alarm });
+    for (name, width, height) in
+        [("chinese_narrow", 60, 16), ("chinese", 80, 24), ("chinese_wide", 120, 40)]
+    {
+        let mut model = chinese_class();
+        let time = "0.4 ms";
+        let heard = say_in!(language, "join-status-round-trip", ago = "3 秒", time = time);
+        status(&mut model, heard, false);
+        let mut pages = vec![page(&mut model, width, height)];
+        key(&mut model, KeyCode::F(2));
+        pages.push(page(&mut model, width, height));
+        key(&mut model, KeyCode::Esc);
+        key(&mut model, KeyCode::F(1));
+        loop {
+            pages.push(page(&mut model, width, height));
+            let Mode::Help(before) = model.mode else { panic!() };
+            key(&mut model, KeyCode::PageDown);
+            if matches!(model.mode, Mode::Help(at) if at == before) {
+                break;
+            }
+        }
+        key(&mut model, KeyCode::Esc);
+        ctrl(&mut model, 'f');
+        write(&mut model, "没有的");
+        pages.push(page(&mut model, width, height));
+        key(&mut model, KeyCode::Esc);
+        paste(&mut model, "第一行\n第二行\n第三行");
+        let away = say_in!(language, "join-status-silent", ago = "12 秒");
+        status(&mut model, away, true);
+        pages.push(page(&mut model, width, height));
+        insta::assert_snapshot!(name, pages.join("\n"));
+    }
 }
 
 #[test]

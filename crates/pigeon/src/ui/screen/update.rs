@@ -1,7 +1,8 @@
 //! What the loop sends the screen, and what it calls the places that it refers to.
 
+use pigeon_proto::Language;
+
 use super::log::Line;
-use super::words::Words;
 
 /// What a conversation is known by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ pub(crate) enum Update {
     /// Why it finds none.
     NoHits(Box<str>),
     /// The language of the screen.
-    Language(Words),
+    Language(Language),
     /// Who a person is beside the name: the address. The place is made if it is new.
     About(PlaceId, Box<str>),
     /// A place is called otherwise now. If there is one of that name already, only that one stays.

@@ -1,0 +1,169 @@
+//! Turns: hub after hub works for a short while under the same load, round after round, so that
+//! whatever else the machine does meets all of them. Rounds in which it did much else are repeated,
+//! within bounds, and the quietest are kept.
+
+use std::time::{Duration, Instant};
+
+use super::load::{Load, Sizes};
+use super::members::Members;
+use crate::cpu::{Busy, Cpus, thread_seconds};
+use crate::server::Server;
+
+/// How long a hub works in one round. The kernel counts busy time in hundredths of a second.
+const TURN: Duration = Duration::from_millis(1_000);
+
+/// Rounds that are kept. Odd, so that one of them is the median.
+const KEPT: usize = 11;
+
+/// How long rounds are repeated in search of quiet ones, so that two sections of a benchmark end
+/// within two minutes.
+const SEARCH: Duration = Duration::from_secs(45);
+
+/// The share of others on the hub's CPU up to which a round is a quiet one.
+const QUIET: f64 = 0.05;
+
+/// How long a hub may be silent before what is missing counts as lost.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A hub with its members.
+pub struct Contender {
+    /// What it is called in tables.
+    pub name: &'static str,
+    /// The program.
+    pub server: Server,
+    /// Who has joined it.
+    pub members: Box<dyn Members>,
+    /// The quietest rounds.
+    pub turns: Vec<Turn>,
+    /// Every round but the first.
+    pub all: Vec<Turn>,
+    /// Messages of all rounds and of those before, which only gathered members.
+    pub all_sent: u64,
+}
+
+/// What happened in one turn.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turn {
+    /// Seconds that the hub's CPU was busy.
+    pub busy: f64,
+    /// Seconds of those that were the hub's own.
+    pub own: f64,
+    /// Seconds that the first thread of the hub ran: of ours the one that moves datagrams.
+    pub thread: f64,
+    /// Messages the members have said.
+    pub sent: u64,
+    /// Copies that should have arrived.
+    pub due: u64,
+    /// Copies that did arrive.
+    pub delivered: u64,
+    /// Messages that the kernel dropped before the hub, and copies that it dropped before their
+    /// member.
+    pub dropped: [u64; 2],
+}
+
+impl Turn {
+    /// Deliveries for every second that the hub's CPU was busy.
+    pub fn rate(&self) -> f64 {
+        self.delivered as f64 / self.busy
+    }
+
+    /// Deliveries for every second that the hub itself ran.
+    pub fn own_rate(&self) -> f64 {
+        self.delivered as f64 / self.own.max(0.01)
+    }
+
+    /// The share of the busy time in which something else than the hub ran.
+    pub fn others(&self) -> f64 {
+        (1.0 - self.own / self.busy).max(0.0)
+    }
+}
+
+impl Contender {
+    /// A hub that all members have joined.
+    pub fn new(name: &'static str, server: Server, members: Box<dyn Members>) -> Contender {
+        let (turns, all) = (Vec::new(), Vec::new());
+        let mut contender = Contender { name, server, members, turns, all, all_sent: 0 };
+        contender.gather();
+        contender
+    }
+
+    /// Has everybody join, until a message reaches everybody.
+    fn gather(&mut self) {
+        let mut probes = Load::new(Sizes::Equal(32), 1);
+        for _ in 0..50 {
+            self.members.join();
+            let probe = probes.burst();
+            self.members.publish(&probe);
+            self.all_sent += 1;
+            let reached = self.members.collect(&probe, Duration::from_millis(200)).copies;
+            if reached == self.members.count() as u64 {
+                return;
+            }
+        }
+        panic!("{}: not everybody could join", self.name);
+    }
+
+    /// Works for a while with the next burst always sent when the last one has arrived.
+    fn turn(&mut self, cpus: Cpus, load: &mut Load) -> Turn {
+        let (drops, own) = (self.kernel_drops(), self.server.process.own_seconds());
+        let thread = thread_seconds(self.server.process.pid());
+        let (start, busy) = (Instant::now(), Busy::start(cpus.hub));
+        let mut turn = Turn::default();
+        while start.elapsed() < TURN {
+            let burst = load.burst();
+            self.members.publish(&burst);
+            turn.sent += burst.texts.len() as u64;
+            turn.delivered += self.members.collect(&burst, PATIENCE).copies;
+        }
+        turn.busy = busy.seconds();
+        turn.own = self.server.process.own_seconds() - own;
+        turn.thread = thread_seconds(self.server.process.pid()) - thread;
+        self.all_sent += turn.sent;
+        turn.due = turn.sent * self.members.count() as u64;
+        let dropped = self.kernel_drops();
+        turn.dropped = [dropped[0] - drops[0], dropped[1] - drops[1]];
+        turn
+    }
+
+    /// What the kernel has dropped so far before the hub, and before the members.
+    pub fn kernel_drops(&mut self) -> [u64; 2] {
+        [self.server.process.kernel_drops(), self.members.kernel_drops()]
+    }
+}
+
+/// Gives every hub its turn in every round; the first round only warms up.
+pub fn rounds(cpus: Cpus, contenders: &mut [Contender], sizes: Sizes, in_flight: usize) {
+    let mut load = Load::new(sizes, in_flight);
+    let mut rounds = Vec::new();
+    let (mut quiet, start) = (0, Instant::now());
+    for round in 0.. {
+        // There and back, so that nobody always follows the same neighbour.
+        let mut turns: Vec<Turn> = if round % 2 == 0 {
+            contenders.iter_mut().map(|contender| contender.turn(cpus, &mut load)).collect()
+        } else {
+            contenders.iter_mut().rev().map(|contender| contender.turn(cpus, &mut load)).collect()
+        };
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        if round > 0 {
+            quiet += usize::from(noise(&turns) <= QUIET);
+            rounds.push(turns);
+        }
+        if quiet == KEPT || start.elapsed() > SEARCH {
+            break;
+        }
+    }
+    for turns in &rounds {
+        contenders.iter_mut().zip(turns).for_each(|(contender, turn)| contender.all.push(*turn));
+    }
+    rounds.sort_by(|one, two| noise(one).total_cmp(&noise(two)));
+    for turns in rounds.iter().take(KEPT) {
+        contenders.iter_mut().zip(turns).for_each(|(contender, turn)| contender.turns.push(*turn));
+    }
+}
+
+/// The share of others in the noisiest turn of a round.
+fn noise(turns: &[Turn]) -> f64 {
+    turns.iter().map(Turn::others).fold(0.0, f64::max)
+}
