@@ -120,7 +120,8 @@ mod readme {
         let now: Vec<&str> = now.split("<!-- /session -->").next().unwrap().lines().collect();
         for line in kept.iter().flatten().map(|line| without_times(line)) {
             let found = now.iter().any(|now| is_like(&without_times(now), &line));
-            assert!(found, "no line like {line:?} in:\n{}", now.join("\n"));
+            let now = now.join("\n");
+            assert!(found, "run docs/record-session.py: no line like {line:?} in:\n{now}");
         }
     }
 
