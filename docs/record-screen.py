@@ -69,8 +69,6 @@ def udp_socket():
 
 def record_chat():
     """The ports stand for 5000, where chat listens, the dog's, the ape's, and a stranger's."""
-    # The server of the other recording may still be on its way out.
-    TMUX[2] += "-chat"
     dog, ape, stranger, reserved = (udp_socket() for _ in range(4))
     at = [each.getsockname()[1] for each in (reserved, dog, ape, stranger)]
     ape.close()
