@@ -15,8 +15,8 @@
 
 mod config;
 mod conversation;
+mod event;
 mod line;
-mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +29,7 @@ use line::Line;
 
 pub use config::{Config, Counters};
 pub use conversation::{Conversation, Known};
-pub use told::{Error, Event, HELP, Message, Said};
+pub use event::{Error, Event, HELP, Message, Said};
 
 /// The most events kept until the driver collects them; further messages are counted in
 /// [`Counters::events_lost`].
@@ -102,7 +102,7 @@ impl Chat {
     pub fn title(&self, peer: SocketAddr) -> String {
         let name = self.conversation(peer).and_then(|conversation| conversation.name.as_deref());
         let known = || self.known.get(&peer).and_then(|known| known.name.as_deref());
-        told::title(name.or_else(known), peer)
+        event::title(name.or_else(known), peer)
     }
 
     // Commands.

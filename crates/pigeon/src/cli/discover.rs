@@ -439,7 +439,7 @@ fn drive(
         .with_context(|| say!("errors-watch-socket"))?
         .with_clock(clock);
     let look_at = Some(driver.clock().now() + FIRST_LOOK);
-    driver.run(&mut Around { index, news, look_at })?;
+    driver.run(&mut SearchHost { index, news, look_at })?;
     let stats = driver.stats();
     Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
@@ -469,14 +469,14 @@ enum News {
 }
 
 /// What stands around one search.
-struct Around<'a> {
+struct SearchHost<'a> {
     index: usize,
     news: &'a Sender<(usize, News)>,
     /// When to look what became of the first question.
     look_at: Option<pigeon_datagram::Instant>,
 }
 
-impl Host<Discover> for Around<'_> {
+impl Host<Discover> for SearchHost<'_> {
     fn deadline(&self) -> Option<pigeon_datagram::Instant> {
         self.look_at
     }

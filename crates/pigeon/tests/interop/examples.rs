@@ -72,7 +72,7 @@ for _ in $(seq 200); do pigeon history | grep -q 21.5 && break; sleep 0.05; done
 
 /// What stands around an example of a page.
 #[derive(Default)]
-struct Around<'a> {
+struct Setup<'a> {
     /// The programs it needs besides ours.
     needs: &'a [&'a str],
     before: &'a str,
@@ -89,12 +89,12 @@ mod readme {
 
     #[test]
     fn thermometer() {
-        let around = Around {
+        let around = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub --messages on > said &\nstarted $!\n",
             after: "python3 sensor.py\n\
                     for _ in $(seq 100); do grep -q 'temperature 21.5' said && exit; sleep 0.05; done; exit 1",
-            ..Around::default()
+            ..Setup::default()
         };
         tried("README.md", "thermometer", &around);
     }
@@ -188,7 +188,7 @@ mod operating {
     #[test]
     fn install() {
         let after = "[ -x /usr/local/bin/pigeon ] && [ -s /etc/systemd/system/pigeon-hub.socket ]";
-        tried(PAGE, "install", &Around { before: SYSTEM, after, ..Around::default() });
+        tried(PAGE, "install", &Setup { before: SYSTEM, after, ..Setup::default() });
     }
 
     #[test]
@@ -196,30 +196,30 @@ mod operating {
         let wrong =
             r#"sed 's/^timeout = .*/timeout = "30x"/' docs/hub.toml > /etc/pigeon/hub.toml"#;
         let before = &format!("{SYSTEM}{wrong}\n");
-        tried(PAGE, "wrong_setting", &Around { before, status: 2, ..Around::default() });
+        tried(PAGE, "wrong_setting", &Setup { before, status: 2, ..Setup::default() });
     }
 
     #[test]
     fn nftables() {
-        let around = Around {
+        let around = Setup {
             needs: &["nft"],
             before: "nft 'add table inet filter'\n\
                      nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'\n",
             after: "nft list ruleset | grep -q 'udp dport 9999 accept'",
-            ..Around::default()
+            ..Setup::default()
         };
         tried(PAGE, "nftables", &around);
     }
 
     #[test]
     fn reading() {
-        tried(PAGE, "reading", &Around { needs: &["nc"], before: KEPT, ..Around::default() });
+        tried(PAGE, "reading", &Setup { needs: &["nc"], before: KEPT, ..Setup::default() });
     }
 
     #[test]
     fn backup() {
         let after = "[ -s log-*.sqlite ] && gunzip --stdout log-*.jsonl.gz | grep -q 21.5";
-        tried(PAGE, "backup", &Around { needs: &["nc"], before: KEPT, after, ..Around::default() });
+        tried(PAGE, "backup", &Setup { needs: &["nc"], before: KEPT, after, ..Setup::default() });
     }
 
     const BACKED_UP: &str = r#"pigeon history --backup log-2026-11-20.sqlite
@@ -230,29 +230,29 @@ kill $!; wait $! || true
     #[test]
     fn restore() {
         let before = &format!("{KEPT}{BACKED_UP}");
-        tried(PAGE, "restore", &Around { needs: &["nc"], before, ..Around::default() });
+        tried(PAGE, "restore", &Setup { needs: &["nc"], before, ..Setup::default() });
     }
 
     #[test]
     fn import() {
         let before = &format!("{KEPT}{BACKED_UP}");
-        tried(PAGE, "import", &Around { needs: &["nc"], before, ..Around::default() });
+        tried(PAGE, "import", &Setup { needs: &["nc"], before, ..Setup::default() });
     }
 
     #[test]
     fn upgrade() {
         let after = "[ -x /usr/local/bin/pigeon ]";
-        tried(PAGE, "upgrade", &Around { before: SYSTEM, after, ..Around::default() });
+        tried(PAGE, "upgrade", &Setup { before: SYSTEM, after, ..Setup::default() });
     }
 
     #[test]
     fn fifo() {
-        tried(PAGE, "fifo", &Around::default());
+        tried(PAGE, "fifo", &Setup::default());
     }
 
     #[test]
     fn sockets() {
-        tried(PAGE, "sockets", &Around::default());
+        tried(PAGE, "sockets", &Setup::default());
     }
 }
 
@@ -265,17 +265,17 @@ mod ipmsg {
 
     #[test]
     fn door() {
-        tried(PAGE, "door", &Around { after: "holds_udp $!", ..Around::default() });
+        tried(PAGE, "door", &Setup { after: "holds_udp $!", ..Setup::default() });
     }
 
     #[test]
     fn scripts() {
-        tried(PAGE, "scripts", &Around { needs: &["python3"], device: PEER, ..Around::default() });
+        tried(PAGE, "scripts", &Setup { needs: &["python3"], device: PEER, ..Setup::default() });
     }
 
     #[test]
     fn straight() {
-        tried(PAGE, "straight", &Around { needs: &["python3"], device: PEER, ..Around::default() });
+        tried(PAGE, "straight", &Setup { needs: &["python3"], device: PEER, ..Setup::default() });
     }
 }
 
@@ -286,27 +286,27 @@ mod bench {
 
     #[test]
     fn one_way() {
-        tried(PAGE, "one_way", &Around::default());
+        tried(PAGE, "one_way", &Setup::default());
     }
 
     #[test]
     fn round_trips() {
-        tried(PAGE, "round_trips", &Around::default());
+        tried(PAGE, "round_trips", &Setup::default());
     }
 
     #[test]
     fn echo() {
-        tried(PAGE, "echo", &Around::default());
+        tried(PAGE, "echo", &Setup::default());
     }
 
     #[test]
     fn known_faults() {
-        tried(PAGE, "known_faults", &Around::default());
+        tried(PAGE, "known_faults", &Setup::default());
     }
 
     #[test]
     fn json() {
-        tried(PAGE, "json", &Around { needs: &["python3"], ..Around::default() });
+        tried(PAGE, "json", &Setup { needs: &["python3"], ..Setup::default() });
     }
 }
 
@@ -317,27 +317,27 @@ mod protocol {
 
     #[test]
     fn hello() {
-        tried(PAGE, "hello", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "hello", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn control() {
-        tried(PAGE, "control", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "control", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn prove() {
-        tried(PAGE, "prove", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "prove", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn discover() {
-        tried(PAGE, "discover", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "discover", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn client() {
-        let around = Around {
+        let around = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub &\nstarted $!\n",
             after: "python3 client.py > heard &\nstarted $!\n\
@@ -345,21 +345,21 @@ mod protocol {
                       echo hello | nc -u -w1 127.0.0.1 9999 > /dev/null\n\
                       grep -q ': hello' heard && exit\n\
                     done; exit 1",
-            ..Around::default()
+            ..Setup::default()
         };
         tried(PAGE, "client", &around);
     }
 
     #[test]
     fn bot() {
-        let around = Around {
+        let around = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub &\nstarted $!\n",
             after: "python3 clock_bot.py &\nstarted $!\n\
                     for _ in $(seq 20); do\n\
                       echo '!time' | nc -u -w1 127.0.0.1 9999 | grep -q 'clock: It is ' && exit\n\
                     done; exit 1",
-            ..Around::default()
+            ..Setup::default()
         };
         tried(PAGE, "bot", &around);
     }
@@ -391,7 +391,7 @@ fn every_block_is_run_or_says_why_not_in_both_languages() {
 }
 
 /// Runs an example of a page, and checks what it prints and leaves.
-fn tried(path: &str, name: &str, around: &Around<'_>) {
+fn tried(path: &str, name: &str, around: &Setup<'_>) {
     if !around.needs.iter().all(|program| installed(program)) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Interoperation: pigeon beside the real programs that people use, and beside their own.
+//! Interoperation: pigeon with common programs, and with scripts that people write.
 //!
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
@@ -33,10 +33,11 @@
 //! - `recipes`: every block of docs/recipes.md; `examples`: those of the other pages; `shell`: how both
 //!   are read and run.
 //!
-//! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
+//! The tests with netem are ignored by default (run them with `-- --ignored`), because they may
+//! boot a kernel.
 //!
-//! A peer that is not installed is left out and said to be `SKIPPED`; where `PIGEON_REQUIRE_PEERS`
-//! is set it fails the test instead, so that a machine that should have them cannot skip in silence.
+//! A test whose program is not installed prints `SKIPPED`. With `PIGEON_REQUIRE_PEERS` it fails
+//! instead, so that a machine that should have the programs cannot skip silently.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
