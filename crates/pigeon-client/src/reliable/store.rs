@@ -175,8 +175,13 @@ impl Store {
         }
     }
 
+    /// Whether it holds an own message, stored by the hub or not.
+    pub fn holds(&self, id: super::MessageId) -> bool {
+        self.outbox(id.outbox).is_some_and(|outbox| outbox.messages.contains_key(&id.number))
+    }
+
     /// Whether a message was processed before.
-    pub(super) fn has_seen(&self, identity: Identity) -> bool {
+    pub fn has_seen(&self, identity: Identity) -> bool {
         self.seen.set.contains(&identity)
     }
 

@@ -1,5 +1,5 @@
-//! What people read, in their language: [`say!`] makes a message of the process's language from the
-//! tables in `crates/pigeon/words`.
+//! Translated messages: [`say!`] formats a message in the process's language, from the tables in
+//! `crates/pigeon/words`.
 //!
 //! A table is a Fluent file (<https://projectfluent.org/fluent/guide>), one for each subject and
 //! language: `words/en/hub.ftl`, `words/zh/hub.ftl`. A message's key begins with the name of its
@@ -117,6 +117,11 @@ pub(crate) fn before_reason(language: Language) -> &'static str {
         Language::English => ": ",
         Language::Chinese => "：",
     }
+}
+
+/// `cannot read x: No such file or directory`.
+pub(crate) fn because(what: impl Display, why: impl Display) -> String {
+    format!("{what}{}{why}", before_reason(language()))
 }
 
 /// `a or b`.

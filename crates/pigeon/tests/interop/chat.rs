@@ -145,7 +145,7 @@ fn a_refused_peer_is_marked_and_the_chat_goes_on() {
     // A dual-stack socket, the default.
     let mut chat = book.pigeon("pigeon chat", &["chat", "狗哥", "--wait", "100ms"]);
     chat.say("hello?");
-    let refused = format!("狗哥 ({dead}) refused: nobody listens there; that was lost");
+    let refused = format!("狗哥 ({dead}) refused: nobody listens there; the message was lost");
     chat.expect_status(|line| line == refused, SOON);
     chat.say(&format!("/list\n/to {friend_at}\nare you there?"));
     chat.expect_status(|line| line == format!("* 1  狗哥 ({dead})  utf-8, refused"), SOON);

@@ -128,7 +128,7 @@ fn a_mention_and_a_bell_and_what_is_ignored() {
     ming.press("/clear\r");
     ming.expect("an empty room", |screen| !screen.contains("大家好"));
     ming.press("/help\r");
-    ming.expect_text("按键");
+    ming.expect_text("给自己取名字");
 }
 
 #[test]

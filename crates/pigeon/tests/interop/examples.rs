@@ -121,7 +121,8 @@ mod readme {
         let now: Vec<&str> = now.split("<!-- /session -->").next().unwrap().lines().collect();
         for line in kept.iter().flatten().map(|line| without_times(line)) {
             let found = now.iter().any(|now| is_like(&without_times(now), &line));
-            assert!(found, "no line like {line:?} in:\n{}", now.join("\n"));
+            let now = now.join("\n");
+            assert!(found, "run docs/record-session.py: no line like {line:?} in:\n{now}");
         }
     }
 
@@ -173,6 +174,7 @@ stranger.recv(65535)
         let words = line.split_whitespace().map(|word| match word {
             time if time.contains('T') && time.contains(':') && time.starts_with("20") => "…",
             number if number.trim_end_matches("/s").parse::<f64>().is_ok() => "…",
+            "ms" | "s" => "…",
             word => word,
         });
         words.collect::<Vec<_>>().join(" ")
@@ -380,7 +382,7 @@ fn every_block_is_run_or_says_why_not_in_both_languages() {
         assert_eq!(names(&english), names(&chinese));
         assert_eq!(english.not_run.len(), chinese.not_run.len());
         for why in english.not_run.iter().chain(&chinese.not_run) {
-            assert!(why.chars().count() > 10, "a reason: {why}");
+            assert!(why.len() > 20, "a reason: {why}");
         }
         run += english.examples.iter().map(|example| example.blocks).sum::<usize>();
         not_run += english.not_run.len();

@@ -67,7 +67,7 @@ fn a_script_is_told_that_its_line_was_refused() {
         (&["/pass sesame", "/dance"], 1),
     ] {
         let mut script = join_with(&hub, &["--wait", "300ms"]);
-        script.expect_status(|line| line.contains("joined "), SOON);
+        script.expect_status(|line| line.contains("needs a password"), SOON);
         lines.iter().for_each(|line| script.say(line));
         script.end_stdin();
         assert_eq!(script.expect_end(SOON).code(), Some(status), "{lines:?}: {}", script.output());

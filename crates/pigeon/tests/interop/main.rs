@@ -29,6 +29,7 @@
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
+//! - `chinese`: what somebody with a Chinese locale reads.
 //! - `recipes`: every block of docs/recipes.md; `examples`: those of the other pages; `shell`: how both
 //!   are read and run.
 //!
@@ -58,6 +59,7 @@ mod bench;
 mod capture;
 mod chat;
 mod chat_screen;
+mod chinese;
 mod classroom;
 mod command_line;
 mod completions;
@@ -83,6 +85,7 @@ mod pause;
 mod recipes;
 mod refusals;
 mod relay;
+mod reliable;
 mod replay;
 mod replies;
 mod restart;

@@ -249,7 +249,7 @@ fn a_player_that_starts_late_is_waited_for() {
     let forward = forwarder(rooms.raw[0], late, &[]);
     let mut program = forwarder(rooms.raw[0], late, &["--json"]);
     rooms.hub.expect_members(3);
-    let refused = format!("nobody listens at {late} so far");
+    let refused = format!("no program listens at {late} yet");
     let told =
         || forward.lines(Voice::Err).iter().filter(|line| line.starts_with(&refused)).count();
     wait_until("it is told that nobody listens", || {

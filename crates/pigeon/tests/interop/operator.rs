@@ -121,7 +121,10 @@ fn this_machine_cannot_be_banned() {
 fn a_mistyped_command_is_answered_with_those_there_are() {
     let mut hub = hub(&[]);
     let lines = ask(&mut hub, "mebmers", |_| true);
-    assert_eq!(lines, ["there is no command mebmers; is members meant? `help` lists them all"]);
+    assert_eq!(
+        lines,
+        ["there is no command mebmers; did you mean members? `help` lists the commands"]
+    );
     hub.say("help slow");
     hub.expect_line(|line| line.starts_with("slow ROOM TIME  "), SOON);
 }
@@ -237,7 +240,7 @@ fn a_mistyped_variable_is_warned_of_with_the_one_that_was_meant() {
     ] {
         hub.expect_status(|line| line.contains(" WARN ") && line.ends_with(expected), SOON);
     }
-    hub.expect_status(|line| line.ends_with("no password is asked"), SOON);
+    hub.expect_status(|line| line.ends_with("no password is required"), SOON);
 }
 
 #[test]
@@ -249,7 +252,7 @@ fn a_password_that_others_can_read_is_warned_of() {
         |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     let warnings = |environment: &[(&str, &str)], flags: &[&str]| {
         let hub = hub_with(environment, flags);
-        hub.expect_status(|line| line.contains("a password is asked"), SOON);
+        hub.expect_status(|line| line.contains("a password is required"), SOON);
         let lines = hub.lines(Voice::Err).into_iter();
         lines.filter(|line| line.contains(" WARN ")).collect::<Vec<String>>()
     };
@@ -328,7 +331,7 @@ fn the_hub_says_how_others_join() {
     ] {
         hub.expect_status(|line| line.contains(expected), SOON);
     }
-    hub.expect_status(|line| line.ends_with("no password is asked"), SOON);
+    hub.expect_status(|line| line.ends_with("no password is required"), SOON);
 }
 
 #[test]

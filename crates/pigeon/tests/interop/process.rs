@@ -49,6 +49,10 @@ impl Process {
         if !command.get_envs().any(|(name, _)| name == "PIGEON_STATE") {
             command.env("PIGEON_STATE", "");
         }
+        // Tests read English, whatever the locale of the tester.
+        if !command.get_envs().any(|(name, _)| name == "LC_ALL") {
+            command.env("LC_ALL", "C.UTF-8");
+        }
         let mut child = command
             // Turns off Python's output buffering.
             .env("PYTHONUNBUFFERED", "1")

@@ -99,11 +99,11 @@ fn a_wrong_command_line_or_file_is_wrong_usage() {
         (&["send", target, "x", "--count", "x"], "must be a whole number, at least 1"),
         (&["relay", "0", target, "--seed", "x"], "must be a whole number, at least 0"),
         (&["serve", "echo:7", "time:*:7"], "echo:127.0.0.1:7 and time:*:7 are at one port; give"),
-        (&["send", "127.0.0.1", "99999", "x"], "`99999` is no port"),
+        (&["send", "127.0.0.1", "99999", "x"], "`99999` is not a valid port"),
         (&["send", "300.1.1.1:9", "x"], "300.1.1.1 is no IPv4 address"),
-        (&["listen", "x"], "`x` is no port; write [ADDR:]PORT"),
+        (&["listen", "x"], "`x` is not a valid port; write [ADDR:]PORT"),
         (&["serve", ""], "nothing given; write NAME:PORT"),
-        (&["discover", "x"], "`x` is no port; a port is a number up to 65535"),
+        (&["discover", "x"], "`x` is not a valid port; write a number up to 65535"),
         (&["send", target, &"x".repeat(65_508)], "not sent: 65508 bytes, and a datagram there"),
     ] {
         let mut ours = pigeon(args[0], args);

@@ -84,7 +84,7 @@ fn everyone_is_back_after(signal: &str) {
     let second = hub_at(&address.to_string(), &[]);
     second.expect_members(by_themselves);
     for pigeon in &pigeons {
-        pigeon.expect_status(|line| line.contains("again"), SOON);
+        pigeon.expect_status(|line| line.contains("is back after"), SOON);
     }
 
     // Our own first: the new hub can have their names only from them.

@@ -64,7 +64,7 @@ errors-repeats-itself = { $source } sends the same { $length ->
    *[other] { $length } bytes
 } { $rate } times a second; if it is a loop, --per-source 1k/s limits it
 errors-source-family = --source { $source } and { $to } are not of the same IP version
-errors-refused = { $to } refused: no program listens there
+errors-refused = { $to } refused: nobody listens there
 errors-not-sent = { $to }: not sent
 errors-not-sent-cause = { $to }: not sent: { $cause }
 errors-not-delivered = { $to }: not delivered
@@ -116,7 +116,7 @@ errors-cause-no-family = this host does not support this IP version
 errors-cause-no-buffers = the interface's queue is full; send more slowly (--rate, --every)
 errors-cause-too-large = it is longer than the longest possible datagram; send shorter ones
 errors-cause-fragments = it was too long for a link on the way; the next ones are sent in fragments
-errors-cause-refused = no program listens there
+errors-cause-refused = nobody listens there
 errors-cause-no-host = the network reports that no host answers at that address
 errors-cause-rejected = a firewall rejects it, there or on the way (administratively prohibited)
 errors-cause-router = a router on the way has no route there

@@ -78,7 +78,7 @@ join-into-silence = the hub is away; that line was sent, but is probably lost
 join-not-delivered = not delivered: { $why }
 join-nobody-answers = nobody has answered yet; probably nobody reads: { $said }
 join-lost = the hub is away; probably lost: { $said }
-join-meant = not sent: did you mean { $command }? (To say a text that begins with /, begin with //)
+join-meant = not sent: did you mean { $command }? (A text that begins with / is said with //)
 join-not-kept = your name cannot be kept for the next session: { $error }
 join-no-copy = sent, but no copy came back: { $said }
 join-no-copy-maybe-none = sent, but no copy came back: { $said } (some servers send the speaker none)
@@ -93,7 +93,7 @@ join-line-control = not sent: ^hb^ at the beginning marks a heartbeat, not a mes
 join-line-reserved = not sent: a hub takes these bytes for a heartbeat or a goodbye, not for data
 join-line-raw = not sent: in the raw format everyone would receive /{ $command } as data
 join-line-moved = not sent: the hub's address has changed since; type the word again if you trust it
-join-line-path = not sent: / begins a command, and // begins a text with /
+join-line-path = not sent: a line that begins with / is a command; begin it with // to say it
 
 ## The status line.
 

@@ -358,7 +358,7 @@ help-send-more =
 help-listen = 显示收到的每个数据报：时间、发送者、长度、文本
 help-listen--listen = 监听地址：只写端口表示所有地址，端口 0 由系统选择
 help-listen--count = 收到这么多数据报后停止
-help-listen--for = 多久后停止；什么也没收到则返回 1
+help-listen--for = 运行多久后停止；什么也没收到则返回 1
 help-listen--from = 只显示来自此网络或地址的数据报；可重复
 help-listen--join = 加入组播组；可重复
 help-listen--multicast-interface = 只在此网卡上加入组播组：网卡名，或它的一个地址 [默认：所有网卡]
@@ -461,7 +461,7 @@ help-time-more =
 ## discover
 
 help-discover = 在本机所在的各个网络上，寻找 hub 或应答某个端口的主机
-help-discover--port = 查询哪个端口 [默认：9999，且只找 hub]
+help-discover--port = 向哪个端口发问 [默认：9999，且只找 hub]
 help-discover--text = 发送的文本；多个词以空格相连，不写则为空数据报
 help-discover--for = 等待应答多久
 help-discover--group = 只问此组播组，不发广播；可重复
@@ -592,7 +592,7 @@ help-replay-more =
 ## bench
 
 help-bench = 测量一条路径：吞吐量、丢包、乱序、重复、抖动、往返时延
-help-bench--endpoint = 测到哪里：bench server，或用 --ping 时的 echo 服务；写 HOST:PORT、[V6]:PORT、分开写的 HOST PORT，或联系人
+help-bench--endpoint = 测量的对端：bench server，或用 --ping 时的 echo 服务；写作 HOST:PORT、[V6]:PORT、分开写的 HOST PORT，或联系人
 help-bench--port = ENDPOINT 的端口，单独写成一个参数时使用
 help-bench--for = 发送多久
 help-bench--rate = 每秒的数据报数，例如 10k/s，或每秒的负载比特数，例如 10Mbit/s 或 10M；用 --ping 时还可以是 unlimited：上一个回来就发下一个

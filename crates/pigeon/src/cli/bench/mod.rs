@@ -26,6 +26,7 @@ use crate::base::quantity;
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::output::Color;
+use crate::words::{self, say};
 
 /// Default datagrams per second to another machine: harmless to any network.
 const SAFE_RATE: u32 = 1_000;
@@ -148,16 +149,13 @@ enum FarEnd {
 fn source(text: &str) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
-    address.or_else(|_| text.parse()).map_err(|_| {
-        "not an address with or without a port, e.g. 192.0.2.7, 192.0.2.7:5000, [2001:db8::7]:5000"
-            .to_string()
-    })
+    address.or_else(|_| text.parse()).map_err(|_| say!("tools-bench-source"))
 }
 
 /// Parses an interval between reports.
 fn reporting(text: &str) -> Result<Duration, String> {
     match quantity::duration(text)? {
-        short if short < Duration::from_millis(100) => Err("must be at least 100ms".to_string()),
+        short if short < Duration::from_millis(100) => Err(say!("errors-heartbeat")),
         duration => Ok(duration),
     }
 }
@@ -184,7 +182,7 @@ impl Args {
         Ok(match self.rate {
             Some(rate) => {
                 let rate =
-                    rate.of(self.size).map_err(|error| UsageError(format!("--rate: {error}")));
+                    rate.of(self.size).map_err(|error| UsageError(words::because("--rate", error)));
                 (rate?, false)
             }
             // Percentiles are only meaningful if the rate does not fill the path.
@@ -199,9 +197,10 @@ impl Args {
         let omit = self.omit.unwrap_or_default();
         match omit.as_nanos().is_multiple_of(self.interval.as_nanos().max(1)) {
             true => Ok(omit),
-            false => Err(UsageError(format!(
-                "--omit {omit:?} is not a multiple of the --interval of {:?}",
-                self.interval
+            false => Err(UsageError(say!(
+                "tools-bench-omit",
+                omit = format!("{omit:?}"),
+                interval = format!("{:?}", self.interval),
             ))),
         }
     }
@@ -210,12 +209,12 @@ impl Args {
     fn source(&self, to: SocketAddr, flow: u16) -> Result<Option<SocketAddr>, UsageError> {
         let Some(mut source) = self.bind else { return Ok(None) };
         if source.is_ipv4() != to.is_ipv4() {
-            let error = format!("--bind {source} and {to} are not of one IP version");
+            let error = say!("tools-bench-family", source = &source, to = &to);
             return Err(UsageError(error));
         }
         if source.port() != 0 {
             let port = source.port().checked_add(flow).ok_or_else(|| {
-                UsageError(format!("--bind {source}: {} flows need more ports", self.flows))
+                UsageError(say!("tools-bench-ports", source = &source, flows = &self.flows))
             })?;
             source.set_port(port);
         }
@@ -238,7 +237,7 @@ impl Args {
             reports_every: self.interval / self.reports().max(1),
             tail: Duration::from_secs(1),
         };
-        plan.check().map_err(|error| UsageError(format!("--size: {error}")))?;
+        plan.check().map_err(|error| UsageError(words::because("--size", error)))?;
         Ok(plan)
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         max_bytes_per_second: args.max_rate.0,
         max_duration: args.max_for,
     });
-    notes.remark(format!("listening on {}", socket.local_addr()));
+    notes.remark(say!("tools-listening", address = &socket.local_addr()));
     let driver = Driver::new(server, socket).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_timing(TIMING);
     let waker = driver.waker();
@@ -95,20 +95,32 @@ impl Host<Server> for ServerHost {
 
 fn describe(event: ServerEvent) -> String {
     match event {
-        ServerEvent::Began { from } => format!("{from} begins"),
+        ServerEvent::Began { from } => say!("tools-bench-begins", from = &from),
         ServerEvent::Ended { from, figures, sent } => {
             let (received, lost) = (figures.received, figures.lost);
-            let mut line = format!("{from} is done: {received} received, {lost} missing");
-            if figures.kernel > 0 {
-                line += &format!(" ({} dropped by this kernel)", figures.kernel);
+            match figures.kernel {
+                0 => say!(
+                    "tools-bench-done",
+                    from = &from,
+                    received = &received,
+                    lost = &lost,
+                    sent = &sent,
+                ),
+                dropped => say!(
+                    "tools-bench-done-dropped",
+                    from = &from,
+                    received = &received,
+                    lost = &lost,
+                    dropped = &dropped,
+                    sent = &sent,
+                ),
             }
-            line + &format!(", {sent} sent")
         }
         ServerEvent::Declined { from, why: Declined::Full } => {
-            format!("{from} is turned away: --max-flows or --max-rate is used up")
+            say!("tools-bench-full", from = &from)
         }
         ServerEvent::Declined { from, why: Declined::Size } => {
-            format!("{from} is turned away: it asks for an impossible size")
+            say!("tools-bench-size", from = &from)
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! clap's own help is not used: it cannot wrap Chinese, and cannot translate words such as `Usage`
 //! and `default`. The English is in the definitions, which also make the man pages; the Chinese is
-//! in `words/zh/help.ftl` under [keys](texts) made of the command's and the argument's name.
+//! in `words/zh/help.ftl` under [keys](Keys) made of the command's and the argument's name.
 
 pub(super) mod epilogue;
 mod groups;

@@ -181,8 +181,10 @@ impl Shapes {
 
     fn lines(&self) -> Vec<String> {
         match self.up == self.down {
-            true => vec![format!("both ways: {}", self.up)],
-            false => vec![format!("up: {}", self.up), format!("down: {}", self.down)],
+            true => vec![say!("tools-relay-both-ways", shape = &self.up)],
+            false => [("up", &self.up), ("down", &self.down)]
+                .map(|(way, shape)| say!("tools-relay-one-way", way = way, shape = shape))
+                .into(),
         }
     }
 }
@@ -207,9 +209,11 @@ impl Knobs {
             let own = own.iter().flat_map(|settings| &settings.0);
             let set = both.into_iter().flatten().chain(own).try_for_each(|one| shape.set(one));
             set.map_err(UsageError)?;
-            shape.conditions().map_err(|error| UsageError(format!("{way}: {error}")))?;
+            shape.conditions().map_err(|error| {
+                UsageError(say!("tools-relay-one-way", way = way, shape = &error))
+            })?;
             if self.queue.is_some() && !shape.has_rate() {
-                return Err(UsageError(format!("{way}: a --queue is nothing without a --rate")));
+                return Err(UsageError(say!("tools-relay-queue-flag", way = way)));
             }
         }
         Ok(shapes)
@@ -241,7 +245,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let capture = args.record.as_deref().map(Capture::create).transpose()?;
     let records_to_stdout = args.record.as_deref().is_some_and(is_stdout);
     if records_to_stdout && args.json {
-        return Err(UsageError("--record - and --json both write to stdout".into()).into());
+        return Err(UsageError(say!("tools-relay-stdout-twice")).into());
     }
 
     let clock = Clock::start();
@@ -290,11 +294,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         lookup,
         own,
     };
-    host.screen.remark(format!("listening on {bound}, relaying to {target}, seed {seed}"));
+    host.screen.remark(say!("tools-relay-start", bound = &bound, target = &target, seed = &seed));
     host.show(driver.machine());
     if let Some(scenario) = &scenario {
         let description = escape(&scenario.description);
-        host.screen.remark(format!("scenario of {} steps: {description}", scenario.len()));
+        host.screen.remark(say!(
+            "tools-relay-scenario",
+            count = scenario.len(),
+            description = &description
+        ));
     }
     let outcome = driver.run(&mut host);
     let stats = driver.stats();
@@ -353,7 +361,7 @@ impl OwnAddress {
         let (ip, target_ip) = (self.bound.ip(), target.ip());
         let is_own = ip == target_ip || ip.is_unspecified() && self.interfaces.is_own(target_ip);
         if self.bound.port() == target.port() && is_own {
-            return Err(UsageError(format!("{target} is this relay itself; name another target")));
+            return Err(UsageError(say!("tools-relay-itself", target = &target)));
         }
         Ok(())
     }

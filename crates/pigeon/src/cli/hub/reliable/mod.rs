@@ -108,8 +108,13 @@ impl Link {
         };
         self.members.insert(author, member);
         self.authors.insert(member, author);
+        // Commands make a person of a member. A program that only says something is none, and comes
+        // and goes without a word to the room.
+        let is_other_language = language != hub.config().language;
         let mut command = |command| hub.handle_input(now, member, Input::Command(command));
-        command(Command::Language(language));
+        if is_other_language {
+            command(Command::Language(language));
+        }
         if let Some(secret) = password.as_deref().and_then(|text| Secret::new(text.as_bytes())) {
             command(Command::Pass(secret));
         }
@@ -128,7 +133,6 @@ impl Link {
         if let Some(room) = room.filter(is_elsewhere) {
             hub.handle_input(now, member, Input::Command(Command::Join(room)));
         }
-        hub.handle_input(now, member, Input::Alive);
         let view = hub.member(member);
         match view.map(|view| (view.name, view.room)) {
             Some((name, Some(room))) => Ok(Joined { name, room }),
