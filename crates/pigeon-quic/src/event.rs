@@ -26,7 +26,7 @@ pub struct ConnId {
 pub enum Event {
     /// The handshake is complete and the stream exists.
     Opened {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
         /// The peer's validated address.
         peer: SocketAddr,
@@ -34,24 +34,24 @@ pub enum Event {
     /// There are bytes to `read`, or the peer has ended its side of the stream. Reported again when
     /// more arrives; unread bytes block the peer.
     Readable {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
     },
     /// A `write` was not accepted completely, and more is accepted now.
     Writable {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
     },
     /// The peer has a new address.
     Moved {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
         /// The new address.
         peer: SocketAddr,
     },
     /// The connection is gone. Bytes received before can be read until the event has been handled.
     Closed {
-        /// Which connection.
+        /// The connection.
         conn: ConnId,
         /// The reason.
         why: Why,

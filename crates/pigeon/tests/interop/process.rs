@@ -49,7 +49,7 @@ impl Process {
         if !command.get_envs().any(|(name, _)| name == "PIGEON_STATE") {
             command.env("PIGEON_STATE", "");
         }
-        // Tests read English, whatever the locale of the tester.
+        // Tests expect English in any locale of the machine.
         if !command.get_envs().any(|(name, _)| name == "LC_ALL") {
             command.env("LC_ALL", "C.UTF-8");
         }

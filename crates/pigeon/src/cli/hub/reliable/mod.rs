@@ -108,8 +108,8 @@ impl Link {
         };
         self.members.insert(author, member);
         self.authors.insert(member, author);
-        // Commands make a person of a member. A program that only says something is none, and comes
-        // and goes without a word to the room.
+        // A member that sends a command is a person. A program that only sends messages is not, and
+        // joins and leaves without a notice.
         let is_other_language = language != hub.config().language;
         let mut command = |command| hub.handle_input(now, member, Input::Command(command));
         if is_other_language {
