@@ -159,7 +159,7 @@ impl Header {
         Ok(Header { kind, session: word(8), number: word(16), time: word(24), origin: word(32) })
     }
 
-    /// Writes the header to a datagram whose other bytes are complete. Does nothing if it is
+    /// Writes the header to a datagram that already has its other bytes. Does nothing if it is
     /// shorter than a header.
     pub fn write(&self, datagram: &mut [u8]) {
         if datagram.len() < HEADER {

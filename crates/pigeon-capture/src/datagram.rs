@@ -17,7 +17,7 @@ pub enum Skip {
     Fragment,
     /// A packet that the capture truncated (snaplen).
     Cut,
-    /// A packet whose headers contradict each other, or claim more bytes than were sent.
+    /// A packet with headers that contradict each other, or claim more bytes than were sent.
     Malformed,
     /// IP in IP, GRE or a pseudowire: the inner addresses belong to another network.
     Tunnel,

@@ -20,7 +20,7 @@ const DEFAULT_OPEN: [&str; 8] = [
 /// The addresses by which a server judges senders.
 #[derive(Clone, Debug)]
 pub struct SourceRules {
-    /// The networks whose sender addresses are believed to be genuine.
+    /// Networks with sender addresses that are believed to be genuine.
     pub open: Vec<IpNet>,
     /// The server's own addresses, and those of other servers in its process. A datagram from one
     /// of them is a loop.

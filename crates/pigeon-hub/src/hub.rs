@@ -295,11 +295,7 @@ impl Hub {
         self.deliver();
     }
 
-    /// Decides whether a member of another link may say something that counts only once it is
-    /// stored, and gives the message to be stored. [`relay`](Hub::relay) it then.
-    ///
-    /// # Errors
-    /// The refusal, to be passed on. The message was relayed to nobody.
+    /// The refusal, to be passed on. The message was not relayed.
     pub fn admit(
         &mut self,
         now: Instant,

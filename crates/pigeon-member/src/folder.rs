@@ -100,8 +100,8 @@ impl Folder {
         Ok(text.lines().filter_map(pair).collect())
     }
 
-    /// Locks a session file for a hub, and returns its content. Reuses a file whose process has
-    /// ended, so that its waiting messages are sent.
+    /// Locks a session file for a hub, and returns its content. Reuses the file of a process that
+    /// has ended, so that its waiting messages are sent.
     pub(crate) fn session(&self, fingerprint: &str) -> Result<(SessionFile, Vec<u8>), FolderError> {
         let folder = self.path.join(fingerprint);
         create(&folder)?;

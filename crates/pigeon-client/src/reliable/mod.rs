@@ -95,8 +95,8 @@ struct Open {
     stores: bool,
     /// The outbox being sent. `None` if nothing is waiting.
     sending: Option<Sending>,
-    /// The outboxes after that one. `None` until the hub has reported whether it still holds what
-    /// it had stored.
+    /// The next outboxes to send after the one in `sending`. `None` until the hub has reported
+    /// whether it still holds the messages it had stored.
     agenda: Option<VecDeque<u64>>,
 }
 
@@ -618,7 +618,7 @@ impl Session {
 
 /// Sending.
 impl Session {
-    /// Sends what may be sent, and first syncs what must be on disk.
+    /// First syncs records that must be on disk, then sends the frames that depend on them.
     fn proceed(&mut self, now: Instant) {
         self.proceed_on_disk(now);
         self.send(now);

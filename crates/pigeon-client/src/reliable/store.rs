@@ -89,7 +89,7 @@ pub(super) enum Record {
     },
     /// The hub has stored everything up to this number.
     Stored { outbox: u64, through: u64 },
-    /// A message that is not sent any more: refused, relayed, or renumbered.
+    /// A message that must not be sent again: refused, relayed, or renumbered.
     Gone { outbox: u64, number: u64 },
     /// A message that the application has processed. The last one of a room is its read position.
     Seen { room: RoomName, seen: Seen },

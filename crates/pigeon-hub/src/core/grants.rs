@@ -42,7 +42,7 @@ pub(crate) fn grant(token_key: &TokenKey, word: &[u8]) -> Option<u32> {
     token_key.code(GRANT, &grant.to_be_bytes()).has_letters(code.as_bytes()).then_some(grant)
 }
 
-/// A name whose member has left.
+/// A name kept for a member that has left.
 #[derive(Clone, Debug)]
 pub(crate) struct Gone {
     /// The name and its grant.

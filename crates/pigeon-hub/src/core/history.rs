@@ -1,6 +1,6 @@
 //! Members' requests for earlier messages, and the limits of the answers.
 //!
-//! The core does not hold messages. It passes a [`Lookup`] to the driver, whose readers answer
+//! The core does not hold messages. It passes a [`Lookup`] to the driver, and its readers answer
 //! later, so that the data loop never waits for a disk.
 
 use std::time::Duration;

@@ -50,7 +50,7 @@ pub(crate) trait PlainMembers {
     /// Whether its latest heartbeat was padded: then it reads control lines in any room.
     fn is_padded(&self, slot: Slot) -> bool;
 
-    /// The member whose address is `label`.
+    /// The member with the address `label`.
     fn find(&self, label: &str) -> Option<Slot>;
 }
 

@@ -57,7 +57,7 @@ const MAX_MEMBERS: usize = 1 << 30;
 struct Guest {
     label: Label,
     source: Source,
-    /// What it said through [`Core::admit`].
+    /// Rate of messages accepted by [`Core::admit`].
     said: Buckets,
 }
 
@@ -528,10 +528,7 @@ impl Core {
 
     // Names.
 
-    /// Gives a member a name. Returns its grant, whose token reclaims the name.
-    ///
-    /// # Errors
-    /// The name or a confusable one is taken. The member keeps its previous name.
+    /// Gives a member a name. Returns its grant, which includes the token to reclaim it.
     pub(crate) fn rename(
         &mut self,
         cx: &Context<'_>,
@@ -754,7 +751,8 @@ impl Core {
     }
 
     /// Charges work in nanoseconds to a member's address. Returns false if the address exceeds its
-    /// share. This host's programs are exempt, and so is an address whose members are alone.
+    /// share. This host's programs are exempt, and so is an address without other members in the
+    /// hub.
     pub(crate) fn take_work(&mut self, now: Instant, source: Source, nanos: u64) -> bool {
         let Core { config, capacity, work, .. } = self;
         let ip = config.sources.counted_as(source.ip);

@@ -75,7 +75,7 @@ impl Discovery {
         self.pending.iter().map(|question| question.due).min()
     }
 
-    /// Takes a request whose answer is due.
+    /// Takes a request that is due for its answer.
     pub(super) fn take(&mut self, now: Instant) -> Option<Question> {
         let index = self.pending.iter().position(|question| question.due <= now)?;
         Some(self.pending.swap_remove(index))

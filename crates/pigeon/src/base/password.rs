@@ -12,7 +12,7 @@ use crate::words::say;
 /// Holds the password where no file is named.
 const VARIABLE: &str = "PIGEON_PASSWORD";
 
-/// The longest password: a command holds no more.
+/// The longest password that fits a command.
 const MAX_BYTES: usize = 1_000;
 
 /// Reads the password, without white space at its ends. `None` where none is given.

@@ -79,7 +79,7 @@ pub(super) fn suggest(mut error: Error, command: &Command) -> Error {
     error
 }
 
-/// The command's flag for this one.
+/// The command's flag that corresponds to this one.
 fn flag_meant<'a>(flag: &str, command: &'a Command) -> Option<&'a str> {
     setting_meant(flag, command.get_arguments().filter_map(clap::Arg::get_long))
 }

@@ -37,7 +37,7 @@
 //! The tests with netem are ignored by default (run them with `-- --ignored`), because they may
 //! boot a kernel.
 //!
-//! A test whose program is not installed prints `SKIPPED`. With `PIGEON_REQUIRE_PEERS` it fails
+//! A test without its program installed prints `SKIPPED`. With `PIGEON_REQUIRE_PEERS` it fails
 //! instead, so that a machine that should have the programs cannot skip silently.
 
 #![cfg(target_os = "linux")]

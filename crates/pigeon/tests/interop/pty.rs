@@ -254,7 +254,7 @@ fn usual(command: Command) -> Command {
 }
 
 /// Starts `pigeon ARGS…` on a terminal that is closed once it shows `text`; returns the exit
-/// status. Does not use a [`Terminal`], whose thread keeps it open.
+/// status. Does not use a [`Terminal`], because its thread keeps it open.
 #[track_caller]
 pub(crate) fn status_when_closed(args: &[&str], text: &str) -> i32 {
     let (mut pty, pts) = open().unwrap();

@@ -292,7 +292,7 @@ impl Run {
         self.show_complete(clients);
     }
 
-    /// Shows the intervals whose server report has arrived.
+    /// Shows the intervals that have the server's report.
     fn show_complete(&mut self, clients: &Clients) {
         let reported = clients.iter().map(Client::reported).min().unwrap_or(0);
         while let Some(first) = self.state.incomplete.front() {

@@ -164,7 +164,7 @@ impl PersonHost {
             Said::Sent { peer, text } => self.view.sent(chat, peer, &text),
             Said::Chosen(peer) => {
                 self.view.chosen(chat, peer);
-                // Peers send no heartbeats: only the user knows that one is silent.
+                // A peer sends no heartbeats, so only the user knows that it is silent.
                 self.look_again(chat, now, peer);
             }
             Said::LookUp(word) => self.look_up(word),

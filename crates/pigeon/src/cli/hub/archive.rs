@@ -414,7 +414,7 @@ fn append(message: Message, numbering: Numbering) -> Append {
     Append { room, speaker: label, link, wall, text, identity, numbering }
 }
 
-/// Describes what is deleted.
+/// Describes the deletion.
 pub(super) fn said_of(what: &Forget) -> String {
     match what {
         Forget::Room(room) => format!("what was said in {room}"),

@@ -25,7 +25,7 @@ use crate::words::{self, key, say};
 /// Maximum number of problems reported one by one; further ones are counted.
 const TOLD: u64 = 20;
 
-/// What is sent where, and what is shown.
+/// What is sent to which address, and what is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     pub(super) to: SocketAddr,

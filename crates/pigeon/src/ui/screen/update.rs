@@ -87,7 +87,7 @@ pub(crate) enum Update {
     Language(Language),
     /// Further information on a person: the address. The place is created if new.
     About(PlaceId, Box<str>),
-    /// A place has another id. If that exists already, only that one stays.
+    /// A place has a new id. If a place with the new id exists, only that place stays.
     Rename(PlaceId, PlaceId),
     /// Additional names for Tab.
     Names(Vec<String>),
