@@ -139,9 +139,9 @@ pub struct Header {
 /// Why a datagram cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is of another protocol.
+    /// The datagram is of another protocol.
     Foreign,
-    /// Its checksum is wrong.
+    /// The datagram's checksum is wrong.
     Damaged,
 }
 

@@ -136,7 +136,7 @@ mod tests {
         pcapng_with(option.as_ref().map_or(&[], |option| &option[..]), ticks)
     }
 
-    /// The same with these interface options.
+    /// Like `pcapng`, with these interface options.
     fn pcapng_with(options: &[u8], ticks: u64) -> Vec<u8> {
         let interface = [&[1, 0, 0, 0, 0, 0, 0, 0], options].concat();
         let mut packet = vec![0; 4];

@@ -138,8 +138,6 @@ impl Messenger {
         }
     }
 
-    // Getters.
-
     /// A contact.
     pub fn contact(&self, address: SocketAddr) -> Option<ContactView<'_>> {
         self.contacts.get(&address).map(|contact| view(address, contact))

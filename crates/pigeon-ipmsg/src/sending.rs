@@ -23,7 +23,7 @@ pub enum SendError {
     Unknown,
     /// The text is longer than any program of the family can read.
     TooLong {
-        /// Its length in bytes, in the recipient's encoding.
+        /// The text's length in bytes, in the recipient's encoding.
         length: usize,
     },
 }

@@ -17,7 +17,7 @@ pub struct Append {
     pub wall: Duration,
     /// The text or payload.
     pub text: Box<[u8]>,
-    /// Its identity.
+    /// The message's identity.
     pub identity: Identity,
     /// The rule that its number must satisfy.
     pub numbering: Numbering,

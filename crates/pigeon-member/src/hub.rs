@@ -47,7 +47,7 @@ pub struct Said {
 /// Why a message is not stored, or not known to be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NotSaid {
-    /// It is not stored and will not be.
+    /// The message is not stored and will not be.
     #[error("not stored: {0}")]
     Refused(Box<str>),
     /// The hub has not stored it in time. The message waits on disk and is sent again.

@@ -28,7 +28,7 @@ pub struct Options {
     pub fingerprint: Option<Fingerprint>,
     /// The folder of the member's key and outbox. See [`Folder`].
     pub folder: PathBuf,
-    /// Its name, room and password, and its limits.
+    /// The client's name, room and password, and its limits.
     pub session: Config,
     /// Time limit for the hub's first answer.
     pub patience: Duration,
@@ -129,7 +129,7 @@ impl NoHub {
 pub struct Opened {
     /// The member.
     pub member: Member,
-    /// Its socket.
+    /// The member's socket.
     pub socket: Socket,
     /// The clock of its times.
     pub clock: Clock,

@@ -20,9 +20,9 @@ pub struct Identity {
 /// A stored message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Its place in the hub's order.
+    /// The message's place in the hub's order.
     pub position: Position,
-    /// Its room.
+    /// The message's room.
     pub room: RoomName,
     /// The speaker's name at the time.
     pub speaker: Box<str>,
@@ -32,16 +32,16 @@ pub struct Message {
     pub wall: Duration,
     /// The payload: UTF-8, or any bytes in a raw room.
     pub text: Box<[u8]>,
-    /// Its identity.
+    /// The message's identity.
     pub identity: Identity,
 }
 
 /// Stands for messages that were relayed but could not be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Its own place in the order.
+    /// The gap's own place in the order.
     pub position: Position,
-    /// Their room.
+    /// The room of the missing messages.
     pub room: RoomName,
     /// The newest position stored before them, in any room.
     pub after: Position,
@@ -61,7 +61,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// Its position.
+    /// The entry's position.
     pub fn position(&self) -> Position {
         match self {
             Entry::Message(message) => message.position,
@@ -69,7 +69,7 @@ impl Entry {
         }
     }
 
-    /// Its room.
+    /// The entry's room.
     pub fn room(&self) -> &RoomName {
         match self {
             Entry::Message(message) => &message.room,
@@ -89,9 +89,9 @@ impl Entry {
 /// The last message that a follower has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Its position.
+    /// The message's position.
     pub position: Position,
-    /// Its identity.
+    /// The message's identity.
     pub identity: Identity,
 }
 

@@ -145,7 +145,7 @@ impl Fingerprint {
         Fingerprint(bytes)
     }
 
-    /// Its bytes.
+    /// The fingerprint's bytes.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -473,8 +473,6 @@ impl Connections {
         conn
     }
 
-    // Internal.
-
     fn look(&self, conn: ConnId) -> Option<&Live> {
         let slot = self.table.get(conn.slot as usize)?;
         slot.live.as_deref().filter(|_| slot.generation == conn.generation)

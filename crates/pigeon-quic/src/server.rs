@@ -18,8 +18,8 @@ use crate::{Certificate, Event};
 /// The settings of a server.
 #[derive(Debug)]
 pub struct ServerConfig<'a> {
-    /// Its certificate. The private key also identifies connections of an earlier run, so that
-    /// their peers learn at once that they are gone.
+    /// The server's certificate. The private key also identifies connections of an earlier run, so
+    /// that their peers learn at once that they are gone.
     pub certificate: &'a Certificate,
     /// Secret bytes, new in each run.
     pub seed: [u8; 32],

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Conditions under which both ends must lose nothing. Rates of events are mean times between them.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
-    /// Its name.
+    /// The cell's name.
     pub name: &'static str,
     /// Conditions of datagrams.
     pub network: Network,

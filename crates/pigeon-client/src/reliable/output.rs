@@ -129,9 +129,9 @@ pub enum Event {
 pub struct Welcome {
     /// The author of its messages.
     pub author: u128,
-    /// Its name, if any.
+    /// The client's name, if any.
     pub name: Option<Name>,
-    /// Its room.
+    /// The client's room.
     pub room: RoomName,
     /// Whether the hub stores messages.
     pub stores: bool,

@@ -65,7 +65,7 @@ pub(super) struct Mine {
     pub(super) is_stored: bool,
     /// When it was submitted, since the Unix epoch.
     time: Duration,
-    /// Its write number. It is not sent before that write is on disk.
+    /// The message's write number. It is not sent before that write is on disk.
     pub(super) write: u64,
 }
 
@@ -93,7 +93,7 @@ pub(super) enum Record {
     Gone { outbox: u64, number: u64 },
     /// A message that the application has processed. The last one of a room is its read position.
     Seen { room: RoomName, seen: Seen },
-    /// The same, for its identity only.
+    /// Like `Seen`, for its identity only.
     Known { seen: Seen },
     /// Clears the identities: seen messages may be reported again.
     Unseen {},

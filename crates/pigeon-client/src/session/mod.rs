@@ -86,8 +86,6 @@ impl<R: Rng> Session<R> {
         session
     }
 
-    // Getters.
-
     /// The hub's address.
     pub fn hub(&self) -> SocketAddr {
         self.config.hub

@@ -51,11 +51,11 @@ pub(crate) struct Gone {
     pub(crate) room: RoomName,
     /// When it left.
     pub(crate) since: Instant,
-    /// Its address.
+    /// The member's address.
     pub(crate) ip: IpAddr,
     /// The address under which it is counted.
     pub(crate) counted: IpAddr,
-    /// Its label at its link.
+    /// The member's label at its link.
     pub(crate) label: Label,
     /// Whether its client has the resume token and sends it automatically.
     pub(crate) resumes: bool,

@@ -29,7 +29,7 @@ pub enum Input<'a> {
 /// A member's source, for limits and bans that apply to all links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Its address.
+    /// The sender's address.
     pub ip: IpAddr,
     /// The kind of network it is in.
     pub origin: Origin,

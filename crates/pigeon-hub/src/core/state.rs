@@ -129,8 +129,6 @@ impl Core {
         }
     }
 
-    // Getters.
-
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }

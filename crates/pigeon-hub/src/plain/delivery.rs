@@ -33,8 +33,6 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    // Getters.
-
     /// The bytes that transmits point into.
     pub(super) fn bytes(&self) -> &[u8] {
         self.outgoing.bytes()

@@ -119,7 +119,7 @@ impl Plain {
         }
     }
 
-    // What can be seen.
+    // Access to buffers.
 
     pub(crate) fn members(&self) -> &Members {
         &self.members
@@ -140,7 +140,7 @@ impl Plain {
         Context { now, home: door.home, format: door.format, plain: &self.members }
     }
 
-    // The life of a datagram.
+    // Receiving.
 
     /// Opens a new batch if the last one has been sent.
     pub(crate) fn begin(&mut self, core: &mut Core) {

@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// Its author, if it is a member.
+    /// The client's author, if it is a member.
     pub(super) fn member(&self) -> Option<u128> {
         match self.phase {
             Phase::Member(author) => Some(author),
@@ -145,7 +145,7 @@ impl Connection {
         }
     }
 
-    /// Its author, if it has proved its key.
+    /// The client's author, if it has proved its key.
     pub(super) fn author(&self) -> Option<u128> {
         match self.phase {
             Phase::Joining(author) | Phase::Member(author) => Some(author),

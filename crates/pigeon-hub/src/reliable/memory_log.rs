@@ -40,7 +40,7 @@ pub struct MemoryAppend {
     pub wall: Duration,
     /// The payload.
     pub text: Box<[u8]>,
-    /// Its identity.
+    /// The message's identity.
     pub identity: Identity,
     /// The preceding number, if the author numbers its messages itself.
     pub after: Option<u64>,

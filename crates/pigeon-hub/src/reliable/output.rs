@@ -17,7 +17,7 @@ pub struct ConnId {
 }
 
 impl ConnId {
-    /// Its index in a table, unique among open connections.
+    /// The connection's index in a table, unique among open connections.
     pub fn index(self) -> usize {
         self.index as usize
     }
@@ -90,9 +90,9 @@ pub enum Output {
 pub struct Join {
     /// The author of the key.
     pub author: u128,
-    /// Its address and origin.
+    /// The member's address and origin.
     pub source: Source,
-    /// Its label without a name.
+    /// The member's label without a name.
     pub label: Label,
     /// The requested name.
     pub name: Option<Name>,
@@ -123,9 +123,9 @@ impl std::fmt::Debug for Join {
 /// A new member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// Its name, if any.
+    /// The member's name, if any.
     pub name: Option<Name>,
-    /// Its room.
+    /// The member's room.
     pub room: RoomName,
 }
 
@@ -138,7 +138,7 @@ pub struct Say {
     pub room: RoomName,
     /// The payload.
     pub text: Box<[u8]>,
-    /// Its identity.
+    /// The message's identity.
     pub identity: Identity,
     /// The number of the outbox's preceding message: `Numbering::ByAuthor` of the log.
     pub after: u64,
@@ -151,8 +151,8 @@ pub enum Outcome {
     Stored,
     /// Another message with this identity is stored.
     Conflict,
-    /// Its number is not above the outbox's last one, and the log does not hold it: it was deleted,
-    /// or was refused before.
+    /// The message's number is not above the outbox's last one, and the log does not hold it: it
+    /// was deleted, or was refused before.
     Deleted,
     /// Out of order: this number comes next.
     Expected(u64),

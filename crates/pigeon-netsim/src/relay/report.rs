@@ -43,7 +43,7 @@ pub enum Event {
     TooLarge {
         /// The datagram's direction.
         way: Way,
-        /// Its payload in bytes.
+        /// The datagram's payload in bytes.
         length: usize,
         /// The MTU.
         mtu: usize,

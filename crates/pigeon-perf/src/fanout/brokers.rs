@@ -70,7 +70,7 @@ impl Members for Subscribers {
         self.connections.len()
     }
 
-    /// They subscribe when they connect.
+    /// Subscribers subscribe when they connect.
     fn join(&mut self) {}
 
     fn publish(&mut self, burst: &Burst) {

@@ -91,7 +91,7 @@ pub struct Prove {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "SayFields")]
 pub struct Say {
-    /// Its number in the outbox, starting at 1.
+    /// The message's number in the outbox, starting at 1.
     pub number: u64,
     /// The number of the preceding message. The numbers between were refused permanently.
     pub after: u64,

@@ -35,7 +35,7 @@ pub(super) mod number {
     }
 }
 
-/// The same, optional.
+/// An optional number below 2^53.
 pub(super) mod maybe_number {
     use super::*;
 

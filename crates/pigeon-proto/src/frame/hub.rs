@@ -35,10 +35,10 @@ pub enum HubFrame {
         /// The client's author id.
         #[serde(with = "field::author")]
         author: u128,
-        /// Its name, if any.
+        /// The client's name, if any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Name>,
-        /// Its room.
+        /// The client's room.
         room: RoomName,
         /// Whether messages are stored. If not, they are only relayed.
         stores: bool,
@@ -116,14 +116,14 @@ pub enum HubFrame {
     Notice {
         /// The control line without its prefix, for programs.
         line: Box<str>,
-        /// The same as a sentence.
+        /// The notice as a sentence.
         text: Box<str>,
     },
     /// The hub closes the connection.
     Bye {
         /// The reason.
         reason: ByeReason,
-        /// The same as a sentence.
+        /// The reason as a sentence.
         #[serde(default)]
         text: Box<str>,
     },
@@ -135,7 +135,7 @@ pub enum HubFrame {
 /// A refused message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
-    /// Its number.
+    /// The message's number.
     #[serde(with = "field::number")]
     pub number: u64,
     /// The word for the reason.
@@ -185,7 +185,7 @@ impl ByeReason {
         ByeReason::Unknown,
     ];
 
-    /// Its word in frames.
+    /// The reason's word in frames.
     pub fn word(self) -> &'static str {
         match self {
             ByeReason::Kicked => "kicked",

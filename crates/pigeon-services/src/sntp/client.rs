@@ -98,7 +98,7 @@ pub enum WhyNot {
     /// Shorter than a packet.
     #[error("{length} bytes are too few for an NTP packet")]
     TooShort {
-        /// Its length in bytes.
+        /// The datagram's length in bytes.
         length: usize,
     },
     /// Not a server's reply.

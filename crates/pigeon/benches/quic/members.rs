@@ -136,7 +136,7 @@ impl Members for Quic {
         self.0.len()
     }
 
-    /// They are connected already; this reads what was sent meanwhile.
+    /// The members are connected already; this reads what was sent meanwhile.
     fn join(&mut self) {
         for member in &mut self.0 {
             while member.turn() {}

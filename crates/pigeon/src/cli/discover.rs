@@ -182,9 +182,9 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 /// A hub that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundHub {
-    /// Its name.
+    /// The name of the hub.
     pub(crate) name: Name,
-    /// Its first listening socket, at the address that answered first; IPv4 before IPv6.
+    /// The hub's first listening socket, at the address that answered first; IPv4 before IPv6.
     pub(crate) address: SocketAddr,
     pub(crate) members: u64,
 }

@@ -95,7 +95,7 @@ pub(crate) fn between_parts() -> &'static str {
     between_parts_in(language())
 }
 
-/// The same in a given language.
+/// The separator of `between_parts` in a given language.
 pub(crate) fn between_parts_in(language: Language) -> &'static str {
     match language {
         Language::English => "; ",

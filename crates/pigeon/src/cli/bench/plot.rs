@@ -51,7 +51,7 @@ pub(super) struct Point {
     pub(super) rates: Vec<(&'static str, f64, f64)>,
     /// Median and 99th percentile of the round-trip time, in microseconds.
     pub(super) times: Option<(f64, f64)>,
-    /// The same as text.
+    /// The interval as text.
     pub(super) line: String,
 }
 

@@ -62,7 +62,7 @@ impl Times {
         }
     }
 
-    /// The same values as CSV columns.
+    /// The values of `fields` as CSV columns.
     fn columns(&self) -> Vec<String> {
         match self.values() {
             values if values.is_empty() => vec![String::new(); PERCENTILES.len() + 3],

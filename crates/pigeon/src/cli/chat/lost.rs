@@ -5,6 +5,6 @@
 pub(super) enum Lost {
     /// The system did not send it.
     Unsent,
-    /// It was sent, and the network reported that it was not delivered.
+    /// The message was sent, and the network reported that it was not delivered.
     Undelivered,
 }

@@ -33,7 +33,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// A hub.
 pub(super) struct Found {
     pub(super) address: SocketAddr,
-    /// Its name, if it was asked.
+    /// The hub's name, if it was asked.
     pub(super) name: Option<Name>,
     /// Resolves its address again; `None` if it was not given by name.
     pub(super) again: Option<Arc<Find>>,

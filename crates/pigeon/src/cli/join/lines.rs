@@ -25,7 +25,7 @@ pub(super) enum Messages {
     Text,
     /// One JSON object each.
     Json,
-    /// Their bytes without separators. Notices go to stderr.
+    /// The messages' bytes without separators. Notices go to stderr.
     Raw,
     Hidden,
 }

@@ -15,7 +15,7 @@ use crate::words::{key, say};
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cue {
-    /// Its sender in the capture: each has its own socket.
+    /// The datagram's sender in the capture: each has its own socket.
     pub(super) from: SocketAddr,
     pub(super) due: Instant,
     pub(super) payload: Vec<u8>,

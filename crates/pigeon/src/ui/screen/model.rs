@@ -194,8 +194,6 @@ impl Model {
         model
     }
 
-    // Getters.
-
     /// The shown place.
     pub(crate) fn place(&self) -> &Place {
         &self.places[self.current]

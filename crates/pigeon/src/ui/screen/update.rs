@@ -27,9 +27,9 @@ pub(crate) enum Presence {
     /// Unknown.
     #[default]
     Unknown,
-    /// It was heard, and has not refused since.
+    /// The peer was heard, and has not refused since.
     Here,
-    /// Its port is closed.
+    /// The peer's port is closed.
     Refused,
 }
 
@@ -104,7 +104,7 @@ pub(crate) enum Update {
 }
 
 impl Update {
-    /// Its approximate size in a queue, in bytes.
+    /// The update's approximate size in a queue, in bytes.
     pub(crate) fn cost(&self) -> usize {
         std::mem::size_of::<Update>()
             + match self {
