@@ -80,11 +80,7 @@ impl Decoder {
         Decoder::default()
     }
 
-    /// Decodes the next packet.
-    ///
-    /// # Errors
-    ///
-    /// The reason that it yields no datagram.
+    /// Decodes the next packet, or returns the reason that it yields no datagram.
     pub fn decode<'a>(&'a mut self, packet: &'a Packet) -> Result<Datagram<'a>, Skip> {
         let Packet { time, link, data, length } = packet;
         let frame = Bytes { held: data, is_cut: data.len() < *length };

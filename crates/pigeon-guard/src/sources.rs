@@ -50,10 +50,7 @@ pub enum Origin {
 }
 
 impl SourceRules {
-    /// Rejects senders that must not be answered.
-    ///
-    /// # Errors
-    /// The reason the address is rejected.
+    /// Rejects senders that must not be answered. Fails with the reason the address is rejected.
     pub fn check(&self, from: SocketAddr) -> Result<(), BadSource> {
         let ip = from.ip();
         let is_broadcast =

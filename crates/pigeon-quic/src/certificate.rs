@@ -77,7 +77,7 @@ impl Certificate {
         Ok(Certificate { der, key, fingerprint })
     }
 
-    /// Both as PEM text. Store it in a file that only its owner can read.
+    /// The certificate and its private key as PEM text, for a file that only its owner can read.
     pub fn to_pem(&self) -> String {
         let label = match self.key {
             PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",

@@ -76,13 +76,13 @@ pub struct Session {
 
 /// The state of the connection.
 enum Link {
-    /// Closed; reconnects at this time.
+    /// The connection is closed; the session reconnects at this time.
     Down(Instant),
-    /// Being opened.
+    /// The connection is being opened.
     Opening,
-    /// Open.
+    /// The connection is open.
     Open(Box<Open>),
-    /// Closed for good.
+    /// The session does not reconnect.
     Ended,
 }
 

@@ -43,10 +43,7 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
-    /// Checks whether to answer a request.
-    ///
-    /// # Errors
-    /// It is a repetition, or too many are pending.
+    /// Checks whether to answer a request. Fails for a duplicate, or if too many are pending.
     pub(super) fn check(&self, question: &Question) -> Result<(), Dropped> {
         let known = |(from, nonce): &(SocketAddr, Box<str>)| {
             *from == question.to && *nonce == question.nonce

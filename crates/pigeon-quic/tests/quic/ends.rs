@@ -163,7 +163,7 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    /// Both, on paths configured by `prepare`.
+    /// Both ends, on paths configured by `prepare`.
     pub(crate) fn new(seed: u64, prepare: impl FnOnce(&mut Network)) -> Ends {
         Ends::with_limits(seed, Limits::default(), prepare)
     }

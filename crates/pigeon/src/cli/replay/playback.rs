@@ -76,7 +76,7 @@ pub(super) struct Counts {
     bytes: u64,
     /// Datagrams that were not sent.
     pub(super) not_sent: u64,
-    /// Those of them that were too long for the target.
+    /// Datagrams of `not_sent` that were too long for the target.
     too_long: u64,
     /// Number of refusals, and of other errors.
     pub(super) refused: u64,
