@@ -49,7 +49,7 @@ fuzz_target!(|data: &[u8]| {
     let may_prove = payload.trim_ascii_start().starts_with(b"/prove ");
     if !was_member && !may_prove && is_beyond(from) {
         assert!(!world.is_member(from));
-        // Until all members and pending answers are gone.
+        // Runs until all members and pending answers are gone.
         let mut all = sent;
         all.extend(world.wait(Duration::from_secs(1)));
         let to_sender: Vec<&Sent> = all.iter().filter(|(to, _)| *to == from).collect();

@@ -157,7 +157,7 @@ fn macsec(frame: Bytes<'_>) -> Result<(u16, Bytes<'_>), Skip> {
     if control & 0x0c != 0 {
         return Err(Skip::Encrypted);
     }
-    // With or without the sender's identifier.
+    // The tag may have the sender's identifier.
     let tag = if control & 0x20 == 0 { 6 } else { 14 };
     Ok((frame.u16(tag)?, frame.skip(tag + 2)?))
 }
@@ -280,7 +280,7 @@ fn prism(frame: Bytes<'_>) -> Result<Bytes<'_>, Skip> {
 fn wireless(frame: Bytes<'_>, is_padded: bool) -> Result<Bytes<'_>, Skip> {
     let [kind, flags] = frame.array(0)?;
     let is = |flag| flags & flag != 0;
-    // Only data frames, and only those with data.
+    // Accepts data frames with data only.
     if kind & 0x0c != 0x08 || kind & 0x40 != 0 {
         return Err(Skip::NotUdp);
     }

@@ -37,7 +37,7 @@ struct Bench {
 impl Bench {
     /// A hub with a thousand members; every third has a name.
     fn new(format: Format) -> Self {
-        // Without this, work beyond half a core would be refused.
+        // A small budget would refuse work beyond half a core.
         let work = Duration::from_secs(3_600);
         let hub = Hub::new(Config { work, ..Config::of(format) });
         let now = Instant::ORIGIN + Duration::from_secs(1_000);

@@ -4,7 +4,7 @@
 //! in order, across crashes of either end and network failures.
 //!
 //! - [`Hub`]: a member in its own thread, for programs that wait. Start here.
-//! - [`open`], [`Member`]: the same as a state machine, for programs with a loop.
+//! - [`open()`], [`Member`]: the same as a state machine, for programs with a loop.
 //! - [`Folder`]: the member's key, known hubs, and outboxes.
 //!
 //! ```no_run

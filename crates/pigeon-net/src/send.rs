@@ -142,7 +142,7 @@ impl Sender {
                     run.counters.fallbacks += 1;
                     continue;
                 }
-                // Only trains are split.
+                // A single datagram cannot be split.
                 (OnSend::Split, None) => DropReason::Other,
                 (OnSend::Refused, _) => {
                     run.report.refused |= connected;

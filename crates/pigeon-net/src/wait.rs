@@ -84,7 +84,8 @@ impl Wait {
         if !self.queued {
             for other in others {
                 match self.register(other) {
-                    // From an earlier attempt that failed at a later socket.
+                    // The socket is already registered by an earlier attempt, which failed at a
+                    // later socket.
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     registered => registered?,
                 }

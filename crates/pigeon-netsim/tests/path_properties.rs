@@ -218,7 +218,8 @@ fn the_bounds_of_the_model_are_kept_and_counted() {
     };
     let limit = InFlightLimit { datagrams: 3, bytes: 100 };
     let mut path = Path::seeded(far, 1).unwrap().with_in_flight_limit(limit);
-    // With its copy; then without, for lack of an entry; then dropped.
+    // The path has three entries: for the first datagram and its copy, and for the second without
+    // its copy. It drops the third.
     for _ in 0..3 {
         path.send(Instant::ORIGIN, vec![0; 10]);
     }

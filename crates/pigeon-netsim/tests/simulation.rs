@@ -175,7 +175,7 @@ fn who_writes_to_nobody_is_refused_after_the_way_back() {
     assert!(network.run_until_quiet(SECOND));
     assert_eq!((network.now(), network.machine(client).refused()), (at(20), 0));
 
-    // To a removed machine: two paths there, two back.
+    // A refusal by a removed machine takes two paths there and two back.
     network.refuses(true);
     network.act(client, |peer, _| peer.send(address(1), b"?"));
     network.run_for(ms(39));
@@ -183,7 +183,7 @@ fn who_writes_to_nobody_is_refused_after_the_way_back() {
     network.run_for(ms(1));
     assert_eq!(network.machine(client).refused(), 1);
 
-    // To an address that never had a machine: one path there, one back.
+    // A refusal by an address without a machine takes one path there and one back.
     network.act(client, |peer, _| peer.send(address(9), b"?"));
     network.run_for(ms(20));
     assert_eq!(network.machine(client).refused(), 2);
@@ -203,7 +203,7 @@ fn who_moves_is_heard_from_the_new_address_only() {
     let server = network.add(address(1), echo());
     let client = network.add(address(2), Peer::new());
     network.act(client, |peer, _| peer.send(address(1), b"old"));
-    // On its way back when the client moves.
+    // The datagram is on its way back when the client moves.
     network.run_for(ms(35));
     network.readdress(client, address(3));
     network.run_for(SECOND);

@@ -179,7 +179,7 @@ impl World {
                 }
                 ToHub::Send(bytes) => {
                     let before = link.up.back().map_or(self.now, |(at, _)| *at);
-                    // In pieces, as from a real stream.
+                    // Delivers in pieces, like a real stream.
                     let cut = self.chance.below(bytes.len() as u64) as usize;
                     let at = before.max(self.now + delay);
                     link.up.push_back((at, bytes.slice(..cut)));

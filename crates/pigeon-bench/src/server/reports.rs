@@ -68,7 +68,7 @@ impl Reports {
             return None;
         }
         self.pause = None;
-        // After a pause of this program several are due; one is enough.
+        // If this program was paused, several reports are due; one is enough.
         let passed = (now + self.early - self.epoch).as_nanos() / self.every.as_nanos().max(1);
         self.number = u64::try_from(passed).unwrap_or(u64::MAX).max(self.number + 1);
         Some((self.number, None))

@@ -58,7 +58,7 @@ fn a_name_comes_back_through_loss_after_an_outage() {
             network.set_conditions(dog, direction, Conditions::default()).unwrap();
         }
         network.run_for(after(10));
-        // From then on it requests nothing.
+        // From then on the session requests nothing.
         let before = network.machine(hub).commands.len();
         network.run_for(after(300));
         assert_eq!(network.machine(hub).commands.len(), before, "seed {seed}");
@@ -112,7 +112,7 @@ fn a_name_and_a_room_are_taken_back_from_a_former_self_behind_another_port() {
     network.run_for(after(5));
     say(&mut network, member, "/join 7b");
     network.run_for(after(1));
-    // Like a NAT that has dropped a mapping. There is no input.
+    // The new address acts like a NAT that has dropped a mapping. There is no input.
     network.readdress(member, "10.0.1.1:41000".parse().unwrap());
     network.run_for(after(11));
     say(&mut network, member, "still me");

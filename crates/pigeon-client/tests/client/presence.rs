@@ -158,7 +158,7 @@ fn a_tutorial_server_that_says_nothing_is_told_as_unheard_and_its_restart_surviv
 #[test]
 fn a_server_that_talks_but_answers_no_heartbeats_is_joined_plainly() {
     let mut network = Network::new(24);
-    // Like a tutorial's server, which returns everything.
+    // The server returns everything, like a tutorial's.
     let echo = |payload: &[u8]| Some(payload.to_vec());
     let server = network.add(hub_address(), Peer::new().answering(echo));
     let member = join(&mut network, 1, "dog");

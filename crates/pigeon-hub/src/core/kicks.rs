@@ -45,12 +45,12 @@ impl Kicks {
         }
     }
 
-    /// Whether a label is kicked.
+    /// Whether the member with this label is still locked out after a kick.
     pub(crate) fn hold(&self, now: Instant, label: impl FnOnce() -> Label) -> bool {
         !self.by_label.is_empty() && self.kick(now, &label()).is_some()
     }
 
-    /// Whether a grant's resume token is kicked.
+    /// Whether the holder of this grant is still locked out after a kick.
     pub(crate) fn hold_for_word(&self, now: Instant, grant: u32) -> bool {
         self.by_grant.get(&grant).is_some_and(|label| self.kick(now, label).is_some())
     }

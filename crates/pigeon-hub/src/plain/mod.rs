@@ -240,7 +240,7 @@ impl Plain {
         let is_text = matches!(incoming, Incoming::Message(_) | Incoming::Command(_));
         let read = if is_text { datagram.payload.trim_ascii() } else { &[] };
         if !encoding.decode_to(read, &mut text) {
-            // What is not text reveals no encoding.
+            // Datagrams without text reveal no encoding.
             cx.used = None;
         }
         let incoming = if is_text { Incoming::parse(format, text.as_bytes()) } else { incoming };

@@ -461,7 +461,7 @@ fn every_end_of_a_membership_is_one_control_line() {
     }
 }
 
-// Which members get control lines.
+// Members that get control lines.
 
 #[test]
 fn a_plain_heartbeat_brings_sentences_back() {

@@ -65,7 +65,7 @@ fn the_answer_tells_the_hubs_name() {
 fn a_nonce_is_answered_once_for_each_who_asks() {
     let mut h = discoverable(Format::Chat);
     let mut sent = Vec::new();
-    // On every interface and in both families, and once more later.
+    // Requests arrive on every interface and in both families, and once more later.
     for _ in 0..5 {
         for asker in [local(7), local(8)] {
             h.hear(asker, question("abc", 200));

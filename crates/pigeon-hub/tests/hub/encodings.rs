@@ -53,7 +53,7 @@ fn what_an_encoding_cannot_show_is_replaced_visibly_and_others_get_it_whole() {
     let sends = "狗😀!".as_bytes();
     let gb = b"\xb9\xb7\\u{1f600}!";
     assert_all_get(&mut h, UTF_8, sends, [sends, gb, b"\xaa\xaf\\u{1f600}!", gb]);
-    // In GBK, but neither in GB2312 nor in Big5.
+    // The character is in GBK, but neither in GB2312 nor in Big5.
     let sends = "镕".as_bytes();
     assert_all_get(&mut h, UTF_8, sends, [sends, b"\xe9\x46", b"\\u{9555}", b"\\u{9555}"]);
 }

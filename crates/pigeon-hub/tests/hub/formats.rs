@@ -141,7 +141,7 @@ fn the_operator_speaks_as_hub() {
 
 #[test]
 fn an_empty_word_of_the_operator_does_not_shift_what_stands_beside_it() {
-    // In raw it is an empty datagram, which cannot be part of a train.
+    // In the raw format the line is an empty datagram, which cannot be part of a train.
     let mut h = Harness::with_members(Raw, &[local(5001), local(5002)]);
     h.hear(local(5001), "x");
     h.hub.say("").unwrap();

@@ -95,7 +95,7 @@ fn the_resume_word_shows_who_comes_from_elsewhere() {
     h.kick("dog");
     h.wait(100 * SECOND);
     h.join(&[open(5002)]);
-    // From a new port, with the token: removed again.
+    // The member returns from a new port, with its token, and is removed again.
     h.from(open(6001), heartbeat(64));
     assert!(h.is_member(open(6001)));
     let sent = h.from(open(6001), format!("/resume {word}"));

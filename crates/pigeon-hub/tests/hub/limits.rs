@@ -184,7 +184,7 @@ fn a_flood_is_warned_of_once() {
                 warned += told(&sent, local(5001)).len();
                 h.now = h.now + 10 * MILLISECOND;
             }
-            // In raw everything is data, except for members that read control lines.
+            // In the raw format everything is data, except for members that read control lines.
             assert_eq!(
                 warned,
                 usize::from(format != pigeon_proto::Format::Raw),

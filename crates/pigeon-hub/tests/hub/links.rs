@@ -320,7 +320,7 @@ fn private_messages_pass_both_ways_and_are_reported_to_nobody_else() {
     let from = Notice::MsgFrom { name: label("dog"), text: text("psst  back") };
     assert_eq!(w.notices(ann), [from]);
     assert_eq!(got(&w.h.drain(), dog), ["you (to ann): psst  back\n"]);
-    // By the link's label for a member without a name, and within the link.
+    // A member without a name is addressed by its link's label, within the link.
     w.h.hear(dog, "/msg bob@key hi");
     let to = w.asks(ann, "msg bob@key hello");
     assert_eq!(to, Notice::MsgTo { name: label("bob@key"), text: text("hello") });
@@ -573,7 +573,7 @@ fn a_member_of_a_link_is_kicked_by_its_name_or_label() {
 #[test]
 fn a_ban_holds_for_every_link() {
     let (dog, far) = (address("10.0.3.1:7"), address("10.0.4.1:7"));
-    // By a name of either link, and by network.
+    // The operator can ban by a name of either link, and by network.
     for who in ["ann", "dog", "10.0.3.0/24", "10.0.3.1"] {
         let mut w = World::with_plain(Config::default(), &[dog, far]);
         let [ann] = w.joined(["ann@key"]);

@@ -156,7 +156,8 @@ fn whatever_answers_by_itself_falls_silent() {
                     let about = format!("{format:?} {n} {trigger:?} {delay:?}");
                     world.calms_down(&[local(7)], &about);
                     if trigger == TRIGGERS[0] {
-                        // In raw no member gets its own messages, so none can answer itself.
+                        // In the raw format no member gets its own messages, so none can answer
+                        // itself.
                         assert_eq!(world.proved(), u64::from(format != Raw), "{about}");
                     }
                 }

@@ -92,7 +92,7 @@ fn those_inside_hear_of_a_newcomer_when_it_is_let_in() {
 
 #[test]
 fn a_newcomer_is_told_once_what_is_asked_of_it() {
-    // In raw, a sender without padded heartbeats gets no notice: see `control`.
+    // In the raw format, a sender without padded heartbeats gets no notice: see `control`.
     for format in [Chat, Format::Classic] {
         let mut h = with_password(format);
         let sent = h.from(local(5001), "^hb^");
@@ -210,7 +210,7 @@ fn who_knows_the_password_gets_in_while_others_guess() {
     for format in FORMATS {
         let mut h = with_password(format);
         let guessers: Vec<_> = (1..=30).map(|n| SocketAddr::from(([10, 7, 7, n], 7))).collect();
-        // From one address, and from so many that they use up the common rate.
+        // Guesses from one address, and from so many that they use up the common rate.
         for guessers in [&guessers[..1], &guessers] {
             let mut looked_at = guess(&mut h, guessers, 2_000);
             for n in 0..60 {
@@ -220,7 +220,7 @@ fn who_knows_the_password_gets_in_while_others_guess() {
                 assert_eq!(h.room_of(honest).as_deref(), Some("lobby"), "{format:?} {n}");
                 h.from(honest, "quit");
             }
-            // In 1.6 seconds: a burst, the rate, and one guess from each address.
+            // Guesses allowed in 1.6 seconds: a burst, the rate, and one from each address.
             let most = if guessers.len() == 1 { 5 + 8 } else { 20 + 32 + 30 };
             assert!((8..=most).contains(&looked_at), "{format:?}: {looked_at}");
         }
@@ -237,7 +237,7 @@ fn neighbours_on_one_link_do_not_guess_for_one_another_and_strangers_of_one_netw
         let [guesser, honest] = [1, 2].map(|n| address(&format!("[{net}{n}]:7")));
         assert!(h.try_to_join(guesser) && h.try_to_join(honest));
         guess(&mut h, &[guesser], 2_000);
-        // Until the allowance is used up.
+        // Guesses until the allowance is used up.
         while guess(&mut h, &[guesser], 1) == 0 {}
         h.from(honest, "/pass open sesame");
         assert_eq!(h.room_of(honest).is_some(), gets_in, "{net}");

@@ -370,7 +370,7 @@ fn a_private_line_reaches_one_and_its_sender_gets_a_copy() {
     let mut h = with_ops();
     h.nick(local(5002), "dog");
     h.wait(2 * SECOND);
-    // By name, ignoring case, by address, and between rooms.
+    // Private messages by name, ignoring case, by address, and between rooms.
     for who in ["dog", "DOG", "127.0.0.1:5002"] {
         let sent = h.from(local(5001), format!("/msg {who}  lunch \x1b[31m?"));
         assert_eq!(sent.len(), 2, "{sent:?}");

@@ -114,7 +114,7 @@ fn a_batch_for_a_thousand_members_leaves_as_a_train_each() {
             h.hear(local(5001), format!("message {number:02}"));
         }
         let trains = h.transmits();
-        // In raw the speaker gets no copy.
+        // In the raw format the speaker gets no copy.
         assert_eq!(trains.len(), everyone, "{format:?}");
         assert!(trains.iter().all(|train| train.count() == 64));
         // All trains point at the same bytes: nothing is copied per member.
@@ -125,7 +125,7 @@ fn a_batch_for_a_thousand_members_leaves_as_a_train_each() {
 
 #[test]
 fn more_than_a_train_holds_leaves_as_several() {
-    // By number: 64 per train. By size: a datagram's maximum over IPv4.
+    // Trains limited by number: 64 datagrams. By size: a datagram's maximum over IPv4.
     for (size, messages, trains) in [(20, 200, 4), (8_000, 64, 8)] {
         let mut h = Harness::format(Raw);
         h.join(&[local(5001), local(5002)]);

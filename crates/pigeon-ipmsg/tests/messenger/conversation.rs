@@ -99,7 +99,7 @@ fn a_text_that_comes_again_is_acknowledged_again_and_reported_once() {
     h.prove(bob, IPTUX);
     assert_eq!(h.hear(bob, "1:16:u:h:288:hi\0").len(), 1);
     assert_eq!(h.hear(bob, "1:16:u:h:288:hi\0").len(), 1);
-    // With the UTF-8 option, as IP Messenger sends it.
+    // The text has the UTF-8 option, as IP Messenger sends it.
     assert_eq!(h.hear(bob, "1:16:u:h:16672:hi\0").len(), 1);
     assert_eq!(h.said(), ["hi"]);
     // A restarted iptux counts from 1.

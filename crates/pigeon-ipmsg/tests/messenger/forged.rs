@@ -64,7 +64,7 @@ fn who_has_not_shown_that_it_receives_never_gets_more_than_it_sent() {
                 for packet in sent.into_iter().chain(h.wait(SECOND / 20)) {
                     *got.entry(packet.to).or_insert(0) += 1;
                 }
-                // At every moment, not only at the end.
+                // The limit holds at every moment, not only at the end.
                 for (to, packets) in &got {
                     assert!(packets <= gave.get(to).unwrap_or(&0), "{to} in round {round}");
                 }

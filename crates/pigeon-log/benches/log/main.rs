@@ -103,7 +103,7 @@ fn durable(report: &mut report::Report) {
 }
 
 fn indexed(report: &mut report::Report) {
-    // For a longer run: PIGEON_LOG_INDEXED=4000000, in one round.
+    // `PIGEON_LOG_INDEXED=4000000` makes a longer run, in one round.
     let given = std::env::var("PIGEON_LOG_INDEXED").ok().and_then(|count| count.parse().ok());
     let rounds = if given.is_some() { 1 } else { ROUNDS };
     let messages = given.unwrap_or(INDEXED_MESSAGES);

@@ -24,7 +24,7 @@ fn a_damaged_file_is_refused_or_read_and_never_overwritten() {
     whole.append((1..=800).map(|n| plain(n, &format!("温度 message {n}"))));
     whole.append((1..=50).map(|n| keyed(5, n, "text")));
     whole.wait_indexed();
-    // With a write-ahead log, as after a crash.
+    // The files have a write-ahead log, as after a crash.
     let crashed = files(whole.path());
     whole.log = None;
     let closed = files(whole.path());

@@ -150,7 +150,7 @@ fn every_substring_is_found_and_nothing_else() {
             .filter(|m| words.iter().all(|word| compared[&m.position].contains(word)))
             .map(|m| m.position)
             .collect();
-        // In pages of random size; every match must appear once.
+        // Reads pages of random size; every match must appear once.
         let (mut found, mut before) = (Vec::new(), Position::END);
         loop {
             let limit = 1 + random.below(4_000);

@@ -133,7 +133,7 @@ mod tests {
         let mut timeline = timeline(&[(1, 'a'), (3, 'b')], Some(4));
         assert_eq!(due(&mut timeline, 4_000_001), "aba");
         assert_eq!(timeline.poll_timeout(), Some(START + SECOND * 4_000_003));
-        // In the middle of a round, too.
+        // The timeline can also be polled in the middle of a round.
         assert_eq!(due(&mut timeline, 8_000_001), "baba");
     }
 

@@ -210,7 +210,7 @@ impl<M: Machine + 'static> Program for Slot<M> {
 
     fn drain(&mut self, now: Instant) -> Vec<Transmit> {
         let mut transmits = Vec::new();
-        // Until both are empty: polling an event may produce another transmit.
+        // Repeats until both are empty: polling an event may produce another transmit.
         loop {
             let before = (transmits.len(), self.events.len());
             transmits.extend(std::iter::from_fn(|| self.machine.poll_transmit()));

@@ -48,7 +48,7 @@ struct Connection {
 }
 
 impl Subscribers {
-    /// Connects so many, and subscribes each.
+    /// Opens `count` connections, each with a subscription.
     pub fn connect(count: usize, protocol: Protocol, broker: SocketAddr) -> Subscribers {
         let connect = |n| {
             let tcp = TcpStream::connect(broker).expect("the broker accepts");

@@ -55,7 +55,7 @@ fn a_server_that_does_not_read_holds_up_the_client() {
     assert_eq!(waiting, 1, "the client could write everything");
     let written = ends.network.machine(ends.client).machine.statistics().written;
     assert_eq!(written, u64::from(Limits::default().receive_window));
-    // Now it reads.
+    // The server reads.
     ends.network.act(ends.server, |server, now| {
         server.reads = true;
         let conn = server.machine.open().next().unwrap();
@@ -212,7 +212,7 @@ fn a_close_comes_with_its_code_and_words() {
     });
     ends.network.run_for(Duration::from_secs(1));
     assert_eq!(ends.closed(), [Why::ByPeer { code: 7, reason: "enough".into() }]);
-    // In the other direction.
+    // The same in the other direction, from the client.
     let conn = ends.open();
     ends.say(conn, "y");
     ends.network.run_for(Duration::from_secs(1));

@@ -79,9 +79,9 @@ fn a_stranger_is_sent_less_than_it_sends() {
     // A valid Initial: Retry.
     let retry = ask(&mut server, 0, &first);
     assert!((50..200).contains(&retry), "{retry}");
-    // Too short to be answered.
+    // An Initial that is too short to be answered.
     assert_eq!(ask(&mut server, 1, &first[..1199]), 0);
-    // Another version.
+    // An Initial of another version.
     let mut other = first.clone();
     other[1..5].copy_from_slice(&[0xff, 0, 0, 1]);
     assert!(ask(&mut server, 2, &other) > 0);
@@ -118,14 +118,14 @@ fn a_token_is_good_for_its_address_and_its_time() {
     let retry = sent(&mut server).concat();
     hand(&mut client, at(0), address(SERVER), &retry);
     let with_token = sent(&mut client).concat();
-    // From another address: refused, without state.
+    // The token from another address is refused, without state.
     hand(&mut server, at(1), stranger(2), &with_token);
     assert!(sent(&mut server).concat().len() < with_token.len());
     assert_eq!(server.statistics().connections, 0);
-    // Too late: the same.
+    // An expired token is refused, too.
     hand(&mut server, at(16_000), here, &with_token);
     assert_eq!(server.statistics().connections, 0);
-    // In time.
+    // A valid token in time is accepted.
     let mut server = new_server(Limits::default());
     let mut client = new_client();
     hand(&mut server, at(0), here, &initial(&mut client, at(0)));

@@ -101,7 +101,7 @@ fn daytime_is_one_line_whatever_is_asked() {
 #[test]
 fn discard_counts_and_is_silent() {
     let mut service = service(Kind::Discard, config());
-    // Even from senders that no service may answer.
+    // Holds even for senders that no service may answer.
     for from in [CLIENT, "8.8.8.8:53", "10.0.0.1:0"] {
         assert_eq!(ask(&mut service, from, b"12345"), None);
     }

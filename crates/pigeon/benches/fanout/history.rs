@@ -103,7 +103,7 @@ fn table(report: &mut Report, hubs: &[Contender]) {
 /// Our hub with a log in a new folder.
 fn keeping(bench: &Bench, name: &str, preload: Option<PathBuf>) -> Server {
     let data = data(name);
-    // From an earlier run.
+    // Removes a folder from an earlier run.
     let _ = std::fs::remove_dir_all(&data);
     let flags = format!("hub --listen 127.0.0.1:0 --console off {FLAGS} --data {}", data.display());
     let mut command = process::pigeon(&flags);

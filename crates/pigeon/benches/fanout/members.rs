@@ -75,7 +75,7 @@ impl Members for UdpMembers {
         };
         for (n, socket) in self.sockets.0.borrow_mut().iter_mut().enumerate() {
             socket.send(b"^hb^", std::slice::from_ref(&heartbeat), ROOM);
-            // At most as many as the smallest receive buffer holds.
+            // Sends at most as many at once as the smallest receive buffer holds.
             if n % 100 == 99 {
                 std::thread::sleep(Duration::from_millis(5));
             }

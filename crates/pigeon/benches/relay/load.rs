@@ -71,7 +71,7 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    /// Our own; `follow`: whether it follows a target that answers from another port.
+    /// Pigeon's relay. `follow`: whether it follows a target that answers from another port.
     pub(crate) fn pigeon(cpus: Cpus, follow: &str) -> Contender {
         Contender::start(|target| {
             let command =

@@ -287,7 +287,7 @@ impl Receiver {
             Receiver::Bare => Stdio::piped(),
             _ => written.into(),
         };
-        // On any CPU: only the sender is pinned.
+        // Runs on any CPU: only the sender is pinned.
         let process = Process::start_with(&[cpus.load, cpus.hub], command, stdout);
         let entry = socket_of(&process);
         lend_buffer(&process, entry.inode);

@@ -152,7 +152,7 @@ fn a_member_stays_one(network: &mut dyn BadPath) {
     let lines: BTreeSet<String> = (0..30).map(|number| format!("line {number}")).collect();
     for line in &lines {
         member.say(line);
-        // At a fast speaker's pace, and for longer than the hub's time-out.
+        // Sends at a fast speaker's pace, and for longer than the hub's time-out.
         std::thread::sleep(Duration::from_millis(100));
     }
     member.end_stdin();

@@ -164,7 +164,7 @@ fn a_full_disk_is_told_at_once_and_costs_datagrams_only() {
     let file = scratch("full");
     let program = env!("CARGO_BIN_EXE_pigeon");
     let shown = file.to_str().unwrap();
-    // In units of 512 or 1,024 bytes, depending on the shell.
+    // `ulimit` counts in units of 512 or 1,024 bytes, depending on the shell.
     let line = format!("ulimit -f 2; exec {program} listen 127.0.0.1:0 --write {shown}");
     let ours = Process::spawn("pigeon listen", Command::new("sh").args(["-c", &line]));
     let at = address_in(&ours.expect_status(|line| line.contains("listening on "), SOON));

@@ -189,7 +189,7 @@ fn who_is_kicked_reads_so_also_after_starting_again() {
     let mut hub = hub(&[]);
     let at = hub.address.to_string();
     let folder = format!("{}/state-kicked", env!("CARGO_TARGET_TMPDIR"));
-    // From an earlier run.
+    // Removes a folder from an earlier run.
     let _ = fs::remove_dir_all(&folder);
     let _teacher = member(hub.address, &["/nick 老师"]);
     let join = || {
@@ -234,7 +234,7 @@ fn a_mistyped_command_is_answered_with_the_one_that_is_meant() {
 #[test]
 fn lines_of_the_history_have_one_time_each() {
     let folder = format!("{}/data-one-time", env!("CARGO_TARGET_TMPDIR"));
-    // From an earlier run.
+    // Removes a folder from an earlier run.
     let _ = fs::remove_dir_all(&folder);
     let hub = hub(&["--data", &folder]);
     let _teacher = member(hub.address, &["/nick 老师", "作业"]);

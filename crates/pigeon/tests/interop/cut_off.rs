@@ -72,7 +72,7 @@ fn a_firewall_is_named_before_anybody_joins_and_joining_follows_when_it_is_gone(
         let red = network.join(&["--nick", nick]);
         let args = ["join", HUB, "--nick", "screen", "--heartbeat", HEARTBEAT];
         let screen = Terminal::start_in(&network.near.name, (250, 20), &args);
-        // In the room and in the status line.
+        // Shown in the room and in the status line.
         let is_shown = |screen: &str| screen.matches(words[1]).count() == 2;
         screen.expect("the system's word, twice", is_shown);
         let program = network.join(&["--json"]);

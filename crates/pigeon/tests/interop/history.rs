@@ -20,7 +20,7 @@ struct Kept {
 impl Kept {
     fn new(test: &str) -> Kept {
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("history-{test}"));
-        // From an earlier run.
+        // Removes a folder from an earlier run.
         let _ = std::fs::remove_dir_all(&state);
         let log = Log::open(&state.join("hub-127.0.0.1_9999"), Options::default(), |_| ()).unwrap();
         let said = [
@@ -271,7 +271,7 @@ fn a_check_examines_settings_and_data_and_changes_nothing() {
         let code = process.expect_end(SOON).code();
         (code, process.lines(Voice::Out).join("\n"), process.lines(Voice::Err).join("\n"))
     };
-    // While the hub has it open, and without a hub.
+    // The history can be read while the hub has it open, and without a hub.
     for _ in 0..2 {
         let (code, good, bad) = check(&kept, &[]);
         assert_eq!((code, &*bad), (Some(0), ""));

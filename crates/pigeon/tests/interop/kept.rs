@@ -14,7 +14,7 @@ use crate::process::{Process, SOON, Voice, wait_until};
 /// A folder for a hub's data.
 fn folder(test: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("data-{test}"));
-    // From an earlier run.
+    // Removes a folder from an earlier run.
     let _ = fs::remove_dir_all(&folder);
     folder
 }
@@ -213,7 +213,7 @@ fn the_hour_of_a_class_is_exported_and_imported_without_a_loss() {
     });
     assert_eq!(exported.lines().count(), LINES);
     let file = folder("hour.jsonl");
-    // From an earlier run.
+    // Removes a file from an earlier run.
     let _ = fs::remove_file(&file);
     fs::write(&file, &exported).unwrap();
     history(&second, &["--import", file.to_str().unwrap()]);

@@ -167,7 +167,7 @@ fn every_byte_passes_both_ways_and_nothing_else_is_on_stdout() {
     peer.0.send(&bytes).unwrap();
     wait_until("the bytes are on stdout", || (listener.bytes(Voice::Out) == bytes).then_some(()));
 
-    // From a pipe: 4 KiB with every byte value, and no added line ends.
+    // The pipe carries 4 KiB with every byte value, and no added line ends.
     let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bytes-of-a-room");
     let stream: Vec<u8> = (0..16).flat_map(|_| 0..=255).collect();
     fs::write(&source, &stream).unwrap();

@@ -19,7 +19,7 @@ struct State(PathBuf);
 impl State {
     fn new(test: &str) -> State {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("state-{test}"));
-        // From an earlier run.
+        // Removes a folder from an earlier run.
         let _ = fs::remove_dir_all(&folder);
         State(folder)
     }

@@ -351,7 +351,7 @@ fn the_log_outlives_a_full_disk() {
     use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
     let file = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hub.log");
-    // From an earlier run.
+    // Removes a file from an earlier run.
     let _ = std::fs::remove_file(&file);
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$0\" hub 127.0.0.1:0 2> \"$1\"", env!("CARGO_BIN_EXE_pigeon")]);

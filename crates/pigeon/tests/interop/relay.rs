@@ -104,7 +104,7 @@ fn survivors(loss: &str, seed: &str, count: u32) -> Vec<u32> {
     let mut relay = relay(target.local_addr().unwrap(), &args);
     let client = connected(relay.address);
     let mut through = Vec::new();
-    // At most as many at once as every buffer on the way holds.
+    // Sends at most as many at once as every buffer on the way holds.
     for sent in (100..=count).step_by(100) {
         (sent - 100..sent).for_each(|n| assert_eq!(client.send(&n.to_be_bytes()).unwrap(), 4));
         let out = wait_until("the relay has had them all", || {

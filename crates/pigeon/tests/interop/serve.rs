@@ -206,7 +206,7 @@ fn a_service_listens_on_this_machine_only_unless_told() {
     assert_eq!(services.at("size").ip().to_string(), "127.0.0.2");
     let upper = services.at("upper");
     assert!(upper.ip().is_unspecified());
-    // On every address of both families.
+    // The service answers on every address of both families.
     for host in ["127.0.0.1", "127.0.0.3", "[::1]"] {
         let bind = if host.starts_with('[') { "[::1]:0" } else { "127.0.0.1:0" };
         let socket = UdpSocket::bind(bind).unwrap();

@@ -94,7 +94,7 @@ impl Model {
                 [b"x", &piece.spelled().repeat(times)[..]].concat()
             }
         };
-        // Without numbers, which could belong to others.
+        // The text has no numbers, which could belong to other messages.
         let before: Vec<u8> = before.into_iter().filter(|byte| *byte != b'#').collect();
         ([&before[..], number.as_bytes()].concat(), own)
     }

@@ -522,7 +522,7 @@ pub(crate) fn run(
     let shows_messages = hub.config().report_messages;
     let driver = Driver::over(hub, sockets).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock);
-    // Set only here.
+    // The only call of `set`.
     let _ = waker.set(driver.waker());
     let wanted = args.console == Switch::On;
     let commands = ui::console::start(reader, &printer, driver.waker(), wanted)?;

@@ -195,7 +195,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let is_one = text.is_some() && !paced && args.count.is_none_or(|count| count == 1);
     let unit = if text.is_some() { Unit::Datagram } else { args.framing.unit() };
     let (input, count) = match text {
-        // With a rate and no count: until it is stopped.
+        // With a rate and no count, sends until it is stopped.
         Some(text) => (Input::Text(text.into()), args.count.or((!paced).then_some(1))),
         None => (
             Input::Stdin(Frames::new(BufReader::new(io::stdin()), args.framing, read, most)),

@@ -156,7 +156,7 @@ fn draw_place(model: &Model, look: Look, at: usize, area: Rect, buffer: &mut Buf
     let count = match (place.unread, place.count) {
         (0, None) => String::new(),
         (0, Some(members)) => format!(" {members} "),
-        // Marked by more than a colour.
+        // A mention is marked by `!`, not only by its colour.
         (unread, _) if place.mentioned => format!(" ({unread}!) "),
         (unread, _) => format!(" ({unread}) "),
     };

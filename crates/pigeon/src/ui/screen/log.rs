@@ -208,7 +208,7 @@ impl Log {
             Some(known) if other.kind == Kind::Mark => known >= position,
             known => known.is_some_and(|known| known > position),
         };
-        // Before the next position, and before later live lines.
+        // Inserts it before the next position, and before later live lines.
         let len = self.entries.len();
         let mut at = self.entries.iter().position(is_behind).unwrap_or(len);
         while at

@@ -340,7 +340,7 @@ impl Model {
                 let place = &mut self.places[at];
                 place.whole = true;
                 let end = note(self.time, &say_in!(self.language, "screen-nothing-older"));
-                // Before all others, whatever the clocks.
+                // Sorts before all others, whatever the clocks.
                 let time = WallTime(i64::MIN);
                 place.log.insert(&Line { kind: Kind::End, position: Some(0), time, ..end }, None);
             }

@@ -524,7 +524,7 @@ fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(std::mem::take(&mut model.rings));
-    // In their own conversation each appears once.
+    // In their own conversations each name appears once.
     alt(&mut model, 'a');
     whisper(&mut model, Kind::Said, "小红", "看完还我");
     let shown = picture(&mut model, 80, 20);
@@ -738,7 +738,7 @@ fn reading_back_goes_on_into_what_the_hub_keeps() {
     assert_eq!(page_up(&mut model), Some(Action::Older(None)));
     assert_eq!(page_up(&mut model), None, "asked just now");
     let kept = |position: u64, text: &str| {
-        // Of the day before.
+        // A line of the day before.
         Line { time: WallTime(-10_000), position: Some(position), ..said("老师", text) }
     };
     model.apply(Update::Seen(room("lobby"), 6));
