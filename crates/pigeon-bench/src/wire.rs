@@ -130,7 +130,7 @@ pub struct Header {
     pub session: u64,
     /// The sender's sequence number.
     pub number: u64,
-    /// When it was sent, on its sender's clock, in nanoseconds.
+    /// When the datagram was sent, on its sender's clock, in nanoseconds.
     pub time: u64,
     /// The timestamp of the datagram that this one answers.
     pub origin: u64,

@@ -34,7 +34,7 @@ pub struct MessageId(pub(crate) u64);
 pub(crate) enum Trust {
     /// The contact's address may be forged: it gets at most one packet for each it sends.
     Unproved {
-        /// How many more packets it may get.
+        /// How many more packets the contact may get.
         credit: u8,
     },
     /// The contact has acknowledged a text's number, which proves that it receives.
@@ -71,21 +71,21 @@ pub(crate) struct Contact {
     /// The local address that it writes to, if known.
     pub(crate) local: Option<IpAddr>,
     pub(crate) trust: Trust,
-    /// When it was first heard.
+    /// When the contact was first heard.
     pub(crate) met: Instant,
-    /// When it was last heard.
+    /// When the contact was last heard.
     pub(crate) heard: Instant,
     /// The number and time of its latest entry.
     pub(crate) entered: Option<(u64, Instant)>,
-    /// When to answer its entry.
+    /// When to answer the contact's entry.
     pub(crate) answer_at: Option<Instant>,
-    /// When an entry or an answer was last sent to it.
+    /// When an entry or an answer was last sent to the contact.
     pub(crate) answered: Option<Instant>,
     /// Whether an entry was sent to it, or it has answered one.
     pub(crate) was_asked: bool,
     /// Whether nothing but its address is known, because the user entered it.
     pub(crate) is_blank: bool,
-    /// How many probes it left unanswered, and when the next is due.
+    /// How many probes the contact left unanswered, and when the next is due.
     pub(crate) probes: u32,
     pub(crate) probe_at: Instant,
     /// Recently received texts.

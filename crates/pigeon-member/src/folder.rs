@@ -30,7 +30,7 @@ pub enum FolderError {
     /// The system reported an error.
     #[error("cannot {doing} {}", path.display())]
     Io {
-        /// What was attempted.
+        /// The operation that failed.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,

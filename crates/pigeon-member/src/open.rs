@@ -59,7 +59,7 @@ pub enum OpenMemberError {
     Key {
         /// The folder.
         folder: PathBuf,
-        /// What is wrong.
+        /// The error of the key.
         source: BadKey,
     },
     /// The socket cannot be opened.

@@ -26,27 +26,27 @@ const ACK_DELAY: Duration = Duration::from_millis(25);
 /// The limits of a machine. The defaults are for a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// All connections, including those in the handshake and those closing. 10,000.
+    /// All connections, including those in the handshake and those closing. Default: 10,000.
     pub connections: usize,
-    /// Connections in the handshake. 1,000.
+    /// Connections in the handshake. Default: 1,000.
     pub handshakes: usize,
     /// Connections per address, as
-    /// [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as) counts. 64.
+    /// [`SourceRules::counted_as`](pigeon_guard::SourceRules::counted_as) counts. Default: 64.
     pub per_address: usize,
-    /// Maximum time from the first datagram to the stream. 10 s.
+    /// Maximum time from the first datagram to the stream. Default: 10 s.
     pub handshake_time: Duration,
-    /// Maximum initial packets processed per second; each costs about 10 µs. 10,000.
+    /// Maximum initial packets processed per second; each costs about 10 µs. Default: 10,000.
     pub initials_per_second: u64,
-    /// Idle timeout of a connection. 30 s.
+    /// Idle timeout of a connection. Default: 30 s.
     pub idle: Duration,
-    /// Interval of a client's keep-alive packets while it sends nothing else. 10 s.
+    /// Interval of a client's keep-alive packets while it sends nothing else. Default: 10 s.
     pub keep_alive: Duration,
-    /// Maximum bytes written to one connection and not acknowledged. 1 MiB.
+    /// Maximum bytes written to one connection and not acknowledged. Default: 1 MiB.
     pub send_window: u64,
     /// The same for all connections together: if their windows would exceed it, a new connection
-    /// gets a smaller window, at least 64 KiB. 512 MiB.
+    /// gets a smaller window, at least 64 KiB. Default: 512 MiB.
     pub send_total: u64,
-    /// Maximum bytes received on one connection and not read. 256 KiB.
+    /// Maximum bytes received on one connection and not read. Default: 256 KiB.
     pub receive_window: u32,
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Mine {
     pub(super) room: RoomName,
     pub(super) text: Box<[u8]>,
     pub(super) is_stored: bool,
-    /// When it was submitted, since the Unix epoch.
+    /// When the message was submitted, since the Unix epoch.
     time: Duration,
     /// The message's write number. It is not sent before that write is on disk.
     pub(super) write: u64,

@@ -136,7 +136,7 @@ fn hear(session: &mut Member, now: Instant, payload: &[u8]) {
     session.handle_datagram(now, &Received::new(hub_address(), payload));
 }
 
-/// What it sends and reports.
+/// What the session sends and reports.
 fn drain(session: &mut Member) -> (usize, Vec<Event>) {
     let sent = std::iter::from_fn(|| session.poll_transmit()).count();
     (sent, std::iter::from_fn(|| session.poll_event()).collect())

@@ -49,7 +49,7 @@ pub(crate) struct Gone {
     pub(crate) named: Named,
     /// The member's last room.
     pub(crate) room: RoomName,
-    /// When it left.
+    /// When the member left.
     pub(crate) since: Instant,
     /// The member's address.
     pub(crate) ip: IpAddr,

@@ -34,7 +34,7 @@ pub struct Lookup {
     pub member: MemberId,
     /// The room.
     pub room: RoomName,
-    /// Which messages.
+    /// The requested messages.
     pub wanted: Wanted,
     /// The most messages to return.
     pub most: u16,

@@ -44,7 +44,7 @@ pub(crate) trait PlainMembers {
     /// A member's source.
     fn source(&self, slot: Slot) -> Source;
 
-    /// When it was last heard.
+    /// When the member was last heard.
     fn heard(&self, slot: Slot) -> Instant;
 
     /// Whether its latest heartbeat was padded: then it reads control lines in any room.

@@ -36,7 +36,7 @@ pub(crate) struct Named {
     pub(crate) name: Name,
     pub(crate) keys: Keys,
     pub(crate) grant: u32,
-    /// When its holder got it.
+    /// When the holder got the name.
     pub(crate) since: Instant,
 }
 

@@ -536,7 +536,7 @@ impl Plain {
         self.go_on_with_trials(core, events, now);
     }
 
-    /// When the next of these is due.
+    /// When the next time-out, answer or trial is due.
     pub(crate) fn poll_timeout(&self, core: &Core) -> Option<Instant> {
         let timeout = core.config().timeout;
         let expiry = self.members.oldest().map(|slot| self.members.heard(slot) + timeout);

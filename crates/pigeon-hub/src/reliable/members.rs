@@ -19,7 +19,7 @@ pub(super) struct Member {
     /// `None` until the hub has decided.
     pub(super) joined: Option<Joined>,
     pub(super) conns: Vec<ConnId>,
-    /// When it leaves, if it has no connection.
+    /// When the member leaves, if it has no connection.
     leaves: Option<Instant>,
 }
 
@@ -80,7 +80,7 @@ impl Members {
         }
     }
 
-    /// When the next one leaves.
+    /// When the next member leaves.
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.leaving.front().map(|(at, _)| *at)
     }

@@ -160,7 +160,7 @@ pub enum Outcome {
     Refused {
         /// The reason.
         why: Reason,
-        /// When to send it again. `None`: never.
+        /// When to send the message again. `None`: never.
         again: Option<Duration>,
     },
 }

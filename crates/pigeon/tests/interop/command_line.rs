@@ -89,11 +89,11 @@ fn quiet_leaves_data_and_errors() {
     assert_eq!(ended(&["-q", "send", "127.0.0.1", &port, "hi"], &[]), (Some(0), String::new()));
     let bench = ["bench", "127.0.0.1", echo, "--ping", "--for", "100ms", "--line", "-q"];
     assert_eq!(ended(&bench, &[]), (Some(0), String::new()));
-    // A refusal is an error, and shown.
+    // With `-q`, a refusal is still shown.
     drop(listener);
     let (status, error) = ended(&["ask", "127.0.0.1", &port, "hi", "-q"], &[]);
     assert_eq!((status, error.contains("refused")), (Some(1), true), "{error}");
-    // A hub's final error is shown, and remarks are not.
+    // With `--quiet`, a hub's final error is shown, and remarks are not.
     let mut hub = pigeon("hub", &["hub", "--quiet", "--listen", "127.0.0.1:0"]);
     hub.say("stats");
     hub.expect_lines(1, SOON);

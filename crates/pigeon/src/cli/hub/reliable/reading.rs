@@ -61,7 +61,7 @@ fn read(reader: &Reader, question: Read) -> Result<Answer, ReadError> {
         Read::Before { room, count } => {
             let entries = reader.before(Position::END, Some(&room), count)?;
             let newest = entries.last().map_or(Position::START, |last| last.position());
-            // The position before the first entry is the one after its predecessor.
+            // Reading after the predecessor of the first entry starts with the first entry.
             let before = match entries.first() {
                 Some(first) => reader.before(first.position(), Some(&room), 1)?,
                 None => Vec::new(),
