@@ -686,7 +686,7 @@ fn an_id_that_was_kept_too_long_finds_nobody() {
     let [ann, eve] = w.joined(["ann@key", "eve@key"]);
     let word = w.nick(ann, "ann");
     w.input(ann, Input::Leave);
-    // Another member has its slot now, of either link.
+    // Members of both links may take the slot now.
     w.h.from(local(DOG), "^hb^");
     let bob = w.join("bob@key");
     w.wait();

@@ -14,7 +14,7 @@ pub(crate) fn u32() -> anyhow::Result<u32> {
     getrandom::u32().context(NONE)
 }
 
-/// A secret key.
+/// Random bytes for a secret key.
 pub(crate) fn bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).context(NONE)?;

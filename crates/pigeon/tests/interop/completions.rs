@@ -95,7 +95,7 @@ fn printed(book: &Book, shell: &str, args: &[&str]) -> String {
     process.output()
 }
 
-/// A shell in this home after running `prepare`.
+/// Starts a shell in the book's home, after running `prepare`.
 fn shell(book: &Book, name: &str, args: &[&str], prepare: &str) -> Terminal {
     let shell = Terminal::start_shell(book, name, args);
     shell.press(&format!("{prepare}\r"));

@@ -612,7 +612,7 @@ mod tests {
             (b"\x1b[200~a\x03b\x1b[20\x1b[201~", pasted("a\x03b\x1b[20")),
             (b"\x1b[200~\xff\x1b[201~", pasted("\u{fffd}")),
             (b"\x1b[201~", vec![]),
-            // Focus, and replies
+            // Focus reports, and replies to queries.
             (b"\x1b[I", vec![]),
             (b"\x1b[O", vec![]),
             (b"\x1b[?1;2c", vec![]),
