@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(alone(link::RAW, &packet), Ok(b"he".to_vec()));
         packet[25] = 9;
         assert_eq!(alone(link::RAW, &packet), Ok(b"h".to_vec()));
-        // Too short for a UDP header.
+        // The length is too short for a UDP header.
         packet[3] = 27;
         assert_eq!(alone(link::RAW, &packet), Err(Skip::Malformed));
         // An IP packet longer than its frame, though the capture is complete.

@@ -740,7 +740,7 @@ impl Machine for Messenger {
         if contact.in_flight.is_some() {
             self.give_up(peer, WhyUndelivered::Refused);
         } else if contact.is_blank {
-            // Its entry will not come: sending the text shows whether anybody is there.
+            // The contact's entry will not come: sending the text shows whether the contact exists.
             contact.next_text = now;
         }
         self.turn(now, peer);

@@ -135,7 +135,7 @@ impl Queue {
         let all = inner.items.is_empty();
         Taken {
             items,
-            // They arrived after everything in the queue.
+            // The losses came after everything in the queue.
             lost: if all { std::mem::take(&mut inner.lost) } else { Lost::default() },
             chunk: inner.chunks.pop_front(),
             // A flush must wait for everything before it.

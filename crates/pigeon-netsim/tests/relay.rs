@@ -336,7 +336,7 @@ fn an_answer_from_another_port_is_followed_for_its_client_alone() {
     lab.up(at(MS * 6), 1, b"ack 2");
     let sent: Vec<_> = lab.take().into_iter().map(|(_, to, _)| to).collect();
     assert_eq!(sent, [target(), at_port(ports[1])]);
-    // This does not count as a refusal by the target.
+    // The refusal does not count as one by the target.
     let counts = lab.relay.statistics();
     assert_eq!((counts.refused, counts.followed, lab.told.len()), (1, 2, 4));
 }
@@ -347,7 +347,8 @@ fn only_the_host_of_the_target_answers() {
     lab.up(at(MS), 0, b"hello");
     lab.up(at(MS), 1, b"hello");
     lab.take();
-    // Another host; then, on the target's host, the listening socket and another client's socket.
+    // Datagrams from another host; then, on the target's host, from the listening socket and
+    // another client's socket.
     for from in ["192.0.2.1:9", "127.0.0.2:9", "127.0.0.1:5", "127.0.0.1:2001"] {
         let answer = Received { from: from.parse().unwrap(), ..from_target(0, b"hello") };
         lab.relay.handle_datagram(at(MS), &answer);
@@ -444,7 +445,7 @@ fn a_socket_that_cannot_be_opened_costs_what_waits_for_it() {
     relay.handle_refused_by(at(MS), socket(0), target());
     while relay.poll_event().is_some() || relay.poll_transmit().is_some() {}
     assert_eq!(relay.statistics().refused, 2);
-    // It retries without limit, and its memory stays bounded.
+    // The client retries without limit, and its memory stays bounded.
     for _ in 0..10_000 {
         relay.handle_datagram(at(MS), &from_client(0, b"hello"));
         relay.cannot_open(socket(0));

@@ -162,7 +162,7 @@ fn one_name_is_found_however_its_capitals_and_marks_are_written() {
 #[test]
 fn names_that_the_eye_takes_for_one_another_look_alike() {
     for (one, other) in [
-        // Other scripts.
+        // Names with look-alikes from other scripts.
         ("hub", "һub"),
         ("hub", "hυb"),
         ("HUB", "ΗUB"),

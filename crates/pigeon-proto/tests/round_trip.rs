@@ -176,7 +176,7 @@ proptest! {
     fn notices_come_back_as_they_were_written(notice in notice()) {
         let line = notice.to_bytes();
         prop_assert_eq!(Notice::parse(&line), Some(notice.clone()), "{}", String::from_utf8_lossy(&line));
-        // One line, of bounded length apart from a message's text.
+        // A notice is one line, of bounded length apart from a message's text.
         prop_assert!(!line.iter().any(|byte| byte.is_ascii_control()));
         let has_text = matches!(
             notice,

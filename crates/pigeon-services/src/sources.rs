@@ -69,7 +69,8 @@ mod tests {
             passes
         };
         assert!(passes(1) && !passes(1) && passes(2) && !passes(2));
-        // One request each: of a hundred thousand forged sources about one per cell passes.
+        // One request from each source: of a hundred thousand forged sources about one per cell
+        // passes.
         let passed = (3..100_000).filter(|&n| passes(n)).count();
         assert!((CELLS * 9 / 10..CELLS).contains(&passed), "{passed}");
         assert!(sources.shared > 80_000, "{}", sources.shared);

@@ -89,7 +89,7 @@ fn figures_add_up_whenever_the_server_dies() {
 fn a_server_tells_of_no_more_unsent_than_it_had_to_send() {
     let mut bench = Bench::new(1, plan(Mode::Ping, 100));
     bench.network.run_for(seconds(1));
-    // Those unsent datagrams belonged to an earlier session.
+    // The unsent datagrams belong to an earlier session.
     bench.network.act(bench.far, |server, _| server.unsent(CLIENT.into(), 1 << 40));
     let snapshot = bench.run();
     adds_up(&snapshot.down.unwrap());

@@ -82,7 +82,7 @@ impl<M: Machine + 'static> Bench<M> {
     pub(crate) fn run(&mut self) -> Snapshot {
         for _ in 0..3_000 {
             if self.network.machine(self.client).is_over() {
-                // Its `Bye` reaches the server, or the session expires.
+                // The client's `Bye` reaches the server, or the session expires.
                 self.network.run_for(Duration::from_secs(11));
                 return self.network.machine(self.client).snapshot();
             }

@@ -551,7 +551,8 @@ impl Session {
             return self.report(Event::Status(id, Status::Waiting));
         }
         sending.rewind(number + 1);
-        // Also a message the hub had stored: it was restored from a backup, and refuses it now.
+        // Includes a message the hub had stored: the hub was restored from a backup, and refuses
+        // the message now.
         let outbox = self.store.outbox(id.outbox);
         if outbox.is_some_and(|outbox| outbox.messages.contains_key(&number)) {
             self.write(now, &Record::Gone { outbox: id.outbox, number });

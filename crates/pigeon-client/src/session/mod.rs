@@ -441,7 +441,7 @@ impl<R: Rng> Session<R> {
         let is_typed = answered.as_ref().is_some_and(|answered| answered.asker == Asker::Person);
         let answered = answered.as_ref();
         if is_wrong_password(&notice) {
-            // It would be wrong the next time, too.
+            // The same password would be wrong the next time, too.
             self.config.password = None;
         }
         let is_shown = match &notice {

@@ -75,7 +75,7 @@ fn a_contact_is_written_and_read_in_its_encoding() {
 #[test]
 fn a_contact_that_was_a_stranger_before_is_written_in_its_encoding() {
     let mut chat = chat();
-    // Its address was unknown until now: the contact has a host name.
+    // The contact's address was unknown until now, because it has a host name.
     hear(&mut chat, "10.0.0.9:1", b"hi");
     chat.open(at("10.0.0.9:1"), known("狗哥", Some("gb2312"))).unwrap();
     assert_eq!(say(&mut chat, "你"), [(at("10.0.0.9:1"), b"\xc4\xe3".to_vec())]);

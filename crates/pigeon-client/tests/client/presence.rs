@@ -137,7 +137,7 @@ fn a_tutorial_server_that_says_nothing_is_told_as_unheard_and_its_restart_surviv
     assert_eq!(network.machine(member).last_heard(), None);
     say(&mut network, member, "hello");
     network.run_for(after(1));
-    // It never gets a request for a name, which it would publish.
+    // The echo server never gets a request for a name, which it would publish.
     let texts = network.machine(server).texts();
     let texts: Vec<&str> = texts.iter().map(|text| text.trim()).collect();
     assert_eq!(texts, ["^hb^", "^hb^", "^hb^", "hello"]);
@@ -320,7 +320,7 @@ fn a_hub_that_has_no_place_has_not_taken_anybody_back() {
     let hub = network.add(hub_address(), full());
     let dog = join(&mut network, 1, "dog");
     network.run_for(after(5));
-    // Another hub at the same address, where another member was faster.
+    // Replaced by another hub at the same address, where another member was faster.
     network.replace(hub, full());
     let cat = join(&mut network, 2, "cat");
     let ape = join(&mut network, 3, "ape");
@@ -331,7 +331,7 @@ fn a_hub_that_has_no_place_has_not_taken_anybody_back() {
     for member in [dog, ape] {
         assert!(notices(&network, member).contains(&"refused member hub-full".to_string()));
     }
-    // It was refused, and no message arrived: it has not joined.
+    // The session was refused, and no message arrived: it has not joined.
     assert_eq!(told(&network, ape), [Event::Unheard]);
     assert_eq!(network.machine(ape).contact(), Contact::Unheard);
 
@@ -359,7 +359,7 @@ fn a_hub_far_away_is_not_silent() {
     assert_eq!(network.machine(hub).commands, ["nick dog"]);
     assert_eq!(network.machine(member).round_trip(), Some(4 * delay));
 
-    // Its absence is noticed anyway.
+    // The hub's absence is noticed anyway.
     network.remove(hub);
     network.run_for(after(60));
     assert!(matches!(told(&network, member).last(), Some(Event::Silent { .. })));

@@ -58,7 +58,7 @@ fn name_and_room_come_back_whatever_happened() {
     say(&mut network, dog, "/join 7b");
     network.run_for(after(1));
     assert_eq!(members(&network, hub), ["dog in 7b"]);
-    // Another hub at the same address, between two heartbeats.
+    // Replaced by another hub at the same address, between two heartbeats.
     network.replace(hub, other_hub());
     network.run_for(after(12));
     assert_eq!(members(&network, hub), ["dog in 7b"]);

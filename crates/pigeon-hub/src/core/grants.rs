@@ -335,7 +335,7 @@ mod tests {
         }
         assert_eq!(leave(&mut grants, gone(8, 2, [10, 0, 0, 1], true)), Some(0));
         assert_eq!(leave(&mut grants, gone(9, 2, [10, 0, 0, 1], false)), None);
-        // One returned, so there is space again.
+        // The member returned, so there is space again.
         grants.take(5, Slot::new(1));
         assert_eq!(leave(&mut grants, gone(10, 3, [10, 0, 0, 1], true)), None);
         assert!(grants.gone(99).unwrap().is_kept && !grants.gone(0).unwrap().is_kept);

@@ -154,7 +154,7 @@ mod tests {
     fn many_addresses_that_guess_wrong_lock_no_newcomer_out() {
         let mut guesses = Guesses::new([1, 2, 3, 4]);
         let others: Vec<IpAddr> = (0..4_200).map(v4).collect();
-        // Each gets one guess, and then they share twenty a second.
+        // Each address gets one guess, and then they share twenty a second.
         let count = looked_at(&mut guesses, &others, 1_000..60_000);
         assert!((4_190..=4_200 + 60 * 20).contains(&count), "{count}");
         let newcomers = (100_000..101_000).map(v4);

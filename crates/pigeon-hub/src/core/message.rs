@@ -114,7 +114,7 @@ impl Batch {
         let name = self.bytes.get(head.name.clone()).unwrap_or_default();
         Some(Entry {
             member: head.member,
-            // It was added as text.
+            // The name was added as text.
             name: std::str::from_utf8(name).unwrap_or_default(),
             caller: head.caller,
             text: self.bytes.get(head.text.clone()).unwrap_or_default(),

@@ -428,7 +428,7 @@ impl Core {
         self.give_up_names(cx.now);
         let absent = self.names.find_absent(who).and_then(|grant| self.take_from_absent(grant));
         let (slot, label, grant) = match (absent, self.find(cx, who)) {
-            // Its member may have returned already, without a name.
+            // The member may have returned already, without a name.
             (Some(gone), _) => {
                 let slot = self.find_by_label(cx, gone.label.as_str());
                 (slot, gone.label, Some(gone.named.grant))

@@ -72,7 +72,7 @@ impl Plain {
         if self.hear_on_trial(core, events, now, slot, payload, false) {
             return;
         }
-        // Another hub tests whether this one answers automatically. It does.
+        // Another hub tests whether this hub answers automatically, which it does.
         if let Some(Notice::Probe(nonce)) = Notice::parse(payload)
             && self.members.may_answer(slot)
         {

@@ -238,7 +238,7 @@ impl Sessions {
                 member.joined = Some(joined);
                 conns.into_iter().for_each(|conn| self.welcome(author, conn));
                 if self.members.get(author).is_some_and(|member| member.conns.is_empty()) {
-                    // Its connection was lost while the hub decided.
+                    // The connection was lost while the hub decided.
                     self.members.linger(author, self.now + self.config.linger);
                 }
             }

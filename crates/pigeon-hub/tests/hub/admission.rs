@@ -162,7 +162,7 @@ fn whatever_an_unproved_address_sends_it_gets_no_more_and_is_no_member() {
                 assert!(bytes.is_empty() || !is_banned, "{}", shown());
             }
             if length % 50 == 0 {
-                // Others send messages, time passes, and answers arrive.
+                // Other members send messages, time passes, and answers arrive.
                 let mut sent = h.from(local(5001), format!("at length {length}"));
                 sent.extend(h.wait(SECOND));
                 ledger.gets(&sent);
@@ -638,7 +638,7 @@ proptest! {
                     h.hear(stranger(who), bytes);
                 }
                 Step::Proves { who, as_who } => {
-                    // Its own token or another's: only its own may prove anything.
+                    // The address's own token or another's: only its own may prove anything.
                     let token = tokens[as_who].clone();
                     ledger.sends(stranger(who), token.len());
                     proved[who] |= who == as_who && !token.is_empty();

@@ -270,7 +270,7 @@ fn messages_are_events_only_on_request() {
         ];
         let said: Vec<_> = shown.iter().map(said).collect();
         assert_eq!(said, if report_messages { &expected[..] } else { &[] });
-        // Each has a position in the order, and its own identity.
+        // Each message has a position in the order, and its own identity.
         assert!(shown.is_sorted_by(|a, b| a.identity < b.identity));
         assert!(shown.iter().all(|message| message.room.as_str() == "lobby"));
     }

@@ -337,7 +337,7 @@ fn limited(format: Format, rate: Rate) -> Config {
 fn a_limit_of_the_rate_is_told_once_in_a_control_line() {
     for format in FORMATS {
         let dog = local(DOG);
-        // One of the three is the heartbeat.
+        // One of the three messages is the heartbeat.
         let rate = Rate { messages: Some(3), bytes: None };
         let mut h = with_programs(limited(format, rate), &[dog]);
         let mut own = Vec::new();
@@ -481,7 +481,7 @@ fn a_plain_heartbeat_brings_sentences_back() {
             h.from(cat, "/nick cats");
             let news = got(&h.wait(2 * SECOND), dog);
             assert_eq!(news.len(), usize::from(format == Chat), "{news:?}");
-            // Other datagrams do not change that.
+            // Other datagrams do not change the state.
             h.from(dog, "");
             assert_eq!(Notice::parse(got(&h.from(dog, "/who"), dog)[0].as_bytes()), None);
             // Control lines again, while heartbeats are padded.
@@ -630,7 +630,7 @@ fn the_version_grows_with_every_change_of_the_roster_and_with_nothing_else() {
         assert!(version >= last);
         last = version;
     };
-    // Each change, and the same once more without an effect.
+    // Each change is reported, and a repetition has no effect.
     step(&mut h, other, "a message", true);
     step(&mut h, other, "a message more", false);
     step(&mut h, other, "^hb^", true);
@@ -880,7 +880,7 @@ fn two_slashes_say_a_text_that_begins_with_one() {
     assert_eq!(relayed(Chat, "///x"), ["127.0.0.1:5001: //x\n"]);
     assert_eq!(relayed(Classic, "//who"), ["Ack /WHO. from 127.0.0.1:5001"]);
     assert_eq!(relayed(Raw, "//who"), ["//who"]);
-    // Neither a command nor a misdirected answer.
+    // A doubled slash is neither a command nor a misdirected answer.
     assert_eq!(relayed(Chat, "//quit"), ["127.0.0.1:5001: /quit\n"]);
     assert_eq!(relayed(Chat, "//here 1"), ["127.0.0.1:5001: /here 1\n"]);
 }

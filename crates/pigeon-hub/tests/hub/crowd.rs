@@ -40,7 +40,7 @@ fn a_newcomer_takes_the_place_of_the_member_that_was_heard_once_longest_ago() {
         assert!(h.is_member(local(5006)) && !h.is_member(local(5004)));
         assert_eq!(h.hub.statistics().left(Left::Displaced), 2);
         assert_eq!((h.hub.member_count(), h.dropped(Dropped::HubFull)), (4, 0));
-        // Its next datagram makes it a member again, and its previous slot is in order.
+        // The next datagram makes the address a member again, and its previous slot is in order.
         assert_eq!(bytes_got(&h.from(local(5003), "again"), local(5001)).len(), 1);
         assert!(!h.is_member(local(5005)));
         h.from(local(5006), "heard again");
@@ -113,7 +113,7 @@ fn strangers_leave_a_quarter_to_those_nearby() {
 #[test]
 fn at_their_bound_strangers_push_out_strangers_only() {
     let mut h = Harness::new(Config { max_members: 8, ..Config::default() });
-    // Each is heard once: its proof.
+    // Each address is heard once: its proof.
     (0..6).for_each(|n| assert!(h.try_to_join(stranger(n))));
     h.from(neighbour(1), "^hb^");
     assert!(h.try_to_join(stranger(6)) && !h.is_member(stranger(0)), "six is their bound");
@@ -156,7 +156,7 @@ fn an_open_ipv6_network_of_64_bits_does_not_fill_the_hub() {
     }
     assert_eq!(h.hub.member_count(), 4_096);
     assert_eq!(h.dropped(Dropped::AddressFull), 10_000 - 4_096);
-    // Another network, and a member that leaves this one.
+    // Members join from another network, and one leaves this network.
     h.from(host(2, 1), "^hb^");
     assert!(h.is_member(host(2, 1)));
     h.from(host(1, 1), "quit");

@@ -191,7 +191,7 @@ fn nonces_are_words_of_letters_and_digits() {
     for nonce in ["", "a b", "\u{1b}[31m", "a-b", "*", "你", &long] {
         let mut sent = h.from(beyond(7), question(nonce, 200));
         sent.extend(h.wait(SECOND));
-        // It counts as an ordinary datagram: its sender is asked to prove its address.
+        // The request counts as an ordinary datagram: its sender is asked to prove its address.
         assert!(sent.iter().all(|(_, bytes)| bytes.starts_with(b"/prove ")), "{nonce:?}: {sent:?}");
     }
     assert_eq!(ask(&mut h, beyond(7), &long[..32]).len(), 1);

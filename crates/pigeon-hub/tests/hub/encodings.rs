@@ -292,7 +292,7 @@ fn no_line_of_any_kind_holds_a_control_in_the_encoding_that_is_read() {
         let mut h = Harness::with_members(Chat, &[local(5001), local(5002)]);
         h.from(local(5002), format!("/encoding {label}"));
         let encoding = pigeon_text::Encoding::for_label(label).unwrap();
-        // This encoding's character at 0x9b, and one that forms a UTF-8 control in GBK.
+        // The encoding's character at 0x9b, and one that forms a UTF-8 control in GBK.
         let byte = encoding.decode(b"\x9b").into_owned();
         let tricky = ["›", "聸", &byte].concat();
         let mut sent = h.from(local(5001), format!("{tricky}31mRED"));
@@ -449,7 +449,7 @@ fn auto_reads_both_and_answers_in_kind() {
         }
         let ni = |sent: &[Sent]| bytes_got(sent, local(GBK)).concat();
         assert!(ni(&h.from(local(UTF_8), "你")).ends_with("你\n".as_bytes()));
-        // Its own text comes back unchanged, even in the batch in which it joins.
+        // The member's own text is returned unchanged, even in the batch in which it joins.
         let sent = h.from(local(GBK), b"\xc4\xe3");
         assert!(ni(&sent).ends_with(b"\xc4\xe3\n"), "{}", ni(&sent).escape_ascii());
         assert_eq!(got(&sent, local(UTF_8)), ["127.0.0.1:5002: 你\n"]);

@@ -164,7 +164,7 @@ impl Harness {
         transmits
     }
 
-    /// Sends a heartbeat for each of these every ten seconds; discards their datagrams.
+    /// Sends a heartbeat for each of `members` every ten seconds; discards datagrams for them.
     pub(crate) fn keep(&mut self, members: &[SocketAddr], time: Duration) {
         let end = self.now + time;
         while self.now < end {

@@ -130,7 +130,7 @@ fn one_member_gets_so_much_in_ten_seconds() {
     h.hub.found(h.now, lookup, found(&[&long[..]; 3]));
     assert!(asks(&mut h, local(5001), "/history").is_empty());
     h.drain();
-    // Another member has its own limit.
+    // Another member has a separate limit.
     assert_eq!(asks(&mut h, local(5002), "/history").len(), 1);
     h.wait(7 * SECOND);
     assert_eq!(asks(&mut h, local(5001), "/history").len(), 1);

@@ -47,7 +47,7 @@ fn nothing_it_sends_brings_it_back_or_is_relayed() {
         assert!(told.iter().all(|line| line.contains("ten minutes")), "{told:?}");
         assert!(!h.is_member(local(5001)), "{payload}");
     }
-    // Others on that host may join.
+    // Other members of that host may join.
     h.from(local(5003), "hello");
     assert!(h.is_member(local(5003)));
 }

@@ -51,7 +51,7 @@ fn a_second_of_the_rate_may_come_at_once_and_then_the_rate_holds() {
         let passed = flood(&mut h, local(5001), 2_000, 5 * MILLISECOND, "faster");
         assert!((218..=221).contains(&passed), "{format:?}: {passed}");
         assert_eq!(h.dropped(Dropped::RateLimited), 80 + 2_000 - passed);
-        // Others are unaffected.
+        // Other members are unaffected.
         assert_eq!(flood(&mut h, local(5002), 10, Duration::ZERO, "calmly"), 10);
     }
 }
@@ -209,7 +209,7 @@ fn warnings_come_no_faster_than_one_a_second() {
             h.now = h.now + pause * MILLISECOND;
         }
         assert!(!warned_at.is_empty());
-        // One may have been held back until the end of a trial, so two can arrive together.
+        // A message may have been held back until the end of a trial, so two can arrive together.
         let is_slow = |three: &[pigeon_datagram::Instant]| three[2] - three[0] >= SECOND;
         assert!(warned_at.windows(3).all(is_slow), "pauses of {pause} ms: {warned_at:?}");
     }
@@ -272,7 +272,7 @@ fn idle_clients_cost_those_who_speak_nothing() {
         h.wait(2 * SECOND);
         let mut got = 0;
         for second in 0..13 {
-            // Each sends a heartbeat every ten seconds, all in the same second.
+            // Each member sends a heartbeat every ten seconds, all in the same second.
             let asks = second % 10 == 0;
             let answered = clients.iter().filter(|&&client| {
                 asks && bytes_got(&h.from(client, heartbeat(336)), client).len() == 1
@@ -296,7 +296,7 @@ fn heartbeats_are_not_messages_and_their_answers_are_bounded() {
             |h: &mut Harness| bytes_got(&h.from(local(5001), heartbeat(64)), local(5001)).len();
         assert_eq!((0..1_000).map(|_| ask(&mut h)).sum::<usize>(), 8);
         assert_eq!(h.dropped(Dropped::HeartbeatUnanswered), 992);
-        // Its earlier allowance is unchanged.
+        // The member's earlier allowance is unchanged.
         assert_eq!(flood(&mut h, local(5001), 5, Duration::ZERO, "said"), 2);
         h.now = h.now + 2 * SECOND;
         assert_eq!(flood(&mut h, local(5001), 5, Duration::ZERO, "again"), 2);

@@ -384,7 +384,7 @@ fn a_name_of_the_link_is_taken_back_by_a_plain_member() {
     assert!(answer.starts_with("* you are ann, in ops; /resume "), "{answer}");
     assert_eq!(w.h.hub.member_count(), 1);
 
-    // Again, for the link's events: a drain discards them.
+    // Repeats the check for the link's events, because a drain discards them.
     let mut w = World::with_plain(Config::default(), &[dog]);
     let [ann] = w.joined(["ann@key"]);
     let word = w.nick(ann, "ann");
@@ -586,7 +586,7 @@ fn a_ban_holds_for_every_link() {
         assert_eq!(got(&w.h.drain(), dog), ["* you were banned by the operator\n"]);
         assert!(w.h.is_member(far) && w.room_of(carl).is_some());
         assert_eq!(w.h.hub.member_count(), 2);
-        // All input from there is ignored, on any link.
+        // All input from that network is ignored, on any link.
         assert!(w.try_join("ann@key", "10.0.3.1").is_err(), "{who}");
         assert_eq!(w.h.from(dog, heartbeat(64)), []);
         assert_eq!(w.h.hub.member_count(), 2);

@@ -123,7 +123,7 @@ impl World {
         for (before, after) in before.into_iter().zip(all(self)) {
             let most = MOST * with_many(self);
             assert!(before.0 <= most && before.1 <= most, "{about}: {before:?}");
-            // Each may send once a second, to all members.
+            // Each member may send once a second, to all members.
             let seconds = A_WHILE.as_secs() as usize * with_many(self);
             let rest = (after.0 - before.0, after.1 - before.1);
             assert!(rest.0 <= seconds + 3 && rest.1 <= seconds + 3, "{about}: {rest:?}");
@@ -200,7 +200,7 @@ fn an_echo_at_every_length_falls_silent() {
                     let label = format!("/encoding {encoding}");
                     world.answering(local(7), answer, &label);
                     world.network.run_for(SECOND);
-                    // Each byte is shown as four.
+                    // Each invalid byte is shown as four characters.
                     let text = vec![0xff; length];
                     world.network.act(person, |peer, _| peer.send(hub_at(), &text));
                     world.calms_down(&[local(7)], &format!("{format:?} {encoding} {length}"));

@@ -187,7 +187,7 @@ fn a_name_is_kept_for_whoever_timed_out() {
     }
     // The member is absent, so nobody gets the message.
     assert!(told(&h.from(machine(2, 7), "/msg dog hi"), machine(2, 7)).is_empty());
-    // Its token reclaims the name from anywhere, and the reservation ends.
+    // The token reclaims the name from anywhere, and the reservation ends.
     h.from(machine(3, 7), format!("/resume {word}"));
     assert!(is(&h, machine(3, 7), "dog"));
     h.from(machine(3, 7), "quit");
@@ -235,7 +235,7 @@ fn a_script_that_is_killed_and_started_again_has_its_name_within_twelve_seconds(
             h.keep(&[old], 90 * SECOND);
         }
         let killed = h.now;
-        // It tries once a second, like a script in a loop. Another host tries all the time.
+        // One host tries once a second, like a script in a loop. Another host tries all the time.
         let mut moved = Vec::new();
         while !is(&h, new, "小明") {
             moved.extend(h.wait(SECOND));
@@ -287,7 +287,7 @@ fn churn_from_one_address_costs_nobody_else_a_name() {
     assert_eq!(refused(&mut h, machine(2, 7), "dog"), kept("dog"));
     h.from(machine(3, 7), format!("/resume {word}"));
     assert!(is(&h, machine(3, 7), "dog"));
-    // Its own oldest names are gone, and its latest are not.
+    // The host's own oldest names are gone, and its latest are not.
     for (n, is_kept) in [(0, false), (100, false), (101, true), (10_099, true)] {
         let port = 8_000 + n as u16;
         h.from(machine(9, port), format!("/resume {}", churn[n]));

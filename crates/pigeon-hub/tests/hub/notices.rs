@@ -39,7 +39,7 @@ fn programs_that_only_send_come_and_go_without_notices() {
         assert_eq!(h.wait(2 * SECOND), [], "{first:?}: removed");
     }
     let sensor = local(5004);
-    // It joins when it first shows that it may have a reader.
+    // A member is announced when it first shows that it may have a reader.
     for shows in ["^hb^", "/who", "/nick dog", "/dance"] {
         h.from(sensor, "21.5");
         h.wait(2 * SECOND);

@@ -204,7 +204,7 @@ fn there_are_only_so_many_rooms_and_whoever_wants_another_is_told() {
     assert_eq!(h.hub.rooms().count(), 10_000);
 }
 
-// One batch.
+// Messages of one batch.
 
 #[test]
 fn who_joins_a_room_in_mid_batch_gets_only_what_is_said_later() {

@@ -326,7 +326,7 @@ fn lines_wait_for_a_suspect_no_longer_than_its_trial() {
     assert_eq!(bytes_got(&h.from(local(OTHER), "hello"), local(SENSOR)), [b""; 0]);
     let later = h.wait(SECOND);
     let later: Vec<SocketAddr> = later.iter().map(|(to, _)| *to).collect();
-    // Its own message, the other's, and a probe that it did not answer.
+    // The sensor's own message, the other member's, and a probe that it did not answer.
     assert_eq!(later, [local(SENSOR); 3]);
     assert_eq!(h.hub.statistics().probes, 2);
     for end in ["quit", "/join ops"] {

@@ -19,7 +19,7 @@ fn gbk(text: &str) -> Vec<u8> {
 fn a_newcomer_is_answered_by_an_entry_once_and_late() {
     let mut h = Harness::new();
     assert_eq!(h.hear(address(2), IPTUX), []);
-    // The same entry, sent to the other broadcast address.
+    // The broadcast arrives again, sent to the other broadcast address.
     assert_eq!(h.hear(address(2), IPTUX), []);
     let sent = h.wait(SECOND);
     assert_eq!(sent.len(), 1);
@@ -108,7 +108,7 @@ fn a_text_that_comes_again_is_acknowledged_again_and_reported_once() {
     h.hear(bob, IPTUX);
     h.hear(bob, "1:16:u:h:288:hi\0");
     assert_eq!(h.said(), ["other", "hi"]);
-    // Its entry may be lost, too.
+    // The contact's entry may be lost, too.
     h.wait(31 * SECOND);
     h.hear(bob, "1:16:u:h:288:hi\0");
     assert_eq!(h.said(), ["hi"]);
@@ -279,7 +279,7 @@ fn whom_the_user_names_is_asked_who_it_is_and_then_written_to() {
     assert_eq!(h.send(address(2), "你好")[0].command.mode(), mode::ENTRY);
     let sent = h.wait(SECOND);
     assert_eq!(sent.iter().map(|p| p.command.mode()).collect::<Vec<_>>(), [mode::ENTRY; 2]);
-    // Its answer determines the encoding.
+    // The contact's answer determines the encoding.
     let sent = h.hear(address(2), FEIQ);
     assert_eq!(h.events, [Event::Appeared(address(2))]);
     assert_eq!((sent.len(), &sent[0].extra), (1, &gbk("你好")));

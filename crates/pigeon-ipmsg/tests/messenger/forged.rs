@@ -53,7 +53,7 @@ fn who_has_not_shown_that_it_receives_never_gets_more_than_it_sent() {
     for round in 0..40 {
         for command in [1, 257, 3, 4, 0x120, 0x20, 0x40, 0x50, 0x20_0120, 289, 2, 0x99] {
             for last in 10..40 {
-                // Each in a different order, with pauses.
+                // The packets arrive in a different order each time, with pauses.
                 if (u32::from(last) * 7 + n).is_multiple_of(5) {
                     continue;
                 }

@@ -34,7 +34,7 @@ fn messages_older_than_what_is_kept_are_deleted() {
     }
     wait_until("retention", || fixture.texts().len() <= 90);
     assert_eq!(fixture.texts().first().unwrap(), "day 11");
-    // Nothing is deleted during silence, or by a jumping clock.
+    // Silence and a jumping clock delete nothing.
     today.store(100, Ordering::Relaxed);
     fixture.append_one(on_day(5_000, plain(200, "ten years ahead")));
     fixture.append_one(on_day(0, plain(201, "and back")));
@@ -228,7 +228,7 @@ fn what_is_forgotten_is_in_no_file() {
     };
     assert_eq!(search("齉爩"), 0);
     assert_eq!(search("ordinary"), 3_000 - 3_000 / 7);
-    // Now a room, with its name.
+    // Deletes a room, with its name.
     assert!(traces(&fixture, "厨房") > 0);
     let forgotten = fixture.log().forget(Forget::Room(room("厨房"))).wait().unwrap();
     assert!(forgotten.messages > 400);

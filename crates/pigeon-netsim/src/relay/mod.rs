@@ -474,7 +474,7 @@ impl Machine for Relay {
                     self.unanswered = None;
                     (Way::Down, client)
                 }
-                // It arrived while its socket was being closed.
+                // The datagram arrived while its socket was being closed.
                 None => return self.counts.gone += count,
             },
         };

@@ -253,7 +253,7 @@ fn a_silent_connection_lives_by_few_datagrams_and_dies_with_its_client() {
     let before = ends.network.machine(ends.client).sent;
     ends.network.run_for(Duration::from_secs(3_600));
     let keep_alive = ends.network.machine(ends.client).sent - before;
-    // One every ten seconds.
+    // One keep-alive every ten seconds.
     assert!((350..=420).contains(&keep_alive), "{keep_alive}");
     assert!(ends.network.machine(ends.server).is_open());
     ends.network.remove(ends.client);

@@ -183,7 +183,7 @@ fn handshakes_that_go_no_further_are_bounded_and_end() {
     assert_eq!(statistics.retries, 1_000);
     assert_eq!(statistics.handshakes, 200, "{statistics:?}");
     assert_eq!(statistics.refused_handshakes + statistics.refused_address, 800, "{statistics:?}");
-    // They time out after ten seconds, and are dropped a little later.
+    // The handshakes time out after ten seconds, and are dropped a little later.
     let mut now = Instant::ORIGIN;
     while let Some(next) = server.poll_timeout().filter(|&next| next < at(60_000)) {
         now = now.max(next);

@@ -54,7 +54,7 @@ pub(crate) fn pigeon(size: usize, seconds: u64) -> Throughput {
     Throughput {
         sent: count("up_sent"),
         received: count("up_received"),
-        // Its own count, in which a dropped train counts as its datagrams.
+        // iperf3's own count, in which a dropped train counts as its datagrams.
         dropped: count("up_lost_in_kernel"),
         seconds: summary["elapsed"].as_f64().expect("a number"),
         cpu: [cpu, server.process.own_seconds() - before],
@@ -66,7 +66,7 @@ pub(crate) fn iperf3(size: usize, seconds: u64) -> Throughput {
     let args = format!("-s -B 127.0.0.1 -p {port} --forceflush");
     let server = Process::start(&[], program("iperf3", &args));
     server.wait_for("listening");
-    // It closes its socket at its end.
+    // The server closes its socket at its end.
     let (before, dropped) = (server.own_seconds(), drops::of_host());
     let args = format!("-c 127.0.0.1 -p {port} -u -b 0 -l {size} -t {seconds} -J");
     let (said, cpu) = run(program("iperf3", &args));

@@ -79,7 +79,7 @@ pub(crate) fn half_open(cpus: Cpus) -> Report {
         let now = Instant::from_nanos(u64::from(number));
         client.connect(now, server.address, Pin::FirstUse).expect("an address");
         send(&mut client, &socket);
-        // It answers the Retry, and nothing after that.
+        // The client answers the Retry, and nothing after that.
         if let Ok(length) = socket.recv(&mut buffer) {
             client.handle_datagram(now, &Received::new(server.address, &buffer[..length]));
             send(&mut client, &socket);

@@ -342,7 +342,7 @@ impl Running {
                     let part = summary.split(", ").find(|part| part.contains(after));
                     part.map_or(0, |part| part.split(' ').next().unwrap().parse().expect("a count"))
                 };
-                // Its summary must agree with the kernel and with the file.
+                // The program's summary must agree with the kernel and with the file.
                 let lines = BufReader::new(File::open(&self.file).expect("the file is there"));
                 let lines = lines.split(b'\n').count() as u64;
                 let dropped_here = count(" dropped here");

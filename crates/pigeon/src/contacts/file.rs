@@ -146,7 +146,7 @@ impl ContactsFile {
         let _turn = self.lock(&beside(&path, "lock")?)?;
         let text = self.text(&path)?;
         let contacts = self.parse(&text)?;
-        // It has been parsed before, so this cannot fail.
+        // The text has been parsed before, so this cannot fail.
         let mut document: DocumentMut = text.parse().with_context(|| shown(&self.path))?;
         if !change(&mut document, &contacts)? {
             return Ok(false);

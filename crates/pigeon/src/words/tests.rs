@@ -224,7 +224,7 @@ fn the_languages_have_the_same_keys_and_placeholders() {
     let keys = |table: &BTreeMap<&'static str, Parsed>| table.keys().copied().collect();
     let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) = (keys(&english), keys(&chinese));
     let differing = ours.symmetric_difference(&theirs);
-    // Their English is in the code, and is tested there.
+    // The English of these tables is in the code, and is tested there.
     let is_table = |key: &&&str| !PUT_TOGETHER.iter().any(|it| key.starts_with(it));
     let differing: Vec<_> = differing.filter(is_table).collect();
     assert!(differing.is_empty(), "in one language only: {differing:?}");

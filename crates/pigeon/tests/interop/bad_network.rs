@@ -194,7 +194,8 @@ fn a_member_comes_back(network: &mut dyn BadPath) {
     wait_until("the line is lost", || (network.carried().there.came > before + 1).then_some(()));
     network.become_as(&BAD);
     member.expect_status(|line| line.starts_with("10.77.1.2:9999 is back after"), SOON);
-    // It also has its name, though that request may have been lost: its lines have the name.
+    // The member also has its name, though that request may have been lost: its lines have the
+    // name.
     let mut number = 0;
     wait_until("it is heard under its name", || {
         number += 1;

@@ -68,7 +68,7 @@ fn a_program_that_answers_by_hand_gets_its_time() {
     let mut theirs = python("hand_server.py", &[]);
     let at = address_of(&theirs).to_string();
     let (mut chat, ours) = chat(&Book::new(), &[&at]);
-    // All three are entered before the first is answered.
+    // All three lines are entered before the first is answered.
     chat.say("one\ntwo\nthree");
     for (word, answer) in [("one", "一"), ("two", "二"), ("three", "三")] {
         theirs.expect_line(|line| line == format!("{ours} {word}"), SOON);

@@ -68,7 +68,7 @@ fn a_hub_on_this_very_host_is_found() {
     let _hub = networks.hub("a", &[]);
     let (status, lines, notes) = networks.discover(&[]);
     assert_eq!(status, 0, "{notes:?}");
-    // It answers on both networks, but is one hub: the first answer counts.
+    // The hub answers on both networks, but is one hub: the first answer counts.
     let [line] = &lines[..] else { panic!("one hub in {lines:?}") };
     let first = ["10.77.1.1:9999 on leg1, ", "10.77.2.1:9999 on leg2, "];
     assert!(first.iter().any(|place| line.starts_with(place)), "{line:?}");
@@ -226,7 +226,7 @@ fn a_rip_router_answers_who_asks_from_its_port() {
     let bird = networks.run("b", &["bird", "-f", "-c", &config, "-s", &control]);
     let question = format!("01020000{}10", "0".repeat(38));
     let ask = ["520", "--source", "520", "--group", "224.0.0.9", "--hex", &question];
-    // It has no routes before it has read its configuration.
+    // The router has no routes before it has read its configuration.
     let route = wait_until("the router tells its route", || {
         let (_, lines, _) = networks.discover(&[&ask[..], &["--for", "200ms"]].concat());
         lines.into_iter().find(|line| line.starts_with("10.77.1.2:520 on leg1, "))

@@ -14,7 +14,7 @@ const GROUP: &str = "239.1.2.3";
 /// The tolerance for the total time on a busy machine, in seconds.
 const LATE: f64 = 1.0;
 
-// One host.
+// Groups on one host.
 
 #[test]
 fn a_count_is_sent_and_no_more() {
@@ -97,7 +97,7 @@ fn what_comes_from_elsewhere_is_not_shown_and_counted() {
     assert_eq!(summary, "3 datagrams, 2 from elsewhere not shown");
 }
 
-// Two hosts.
+// Groups between two hosts.
 
 #[test]
 fn a_group_is_heard_on_another_host() {
@@ -353,7 +353,7 @@ fn a_listener_beside_avahi_hears_what_it_is_asked_and_answers() {
         return;
     }
     let Some([here, there]) = Namespace::pair() else { return };
-    // It uses folders that this machine's own daemon may have, and runs without D-Bus.
+    // The daemon uses folders that this machine's own daemon may have, and runs without D-Bus.
     let script = "mount -t tmpfs none /run && mkdir /run/avahi-daemon || { echo SKIPPED; exit; }
         printf '[server]\nhost-name=printer\nenable-dbus=no\nuse-ipv6=no\n' > /run/avahi.conf
         exec avahi-daemon --no-drop-root --no-rlimits --no-chroot -f /run/avahi.conf";

@@ -103,7 +103,7 @@ fn what_was_said_is_shown_beside_the_hub() {
     assert_eq!(kept.lines(&["--data", kept.folder().to_str().unwrap(), "--text"]), all);
     let error = kept.refused(&["kitchen"]);
     assert!(error.contains("lobby, 茶"), "{error}");
-    // It reads the live log: a message stored now appears at once.
+    // The command reads the live log: a message stored now appears at once.
     let log = kept.log.as_ref().unwrap();
     log.try_append(message(10, "lobby", "狗哥", b"now", "2026-11-23T00:00:00Z")).unwrap();
     log.flush().wait();

@@ -89,7 +89,7 @@ fn iptux(address: &str, nick: &str, encoding: &str) -> Option<Process> {
     command.arg(config).env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
     let judge = Process::spawn(nick, &mut command);
     judge.expect_line(|line| line == "started", SOON);
-    // Its threads bind the port.
+    // iptux's threads bind the port.
     wait_until("iptux has its port", || UdpSocket::bind((address, 2425)).err().map(drop));
     Some(judge)
 }
@@ -149,7 +149,7 @@ fn users_of_iptux_are_members_in_either_encoding() {
         assert!(online.ends_with("大厅 pigeon"), "{online}");
         judge.expect_line(|line| line.contains("这里是 大厅"), LONG);
     }
-    // Each becomes a member when it acknowledges the greeting.
+    // Each contact becomes a member when it acknowledges the greeting.
     let roster = loop {
         dog.say("/who");
         let roster = dog.hear(|line| line.contains("房间 lobby 里有"));
@@ -214,7 +214,7 @@ fn either_side_may_start_again() {
     ai.say(&format!("say {here} 三"));
     dog.hear(|line| line.ends_with(": 三"));
 
-    // The same text with the same number, from a restarted program that counts from 1.
+    // The program is restarted, counts from 1, and sends the same text with the same number.
     ai.signal("KILL");
     ai.expect_end(SOON);
     let mut again = iptux(&net.at(2), "阿爱", "utf-8").unwrap();
@@ -539,7 +539,7 @@ fn a_program_for_japan_receives_what_the_room_says() {
         dog.say(&format!("こんにちは、世界 {n}"));
     }
     let said = judge.expect_line(|line| line.contains("世界 0"), LONG);
-    // It prints a semicolon for each colon.
+    // The program prints a semicolon for each colon.
     assert_eq!(said, format!("text {} dog; こんにちは、世界 0", net.at(1)));
     // Lines that arrive faster than one per second are joined into one text.
     judge.expect_line(|line| line == "dog; こんにちは、世界 4", LONG);

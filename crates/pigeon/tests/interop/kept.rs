@@ -45,7 +45,7 @@ fn what_was_said_and_who_said_it_outlive_a_killed_hub() {
     nc.say("/nick 狗哥");
     let line = nc.expect_line(|line| line.contains("/resume "), SOON);
     let word = line.split("/resume ").nth(1).unwrap().split(' ').next().unwrap();
-    // One at a time: nc sends everything it reads at once as one datagram.
+    // One line at a time: nc sends everything it reads at once as one datagram.
     nc.say("今天的温度是 21.5");
     nc.expect_line(|line| line == "狗哥: 今天的温度是 21.5", SOON);
     nc.say("second");

@@ -122,7 +122,7 @@ fn ten_seconds_of_video_arrive_byte_for_byte() {
     });
     assert!(raw.bytes(Voice::Out) == sent, "not the same bytes on stdout");
     assert!(forward.lines(Voice::Out).iter().any(|line| line.contains(r#""base64":""#)));
-    // It is still a valid video with every frame.
+    // The received stream is still a valid video with every frame.
     fs::write(&seen, &forwarded).unwrap();
     let count = "-v error -count_frames -select_streams v -show_entries stream=nb_read_frames \
                  -of default=nokey=1:noprint_wrappers=1";

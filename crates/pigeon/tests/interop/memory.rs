@@ -115,7 +115,7 @@ fn nobody_else_reads_the_word() {
     let (hub, state) = (hub(&[]), State::new("private"));
     let red = state.join(&hub, &["--nick", "小红"]);
     red.expect_line(|line| line.starts_with("* you are 小红, in "), SOON);
-    // It is written right after it is shown.
+    // The token is written right after it is shown.
     crate::process::wait_until("the word is kept", || {
         let is_kept = |file: &PathBuf| file.extension().is_some_and(|end| end == "json");
         state.files().into_iter().find(is_kept)

@@ -81,7 +81,7 @@ fn a_hub_whose_name_gets_another_address_is_joined_there() {
     });
     red.say("here I am");
     red.expect_line(|line| line == "小红: here I am", SOON);
-    // It is back in its room, so the lobby gets nothing.
+    // The program is back in its room, so the lobby gets nothing.
     assert!(!program.output().contains("here I am"));
 }
 

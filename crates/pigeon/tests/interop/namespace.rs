@@ -151,7 +151,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // It may not exist.
+        // The namespace may not exist.
         ip(&["netns", "delete", &self.name]);
     }
 }

@@ -68,7 +68,7 @@ fn a_hub_that_was_stopped_loses_no_member_and_no_name() {
     for (n, member) in members.iter().enumerate() {
         member.send(&format!("{n} is back"));
     }
-    // Each one's name reaches all others.
+    // Each member's name reaches all others.
     wait_until("all members hear each other", || {
         members.iter_mut().for_each(Member::listen);
         let all = members.iter().enumerate().all(|(listener, member)| {

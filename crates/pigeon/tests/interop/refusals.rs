@@ -45,7 +45,7 @@ fn programs_are_told_of_a_refusal_too() {
     chat.say("hello?");
     chat.expect_line(|line| line == told, SOON);
     chat.end_stdin();
-    // It sends a heartbeat before any input.
+    // `join` sends a heartbeat before any input.
     let mut join = start("join");
     join.expect_line(|line| line.ends_with(&away), SOON);
     for ours in [&mut chat, &mut join] {

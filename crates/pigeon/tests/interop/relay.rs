@@ -201,7 +201,7 @@ fn conditions_change_while_it_runs() {
     relay.say("stats");
     relay.expect_line(|line| line.starts_with("up: 2 in (15 bytes), 1 out, 1 lost"), SOON);
     relay.say("clear");
-    // Also printed at the start.
+    // The conditions are also printed at the start.
     wait_until("the path is perfect again", || {
         let said = relay.lines(Voice::Err);
         (said.iter().filter(|line| *line == "both ways: perfect").count() == 2).then_some(())
@@ -592,7 +592,8 @@ fn tftp_server(again: &str) -> Option<(Process, SocketAddr)> {
         skipped("in.tftpd wants to be root");
         return None;
     }
-    // It does not accept port 0. A program that takes the port meanwhile fails the test.
+    // in.tftpd does not accept port 0. Another program that takes the port meanwhile fails the
+    // test.
     let at = socket().local_addr().unwrap();
     let mut command = std::process::Command::new("in.tftpd");
     command.args(["-4", "-L", "--address", &at.to_string(), "-u", "root", "-p", "-T", again]);

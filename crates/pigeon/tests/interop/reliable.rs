@@ -234,7 +234,7 @@ fn kill_a_client(victims: &Victims, dice: &mut Dice) -> bool {
     else {
         return false;
     };
-    // It may have ended meanwhile; then the command fails.
+    // The process may have ended meanwhile; then the command fails.
     Command::new("kill").args(["-9", &id.to_string()]).stderr(Stdio::null()).status().unwrap();
     true
 }
@@ -255,7 +255,7 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
             follower(folder.clone(), url.clone(), name.into(), victims.clone(), over.clone())
         })
         .into();
-    // They start before anything is sent.
+    // The followers start before anything is sent.
     sleep(Duration::from_millis(500));
     let names = ["ann", "bob"];
     let mut writers: Vec<(String, JoinHandle<Written>)> = names
@@ -271,7 +271,7 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
     let (of_hub, of_clients, of_both) = (kills, kills / 2, kills / 4);
     for round in 0..of_hub + of_clients + of_both {
         sleep(Duration::from_millis(100 + dice.roll(400)));
-        // Both, a hub, a client: spread over the whole run.
+        // Kills both, a hub or a client, spread over the whole run.
         let kind = match round {
             _ if round % 7 == 6 && counts[2].load(Ordering::Relaxed) < of_both => 2,
             _ if round % 3 == 2 && counts[1].load(Ordering::Relaxed) < of_clients => 1,

@@ -277,7 +277,7 @@ fn of_a_host_that_was_never_heard_nothing_else_is_said() {
     assert!(!screen.contains("-- joined") && !screen.contains("last heard"), "{screen}");
     assert!(screen.contains("nobody has answered yet; probably nobody"), "{screen}");
     assert!(screen.contains(&format!("nobody has answered yet: is {at}")), "{screen}");
-    // Nothing is known of such a server, so nothing is shown.
+    // Nothing is known of a plain server, so nothing is shown.
     assert!(!screen.contains("is not used") && !screen.contains("# here"), "{screen}");
     assert!(!screen.contains("server"), "{screen}");
 }

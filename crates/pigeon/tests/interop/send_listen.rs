@@ -410,7 +410,7 @@ fn numbers() -> impl Iterator<Item = String> {
 fn send_numbers(to: String) {
     let file = scratch(&to);
     fs::write(&file, numbers().map(|number| number + "\n").collect::<String>()).unwrap();
-    // All of it at once, not at the speed of a pipe.
+    // The input arrives at once, not at the speed of a pipe.
     let status = Command::new(env!("CARGO_BIN_EXE_pigeon"))
         .args(["send", &to])
         .stdin(Stdio::from(File::open(&file).unwrap()))

@@ -170,7 +170,7 @@ fn a_stray_reply_does_not_end_the_wait() {
     let ours = time(asked, &["--sntp", "--json"]);
     let mut question = [0; 48];
     let (_, asker) = server.recv_from(&mut question).unwrap();
-    // Too short, and an answer to another request.
+    // The datagram is too short, and the next answers another request.
     server.send_to(b"spam", asker).unwrap();
     server.send_to(&[[0x24, 1], [0, 0]].concat().repeat(12), asker).unwrap();
     let behind = UdpSocket::bind("127.0.0.1:0").unwrap();

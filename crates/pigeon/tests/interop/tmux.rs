@@ -55,7 +55,7 @@ impl Drop for Tmux {
         if std::thread::panicking() {
             eprintln!("tmux showed:\n{}", self.run(&["capture-pane", "-p"]));
         }
-        // It may have ended already.
+        // The server may have ended already.
         let _ = Command::new("tmux").args(["-L", &self.0, "kill-server"]).output();
     }
 }

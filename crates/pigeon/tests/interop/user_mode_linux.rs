@@ -35,7 +35,7 @@ pub(crate) fn run_there(test: impl Fn()) {
     // `interop::` is the program.
     let (_, test) = type_name_of_val(&test).split_once("::").unwrap();
     let tests = std::env::current_exe().unwrap();
-    // Its clock ticks late while it does not run; only root may raise its priority.
+    // The kernel's clock ticks late while it does not run; only root may raise its priority.
     let mut linux = Command::new("nice");
     linux.args(["-n", "-10", "linux.uml"]);
     linux.args(["mem=256M", "rootfstype=hostfs", "rootflags=/", "rw", "quiet"]);

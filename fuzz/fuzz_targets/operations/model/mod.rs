@@ -182,7 +182,7 @@ impl Model {
                     assert!(self.hub.config().report_messages);
                     assert!(message.speaker.is_some() || &*message.label == "hub");
                 }
-                // It was a member for a part of the batch.
+                // The address was a member for a part of the batch.
                 Event::Joined { label, .. } | Event::Left { label, .. } => {
                     self.strangers.are_members([&addresses::parse(label.as_str())]);
                 }

@@ -101,7 +101,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 }
 
 fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Config {
-    // One place is the one without a peer.
+    // One place is for the state without a selected peer.
     let most = if full { MAX_PLACES - 1 } else { usize::MAX };
     let local = socket.local_addr();
     let one = listen.address().is_some() || local.is_ipv4();

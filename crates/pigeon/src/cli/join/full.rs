@@ -123,7 +123,7 @@ impl Full {
                 self.copies.forget();
                 self.not_admitted = Some(Note::Gone(*gone));
             }
-            // It names our room, so we are admitted.
+            // The notice names our room, so we are admitted.
             Event::Notice(Notice::Name { .. }) => self.not_admitted = None,
             Event::Background(Notice::Refused(refusal)) => self.reach_the_oldest(refusal),
             Event::Joined(answer) | Event::Answered(answer) => {

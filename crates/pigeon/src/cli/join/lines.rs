@@ -102,7 +102,7 @@ impl Lines {
             Notice::Said { time, .. } => {
                 let said = wall::local(Some(Duration::from_secs(*time)));
                 let said = format!("[{}]", wall::date_and_seconds(&said));
-                // Its own time instead of the time of arrival.
+                // The time of the notice itself instead of the time of arrival.
                 self.print_at(&said, &sentence.to_string());
             }
             _ => self.print(&sentence.to_string()),

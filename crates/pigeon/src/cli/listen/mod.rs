@@ -319,7 +319,7 @@ fn open(
     let wanted = Wanted {
         groups: args.join.clone(),
         broadcasts: args.share && args.family.has(Ipv4Addr::BROADCAST.into()),
-        // One address selects its network.
+        // One listening address selects its network.
         interface: args.multicast_interface.clone().or_else(|| interface_of(bound)),
         port: bound.port(),
         options: SocketOptions { share: args.share, ..options.clone() },

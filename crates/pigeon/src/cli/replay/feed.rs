@@ -197,7 +197,7 @@ mod tests {
             next += 1;
         }
         let woken: Vec<bool> = reader.join().unwrap();
-        // It was waiting for the first item.
+        // The loop was waiting for the first item.
         assert!(woken[0]);
     }
 

@@ -31,7 +31,7 @@ pub(crate) fn start(take: impl Fn(Event) -> bool + Send + Sync + 'static) -> any
     let take = Arc::new(take);
     let watcher = Arc::clone(&take);
     source::watch(move |event| watcher(event))?;
-    // It ends with the process: reading cannot be interrupted.
+    // The thread ends with the process: reading cannot be interrupted.
     thread::spawn("keys", move || source::read(&*take))?;
     Ok(())
 }

@@ -192,7 +192,8 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     if !model.is_here() {
         rest.push_str(&format!("  {}", say_in!(model.language, "screen-not-in-room")));
     }
-    // Without names on the left, this shows their number, and unread messages elsewhere.
+    // If the names on the left are hidden, the title has their number, and that of unread
+    // messages elsewhere.
     let unread: u64 = model.places.iter().map(|place| place.unread).sum();
     if area.x == 0 && unread > 0 {
         let unread = say_in!(model.language, "screen-unread-elsewhere", unread = unread);

@@ -350,7 +350,7 @@ fn decide_paste(model: &mut Model, key: KeyEvent, lines: Vec<String>) -> Option<
         }
         KeyCode::Esc => None,
         KeyCode::Char('c') if prints(key) => None,
-        // There are too many to send.
+        // There are too many lines to send.
         KeyCode::Char('s') if prints(key) => {
             model.mode = Mode::Pasted(lines);
             None

@@ -454,7 +454,7 @@ impl Model {
             return;
         }
         let was_shown = self.is_here() && matches!(self.place().id, PlaceId::Room(_));
-        // Both counts included the user differently.
+        // The room's counts before and after included the user differently.
         let left = self.here.take().map(PlaceId::Room);
         let at = self.place_or_new(PlaceId::Room(room.clone()));
         for at in left.and_then(|left| self.find(&left)).into_iter().chain([at]) {

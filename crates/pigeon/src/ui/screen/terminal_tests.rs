@@ -110,7 +110,7 @@ impl Emulator {
 
 #[test]
 fn every_character_keeps_to_its_place() {
-    // All others are escaped.
+    // All other characters are escaped.
     for c in '\0'..=char::MAX {
         let shown = pigeon_text::escape(c.encode_utf8(&mut [0; 4])).to_string();
         assert!(shown.is_ascii() || shown == c.to_string(), "{shown}");

@@ -199,7 +199,7 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         let sent = || vec!["/pass 我的密码s".to_string()];
         assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(room("lobby"), sent())));
 
-        // Also directly after Esc, where the terminal makes Alt-/ of the two.
+        // Alt-/ also works directly after Esc, where the terminal makes it of the two keys.
         cover(&mut model);
         assert_eq!(alt(&mut model, '/'), None);
         write(&mut model, "who");

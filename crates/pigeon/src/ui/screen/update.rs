@@ -109,7 +109,7 @@ impl Update {
         std::mem::size_of::<Update>()
             + match self {
                 Update::Line(_, line) | Update::Kept(_, line) | Update::Hit(line) => line.cost(),
-                // It is shown twice.
+                // A whisper is shown twice.
                 Update::Whisper(_, line) => 2 * line.cost(),
                 Update::Rooms(rooms) => rooms.iter().map(|(name, _)| name.len() + 32).sum(),
                 Update::Members(members) => {

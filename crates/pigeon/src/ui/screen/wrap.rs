@@ -132,7 +132,7 @@ mod tests {
         let link = "https://pigeon.example/a/b?c=d";
         assert_eq!(rows(&format!("看这里{link}很好"), 31), ["看这里", link, "很好"]);
         assert_eq!(rows(&format!("see {link} now"), 30), ["see", link, "now"]);
-        // It fits in no row, so the row is filled.
+        // The word fits in no row, so the row is filled.
         assert_eq!(rows(link, 20), ["https://pigeon.examp", "le/a/b?c=d"]);
     }
 

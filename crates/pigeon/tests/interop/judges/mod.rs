@@ -77,7 +77,7 @@ fn iperf3(near: &Namespace, far: &Namespace, (per_second, seconds): (u64, u64)) 
         client.expect_end(SOON + SOON);
         serde_json::from_str(&client.output()).unwrap_or_else(|_| json!({ "error": "too slow" }))
     };
-    // It sends its first datagram once, and fails if that or the answer is lost.
+    // iperf3 sends its first datagram once, and fails if that or the answer is lost.
     let report = (0..10).map(|_| try_once()).find(|report| report["error"].is_null());
     let report = report.expect("iperf3 connects within ten attempts");
     let udp = &report["end"]["streams"][0]["udp"];

@@ -80,7 +80,7 @@ fn measured(netem: &mut Netem, case: &Case) -> Value {
     let summary = measure(netem.near(), case.args);
     let there = netem.settled().there;
     let dropped = there.came - there.passed;
-    // It counts every drop, including heartbeats and final requests.
+    // netem counts every drop, including heartbeats and final requests.
     let lost = count(&summary, "up_lost_on_way");
     assert!(lost <= dropped && dropped <= lost + 20, "{dropped} dropped: {summary}");
     summary
