@@ -48,7 +48,7 @@ impl<W: Write> Writer<W> {
         Ok(Writer { output, block: Vec::new(), missing: 0 })
     }
 
-    /// Appends a datagram. `length` is its original length, of which `payload` may be the
+    /// Appends a datagram. `length` is its original length; `payload` may be only its
     /// beginning. The format ends with the year 2554; a later time becomes its last moment. Fails
     /// if the output does.
     pub fn write(

@@ -37,7 +37,7 @@ pub enum Numbering {
     },
     /// The hub numbers messages of members without a key, and never repeats one. A larger number is
     /// accepted. A message that cannot be stored was relayed anyway, so it is counted for a
-    /// [`Gap`].
+    /// `Gap`.
     ByHub,
 }
 

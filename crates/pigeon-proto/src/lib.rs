@@ -13,10 +13,10 @@
 //! - [`sentence`]: notices in words, in a [`Language`]. Sentences are written here and never
 //!   parsed.
 //!
-//! Links on which nothing is lost carry [`frame`]s instead of datagrams. What they repeat of a room is
-//! an [`Entry`] at a [`Position`] of the hub's order; a message's [`Identity`] never changes.
+//! Reliable links carry [`frame`]s instead of datagrams. Messages of a room are [`Entry`]s, each at a
+//! [`Position`] of the hub's order; a message's [`Identity`] never changes.
 //!
-//! What both are made of: [`Name`] and [`RoomName`], [`Label`] (a name or an address), [`Format`].
+//! Both use [`Name`] and [`RoomName`], [`Label`] (a name or an address), [`Format`].
 //!
 //! `docs/protocol.md` describes the protocol for authors of clients.
 #![forbid(unsafe_code)]

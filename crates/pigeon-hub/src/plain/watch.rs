@@ -23,7 +23,8 @@ const TEXTS: u8 = 16;
 /// The most lines per text in the room. A member with more does not answer all of them.
 const MOST_LINES: u64 = 4;
 
-/// The period in which they are suspicious. A member that sends one text a second is never suspect.
+/// The period in which so many texts are suspicious. A member that sends one text per second is
+/// never suspect.
 const WITHIN: Duration = Duration::from_secs(TEXTS as u64 - 1);
 
 /// How long a member rests after a trial, and how long a proved one is held.

@@ -43,7 +43,7 @@ fn pad(h: &mut Harness, member: SocketAddr) -> Answer {
     Answer::parse(answers[0]).expect("an answer to a heartbeat")
 }
 
-/// A hub with these members, all of which read control lines, and no pending changes.
+/// A hub with these members, which all read control lines, and no pending changes.
 fn with_programs(config: Config, members: &[SocketAddr]) -> Harness {
     let mut h = Harness::new(config);
     for &member in members {

@@ -13,8 +13,9 @@ use pigeon_perf::fanout::{Load, Sizes};
 use pigeon_perf::report::{Report, Row};
 use pigeon_perf::spread::Spread;
 
-/// The number of rounds, of which the first only warms up, and a hub's messages per round.
+/// The number of rounds. The first only warms up.
 const ROUNDS: usize = 15;
+/// The number of messages per round and hub.
 const MESSAGES: usize = 200;
 
 struct Measured {

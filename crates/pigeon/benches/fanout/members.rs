@@ -11,7 +11,7 @@ use pigeon_net::{IoPath, Socket, SocketOptions};
 
 use pigeon_perf::fanout::{Burst, Collected, Members, collect_in_turn};
 
-/// UDP sockets, each with its own address. They can be members of several hubs, one of which is
+/// UDP sockets, each with its own address. They can be members of several hubs; one of them is
 /// active at a time.
 #[derive(Clone)]
 pub(crate) struct Sockets(Rc<RefCell<Vec<Socket>>>);

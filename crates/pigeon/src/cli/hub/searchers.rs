@@ -20,7 +20,7 @@ const GROUPS: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x9999)),
 ];
 
-/// Room for a thousand requests, each of which arrives three times on every interface.
+/// Room for a thousand requests. Each arrives three times on every interface.
 const RECEIVE_BUFFER: usize = 256 << 10;
 
 /// The hub's answer, which names its first socket beyond loopback. `None` if there is none.

@@ -385,7 +385,7 @@ fn scrolling_back_stays_where_it_is_while_messages_come() {
     );
     press(&mut model, KeyEvent::new(KeyCode::End, KeyModifiers::CONTROL));
     assert!(picture(&mut model, 80, 14).contains("猴哥: new"));
-    // Two rows of messages, of which a page keeps one.
+    // The screen has two rows of messages, and a page keeps one of them.
     model.size = (80, 5);
     key(&mut model, KeyCode::PageUp);
     assert!(picture(&mut model, 80, 5).contains(" 1 message below "));
