@@ -56,6 +56,8 @@ pub(super) struct Full {
     /// The name that the screen has.
     me: Option<Name>,
     last_note: String,
+    /// Of a member with a key: whether the hub is connected, and how many messages it does not have.
+    delivery: Option<(bool, usize)>,
     clock: WallClock,
 }
 
@@ -104,6 +106,7 @@ impl Full {
             kept: Kept::default(),
             wait: None,
             me: None,
+            delivery: None,
             last_note: String::new(),
             clock: WallClock::default(),
         };
@@ -372,7 +375,10 @@ impl Full {
         // Only a server that was heard and names no format may send no copies. Of a raw hub none
         // are awaited.
         let is_unknown = session.contact() == Contact::Plain && session.format().is_none();
-        while let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown) {
+        // Of a member with a key the hub says what became of each message.
+        while self.delivery.is_none()
+            && let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown)
+        {
             self.note(&match session.contact() {
                 _ if session.last_heard().is_none() => Note::NobodyAnswers { said },
                 Contact::Silent => Note::Lost { said },
@@ -386,10 +392,18 @@ impl Full {
             (None, Some((_, sentence))) => (sentence.clone(), false),
             (None, None) => match cut_off {
                 Some(cause) => (cause.to_string(), true),
-                None => status(session, now, self.language),
+                None => match self.delivery {
+                    Some(delivery) => secure_status(delivery, session, now, self.language),
+                    None => status(session, now, self.language),
+                },
             },
         };
         self.screen.tell(Update::Status { text, alarm });
+    }
+
+    /// How delivery stands, of a member with a key.
+    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+        self.delivery = delivery;
     }
 
     /// Gives the terminal back; what went wrong stays readable behind it.
@@ -438,6 +452,23 @@ fn addressed(place: &PlaceId, line: String) -> Vec<u8> {
 /// Whether the hub has nothing older to send.
 fn is_at_the_oldest(refusal: &Refusal) -> bool {
     refusal.what == Subject::Command(Verb::History) && refusal.why == Reason::NothingSaid
+}
+
+/// What is known of a hub that stores what is said, and whether something is wrong.
+fn secure_status(
+    (is_connected, unstored): (bool, usize),
+    session: &Session<Pcg64>,
+    now: Instant,
+    language: Language,
+) -> (String, bool) {
+    let heard = session.last_heard();
+    let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());
+    match (is_connected, unstored) {
+        (true, 0) => (say_in!(language, "join-status-stored", ago = ago), false),
+        (true, count) => (say_in!(language, "join-status-sending", count = count), false),
+        (false, 0) => (say_in!(language, "join-status-not-connected"), true),
+        (false, count) => (say_in!(language, "join-status-waiting", count = count), true),
+    }
 }
 
 /// What is known of the hub, and whether something is wrong.

@@ -83,6 +83,15 @@ impl View {
         }
     }
 
+    /// How delivery stands, of a member with a key: whether the hub is connected, and how many messages
+    /// it does not have yet.
+    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+        match self {
+            View::Lines(_) => {}
+            View::Full(full) => full.set_delivery(delivery),
+        }
+    }
+
     /// Once a second, and whenever something was typed: a look at how things stand.
     /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
     pub(super) fn look(
