@@ -28,6 +28,9 @@ impl ConnId {
 pub struct SayId {
     pub(super) conn: ConnId,
     pub(super) serial: u64,
+    /// The connection may be gone by then, and another one may wait for the outcome.
+    pub(super) author: u128,
+    pub(super) outbox: u64,
 }
 
 /// Stands for a question to the log until it is answered.

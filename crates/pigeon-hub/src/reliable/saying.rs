@@ -16,11 +16,14 @@ pub(super) struct Saying {
     /// Handed on, and not settled. The oldest first.
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// Something was refused or is missing at this number. Until it comes, the rest is discarded:
-    /// the member goes back to it, and what it said beyond it comes again.
+    /// Something was refused or is missing after this number. Until what comes after it is there, the
+    /// rest is discarded: the member goes back, and what it said beyond comes again.
     awaited: Option<u64>,
     /// Grows when what was awaited has come: outcomes of what was said before mean nothing then.
     round: u32,
+    /// The largest number handed on in this round. The member may come back to a number twice, for two
+    /// reasons; handed on again, a message could be refused that is being stored.
+    handed: u64,
     /// Stored, and not yet acknowledged.
     unacknowledged: Option<u64>,
 }
@@ -28,6 +31,7 @@ pub(super) struct Saying {
 struct Waiting {
     serial: u64,
     number: u64,
+    after: u64,
     bytes: usize,
     round: u32,
 }
@@ -53,6 +57,7 @@ impl Saying {
             bytes: 0,
             awaited: None,
             round: 0,
+            handed: 0,
             unacknowledged: None,
         }
     }
@@ -62,25 +67,28 @@ impl Saying {
         self.waiting.len() < MOST && self.bytes < MOST_BYTES
     }
 
-    /// Whether a message is handed on. Discarded is what follows something that is awaited.
+    /// Whether a message is handed on. Discarded is what follows something that is awaited, and what
+    /// was handed on already.
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
-        // What precedes is found in the log, whatever becomes of what is awaited.
-        if let Some(awaited) = self.awaited.filter(|awaited| *awaited <= number) {
-            if after >= awaited {
-                return false;
+        match self.awaited.filter(|last| *last < number) {
+            Some(last) if after > last => return false,
+            Some(_) => {
+                self.awaited = None;
+                self.round += 1;
             }
-            self.awaited = None;
-            self.round += 1;
+            None if number <= self.handed => return false,
+            None => {}
         }
+        self.handed = number;
         self.bytes += bytes;
-        self.waiting.push_back(Waiting { serial, number, bytes, round: self.round });
+        self.waiting.push_back(Waiting { serial, number, after, bytes, round: self.round });
         true
     }
 
     /// A message is settled.
     pub(super) fn settle(&mut self, serial: u64, outcome: Outcome) -> Heard {
         let found = self.waiting.iter().position(|waiting| waiting.serial == serial);
-        let Some(Waiting { number, bytes, round, .. }) =
+        let Some(Waiting { number, after, bytes, round, .. }) =
             found.and_then(|place| self.waiting.remove(place))
         else {
             return Heard::Nothing;
@@ -92,12 +100,12 @@ impl Saying {
                 self.unacknowledged = self.unacknowledged.max(Some(number));
                 Heard::Nothing
             }
-            Outcome::Expected(expected) if is_current && self.awaits(expected) => {
+            Outcome::Expected(expected @ 1..) if is_current && self.awaits(expected - 1) => {
                 Heard::Expect(expected)
             }
-            Outcome::Conflict if is_current && self.awaits(number) => Heard::Conflict(number),
+            Outcome::Conflict if is_current && self.awaits(after) => Heard::Conflict(number),
             refused @ (Outcome::Refused { .. } | Outcome::Deleted)
-                if is_current && self.awaits(number) =>
+                if is_current && self.awaits(after) =>
             {
                 Heard::Refused(number, refused)
             }
@@ -105,11 +113,12 @@ impl Saying {
         }
     }
 
-    /// Awaits a number from now on, unless an earlier one is awaited.
-    fn awaits(&mut self, number: u64) -> bool {
-        let is_first = self.awaited.is_none_or(|awaited| number < awaited);
+    /// Awaits what comes after a number from now on, unless something earlier is awaited. What the
+    /// log misses after a refusal is what was refused: the member hears of that once.
+    fn awaits(&mut self, last: u64) -> bool {
+        let is_first = self.awaited.is_none_or(|awaited| last < awaited);
         if is_first {
-            self.awaited = Some(number);
+            self.awaited = Some(last);
         }
         is_first
     }
@@ -175,6 +184,21 @@ mod tests {
         saying.settle(5, refused());
         assert!(!saying.say(100, 7, 6, 10), "5 may be passed over, not 6");
         assert!(saying.say(101, 6, 4, 10));
+    }
+
+    #[test]
+    fn what_the_log_misses_after_a_refusal_is_not_news() {
+        let mut saying = Saying::new(7);
+        assert!(saying.say(1, 6, 4, 10) && saying.say(2, 7, 6, 10));
+        assert_eq!(saying.settle(1, refused()), Heard::Refused(6, refused()));
+        assert_eq!(saying.settle(2, Outcome::Expected(5)), Heard::Nothing);
+        assert!(saying.say(3, 7, 4, 10), "as the member goes on after the refusal");
+    }
+
+    #[test]
+    fn what_was_handed_on_is_not_handed_on_again() {
+        let mut saying = Saying::new(7);
+        assert_eq!(say(&mut saying, [5, 6, 5, 6, 7]), [true, true, false, false, true]);
     }
 
     #[test]
