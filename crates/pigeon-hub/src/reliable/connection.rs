@@ -121,6 +121,7 @@ impl Connection {
     pub(super) fn handles(&self) -> bool {
         !matches!(self.phase, Phase::Joining(_))
             && !self.settles
+            && self.asking.is_none()
             && self.saying.has_room()
             && self.unsent + self.frames.len() < MOST_UNSENT / 2
     }

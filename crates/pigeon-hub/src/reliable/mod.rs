@@ -353,7 +353,11 @@ impl Sessions {
         if connection.asking == Some(id.serial) {
             connection.asking = None;
             match answer {
-                Answer::Last(last) => self.expect(id.conn, last + 1),
+                Answer::Last(last) => {
+                    connection.saying.begin(last);
+                    self.expect(id.conn, last + 1);
+                    self.handle_lines(id.conn);
+                }
                 _ => {
                     connection.asking = Some(UNREAD);
                     self.read_again(id.conn);
@@ -668,15 +672,16 @@ impl Sessions {
             return;
         }
         let outbox = connection.saying.outbox;
+        let is_known = connection.saying.is_known(number);
         let id = SayId { conn, serial, author, outbox };
-        if text.len() > most {
+        if text.len() > most && !is_known {
             let (length, most) = (text.len() as u64, most as u64);
             return self.settle_early(id, Reason::TooLong { length, most });
         }
         self.statistics.said += 1;
         *self.in_flight.entry((author, outbox)).or_default() += 1;
         let identity = pigeon_proto::Identity { author, outbox, number };
-        self.outputs.push_back(Output::Say(Say { id, room, text, identity, after }));
+        self.outputs.push_back(Output::Say(Say { id, room, text, identity, after, is_known }));
     }
 
     /// Refuses a message before the hub has seen it.

@@ -145,6 +145,9 @@ pub struct Say {
     pub identity: Identity,
     /// The number of the outbox's message before it: `Numbering::ByAuthor` of the log.
     pub after: u64,
+    /// The log holds this number already: it comes again because its acknowledgement was lost. It goes
+    /// to the log to be compared, past every limit, or a stored message could be refused.
+    pub is_known: bool,
 }
 
 /// What became of a message.

@@ -13,6 +13,8 @@ const MOST_BYTES: usize = 1 << 20;
 /// What a connection says from one outbox.
 pub(super) struct Saying {
     pub(super) outbox: u64,
+    /// The largest number that the log is known to hold.
+    last: u64,
     /// Handed on, and not settled. The oldest first.
     waiting: VecDeque<Waiting>,
     bytes: usize,
@@ -53,6 +55,7 @@ impl Saying {
     pub(super) fn new(outbox: u64) -> Saying {
         Saying {
             outbox,
+            last: 0,
             waiting: VecDeque::new(),
             bytes: 0,
             awaited: None,
@@ -60,6 +63,16 @@ impl Saying {
             handed: 0,
             unacknowledged: None,
         }
+    }
+
+    /// The log holds the outbox up to this number.
+    pub(super) fn begin(&mut self, last: u64) {
+        self.last = last;
+    }
+
+    /// Whether the log only has to compare a message with this number.
+    pub(super) fn is_known(&self, number: u64) -> bool {
+        number <= self.last
     }
 
     /// Whether another message may be handed on.
@@ -97,17 +110,19 @@ impl Saying {
         let is_current = round == self.round;
         match outcome {
             Outcome::Stored => {
+                self.last = self.last.max(number);
                 self.unacknowledged = self.unacknowledged.max(Some(number));
                 Heard::Nothing
             }
             Outcome::Expected(expected @ 1..) if is_current && self.awaits(expected - 1) => {
                 Heard::Expect(expected)
             }
-            Outcome::Conflict if is_current && self.awaits(after) => Heard::Conflict(number),
-            refused @ (Outcome::Refused { .. } | Outcome::Deleted)
-                if is_current && self.awaits(after) =>
-            {
-                Heard::Refused(number, refused)
+            // These concern one number of the past. What comes after it is settled on its own, and an
+            // acknowledgement of that must not be taken for one of this.
+            Outcome::Conflict => Heard::Conflict(number),
+            Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
+            Outcome::Refused { .. } if is_current && self.awaits(after) => {
+                Heard::Refused(number, outcome)
             }
             _ => Heard::Nothing,
         }
@@ -193,6 +208,18 @@ mod tests {
         assert_eq!(saying.settle(1, refused()), Heard::Refused(6, refused()));
         assert_eq!(saying.settle(2, Outcome::Expected(5)), Heard::Nothing);
         assert!(saying.say(3, 7, 4, 10), "as the member goes on after the refusal");
+    }
+
+    #[test]
+    fn each_message_of_the_past_that_is_not_stored_is_told() {
+        let mut saying = Saying::new(7);
+        saying.begin(7);
+        say(&mut saying, 5..=7);
+        assert!(saying.is_known(7) && !saying.is_known(8));
+        assert_eq!(saying.settle(5, Outcome::Deleted), Heard::Refused(5, Outcome::Deleted));
+        assert_eq!(saying.settle(6, Outcome::Deleted), Heard::Refused(6, Outcome::Deleted));
+        assert_eq!(saying.settle(7, Outcome::Stored), Heard::Nothing);
+        assert_eq!(say(&mut saying, [8]), [true], "nothing is awaited");
     }
 
     #[test]
