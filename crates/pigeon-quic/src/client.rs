@@ -26,14 +26,13 @@ const FIRST_ID: u8 = 2;
 /// server is known by its key.
 const SERVER_NAME: &str = "pigeon";
 
-/// What a client is made of.
-#[derive(Debug)]
+/// What a client is made of. It holds a secret, so it has no `Debug`.
 pub struct ClientConfig {
     /// Bytes that nobody else knows, new in each run.
     pub seed: [u8; 32],
     /// The origin of the machine's time on the system's clock: any point in the past.
     pub base: std::time::Instant,
-    /// The bounds. Those that count connections are a server's.
+    /// The bounds: [`Limits::client`]. Those that count connections are a server's.
     pub limits: Limits,
 }
 

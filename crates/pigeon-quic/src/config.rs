@@ -67,6 +67,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Those of a client: it has one connection that matters, and catches up over it.
+    pub fn client() -> Limits {
+        Limits { receive_window: 1 << 20, ..Limits::default() }
+    }
+}
+
 /// Why a machine cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {

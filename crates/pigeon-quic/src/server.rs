@@ -15,8 +15,7 @@ use crate::endpoint::{Endpoint, Sealed};
 use crate::time::{Base, TokenTime};
 use crate::{Certificate, Event};
 
-/// What a server is made of.
-#[derive(Debug)]
+/// What a server is made of. It holds a secret, so it has no `Debug`.
 pub struct ServerConfig<'a> {
     /// The certificate it shows. Its private key also says which connections an earlier run had, so
     /// that their peers learn at once that they are gone.
