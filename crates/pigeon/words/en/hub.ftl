@@ -188,3 +188,8 @@ hub-check-not-asked = none is required
 hub-check-data = data: { $what }
 hub-check-whole = data: the log in { $folder } is whole
 hub-check-none-yet = data: no log is in { $folder } yet
+
+## Log lines that hold a message of another table. The JSON log is in English.
+hub-undiscoverable = `pigeon discover` may not find this hub: { $why }
+hub-discoverable = listening for those who look for hubs: { $what }
+hub-not-reloaded = settings not read again, nothing changed: { $why }
