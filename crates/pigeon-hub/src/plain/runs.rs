@@ -1,4 +1,4 @@
-//! What each room's plain members read, and what they are about to be sent.
+//! The styles and pending messages of each room's plain members.
 
 use std::collections::VecDeque;
 
@@ -9,20 +9,20 @@ use super::render;
 use super::run::{Audience, Render, Run, Style, Train, Waiting};
 use crate::core::id::{MemberId, RoomId, Slot};
 
-/// The most encodings in which one room's messages are written: each is a rendering of its own.
+/// The most encodings in one room: each needs a separate rendering.
 const MAX_ENCODINGS: usize = 8;
 
-/// The plain side of one room.
+/// The plain link's data of a room.
 struct RoomRun {
     room: RoomId,
-    /// How many members read each style: [`MAX_ENCODINGS`] for each format.
+    /// The number of members with each style: at most [`MAX_ENCODINGS`] per format.
     styles: Vec<(Style, u32)>,
-    /// How many messages have been sent to it.
+    /// The number of messages sent to it.
     sent: u64,
     run: Run,
 }
 
-/// The plain side of all rooms, by their places.
+/// The plain link's data of all rooms, by index.
 #[derive(Default)]
 pub(super) struct Runs {
     rooms: Vec<Option<RoomRun>>,
@@ -31,18 +31,18 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    /// Whether every room has sent what it had to send.
+    /// Whether all rooms' messages have been sent.
     pub(super) fn are_silent(&self) -> bool {
         self.speaking.is_empty()
     }
 
-    /// Whether messages of so many bytes more stay below `most` in all styles of a room.
+    /// Whether another message of this many bytes stays below `most` in all styles of a room.
     pub(super) fn fits(&self, room: RoomId, more: usize, most: usize) -> bool {
         self.get(room).is_none_or(|room| room.run.fits(more, room.styles.len(), most))
     }
 
-    /// Whether a room takes a reader of this encoding. UTF-8, what the hub is read in, and what `auto`
-    /// may find out have places of their own, so that nobody can take them.
+    /// Whether a room accepts a reader of this encoding. UTF-8, the hub's own encoding, and those
+    /// that `auto` may detect have reserved places, which other members cannot take.
     pub(super) fn take_encoding(&self, room: RoomId, encoding: Encoding, own: Encoding) -> bool {
         let mut always = vec![Encoding::UTF_8, Encoding::GB18030];
         if !always.contains(&own) {
@@ -58,9 +58,9 @@ impl Runs {
         is_known || always.len() + others.len() < MAX_ENCODINGS
     }
 
-    /// Appends a message that may come to so many bytes to a room's batch.
+    /// Adds a message of at most this many bytes to a room's batch.
     pub(super) fn push(&mut self, room: RoomId, message: Waiting, bytes: usize) {
-        // Nobody reads it here.
+        // The room has no plain readers.
         let Some(known) = self.get_mut(room).filter(|room| !room.styles.is_empty()) else { return };
         let is_first = known.run.is_empty();
         known.run.push(message, bytes);
@@ -69,7 +69,7 @@ impl Runs {
         }
     }
 
-    /// A member that reads this style comes to a room.
+    /// Adds a member with this style to a room.
     pub(super) fn enter(&mut self, room: RoomId, member: MemberId, style: Style) {
         let known = self.open(room);
         known.run.enter(member);
@@ -79,7 +79,7 @@ impl Runs {
         }
     }
 
-    /// A member that reads this style leaves a room.
+    /// Removes a member with this style from a room.
     pub(super) fn exit(&mut self, room: RoomId, style: Style) {
         let Some(known) = self.get_mut(room) else { return };
         let at = known.styles.iter().position(|(known, _)| *known == style);
@@ -91,7 +91,7 @@ impl Runs {
         }
     }
 
-    /// A member of a room reads another style from now on.
+    /// Changes the style of a member of a room.
     pub(super) fn change(&mut self, room: RoomId, from: Style, to: Style) {
         self.exit(room, from);
         let known = self.open(room);
@@ -101,28 +101,28 @@ impl Runs {
         }
     }
 
-    /// Whether a room has no message in its current batch.
+    /// Whether a room's current batch is empty.
     pub(super) fn is_silent(&self, room: RoomId) -> bool {
         self.get(room).is_none_or(|room| room.run.is_empty())
     }
 
-    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    /// The cost of rendering a byte of text for a room, in nanoseconds.
     pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
         let styles = self.get(room).map_or(&[][..], |room| &room.styles);
         styles.iter().map(|(style, _)| render::weight(*style, is_plain)).sum()
     }
 
-    /// How many messages have been sent to a room.
+    /// The number of messages sent to a room.
     pub(super) fn sent(&self, room: RoomId) -> u64 {
         self.get(room).map_or(0, |room| room.sent)
     }
 
-    /// The messages of a room's current batch that a member gets.
+    /// The messages for a member in a room's current batch.
     pub(super) fn messages_for(&self, room: RoomId, member: MemberId) -> Vec<Waiting> {
         self.get(room).map_or_else(Vec::new, |room| room.run.messages_for(member).collect())
     }
 
-    /// The room that sends its batch next.
+    /// The room whose batch is sent next.
     pub(super) fn next(&self) -> Option<RoomId> {
         self.speaking.front().copied()
     }
@@ -158,7 +158,7 @@ impl Runs {
         self.rooms.get_mut(room.index())?.as_mut().filter(|known| known.room == room)
     }
 
-    /// The plain side of a room, new if another room had its place.
+    /// A room's data; new if another room used the index before.
     fn open(&mut self, room: RoomId) -> &mut RoomRun {
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, || None);

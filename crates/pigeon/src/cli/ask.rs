@@ -23,26 +23,29 @@ use crate::contacts::peer;
 use crate::output::{json, remark};
 use crate::words::say;
 
-/// Ask for one reply: sent again until somebody answers
+/// Send a request and print the reply; ask again until one comes
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   pigeon ask 127.0.0.1:7000 'how long is this?'
-  pigeon ask 127.0.0.1 9000 '%H:%M'       HOST PORT works too
-  pigeon ask 127.0.0.1:7000 ping --json   attempts, elapsed time and reply for scripts
-  pigeon ask 224.0.0.251:5353 - < query   a group: the first reply of anybody
-  pigeon ask 192.168.1.1:520 --source 0.0.0.0:520 --hex \\
-    '0102 0000 0000 0000 00000000 00000000 00000000 00000010 # RIP: all routes'
+  pigeon ask 127.0.0.1 9000 '%H:%M'  # host and port as two words
+  pigeon ask 127.0.0.1:7000 ping --json  # reply, attempts and time, for scripts
+  pigeon ask 224.0.0.251:5353 - < query  # a group: the first reply from anybody
+  pigeon ask 192.168.1.1:520 --source 0.0.0.0:520 --hex 010200000000000000000000000000000000000000000010  # all routes, by RIP
 
-Waits 0.1 s for a reply, then asks again and waits twice as long: 0.2, 0.4, 0.8, 1.6 s; gives up
-where the wait would pass 2 s. Exit status 1: no reply, or refused.")]
+Waits 0.1 s for a reply, then asks again and doubles the wait: 0.2, 0.4, 0.8, 1.6 s. Gives up when
+the next wait would exceed 2 s. --first, --max and --attempts change this.
+
+Exit status:
+  0  a reply came
+  1  no reply, or the request was refused")]
 pub(crate) struct Args {
-    /// Whom to ask, one host, a group or a broadcast address: HOST:PORT, [V6]:PORT, HOST PORT as two
-    /// words, or a contact's name
+    /// Where to send the request: HOST:PORT, [V6]:PORT, HOST PORT as two words, or a contact's name;
+    /// one host, a multicast group or a broadcast address
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
-    /// The request; none is an empty datagram, several words are joined by spaces, - reads stdin
+    /// Text of the request; words are joined by spaces, none is an empty datagram, - reads stdin
     #[arg(value_name = "TEXT")]
     text: Vec<String>,
 
@@ -52,7 +55,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Read escapes in text: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    /// Interpret escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
     #[arg(long, conflicts_with_all = ["hex", "base64"])]
     escapes: bool,
 
@@ -60,19 +63,19 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = quantity::interval)]
     first: Duration,
 
-    /// The longest wait; where the next one would be longer, the request is given up
+    /// Longest wait for a reply; gives up when the next one would be longer
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = quantity::interval)]
     max: Duration,
 
-    /// The most attempts [default: as many as --max allows]
+    /// Maximum number of attempts [default: as many as --max allows]
     #[arg(long, value_name = "N", value_parser = quantity::whole(1_u32..))]
     attempts: Option<u32>,
 
-    /// The address and port to ask from; port 0 lets the system choose
+    /// Address and port to ask from; port 0 lets the system choose
     #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
     source: Option<SocketAddr>,
 
-    /// The interface that multicast leaves by: its name or one of its addresses
+    /// Interface to send multicast from: its name or one of its addresses
     #[arg(long, value_name = "INTERFACE")]
     multicast_interface: Option<String>,
 

@@ -70,29 +70,32 @@ const FIRST_LOOK: Duration = Duration::from_millis(50);
 /// Answers within this time of each other count as arriving together.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
-/// Find hubs, or whatever answers at a port, on every network this host is in
+/// Find hubs, or whatever answers on a port, on every network of this host
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon discover                      the hubs around here
-  pigeon discover 7000 'who is there?' whoever answers that at port 7000
+  pigeon discover  # hubs on the networks of this host
+  pigeon discover 7000 'who is there?'  # whatever answers that on port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
-  pigeon discover --ipmsg              users of IP Messenger, FeiQ and iptux
+  pigeon discover --ipmsg  # users of IP Messenger, FeiQ and iptux
   pigeon discover 5000 --source 192.168.1.5:5000
-  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
-                                       RIP routers, with their routes
-  pigeon discover --json               one object a peer, for scripts
+  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010  # RIP routers and their routes
+  pigeon discover --json  # one object per peer, for scripts
 
-Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99
-and ff02::9999, others in ff02::1. Asks three times, at the start, after a quarter and after half of
-the time, and shows each address that answers once, with the round trip. A hub waits up to 0.2 s
-before it answers, which is part of its round trip. Exit status 1: nobody answered.")]
+Asks by limited and directed broadcast on every interface, and by multicast: hubs in 239.255.99.99
+and ff02::9999, others in ff02::1. Asks three times within --for, and prints each address that
+answers once, with its round-trip time. A hub waits up to 0.2 s before it answers; its round-trip
+time includes that.
+
+Exit status:
+  0  somebody answered
+  1  nobody answered")]
 pub(crate) struct Args {
-    /// The port to ask [default: 9999, and hubs only]
+    /// Port to ask [default: 9999, and hubs only]
     #[arg(value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
-    /// What to ask; none is an empty datagram, several words are joined by spaces
+    /// Text to send; words are joined by spaces, none is an empty datagram
     #[arg(value_name = "TEXT", requires = "port")]
     text: Vec<String>,
 
@@ -100,28 +103,28 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "DURATION", default_value = "1s", value_parser = quantity::interval)]
     duration: Duration,
 
-    /// Ask this multicast group alone, and broadcast nothing; may be given several times
+    /// Ask this multicast group only, without broadcasts; may be repeated
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Vec<Group>,
 
-    /// Ask from this port, which some protocols want (RIP: 520), or from this address alone
-    /// [default: from every address, and a port that the system chooses]
+    /// Port to ask from, which some protocols require (RIP: 520), or address to ask from
+    /// [default: every address, a port the system chooses]
     #[arg(long, value_name = "PORT|ADDR[:PORT]", value_parser = source)]
     source: Option<ListenAddress>,
 
-    /// Read escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    /// Interpret escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
     #[arg(long, conflicts_with_all = ["hex", "base64"])]
     escapes: bool,
 
-    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits 3s at least
+    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits at least 3s
     #[arg(long, conflicts_with_all = ["port", "group"])]
     ipmsg: bool,
 
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Print one JSON object an address: from, interface, rtt, rtt_exact, text or base64, and for hubs
-    /// name, members, secure_port, id (equal ids are one hub), port, format
+    /// Print one JSON object per address: from, interface, rtt, rtt_exact, text or base64; for hubs
+    /// also name, members, secure_port, id (one hub has one id), port, format
     #[arg(long)]
     json: bool,
 }
@@ -436,7 +439,7 @@ fn drive(
         .with_context(|| say!("errors-watch-socket"))?
         .with_clock(clock);
     let look_at = Some(driver.clock().now() + FIRST_LOOK);
-    driver.run(&mut Around { index, news, look_at })?;
+    driver.run(&mut SearchHost { index, news, look_at })?;
     let stats = driver.stats();
     Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
@@ -466,14 +469,14 @@ enum News {
 }
 
 /// What stands around one search.
-struct Around<'a> {
+struct SearchHost<'a> {
     index: usize,
     news: &'a Sender<(usize, News)>,
     /// When to look what became of the first question.
     look_at: Option<pigeon_datagram::Instant>,
 }
 
-impl Host<Discover> for Around<'_> {
+impl Host<Discover> for SearchHost<'_> {
     fn deadline(&self) -> Option<pigeon_datagram::Instant> {
         self.look_at
     }

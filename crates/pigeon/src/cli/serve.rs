@@ -33,40 +33,47 @@ const REPORT: Duration = Duration::from_secs(1);
 /// How long output may still be written after the services have ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Run small services: echo upper size time discard daytime sntp, several at once
+/// Run small services: echo, upper, size, time, discard, daytime, sntp
 #[derive(clap::Args)]
 #[command(after_help = "\
-Examples:
-  pigeon serve echo:7000                     for programs on this machine
-  pigeon serve echo:7000 time:9000           several at once
-  pigeon serve 'time:*:9000'                 for the local network
-  pigeon serve size:7000 --verbose           a line a datagram
+Services:
+  echo  returns each datagram
+  upper  returns it in ASCII capitals
+  size  returns `Your data was N bytes`
+  time  returns the local time in the strftime format of the request; an empty request means `%Y-%m-%d %X`, and text without a % is not answered, as it may be another service's reply
+  daytime  returns date and time (RFC 867)
+  sntp  returns the time to NTP clients
+  discard  counts datagrams and answers nothing
 
-echo returns each datagram, upper in capitals, size its length (`Your data was N bytes`), time the
-local time in the strftime format that was sent (none: %Y-%m-%d %X; text without a % is not answered,
-as it may be another such service's reply), daytime the date, sntp the time to NTP clients; discard
-counts. Nothing is answered that is itself a reply, no source more than --per-source times a second,
-and nobody beyond --open with more than was sent.")]
+Examples:
+  pigeon serve echo:7000  # for programs on this machine
+  pigeon serve echo:7000 time:9000  # several at once
+  pigeon serve 'time:*:9000'  # for the local network
+  pigeon serve size:7000 --verbose  # one line per datagram
+
+Datagrams that are replies themselves are never answered, no source gets more than --per-source replies per second,
+and outside --open a reply is never longer than its request.")]
 pub(crate) struct Args {
-    /// What to serve where: NAME:[ADDR:]PORT. A port alone means this machine; * is every address;
-    /// port 0 lets the system choose
+    /// What to serve where: a port alone means this machine, * every address; port 0 lets the system
+    /// choose
     #[arg(value_name = "NAME:[ADDR:]PORT", required = true)]
     services: Vec<Spec>,
 
-    /// Networks beyond which a reply never exceeds its request
-    #[arg(long, value_name = "NETS", default_value_t = Nets::default())]
+    /// Networks that may get a reply longer than their request [default: this machine and private
+    /// networks]
+    #[arg(long, value_name = "NETS", default_value_t = Nets::default(), hide_default_value = true)]
     open: Nets,
 
-    /// Replies a second to one source [default: 1k/s; on this machine only
-    /// for echo and upper]
+    /// Maximum replies per second to one source [default: 1k/s; on this machine for echo and upper
+    /// only]
     #[arg(long, value_name = "N/s", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 
-    /// A line a datagram
-    #[arg(long)]
+    /// Print one line per datagram
+    #[arg(short, long)]
     verbose: bool,
 
-    /// Print one JSON object a second and service: service, address, and the counts so far
+    /// Print one JSON object per second and service: service, address, and the counts so far
     #[arg(long)]
     json: bool,
 }

@@ -32,39 +32,51 @@ const EVERY: Duration = Duration::from_millis(500);
 const BOLD_RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Show this host's UDP sockets: who holds a port, and whether it loses data
+/// List this host's UDP sockets: who holds a port, and whether it loses data
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon sockets                    every UDP socket, by port
-  pigeon sockets :9999              who holds port 9999? exit 1 if nobody
-  pigeon sockets :9999 --watch      the same, and then each change: new, gone, lost
+  pigeon sockets  # every UDP socket, by port
+  pigeon sockets :9999  # who holds port 9999?
+  pigeon sockets :9999 --watch  # then every change: new, gone, lost
   pigeon sockets --json | jq -c 'select(.drops > 0)'
 
-RECV-Q is what waits to be read, SEND-Q what waits to leave: bytes, with the system's overhead.
-DROPS are datagrams that came and were thrown away since the socket was opened, most often because
-RECV-Q was full: the program reads too slowly, or wants a larger receive buffer. --watch shows
-whether it still loses; it looks twice a second, so a socket that is open for less may be missed.
+Columns:
+  RECV-Q  bytes that wait to be read, with the kernel's overhead
+  SEND-Q  bytes that wait to be sent, likewise
+  DROPS  datagrams discarded since the socket was opened, mostly because RECV-Q was full: the program reads too slowly or needs a larger receive buffer
 
-What other users' programs hold is only for root to see.
+--watch looks twice a second and may miss a socket that is open for less. Sockets of other users'
+programs are shown without process, except to root.
 
-JSON, one object a socket: family (IPv4, IPv6), local and remote (IP:PORT; remote null if not
-connected), pid and process (of the lowest pid; null if none can be seen), other_pids (with spaces
-between; null if none), user (null if nameless), uid, inode, receive_queue, send_queue, drops. With
---watch before them: time, event (open for what is there at first, new, gone, lost), and for lost the
-number lost since the last look.")]
+JSON fields:
+  family  IPv4 or IPv6
+  local, remote  IP:PORT; remote is null if not connected
+  pid, process  of the lowest pid; null if not visible
+  other_pids  separated by spaces; null if none
+  user, uid  owner; user is null if the uid has no name
+  inode, receive_queue, send_queue, drops  numbers
+  time, event, lost  with --watch: event is open (at the start), new, gone or lost; lost counts drops since the last look
+
+Exit status:
+  0  the sockets were listed
+  1  no socket is bound to :PORT")]
 pub(crate) struct Args {
-    /// Only sockets bound to this port
+    /// Show only sockets bound to this port
     #[arg(value_name = ":PORT", value_parser = port)]
     port: Option<u16>,
 
-    /// Print one JSON object a socket
+    /// Print one JSON object per socket
     #[arg(long)]
     json: bool,
 
-    /// Go on, and show changes as they come: new sockets, sockets that are gone, datagrams lost
+    /// Keep running and print changes: new sockets, closed sockets, lost datagrams
     #[arg(long)]
     watch: bool,
+
+    /// For fingers used to `ss -uanp` and `netstat -anup`: this is what is shown anyway
+    #[arg(short = 'u', short_aliases = ['a', 'n', 'p'], hide = true, action = clap::ArgAction::Count)]
+    _all_udp: u8,
 }
 
 /// Prints the table as it is now, and with `--watch` what changes in it.

@@ -29,27 +29,31 @@ use crate::words::say;
 const POLICY: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(500), most: Duration::from_secs(2), attempts: None };
 
-/// Ask a time service, or an NTP server, what time it is
+/// Ask a time service or an NTP server for the time
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon time 127.0.0.1:9000                a service such as `pigeon serve time:9000`
-  pigeon time 127.0.0.1:9000 '%H:%M on %A'  in a format of C's strftime
-  pigeon time --sntp ntp.example.org        an NTP server: how far this clock is off")]
+  pigeon time 127.0.0.1:9000  # a service such as `pigeon serve time:9000`
+  pigeon time 127.0.0.1:9000 '%H:%M on %A'  # in a strftime format
+  pigeon time --sntp ntp.example.org  # an NTP server: how far this clock is off
+
+Exit status:
+  0  a reply came
+  1  no reply, or the request was refused")]
 pub(crate) struct Args {
-    /// Whom to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp the port may be
-    /// left out (123)
+    /// Service to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp, the port
+    /// defaults to 123
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
     #[command(flatten)]
     family: Family,
 
-    /// A strftime format; none is `%Y-%m-%d %X`
+    /// Format of the time, as for strftime [default: `%Y-%m-%d %X`]
     #[arg(value_name = "FORMAT")]
     format: Vec<String>,
 
-    /// Ask an NTP server (RFC 5905), and show offset and delay
+    /// Ask an NTP server (RFC 5905), and print offset and delay
     #[arg(long)]
     sntp: bool,
 

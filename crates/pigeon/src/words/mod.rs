@@ -71,7 +71,7 @@ pub(crate) use {key, say, say_in};
 
 static IS_CHINESE: AtomicBool = AtomicBool::new(false);
 
-/// Sets the process's language, once at its start.
+/// Sets the process's language: at its start, and where a person asks a hub for another (`/language`).
 pub(crate) fn set_language(language: Language) {
     IS_CHINESE.store(language == Language::Chinese, Ordering::Relaxed);
 }

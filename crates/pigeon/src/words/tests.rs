@@ -223,7 +223,10 @@ fn the_languages_have_the_same_keys_and_placeholders() {
     let (english, chinese) = (by_key(Language::English), by_key(Language::Chinese));
     let keys = |table: &BTreeMap<&'static str, Parsed>| table.keys().copied().collect();
     let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) = (keys(&english), keys(&chinese));
-    let differing: Vec<_> = ours.symmetric_difference(&theirs).collect();
+    let differing = ours.symmetric_difference(&theirs);
+    // The English of these stands in the code, which is tested there.
+    let is_table = |key: &&&str| !PUT_TOGETHER.iter().any(|it| key.starts_with(it));
+    let differing: Vec<_> = differing.filter(is_table).collect();
     assert!(differing.is_empty(), "in one language only: {differing:?}");
     for (key, message) in &english {
         let (ours, theirs) = (Parts::of(message), Parts::of(&chinese[key]));
@@ -284,7 +287,8 @@ fn texts_fit_and_end_without_blanks() {
             }
         }
         for (key, message) in by_key(language) {
-            let most: Option<usize> = english[key].comment.as_ref().and_then(fits);
+            let most: Option<usize> =
+                english.get(key).and_then(|it| it.comment.as_ref()).and_then(fits);
             if let (Some(most), Some(pattern)) = (most, &message.value) {
                 let wide = widest(pattern);
                 assert!(

@@ -219,3 +219,10 @@ errors-log-missing = there is no log in { $folder }
 errors-log-foreign = { $file } is not a pigeon log and is left as it is; choose another folder
 errors-log-newer = { $file } has version { $found }, which is newer than this program knows; use a newer pigeon
 errors-log-older = { $file } has version { $found }; start the hub once to upgrade it
+
+## A hub as a target
+errors-bad-room = `{ $room }` is not a valid room: one word of at most 32 characters
+errors-bad-fingerprint = the fingerprint behind # has 64 hexadecimal digits; copy the whole invitation
+errors-no-secure-port = there is no port after 65535; use the invitation that the hub prints
+errors-no-state = there is no folder for the member's key and outbox; set PIGEON_STATE
+errors-another-hub = another hub answers there: its key is not { $fingerprint }, the one met before. Nothing was sent to it. If the hub was set up anew, remove its line from the file `hubs` in the folder `member` of the state directory

@@ -18,10 +18,25 @@ tools-knob-rate = write a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlim
 tools-knob-mtu = write a number of bytes, e.g. 1200, or none
 
 ## pigeon send
+tools-stored-empty = a hub takes no empty message
+tools-stored-needs-hub = --stored, --room, --nick, --password-file and --after need hub:HOST, e.g. hub:192.168.1.20
+tools-stored-option = { $option } has no meaning for a hub; leave it out
+tools-stored-met = { $hub } is met for the first time; its fingerprint is { $fingerprint }, as the hub prints at its start
+tools-stored-refused = message { $number } is not stored: { $why }
+tools-stored-waiting = message { $number } is not stored yet: it waits in the outbox, and the next command to this hub sends it; do not say it again
+tools-stored-too-long = message { $number } is not stored: the hub takes at most { $most } bytes
+tools-stored-full = message { $number } is not stored: too many messages wait for the hub
+tools-stored-left = message { $number } is not stored: the hub has sent this member away
 
 ## Why a datagram was not answered
 
 ## pigeon listen
+tools-follow-missing = { $count ->
+    [one] one message is missing: the hub could not store it
+   *[other] { $count } messages are missing: the hub could not store them
+}
+tools-follow-unreached = the hub is not reached ({ $why }); trying again
+tools-follow-bad-after = give the `at` of a message, as `pigeon listen hub:HOST --json` prints it
 
 ## pigeon ask, pigeon time
 

@@ -18,10 +18,22 @@ tools-knob-rate = 请写带单位的速率，例如 10Mbit/s、64KiB/s，或 unl
 tools-knob-mtu = 请写字节数，例如 1200，或 none
 
 ## pigeon send
+tools-stored-empty = hub 不接受空消息
+tools-stored-needs-hub = --stored、--room、--nick、--password-file 和 --after 只能与 hub:HOST 一起使用，例如 hub:192.168.1.20
+tools-stored-option = { $option } 对 hub 没有意义，请去掉
+tools-stored-met = 首次连接 { $hub }；其指纹为 { $fingerprint }，应与 hub 启动时显示的一致
+tools-stored-refused = 第 { $number } 条消息未存储：{ $why }
+tools-stored-waiting = 第 { $number } 条消息尚未存储：已留在发件箱，下次向这个 hub 发送时会一并发出，请不要重复发送
+tools-stored-too-long = 第 { $number } 条消息未存储：hub 最多接受 { $most } 字节
+tools-stored-full = 第 { $number } 条消息未存储：等待发往 hub 的消息太多
+tools-stored-left = 第 { $number } 条消息未存储：hub 已将本成员移出
 
 ## 数据报没有回答的原因
 
 ## pigeon listen
+tools-follow-missing = 缺少 { $count } 条消息：hub 当时无法存储
+tools-follow-unreached = 连不上 hub（{ $why }），正在重试
+tools-follow-bad-after = 请给出某条消息的 at，即 `pigeon listen hub:HOST --json` 输出的值
 
 ## pigeon ask、pigeon time
 

@@ -22,31 +22,31 @@ use crate::words::say;
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// The far end of a measurement: counts, answers, and sends what it is asked for
+/// Run the far end of a measurement: counts, answers, and sends on request
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon bench server 7777                 for programs on this machine
-  pigeon bench server '*:7777'             for the network
+  pigeon bench server 7777  # for programs on this machine
+  pigeon bench server '*:7777'  # for the network
   pigeon bench server '*:7777' --max-rate 1MB/s --max-for 30s
 
-It sends to nobody who has not proved that it receives at its address, and never more than that one
-asked for, within --max-rate and --max-for; what it sends back is never more than came.")]
+Sends only to addresses that have proved they receive there, and never more than they asked for,
+within --max-rate and --max-for. Answers are never longer than what came.")]
 pub(crate) struct Args {
-    /// Where to listen: a port alone means this machine; * is every address; port 0 lets the system
+    /// Where to listen: a port alone means this machine, * every address; port 0 lets the system
     /// choose
     #[arg(value_name = "[ADDR:]PORT")]
     listen: ListenAddress,
 
-    /// The most bytes a second sent on request, to all but this machine together
+    /// Maximum bytes per second sent on request to all clients on other machines together
     #[arg(long, value_name = "SIZE/s", default_value = "12500kB/s", value_parser = quantity::bytes_per_second)]
     max_rate: BytesPerSecond,
 
-    /// The longest measurement
+    /// Longest measurement
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = quantity::interval)]
     max_for: Duration,
 
-    /// The most flows at a time
+    /// Maximum number of flows at once
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = quantity::whole(1_u16..=4096))]
     max_flows: u16,
 }

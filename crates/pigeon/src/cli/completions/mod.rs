@@ -26,16 +26,16 @@ use pigeon_text::shell::{quote_bash, quote_fish, read_bash, read_fish, single_qu
 use crate::base::status::Status;
 use crate::words::say;
 
-/// Print completions for a shell
+/// Print the completion script for a shell
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   source <(pigeon completions bash)
   pigeon completions fish > ~/.config/fish/completions/pigeon.fish
-  pigeon completions zsh > ~/.zfunc/_pigeon    with `fpath+=~/.zfunc` before compinit")]
+  pigeon completions zsh > ~/.zfunc/_pigeon  # fpath+=~/.zfunc before compinit")]
 pub(crate) struct Args {
-    /// The shell
-    #[arg(value_enum)]
+    /// Shell to complete in
+    #[arg(value_enum, value_name = "bash|fish|zsh")]
     shell: Shell,
 }
 

@@ -1,6 +1,7 @@
 //! `pigeon listen`: prints every datagram of every peer, and answers if asked to.
 
 mod answering;
+mod follow;
 mod printer;
 
 use std::io;
@@ -16,6 +17,7 @@ use pigeon_datagram::{Instant, SocketId, max_payload};
 use pigeon_net::{
     BufferSize, Clock, Driver, Host, Io, OpenError, Socket, SocketOptions, Stats, local_addresses,
 };
+use pigeon_proto::Seen;
 use pigeon_services::{Config, Ignored, Kind, Service};
 
 use answering::{Answering, Event};
@@ -26,6 +28,7 @@ use crate::base::cause::Cause;
 use crate::base::cause::drop_reason;
 use crate::base::endpoint::{Family, ListenAddress, ListenHost};
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
+use crate::base::hub_target::{HubTarget, MemberArgs};
 use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -41,65 +44,84 @@ use crate::words::{self, say};
 /// How long output may still be written after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Print every datagram of every peer: time, sender, length, text
+/// Print every datagram that arrives: time, sender, length, text
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon listen 9999                            on every address, IPv4 and IPv6
-  pigeon listen 127.0.0.1:9999 --json           one object a line, for scripts
-  pigeon listen 9999 --count 1                  wait for one datagram
-  pigeon listen 5000 --join 239.1.2.3           hear a multicast group, on every interface
-  pigeon listen 239.1.2.3:5000                  the same
-  pigeon listen 5353 --join 224.0.0.251 --share beside another listener, such as avahi
+  pigeon listen 9999  # on every address, IPv4 and IPv6
+  pigeon listen 127.0.0.1:9999 --json  # one object per line, for scripts
+  pigeon listen 9999 --count 1  # wait for one datagram
+  pigeon listen 5000 --join 239.1.2.3  # a multicast group, on every interface
+  pigeon listen 239.1.2.3:5000  # the same
+  pigeon listen 5353 --join 224.0.0.251 --share  # beside another listener, e.g. avahi
   pigeon listen 8080 --encoding gb2312 --from 192.168.1.0/24
-  pigeon listen 5000 --write lab.pcapng         keep what arrives for Wireshark
-  pigeon listen 5000 --write - | tshark -r -    hand it on as it arrives
-  pigeon listen 5000 --hexdump                  offset, hexadecimal and text, as xxd shows it
-  pigeon listen 5000 --reply OK                 answer each datagram
+  pigeon listen 5000 --write lab.pcapng  # capture for Wireshark
+  pigeon listen 5000 --write - | tshark -r -  # pass on while it arrives
+  pigeon listen 5000 --hexdump  # offset, hexadecimal and text, like xxd
+  pigeon listen 5000 --reply OK  # answer each datagram
+  pigeon listen hub:192.168.1.20 --json  # a hub's room: every message once, from where it left off
 
-Groups are joined on every interface, also on one that comes up later; with ADDR only on the
-interface that has it. A group of a link may name its interface: --join ff02::fb%eth0. With ADDR
-broadcasts are not heard: they go to the network's address.")]
+Groups are joined on every interface, including one that comes up later; with ADDR, only on the
+interface that has it. A link-local group may name its interface: --join ff02::fb%eth0. With ADDR,
+broadcasts are not received, as they are sent to the network's address.
+
+Exit status:
+  0  stopped, or heard --count datagrams
+  1  nothing arrived within --for, or the port is in use")]
 pub(crate) struct Args {
-    /// Where to listen: [ADDR:]PORT; port 0 lets the system choose
-    #[arg(value_name = "[ADDR:]PORT")]
-    listen: ListenAddress,
+    /// Where to listen: a port alone means every address; port 0 lets the system choose; or
+    /// hub:HOST[:PORT], to follow a room of a hub
+    #[arg(value_name = "[ADDR:]PORT|hub:HOST", value_parser = source)]
+    listen: Source,
 
-    /// Stop after so many datagrams
-    #[arg(long, value_name = "N", value_parser = quantity::whole(1_u64..))]
+    /// With hub:HOST: begin after this message, by its `at` in the JSON [default: after the last one
+    /// printed]
+    #[arg(long, value_name = "AT", value_parser = follow::seen)]
+    after: Option<Seen>,
+
+    /// With hub:HOST: how many earlier messages to begin with the first time
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = quantity::whole(0_u64..=1_000))]
+    last: u64,
+
+    #[command(flatten)]
+    member: MemberArgs,
+
+    /// Stop after this many datagrams
+    #[arg(short, long, value_name = "N", value_parser = quantity::whole(1_u64..))]
     count: Option<u64>,
 
-    /// Stop after so long; exit 1 if nothing came
+    /// Stop after this long; exit 1 if nothing arrived
     #[arg(long = "for", value_name = "DURATION", value_parser = quantity::interval)]
     duration: Option<Duration>,
 
-    /// Show only what comes from this network or address; may be given several times
+    /// Show only datagrams from this network or address; may be repeated
     #[arg(long, value_name = "NET", value_parser = net)]
     from: Vec<IpNet>,
 
-    /// Join a multicast group; may be given several times
+    /// Join a multicast group; may be repeated
     #[arg(long, value_name = "GROUP", value_parser = group)]
     join: Vec<Group>,
 
-    /// Join on this interface only: its name or one of its addresses [default: on all]
+    /// Join groups on this interface only: its name or one of its addresses [default: all]
     #[arg(long, value_name = "INTERFACE")]
     multicast_interface: Option<String>,
 
-    /// Listen beside a program that has the port and shares it: hear groups and broadcasts only, as
-    /// the kernel gives what is sent to one host to one program
+    /// Share the port with another program that allows it: receive multicast and broadcast only, as
+    /// the kernel delivers unicast to one program
     #[arg(long, conflicts_with = "reply")]
     share: bool,
 
-    /// Answer every datagram that is shown with this text
+    /// Answer every datagram shown with this text
     #[arg(long, value_name = "TEXT")]
     reply: Option<String>,
 
-    /// Replies a second to one source [default: 1k/s]
+    /// Maximum replies per second to one source [default: 1k/s]
     #[arg(long, value_name = "N/s", requires = "reply", value_parser = quantity::per_second)]
     per_source: Option<PerSecond>,
 
-    /// Networks beyond which a reply never exceeds its request
-    #[arg(long, value_name = "NETS", requires = "reply", default_value_t = Nets::default())]
+    /// Networks that may get a reply longer than their request [default: this machine and private
+    /// networks]
+    #[arg(long, value_name = "NETS", requires = "reply", default_value_t = Nets::default(), hide_default_value = true)]
     open: Nets,
 
     #[command(flatten)]
@@ -108,11 +130,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Print one JSON object a datagram: time, from, to, len, text or base64, truncated
+    /// Print one JSON object per datagram: time, from, to, len, text or base64, truncated
     #[arg(long)]
     json: bool,
 
-    /// Write the payloads as they are, one behind the other, without anything between them
+    /// Write the payloads as they are, with nothing between them
     #[arg(long, conflicts_with_all = ["json", "hex", "base64"])]
     raw: bool,
 
@@ -120,18 +142,52 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["json", "raw", "hex", "base64"])]
     hexdump: bool,
 
-    /// The size of the kernel's receive buffer [default: as large as allowed]
+    /// Size of the kernel's receive buffer [default: as large as allowed]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     buffer: Option<usize>,
 
-    /// Also write what arrives to a new pcapng file, or only that to stdout (-)
+    /// Also write the datagrams to a new pcapng file; with - (stdout), print nothing else
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+
+    /// For fingers used to `nc -klu`: this is what is done anyway
+    #[arg(short = 'l', short_alias = 'k', hide = true, action = clap::ArgAction::Count)]
+    _keep_listening: u8,
+}
+
+/// Where datagrams or messages come from.
+#[derive(Clone, Debug)]
+enum Source {
+    Address(ListenAddress),
+    Hub(HubTarget),
+}
+
+fn source(text: &str) -> Result<Source, String> {
+    match HubTarget::parse(text)? {
+        Some(hub) => Ok(Source::Hub(hub)),
+        None => text.parse().map(Source::Address),
+    }
 }
 
 /// Listens until it is stopped, or has heard enough.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
-    join_address(&mut args);
+    let mut listen = match &args.listen {
+        Source::Address(_) if args.member.are_given() || args.after.is_some() => {
+            return Err(UsageError(say!("tools-stored-needs-hub")).into());
+        }
+        Source::Address(address) => *address,
+        Source::Hub(hub) => {
+            let following = follow::Following {
+                json: args.json,
+                count: args.count,
+                duration: args.duration,
+                after: args.after,
+                last: args.last,
+            };
+            return follow::run(hub, &args.member, args.family, &following);
+        }
+    };
+    join_address(&mut args, &mut listen);
     let options = SocketOptions {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
         refusals: args.reply.is_some(),
@@ -140,7 +196,8 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let format = PayloadFormat::from(&args.payload);
     let reply = args.reply.as_ref().map(|text| format.read(text.as_bytes())).transpose()?;
     let clock = Clock::start();
-    let Sockets { sockets, bound, groups, notes: joined } = open(&args, &options, clock.now())?;
+    let Sockets { sockets, bound, groups, notes: joined } =
+        open(&args, listen, &options, clock.now())?;
     let capture = args.write.as_deref().map(Capture::create).transpose()?;
     let losses = capture.as_ref().map(Capture::losses);
     let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
@@ -197,14 +254,14 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
 }
 
 /// Takes a group as the address for a group to join: bound to it alone, the system joins nothing.
-fn join_address(args: &mut Args) {
-    if let Some(address) = args.listen.address().filter(|address| address.ip().is_multicast()) {
+fn join_address(args: &mut Args, listen: &mut ListenAddress) {
+    if let Some(address) = listen.address().filter(|address| address.ip().is_multicast()) {
         let interface = match address {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id().to_string()),
             _ => None,
         };
         args.join.push(Group { address: address.ip(), interface });
-        args.listen.host = ListenHost::Unsaid;
+        listen.host = ListenHost::Unsaid;
     }
 }
 
@@ -237,9 +294,14 @@ struct Sockets {
     notes: Vec<Note>,
 }
 
-fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<Sockets> {
-    check_groups(args)?;
-    let listen = args.family.listen(args.listen)?;
+fn open(
+    args: &Args,
+    listen: ListenAddress,
+    options: &SocketOptions,
+    now: Instant,
+) -> anyhow::Result<Sockets> {
+    check_groups(args, listen)?;
+    let listen = args.family.listen(listen)?;
     let mut sockets = Vec::new();
     let bound = match args.share {
         true => listen.address().unwrap_or((Ipv6Addr::UNSPECIFIED, listen.port).into()),
@@ -294,8 +356,8 @@ fn tell(notes: &Spool<Vec<u8>>, note: Note) {
 }
 
 /// Refuses groups and interfaces that are not there or do not go together.
-fn check_groups(args: &Args) -> anyhow::Result<()> {
-    if args.share && args.listen.port == 0 {
+fn check_groups(args: &Args, listen: ListenAddress) -> anyhow::Result<()> {
+    if args.share && listen.port == 0 {
         return Err(UsageError(say!("tools-listen-share-port")).into());
     }
     if args.join.is_empty() {
@@ -311,7 +373,7 @@ fn check_groups(args: &Args) -> anyhow::Result<()> {
     for group in &args.join {
         args.family.check(group.address)?;
         group.select(&interfaces)?;
-        if let Some(own) = args.listen.address()
+        if let Some(own) = listen.address()
             && own.is_ipv4() != group.address.is_ipv4()
         {
             let error = say!("tools-listen-join-family", group = group, ip = &own.ip());

@@ -46,28 +46,32 @@ const TIMING: Timing = Timing {
 /// How long the last lines on stderr may take.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Send a capture's datagrams again, with their timing
+/// Send the datagrams of a capture again, with their original timing
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon replay run.pcapng 127.0.0.1:9999                     as it was
-  pigeon replay run.pcapng 127.0.0.1:9999 --speed 2x          twice as fast
-  pigeon replay run.pcapng 127.0.0.1:9999 --speed max         as fast as it goes
-  pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s      waits no longer than that
+  pigeon replay run.pcapng 127.0.0.1:9999  # as recorded
+  pigeon replay run.pcapng 127.0.0.1:9999 --speed 2x  # twice as fast
+  pigeon replay run.pcapng 127.0.0.1:9999 --speed max  # without pauses
+  pigeon replay run.pcapng 127.0.0.1:9999 --max-pause 5s  # shorten long pauses
   pigeon replay day.pcap 127.0.0.1:514 --port 514 --from 192.168.1.0/24
   tcpdump -i eth0 -U -w - udp port 514 | pigeon replay - 10.0.0.9:514
-  pigeon relay 5000 127.0.0.1:9999 --record run.pcapng        records one
+  pigeon relay 5000 127.0.0.1:9999 --record run.pcapng  # records one
 
-Reads pcapng and pcap, as Wireshark, tcpdump and `pigeon relay --record` write them, also from a pipe
-while it is being written. Payloads go to TARGET, those of each sender from a socket of its own.
-TARGET takes the part of the servers, so what they sent is left out unless --both, --from or --to asks
-for it: who is heard first is a client, and its peer a server. Fragments are put together. What is not
-a whole UDP datagram is left out and counted; so is how late anything was sent.
+Reads pcapng and pcap from Wireshark, tcpdump and `pigeon relay --record`, also from a pipe while
+it is being written. Payloads go to TARGET, each sender's from a socket of its own. TARGET plays the
+servers, so datagrams sent by servers are left out unless --both, --from or --to includes them; the
+side that sends first is a client, its peer a server. Fragments are reassembled. What is not a
+whole UDP datagram is left out and counted; datagrams sent late are counted too.
 
-Looks for IP in Ethernet (VLAN, QinQ, MPLS, PPPoE, 802.3), Linux cooked v1 and v2, raw IP, loopback,
-NFLOG, PFLOG, PPP, Cisco HDLC, frame relay, MPLS, PKTAP and unencrypted 802.11; not in tunnels.")]
+Finds IP in Ethernet (VLAN, QinQ, MPLS, PPPoE, 802.3), Linux cooked v1 and v2, raw IP, loopback,
+NFLOG, PFLOG, PPP, Cisco HDLC, frame relay, MPLS, PKTAP and unencrypted 802.11; not in tunnels.
+
+Exit status:
+  0  everything was sent
+  1  a datagram was not sent, or was refused")]
 pub(crate) struct Args {
-    /// The capture; - reads it from stdin
+    /// Capture to read; - reads stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -75,31 +79,31 @@ pub(crate) struct Args {
     #[arg(value_name = "TARGET", add = ArgValueCandidates::new(peer::candidates))]
     target: String,
 
-    /// The target's port, where it is a word of its own
+    /// Port of TARGET, if given as a word of its own
     #[arg(value_name = "PORT", value_parser = peer_port)]
     target_port: Option<u16>,
 
-    /// How fast: 2x, 0.5x, or max
+    /// How fast to send: 2x, 0.5x, or max
     #[arg(long, value_name = "SPEED", default_value = "1x")]
     speed: Speed,
 
-    /// The longest pause between two datagrams
-    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    /// Longest pause between two datagrams
+    #[arg(long, value_name = "DURATION", value_parser = quantity::duration)]
     max_pause: Option<Duration>,
 
-    /// Send what servers sent too
+    /// Also send what servers sent
     #[arg(long)]
     both: bool,
 
-    /// Send only what came from here: an address, a network, or ADDR:PORT
+    /// Send only datagrams from here: an address, a network, or ADDR:PORT
     #[arg(long, value_name = "WHERE")]
     from: Option<Place>,
 
-    /// Send only what went there: an address, a network, or ADDR:PORT
+    /// Send only datagrams to here: an address, a network, or ADDR:PORT
     #[arg(long, value_name = "WHERE")]
     to: Option<Place>,
 
-    /// Send only what went to this port
+    /// Send only datagrams to this port
     #[arg(long, value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
