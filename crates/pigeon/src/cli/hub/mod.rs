@@ -235,8 +235,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA", help_heading = HISTORY)]
     data: Option<PathBuf>,
 
-    /// Where members with a key of their own join, encrypted (QUIC): a port, or on for the port after
-    /// the first --listen. Needs history
+    /// Port for members with a key of their own, encrypted (QUIC): a port, on (the port after the
+    /// first --listen), or off. Needs history
     #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on", help_heading = NETWORK)]
     secure: secure::SecurePort,
 
