@@ -17,7 +17,7 @@ pub fn drain(machine: &mut impl Machine) -> Vec<Sent> {
     drain_at(machine).into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
 }
 
-/// The same with sockets.
+/// Like `drain`, with the listening sockets.
 pub fn drain_at(machine: &mut impl Machine) -> Vec<SentAt> {
     // Polls all first, like a driver: later ones must not move the earlier ones' bytes.
     let transmits: Vec<Transmit> = std::iter::from_fn(|| machine.poll_transmit()).collect();

@@ -1,5 +1,5 @@
-//! The judge: what was acknowledged reaches every reliable member once, in order, and what was not is
-//! said to be so.
+//! The checker: acknowledged messages reach every reliable member once and in order, and others are
+//! reported as not stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::cell::Cell;
 use crate::client::Client;
 use crate::hub::Hub;
 
-/// What the judge notes while a run goes on.
+/// The checker's state during a run.
 #[derive(Default)]
 pub(crate) struct Judge {
     /// Messages that no disk holds any more, because older copies were restored.
@@ -23,7 +23,7 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// A backup was restored: notes what nobody holds any more.
+    /// A backup was restored: records messages that are lost everywhere.
     pub(crate) fn restored(&mut self, hub: &Hub, clients: &[Client]) {
         for client in clients {
             let store = client.store();
@@ -39,7 +39,7 @@ impl Judge {
         }
     }
 
-    /// Something may have been acknowledged.
+    /// Checks newly acknowledged messages.
     pub(crate) fn look(&self, hub: &Hub, clients: &mut [Client]) -> Result<(), String> {
         for client in clients {
             for identity in client.newly_stored.drain(..) {
@@ -51,13 +51,13 @@ impl Judge {
         Ok(())
     }
 
-    /// Whether everything has reached everybody.
+    /// Whether every message has reached every member.
     pub(crate) fn is_over(&self, hub: &Hub, clients: &[Client]) -> bool {
         let messages = hub.log.disk.places.len();
         clients.iter().all(|client| client.is_settled() && client.ledger.len() >= messages)
     }
 
-    /// The verdict at the end.
+    /// Checks the final state.
     pub(crate) fn verdict(
         &self,
         cell: &Cell,
@@ -90,7 +90,7 @@ impl Judge {
         Ok(report)
     }
 
-    /// What a client has said: stored, refused, or taken by a restored backup.
+    /// Checks that every message of a client is stored, refused, or lost by a restored backup.
     fn check_said(&self, hub: &Hub, client: &Client, report: &mut Report) -> Result<(), String> {
         report.said += client.said;
         for (id, told) in &client.told {
@@ -121,7 +121,7 @@ impl Judge {
         Ok(())
     }
 
-    /// What a client has received: everything in the log, in its order.
+    /// Checks that a client has received everything in the log, in order.
     fn check_ledger(
         &self,
         cell: &Cell,
@@ -137,7 +137,7 @@ impl Judge {
         if cell.hub_restores.is_none() && client.ledger != log {
             return Err(format!("{name} has received in another order than the log's"));
         }
-        // Over restored backups of the hub, too: the order of each outbox.
+        // The order of each outbox holds even across restored backups of the hub.
         let mut last = BTreeMap::new();
         for identity in &client.ledger {
             let key = (identity.author, identity.outbox);

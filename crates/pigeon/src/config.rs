@@ -31,7 +31,7 @@ pub(crate) fn apply(command: Command, subcommand: &str, path: &Path) -> anyhow::
     apply_text(command, subcommand, &text).with_context(|| shown)
 }
 
-/// The same for the text of a file.
+/// Like `apply`, with the text of a file.
 pub(crate) fn apply_text(
     command: Command,
     subcommand: &str,

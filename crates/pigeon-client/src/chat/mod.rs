@@ -76,8 +76,6 @@ impl Chat {
         }
     }
 
-    // Getters.
-
     /// The conversations in order of appearance.
     pub fn conversations(&self) -> &[Conversation] {
         &self.conversations
@@ -220,8 +218,6 @@ impl Chat {
             self.events.push_back(Event::Over);
         }
     }
-
-    // Internals.
 
     fn send(&mut self, text: &[u8]) -> Result<Said, Error> {
         let peer = self.chosen.ok_or(Error::NobodyChosen)?;

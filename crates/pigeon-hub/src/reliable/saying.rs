@@ -1,16 +1,16 @@
-//! The numbers of one outbox, as a connection says them: which messages are handed on, which are
-//! discarded, and what the member hears of them.
+//! The numbers of one outbox on a connection: which messages are passed on or discarded, and what
+//! is answered.
 
 use std::collections::VecDeque;
 
 use super::Outcome;
 
-/// The most messages of a connection that wait for their outcome.
+/// Maximum number of unsettled messages of a connection.
 const MOST: usize = 512;
-/// The most bytes of text that do. One message always may.
+/// Maximum bytes of their text. One message is always allowed.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What a connection says from one outbox.
+/// An outbox on a connection.
 pub(super) struct Saying {
     pub(super) outbox: u64,
     /// The largest number that the log is known to hold.
@@ -21,7 +21,7 @@ pub(super) struct Saying {
     /// Something was refused or is missing after this number. Until what comes after it is there, the
     /// rest is discarded: the member goes back, and what it said beyond comes again.
     awaited: Option<u64>,
-    /// Grows when what was awaited has come: outcomes of what was said before mean nothing then.
+    /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
     /// The largest number handed on in this round. The member may come back to a number twice, for two
     /// reasons; handed on again, a message could be refused that is being stored.
@@ -38,12 +38,12 @@ struct Waiting {
     round: u32,
 }
 
-/// What the member hears.
+/// The answer to the member.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Nothing, or an acknowledgement, which waits for others.
+    /// Nothing, or an acknowledgement, which is combined with others.
     Nothing,
-    /// The outbox goes on with this number.
+    /// The outbox continues with this number.
     Expect(u64),
     /// The message was refused.
     Refused(u64, Outcome),
@@ -98,7 +98,7 @@ impl Saying {
         true
     }
 
-    /// A message is settled.
+    /// Handles a message's outcome.
     pub(super) fn settle(&mut self, serial: u64, outcome: Outcome) -> Heard {
         let found = self.waiting.iter().position(|waiting| waiting.serial == serial);
         let Some(Waiting { number, after, bytes, round, .. }) =
@@ -138,12 +138,12 @@ impl Saying {
         is_first
     }
 
-    /// The acknowledgement that is due.
+    /// Takes the pending acknowledgement.
     pub(super) fn take_acknowledgement(&mut self) -> Option<u64> {
         self.unacknowledged.take()
     }
 
-    /// How many messages wait for their outcome.
+    /// Number of unsettled messages.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.waiting.len()
@@ -184,10 +184,10 @@ mod tests {
         say(&mut saying, 5..=7);
         assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
         assert_eq!(say(&mut saying, 8..=9), [false, false]);
-        // The log misses 5. The member has heard that already.
+        // The log lacks 5. The member was told already.
         assert_eq!(saying.settle(6, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, [5]), [true]);
-        // The outcome of what was said before 5 came again.
+        // An outcome from before 5 arrived again.
         assert_eq!(saying.settle(7, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, 6..=9), [true; 4]);
     }

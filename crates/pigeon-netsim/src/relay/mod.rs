@@ -200,8 +200,6 @@ impl Relay {
         self
     }
 
-    // Getters.
-
     /// The destination of all clients.
     pub fn target(&self) -> SocketAddr {
         self.target
@@ -299,8 +297,6 @@ impl Relay {
         }
         self.counts.no_socket += 1;
     }
-
-    // Internals.
 
     /// The sender of a datagram to the listening socket; adds a new client if necessary.
     fn client_of(&mut self, now: Instant, datagram: &Received<'_>, count: u64) -> Option<ClientId> {

@@ -34,6 +34,7 @@ enum Frame<'a> {
     Other,
 }
 
+/// Subscribers of a broker.
 pub struct Subscribers {
     protocol: Protocol,
     connections: Vec<Connection>,
@@ -69,7 +70,7 @@ impl Members for Subscribers {
         self.connections.len()
     }
 
-    /// They subscribe when they connect.
+    /// Subscribers subscribe when they connect.
     fn join(&mut self) {}
 
     fn publish(&mut self, burst: &Burst) {

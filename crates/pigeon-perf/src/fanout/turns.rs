@@ -33,6 +33,7 @@ pub struct Contender {
     pub server: Server,
     /// Who has joined it.
     pub members: Box<dyn Members>,
+    /// The turns of the current round.
     pub turns: Vec<Turn>,
     /// Every round but the first.
     pub all: Vec<Turn>,

@@ -119,7 +119,7 @@ pub(crate) fn sockperf_trips(port: u16, seconds: u64, awake: bool) -> Trips {
     }
 }
 
-/// The same with pigeon, to an echo at an address.
+/// Round trips with pigeon, to an echo at an address.
 pub(crate) fn pigeon_trips(address: &str, seconds: u64) -> Trips {
     let args = format!("{address} --ping --rate unlimited --size 64 --for {seconds}s");
     let (summary, _) = pigeon_bench(&args);

@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench -p pigeon --bench fanout -- one      one message at a time
 //! cargo bench -p pigeon --bench fanout -- burst    64 messages in flight
-//! cargo bench -p pigeon --bench fanout -- mixed    64 in flight, of people's sizes
+//! cargo bench -p pigeon --bench fanout -- mixed    64 in flight, sizes as in chats
 //! cargo bench -p pigeon --bench fanout -- latency  the time until the last member has a message
 //! cargo bench -p pigeon --bench fanout -- history  with a log and without; -- slow-disk: its latency
 //! cargo bench -p pigeon --bench fanout -- peers    64 in flight, beside NATS and Mosquitto

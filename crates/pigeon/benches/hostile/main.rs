@@ -15,8 +15,8 @@
 //! (SO_TIMESTAMPNS). Each round measures the room without the attacker, then with one socket, then
 //! with ten. `times quiet` is the median of the rounds' quotients.
 //!
-//! Everything runs in a private network namespace, whose loopback has the addresses 10.77.0.0/16:
-//! that needs root, or user namespaces, and `ip`. Linux only. About six minutes.
+//! Everything runs in a private network namespace with the addresses 10.77.0.0/16 on loopback. That
+//! needs root, or user namespaces, and `ip`. Linux only. About six minutes.
 #![expect(clippy::expect_used, reason = "a measurement that fails ends")]
 
 mod search;

@@ -94,7 +94,7 @@ fn forged_senders(report: &mut Report, senders: usize) {
     let hub = Server::hub(&[], &format!("--open= --timeout {}s", TIMEOUT.as_secs()));
     let (mut live, mut forged) = (Crowd::new(hub.address), Crowd::new(hub.address));
     (0..LIVE).for_each(|n| live.prove(n));
-    // Once, to use every buffer.
+    // One round, so that every buffer is used before the measurement.
     forged.send_from(LIVE..LIVE + WARM, HEARTBEAT, None);
     let before = hub.process.resident_bytes();
     let over = AtomicBool::new(false);

@@ -261,7 +261,7 @@ struct Running {
     address: SocketAddr,
     /// The inode of its socket.
     inode: u64,
-    /// Its output file; the bare receiver prints a count instead.
+    /// The program's output file; the bare receiver prints a count instead.
     file: PathBuf,
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn bind(listen: ListenAddress, options: &SocketOptions) -> anyhow::Re
     try_bind(listen, options).map_err(explain)
 }
 
-/// The same with the system's own error, for a command that handles it.
+/// Like `bind`, but returns the system's error, for a command that handles it.
 pub(crate) fn try_bind(
     listen: ListenAddress,
     options: &SocketOptions,

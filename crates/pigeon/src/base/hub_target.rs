@@ -1,5 +1,5 @@
-//! `hub:HOST[:PORT]` and `pigeon://HOST:PORT/#FINGERPRINT`: a hub of which `send` and `listen` are
-//! members that lose nothing.
+//! `hub:HOST[:PORT]` and `pigeon://HOST:PORT/#FINGERPRINT`: a hub that `send` and `listen` join as
+//! reliable members.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,13 +14,13 @@ use super::status::UsageError;
 use super::{data, password};
 use crate::words::say;
 
-/// Where a hub is when nothing else is said.
+/// The default port of a hub.
 const HUB_PORT: u16 = 9_999;
 
 const PREFIX: &str = "hub:";
 const SCHEME: &str = "pigeon://";
 
-/// How long a hub may take to answer the first time.
+/// Time limit for a hub's first answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The heading, in the help, of options that need a hub.
@@ -29,7 +29,7 @@ pub(crate) const WITH_HUB: &str = "With hub:HOST";
 /// A hub on the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct HubTarget {
-    /// As it was typed.
+    /// As typed.
     pub(crate) text: String,
     endpoint: Endpoint,
     /// The port for members with a key. `None`: the one after the hub's own.
@@ -37,7 +37,7 @@ pub(crate) struct HubTarget {
     fingerprint: Option<Fingerprint>,
 }
 
-/// What a member of a hub needs besides the hub.
+/// The options of a reliable member besides the hub.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct MemberArgs {
     /// Room to be in [default: lobby]
@@ -54,12 +54,12 @@ pub(crate) struct MemberArgs {
 }
 
 impl MemberArgs {
-    /// Whether any of it is given.
+    /// Whether any of them is set.
     pub(crate) fn are_given(&self) -> bool {
         self.room.is_some() || self.nick.is_some() || self.password_file.is_some()
     }
 
-    /// The room.
+    /// The room; the lobby by default.
     pub(crate) fn room(&self) -> Result<RoomName, UsageError> {
         match &self.room {
             None => Ok(RoomName::lobby()),
@@ -71,10 +71,8 @@ impl MemberArgs {
 }
 
 impl HubTarget {
-    /// Reads a hub. `None` for anything else, such as an endpoint.
-    ///
-    /// # Errors
-    /// It begins like a hub and is not a valid one.
+    /// Parses a hub. `None` for anything else, such as an endpoint. Fails if it begins like a hub
+    /// but is invalid.
     pub(crate) fn parse(text: &str) -> Result<Option<HubTarget>, String> {
         let text = text.to_string();
         if let Some(rest) = text.strip_prefix(SCHEME) {
@@ -93,10 +91,8 @@ impl HubTarget {
         Ok(Some(HubTarget { text, endpoint, secure_port: None, fingerprint: None }))
     }
 
-    /// What a member of this hub is opened with.
-    ///
-    /// # Errors
-    /// The host is not found, or there is no folder for the member's key and outbox.
+    /// The options for a member of this hub. Fails if the host is not found, or if there is no
+    /// folder for the member's key and outbox.
     pub(crate) fn options(&self, family: Family, args: &MemberArgs) -> anyhow::Result<Options> {
         let address = self.endpoint.resolve_in(family)?;
         let port = self.secure_port.or_else(|| address.port().checked_add(1));
@@ -116,10 +112,8 @@ impl HubTarget {
     }
 }
 
-/// Where this user's key, pins and outboxes are.
-///
-/// # Errors
-/// Nothing is to be kept, or the user has no home: then nobody can be relied on.
+/// The folder of this user's keys, pins and outboxes. Fails if the user has no home, or storing is
+/// disabled.
 pub(crate) fn member_folder() -> anyhow::Result<PathBuf> {
     let state = data::state().ok_or_else(|| UsageError(say!("errors-no-state")))?;
     Ok(state.join("member"))

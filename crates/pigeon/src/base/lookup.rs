@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Resolves a name. It may block.
 pub(crate) type Find = dyn Fn() -> anyhow::Result<SocketAddr> + Send + Sync;
 
-/// A name whose address may change. At most one thread resolves it at a time.
+/// A name that may change its address. At most one thread resolves it at a time.
 pub(crate) struct Lookup {
     find: Arc<Find>,
     wake: Arc<dyn Fn() + Send + Sync>,

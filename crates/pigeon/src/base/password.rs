@@ -12,13 +12,11 @@ use crate::words::say;
 /// Holds the password where no file is named.
 const VARIABLE: &str = "PIGEON_PASSWORD";
 
-/// The longest password: a command holds no more.
+/// The longest password that fits a command.
 const MAX_BYTES: usize = 1_000;
 
-/// Reads the password, without white space at its ends. `None` where none is given.
-///
-/// # Errors
-/// The file cannot be read, or there is nothing in it.
+/// Reads the password, without white space at its ends. `None` where none is given. Fails if the
+/// file is empty or cannot be read.
 pub(crate) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError> {
     let (bytes, place) = match (file, std::env::var(VARIABLE)) {
         (Some(path), _) => {

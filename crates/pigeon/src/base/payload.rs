@@ -182,7 +182,7 @@ impl PayloadFormat {
         String::from_utf8_lossy(&shown).into_owned()
     }
 
-    /// The same, appended to `out`.
+    /// Like `show`, appended to `out`.
     pub(crate) fn show_to(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         match self.form {
             Form::Hex => payload.iter().for_each(|byte| {

@@ -7,8 +7,8 @@ use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Parses an integer in a range, such as `1..=256` or `1_u64..`. Replaces clap's parser, whose
-/// errors suit programmers.
+/// Parses an integer in a range, such as `1..=256` or `1_u64..`. Replaces clap's parser, because
+/// its errors suit programmers.
 pub(crate) fn whole<T>(
     range: impl RangeBounds<T> + Clone,
 ) -> impl Fn(&str) -> Result<T, String> + Clone

@@ -22,7 +22,7 @@ pub(crate) fn said_in(language: Language, error: &io::Error) -> String {
             Some(key) => format!("{} (os error {code})", say_in!(language, key)),
             None => error.to_string(),
         },
-        // An error of `getaddrinfo`, which has a text of the standard library.
+        // An error of `getaddrinfo`, with a text from the standard library.
         (Language::Chinese, None) if is_lookup(error) => say_in!(language, "errors-lookup"),
         _ => error.to_string(),
     }

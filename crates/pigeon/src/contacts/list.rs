@@ -17,7 +17,7 @@ use crate::words::{self, say};
 pub(crate) struct Contact {
     pub(crate) name: ContactName,
     pub(crate) endpoint: Endpoint,
-    /// Its encoding, if given.
+    /// The contact's encoding, if given.
     pub(crate) charset: Option<Charset>,
     /// Whether it uses IP Messenger or a related program.
     pub(crate) is_ipmsg: bool,

@@ -80,7 +80,7 @@ pub(crate) fn resolve(word: &str, default_port: u16, family: Family) -> anyhow::
     resolve_peer(&parse(word, Some(default_port))?, word, family)
 }
 
-/// The same for a peer that was parsed already, from this word.
+/// Like `resolve`, for a parsed peer; `word` is its text.
 pub(crate) fn resolve_peer(peer: &Peer, word: &str, family: Family) -> anyhow::Result<SocketAddr> {
     peer.endpoint.resolve_in(family).map_err(|error| match peer.name {
         None if may_be_contact(word) => {

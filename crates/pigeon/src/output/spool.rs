@@ -1,6 +1,6 @@
 //! A bounded queue with a writer thread.
 //!
-//! A pipe whose reader has stopped, or a terminal under Ctrl-S, blocks its writer. The loops that
+//! A pipe without an active reader, or a terminal under Ctrl-S, blocks its writer. The loops that
 //! move datagrams must not block, so they push to the queue, and the spool's own thread writes.
 //! Items that do not fit are dropped whole and counted.
 

@@ -154,7 +154,7 @@ pub(crate) fn next_line(from: &mut impl BufRead) -> Input {
     }
 }
 
-/// The same with its line end.
+/// Like `next_line`, with the line end.
 pub(crate) fn next_line_with_end(from: &mut impl BufRead) -> Input {
     let mut line = Vec::new();
     match from.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {

@@ -16,7 +16,7 @@ pub(crate) fn roughly(language: Language, duration: Duration) -> String {
     }
 }
 
-/// Whole seconds below a minute: the value changes once a second.
+/// Whole seconds below a minute, so that the value changes once per second.
 pub(crate) fn in_seconds(language: Language, duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ ..60 => say_in!(language, "screen-span-seconds", n = seconds),

@@ -258,8 +258,6 @@ fn bytes_are_asked_in_hexadecimal_and_base64() {
     }
 }
 
-// Helpers.
-
 fn ask(to: SocketAddr, args: &[&str]) -> Process {
     pigeon("pigeon ask", &[&["ask", &to.to_string()], args].concat())
 }

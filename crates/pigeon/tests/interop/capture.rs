@@ -215,8 +215,6 @@ fn texts_are_read_from_stdin_and_no_further_than_allowed() {
     assert!(said.contains("no-such-setting"), "{said}");
 }
 
-// Helpers.
-
 /// The payloads in a capture. `None` if it is incomplete.
 fn payloads(capture: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut reader = Reader::new(capture).ok()?;

@@ -161,7 +161,7 @@ fn an_unknown_contact_is_told_with_the_nearest() {
     let said = process.lines(Voice::Err);
     assert_eq!(code, Some(2));
     assert!(said[0].contains("there is no contact 狗歌; did you mean 狗哥?"), "{said:?}");
-    // The same within the chat; contacts added meanwhile are known.
+    // Also works within the chat; contacts added meanwhile are known.
     let (mut chat, ours) = chat(&book, &["狗哥"]);
     chat.say("/to 狗歌");
     chat.expect_status(|line| line.contains("did you mean 狗哥?"), SOON);

@@ -1,12 +1,12 @@
-//! What somebody reads whose locale is Chinese: common mistakes, and a hub's console. JSON, logs and exit
-//! statuses are the same in every language.
+//! Output in a Chinese locale: common mistakes, and a hub's console. JSON, logs and exit statuses
+//! are the same in every language.
 
 use std::process::Command;
 
 use crate::book::Book;
 use crate::process::{Process, SOON, Voice};
 
-/// Runs `pigeon ARGS…` to its end in a Chinese locale, with nothing to read.
+/// Runs `pigeon ARGS…` in a Chinese locale with an empty stdin.
 #[track_caller]
 fn ended(book: &Book, args: &[&str], locale: &str) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
@@ -40,7 +40,7 @@ fn english(text: &str) -> Option<String> {
     found.map(|three| three.join(" "))
 }
 
-/// Command lines that many type wrongly, and a word of the answer in Chinese.
+/// Common mistakes on the command line, each with a word of the Chinese answer.
 fn mistakes(port: &str, file: &str) -> Vec<(Vec<String>, &'static str)> {
     let words = |line: &str| line.split(' ').map(str::to_string).collect();
     [

@@ -86,7 +86,7 @@ fn a_firewall_is_named_before_anybody_joins_and_joining_follows_when_it_is_gone(
         screen.expect("joined", |screen| screen.matches(words[1]).count() == 1);
         let said = red.lines(Voice::Err);
         assert!(said.iter().all(|line| !line.contains("the address may be wrong")), "{said:?}");
-        // Once, however many heartbeats fail.
+        // Reported once, however many heartbeats fail.
         assert_eq!(said.iter().filter(|line| says(line)).count(), 1, "{said:?}");
     }
 }

@@ -167,8 +167,6 @@ fn a_character_that_the_encoding_lacks_is_named_and_nothing_is_sent() {
     assert_eq!(theirs.expect_lines(2, SOON)[1..], ["完"]);
 }
 
-// Helpers.
-
 /// A strict server and its address; `None` without Python.
 fn strict(encoding: &str) -> Option<(Process, SocketAddr)> {
     installed("python3").then(|| {

@@ -1,8 +1,9 @@
-//! The examples of the pages in `docs` and of the README, run as they stand there: no commands go stale.
+//! Runs the examples of the pages in `docs` and of the README unchanged, so that no command goes
+//! stale.
 //!
-//! Each runs in bash, in namespaces of its own that take no root: `192.168.1.20` is its address, and
-//! what is said of another machine runs in a second network, with a cable between. `recipes` does the
-//! same for that page, beside other people's programs.
+//! Each runs in bash, in its own rootless namespaces: `192.168.1.20` is its address, and commands
+//! for another machine run in a second network, with a cable between. `recipes` does the same for
+//! its page, with other programs.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::peers::installed;
 use crate::process::{Process, SOON};
 use crate::shell::{Folder, Page, is_like, page, root, set_environment, with_starts, write_script};
 
-/// The pages, and each in Chinese.
+/// The pages, each with its translation.
 const PAGES: [[&str; 2]; 7] = [
     ["README.md", "README.zh-CN.md"],
     ["docs/README.md", "docs/README.zh-CN.md"],
@@ -28,17 +29,17 @@ const PAGES: [[&str; 2]; 7] = [
 /// Enough for each on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A home of its own, where no settings and no names are.
+/// An empty home without settings or names.
 const HOME: &str = r#"exec 2>&1
 export HOME="$PWD"
 unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME PIGEON_STATE PIGEON_CONTACTS
 ip link set lo up
 "#;
 
-/// A network with nobody else in it.
+/// A network without other hosts.
 const ALONE: &str = "ip address add 192.168.1.20/24 broadcast + dev lo\n";
 
-/// A network with a second machine, `192.168.1.7`, where `.device` runs.
+/// A network with a second machine, `192.168.1.7`, that runs `.device`.
 const CABLE: &str = r#"unshare --net bash .device &
 device=$!
 until [ "$(readlink /proc/$device/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.02; done
@@ -54,7 +55,7 @@ until ip link set far up 2>/dev/null; do sleep 0.02; done
 ip address add 192.168.1.7/24 broadcast + dev far
 "#;
 
-/// Folders of the system that an example may write to.
+/// System folders that an example may write to.
 const SYSTEM: &str = r#"cp -r /etc etc 2>/dev/null || true
 mkdir -p etc/systemd/system etc/pigeon local target/release
 mount --bind etc /etc
@@ -63,24 +64,24 @@ ln -s "$PIGEON" target/release/pigeon
 ln -s "$REPOSITORY/docs" docs
 "#;
 
-/// A hub that has kept a message, and its backups.
+/// A hub that has stored a message, and its backups.
 const KEPT: &str = r#"pigeon hub --console off &
 started $!
 (printf '/nick 猴哥'; sleep 0.2; printf '温度 21.5') | nc -u -w1 127.0.0.1 9999 > /dev/null
 for _ in $(seq 200); do pigeon history | grep -q 21.5 && break; sleep 0.05; done
 "#;
 
-/// What stands around an example of a page.
+/// The environment of an example.
 #[derive(Default)]
 struct Setup<'a> {
-    /// The programs it needs besides ours.
+    /// Other programs it needs.
     needs: &'a [&'a str],
     before: &'a str,
-    /// What runs on another machine.
+    /// The script of the second machine.
     device: &'a str,
     /// The exit status of its commands.
     status: i32,
-    /// What must hold in the end.
+    /// Checks at the end.
     after: &'a str,
 }
 
@@ -125,7 +126,7 @@ mod readme {
         }
     }
 
-    /// Somebody who reads and writes GB2312, and a stranger who comes along.
+    /// A peer that uses GB2312, and an unknown sender.
     const PEERS: &str = r#"
 import socket, time
 [dog, stranger] = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
@@ -151,7 +152,7 @@ stranger.recv(65535)
             .collect();
         let folder = Folder::new("chat");
         fs::write(folder.0.join("here/peers.py"), PEERS).unwrap();
-        // What is typed is for the last command: the others do not read.
+        // Typed input is for the last command: the others do not read stdin.
         let script = format!("python3 peers.py &\nstarted $!\n{commands}echo the end\n");
         let Some(mut chat) = run("chat", &folder, "", &script) else { return };
         for line in lines.iter().filter(|line| !line.starts_with("$ ")) {
@@ -168,7 +169,7 @@ stranger.recv(65535)
         chat.expect_line(|line| line == "the end", SOON);
     }
 
-    /// Times, and how long ago, differ from run to run.
+    /// Times and ages differ between runs.
     fn without_times(line: &str) -> String {
         let words = line.split_whitespace().map(|word| match word {
             time if time.contains('T') && time.contains(':') && time.starts_with("20") => "…",
@@ -390,7 +391,7 @@ fn every_block_is_run_or_says_why_not_in_both_languages() {
     assert!(run >= 3 * not_run, "{run} blocks are run, {not_run} are not");
 }
 
-/// Runs an example of a page, and checks what it prints and leaves.
+/// Runs an example of a page, and checks its output and files.
 fn tried(path: &str, name: &str, around: &Setup<'_>) {
     if !around.needs.iter().all(|program| installed(program)) {
         return;
@@ -411,7 +412,7 @@ fn tried(path: &str, name: &str, around: &Setup<'_>) {
     }
 }
 
-/// Runs a script in namespaces of its own; `None`, and said, where they may not be made.
+/// Runs a script in its own namespaces. Prints a note and returns `None` if they are not permitted.
 fn run(name: &str, folder: &Folder, device: &str, script: &str) -> Option<Process> {
     let own = ["--user", "--map-root-user", "--net", "--mount"];
     if !Command::new("unshare").args(own).arg("true").output().is_ok_and(|it| it.status.success()) {

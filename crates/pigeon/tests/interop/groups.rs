@@ -473,8 +473,6 @@ fn replies_that_come_back_as_undeliverable_are_told_once_and_counted() {
     assert!(told.concat().contains("2 replies, 2 of them came back as undeliverable"), "{told:?}");
 }
 
-// Helpers.
-
 /// The output of `ttl_receiver.py` for a datagram.
 struct TtlLine {
     time: f64,

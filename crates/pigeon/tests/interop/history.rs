@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::peers::installed;
 use crate::process::{Process, SOON, Voice};
 
-/// A state directory with one hub's folder, whose log the test keeps open like the hub.
+/// A state directory with one hub's folder. The test keeps its log open, like the hub.
 struct Kept {
     state: PathBuf,
     log: Option<Log>,

@@ -442,8 +442,8 @@ fn by_broadcast_the_hub_and_users_find_each_other() {
     second.expect_line(|line| line == "offline 10.77.1.1", LONG);
 }
 
-/// An absent user, whose program acknowledges texts and answers automatically. Counts the texts
-/// until it is dropped.
+/// An absent user with a program that acknowledges texts and answers automatically. Counts the
+/// texts until it is dropped.
 struct Absent {
     socket: UdpSocket,
     texts: Arc<AtomicU32>,

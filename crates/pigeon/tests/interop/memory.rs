@@ -1,4 +1,4 @@
-//! A member that is killed, or whose hub is restarted, keeps its name, room and password.
+//! A member keeps its name, room and password if it is killed, or if its hub is restarted.
 
 use std::fs;
 use std::path::PathBuf;

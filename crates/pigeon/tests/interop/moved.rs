@@ -1,4 +1,4 @@
-//! Name changes: a hub or contact whose address changes while pigeon runs.
+//! Name changes: a hub or contact changes its address while pigeon runs.
 
 use std::fs;
 use std::net::SocketAddr;

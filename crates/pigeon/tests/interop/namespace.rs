@@ -33,7 +33,7 @@ impl Namespace {
         namespace
     }
 
-    /// The same without a note.
+    /// Like `new`, without a note.
     pub(crate) fn if_possible() -> Option<Namespace> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -73,7 +73,7 @@ pub(crate) fn python(program: &str, args: &[&str]) -> Process {
     Process::spawn(program, Command::new("python3").arg(path).args(args))
 }
 
-/// The same, as a client of `to`.
+/// Like `python`, as a client of `to`.
 pub(crate) fn python_to(program: &str, to: SocketAddr, args: &[&str]) -> Process {
     let (host, port) = (to.ip().to_string(), to.port().to_string());
     python(program, &[&[host.as_str(), &port], args].concat())

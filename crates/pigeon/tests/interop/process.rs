@@ -49,7 +49,7 @@ impl Process {
         if !command.get_envs().any(|(name, _)| name == "PIGEON_STATE") {
             command.env("PIGEON_STATE", "");
         }
-        // Tests read English, whatever the locale of the tester.
+        // Tests expect English in any locale of the machine.
         if !command.get_envs().any(|(name, _)| name == "LC_ALL") {
             command.env("LC_ALL", "C.UTF-8");
         }
@@ -100,17 +100,17 @@ impl Process {
 
     // Output.
 
-    /// Its output so far.
+    /// The program's output so far.
     pub(crate) fn bytes(&self, voice: Voice) -> Vec<u8> {
         self.said.lock()[voice as usize].bytes.clone()
     }
 
-    /// Its stdout so far, including an incomplete line: some formats have no line ends.
+    /// The program's stdout so far, including an incomplete line: some formats have no line ends.
     pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&self.bytes(Voice::Out)).into_owned()
     }
 
-    /// Its complete lines so far.
+    /// The program's complete lines so far.
     pub(crate) fn lines(&self, voice: Voice) -> Vec<String> {
         finished_lines(&self.bytes(voice))
     }

@@ -59,17 +59,17 @@ impl Terminal {
         Terminal::run(name, size, pigeon().args(args))
     }
 
-    /// The same with another TERM.
+    /// Like `start`, with another TERM.
     pub(crate) fn start_as(name: &str, size: (u16, u16), args: &[&str], term: &str) -> Terminal {
         Terminal::run(name, size, pigeon().args(args).env("TERM", term))
     }
 
-    /// The same in Chinese, as the locale asks for it.
+    /// Like `start`, in a Chinese locale.
     pub(crate) fn start_in_chinese(name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
         Terminal::run(name, size, pigeon().args(args).env("LC_ALL", "zh_CN.UTF-8"))
     }
 
-    /// The same with this folder for state between sessions.
+    /// Like `start`, with this folder for state between sessions.
     pub(crate) fn start_keeping(
         state: &str,
         name: &str,
@@ -79,13 +79,13 @@ impl Terminal {
         Terminal::run(name, size, pigeon().args(args).env("PIGEON_STATE", state))
     }
 
-    /// The same in a network namespace.
+    /// Like `start`, in a network namespace.
     pub(crate) fn start_in(namespace: &str, size: (u16, u16), args: &[&str]) -> Terminal {
         let words = ["netns", "exec", namespace, env!("CARGO_BIN_EXE_pigeon")];
         Terminal::run(namespace, size, usual(Command::new("ip")).args(words).args(args))
     }
 
-    /// The same with this contacts file.
+    /// Like `start`, with this contacts file.
     pub(crate) fn start_with(book: &Book, name: &str, size: (u16, u16), args: &[&str]) -> Terminal {
         Terminal::run(name, size, pigeon().args(args).env("PIGEON_CONTACTS", book.path()))
     }
@@ -254,7 +254,7 @@ fn usual(command: Command) -> Command {
 }
 
 /// Starts `pigeon ARGS…` on a terminal that is closed once it shows `text`; returns the exit
-/// status. Does not use a [`Terminal`], whose thread keeps it open.
+/// status. Does not use a [`Terminal`], because its thread keeps it open.
 #[track_caller]
 pub(crate) fn status_when_closed(args: &[&str], text: &str) -> i32 {
     let (mut pty, pts) = open().unwrap();

@@ -1,8 +1,8 @@
-//! Members that lose nothing, over a bad network, while hub and clients are killed: what was
-//! acknowledged is in everybody's ledger once, and all ledgers have one order.
+//! Reliable members over a bad network, while hub and clients are killed: every acknowledged
+//! message is in every follower's ledger once, and all ledgers have the same order.
 //!
-//! `PIGEON_KILLS=200 cargo test -p pigeon --test interop reliable` kills the hub 200 times, clients 100
-//! times and both 50 times; without it a tenth of that.
+//! `PIGEON_KILLS=200 cargo test -p pigeon --test interop reliable` kills the hub 200 times, clients
+//! 100 times and both 50 times; the default is a tenth of that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,10 +19,10 @@ use serde_json::Value;
 
 use crate::pigeon::{Serving, relay};
 
-/// How long all that was said may take to be everywhere, after the last kill.
+/// Time limit for delivering all messages after the last kill.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Two ports that nobody has.
+/// Two unused ports.
 fn free_ports() -> (u16, u16) {
     let sockets = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
     let [a, b] = sockets.map(|socket| socket.local_addr().unwrap().port());
@@ -42,7 +42,7 @@ fn pigeon(folder: &Path, who: &str) -> Command {
     command
 }
 
-/// A hub that can be killed and started again at the same place.
+/// A hub that can be killed and restarted on the same port.
 struct Hub {
     folder: PathBuf,
     ports: (u16, u16),
@@ -70,7 +70,7 @@ impl Hub {
             line.split_once("fingerprint ").map(|(_, rest)| rest.trim().to_string())
         });
         let fingerprint = fingerprint.expect("the hub says its fingerprint");
-        // Read on, or the hub's log fills the pipe.
+        // Keeps reading, or the hub's log would fill the pipe.
         spawn(move || lines.for_each(drop));
         (child, fingerprint)
     }
@@ -94,10 +94,10 @@ impl Drop for Hub {
     }
 }
 
-/// The processes that may be killed, by who runs them.
+/// Processes that may be killed, by the name of their user.
 type Victims = Arc<Mutex<BTreeMap<String, u32>>>;
 
-/// Runs a command that others may kill. `None` if it was killed.
+/// Runs a command that may be killed. `None` if it was.
 fn run(victims: &Victims, who: &str, command: &mut Command) -> Option<bool> {
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     victims.lock().unwrap().insert(who.into(), child.id());
@@ -111,14 +111,14 @@ fn run(victims: &Victims, who: &str, command: &mut Command) -> Option<bool> {
     Some(true)
 }
 
-/// What a writer has said: which numbers were acknowledged, and how many it used.
+/// A writer's acknowledged numbers, and how many it used.
 #[derive(Default)]
 struct Written {
     acknowledged: BTreeSet<u64>,
     used: u64,
 }
 
-/// Says `NAME NUMBER`, one command each, until it is told to stop.
+/// Sends `NAME NUMBER`, with one command each, until it is stopped.
 fn writer(
     folder: PathBuf,
     url: String,
@@ -141,7 +141,7 @@ fn writer(
     })
 }
 
-/// Says many lines by one command that is never killed.
+/// Sends many lines with one command that is never killed.
 fn stream(
     folder: PathBuf,
     url: String,
@@ -168,14 +168,14 @@ fn stream(
     })
 }
 
-/// What a follower has read: lines, and where the last stands.
+/// A follower's lines, and the position of the last.
 #[derive(Default)]
 struct Ledger {
     lines: Vec<String>,
     at: Option<String>,
 }
 
-/// Follows the lobby, again after every kill from the last whole line of its ledger.
+/// Follows the lobby. After each kill it continues from the last complete line of its ledger.
 fn follower(
     folder: PathBuf,
     url: String,
@@ -196,7 +196,7 @@ fn follower(
             victims.lock().unwrap().insert(name.clone(), child.id());
             let mut stdout = BufReader::new(child.stdout.take().unwrap());
             let mut line = String::new();
-            // A line without its end was torn by a kill.
+            // A line without its end was cut off by a kill.
             while stdout.read_line(&mut line).is_ok_and(|length| length > 0) && line.ends_with('\n')
             {
                 let value: Value = serde_json::from_str(&line).unwrap();
@@ -215,7 +215,7 @@ fn follower(
     ledger
 }
 
-/// A small generator: what is killed when must not be the same each round, and need not be random.
+/// A small generator: victims must differ between rounds, and need not be random.
 struct Dice(u64);
 
 impl Dice {
@@ -234,7 +234,7 @@ fn kill_a_client(victims: &Victims, dice: &mut Dice) -> bool {
     else {
         return false;
     };
-    // It may have ended meanwhile, and then the command says so.
+    // It may have ended meanwhile; then the command fails.
     Command::new("kill").args(["-9", &id.to_string()]).stderr(Stdio::null()).status().unwrap();
     true
 }
@@ -255,7 +255,7 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
             follower(folder.clone(), url.clone(), name.into(), victims.clone(), over.clone())
         })
         .into();
-    // They begin before anything is said.
+    // They start before anything is sent.
     sleep(Duration::from_millis(500));
     let names = ["ann", "bob"];
     let mut writers: Vec<(String, JoinHandle<Written>)> = names
@@ -293,7 +293,7 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
     stop.store(true, Ordering::Relaxed);
     let written: BTreeMap<String, Written> =
         writers.into_iter().map(|(name, writer)| (name, writer.join().unwrap())).collect();
-    // What a killed command left in its outbox goes out with the next one.
+    // The next command sends what a killed one left in its outbox.
     for name in names {
         let text = format!("{name} {}", written[name].used + 1);
         let mut command = pigeon(&folder, name);
@@ -338,7 +338,7 @@ fn what_was_acknowledged_is_in_every_ledger_once_whatever_is_killed() {
     });
 }
 
-/// Nothing is missing, doubled or out of order.
+/// Checks that nothing is missing, duplicated or out of order.
 fn check(lines: &[String], written: &BTreeMap<String, Written>, ledger: &str) {
     let mut read: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for line in lines {

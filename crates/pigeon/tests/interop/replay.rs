@@ -262,7 +262,7 @@ fn what_the_network_says_is_told_and_counted() {
         let to = format!("10.77.1.2:{port}");
         let args = ["replay", file.to_str().unwrap(), &to, "--json"];
         let ours = near.pigeon("pigeon replay", &args);
-        // Two at the same time may count as one.
+        // Two rejections at the same time may count as one.
         let last = format!(" came back from the way to {to}: {words}");
         ours.expect_status(|line| line.contains(&last), SOON);
         let said = ours.lines(Voice::Err);
@@ -290,7 +290,7 @@ fn what_a_firewall_on_the_way_rejects_is_told_and_counted() {
     let args = ["replay", file.to_str().unwrap(), "127.0.0.1:9", "--json"];
     let ours = host.pigeon("pigeon replay", &args);
     ours.expect_status(|line| line.contains("cannot send to 127.0.0.1:9: No route to host"), SOON);
-    // Two at the same time may count as one.
+    // Two rejections at the same time may count as one.
     let last = " came back from the way to 127.0.0.1:9: No route to host";
     ours.expect_status(|line| line.contains(last), SOON);
     let told = ended(ours, 1);

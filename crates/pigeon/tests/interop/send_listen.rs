@@ -384,8 +384,6 @@ fn a_reply_from_another_port_is_printed_with_its_address() {
     assert!(ours.lines(Voice::Err).concat().contains("another port of 127.0.0.1:"));
 }
 
-// Helpers.
-
 /// Waits for a datagram reported by `listen --json`.
 #[track_caller]
 fn expect_json(listener: &Serving, wished: impl Fn(&Value) -> bool) -> Value {

@@ -380,8 +380,6 @@ fn a_bench_server_and_the_hub_set_upon_each_other_fall_silent() {
     assert!((3..=12).contains(&received), "{stopped}");
 }
 
-// Helpers.
-
 /// A namespace for forging senders.
 fn forging() -> Option<Namespace> {
     if !installed("python3") {

@@ -188,7 +188,7 @@ fn changes_are_shown_as_they_come() {
     program.expect_line(|line| event(line) == "gone", SOON);
 }
 
-// Ours.
+// Pigeon's sockets.
 
 /// Runs `pigeon sockets ARGS…`: its status, and the lines of stdout and stderr.
 fn sockets(args: &[&str]) -> (i32, Vec<String>, Vec<String>) {
@@ -236,7 +236,7 @@ fn address(text: &Value) -> Option<SocketAddr> {
     text.as_str().map(|text| text.parse().unwrap())
 }
 
-// Theirs.
+// Other programs' sockets.
 
 /// `ss`'s entry for the socket bound to an address, a line such as `UNCONN 0 0 127.0.0.1:9
 /// 0.0.0.0:* users:(("cat",pid=7,fd=3)) ino:42 sk:1 <-> skmem:(r0,…,d0)`.

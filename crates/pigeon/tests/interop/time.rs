@@ -198,8 +198,6 @@ fn what_is_no_ntp_is_not_believed() {
     assert_eq!(ours.output(), "");
 }
 
-// Helpers.
-
 fn time(at: SocketAddr, args: &[&str]) -> Process {
     pigeon("pigeon time", &[&["time", &at.to_string()], args].concat())
 }

@@ -19,7 +19,7 @@ pub(super) struct Heard {
     foreign: BTreeSet<SocketAddr>,
     /// Addresses proved to answer automatically.
     proved: BTreeSet<SocketAddr>,
-    /// Addresses whose texts were dropped as automatic since the events were last collected.
+    /// Addresses with texts dropped as automatic since the events were last collected.
     held: BTreeSet<SocketAddr>,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Messages {
 
 /// A message not yet delivered.
 struct Message {
-    /// Its required recipients.
+    /// The message's required recipients.
     due: BTreeSet<SocketAddr>,
     /// Whether it is private: then its recipient gets it even after leaving.
     whispered: bool,

@@ -12,7 +12,7 @@ use super::places::Places;
 /// The form for each member.
 #[derive(Default)]
 pub(super) struct Words {
-    /// Members whose last heartbeat was padded.
+    /// Members that sent a padded heartbeat last.
     programs: BTreeSet<SocketAddr>,
     /// Members for which that was true at any time in this batch, and others that sent one.
     lately: BTreeSet<SocketAddr>,

@@ -1,4 +1,4 @@
-//! The class of service that datagrams ask routers for (DSCP, RFC 2474).
+//! The class of service that datagrams request from routers (DSCP, RFC 2474).
 
 use crate::words::say;
 

@@ -1,19 +1,19 @@
-//! The pace of a measurement: datagrams a second, or bits a second, as other tools count.
+//! The rate of a measurement: datagrams or bits per second.
 
 use crate::words::say;
 
-/// How fast datagrams are sent.
+/// A send rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rate {
     Unlimited,
     Datagrams(u32),
-    /// Bits of payload.
+    /// Payload bits per second.
     Bits(u64),
 }
 
 impl Rate {
-    /// Reads `20/s` and `10k/s` as datagrams; `10Mbit/s`, `512kbit/s`, and `10M` as `iperf3 -b` has it,
-    /// as bits; `unlimited`.
+    /// Parses `20/s` and `10k/s` as datagrams; `10Mbit/s`, `512kbit/s`, and `10M` (as in `iperf3
+    /// -b`) as bits; `unlimited`.
     pub(super) fn parse(text: &str) -> Result<Rate, String> {
         let expected = || say!("tools-bench-rate");
         if text == "unlimited" {
@@ -39,14 +39,14 @@ impl Rate {
         }
     }
 
-    /// Datagrams of `size` bytes a second; `None` for as many as go.
+    /// Datagrams of `size` bytes per second; `None` if unlimited.
     pub(super) fn of(self, size: usize) -> Result<Option<u32>, String> {
         match self {
             Rate::Unlimited => Ok(None),
             Rate::Datagrams(rate) => Ok(Some(rate)),
             Rate::Bits(bits) => {
                 let one = 8 * size as u64;
-                // To the nearest whole number.
+                // Rounds to the nearest integer.
                 let rate = bits.saturating_add(one / 2) / one;
                 match u32::try_from(rate) {
                     Ok(0) => Err(say!("tools-bench-few-bits", bits = &bits, size = &size)),

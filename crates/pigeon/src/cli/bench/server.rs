@@ -1,4 +1,4 @@
-//! `pigeon bench server`: the far end.
+//! `pigeon bench server`: the other end of a measurement.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ use crate::base::status::Status;
 use crate::output::Spool;
 use crate::words::say;
 
-/// How long output may still be written at the end.
+/// Time limit for writing output at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Run the far end of a measurement: counts, answers, and sends on request
@@ -51,7 +51,6 @@ pub(crate) struct Args {
     max_flows: u16,
 }
 
-/// Serves until it is stopped.
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &SocketOptions { timestamps: false, ..SocketOptions::default() })?;
@@ -73,7 +72,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Reports what the server does.
+/// Prints the server's events.
 struct ServerHost {
     stop: Stop,
     notes: Spool<Vec<u8>>,
@@ -88,7 +87,7 @@ impl Host<Server> for ServerHost {
     }
 
     fn event(&mut self, _: &mut Server, _: &mut Io<'_>, event: ServerEvent) -> ControlFlow<()> {
-        // A log that nobody reads is cut short, and says so itself.
+        // If the log is not read, it drops lines and reports that itself.
         let _ = self.notes.remark(describe(event));
         ControlFlow::Continue(())
     }

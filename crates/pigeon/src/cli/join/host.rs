@@ -1,4 +1,4 @@
-//! What stands around a session: the person, and a signal to stop.
+//! The host of a session: user input, output, and a signal to stop.
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -34,10 +34,10 @@ use crate::base::system_error::chain;
 use crate::output::wall;
 use crate::ui::typist::Typed;
 
-/// How often a session that has lost its hub looks whether this host has another address.
+/// Time between checks for a new local address while the hub is silent.
 const ROAM_EVERY: Duration = Duration::from_secs(2);
 
-/// What stands around a session.
+/// The host of a session.
 pub(super) struct JoinHost {
     view: View,
     typed: Receiver<Typed>,
@@ -45,38 +45,38 @@ pub(super) struct JoinHost {
     nick: Option<Name>,
     plain: bool,
     memory: Option<Memory>,
-    /// Whether anything ever came from the hub.
+    /// Whether anything was received from the hub.
     met: bool,
-    /// Whether `--nick` asks for a name. Its refusal is no failure of what a script typed.
+    /// Whether `--nick` requests a name. Its refusal is not a failure of a script's line.
     asks_name: bool,
     path: Watch,
-    /// Finds the hub's address anew, where it was given by a name.
+    /// Resolves the hub's address again, if it was given by name.
     lookup: Option<Lookup>,
-    /// Whether something is kept for the next session.
+    /// Whether state is stored for the next session.
     remembers: bool,
     forward: Forward,
-    /// Whether messages go to a program, so that stdin may well be empty.
+    /// Whether messages are forwarded to a program, so that stdin may be empty.
     bridges: bool,
     /// Whether anything was read from stdin.
     has_typed: bool,
-    /// Whether it was said that bytes are lost, since the hub was heard.
+    /// Whether lost bytes have been reported since the hub was last heard.
     said_lost: bool,
-    /// When to look for another address of this host.
+    /// When to check for a new local address.
     roam_at: Instant,
-    /// What the hub calls itself, if that is known.
+    /// The hub's name, if known.
     hub_name: Option<Name>,
     /// Our own address.
     local: SocketAddr,
-    /// The note that the hub was joined, held back while the hub may still refuse our resume word and
-    /// remove us.
+    /// The note about joining, held back while the hub may still refuse our resume token and remove
+    /// us.
     joined: Option<Note>,
-    /// How the hub has removed us, until it lets us in again.
+    /// Why the hub removed us, until it admits us again.
     removed: Option<Gone>,
     /// Our name and room as last shown.
     shown: Option<(Option<Name>, RoomName)>,
-    /// Whether a command was typed since, which may ask for them.
+    /// Whether a command was sent since, which may request them.
     has_asked: bool,
-    /// The room that is read.
+    /// The room being read.
     reads: Option<RoomName>,
     /// What a member with a key is opened with. `None`: the session stays plain.
     keyed: Option<Keyed>,
@@ -91,7 +91,7 @@ pub(super) struct JoinHost {
 }
 
 impl JoinHost {
-    /// Around a session that asks for this name, unless it speaks plainly.
+    /// A host for a session that requests this name, unless it is plain.
     pub(super) fn new(
         view: View,
         typed: Receiver<Typed>,
@@ -136,7 +136,7 @@ impl JoinHost {
         }
     }
 
-    /// With what is kept for the next session.
+    /// Adds the state stored for the next session.
     pub(super) fn with_memory(self, memory: Option<Memory>) -> Self {
         JoinHost { memory, ..self }
     }
@@ -152,18 +152,17 @@ impl JoinHost {
         JoinHost { forward, bridges, ..self }
     }
 
-    /// With the name by which the hub is found again where it goes away. `remembers`: something is
-    /// kept for the next session.
+    /// Adds the name that is resolved again if the hub goes away. `remembers`: state is stored for
+    /// the next session.
     pub(super) fn with_lookup(self, lookup: Option<Lookup>, remembers: bool) -> Self {
         JoinHost { lookup, remembers, ..self }
     }
 
-    /// With what the hub calls itself.
     pub(super) fn with_hub_name(self, hub_name: Option<Name>) -> Self {
         JoinHost { hub_name, ..self }
     }
 
-    /// Keeps where the session would leave off.
+    /// Stores the session's state for the next one.
     fn remember(&mut self, session: &Session<Pcg64>) {
         if let (Some(memory), Some(left_off)) = (&mut self.memory, session.left_off())
             && let Err(error) = memory.keep(&left_off)
@@ -172,7 +171,7 @@ impl JoinHost {
         }
     }
 
-    /// Keeps how far the room is read. Of a room that was read before, the view marks what is new.
+    /// Stores the read position of the room. In a room read before, the view marks new messages.
     fn see(&mut self, now: Instant, answer: &Answer) {
         let room = answer.you.as_ref().and_then(|you| you.room.as_ref());
         let (Some(room), Some(last @ 1..)) = (room, answer.last) else { return };
@@ -188,7 +187,7 @@ impl JoinHost {
         }
     }
 
-    /// What it shows, and how it ended.
+    /// Returns the view and the exit status.
     pub(super) fn finish(mut self) -> (View, Status) {
         if let Some(Err(error)) = self.memory.as_mut().map(Memory::finish) {
             self.note(Note::NotKept { error: chain(&error) });
@@ -196,7 +195,7 @@ impl JoinHost {
         (self.view, self.status)
     }
 
-    /// Shows news of the session.
+    /// Shows a note about the session.
     pub(super) fn note(&mut self, note: Note) {
         self.view.note(&note);
     }
@@ -207,7 +206,8 @@ impl JoinHost {
         }
     }
 
-    /// A typed line reached nobody. A person reads why; a script needs the exit status.
+    /// Records that a line reached no one, for a script's exit status. A user reads the note
+    /// instead.
     fn fail_script(&mut self) {
         if self.view.is_script() {
             self.fail();
@@ -223,7 +223,7 @@ impl JoinHost {
             return;
         }
         self.has_asked |= is_command(line);
-        // A hub only answers that it has no such command. A script may use those of a newer hub.
+        // A hub may answer only that the command is unknown. A script may use those of a newer hub.
         let takes_commands = session.format().is_some_and(|format| format != Format::Raw);
         if takes_commands
             && !self.view.is_script()
@@ -252,7 +252,7 @@ impl JoinHost {
         }
     }
 
-    /// Handles what was typed, or read from stdin.
+    /// Handles typed lines, or stdin.
     fn take_typed(&mut self, session: &mut Session<Pcg64>, now: Instant) {
         // As many lines as one drain carries; the rest follow at once. Bytes wait where they are read
         // until it is known what the server does with them.
@@ -265,7 +265,7 @@ impl JoinHost {
             match typed {
                 Typed::Line(payload) if self.view.is_raw() => self.send(session, now, &payload),
                 Typed::Line(line) => self.say(session, now, &line),
-                // Who only listens is given an empty stdin.
+                // A listener has an empty stdin.
                 Typed::Leave(Status::Done) if self.bridges && !self.has_typed && !is_typed_on() => {
                 }
                 Typed::Refused => self.fail_script(),
@@ -279,17 +279,17 @@ impl JoinHost {
         }
     }
 
-    /// Handles the bytes that have waited until the server was known.
+    /// Handles bytes that waited until the kind of server was known.
     fn take_bytes(&mut self, session: &mut Session<Pcg64>, now: Instant) {
         if self.view.is_raw() || self.keyed.is_some() {
             self.take_typed(session, now);
         }
     }
 
-    /// Sends bytes that were read from stdin.
+    /// Sends bytes read from stdin.
     fn send(&mut self, session: &mut Session<Pcg64>, now: Instant, payload: &[u8]) {
         match session.handle_payload(now, payload) {
-            // Once: a stream would say it a thousand times a second.
+            // Reported once: a stream would report it a thousand times a second.
             Ok(Said::IntoSilence) if !std::mem::replace(&mut self.said_lost, true) => {
                 self.note(Note::IntoSilence);
                 self.fail_script();
@@ -302,8 +302,8 @@ impl JoinHost {
         }
     }
 
-    /// Says what forwarding has met. A target that leads into the room ends the session: it was a
-    /// mistake on the command line.
+    /// Reports problems of forwarding. A target that leads into the room ends the session, because
+    /// the command line is wrong.
     fn tell(&mut self, session: &mut Session<Pcg64>, troubles: Vec<Trouble>) {
         for trouble in troubles {
             if let Trouble::Loop { .. } = trouble {
@@ -314,7 +314,7 @@ impl JoinHost {
         }
     }
 
-    /// Says what the system has said of the way to the hub.
+    /// Reports errors of the path to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
         if let Some(cause) = self.path.look(io.now, &io.stats()) {
             self.note(Note::CutOff { why: Why::System(cause) });
@@ -351,10 +351,10 @@ impl JoinHost {
             io.open(SocketId::FIRST, socket).context("cannot watch the socket")
         });
         if let Err(error) = moved {
-            // The old address still counts, and the next look finds this one again.
+            // The old address stays in use, and the next lookup finds the new one again.
             return self.note(Note::CutOff { why: Why::Socket(chain(&error)) });
         }
-        // First, as another client may wait for the name that was held there.
+        // First, because another client may be waiting for its lock.
         self.memory = None;
         let memory = self.remembers.then(|| Memory::open(hub)).transpose();
         let left_off = match memory {
@@ -376,10 +376,10 @@ impl JoinHost {
         link.with(io.now, |session| self.tell(session, troubles));
     }
 
-    /// Says that the system did not send a line, and why: once for a stream of bytes.
+    /// Reports that the system did not send a line, and why; once for a stream of bytes.
     fn not_sent(&mut self, io: &mut Io<'_>) {
         let stats = io.stats();
-        // The cause stands beside the line; it need not be said of the way as well.
+        // The line's report has the cause, so the path need not report it again.
         let _ = self.path.look(io.now, &stats);
         self.fail_script();
         if self.view.is_raw() && std::mem::replace(&mut self.said_lost, true) {
@@ -390,7 +390,7 @@ impl JoinHost {
         }
     }
 
-    /// Says, once, that nobody asks for the name.
+    /// Explains, once, why the name is not requested.
     fn explain_name(&mut self, session: &Session<Pcg64>) {
         if session.keeps_name_to_itself()
             && let Some(name) = self.nick.take()
@@ -399,12 +399,12 @@ impl JoinHost {
         }
     }
 
-    /// Says that the hub was joined: at once, or after its answer to our resume word.
+    /// Reports that the hub was joined: at once, or after its answer to our resume token.
     fn join(&mut self, session: &Session<Pcg64>, answer: &Answer) {
         let (members, format, secure_port) = (answer.members, answer.format, answer.secure_port);
         let name = self.hub_name.clone();
         let takes_commands = matches!(format, Some(Format::Chat | Format::Classic));
-        // Nobody is let in before the password.
+        // The hub admits no one before the password.
         let has_room = answer.you.as_ref().is_some_and(|you| you.room.is_some());
         let is_in = has_room || !takes_commands;
         self.joined = Some(Note::Joined { name, members, format, secure_port, is_in });
@@ -424,7 +424,7 @@ impl JoinHost {
         }
     }
 
-    /// Whether a notice only repeats our name and room, which nobody asked for.
+    /// Whether a notice only repeats our name and room without a request.
     fn repeats_name(&mut self, notice: &Notice) -> bool {
         let Notice::Name { name, room, .. } = notice else { return false };
         let now = Some((name.clone(), room.clone()));
@@ -446,14 +446,14 @@ impl JoinHost {
                 if !is_known {
                     self.note(Note::NotAdmitted(refusal.clone()));
                 }
-                // The script may be about to give the password.
+                // The script may be about to send the password.
                 if refusal.why != Reason::Password {
                     self.fail_script();
                 }
             }
             Notice::Refused(refusal) => {
                 self.view.notice(session, now, notice);
-                // A script that asks for a name speaks under another where that is taken.
+                // A script that requests a name continues under another if that is taken.
                 let is_typed = !(self.asks_name && is_about_name(refusal));
                 if is_typed {
                     self.fail_script();
@@ -465,7 +465,7 @@ impl JoinHost {
     }
 }
 
-/// Whether a person types at a terminal, and ends it with Ctrl-D.
+/// Whether a user at a terminal may still type, and ends with Ctrl-D.
 fn is_typed_on() -> bool {
     io::stdin().is_terminal()
 }
@@ -612,7 +612,7 @@ impl JoinHost {
             Event::Left | Event::Unheard | Event::Silent { .. } | Event::Undelivered { .. } => {
                 self.look_at_path(io);
             }
-            // Says nothing about the way.
+            // No information about the path.
             Event::NotSent(_) | Event::Unsent => {}
             _ => {
                 let is_back = self.path.heard();
@@ -631,7 +631,7 @@ impl JoinHost {
             _ => self.say_joined(),
         }
         match event {
-            // No hub relays a control line, so it is nobody's message.
+            // No hub relays a control line, so it is not a message.
             Event::Received(payload) if self.bridges && is_control_line(&payload) => {}
             Event::Received(payload) => {
                 self.met = true;
@@ -662,11 +662,11 @@ impl JoinHost {
                 self.take_bytes(session, now);
             }
             Event::Unheard => {
-                // A refusal to be a member says enough, and so does the system.
+                // The refusal of membership, or the system's error, is report enough.
                 if !self.met && self.path.current(now).is_none() {
                     self.note(Note::Unheard);
                 }
-                // The reason given is about the server, of which nothing is known yet.
+                // The reason describes the server, about which nothing is known yet.
                 if self.plain {
                     self.explain_name(session);
                 }
@@ -677,7 +677,7 @@ impl JoinHost {
                 self.fail_script();
             }
             Event::Unsent => self.not_sent(io),
-            // It was shown above. Whether it was a line or a heartbeat is unknown.
+            // Already reported. Whether it was a line or a heartbeat is unknown.
             Event::Undelivered { passing } => {
                 if !passing && self.has_typed {
                     self.fail_script();
@@ -703,7 +703,7 @@ impl JoinHost {
                 self.note(Note::Again { after, was_removed });
             }
             Event::Left => {
-                // A plain server need not answer anything.
+                // A plain server need not answer.
                 if !self.met && !self.plain && self.status == Status::Done {
                     self.note(Note::NeverHeard);
                     self.status = Status::Failed;

@@ -65,24 +65,24 @@ use view::View;
 
 pub(crate) use args::Args;
 
-/// Where a hub is when nothing else is said.
+/// The default port of a hub.
 const DEFAULT_PORT: u16 = 9999;
 
-/// How long output may still be written after the session is over.
+/// Time limit for writing output after the session.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Whether a person types and reads.
+/// Whether a user types and reads.
 fn is_at_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-/// The socket of a session with this hub.
+/// Opens the socket of a session with this hub.
 fn connect(hub: SocketAddr) -> Result<Socket, OpenError> {
-    // With them the system reports what routers say in passing, too: no such host, no route.
+    // With refusals the system also reports routers' errors: no such host, no route.
     Socket::connect(hub, None, &SocketOptions { refusals: true, ..SocketOptions::default() })
 }
 
-/// Joins and stays until the person leaves.
+/// Joins, and stays until the user leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let language = args.language();
     let nick = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())).transpose();
@@ -95,7 +95,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let password = crate::base::password::read(args.password_file.as_deref())?;
     let shows_lines = args.line || args.json || args.raw || !args.forward.is_empty();
     let full = !shows_lines && terminal::can_be_full();
-    // A script that wants a name says so; a person is who it was.
+    // A script must request a name; a user keeps the previous one.
     let remembers = !args.plain && (full || nick.is_some() || is_at_terminal());
     let (memory, forgetful) = match remembers.then(|| Memory::open(hub)).transpose() {
         Ok(memory) => (memory.flatten(), None),
@@ -132,7 +132,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         Driver::new(link, socket).context("cannot watch the socket")?.with_clock(clock);
 
     let connection = Connection { hub, local, waker: driver.waker(), language };
-    // Before the terminal is taken, so that no signal leaves it behind.
+    // Before the terminal is taken over: a signal must not leave it in raw mode.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let (view, typed) = match full {
@@ -144,7 +144,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
             let messages = match (args.json, args.raw) {
                 (true, _) => Messages::Json,
                 (_, true) => Messages::Raw,
-                // They go to programs, which may be bytes without end.
+                // Forwarded to programs; they may be endless binary data.
                 _ if !forward.is_over() => Messages::Hidden,
                 _ => Messages::Text,
             };

@@ -1,5 +1,5 @@
-//! `pigeon listen hub:HOST`: a room as lines or as JSON, each message once and in order, also what was
-//! said while nobody listened.
+//! `pigeon listen hub:HOST`: prints a room's messages as lines or JSON, each once and in order,
+//! including those sent while it was not running.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -19,17 +19,17 @@ use crate::base::status::Status;
 use crate::output::{remark, wall};
 use crate::words::say;
 
-/// How often a stop is looked for.
+/// Time between checks for a signal.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// What to follow, and for how long.
+/// What to follow, and how long.
 pub(super) struct Following {
     pub(super) json: bool,
     pub(super) count: Option<u64>,
     pub(super) duration: Option<Duration>,
-    /// Where to begin, instead of where the last one left off.
+    /// Where to start, instead of after the last message read.
     pub(super) after: Option<Seen>,
-    /// How many of the newest messages to begin with where nothing was followed before.
+    /// Number of newest messages to start with in a room not followed before.
     pub(super) last: u64,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn run(
                 let mut stdout = io::stdout().lock();
                 writeln!(stdout, "{line}").and_then(|()| stdout.flush())?;
                 if let SessionEvent::Message(message) = &event {
-                    // Only what was printed counts as read.
+                    // Messages count as read only once they are printed.
                     hub.processed(message)?;
                     (left, heard) = (left - 1, heard + 1);
                 }
@@ -86,7 +86,7 @@ pub(super) fn run(
     Ok(if is_in_vain { Status::Failed } else { Status::Done })
 }
 
-/// What is printed of an event. `None`: nothing.
+/// The output for an event, if any.
 fn line(event: &SessionEvent, is_json: bool) -> Option<String> {
     match (event, is_json) {
         (SessionEvent::Message(message), true) => Some(object(message)),
@@ -114,12 +114,12 @@ fn line(event: &SessionEvent, is_json: bool) -> Option<String> {
 ///
 /// | field | |
 /// | --- | --- |
-/// | `time` | when it was said, RFC 3339 |
-/// | `room`, `name` | where, and by whom |
+/// | `time` | when it was sent, RFC 3339 |
+/// | `room`, `name` | the room and the sender |
 /// | `link` | how it reached the hub: `key`, `plain`, `page`, `ipmsg`, `import` |
-/// | `text` or `base64` | what was said |
+/// | `text` or `base64` | its content |
 /// | `position` | its place in the hub's order |
-/// | `at` | for `--after`: what follows this message |
+/// | `at` | for `--after`: starts after this message |
 fn object(message: &Message) -> String {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.to_string(), value);
@@ -141,7 +141,7 @@ fn place(message: &Message) -> String {
     format!("{}/{author:032x}/{outbox:016x}/{number}", message.position.get())
 }
 
-/// Reads what `at` holds.
+/// Parses the content of `at`.
 pub(super) fn seen(text: &str) -> Result<Seen, String> {
     let fields: Vec<&str> = text.split('/').collect();
     let read = || {

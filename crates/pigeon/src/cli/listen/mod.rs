@@ -1,4 +1,4 @@
-//! `pigeon listen`: prints every datagram of every peer, and answers if asked to.
+//! `pigeon listen`: prints every datagram of every peer, and can answer.
 
 mod answering;
 mod follow;
@@ -41,7 +41,7 @@ use crate::output::file::is_stdout;
 use crate::output::{Capture, Spool};
 use crate::words::{self, say};
 
-/// How long output may still be written after the loop has ended.
+/// Time limit for writing output after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Print every datagram that arrives: time, sender, length, text
@@ -154,7 +154,7 @@ pub(crate) struct Args {
     _keep_listening: u8,
 }
 
-/// Where datagrams or messages come from.
+/// The source of datagrams or messages.
 #[derive(Clone, Debug)]
 enum Source {
     Address(ListenAddress),
@@ -168,7 +168,7 @@ fn source(text: &str) -> Result<Source, String> {
     }
 }
 
-/// Listens until it is stopped, or has heard enough.
+/// Listens until it is stopped or has received enough.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let mut listen = match &args.listen {
         Source::Address(_) if args.member.are_given() || args.after.is_some() => {
@@ -252,7 +252,7 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }
 
-/// Takes a group as the address for a group to join: bound to it alone, the system joins nothing.
+/// Treats a group as the address as a group to join: binding to it does not join it.
 fn join_address(args: &mut Args, listen: &mut ListenAddress) {
     if let Some(address) = listen.address().filter(|address| address.ip().is_multicast()) {
         let interface = match address {
@@ -264,7 +264,7 @@ fn join_address(args: &mut Args, listen: &mut ListenAddress) {
     }
 }
 
-/// The service that answers in the listener's name.
+/// The service that sends the listener's replies.
 fn service(
     args: &Args,
     reply: Vec<u8>,
@@ -286,10 +286,10 @@ fn service(
 /// The sockets of a listener.
 struct Sockets {
     sockets: Vec<Socket>,
-    /// The address that it listens on, besides groups.
+    /// The listening address, besides groups.
     bound: SocketAddr,
     groups: Option<GroupSockets>,
-    /// What to report of it.
+    /// Notes to report about it.
     notes: Vec<Note>,
 }
 
@@ -318,7 +318,7 @@ fn open(
     let wanted = Wanted {
         groups: args.join.clone(),
         broadcasts: args.share && args.family.has(Ipv4Addr::BROADCAST.into()),
-        // One address means the network that it is in.
+        // One address selects its network.
         interface: args.multicast_interface.clone().or_else(|| interface_of(bound)),
         port: bound.port(),
         options: SocketOptions { share: args.share, ..options.clone() },
@@ -346,7 +346,7 @@ fn open(
     Ok(Sockets { sockets, bound, groups: Some(groups), notes })
 }
 
-/// Prints a note, which `--quiet` leaves out unless it is a trouble.
+/// Prints a note; `--quiet` hides it unless it is a problem.
 fn tell(notes: &Spool<Vec<u8>>, note: Note) {
     match note {
         Note::Joined(note) => notes.remark(note),
@@ -354,7 +354,7 @@ fn tell(notes: &Spool<Vec<u8>>, note: Note) {
     };
 }
 
-/// Refuses groups and interfaces that are not there or do not go together.
+/// Rejects groups and interfaces that do not exist or do not match.
 fn check_groups(args: &Args, listen: ListenAddress) -> anyhow::Result<()> {
     if args.share && listen.port == 0 {
         return Err(UsageError(say!("tools-listen-share-port")).into());
@@ -382,7 +382,7 @@ fn check_groups(args: &Args, listen: ListenAddress) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The error of a port that is taken, with the way to hear groups all the same.
+/// The error for a port in use, with a hint on receiving groups anyway.
 fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
     match error.source.kind() == io::ErrorKind::AddrInUse && !args.join.is_empty() {
         true => {
@@ -393,8 +393,8 @@ fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
     }
 }
 
-/// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
-/// faster reader.
+/// The kernel's drops are separate from our own: the first call for a larger buffer, the second for
+/// a faster reader.
 fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_here: u64) -> String {
     let mut parts = vec![say!("tools-datagrams", count = selection.heard)];
     if selection.passed > 0 {
@@ -429,13 +429,13 @@ fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_he
     parts.join(words::between_items())
 }
 
-/// Selects the datagrams to print, counts them, and stops the loop when there were enough.
+/// Selects and counts datagrams to print, and stops the loop after enough.
 struct Selection {
     spool: Spool<Arrivals>,
     notes: Spool<Vec<u8>>,
     stop: Stop,
     groups: Option<GroupSockets>,
-    /// Networks that are shown; none is all.
+    /// Networks that are shown; empty: all.
     from: Vec<IpNet>,
     left: Option<u64>,
     heard: u64,

@@ -1,4 +1,4 @@
-//! What can be typed at a running relay.
+//! Commands of a running relay.
 
 use pigeon_text::escape;
 
@@ -7,12 +7,12 @@ use super::knobs::{KNOBS, Setting, Settings};
 use crate::ui::console;
 use crate::words::{key, say};
 
-/// A command of the person at the relay.
+/// A command of the user.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Command {
-    /// Changes conditions one way or both.
+    /// Changes conditions in one or both directions.
     Set(Ways, Vec<Setting>),
-    /// Makes a perfect path of it again.
+    /// Removes all conditions.
     Clear(Ways),
     Show,
     Stats,
@@ -20,11 +20,11 @@ pub(super) enum Command {
     Handover,
     Quit,
     Help,
-    /// It could not be read, and why.
+    /// An invalid command, and why.
     Wrong(String),
 }
 
-/// Which directions are meant.
+/// One or both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ways {
     Both,
@@ -64,7 +64,7 @@ impl console::Command for Command {
     }
 }
 
-/// `loss 5% delay 20ms`, or `loss=5%,delay=20ms`.
+/// Parses `loss 5% delay 20ms` or `loss=5%,delay=20ms`.
 fn settings(words: &[&str]) -> Result<Vec<Setting>, String> {
     match words {
         [knob, ..] if !KNOBS.contains(knob) && !knob.contains('=') => Err(say!(
@@ -84,7 +84,7 @@ fn settings(words: &[&str]) -> Result<Vec<Setting>, String> {
 }
 
 impl Shapes {
-    /// The same with some knobs turned; an error if they do not go together.
+    /// Returns the conditions with some settings changed; fails if they contradict each other.
     pub(super) fn with(&self, ways: Ways, settings: &[Setting]) -> Result<Shapes, String> {
         let mut shapes = self.clone();
         for (meant, shape) in [(Ways::Up, &mut shapes.up), (Ways::Down, &mut shapes.down)] {
@@ -99,7 +99,7 @@ impl Shapes {
         Ok(shapes)
     }
 
-    /// The same, but perfect.
+    /// Returns them without conditions.
     pub(super) fn cleared(&self, ways: Ways) -> Shapes {
         let perfect = Shapes::default();
         match ways {

@@ -1,5 +1,4 @@
-//! The host of a running relay: its sockets, its console, its statistics, its record, a signal to
-//! stop.
+//! The host of a running relay: sockets, console, statistics, capture, a signal to stop.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -26,17 +25,17 @@ use crate::output::Spool;
 use crate::ui::console::WAITING;
 use crate::words::say;
 
-/// How often statistics are reported.
+/// Time between statistics.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How long the target may answer nothing before its name is looked up again.
+/// The target's name is resolved again after it has not answered for this long.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// Opens the relay's sockets, obeys its console, and reports.
+/// Opens the relay's sockets, runs console commands, and reports.
 pub(super) struct RelayHost {
     /// Whether answers from other ports of the target's host are followed.
     pub(super) follow: bool,
-    /// How a client's socket towards the target is opened.
+    /// Options of a client's socket to the target.
     pub(super) options: SocketOptions,
     pub(super) screen: Screen,
     pub(super) data: Spool<Vec<u8>>,
@@ -44,24 +43,24 @@ pub(super) struct RelayHost {
     pub(super) commands: Receiver<Command>,
     pub(super) stop: Stop,
     pub(super) recorder: Option<Recorder>,
-    /// When the last tick was, and the totals then.
+    /// The time and totals of the last tick.
     pub(super) before: (Instant, Totals),
     pub(super) told_no_socket: bool,
-    /// What the system says of the ways to the target and to clients.
+    /// Watches errors of the paths to the target and to clients.
     pub(super) ways: Watch,
-    /// Finds the target's address anew, where it was given by a name.
+    /// Resolves the target's name again, if it was given by name.
     pub(super) lookup: Option<Lookup>,
-    /// Refuses a target that is this relay itself.
+    /// Rejects a target that is this relay itself.
     pub(super) own: OwnAddress,
 }
 
 impl RelayHost {
-    /// Says which conditions are in force.
+    /// Shows the current conditions.
     pub(super) fn show(&mut self, relay: &Relay) {
         Shapes::of(relay).lines().into_iter().for_each(|line| self.screen.remark(line));
     }
 
-    /// Puts conditions in force.
+    /// Applies conditions.
     fn apply(&mut self, relay: &mut Relay, now: Instant, shapes: Shapes) {
         for (way, shape) in [(Way::Up, &shapes.up), (Way::Down, &shapes.down)] {
             let changed = shape.conditions();
@@ -105,12 +104,12 @@ impl RelayHost {
         }
     }
 
-    /// Opens a client's socket towards the target.
+    /// Opens a client's socket to the target.
     fn open(&mut self, relay: &mut Relay, io: &mut Io<'_>, id: SocketId) {
         let to = relay.target();
         let socket = match self.follow {
             true => Socket::bind_towards(to, &self.options),
-            // Of a connected socket the system reports refusals without being asked.
+            // The system reports refusals of a connected socket without the option.
             false => {
                 let options = SocketOptions { refusals: false, ..self.options.clone() };
                 Socket::connect(to, None, &options)
@@ -130,7 +129,7 @@ impl RelayHost {
         }
     }
 
-    /// A client has no socket to the target.
+    /// A client's socket to the target could not be opened.
     fn lose(&mut self, relay: &mut Relay, id: SocketId, error: &anyhow::Error) {
         relay.cannot_open(id);
         if !std::mem::replace(&mut self.told_no_socket, true) {
@@ -138,10 +137,11 @@ impl RelayHost {
         }
     }
 
-    /// Looks the target's name up again while it refuses or is silent, and goes on where it is now.
+    /// Resolves the target's name again while it refuses or is silent, and continues at its new
+    /// address.
     fn find_target(&mut self, relay: &mut Relay, now: Instant) {
         let Some(lookup) = &mut self.lookup else { return };
-        // While nobody says anything nobody misses it, and the resolver is left alone.
+        // If no client sends, the resolver is left alone.
         let is_lost = relay.unanswered().is_some_and(|[first, last]| {
             (relay.is_refused() || now - first >= SILENCE) && now - last < 2 * SILENCE
         });
@@ -160,7 +160,7 @@ impl RelayHost {
         }
     }
 
-    /// Says what the system says of the ways to the target and to clients.
+    /// Reports errors of the paths to the target and to clients.
     fn look_at_ways(&mut self, relay: &Relay, io: &mut Io<'_>) {
         let Some(cause) = self.ways.look(io.now, &io.stats()) else { return };
         let said = cause.said();
@@ -256,8 +256,8 @@ impl Host<Relay> for RelayHost {
         }
     }
 
-    /// Without the socket that clients send to there is no relay; without one of theirs there is
-    /// one client less.
+    /// Losing the clients' listening socket ends the relay; losing one client's socket ends that
+    /// client.
     fn failed(&mut self, relay: &mut Relay, id: SocketId, error: io::Error) -> io::Result<()> {
         if id == LISTEN {
             return Err(error);

@@ -1,5 +1,5 @@
-//! What a relay says of itself: a line a second for people, an object a second for programs, all of
-//! it when asked and at the end.
+//! A relay's statistics: one line per second for people, one object per second for programs, and a
+//! summary on request and at the end.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::output::{is_quiet, json, wall};
 use crate::ui::lines::Printer;
 use crate::words::{self, key, say};
 
-/// The totals at one moment.
+/// The totals at one time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     relay: Statistics,
@@ -29,7 +29,7 @@ impl Totals {
         }
     }
 
-    /// What has changed since `before`, in a line that fits a terminal of 80 columns.
+    /// The change since `before`, in a line for 80 columns.
     pub(super) fn since(&self, before: &Totals, passed: Duration) -> String {
         let seconds = passed.as_secs_f64().max(0.001);
         let way = |name: &str, now: &PathCounters, then: &PathCounters, in_flight: usize| {
@@ -52,7 +52,7 @@ impl Totals {
         format!("{}  {up}  {down}", clients(now.clients))
     }
 
-    /// Everything, in a few lines; what never happened is left out.
+    /// All counters in a few lines, without zeros.
     pub(super) fn lines(&self) -> Vec<String> {
         let relay = &self.relay;
         let mut lines = vec![
@@ -87,7 +87,8 @@ impl Totals {
     }
 
     /// One object: `time`, `clients`, then for `up_` and `down_` each the counts of
-    /// [`PathCounters`], `bytes` received and `in_flight`, where `delivered` is what was sent on, then what befell clients. All are totals.
+    /// [`PathCounters`], `bytes` received and `in_flight`, where `delivered` counts datagrams sent
+    /// on; then counters of clients. All are totals.
     pub(super) fn json(&self) -> String {
         let relay = &self.relay;
         let mut fields: Vec<(String, Value)> = vec![
@@ -138,7 +139,7 @@ impl Totals {
     }
 }
 
-/// Three digits or so: `12`, `12.3k`, `1.23M`.
+/// About three digits: `12`, `12.3k`, `1.23M`.
 fn short(number: f64) -> String {
     let (scaled, unit) = match number {
         n if n < 1e3 => return format!("{n:.0}"),
@@ -180,12 +181,12 @@ fn line(name: &str, link: &PathCounters, relay: &Statistics, way: Way) -> String
     parts.join(words::between_items())
 }
 
-/// Lines for people, one of which is refreshed in its place.
+/// Output lines, with a status line that is updated in place.
 pub(super) struct Screen {
     printer: Printer,
-    /// Whether there is somebody to refresh a line for.
+    /// Whether the status line is shown.
     live: bool,
-    /// Whether the last line is the refreshed one.
+    /// Whether the last line is the status line.
     is_last: bool,
 }
 
@@ -194,20 +195,20 @@ impl Screen {
         Screen { printer, live, is_last: false }
     }
 
-    /// A line that stays, on stderr.
+    /// Prints a permanent line on stderr.
     pub(super) fn note(&mut self, line: impl Into<String>) {
         let clear = self.leave_status();
         self.printer.notes.line(format!("{clear}{}", line.into()));
     }
 
-    /// The same for a remark.
+    /// Prints a remark, which `--quiet` hides.
     pub(super) fn remark(&mut self, line: impl Into<String>) {
         if !is_quiet() {
             self.note(line);
         }
     }
 
-    /// An answer to a command, on stdout.
+    /// Prints a command's answer on stdout.
     pub(super) fn answer(&mut self, line: impl Into<String>) {
         let clear = self.leave_status();
         if !clear.is_empty() {
@@ -216,7 +217,7 @@ impl Screen {
         self.printer.data.line(line.into());
     }
 
-    /// The line that is refreshed. Beside an editor it stands above the prompt, else it is the last.
+    /// Updates the status line: above the prompt of an editor, else the last line.
     pub(super) fn status(&mut self, line: &str) {
         if !self.live {
             return;
@@ -232,7 +233,7 @@ impl Screen {
         self.is_last = true;
     }
 
-    /// What to print before a line that stays.
+    /// What to print before a permanent line.
     fn leave_status(&mut self) -> &'static str {
         let was_last = std::mem::take(&mut self.is_last);
         if was_last && !self.printer.interactive { "\r\x1b[K" } else { "" }

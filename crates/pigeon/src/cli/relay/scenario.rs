@@ -1,13 +1,13 @@
-//! Scenarios: what a path does in the course of time, as a TOML file.
+//! Scenarios: conditions that change over time, as a TOML file.
 //!
 //! ```toml
 //! description = "A lift between two floors"
-//! repeat = "20s"            # begins anew after so long; without it the last step stays
+//! repeat = "20s"            # restarts after this time; without it the last step stays
 //!
 //! [[step]]
 //! at = "0s"
-//! delay = "20ms"            # both ways, spelled as the flags are
-//! down = { loss = "1%" }    # one way
+//! delay = "20ms"            # both directions, the flags' syntax
+//! down = { loss = "1%" }    # one direction
 //!
 //! [[step]]
 //! at = "8s"
@@ -16,8 +16,8 @@
 //! handover = true           # clients reach the target from new addresses
 //! ```
 //!
-//! A step changes what it names; everything else stays as the step before left it, and as the
-//! command line says before the first. Each round begins from there again.
+//! A step changes only the conditions it names. The first starts from those of the command line,
+//! and so does each repetition.
 
 use std::ops::Range;
 use std::path::Path;
@@ -40,11 +40,11 @@ use crate::base::system_error;
 use crate::base::text_file;
 use crate::words::{self, say};
 
-/// The largest file that is read, and the most steps of it.
+/// Maximum size of the file, and maximum number of steps.
 const MAX_BYTES: u64 = 1 << 20;
 const MAX_STEPS: usize = 10_000;
 
-/// A scenario, checked.
+/// A valid scenario.
 #[derive(Debug)]
 pub(super) struct Scenario {
     pub(super) description: String,
@@ -52,7 +52,7 @@ pub(super) struct Scenario {
     repeat: Option<Duration>,
 }
 
-/// What is wrong, and where.
+/// An error and its position.
 struct Fault {
     span: Range<usize>,
     reason: String,
@@ -75,7 +75,7 @@ impl Scenario {
         Ok(scenario.map_err(|error| UsageError(words::because(shown.clone(), error)))?)
     }
 
-    /// Reads a scenario's text. The error is a line with the place in it.
+    /// Parses a scenario. The error is one line with its position.
     pub(super) fn parse(text: &str, base: &Shapes) -> Result<Scenario, String> {
         let placed = |fault: Fault| words::because(place(text, fault.span.start), fault.reason);
         let table = DeTable::parse(text).map_err(|error| {
@@ -85,9 +85,9 @@ impl Scenario {
         read_table(table.get_ref(), base).map_err(placed)
     }
 
-    /// The steps as they come after `start`.
+    /// The steps after `start`.
     pub(super) fn timeline(&self, start: Instant) -> anyhow::Result<Timeline<Step>> {
-        // Order and period were checked with their places.
+        // Order and period were checked before, with their positions.
         Ok(Timeline::new(start, self.steps.clone(), self.repeat)?)
     }
 
@@ -152,7 +152,7 @@ fn read_step(
 ) -> Result<(Duration, Range<usize>, Step), Fault> {
     let mut at = None;
     let mut step = Step::default();
-    // What holds for both ways first, whatever the order in the file.
+    // Settings for both directions first, regardless of the order in the file.
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         match name {

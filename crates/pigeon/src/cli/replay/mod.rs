@@ -1,4 +1,4 @@
-//! `pigeon replay`: sends a capture's datagrams again, with their timing.
+//! `pigeon replay`: sends a capture's datagrams again with their timing.
 
 mod direction;
 mod feed;
@@ -34,8 +34,8 @@ use crate::contacts::peer;
 use crate::output::Spool;
 use crate::words::{self, say};
 
-/// A datagram is sent when it is due, to some microseconds, and there is nothing else to do than to
-/// wait for room in a send buffer.
+/// Datagrams are sent within microseconds of their time, and the loop may block for room in a send
+/// buffer.
 const TIMING: Timing = Timing {
     patience: Duration::from_secs(1),
     precise: true,
@@ -43,7 +43,7 @@ const TIMING: Timing = Timing {
     kernel_drops: None,
 };
 
-/// How long the last lines on stderr may take.
+/// Time limit for the last lines on stderr.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Send the datagrams of a capture again, with their original timing
@@ -112,7 +112,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How fast time passes.
+/// The speed of the replay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Speed {
     Times(f64),
@@ -127,20 +127,20 @@ impl std::str::FromStr for Speed {
             return Ok(Speed::Max);
         }
         let number = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
-        // Beyond these bounds it stands still, or is `max`.
+        // Beyond these bounds time stands still, or the speed is `max`.
         let number = number.filter(|number| (1e-6..=1e6).contains(number));
         number.map(Speed::Times).ok_or_else(|| say!("tools-replay-speed"))
     }
 }
 
-/// How fast time passes, and how long a pause may be.
+/// The speed, and the longest pause.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     speed: Speed,
     max_pause: Option<Duration>,
 }
 
-/// An end of a datagram's way.
+/// A filter for the source or destination of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Place {
     net: IpNet,
@@ -167,7 +167,7 @@ impl Place {
     }
 }
 
-/// Which datagrams are sent.
+/// The filters of datagrams to send.
 #[derive(Clone, Debug, Default)]
 struct Filter {
     from: Option<Place>,
@@ -183,7 +183,7 @@ impl Filter {
     }
 }
 
-/// Replays until the end of the file, or until it is stopped.
+/// Replays until the end of the capture, or until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let shown = match args.file.to_str() {
         Some("-") => "stdin".to_string(),
@@ -233,7 +233,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Why not everything reached the target, as far as that is known.
+/// Why datagrams did not reach the target, if known.
 fn failure(counts: &Counts, target: SocketAddr, cause: Option<Cause>) -> Option<anyhow::Error> {
     let because = |what: String| match cause {
         Some(cause) => words::because(what, cause.said()),
@@ -272,7 +272,7 @@ fn describe(shown: &str, error: &ReadError) -> String {
     }
 }
 
-/// Opens the sockets of a playback, ends it, and reports what goes wrong while it goes on.
+/// Opens the sockets of a playback, ends it, and reports its problems.
 struct ReplayHost {
     target: SocketAddr,
     stop: Stop,

@@ -130,11 +130,11 @@ pub(crate) struct Args {
     wait: Option<Duration>,
 }
 
-/// How long a datagram that is not waited on may take to be rejected: about as long as a network in
-/// the same house does. On this host a rejection is there with the datagram.
+/// How long a rejection may take if no reply is awaited: about as long as in a local network. On
+/// this host it is immediate.
 const LINGER: Duration = Duration::from_millis(10);
 
-/// Sends, and perhaps waits for replies.
+/// Sends, and waits for replies if requested.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if let Some(hub) = HubTarget::parse(&args.endpoint).map_err(UsageError)? {
         check_stored(&args)?;
@@ -161,7 +161,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         }
     };
 
-    // What is on the command line is checked before anything is opened, let alone sent.
+    // The command line is checked before anything is opened or sent.
     let text = match (args.empty, words) {
         (true, _) => Some(Vec::new()),
         (false, []) => None,
@@ -195,7 +195,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let is_one = text.is_some() && !paced && args.count.is_none_or(|count| count == 1);
     let unit = if text.is_some() { Unit::Datagram } else { args.framing.unit() };
     let (input, count) = match text {
-        // With a pace and no count: until it is stopped.
+        // With a rate and no count: until it is stopped.
         Some(text) => (Input::Text(text.into()), args.count.or((!paced).then_some(1))),
         None => (
             Input::Stdin(Frames::new(BufReader::new(io::stdin()), args.framing, read, most)),
@@ -211,7 +211,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     driver.run(&mut task)?;
     let mut stats = driver.stats();
     let (_, mut sockets) = driver.into_parts();
-    // On this host a rejection is there as soon as the datagram is.
+    // On this host a rejection arrives as soon as the datagram does.
     if let Some(mut socket) = sockets.take(SocketId::FIRST).filter(|_| args.wait.is_none()) {
         if let Ok(Receipt::Refused) = socket.receive(&mut |_| {}) {
             task.count_refusal();
@@ -222,7 +222,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     task.outcome(&stats, args.wait)
 }
 
-/// Refuses options that mean nothing to a hub.
+/// Rejects options without a meaning for a hub.
 fn check_stored(args: &Args) -> Result<(), UsageError> {
     let given = [
         ("--empty", args.empty),
@@ -242,19 +242,18 @@ fn check_stored(args: &Args) -> Result<(), UsageError> {
     }
 }
 
-/// What is to be sent.
 enum Input {
     Text(Box<[u8]>),
     Stdin(Frames<BufReader<io::Stdin>>),
 }
 
-/// Starts the thread that reads the input, which may block, and wakes the loop for each item. The
-/// end of the channel is the end of the input.
+/// Starts a thread that reads the input, which may block, and wakes the loop for each item. The
+/// channel closes at the end of the input.
 fn start_reading(input: Input, count: u64, waker: Waker) -> anyhow::Result<Receiver<Frame>> {
     let (giver, items) = sync_channel(SENDER_QUEUE);
     let read = move || {
         let give = |item| {
-            // Fails only when the loop has ended.
+            // Fails only after the loop has ended.
             let given = giver.send(item).is_ok();
             waker.wake();
             given
@@ -280,9 +279,9 @@ fn start_reading(input: Input, count: u64, waker: Waker) -> anyhow::Result<Recei
     Ok(items)
 }
 
-/// A socket that learns what becomes of what it sends. Where replies are waited for it hears every
-/// port of the peer, and everybody where many may answer; else it hears the peer alone, and leaves it
-/// to the system to drop the rest.
+/// Opens a socket that reports delivery errors. If replies are awaited, it receives from every port
+/// of the peer, and from every host if many may answer; else it is connected, so that the system
+/// drops other datagrams.
 fn open(args: &Args, to: SocketAddr) -> anyhow::Result<Socket> {
     let group = to.ip().is_multicast();
     if !group && !args.broadcast && is_broadcast(to.ip()) {

@@ -1,8 +1,7 @@
-//! `pigeon send hub:HOST`: messages that count once the hub has them on its disk, for shells and
-//! cron.
+//! `pigeon send hub:HOST`: messages that the hub stores on disk, for shells and cron.
 //!
-//! A message that the hub has not acknowledged in time waits in the outbox and is sent by the next
-//! command to the hub, with the number it has: a script must not say it again.
+//! A message that the hub has not acknowledged in time stays in the outbox with its number, and the
+//! next command to the hub sends it: a script must not send it again.
 
 use std::io::{self, BufRead, BufReader};
 use std::time::{Duration, Instant};
@@ -16,13 +15,13 @@ use crate::base::status::{Status, UsageError};
 use crate::output::remark;
 use crate::words::say;
 
-/// How long the hub may take without `--wait`.
+/// Default for `--wait`.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The most messages that are on their way before the first of them is waited for.
+/// Maximum number of unacknowledged messages before waiting for the first.
 const WINDOW: usize = 256;
 
-/// Says the words, or each line of stdin, and waits until the hub has stored all of it.
+/// Sends the words, or each line of stdin, and waits until the hub has stored all of them.
 pub(super) fn run(
     target: &HubTarget,
     words: &[String],
@@ -60,7 +59,7 @@ pub(super) fn run(
                 if line.last() == Some(&b'\r') {
                     line.pop();
                 }
-                // A hub refuses an empty message; an empty line of a script means nothing.
+                // A hub rejects an empty message; an empty line of a script has no meaning.
                 if !line.is_empty() {
                     note(sending.say(&mut hub, &room, number, &line));
                 }
@@ -73,7 +72,7 @@ pub(super) fn run(
     Ok(outcome)
 }
 
-/// What is on its way.
+/// Unacknowledged messages.
 struct Sending {
     patience: Duration,
     said: std::collections::VecDeque<(u64, Said, Instant)>,
@@ -98,7 +97,7 @@ impl Sending {
         first
     }
 
-    /// Waits for the oldest. `None`: nothing is on its way.
+    /// Waits for the oldest. `None` if there is none.
     fn settle(&mut self, hub: &mut Hub) -> Option<Result<(), String>> {
         let (number, said, until) = self.said.pop_front()?;
         loop {
@@ -119,7 +118,8 @@ impl Sending {
     }
 }
 
-/// Takes the events, which else would hold the member up. What is wrong with the hub's key ends it.
+/// Takes the events, because a full queue would block the member. Returns an error of the hub's
+/// key, which ends the command.
 fn impostor(hub: &mut Hub) -> Option<String> {
     while let Some(event) = hub.next(Duration::ZERO) {
         if let Event::NotTheHub(_) = event {
@@ -129,7 +129,7 @@ fn impostor(hub: &mut Hub) -> Option<String> {
     None
 }
 
-/// What became of the message of a line, in the person's language.
+/// The result of a line's message, in the user's language.
 fn told(number: u64, error: &NotSaid) -> String {
     let number = &number;
     match error {

@@ -84,7 +84,7 @@ fn put(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> 
     column
 }
 
-/// The same, but a text that does not fit ends in `…`.
+/// Like `put`, but a text that does not fit ends in `…`.
 fn put_short(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> usize {
     let room = usize::from(area.width).saturating_sub(at);
     let all: usize = clusters(text).map(|(_, cluster)| cautious(cluster)).sum();

@@ -52,14 +52,14 @@ pub(crate) struct Line {
     pub(crate) sender: Box<str>,
     /// The text as received.
     pub(crate) text: Box<str>,
-    /// Its position in the hub's history, if known.
+    /// The message's position in the hub's history, if known.
     pub(crate) position: Option<u64>,
-    /// Its link, unless plain datagrams.
+    /// The message's link, unless plain datagrams.
     pub(crate) link: Option<&'static str>,
 }
 
 impl Line {
-    /// Its approximate size in bytes.
+    /// The line's approximate size in bytes.
     pub(crate) fn cost(&self) -> usize {
         ENTRY + self.sender.len() + self.text.len()
     }
@@ -106,7 +106,7 @@ impl Entry {
         Entry { time, kind, position, shown: shown.into(), sender, text, empty, mention, rows }
     }
 
-    /// Its approximate size in bytes, including cached rows.
+    /// The entry's approximate size in bytes, including cached rows.
     fn cost(&self) -> usize {
         ENTRY + self.shown.len()
     }
@@ -130,7 +130,7 @@ impl Entry {
         matches!(self.kind, Kind::Mark | Kind::End)
     }
 
-    /// Its number of rows at this width.
+    /// The entry's number of rows at this width.
     pub(crate) fn height(&self, columns: usize) -> usize {
         let mut rows = self.rows.borrow_mut();
         if rows.0 != columns {
@@ -288,7 +288,7 @@ impl Log {
         true
     }
 
-    /// Its approximate size in bytes.
+    /// The log's approximate size in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

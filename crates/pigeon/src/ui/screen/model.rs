@@ -121,7 +121,7 @@ pub(crate) struct Model {
     pub(crate) members_at: usize,
     /// The user's name.
     pub(crate) me: Option<Box<str>>,
-    /// Names whose messages are hidden.
+    /// Names with hidden messages.
     ignored: Vec<String>,
     /// Whether a mention rings the bell, and whether one has occurred.
     pub(crate) bell: bool,
@@ -193,8 +193,6 @@ impl Model {
         model.place_or_new(first);
         model
     }
-
-    // Getters.
 
     /// The shown place.
     pub(crate) fn place(&self) -> &Place {

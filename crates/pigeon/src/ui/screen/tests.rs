@@ -615,7 +615,7 @@ fn page(model: &mut Model, width: u16, height: u16) -> String {
     format!("{width} x {height}\n{}", (0..height).map(row).collect::<String>())
 }
 
-/// A class whose hub stores messages, with an unread conversation and a private message.
+/// A hub that stores messages, with an unread conversation and a private message.
 fn chinese_class() -> Model {
     let commands = |language| say_in!(language, "join-commands");
     let language = Language::Chinese;

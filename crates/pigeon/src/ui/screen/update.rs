@@ -27,9 +27,9 @@ pub(crate) enum Presence {
     /// Unknown.
     #[default]
     Unknown,
-    /// It was heard, and has not refused since.
+    /// The peer was heard, and has not refused since.
     Here,
-    /// Its port is closed.
+    /// The peer's port is closed.
     Refused,
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum Update {
     Language(Language),
     /// Further information on a person: the address. The place is created if new.
     About(PlaceId, Box<str>),
-    /// A place has another id. If that exists already, only that one stays.
+    /// A place has a new id. If a place with the new id exists, only that place stays.
     Rename(PlaceId, PlaceId),
     /// Additional names for Tab.
     Names(Vec<String>),
@@ -104,7 +104,7 @@ pub(crate) enum Update {
 }
 
 impl Update {
-    /// Its approximate size in a queue, in bytes.
+    /// The update's approximate size in a queue, in bytes.
     pub(crate) fn cost(&self) -> usize {
         std::mem::size_of::<Update>()
             + match self {

@@ -38,7 +38,7 @@ pub(crate) trait BadPath {
     /// The counts of each direction so far.
     fn carried(&mut self) -> Carried;
 
-    /// The same, after all datagrams in flight have arrived.
+    /// Like `carried`, after all datagrams in flight have arrived.
     fn settled(&mut self) -> Carried {
         wait_until("nothing is on its way", || {
             let carried = self.carried();
