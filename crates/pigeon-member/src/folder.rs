@@ -69,7 +69,20 @@ impl Folder {
         Ok(self.hubs()?.remove(&word(target)))
     }
 
-    /// Stores a fingerprint for these names and addresses.
+    /// What follows `prefix` in the first name under which a hub was met.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn find(&self, prefix: &str) -> Result<Option<String>, FolderError> {
+        let prefix = word(prefix);
+        let hubs = self.hubs()?;
+        Ok(hubs.keys().find_map(|name| name.strip_prefix(&prefix).map(str::to_string)))
+    }
+
+    /// Notes the fingerprint that was met under these names and addresses.
+    ///
+    /// # Errors
+    /// When the system refuses.
     pub fn meet<'a>(
         &self,
         targets: impl IntoIterator<Item = &'a str>,

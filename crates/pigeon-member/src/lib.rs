@@ -32,4 +32,4 @@ mod open;
 pub use folder::{Folder, FolderError};
 pub use hub::{Hub, NotSaid, Said};
 pub use machine::{Event, Member};
-pub use open::{NoHub, OpenMemberError, Opened, Options, connect, meet, open};
+pub use open::{NoHub, OpenMemberError, Opened, Options, connect, meet, open, open_with};

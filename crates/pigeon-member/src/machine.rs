@@ -67,13 +67,14 @@ pub enum Event {
 
 impl Member {
     pub(crate) fn new(
+        now: Instant,
         session: Session,
         client: Client,
         file: SessionFile,
         hub: SocketAddr,
         pin: Pin,
     ) -> Member {
-        Member {
+        let mut member = Member {
             session,
             client,
             file,
@@ -85,7 +86,10 @@ impl Member {
             is_append_lost: false,
             is_held: false,
             is_ended: false,
-        }
+        };
+        // It connects at once.
+        member.turn(now);
+        member
     }
 
     /// The session, read-only.

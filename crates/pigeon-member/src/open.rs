@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pigeon_client::reliable::{Config, Key, Session, Store};
+use pigeon_datagram::Instant;
 use pigeon_net::{Clock, DriveError, Driver, Host, Io, OpenError, Socket, SocketOptions};
 use pigeon_quic::{
     BadKey, Client, ClientConfig, ClientKey, ConfigError, ConnectError, Endpoint, Event,
@@ -155,6 +156,14 @@ impl Key for SigningKey {
 
 /// Opens a member. The first time it creates the member's key and learns the hub's.
 pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
+    open_with(options, Clock::start())
+}
+
+/// The same for a loop that has a clock already.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(options: Options, clock: Clock) -> Result<Opened, OpenMemberError> {
     let folder = Folder::open(&options.folder)?;
     let pkcs8 = folder
         .key(|| ClientKey::generate().map(|key| key.to_pkcs8().to_vec()).unwrap_or_default())?;
@@ -171,11 +180,12 @@ pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
     let (file, bytes) = folder.session(&text)?;
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let random = Box::new(Pcg64::new(u128::from_le_bytes(random()?), 0));
-    let (client, socket, clock) = client(options.hub)?;
+    let (client, socket) = client(options.hub, clock, Limits::default())?;
     let store = Store::load(&bytes, wall);
     let key = Box::new(SigningKey(key));
     let session = Session::new(clock.now(), wall, options.session, key, store, random);
-    let member = Member::new(session, client, file, options.hub, Pin::Key(fingerprint));
+    let member =
+        Member::new(clock.now(), session, client, file, options.hub, Pin::Key(fingerprint));
     Ok(Opened { member, socket, clock, fingerprint, is_first })
 }
 
@@ -196,7 +206,9 @@ fn known(folder: &Folder, options: &Options) -> Result<Option<Fingerprint>, Open
 
 /// Learns a hub's key by a handshake. Fails if no hub answers in time.
 pub fn meet(hub: SocketAddr, patience: Duration) -> Result<Fingerprint, OpenMemberError> {
-    let (mut client, socket, clock) = client_within(hub, patience)?;
+    let clock = Clock::start();
+    let limits = Limits { handshake_time: patience, ..Limits::default() };
+    let (mut client, socket) = client(hub, clock, limits)?;
     client.connect(clock.now(), hub, Pin::FirstUse)?;
     let driver = Driver::new(client, socket).map_err(|source| DriveError::Wait { source })?;
     let mut first = First(Err(Why::TimedOut));
@@ -222,20 +234,15 @@ impl Host<Client> for First {
     }
 }
 
-fn client(hub: SocketAddr) -> Result<(Client, Socket, Clock), OpenMemberError> {
-    client_within(hub, Limits::default().handshake_time)
-}
-
-fn client_within(
+fn client(
     hub: SocketAddr,
-    patience: Duration,
-) -> Result<(Client, Socket, Clock), OpenMemberError> {
-    let base = std::time::Instant::now();
-    let clock = Clock::start();
-    let limits = Limits { handshake_time: patience, ..Limits::default() };
+    clock: Clock,
+    limits: Limits,
+) -> Result<(Client, Socket), OpenMemberError> {
+    let now = std::time::Instant::now();
+    let base = now.checked_sub(clock.now() - Instant::ORIGIN).unwrap_or(now);
     let client = Client::new(ClientConfig { seed: random()?, base, limits })?;
-    let socket = connect(hub)?;
-    Ok((client, socket, clock))
+    Ok((client, connect(hub)?))
 }
 
 /// A socket to a hub.

@@ -26,14 +26,13 @@ const FIRST_ID: u8 = 2;
 /// identified by its key.
 const SERVER_NAME: &str = "pigeon";
 
-/// The settings of a client.
-#[derive(Debug)]
+/// What a client is made of. It holds a secret, so it has no `Debug`.
 pub struct ClientConfig {
     /// Secret bytes, new in each run.
     pub seed: [u8; 32],
     /// The system's time at the machine's time zero: any point in the past.
     pub base: std::time::Instant,
-    /// The limits. Those on the number of connections apply to servers only.
+    /// The bounds: [`Limits::client`]. Those that count connections are a server's.
     pub limits: Limits,
 }
 

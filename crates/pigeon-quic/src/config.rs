@@ -67,7 +67,14 @@ impl Default for Limits {
     }
 }
 
-/// Why a machine cannot be created.
+impl Limits {
+    /// Those of a client: it has one connection that matters, and catches up over it.
+    pub fn client() -> Limits {
+        Limits { receive_window: 1 << 20, ..Limits::default() }
+    }
+}
+
+/// Why a machine cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// TLS rejects the certificate or the key.

@@ -15,8 +15,7 @@ use crate::endpoint::{Endpoint, Sealed};
 use crate::time::{Base, TokenTime};
 use crate::{Certificate, Event};
 
-/// The settings of a server.
-#[derive(Debug)]
+/// What a server is made of. It holds a secret, so it has no `Debug`.
 pub struct ServerConfig<'a> {
     /// The server's certificate. The private key also identifies connections of an earlier run, so
     /// that their peers learn at once that they are gone.

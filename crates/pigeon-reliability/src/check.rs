@@ -16,7 +16,9 @@ use crate::hub::Hub;
 pub(crate) struct Judge {
     /// Messages that no disk holds any more, because older copies were restored.
     taken: BTreeSet<Identity>,
-    /// Number of faults, such as kills.
+    /// Messages that their author does not know of any more, for the same reason.
+    unknown: BTreeSet<Identity>,
+    /// Kills and the like.
     pub(crate) faults: u64,
 }
 
@@ -27,6 +29,9 @@ impl Judge {
             let store = client.store();
             for id in client.told.keys() {
                 let identity = identity(client, *id);
+                if !store.holds(*id) {
+                    self.unknown.insert(identity);
+                }
                 if !store.holds(*id) && !hub.log.disk.places.contains_key(&identity) {
                     self.taken.insert(identity);
                 }
@@ -108,7 +113,8 @@ impl Judge {
             if told.is_refused && !told.was_stored && held.is_some() {
                 return Err(format!("{identity:?} was refused and is in the log"));
             }
-            if told.was_kept && !told.was_stored && !told.is_refused {
+            let is_known = !self.unknown.contains(&identity);
+            if is_known && told.was_kept && !told.was_stored && !told.is_refused {
                 return Err(format!("nobody said what became of {identity:?}"));
             }
         }

@@ -191,7 +191,7 @@ impl Hub {
             Output::Say(say) => {
                 let now_refused = !self.is_calm && self.chance.permille(self.cell.refused_for_now);
                 let refused = !self.is_calm && self.chance.permille(self.cell.refused_for_good);
-                if now_refused || refused {
+                if (now_refused || refused) && !say.is_known {
                     let rate = Reason::Rate { messages: Some(20), bytes: None };
                     let why = if refused { Reason::Muted } else { rate };
                     sessions.settled(say.id, Outcome::refused(why));

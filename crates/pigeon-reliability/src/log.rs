@@ -73,7 +73,7 @@ impl Log {
     }
 
     pub(crate) fn append(&mut self, now: Instant, say: Say, chance: &mut Chance) {
-        let Say { id, room, text, identity, after } = say;
+        let Say { id, room, text, identity, after, .. } = say;
         self.push(now, Queued { id: Some(id), after, room, text, identity }, chance);
     }
 

@@ -874,8 +874,12 @@ impl Core {
         Ok(())
     }
 
-    /// Shows the backlog to a member that has taken a name, once.
+    /// Shows the backlog to a member that has taken a name, once. A member that follows the log reads it
+    /// there.
     pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
+        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page) {
+            return;
+        }
         let most = self.config.history.map_or(0, |history| history.backlog);
         if most > 0 && !self.members.has(slot, Trait::Greeted) {
             self.members.set(slot, Trait::Greeted, true);

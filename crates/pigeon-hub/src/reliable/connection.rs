@@ -32,7 +32,9 @@ pub(super) struct Connection {
     pub(super) follows: Vec<Followed>,
     /// The log read that followers of this connection wait for.
     pub(super) reading: Option<Reading>,
-    /// The read for the outbox's last number.
+    /// Whether messages that another connection said from the same outbox are not settled yet.
+    pub(super) settles: bool,
+    /// The question for the outbox's last number.
     pub(super) asking: Option<u64>,
     /// Frames that are not sent yet.
     pub(super) frames: Vec<u8>,
@@ -105,6 +107,7 @@ impl Connection {
             commands: Bucket::default(),
             follows: Vec::new(),
             reading: None,
+            settles: false,
             asking: None,
             frames: Vec::new(),
             is_dirty: false,
@@ -117,6 +120,8 @@ impl Connection {
     /// Whether its next line may be handled now.
     pub(super) fn handles(&self) -> bool {
         !matches!(self.phase, Phase::Joining(_))
+            && !self.settles
+            && self.asking.is_none()
             && self.saying.has_room()
             && self.unsent + self.frames.len() < MOST_UNSENT / 2
     }

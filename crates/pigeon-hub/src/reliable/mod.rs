@@ -108,6 +108,8 @@ pub struct Sessions {
     /// Connections with failed log reads, and when these are repeated.
     unreadable: VecDeque<(Instant, ConnId)>,
     outputs: VecDeque<Output>,
+    /// How many messages of each outbox are not settled.
+    in_flight: BTreeMap<(u128, u64), usize>,
     serial: u64,
     now: Instant,
     statistics: Statistics,
@@ -159,6 +161,7 @@ impl Sessions {
             handshakes: VecDeque::new(),
             unreadable: VecDeque::new(),
             outputs: VecDeque::new(),
+            in_flight: BTreeMap::new(),
             serial: 0,
             now: Instant::ORIGIN,
             statistics: Statistics::default(),
@@ -264,6 +267,7 @@ impl Sessions {
 
     /// The answer to [`Output::Say`].
     pub fn settled(&mut self, id: SayId, outcome: Outcome) {
+        self.count_settled(id);
         let stores = self.config.stores;
         let Some(connection) = self.get_mut(id.conn) else { return };
         let heard = connection.saying.settle(id.serial, outcome);
@@ -351,7 +355,11 @@ impl Sessions {
         if connection.asking == Some(id.serial) {
             connection.asking = None;
             match answer {
-                Answer::Last(last) => self.expect(id.conn, last + 1),
+                Answer::Last(last) => {
+                    connection.saying.begin(last);
+                    self.expect(id.conn, last + 1);
+                    self.handle_lines(id.conn);
+                }
                 _ => {
                     connection.asking = Some(UNREAD);
                     self.read_again(id.conn);
@@ -516,7 +524,7 @@ impl Sessions {
             }
             (Phase::Member(author), ClientFrame::Outbox { outbox }) => {
                 self.claim(author, conn, outbox);
-                self.ask_outbox(conn, author, outbox);
+                self.begin_outbox(conn, author, outbox);
             }
             (Phase::Member(author), ClientFrame::Say(say)) => self.say(conn, author, say),
             (Phase::Member(author), ClientFrame::Command { line }) => {
@@ -611,8 +619,39 @@ impl Sessions {
         let outbox = connection.saying.outbox;
         let (stores, max_text) = (self.config.stores, self.config.max_text as u64);
         self.frame(conn, &HubFrame::Welcome { author, name, room, stores, max_text });
-        self.ask_outbox(conn, author, outbox);
+        self.begin_outbox(conn, author, outbox);
         self.handle_lines(conn);
+    }
+
+    /// Goes on with an outbox once everything is settled that was said from it: what the log holds
+    /// would not be the whole truth, and what is being stored could be refused when it comes again.
+    fn begin_outbox(&mut self, conn: ConnId, author: u128, outbox: u64) {
+        let settles = self.in_flight.contains_key(&(author, outbox));
+        if let Some(connection) = self.get_mut(conn) {
+            connection.settles = settles;
+        }
+        if !settles {
+            self.ask_outbox(conn, author, outbox);
+        }
+    }
+
+    /// A message is settled, perhaps the last one that another connection waits for.
+    fn count_settled(&mut self, id: SayId) {
+        let SayId { author, outbox, .. } = id;
+        let Some(count) = self.in_flight.get_mut(&(author, outbox)) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        self.in_flight.remove(&(author, outbox));
+        let conns = self.members.get(author).map(|member| member.conns.clone());
+        for conn in conns.unwrap_or_default() {
+            let waits = self.get(conn).is_some_and(|it| it.settles && it.saying.outbox == outbox);
+            if waits {
+                self.begin_outbox(conn, author, outbox);
+                self.handle_lines(conn);
+            }
+        }
     }
 
     fn ask_outbox(&mut self, conn: ConnId, author: u128, outbox: u64) {
@@ -634,14 +673,16 @@ impl Sessions {
             return;
         }
         let outbox = connection.saying.outbox;
-        let id = SayId { conn, serial };
-        if text.len() > most {
+        let is_known = connection.saying.is_known(number);
+        let id = SayId { conn, serial, author, outbox };
+        if text.len() > most && !is_known {
             let (length, most) = (text.len() as u64, most as u64);
             return self.settle_early(id, Reason::TooLong { length, most });
         }
         self.statistics.said += 1;
+        *self.in_flight.entry((author, outbox)).or_default() += 1;
         let identity = pigeon_proto::Identity { author, outbox, number };
-        self.outputs.push_back(Output::Say(Say { id, room, text, identity, after }));
+        self.outputs.push_back(Output::Say(Say { id, room, text, identity, after, is_known }));
     }
 
     /// Refuses a message before the hub has seen it.

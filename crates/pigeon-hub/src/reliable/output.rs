@@ -28,6 +28,9 @@ impl ConnId {
 pub struct SayId {
     pub(super) conn: ConnId,
     pub(super) serial: u64,
+    /// The connection may be gone by then, and another one may wait for the outcome.
+    pub(super) author: u128,
+    pub(super) outbox: u64,
 }
 
 /// Identifies a read until the log has answered it.
@@ -142,6 +145,9 @@ pub struct Say {
     pub identity: Identity,
     /// The number of the outbox's preceding message: `Numbering::ByAuthor` of the log.
     pub after: u64,
+    /// The log holds this number already: it comes again because its acknowledgement was lost. It goes
+    /// to the log to be compared, past every limit, or a stored message could be refused.
+    pub is_known: bool,
 }
 
 /// The result of a message.

@@ -27,6 +27,7 @@ pub(crate) struct App<M> {
     pub(crate) sent: usize,
     pub(crate) trains: usize,
     pub(crate) largest_train: usize,
+    pub(crate) largest_outbox: usize,
     now: Instant,
 }
 
@@ -43,6 +44,7 @@ impl<M: Endpoint> App<M> {
             sent: 0,
             trains: 0,
             largest_train: 0,
+            largest_outbox: 0,
             now: Instant::ORIGIN,
         }
     }
@@ -112,6 +114,7 @@ impl<M: Endpoint> Machine for App<M> {
     fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.machine.poll_transmit()?;
         self.sent += transmit.count();
+        self.largest_outbox = self.largest_outbox.max(self.machine.outbox().len());
         self.trains += usize::from(transmit.count() > 1);
         self.largest_train = self.largest_train.max(transmit.count());
         Some(transmit)

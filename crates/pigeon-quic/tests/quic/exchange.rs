@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use pigeon_quic::{Endpoint, Event, Limits, Pin, Why};
 
 use crate::ends::{CLIENT, Ends, address, pattern};
@@ -265,6 +266,32 @@ fn a_silent_connection_lives_by_few_datagrams_and_dies_with_its_client() {
     assert_eq!(*why, Why::TimedOut);
     let statistics = server.machine.statistics();
     assert_eq!((statistics.silent, statistics.closed, statistics.connections), (1, 1, 0));
+}
+
+#[test]
+fn one_drain_has_a_bound_and_the_next_goes_on() {
+    let limits = Limits { per_address: 500, ..Limits::default() };
+    let mut ends = Ends::with_limits(13, limits, |_| {});
+    let conns: Vec<_> = (0..400)
+        .map(|_| {
+            let conn = ends.open();
+            ends.say(conn, "x");
+            conn
+        })
+        .collect();
+    ends.network.run_for(Duration::from_secs(1));
+    let bytes = Bytes::from(pattern(30_000));
+    ends.network.act(ends.server, |server, now| {
+        for conn in server.machine.open().collect::<Vec<_>>() {
+            server.say(now, conn, bytes.clone());
+        }
+    });
+    ends.network.run_for(Duration::from_secs(5));
+    for conn in conns {
+        assert!(ends.received(conn)[1..] == bytes[..]);
+    }
+    let largest = ends.network.machine(ends.server).largest_outbox;
+    assert!((4 << 20..(4 << 20) + 100_000).contains(&largest), "{largest}");
 }
 
 #[test]

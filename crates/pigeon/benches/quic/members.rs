@@ -38,7 +38,7 @@ impl Member {
         let (clock, base) = (Clock::start(), Instant::now());
         let mut seed = [9; 32];
         seed[..4].copy_from_slice(&number.to_be_bytes());
-        let limits = Limits { idle: Duration::from_secs(600), ..Limits::default() };
+        let limits = Limits { idle: Duration::from_secs(600), ..Limits::client() };
         let mut client = Client::new(ClientConfig { seed, base, limits }).expect("sound settings");
         let conn = client.connect(clock.now(), server, Pin::FirstUse).expect("an address");
         let (unread, transmits, is_open) = (Vec::new(), Vec::new(), false);

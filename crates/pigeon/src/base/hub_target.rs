@@ -23,6 +23,9 @@ const SCHEME: &str = "pigeon://";
 /// Time limit for a hub's first answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The heading, in the help, of options that need a hub.
+pub(crate) const WITH_HUB: &str = "With hub:HOST";
+
 /// A hub on the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct HubTarget {
@@ -37,16 +40,16 @@ pub(crate) struct HubTarget {
 /// The options of a reliable member besides the hub.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct MemberArgs {
-    /// With hub:HOST: the room [default: lobby]
-    #[arg(long, value_name = "ROOM")]
+    /// Room to be in [default: lobby]
+    #[arg(long, value_name = "ROOM", help_heading = WITH_HUB)]
     pub(crate) room: Option<String>,
 
-    /// With hub:HOST: the name to speak under
-    #[arg(long, value_name = "NAME")]
+    /// Name to speak under
+    #[arg(long, value_name = "NAME", help_heading = WITH_HUB)]
     pub(crate) nick: Option<String>,
 
-    /// With hub:HOST: file that holds the hub's password
-    #[arg(long, value_name = "FILE")]
+    /// File that holds the hub's password
+    #[arg(long, value_name = "FILE", help_heading = WITH_HUB)]
     pub(crate) password_file: Option<PathBuf>,
 }
 

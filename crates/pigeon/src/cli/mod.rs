@@ -176,6 +176,7 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
     }
     match cli.command {
         Command::Hub(args) => {
+            args.set_language();
             let hub = Cli::command();
             let unknown = hub
                 .find_subcommand("hub")

@@ -162,7 +162,7 @@ fn the_source_can_be_chosen() {
     assert_eq!(ended(ours).0, Some(0));
     let (code, ours) = ended(ask(own, &["hello", "--source", "[::1]:0"]));
     assert_eq!(code, Some(2));
-    assert!(ours.lines(Voice::Err).concat().contains("are not of one IP version"));
+    assert!(ours.lines(Voice::Err).concat().contains("are not of the same IP version"));
 }
 
 #[test]

@@ -275,14 +275,14 @@ fn impossible_wishes_are_refused_in_a_line() {
     for (args, said) in [
         ("--size 10", "--size: a test datagram has from 40 to 65507 bytes, not 10"),
         ("--size 70000", "--size: a test datagram has from 40 to 65507 bytes, not 70000"),
-        ("--rate 0/s", "a rate is a number of datagrams or bits a second"),
+        ("--rate 0/s", "write a number of datagrams or bits a second"),
         ("--rate 100bit/s", "are fewer than one datagram of 64 bytes a second"),
-        ("--dscp 64", "a DSCP is EF"),
-        ("--bind ::1", "are not of one IP version"),
-        ("--bind nowhere", "not an address"),
+        ("--dscp 64", "write EF, AF11"),
+        ("--bind ::1", "are not of the same IP version"),
+        ("--bind nowhere", "write an address"),
         ("--omit 1500ms", "is not a multiple of the --interval"),
         ("--csv --json", "cannot be used with"),
-        ("--for 10", "a duration is a number with its unit"),
+        ("--for 10", "write a number with its unit"),
         ("--interval 1ms", "must be at least 100ms"),
         ("--flows 0", "must be a whole number from 1 to 256"),
         ("--reverse --both", "cannot be used with"),
@@ -529,7 +529,7 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
     if !host.forbid(to.port()) {
         return;
     }
-    let told = format!("what goes to {to} does not get there: Operation not permitted");
+    let told = format!("datagrams to {to} do not arrive: Operation not permitted");
     bench.expect_status(|line| line.starts_with(&told), SOON);
     bench.expect_end(SOON);
     let objects = objects(&bench);

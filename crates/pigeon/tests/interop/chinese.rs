@@ -143,7 +143,9 @@ fn the_hubs_console_answers_in_chinese_and_its_json_log_stays_english() {
 
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeon"));
     command.args(["hub", "127.0.0.1:0", "--log", "json"]).env("LC_ALL", "zh_CN.UTF-8");
+    command.env("PIGEON_HUB_PASWORD", "x");
     let mut hub = Process::spawn("hub", &mut command);
+    hub.expect_status(|line| line.contains("did you mean PIGEON_HUB_PASSWORD?"), SOON);
     hub.expect_status(|line| line.contains("only this machine can join"), SOON);
     hub.say("quit");
     hub.expect_end(SOON);

@@ -60,7 +60,7 @@ fn what_cannot_be_is_refused_and_the_file_stays() {
     let text = "# mine\n\"狗哥\" = \"10.0.0.1:1\"\n";
     let book = Book::saying(text);
     for (args, reason) in [
-        (&["add", "狗哥", "10.0.0.2:1"][..], "狗哥 is 10.0.0.1:1 already"),
+        (&["add", "狗哥", "10.0.0.2:1"][..], "狗哥 is already 10.0.0.1:1"),
         (&["add", "10.0.0.3:1", "h:1"], "looks like an endpoint"),
         (&["add", "a\x1b[2Jb", "h:1"], r"a\x1b[2Jb"),
         (&["add", "老王", "h"], "no port"),
@@ -130,7 +130,7 @@ fn what_is_no_file_is_not_replaced_by_one() {
     let _special = UnixListener::bind(book.path()).unwrap();
     let (code, process) = book.ended(&["contacts", "add", "a", "h:1"]);
     let said = process.lines(Voice::Err).join("\n");
-    assert!(code == Some(2) && said.ends_with("it is no regular file"), "{code:?} {said}");
+    assert!(code == Some(2) && said.ends_with("it is not a regular file"), "{code:?} {said}");
     assert!(fs::symlink_metadata(book.path()).unwrap().file_type().is_socket());
 }
 

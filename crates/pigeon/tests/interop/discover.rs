@@ -131,7 +131,7 @@ fn a_hub_says_who_keeps_the_question_from_it_and_is_found_once_it_can_be() {
     let hub = networks.hub_at("b", "10.77.1.2:7000", &[]);
     hub.expect_status(|line| line.contains("may not find this hub"), SOON);
     let told = hub.lines(Voice::Err).join("\n");
-    assert!(told.contains("held by pigeon (pid "), "{told}");
+    assert!(told.contains("is in use by pigeon (pid "), "{told}");
     assert_eq!(networks.discover(&[]).0, 1);
     holder.signal("INT");
     holder.expect_end(SOON);
@@ -205,7 +205,7 @@ fn what_answers_one_port_only_is_asked_from_it() {
     let (status, lines, notes) = networks.discover(&["520", "--source", "520"]);
     assert_eq!((status, lines.len()), (0, 1), "{notes:?}");
     let told = notes.iter().find(|line| line.starts_with("not everybody is asked: ")).unwrap();
-    assert!(told.contains("leg1 10.77.1.1") && told.contains("held by pigeon"), "{told}");
+    assert!(told.contains("leg1 10.77.1.1") && told.contains("in use by pigeon"), "{told}");
 }
 
 /// A RIP router, asked for all its routes (RFC 2453 section 3.9.1).

@@ -319,7 +319,7 @@ fn a_listener_beside_another_takes_no_datagram_from_it() {
     let (code, refused) = ended(there.pigeon("pigeon listen", &args));
     assert_eq!(code, Some(1));
     let note = refused.lines(Voice::Err).concat();
-    assert!(note.contains("held by python3") && note.ends_with("--share"), "{note}");
+    assert!(note.contains("in use by python3") && note.ends_with("--share"), "{note}");
 
     let sharing = there.pigeon("pigeon listen", &[&args[..], &["--share", "--json"]].concat());
     let note = sharing.expect_status(|line| line.contains("listening on "), SOON);
@@ -363,7 +363,7 @@ fn a_listener_beside_avahi_hears_what_it_is_asked_and_answers() {
     let (code, refused) = ended(there.pigeon("pigeon listen", &args));
     assert_eq!(code, Some(1));
     let note = refused.lines(Voice::Err).concat();
-    assert!(note.contains("held by avahi-daemon") && note.ends_with("--share"), "{note}");
+    assert!(note.contains("in use by avahi-daemon") && note.ends_with("--share"), "{note}");
     let sharing = there.pigeon("pigeon listen", &[&args[..], &["--share", "--hexdump"]].concat());
     sharing.expect_status(|line| line.contains("listening on "), SOON);
     // Requests printer.local (RFC 1035 section 4.1).

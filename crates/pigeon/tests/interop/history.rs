@@ -126,7 +126,7 @@ fn it_is_chosen_by_time_name_and_words() {
     assert!(kept.lines(&["--search", "温度"])[0].ends_with("21.5"));
     let (code, nothing) = kept.history(&["--since", "1h"], None);
     assert_eq!((code, nothing.lines(Voice::Out).len()), (Some(0), 0));
-    assert_eq!(nothing.lines(Voice::Err), ["nothing was said that fits"]);
+    assert_eq!(nothing.lines(Voice::Err), ["no message matches"]);
     for wrong in [["--since", "yesterday"], ["--search", " "]] {
         kept.refused(&wrong);
     }
@@ -158,7 +158,7 @@ fn an_export_is_imported_elsewhere_and_never_beside_a_hub() {
     assert_eq!(kept.lines(&["茶", "--export", "-"]).len(), 1);
     kept.lines(&["--export", &export]);
     let error = kept.refused(&["--export", &export]);
-    assert!(error.contains("exists and is left as it is"), "{error}");
+    assert!(error.contains("exists and is not overwritten"), "{error}");
     assert_eq!(kept.lines(&["--export", "/dev/stdout"]).len(), 5);
     // A hub has the folder open.
     let (code, refused) = kept.history(&["--import", &export], None);
@@ -188,7 +188,7 @@ fn an_export_is_imported_elsewhere_and_never_beside_a_hub() {
     kept.log = None;
     let (code, done) = kept.history(&["--import", "-"], Some("nonsense"));
     let said = done.lines(Voice::Err);
-    assert!(code == Some(2) && said[0].contains("line 1 is passed over"), "{said:?}");
+    assert!(code == Some(2) && said[0].contains("line 1 is skipped"), "{said:?}");
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_backup_overwrites_nothing_and_is_a_log() {
     kept.lines(&["--backup", &file]);
     let before = std::fs::read(&file).unwrap();
     let error = kept.refused(&["--backup", &file]);
-    assert!(error.contains("exists and is left as it is"), "{error}");
+    assert!(error.contains("exists and is not overwritten"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
     assert_eq!(kept.lines(&["--data", &folder]), kept.lines(&[]));
 }

@@ -101,7 +101,7 @@ fn forgetting_leaves_no_trace() {
     hub.say("forget dog");
     hub.expect_line(|line| line.ends_with("`forget name dog` does it"), SOON);
     hub.say("forget name dog");
-    hub.expect_line(|line| line.contains("forgetting what dog said"), SOON);
+    hub.expect_line(|line| line.contains("deleting what dog said"), SOON);
     hub.expect_status(|line| line.contains("forgotten: what dog said"), SOON);
     expect_kept(&folder, 0);
     let holds_it = |folder: &Path| {

@@ -269,10 +269,10 @@ fn what_cannot_be_is_refused_in_a_line() {
     let not_there = scratch("not-there.toml");
     for (args, reason) in [
         (&["--loss", "120%"][..], "\"120%\" is not between 0 and 1"),
-        (&["--delay", "-5ms"], "a duration is a number with its unit"),
+        (&["--delay", "-5ms"], "write a number with its unit"),
         (&["--delay", "5ms", "--jitter", "9ms"], "a jitter of 9ms exceeds the delay of 5ms"),
-        (&["--up", "los=1%"], "there is no los to set"),
-        (&["--queue", "8KiB"], "a --queue is nothing without a --rate"),
+        (&["--up", "los=1%"], "los is not a condition"),
+        (&["--queue", "8KiB"], "--queue has no effect without --rate"),
         (&["--scenario", broken], "line 3, column 8: loss: \"120%\" is not between"),
         (&["--scenario", not_there.to_str().unwrap()], "cannot read"),
     ] {
@@ -359,7 +359,7 @@ fn one_forged_datagram_does_not_make_the_target_talk_to_itself() {
         let told = relay.expect_status(|line| line.contains("it is the target"), SOON);
         assert!(told.contains(&echo.at("echo").to_string()), "{told}");
         forge(&host, at, at);
-        relay.expect_status(|line| line.contains("it comes from this relay"), SOON);
+        relay.expect_status(|line| line.contains("they come from this relay"), SOON);
         let fields = ["from_target", "looped", "joined", "up_received", "down_received"];
         assert_eq!(counts(relay, fields), [1, 1, 0, 0, 0], "{listen}");
     }
@@ -423,7 +423,7 @@ fn a_target_whose_name_gets_another_address_is_followed() {
     hosts.set("mytarget", "127.0.0.2");
     // Refused: the name is resolved again.
     old.send(b"anybody?").unwrap();
-    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    let told = format!("the target's name now stands for 127.0.0.2:{port}");
     relay.expect_status(|line| line.starts_with(&told), SOON);
     for client in [old, new] {
         client.send(b"here?").unwrap();
@@ -451,7 +451,8 @@ fn a_record_has_the_address_that_the_target_has_then() {
     assert_eq!(receive(&target).0, b"first");
     hosts.set("mytarget", "127.0.0.2");
     client.send(b"anybody?").unwrap();
-    relay.expect_status(|line| line.starts_with("the target's name stands for 127.0.0.2"), SOON);
+    relay
+        .expect_status(|line| line.starts_with("the target's name now stands for 127.0.0.2"), SOON);
     client.send(b"here?").unwrap();
     let (_, ours) = receive(&elsewhere);
     elsewhere.send_to(b"here!", ours).unwrap();
@@ -487,7 +488,7 @@ fn the_name_of_a_silent_target_is_looked_up_again() {
     hosts.set("mytarget", "127.0.0.2");
     let client = connected(relay.address);
     client.send(b"anybody?").unwrap();
-    let told = format!("the target's name stands for 127.0.0.2:{port} now");
+    let told = format!("the target's name now stands for 127.0.0.2:{port}");
     relay.expect_status(|line| line.starts_with(&told), SOON);
     client.send(b"here?").unwrap();
     assert_eq!(receive(&elsewhere).0, b"here?");
@@ -510,12 +511,12 @@ fn what_a_firewall_forbids_is_told_and_is_no_loss() {
         return;
     }
     assert_eq!(ask("no answer gets back", client).expect_end(SOON).code(), Some(1));
-    let told = relay.expect_status(|line| line.contains("does not get there"), SOON);
-    assert!(told.starts_with("what goes to the client 127.0.0.1:7 "), "{told}");
+    let told = relay.expect_status(|line| line.contains("do not arrive"), SOON);
+    assert!(told.starts_with("datagrams to the client 127.0.0.1:7 "), "{told}");
     assert!(told.contains("Operation not permitted"), "{told}");
     assert!(host.forbid(port));
     assert_eq!(ask("nothing gets there", 8).expect_end(SOON).code(), Some(1));
-    relay.expect_status(|line| line.starts_with("what goes to the target 127.0.0.1:"), SOON);
+    relay.expect_status(|line| line.starts_with("datagrams to the target 127.0.0.1:"), SOON);
     let fields = ["up_unsent", "down_unsent", "not_sent", "up_lost", "down_lost", "down_received"];
     let fields = [&fields[..], &["up_delivered", "down_delivered"]].concat();
     let fields: [&str; 8] = fields.try_into().unwrap();

@@ -63,13 +63,13 @@ fn one_source_gets_no_more_than_its_rate_and_the_operator_is_told() {
     for _ in 0..50 {
         socket.send(b"more").unwrap();
     }
-    listener.expect_status(|line| line.contains("asks too much"), SOON);
+    listener.expect_status(|line| line.contains("asks too often"), SOON);
     let got = replies(&socket).len();
     assert!((5..=10).contains(&got), "{got}");
     listener.signal("TERM");
     assert_eq!(listener.expect_end(SOON).code(), Some(0));
     let summary = listener.lines(Voice::Err).pop().unwrap();
-    assert!(summary.contains("not answered (source's rate)"), "{summary}");
+    assert!(summary.contains("not answered (source's rate limit)"), "{summary}");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn two_that_answer_each_other_stop() {
     forge(at_one.port(), at_other.port());
     crate::process::wait_until("one of them says so", || {
         let said = |process: &Process| {
-            process.lines(Voice::Err).iter().any(|line| line.contains("asks too much"))
+            process.lines(Voice::Err).iter().any(|line| line.contains("asks too often"))
         };
         (said(&one) || said(&other)).then_some(())
     });

@@ -456,7 +456,7 @@ fn the_version_of_ip_can_be_chosen() {
     let port = at.port().to_string();
     let mut refused = pigeon("pigeon send", &["send", "-4", "::1", &port, "lost"]);
     assert_eq!(refused.expect_end(SOON).code(), Some(2));
-    assert!(refused.lines(Voice::Err).concat().contains("no IPv4 address"));
+    assert!(refused.lines(Voice::Err).concat().contains("not an IPv4 address"));
     let mut sent = pigeon("pigeon send", &["send", "-u", "-6", "::1", &port, "hello"]);
     assert_eq!(sent.expect_end(SOON).code(), Some(0));
     listener.expect_line(|line| line.ends_with(" 5 bytes: hello"), SOON);
@@ -465,7 +465,7 @@ fn the_version_of_ip_can_be_chosen() {
         for command in [&["listen", flag, at][..], &["chat", flag, "--bind", at]] {
             let mut refused = pigeon("of the other family", command);
             assert_eq!(refused.expect_end(SOON).code(), Some(2));
-            assert!(refused.lines(Voice::Err).concat().contains("is no IPv"));
+            assert!(refused.lines(Voice::Err).concat().contains("is not an IPv"));
         }
     }
     let mut old = pigeon("pigeon listen", &["listen", "-4", "0", "--for", "100ms"]);

@@ -250,7 +250,7 @@ fn two_echoes_set_upon_each_other_stay_within_the_rate_and_the_operator_is_told(
     let (one, other) = (served(&host, &args), served(&host, &args));
     let began = Instant::now();
     forge(&host, one.at("echo"), other.at("echo"), "round and round");
-    wait_for_either(&one, &other, "asks too much");
+    wait_for_either(&one, &other, "asks too often");
     let bounced = [stopped(one, "echo").1.1, stopped(other, "echo").1.1];
     // A burst of a second's worth may pass; one datagram was forged, and a loss ended the loop.
     let most = 100.0 * (1.0 + began.elapsed().as_secs_f64()) + 1.0;
@@ -266,7 +266,7 @@ fn one_forged_datagram_between_two_echoes_dies_at_the_rate() {
     for (first, second) in [("echo", "echo"), ("echo", "upper"), ("upper", "upper")] {
         let [one, other] = [first, second].map(|name| served(&host, &[&format!("{name}:0")]));
         forge(&host, one.at(first), other.at(second), "round");
-        wait_for_either(&one, &other, "asks too much");
+        wait_for_either(&one, &other, "asks too often");
         let [(_, (_, one)), (_, (_, other))] = [stopped(one, first), stopped(other, second)];
         assert!((1_000..5_000).contains(&one), "{first} and {second}: {one} and {other}");
         assert!(one.abs_diff(other) <= 1, "{first} and {second}: {one} and {other}");
@@ -292,7 +292,7 @@ fn an_echo_of_somebody_else_set_upon_ours_stays_within_the_rate() {
     let theirs = host.python("echo_server.py", &[]);
     let began = Instant::now();
     forge(&host, address_of(&theirs), ours.at("echo"), "round and round");
-    ours.expect_status(|line| line.contains("asks too much"), SOON);
+    ours.expect_status(|line| line.contains("asks too often"), SOON);
     let (_, (requests, replies)) = stopped(ours, "echo");
     let most = 100.0 * (1.0 + began.elapsed().as_secs_f64());
     assert!((90.0..=most).contains(&(replies as f64)), "{replies}, {most} allowed");
@@ -468,5 +468,5 @@ fn a_reply_that_cannot_be_sent_is_told_and_not_counted_as_sent() {
     assert_eq!(counts.map(|count| last[count].as_u64().unwrap()), [3, 1, 5, 2, 0]);
     let times = services.lines(Voice::Err).iter().filter(|line| line.starts_with(told)).count();
     assert_eq!(times, 1);
-    assert!(services.summary("echo").contains("1 replies, 2 replies not sent"));
+    assert!(services.summary("echo").contains("1 reply, 2 replies not sent"));
 }

@@ -158,7 +158,7 @@ fn the_service_manager_hears_of_start_life_reload_and_end() {
     manager.expect("RELOADING=1");
     manager.expect("READY=1");
     hub.expect_status(
-        |line| line.contains("settings not read again") && line.contains("is log-level meant?"),
+        |line| line.contains("settings not read again") && line.contains("did you mean log-level?"),
         SOON,
     );
     std::fs::write(&config, "log-level = \"info\"\n").unwrap();
@@ -231,5 +231,5 @@ fn an_address_that_may_not_be_waited_for_ends_the_hub() {
     let args = ["hub", "203.0.113.9:0", "--wait-for-address", "off"];
     let mut hub = pigeon("hub", &args);
     assert_eq!(hub.expect_end(SOON).code(), Some(1));
-    assert!(hub.lines(Voice::Err)[0].contains("203.0.113.9 is no address of this host"));
+    assert!(hub.lines(Voice::Err)[0].contains("203.0.113.9 is not an address of this host"));
 }

@@ -134,7 +134,7 @@ fn without_root_it_says_how_many_holders_it_cannot_see() {
     let (status, lines, notes) = unprivileged(&["sockets", &port]);
     assert_eq!(status, 0);
     assert!(lines[1].contains("(not visible)"), "{lines:?}");
-    assert_eq!(notes, ["cannot see who holds 1 of 1 socket; root can"]);
+    assert_eq!(notes, ["cannot see which programs hold 1 of 1 socket; root can"]);
 
     let (_, lines, _) = unprivileged(&["sockets", "--json", &port]);
     let socket: Value = serde_json::from_str(&lines[0]).unwrap();
@@ -161,7 +161,7 @@ fn processes_that_are_not_even_listed_are_not_taken_for_none() {
         return;
     }
     assert!(lines[1].contains("(not visible)"), "{lines:?}");
-    assert_eq!(notes, ["cannot see who holds 1 of 1 socket; root can"]);
+    assert_eq!(notes, ["cannot see which programs hold 1 of 1 socket; root can"]);
 }
 
 #[test]

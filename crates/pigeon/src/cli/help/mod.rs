@@ -181,15 +181,13 @@ fn text(command: &Command, keys: &Keys, columns: usize) -> String {
     };
     let positional = command.get_positionals().filter(|arg| !arg.is_hide_set()).collect();
     section(say_in!(language, "help-label-arguments"), positional, &mut page);
-    let mut headings: Vec<Option<&str>> = vec![None];
-    for arg in &shown {
+    let mut headings: Vec<Option<&str>> = Vec::new();
+    for arg in shown.iter().filter(|arg| !arg.is_positional()) {
         let heading = arg.get_help_heading();
         if !headings.contains(&heading) {
             headings.push(heading);
         }
     }
-    // The command's own headings come first, the common ones last.
-    headings.rotate_left(1);
     for heading in headings {
         let args = shown.iter().copied().filter(|arg| !arg.is_positional());
         let args = args.filter(|arg| arg.get_help_heading() == heading).collect();

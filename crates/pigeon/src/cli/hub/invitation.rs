@@ -221,7 +221,7 @@ mod tests {
             ),
         ] {
             let lines = said(Language::English, &[chat(address)], false);
-            assert_eq!(lines, [expected, "no password is required"]);
+            assert_eq!(lines, [expected, "no password is asked"]);
         }
     }
 
@@ -235,7 +235,7 @@ mod tests {
                 "on this network: pigeon join 192.168.1.20, or nc -u 192.168.1.20 9999",
                 "raw, room video: on this network: pigeon join 192.168.1.20:9998, or nc -u \
                  192.168.1.20 9998",
-                "a password is required: members give it by /pass",
+                "a password is asked: members give it by /pass",
             ]
         );
         assert_eq!(

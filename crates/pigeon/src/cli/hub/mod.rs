@@ -235,8 +235,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA", help_heading = HISTORY)]
     data: Option<PathBuf>,
 
-    /// Where members with a key of their own join, encrypted (QUIC): a port, or on for the port after
-    /// the first --listen. Needs history
+    /// Port for members with a key of their own, encrypted (QUIC): a port, on (the port after the
+    /// first --listen), or off. Needs history
     #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on", help_heading = NETWORK)]
     secure: secure::SecurePort,
 
@@ -344,7 +344,16 @@ impl From<FormatArg> for Format {
 }
 
 impl Args {
-    /// Records where the password came from: on a command line, other users can read it.
+    /// Makes the hub's language the process's: the environment and the configuration file may name it, too.
+    /// What goes with a JSON log is for programs, and English.
+    pub(crate) fn set_language(&self) {
+        words::set_language(match self.log {
+            LogFormat::Text => self.language(),
+            LogFormat::Json => Language::English,
+        });
+    }
+
+    /// Remembers where the password came from: on a command line others can read it.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
         self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
     }
@@ -438,12 +447,6 @@ pub(crate) fn run(
     unknown: &[String],
     reread: fn() -> anyhow::Result<Args>,
 ) -> anyhow::Result<Status> {
-    // Set here, because the environment and the configuration file may set it too.
-    words::set_language(match args.log {
-        LogFormat::Text => args.language(),
-        // JSON is for programs.
-        LogFormat::Json => Language::English,
-    });
     if args.check {
         return check::run(&args, unknown);
     }
@@ -747,7 +750,10 @@ impl Operator {
                      log level are in force; all others after a restart"
                 );
             }
-            Err(error) => error!("settings not read again, nothing changed: {error:#}"),
+            Err(error) => {
+                let why = system_error::chain(&error);
+                error!("{}", say!("hub-not-reloaded", why = why));
+            }
         }
         notify(&[State::Ready]);
     }

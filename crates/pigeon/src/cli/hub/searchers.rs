@@ -12,6 +12,8 @@ use crate::base::bind::explain;
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
 use crate::base::multicast::Group;
 use crate::base::random;
+use crate::base::system_error;
+use crate::words::say;
 
 /// The port and groups that receive requests, besides broadcasts.
 const PORT: u16 = 9999;
@@ -65,7 +67,7 @@ pub(super) fn listen(
     }
     if let Some(failure) = failure {
         let error = explain(failure);
-        warn!("`pigeon discover` may not find this hub: {error:#}");
+        warn!("{}", say!("hub-undiscoverable", why = system_error::chain(&error)));
     }
     Some(groups)
 }
@@ -73,8 +75,8 @@ pub(super) fn listen(
 /// Logs a change since the start.
 pub(super) fn tell(note: Note) {
     match note {
-        Note::Joined(note) => info!("listening for those who look for hubs: {note}"),
-        Note::Trouble(trouble) => warn!("`pigeon discover` may not find this hub: {trouble}"),
+        Note::Joined(note) => info!("{}", say!("hub-discoverable", what = &note)),
+        Note::Trouble(trouble) => warn!("{}", say!("hub-undiscoverable", why = &trouble)),
     }
 }
 

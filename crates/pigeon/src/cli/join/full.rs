@@ -56,6 +56,8 @@ pub(super) struct Full {
     /// Our name on the screen.
     me: Option<Name>,
     last_note: String,
+    /// Of a member with a key: whether the hub is connected, and how many messages it does not have.
+    delivery: Option<(bool, usize)>,
     clock: WallClock,
 }
 
@@ -103,6 +105,7 @@ impl Full {
             kept: Kept::default(),
             wait: None,
             me: None,
+            delivery: None,
             last_note: String::new(),
             clock: WallClock::default(),
         };
@@ -370,7 +373,10 @@ impl Full {
         // Only a server that was heard and names no format may omit copies. For a raw hub none are
         // expected.
         let is_unknown = session.contact() == Contact::Plain && session.format().is_none();
-        while let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown) {
+        // Of a member with a key the hub says what became of each message.
+        while self.delivery.is_none()
+            && let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown)
+        {
             self.note(&match session.contact() {
                 _ if session.last_heard().is_none() => Note::NobodyAnswers { said },
                 Contact::Silent => Note::Lost { said },
@@ -384,13 +390,21 @@ impl Full {
             (None, Some((_, sentence))) => (sentence.clone(), false),
             (None, None) => match cut_off {
                 Some(cause) => (cause.to_string(), true),
-                None => status(session, now, self.language),
+                None => match self.delivery {
+                    Some(delivery) => secure_status(delivery, session, now, self.language),
+                    None => status(session, now, self.language),
+                },
             },
         };
         self.screen.tell(Update::Status { text, alarm });
     }
 
-    /// Restores the terminal and leaves an error readable.
+    /// How delivery stands, of a member with a key.
+    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+        self.delivery = delivery;
+    }
+
+    /// Gives the terminal back; what went wrong stays readable behind it.
     pub(super) fn close(self, deadline: std::time::Instant, failed: bool) {
         self.screen.close(deadline);
         if failed {
@@ -438,7 +452,24 @@ fn is_at_the_oldest(refusal: &Refusal) -> bool {
     refusal.what == Subject::Command(Verb::History) && refusal.why == Reason::NothingSaid
 }
 
-/// The state of the hub, and whether something is wrong.
+/// What is known of a hub that stores what is said, and whether something is wrong.
+fn secure_status(
+    (is_connected, unstored): (bool, usize),
+    session: &Session<Pcg64>,
+    now: Instant,
+    language: Language,
+) -> (String, bool) {
+    let heard = session.last_heard();
+    let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());
+    match (is_connected, unstored) {
+        (true, 0) => (say_in!(language, "join-status-stored", ago = ago), false),
+        (true, count) => (say_in!(language, "join-status-sending", count = count), false),
+        (false, 0) => (say_in!(language, "join-status-not-connected"), true),
+        (false, count) => (say_in!(language, "join-status-waiting", count = count), true),
+    }
+}
+
+/// What is known of the hub, and whether something is wrong.
 fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String, bool) {
     let heard = session.last_heard();
     let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::Context;
 use pigeon_client::{Contact, Event, Said, Session};
 use pigeon_datagram::{Instant, SocketId};
-use pigeon_net::{Host, Io};
+use pigeon_member::Opened;
+use pigeon_net::{Clock, Host, Io, Socket};
 use pigeon_proto::{
     Answer, Format, Gone, Name, Notice, Reason, Refusal, RoomName, Subject, Verb, is_control_line,
 };
@@ -17,6 +18,9 @@ use rand_pcg::Pcg64;
 
 use super::connect;
 use super::forward::{Forward, Trouble};
+use super::gate::Delivery;
+use super::keyed::Keyed;
+use super::link::{Link, LinkEvent};
 use super::meant::meant;
 use super::memory::Memory;
 use super::note::{Note, Why};
@@ -74,6 +78,15 @@ pub(super) struct JoinHost {
     has_asked: bool,
     /// The room being read.
     reads: Option<RoomName>,
+    /// What a member with a key is opened with. `None`: the session stays plain.
+    keyed: Option<Keyed>,
+    clock: Clock,
+    /// The hub's port for members with a key, as it announces it.
+    secure_port: Option<u16>,
+    /// Whether a member with a key carries the session.
+    is_secure: bool,
+    next_socket: Option<Socket>,
+    typed_password: Option<String>,
     status: Status,
 }
 
@@ -113,6 +126,12 @@ impl JoinHost {
             shown: None,
             has_asked: false,
             reads: None,
+            keyed: None,
+            clock: Clock::start(),
+            secure_port: None,
+            is_secure: false,
+            next_socket: None,
+            typed_password: None,
             status: Status::Done,
         }
     }
@@ -122,7 +141,12 @@ impl JoinHost {
         JoinHost { memory, ..self }
     }
 
-    /// Adds the programs that get forwarded messages.
+    /// With what a member with a key is opened with, in the loop that has this clock.
+    pub(super) fn with_keyed(self, keyed: Option<Keyed>, clock: Clock) -> Self {
+        JoinHost { keyed, clock, ..self }
+    }
+
+    /// With the programs to which messages are forwarded.
     pub(super) fn with_forward(self, forward: Forward) -> Self {
         let bridges = self.view.is_raw() || !forward.is_over();
         JoinHost { forward, bridges, ..self }
@@ -191,6 +215,13 @@ impl JoinHost {
     }
 
     fn say(&mut self, session: &mut Session<Pcg64>, now: Instant, line: &[u8]) {
+        if let Some(password) = password_in(line)
+            && self.keyed.is_some()
+            && (self.secure_port.is_some() || self.is_secure)
+        {
+            self.typed_password = Some(password.into());
+            return;
+        }
         self.has_asked |= is_command(line);
         // A hub may answer only that the command is unknown. A script may use those of a newer hub.
         let takes_commands = session.format().is_some_and(|format| format != Format::Raw);
@@ -202,7 +233,8 @@ impl JoinHost {
         }
         match session.handle_line(now, line) {
             Ok(said @ (Said::Sent | Said::IntoSilence)) => {
-                let is_lost = said == Said::IntoSilence;
+                // A member with a key has what it says on its disk, and says it again.
+                let is_lost = said == Said::IntoSilence && !self.is_secure;
                 self.view.typed(session, now, line, is_lost);
                 if is_lost {
                     self.note(match self.removed {
@@ -222,9 +254,11 @@ impl JoinHost {
 
     /// Handles typed lines, or stdin.
     fn take_typed(&mut self, session: &mut Session<Pcg64>, now: Instant) {
-        // As many lines as one drain carries; the rest follow at once. Raw bytes wait until the
-        // kind of server is known.
-        let waits = self.view.is_raw() && session.contact() == Contact::Asking;
+        // As many lines as one drain carries; the rest follow at once. Bytes wait where they are read
+        // until it is known what the server does with them.
+        // So do lines, until it is known whether they go encrypted.
+        let is_undecided = self.keyed.is_some() && !self.is_secure;
+        let waits = (self.view.is_raw() || is_undecided) && session.contact() == Contact::Asking;
         let typed: Vec<Typed> = self.typed.try_iter().take(if waits { 0 } else { 64 }).collect();
         self.has_typed |= typed.iter().any(|typed| matches!(typed, Typed::Line(_)));
         for typed in typed {
@@ -247,7 +281,7 @@ impl JoinHost {
 
     /// Handles bytes that waited until the kind of server was known.
     fn take_bytes(&mut self, session: &mut Session<Pcg64>, now: Instant) {
-        if self.view.is_raw() {
+        if self.view.is_raw() || self.keyed.is_some() {
             self.take_typed(session, now);
         }
     }
@@ -287,30 +321,32 @@ impl JoinHost {
         }
     }
 
-    /// Continues from this host's current address. A connected socket keeps its original address
-    /// and cannot send once that is gone, for example after a laptop wakes in another network.
-    fn roam(&mut self, session: &Session<Pcg64>, io: &mut Io<'_>) {
-        if !session.is_lost() || io.now < self.roam_at {
+    /// Goes on from this host's present address. A connected socket keeps the one it began with, and
+    /// nothing leaves from an address that is gone: the laptop has woken up in another network.
+    fn roam(&mut self, link: &mut Link, io: &mut Io<'_>) {
+        if !link.is_lost() || io.now < self.roam_at {
             return;
         }
         self.roam_at = io.now + ROAM_EVERY;
-        let Ok(socket) = connect(session.hub()) else { return };
+        let Ok(socket) = connect(link.peer()) else { return };
         let local = socket.local_addr();
         if local.ip() != self.local.ip() && io.open(SocketId::FIRST, socket).is_ok() {
             self.local = local;
-            self.view.moved(session.hub(), local);
+            link.rebind(io.now);
+            self.view.moved(link.session().hub(), local);
         }
     }
 
-    /// Resolves the hub's name again while the hub is away, and continues at its new address.
-    fn follow(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) {
+    /// Looks the hub's name up again while the hub is away, and goes on where it is now.
+    fn follow(&mut self, link: &mut Link, io: &mut Io<'_>) {
         let Some(lookup) = &mut self.lookup else { return };
-        let (from, is_lost) = (session.hub(), session.is_lost());
+        let (from, is_lost) = (link.session().hub(), link.is_lost());
         if is_lost {
             lookup.ask(io.now);
         }
         let Some(hub) = lookup.found().filter(|hub| is_lost && *hub != from) else { return };
-        let moved = connect(hub).map_err(explain).and_then(|socket| {
+        let at = link.secure_peer().map_or(hub, |it| SocketAddr::new(hub.ip(), it.port()));
+        let moved = connect(at).map_err(explain).and_then(|socket| {
             self.local = socket.local_addr();
             io.open(SocketId::FIRST, socket).context("cannot watch the socket")
         });
@@ -331,13 +367,13 @@ impl JoinHost {
                 None
             }
         };
-        session.move_to(io.now, hub, left_off);
+        link.move_to(io.now, hub, left_off);
         (self.joined, self.removed, self.shown, self.reads) = (None, None, None, None);
         self.path.heard();
         self.view.moved(hub, self.local);
         self.note(Note::Moved { from });
         let troubles = self.forward.moved(hub);
-        self.tell(session, troubles);
+        link.with(io.now, |session| self.tell(session, troubles));
     }
 
     /// Reports that the system did not send a line, and why; once for a stream of bytes.
@@ -434,6 +470,13 @@ fn is_typed_on() -> bool {
     io::stdin().is_terminal()
 }
 
+/// The password that a line gives.
+fn password_in(line: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(line).ok()?.trim();
+    let rest = line.strip_prefix("/pass ").or_else(|| line.strip_prefix("／pass "))?;
+    Some(rest.trim()).filter(|password| !password.is_empty())
+}
+
 fn is_command(line: &[u8]) -> bool {
     let line = line.trim_ascii();
     line.starts_with(b"/") || line.starts_with("／".as_bytes())
@@ -443,37 +486,122 @@ fn is_about_name(refusal: &Refusal) -> bool {
     matches!(refusal.what, Subject::Command(Verb::Nick | Verb::Resume))
 }
 
-impl Host<Session<Pcg64>> for JoinHost {
+impl Host<Link> for JoinHost {
     fn deadline(&self) -> Option<Instant> {
         Some(self.path.look_at())
     }
 
-    fn tick(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+    fn tick(&mut self, link: &mut Link, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at_path(io);
-        self.follow(session, io);
-        self.roam(session, io);
+        self.follow(link, io);
+        self.roam(link, io);
         let troubles = self.forward.look(io.now);
-        self.tell(session, troubles);
+        link.with(io.now, |session| self.tell(session, troubles));
         ControlFlow::Continue(())
     }
 
-    fn woken(&mut self, session: &mut Session<Pcg64>, io: &mut Io<'_>) -> ControlFlow<()> {
+    fn woken(&mut self, link: &mut Link, io: &mut Io<'_>) -> ControlFlow<()> {
         let now = io.now;
+        let is_over = self.view.is_closed();
         if let Some(status) = self.stop.status() {
             self.status = status;
-            session.leave();
+            link.with(now, Session::leave);
+        } else if is_over {
+            link.with(now, Session::leave);
         }
-        if self.view.is_closed() {
-            session.leave();
+        self.is_secure = link.is_secure();
+        link.with(now, |session| self.take_typed(session, now));
+        if let Some(password) = self.typed_password.take() {
+            self.give_password(link, io, &password);
         }
-        self.take_typed(session, now);
-        self.follow(session, io);
+        self.follow(link, io);
         let cut_off = self.path.current(now).map(|cause| cause.said());
-        self.view.look(session, now, &io.stats(), cut_off.as_deref());
+        self.view.set_delivery(link.delivery());
+        let stats = io.stats();
+        link.with(now, |session| self.view.look(session, now, &stats, cut_off.as_deref()));
         ControlFlow::Continue(())
     }
 
-    fn event(
+    fn event(&mut self, link: &mut Link, io: &mut Io<'_>, event: LinkEvent) -> ControlFlow<()> {
+        let now = io.now;
+        self.is_secure = link.is_secure();
+        match event {
+            LinkEvent::Delivery(delivery) => self.delivery(delivery),
+            LinkEvent::Switch => {
+                if let Some(socket) = self.next_socket.take() {
+                    self.local = socket.local_addr();
+                    if io.open(SocketId::FIRST, socket).is_err() {
+                        self.fail();
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
+            LinkEvent::Session(event) => {
+                if let Event::Joined(answer) | Event::Answered(answer) = &event {
+                    self.offer(link, io, answer);
+                    self.is_secure = link.is_secure();
+                }
+                return link.with(now, |session| self.session_event(session, io, event));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl JoinHost {
+    /// The hub takes members with a key: becomes one, unless the hub waits for a password first.
+    fn offer(&mut self, link: &mut Link, io: &mut Io<'_>, answer: &Answer) {
+        let Some(port) = answer.secure_port.filter(|_| !link.is_secure()) else { return };
+        let Some(keyed) = &self.keyed else { return };
+        let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+        self.secure_port = Some(port);
+        if is_in || keyed.has_password() {
+            self.upgrade(link, io, port);
+        }
+    }
+
+    /// A password was typed, which goes to the hub encrypted.
+    fn give_password(&mut self, link: &mut Link, io: &mut Io<'_>, password: &str) {
+        let port = link.secure_peer().map(|hub| hub.port()).or(self.secure_port);
+        if let (Some(keyed), Some(port)) = (&mut self.keyed, port) {
+            keyed.set_password(password);
+            self.upgrade(link, io, port);
+        }
+    }
+
+    fn upgrade(&mut self, link: &mut Link, io: &mut Io<'_>, port: u16) {
+        let Some(keyed) = &self.keyed else { return };
+        let hub = SocketAddr::new(link.session().hub().ip(), port);
+        let left_off = link.session().left_off();
+        match keyed.open(hub, self.clock, left_off.as_ref(), self.nick.as_ref()) {
+            Ok(Opened { member, socket, fingerprint, is_first, .. }) => {
+                self.next_socket = Some(socket);
+                self.note(Note::Secure { fingerprint: fingerprint.to_string(), is_first });
+                link.upgrade(member);
+            }
+            Err(error) => {
+                // Once: the plain session goes on.
+                self.keyed = None;
+                self.note(Note::NotSecure { error: chain(&error.into()) });
+            }
+        }
+        let _ = io;
+    }
+
+    /// Says what became of messages. What is stored needs no word: its copy is shown.
+    fn delivery(&mut self, delivery: Delivery) {
+        if let Delivery::Refused { .. } | Delivery::NotTheHub = delivery {
+            self.fail_script();
+        }
+        if delivery == Delivery::NotTheHub {
+            self.fail();
+        }
+        if !matches!(delivery, Delivery::Stored { .. }) || self.view.is_data() {
+            self.note(Note::Delivery(delivery));
+        }
+    }
+
+    fn session_event(
         &mut self,
         session: &mut Session<Pcg64>,
         io: &mut Io<'_>,

@@ -1,14 +1,16 @@
 //! `pigeon join`: a member of a hub, at the terminal or in a pipe.
 //!
-//! - here: [`run`], which connects the parts. [`args`]: the command line.
-//! - [`find`]: selects the hub.
-//! - [`host`]: the host of the session: typed lines in, events out.
-//! - [`forward`]: sends messages to other programs; [`raw`]: bytes instead of lines.
-//! - [`view`]: the output: [`lines`], or a [`full`] screen. Both get a [`connection`].
-//! - [`copies`]: whether our lines have come back; [`kept`]: the hub's stored messages of a room;
-//!   [`meant`]: suggestions for unknown commands.
-//! - [`memory`]: state for the next session.
-//! - [`note`]: notes about the session. [`record`]: the output of `--json`.
+//! - here: [`run`], which puts the parts together. [`args`]: the command line.
+//! - [`find`]: which hub is meant.
+//! - [`host`]: what stands around the session: typed lines in, events out.
+//! - [`link`]: the session's way to the hub, plain or with a key; [`gate`] stands between the session
+//!   and a member with a [`keyed`] link.
+//! - [`forward`]: where messages go besides; [`raw`]: bytes instead of lines.
+//! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
+//! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
+//!   [`meant`]: what an unknown command is meant to be.
+//! - [`memory`]: what is kept for the next session.
+//! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
 mod connection;
@@ -16,9 +18,12 @@ mod copies;
 mod find;
 mod forward;
 mod full;
+mod gate;
 mod host;
 mod kept;
+mod keyed;
 mod lines;
+mod link;
 mod meant;
 mod memory;
 mod note;
@@ -51,7 +56,9 @@ use find::Found;
 use forward::Forward;
 use full::Full;
 use host::JoinHost;
+use keyed::Keyed;
 use lines::{Lines, Messages};
+use link::Link;
 use memory::Memory;
 use note::Note;
 use view::View;
@@ -95,16 +102,34 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         Err(error) => (None, Some(error)),
     };
     let left_off = memory.as_ref().and_then(|memory| memory.left_off().cloned());
-    let socket = connect(hub).map_err(explain)?;
     let clock = Clock::start();
+    let is_plain = args.plain || args.raw || !args.forward.is_empty();
+    let keyed = match is_plain {
+        true => None,
+        false => Keyed::new(args.hub.as_deref(), hub, password.as_deref(), language),
+    };
+    // A hub that was met with a key is never joined without it: somebody else may answer there.
+    let known = keyed.as_ref().and_then(|keyed| Some((keyed, keyed.known_port()?)));
+    let known = known.map(|(keyed, port)| {
+        keyed.open(SocketAddr::new(hub.ip(), port), clock, left_off.as_ref(), nick.as_ref())
+    });
+    let known = known.transpose()?;
+    let (member, socket) = match known {
+        Some(opened) => (Some(opened.member), opened.socket),
+        None => (None, connect(hub).map_err(explain)?),
+    };
     let seed = random::u64()?;
     let (heartbeat, plain) = (args.heartbeat, args.plain);
     let config = SessionConfig { hub, nick: nick.clone(), left_off, password, heartbeat, plain };
     let session = Session::new(clock.now(), config, Pcg64::new(seed.into(), 0));
+    let link = match member {
+        Some(member) => Link::secure(session, member),
+        None => Link::plain(session),
+    };
     let local = socket.local_addr();
     let forward = Forward::open(clock.now(), &args.forward, hub, local)?;
     let mut driver =
-        Driver::new(session, socket).context("cannot watch the socket")?.with_clock(clock);
+        Driver::new(link, socket).context("cannot watch the socket")?.with_clock(clock);
 
     let connection = Connection { hub, local, waker: driver.waker(), language };
     // Before the terminal is taken over: a signal must not leave it in raw mode.
@@ -133,7 +158,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let waker = driver.waker();
     let lookup = again.map(|find| Lookup::new(find, move || waker.wake()));
     let mut host = host.with_hub_name(hub_name).with_lookup(lookup, remembers);
-    host = host.with_forward(forward);
+    host = host.with_forward(forward).with_keyed(keyed, clock);
     if let Some(error) = forgetful {
         host.note(Note::NotKept { error: chain(&error) });
     }
@@ -141,7 +166,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let (view, status) = host.finish();
     let failed = status == Status::Failed || outcome.is_err();
     let deadline = std::time::Instant::now() + LAST_WORDS;
-    view.close(deadline, driver.machine().events_lost(), failed)?;
+    view.close(deadline, driver.machine().session().events_lost(), failed)?;
     outcome?;
     Ok(status)
 }

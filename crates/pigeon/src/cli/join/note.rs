@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::LineError;
-use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, sentence};
+use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, Subject, sentence};
 
 use super::forward::Trouble;
+use super::gate::Delivery;
 use crate::base::cause::Cause;
 use crate::ui::span::roughly;
 use crate::words::say_in;
+use pigeon_text::escape;
 
 /// A note about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,13 +71,43 @@ pub(super) enum Note {
     Meant { command: String },
     /// A line was not sent, and why.
     NotSent(LineError),
-    /// The state for the next session cannot be stored.
+    /// The session goes on over a member with a key, encrypted, and loses nothing. `is_first`: the hub
+    /// was met for the first time.
+    Secure { fingerprint: String, is_first: bool },
+    /// The hub announces a port for members with a key, which cannot be used.
+    NotSecure { error: String },
+    /// News about what was said.
+    Delivery(Delivery),
+    /// The name and its word cannot be kept for the next session.
     NotKept { error: String },
     /// A line was sent, and its copy did not arrive.
     NoCopy { said: String, may_be_raw: bool },
 }
 
-/// Why nothing arrives at the hub.
+/// What became of what was said.
+fn delivery_words(delivery: &Delivery, language: Language) -> String {
+    match delivery {
+        Delivery::Stored { text, .. } => {
+            say_in!(language, "join-stored", said = escape(text).to_string())
+        }
+        Delivery::Refused { text, why } => {
+            let why = match &why.why {
+                Some(reason) => {
+                    let refusal = Refusal::new(Subject::Say, reason.clone());
+                    sentence::of(&Notice::Refused(refusal), language)
+                }
+                None => escape(&why.text).to_string(),
+            };
+            say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
+        }
+        Delivery::Waits => say_in!(language, "join-waits"),
+        Delivery::Back => say_in!(language, "join-back"),
+        Delivery::NotTheHub => say_in!(language, "join-not-the-hub"),
+        Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
+    }
+}
+
+/// Why nothing gets there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     System(Cause),
@@ -110,13 +142,14 @@ impl Note {
             Note::NobodyListens { .. }
                 | Note::NeverHeard
                 | Note::NotSent(_)
+                | Note::Delivery(Delivery::NotTheHub)
                 | Note::Forward(Trouble::Loop { .. })
         )
     }
 
     /// Whether it is only informative, so that `--quiet` hides it.
     pub(super) fn is_remark(&self) -> bool {
-        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached};
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, Secure};
         matches!(
             self,
             Joined { .. }
@@ -125,6 +158,8 @@ impl Note {
                 | NameKept { .. }
                 | Again { .. }
                 | Reached
+                | Secure { .. }
+                | Note::Delivery(Delivery::Back | Delivery::Stored { .. })
         )
     }
 
@@ -211,6 +246,12 @@ impl Note {
             }
             Note::Lost { said } => say_in!(language, "join-lost", said = said),
             Note::NotSent(error) => line_error(error, language),
+            Note::Secure { fingerprint, is_first: true } => {
+                say_in!(language, "join-secure-first", fingerprint = fingerprint)
+            }
+            Note::Secure { .. } => say_in!(language, "join-secure"),
+            Note::NotSecure { error } => say_in!(language, "join-not-secure", error = error),
+            Note::Delivery(delivery) => delivery_words(delivery, language),
             Note::NotKept { error } => say_in!(language, "join-not-kept", error = error),
             Note::NoCopy { said, may_be_raw: false } => {
                 say_in!(language, "join-no-copy", said = said)
@@ -352,6 +393,14 @@ mod tests {
             Note::Forward(Trouble::Loop { to: hub }),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },
             Note::NotKept { error: "disk full".into() },
+            Note::Secure { fingerprint: "ab12".into(), is_first: true },
+            Note::Secure { fingerprint: "ab12".into(), is_first: false },
+            Note::NotSecure { error: "silent".into() },
+            Note::Delivery(Delivery::Waits),
+            Note::Delivery(Delivery::Back),
+            Note::Delivery(Delivery::NotTheHub),
+            Note::Delivery(Delivery::DiskFailed),
+            Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: true }),
         ];
         notes.extend(Gone::ALL.map(Note::Gone));
         for note in notes {

@@ -28,10 +28,13 @@
 //! | `again` | `hub`, `after` in seconds |
 //! | `unreachable` | `hub`, `error`: the system's error for the path |
 //! | `reachable` | `hub`: heard again after that |
-//! | `unsent` | `hub`, `error`: a line was not sent, with the system's error |
-//! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and the system's `error` if any |
-//! | `moved` | `hub`, `from`: the hub's name has a new address |
-//! | `unheard` | `hub`: nothing was received so far |
+//! | `unsent` | `hub`, `error`: a line was not sent, and the system's word about it |
+//! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and `error` where the system gave one |
+//! | `moved` | `hub`, `from`: the hub's name stands for another address now |
+//! | `secure` | `hub`, `fingerprint`, `first`: from now on nothing is lost, and nobody else reads it |
+//! | `insecure` | `hub`, `error`: the hub announces that and it does not work |
+//! | `delivery` | `hub`, `state`: `stored`, `relayed` or `refused` with `text` (and `reason`); `waiting`, `back`, `another-hub`, `disk-failed` |
+//! | `unheard` | `hub`: nothing was heard so far |
 //!
 //! The hub escapes the text of a notice; a message is unchanged.
 
@@ -45,6 +48,7 @@ use pigeon_proto::{Format, Label, Notice, RoomName};
 use serde_json::Value;
 
 use super::forward::Trouble;
+use super::gate::Delivery;
 use super::note::Note;
 use crate::base::payload::without_end;
 use crate::output::{json, wall};
@@ -251,6 +255,35 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
         Note::Gone(gone) => return Some(notice(time, None, &Notice::Gone(*gone))),
         Note::NotAdmitted(refusal) => {
             return Some(notice(time, None, &Notice::Refused(refusal.clone())));
+        }
+        Note::Secure { fingerprint, is_first } => {
+            let mut fields = of_hub("secure");
+            fields.push(("fingerprint", fingerprint.as_str().into()));
+            fields.push(("first", (*is_first).into()));
+            fields
+        }
+        Note::NotSecure { error } => {
+            let mut fields = of_hub("insecure");
+            fields.push(("error", error.as_str().into()));
+            fields
+        }
+        Note::Delivery(delivery) => {
+            let mut fields = of_hub("delivery");
+            let (state, text) = match delivery {
+                Delivery::Stored { text, is_kept: true } => ("stored", Some(text)),
+                Delivery::Stored { text, is_kept: false } => ("relayed", Some(text)),
+                Delivery::Refused { text, .. } => ("refused", Some(text)),
+                Delivery::Waits => ("waiting", None),
+                Delivery::Back => ("back", None),
+                Delivery::NotTheHub => ("another-hub", None),
+                Delivery::DiskFailed => ("disk-failed", None),
+            };
+            fields.push(("state", state.into()));
+            fields.extend(text.map(|text| ("text", text.as_str().into())));
+            if let Delivery::Refused { why, .. } = delivery {
+                fields.push(("reason", why.text.as_str().into()));
+            }
+            fields
         }
         Note::NameKept { .. }
         | Note::NoName { .. }

@@ -81,8 +81,17 @@ impl View {
         }
     }
 
-    /// Updates the view, once per second and after each input. `cut_off`: the error of the path to
-    /// the hub, if any.
+    /// How delivery stands, of a member with a key: whether the hub is connected, and how many messages
+    /// it does not have yet.
+    pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
+        match self {
+            View::Lines(_) => {}
+            View::Full(full) => full.set_delivery(delivery),
+        }
+    }
+
+    /// Once a second, and whenever something was typed: a look at how things stand.
+    /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
     pub(super) fn look(
         &mut self,
         session: &mut Session<Pcg64>,

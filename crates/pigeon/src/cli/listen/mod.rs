@@ -28,7 +28,7 @@ use crate::base::cause::Cause;
 use crate::base::cause::drop_reason;
 use crate::base::endpoint::{Family, ListenAddress, ListenHost};
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
-use crate::base::hub_target::{HubTarget, MemberArgs};
+use crate::base::hub_target::{HubTarget, MemberArgs, WITH_HUB};
 use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -69,18 +69,17 @@ Exit status:
   0  stopped, or heard --count datagrams
   1  nothing arrived within --for, or the port is in use")]
 pub(crate) struct Args {
-    /// Where to listen: a port alone means every address; port 0 lets the system choose; or
-    /// hub:HOST[:PORT], to follow a room of a hub
+    /// Where to listen: a port alone means every address, port 0 lets the system choose;
+    /// hub:HOST[:PORT] follows a room of a hub
     #[arg(value_name = "[ADDR:]PORT|hub:HOST", value_parser = source)]
     listen: Source,
 
-    /// With hub:HOST: begin after this message, by its `at` in the JSON [default: after the last one
-    /// printed]
-    #[arg(long, value_name = "AT", value_parser = follow::seen)]
+    /// Begin after this message, named by its `at` in the JSON [default: the last one printed]
+    #[arg(long, value_name = "AT", value_parser = follow::seen, help_heading = WITH_HUB)]
     after: Option<Seen>,
 
-    /// With hub:HOST: how many earlier messages to begin with the first time
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = quantity::whole(0_u64..=1_000))]
+    /// How many earlier messages to begin with the first time
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = quantity::whole(0_u64..=1_000), help_heading = WITH_HUB)]
     last: u64,
 
     #[command(flatten)]

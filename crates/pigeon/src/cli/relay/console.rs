@@ -134,11 +134,11 @@ mod tests {
         for (line, reason) in [
             ("loss", "a value is missing"),
             ("up", "a value is missing"),
-            ("up quit", "quit is no command"),
+            ("up quit", "there is no command quit"),
             ("loss 120%", "loss: \"120%\" is not between"),
-            ("handover now", "handover takes nothing behind it"),
-            ("los 1%", "los is no command"),
-            ("\x1b[2J", "\\x1b[2J is no command"),
+            ("handover now", "handover takes no arguments"),
+            ("los 1%", "there is no command los"),
+            ("\x1b[2J", "there is no command \\x1b[2J"),
         ] {
             let Some(Command::Wrong(said)) = Command::parse(line) else { panic!("{line}") };
             assert!(said.contains(reason), "{line}: {said}");

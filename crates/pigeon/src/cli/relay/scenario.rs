@@ -295,7 +295,7 @@ mod tests {
                 "[[step]]\nat = '5s'\n  up = { los = '1%' }",
                 "line 3, column 10: there is no setting los; ",
             ),
-            ("[[step]]\nloss = '1%'", "line 1, column 1: a step says when it comes"),
+            ("[[step]]\nloss = '1%'", "line 1, column 1: a step needs its time"),
             ("[[step]]\nat='5s'\n[[step]]\nat = '4s'", "line 4, column 6: comes before the step"),
             (
                 "repeat = '5s'\n[[step]]\nat = '5s'",
@@ -306,10 +306,10 @@ mod tests {
                 "line 1, column 1: up: a jitter of 3ms exceeds",
             ),
             ("speed = 3", "line 1, column 1: there is no setting speed"),
-            ("step = 3", "line 1, column 8: a step is written [[step]]"),
+            ("step = 3", "line 1, column 8: write a step as [[step]]"),
             ("[[step]]\nat = 3", "line 2, column 6: expected a text in quotes"),
             ("", "line 1, column 1: there is no step"),
-            ("[[step]]\nat = '1s'\nup = 3", "line 3, column 6: up is a table"),
+            ("[[step]]\nat = '1s'\nup = 3", "line 3, column 6: up must be a table"),
         ] {
             let error = error(text);
             assert!(error.starts_with(expected) && error.lines().count() == 1, "{text}: {error}");

@@ -21,7 +21,7 @@ use self::task::{Task, Way};
 use crate::base::asking::{self, asks_anybody};
 use crate::base::bind::{explain, is_broadcast};
 use crate::base::endpoint::{Family, socket_address};
-use crate::base::hub_target::{HubTarget, MemberArgs};
+use crate::base::hub_target::{HubTarget, MemberArgs, WITH_HUB};
 use crate::base::length::check_length;
 use crate::base::multicast;
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -116,9 +116,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["empty", "framing", "count", "every", "rate", "ttl", "broadcast", "multicast_interface", "wait"])]
     ipmsg: bool,
 
-    /// Exit 0 only once the hub has stored every message; implied by hub:HOST. What is not stored
+    /// Exit 0 only once the hub has stored every message (always so with hub:HOST). What is not stored
     /// within --wait (30s) stays in the outbox for the next command
-    #[arg(long)]
+    #[arg(long, help_heading = WITH_HUB)]
     stored: bool,
 
     #[command(flatten)]

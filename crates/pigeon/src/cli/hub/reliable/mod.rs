@@ -148,14 +148,13 @@ impl Link {
     }
 
     fn say(&mut self, hub: &mut Hub, archive: &Archive, now: Instant, say: Say) {
-        let Say { id, room, text, identity, after } = say;
+        let Say { id, room, text, identity, after, is_known } = say;
         let Some(&member) = self.members.get(&identity.author) else {
             return self.settle(id, Outcome::refused(Reason::Overloaded));
         };
-        let message = match hub.admit(now, member, &room, &text, identity) {
-            Ok(message) => message,
-            // A repeated message that was accepted before: the log has its result.
-            Err(_) if archive.has_taken(identity) => Message {
+        let message = match is_known {
+            // The log compares it with what it holds.
+            true => Message {
                 room,
                 speaker: Some(member),
                 label: "".into(),
@@ -166,7 +165,10 @@ impl Link {
                 is_raw: false,
                 is_stored: false,
             },
-            Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
+            false => match hub.admit(now, member, &room, &text, identity) {
+                Ok(message) => message,
+                Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
+            },
         };
         if archive.say(id, message, after).is_err() {
             self.settle(id, Outcome::refused(Reason::NotStored));
