@@ -92,7 +92,7 @@ pub(crate) struct Contact {
     seen: VecDeque<Seen>,
     /// Numbers to acknowledge.
     pub(crate) owed: VecDeque<u64>,
-    /// The rate of texts that it may send.
+    /// The rate of texts that the contact may send.
     pub(crate) says: Bucket,
     pub(crate) last_number: u32,
     pub(crate) queue: VecDeque<(MessageId, Arc<str>)>,

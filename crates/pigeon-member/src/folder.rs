@@ -69,20 +69,14 @@ impl Folder {
         Ok(self.hubs()?.remove(&word(target)))
     }
 
-    /// What follows `prefix` in the first name under which a hub was met.
-    ///
-    /// # Errors
-    /// When the system refuses.
+    /// Returns the rest of the first known hub name that starts with `prefix`.
     pub fn find(&self, prefix: &str) -> Result<Option<String>, FolderError> {
         let prefix = word(prefix);
         let hubs = self.hubs()?;
         Ok(hubs.keys().find_map(|name| name.strip_prefix(&prefix).map(str::to_string)))
     }
 
-    /// Notes the fingerprint that was met under these names and addresses.
-    ///
-    /// # Errors
-    /// When the system refuses.
+    /// Stores a fingerprint for these names and addresses.
     pub fn meet<'a>(
         &self,
         targets: impl IntoIterator<Item = &'a str>,

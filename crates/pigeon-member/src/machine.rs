@@ -87,7 +87,7 @@ impl Member {
             is_held: false,
             is_ended: false,
         };
-        // It connects at once.
+        // Connects at once.
         member.turn(now);
         member
     }

@@ -159,10 +159,7 @@ pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
     open_with(options, Clock::start())
 }
 
-/// The same for a loop that has a clock already.
-///
-/// # Errors
-/// As [`open`].
+/// Like [`open()`], for a loop that already has a clock.
 pub fn open_with(options: Options, clock: Clock) -> Result<Opened, OpenMemberError> {
     let folder = Folder::open(&options.folder)?;
     let pkcs8 = folder

@@ -26,13 +26,13 @@ const FIRST_ID: u8 = 2;
 /// identified by its key.
 const SERVER_NAME: &str = "pigeon";
 
-/// What a client is made of. It holds a secret, so it has no `Debug`.
+/// The settings of a client. They contain a secret, so there is no `Debug`.
 pub struct ClientConfig {
     /// Secret bytes, new in each run.
     pub seed: [u8; 32],
     /// The system's time at the machine's time zero: any point in the past.
     pub base: std::time::Instant,
-    /// The bounds: [`Limits::client`]. Those that count connections are a server's.
+    /// The limits: [`Limits::client`]. Those on the number of connections apply to servers only.
     pub limits: Limits,
 }
 

@@ -68,13 +68,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those of a client: it has one connection that matters, and catches up over it.
+    /// The limits of a client, which has one connection and catches up over it.
     pub fn client() -> Limits {
         Limits { receive_window: 1 << 20, ..Limits::default() }
     }
 }
 
-/// Why a machine cannot be made.
+/// Why a machine cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// TLS rejects the certificate or the key.

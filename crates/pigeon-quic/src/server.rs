@@ -15,7 +15,7 @@ use crate::endpoint::{Endpoint, Sealed};
 use crate::time::{Base, TokenTime};
 use crate::{Certificate, Event};
 
-/// What a server is made of. It holds a secret, so it has no `Debug`.
+/// The settings of a server. They contain a secret, so there is no `Debug`.
 pub struct ServerConfig<'a> {
     /// The server's certificate. The private key also identifies connections of an earlier run, so
     /// that their peers learn at once that they are gone.

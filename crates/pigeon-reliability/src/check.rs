@@ -16,9 +16,9 @@ use crate::hub::Hub;
 pub(crate) struct Judge {
     /// Messages that no disk holds any more, because older copies were restored.
     taken: BTreeSet<Identity>,
-    /// Messages that their author does not know of any more, for the same reason.
+    /// Messages that their author does not know any more, because its disk was restored.
     unknown: BTreeSet<Identity>,
-    /// Kills and the like.
+    /// Number of faults, such as kills.
     pub(crate) faults: u64,
 }
 

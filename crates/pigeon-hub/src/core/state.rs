@@ -874,8 +874,8 @@ impl Core {
         Ok(())
     }
 
-    /// Shows the backlog to a member that has taken a name, once. A member that follows the log reads it
-    /// there.
+    /// Shows the backlog to a member that has taken a name, once. A member that follows the log
+    /// reads the backlog there.
     pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
         if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page) {
             return;

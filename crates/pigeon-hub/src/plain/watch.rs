@@ -36,11 +36,11 @@ const HELD_TO: Duration = Duration::from_secs(1);
 /// The verdict on a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Relay it.
+    /// Relay the text.
     Fine,
     /// Relay it, but its sender is suspect; sixteen texts took this long.
     Suspect(Duration),
-    /// Drop it: its sender is held, and sent another less than a second ago.
+    /// Drop the text: its sender is held, and sent another less than a second ago.
     Held,
 }
 

@@ -32,9 +32,9 @@ pub(super) struct Connection {
     pub(super) follows: Vec<Followed>,
     /// The log read that followers of this connection wait for.
     pub(super) reading: Option<Reading>,
-    /// Whether messages that another connection said from the same outbox are not settled yet.
+    /// Whether messages of another connection from the same outbox are not settled yet.
     pub(super) settles: bool,
-    /// The question for the outbox's last number.
+    /// The read for the outbox's last number.
     pub(super) asking: Option<u64>,
     /// Frames that are not sent yet.
     pub(super) frames: Vec<u8>,

@@ -108,7 +108,7 @@ pub struct Sessions {
     /// Connections with failed log reads, and when these are repeated.
     unreadable: VecDeque<(Instant, ConnId)>,
     outputs: VecDeque<Output>,
-    /// How many messages of each outbox are not settled.
+    /// Number of unsettled messages of each outbox.
     in_flight: BTreeMap<(u128, u64), usize>,
     serial: u64,
     now: Instant,
@@ -623,8 +623,8 @@ impl Sessions {
         self.handle_lines(conn);
     }
 
-    /// Goes on with an outbox once everything is settled that was said from it: what the log holds
-    /// would not be the whole truth, and what is being stored could be refused when it comes again.
+    /// Continues an outbox once all its messages are settled. Earlier, the log's last number would
+    /// be outdated, and a message being stored could be refused when it arrives again.
     fn begin_outbox(&mut self, conn: ConnId, author: u128, outbox: u64) {
         let settles = self.in_flight.contains_key(&(author, outbox));
         if let Some(connection) = self.get_mut(conn) {
@@ -635,7 +635,7 @@ impl Sessions {
         }
     }
 
-    /// A message is settled, perhaps the last one that another connection waits for.
+    /// Counts a settled message, which may be the last that another connection waits for.
     fn count_settled(&mut self, id: SayId) {
         let SayId { author, outbox, .. } = id;
         let Some(count) = self.in_flight.get_mut(&(author, outbox)) else { return };

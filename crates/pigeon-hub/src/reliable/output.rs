@@ -28,7 +28,8 @@ impl ConnId {
 pub struct SayId {
     pub(super) conn: ConnId,
     pub(super) serial: u64,
-    /// The connection may be gone by then, and another one may wait for the outcome.
+    /// Stored here because the connection may be gone by then, and another one may wait for the
+    /// outcome.
     pub(super) author: u128,
     pub(super) outbox: u64,
 }
@@ -145,8 +146,8 @@ pub struct Say {
     pub identity: Identity,
     /// The number of the outbox's preceding message: `Numbering::ByAuthor` of the log.
     pub after: u64,
-    /// The log holds this number already: it comes again because its acknowledgement was lost. It goes
-    /// to the log to be compared, past every limit, or a stored message could be refused.
+    /// The log holds this number already: the message is sent again because its acknowledgement was
+    /// lost. The log compares it regardless of limits, or a stored message could be refused.
     pub is_known: bool,
 }
 

@@ -15,18 +15,18 @@ pub(super) struct Saying {
     pub(super) outbox: u64,
     /// The largest number that the log is known to hold.
     last: u64,
-    /// Handed on, and not settled. The oldest first.
+    /// Messages passed on and not settled, oldest first.
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// Something was refused or is missing after this number. Until what comes after it is there, the
-    /// rest is discarded: the member goes back, and what it said beyond comes again.
+    /// The number after which a message was refused or is missing. Until the next one arrives,
+    /// later messages are discarded: the member goes back and sends them again.
     awaited: Option<u64>,
     /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
-    /// The largest number handed on in this round. The member may come back to a number twice, for two
-    /// reasons; handed on again, a message could be refused that is being stored.
+    /// The largest number passed on in this round. The member may go back to a number twice, for
+    /// two reasons; passing it on again could refuse a message that is being stored.
     handed: u64,
-    /// Stored, and not yet acknowledged.
+    /// The last stored number without an acknowledgement.
     unacknowledged: Option<u64>,
 }
 
@@ -75,13 +75,13 @@ impl Saying {
         number <= self.last
     }
 
-    /// Whether another message may be handed on.
+    /// Whether another message may be passed on.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < MOST && self.bytes < MOST_BYTES
     }
 
-    /// Whether a message is handed on. Discarded is what follows something that is awaited, and what
-    /// was handed on already.
+    /// Whether to pass on a message. Discards messages after an awaited one, and messages passed on
+    /// before.
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
         match self.awaited.filter(|last| *last < number) {
             Some(last) if after > last => return false,
@@ -117,8 +117,8 @@ impl Saying {
             Outcome::Expected(expected @ 1..) if is_current && self.awaits(expected - 1) => {
                 Heard::Expect(expected)
             }
-            // These concern one number of the past. What comes after it is settled on its own, and an
-            // acknowledgement of that must not be taken for one of this.
+            // These outcomes concern one earlier number. Later numbers are settled separately, and
+            // their acknowledgement must not be taken for this one's.
             Outcome::Conflict => Heard::Conflict(number),
             Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
             Outcome::Refused { .. } if is_current && self.awaits(after) => {
@@ -128,8 +128,8 @@ impl Saying {
         }
     }
 
-    /// Awaits what comes after a number from now on, unless something earlier is awaited. What the
-    /// log misses after a refusal is what was refused: the member hears of that once.
+    /// Starts waiting for the message after a number, unless an earlier one is awaited. After a
+    /// refusal the log lacks the refused message, and the member is told once.
     fn awaits(&mut self, last: u64) -> bool {
         let is_first = self.awaited.is_none_or(|awaited| last < awaited);
         if is_first {

@@ -23,7 +23,7 @@ const SCHEME: &str = "pigeon://";
 /// Time limit for a hub's first answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The heading, in the help, of options that need a hub.
+/// The help heading of options that need a hub.
 pub(crate) const WITH_HUB: &str = "With hub:HOST";
 
 /// A hub on the command line.

@@ -80,7 +80,7 @@ pub(crate) fn open(
     Ok((Reader::Pipe { stdin: io::BufReader::new(io::stdin()), is_terminal }, printer))
 }
 
-/// Whether stdin is a terminal that belongs to another job: reading it would stop this one.
+/// Whether stdin is a terminal that belongs to another job: reading it would stop this process.
 pub(crate) fn is_background() -> bool {
     io::stdin().is_terminal() && !in_foreground()
 }

@@ -344,8 +344,8 @@ impl From<FormatArg> for Format {
 }
 
 impl Args {
-    /// Makes the hub's language the process's: the environment and the configuration file may name it, too.
-    /// What goes with a JSON log is for programs, and English.
+    /// Sets the process's language to the hub's, which the environment or the configuration file
+    /// may set. With a JSON log, for programs, it is English.
     pub(crate) fn set_language(&self) {
         words::set_language(match self.log {
             LogFormat::Text => self.language(),
@@ -353,7 +353,7 @@ impl Args {
         });
     }
 
-    /// Remembers where the password came from: on a command line others can read it.
+    /// Records where the password came from: on a command line, other users can read it.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
         self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
     }

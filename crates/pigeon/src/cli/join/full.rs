@@ -56,7 +56,8 @@ pub(super) struct Full {
     /// Our name on the screen.
     me: Option<Name>,
     last_note: String,
-    /// Of a member with a key: whether the hub is connected, and how many messages it does not have.
+    /// For a member with a key: whether the hub is connected, and how many messages it has not
+    /// stored.
     delivery: Option<(bool, usize)>,
     clock: WallClock,
 }
@@ -373,7 +374,7 @@ impl Full {
         // Only a server that was heard and names no format may omit copies. For a raw hub none are
         // expected.
         let is_unknown = session.contact() == Contact::Plain && session.format().is_none();
-        // Of a member with a key the hub says what became of each message.
+        // For a member with a key, the hub reports the result of each message.
         while self.delivery.is_none()
             && let Some(Missing { said, may_be_raw }) = self.copies.missing(now, is_unknown)
         {
@@ -399,12 +400,12 @@ impl Full {
         self.screen.tell(Update::Status { text, alarm });
     }
 
-    /// How delivery stands, of a member with a key.
+    /// Sets the delivery state of a member with a key.
     pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
         self.delivery = delivery;
     }
 
-    /// Gives the terminal back; what went wrong stays readable behind it.
+    /// Restores the terminal and leaves an error readable.
     pub(super) fn close(self, deadline: std::time::Instant, failed: bool) {
         self.screen.close(deadline);
         if failed {
@@ -452,7 +453,7 @@ fn is_at_the_oldest(refusal: &Refusal) -> bool {
     refusal.what == Subject::Command(Verb::History) && refusal.why == Reason::NothingSaid
 }
 
-/// What is known of a hub that stores what is said, and whether something is wrong.
+/// The state of a hub that stores messages, and whether something is wrong.
 fn secure_status(
     (is_connected, unstored): (bool, usize),
     session: &Session<Pcg64>,
@@ -469,7 +470,7 @@ fn secure_status(
     }
 }
 
-/// What is known of the hub, and whether something is wrong.
+/// The state of the hub, and whether something is wrong.
 fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String, bool) {
     let heard = session.last_heard();
     let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());

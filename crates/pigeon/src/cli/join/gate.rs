@@ -1,12 +1,12 @@
-//! Between a session, which speaks plain datagrams, and a member that loses nothing: to the session a
-//! hub with a key is a hub whose datagrams always arrive.
+//! Connects a session, which uses plain datagrams, to a reliable member. To the session, the hub
+//! looks like one with lossless datagrams.
 //!
 //! ```text
 //!   Session ── heartbeat, text, /command ──▶ Gate ── say, command, quit ──▶ Member ──▶ the hub
 //!           ◀─ answer, "NAME: TEXT", ^hb^ … ─     ◀─ message, notice, live ─
 //! ```
 //!
-//! So everything that shows a room works for both, and only what is said about delivery differs.
+//! So all code that shows a room works for both links, and only reports of delivery differ.
 
 use std::collections::VecDeque;
 
@@ -20,37 +20,37 @@ use pigeon_proto::{
 };
 use pigeon_text::escape;
 
-/// How many earlier messages are shown to somebody who comes for the first time.
+/// Number of earlier messages shown at the first visit.
 const BACKLOG: u64 = 20;
 
-/// How many of one's own messages are remembered until the hub has them.
+/// Maximum number of own messages remembered until the hub has stored them.
 const MOST_SAID: usize = 1_024;
 
-/// What is to be said about delivery.
+/// A change of delivery to report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Delivery {
-    /// The hub has this message on its disk, or has relayed it where it keeps nothing.
+    /// The hub has stored the message, or only relayed it if it stores nothing.
     Stored { text: String, is_kept: bool },
     /// The hub has refused this message.
     Refused { text: String, why: Refused },
-    /// There is no connection; what is said waits on this disk.
+    /// The connection was lost; messages wait on this disk.
     Waits,
-    /// There is a connection again.
+    /// The connection was restored.
     Back,
-    /// Somebody else answers at the hub's address.
+    /// Another server answers at the hub's address.
     NotTheHub,
-    /// This disk is full or fails; what is said waits in memory.
+    /// This disk is full or fails; messages wait in memory.
     DiskFailed,
 }
 
-/// The hub's reason, as a value where it is known, and in its own words.
+/// The hub's reason, as a value if it is known, and as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) why: Option<Reason>,
     pub(super) text: String,
 }
 
-/// What the gate knows of the hub and of what was said.
+/// The gate's state of the hub and of own messages.
 pub(super) struct Gate {
     secure_port: u16,
     name: Option<Name>,
@@ -58,13 +58,14 @@ pub(super) struct Gate {
     is_member: bool,
     is_live: bool,
     is_cut_off: bool,
-    /// As in answers to heartbeats.
+    /// The number of members, as in answers to heartbeats.
     members: u64,
     version: u64,
     last: u64,
-    /// What was said and is not stored.
+    /// Own messages that are not stored.
     said: VecDeque<(MessageId, String)>,
-    /// Whether the session has left; the member does once everything is stored, or at this time.
+    /// When the member leaves after the session has left: once every message is stored, or at this
+    /// time.
     leaves: Option<Instant>,
 }
 
@@ -85,7 +86,7 @@ impl Gate {
         }
     }
 
-    /// How many of one's own messages the hub does not have yet.
+    /// Number of own messages that the hub has not stored.
     pub(super) fn unstored(&self) -> usize {
         self.said.len()
     }
@@ -95,12 +96,12 @@ impl Gate {
         self.is_member && !self.is_cut_off
     }
 
-    /// When the member leaves, whatever is not stored.
+    /// When the member leaves even if messages are not stored.
     pub(super) fn leaves(&self) -> Option<Instant> {
         self.leaves
     }
 
-    /// Handles a datagram of the session. What comes back at once is appended to `back`.
+    /// Handles a datagram of the session. Appends immediate answers to `back`.
     pub(super) fn from_session(
         &mut self,
         now: Instant,
@@ -122,7 +123,7 @@ impl Gate {
         } else {
             let text = text.strip_prefix('/').unwrap_or(text);
             let room = self.room.clone();
-            // What is refused here is reported by the session's own rules of length.
+            // The session itself reports texts that are too long.
             if let Ok(id) = member.with(now, |session| session.say(now, room, text.as_bytes())) {
                 if self.said.len() >= MOST_SAID {
                     self.said.pop_front();
@@ -132,7 +133,7 @@ impl Gate {
         }
     }
 
-    /// Handles what the member reports: datagrams for the session, and news about delivery.
+    /// Handles an event of the member: returns datagrams for the session and changes of delivery.
     pub(super) fn from_member(
         &mut self,
         now: Instant,
@@ -190,7 +191,7 @@ impl Gate {
         None
     }
 
-    /// What became of one's own message.
+    /// Handles the status of an own message.
     fn settled(&mut self, id: MessageId, status: Status) -> Option<Delivery> {
         let is_over = !matches!(status, Status::Waiting | Status::Sending);
         let place = self.said.iter().position(|(said, _)| *said == id).filter(|_| is_over)?;
@@ -204,7 +205,7 @@ impl Gate {
         })
     }
 
-    /// Learns from the hub who and where one is.
+    /// Updates our name and room from a notice.
     fn note(&mut self, now: Instant, notice: &Notice, member: &mut Member) {
         match notice {
             Notice::Name { name, room, .. } => {
@@ -222,7 +223,7 @@ impl Gate {
         }
     }
 
-    /// Follows another room, from where it was read.
+    /// Follows another room, from its read position.
     fn enter(&mut self, room: RoomName, now: Instant, member: &mut Member) {
         let left = std::mem::replace(&mut self.room, room.clone());
         self.is_live = false;
@@ -235,7 +236,7 @@ impl Gate {
         });
     }
 
-    /// A message as a plain member gets it: live, or as one of before.
+    /// Formats a message like a plain member's: live, or as an earlier one.
     fn datagram(&self, message: &Message) -> Option<Vec<u8>> {
         if self.is_live {
             let (name, text) = (escape(&*message.speaker), escape(&*message.text));

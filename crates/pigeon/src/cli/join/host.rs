@@ -78,12 +78,12 @@ pub(super) struct JoinHost {
     has_asked: bool,
     /// The room being read.
     reads: Option<RoomName>,
-    /// What a member with a key is opened with. `None`: the session stays plain.
+    /// The settings for a member with a key. `None`: the session stays plain.
     keyed: Option<Keyed>,
     clock: Clock,
-    /// The hub's port for members with a key, as it announces it.
+    /// The announced port for members with a key.
     secure_port: Option<u16>,
-    /// Whether a member with a key carries the session.
+    /// Whether the session uses a member with a key.
     is_secure: bool,
     next_socket: Option<Socket>,
     typed_password: Option<String>,
@@ -141,12 +141,12 @@ impl JoinHost {
         JoinHost { memory, ..self }
     }
 
-    /// With what a member with a key is opened with, in the loop that has this clock.
+    /// Adds the settings for a member with a key. `clock` is the loop's clock.
     pub(super) fn with_keyed(self, keyed: Option<Keyed>, clock: Clock) -> Self {
         JoinHost { keyed, clock, ..self }
     }
 
-    /// With the programs to which messages are forwarded.
+    /// Adds the programs that get forwarded messages.
     pub(super) fn with_forward(self, forward: Forward) -> Self {
         let bridges = self.view.is_raw() || !forward.is_over();
         JoinHost { forward, bridges, ..self }
@@ -233,7 +233,7 @@ impl JoinHost {
         }
         match session.handle_line(now, line) {
             Ok(said @ (Said::Sent | Said::IntoSilence)) => {
-                // A member with a key has what it says on its disk, and says it again.
+                // A member with a key has the message on disk, and sends it again.
                 let is_lost = said == Said::IntoSilence && !self.is_secure;
                 self.view.typed(session, now, line, is_lost);
                 if is_lost {
@@ -254,9 +254,8 @@ impl JoinHost {
 
     /// Handles typed lines, or stdin.
     fn take_typed(&mut self, session: &mut Session<Pcg64>, now: Instant) {
-        // As many lines as one drain carries; the rest follow at once. Bytes wait where they are read
-        // until it is known what the server does with them.
-        // So do lines, until it is known whether they go encrypted.
+        // As many lines as one drain carries; the rest follow at once. Raw bytes wait until the
+        // kind of server is known, and lines until it is known whether they are encrypted.
         let is_undecided = self.keyed.is_some() && !self.is_secure;
         let waits = (self.view.is_raw() || is_undecided) && session.contact() == Contact::Asking;
         let typed: Vec<Typed> = self.typed.try_iter().take(if waits { 0 } else { 64 }).collect();
@@ -321,8 +320,8 @@ impl JoinHost {
         }
     }
 
-    /// Goes on from this host's present address. A connected socket keeps the one it began with, and
-    /// nothing leaves from an address that is gone: the laptop has woken up in another network.
+    /// Continues from this host's current address. A connected socket keeps its original address
+    /// and cannot send once that is gone, for example after a laptop wakes in another network.
     fn roam(&mut self, link: &mut Link, io: &mut Io<'_>) {
         if !link.is_lost() || io.now < self.roam_at {
             return;
@@ -337,7 +336,7 @@ impl JoinHost {
         }
     }
 
-    /// Looks the hub's name up again while the hub is away, and goes on where it is now.
+    /// Resolves the hub's name again while the hub is away, and continues at its new address.
     fn follow(&mut self, link: &mut Link, io: &mut Io<'_>) {
         let Some(lookup) = &mut self.lookup else { return };
         let (from, is_lost) = (link.session().hub(), link.is_lost());
@@ -470,7 +469,7 @@ fn is_typed_on() -> bool {
     io::stdin().is_terminal()
 }
 
-/// The password that a line gives.
+/// The password in a `/pass` line.
 fn password_in(line: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(line).ok()?.trim();
     let rest = line.strip_prefix("/pass ").or_else(|| line.strip_prefix("／pass "))?;
@@ -549,7 +548,8 @@ impl Host<Link> for JoinHost {
 }
 
 impl JoinHost {
-    /// The hub takes members with a key: becomes one, unless the hub waits for a password first.
+    /// Switches to a member with a key if the hub accepts those, unless the hub first requires a
+    /// password.
     fn offer(&mut self, link: &mut Link, io: &mut Io<'_>, answer: &Answer) {
         let Some(port) = answer.secure_port.filter(|_| !link.is_secure()) else { return };
         let Some(keyed) = &self.keyed else { return };
@@ -560,7 +560,7 @@ impl JoinHost {
         }
     }
 
-    /// A password was typed, which goes to the hub encrypted.
+    /// Handles a typed password, which is sent encrypted.
     fn give_password(&mut self, link: &mut Link, io: &mut Io<'_>, password: &str) {
         let port = link.secure_peer().map(|hub| hub.port()).or(self.secure_port);
         if let (Some(keyed), Some(port)) = (&mut self.keyed, port) {
@@ -580,7 +580,7 @@ impl JoinHost {
                 link.upgrade(member);
             }
             Err(error) => {
-                // Once: the plain session goes on.
+                // Tried once: the plain session continues.
                 self.keyed = None;
                 self.note(Note::NotSecure { error: chain(&error.into()) });
             }
@@ -588,7 +588,7 @@ impl JoinHost {
         let _ = io;
     }
 
-    /// Says what became of messages. What is stored needs no word: its copy is shown.
+    /// Reports delivery. A stored message needs no report, because its copy is shown.
     fn delivery(&mut self, delivery: Delivery) {
         if let Delivery::Refused { .. } | Delivery::NotTheHub = delivery {
             self.fail_script();

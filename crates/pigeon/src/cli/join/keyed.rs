@@ -1,5 +1,4 @@
-//! Opening a member with a key for a session: which hubs were met with one before, and under which
-//! names.
+//! Opens a member with a key for a session, and stores the hubs and names that had a key before.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,19 +10,19 @@ use pigeon_proto::{Language, Name};
 
 use crate::base::hub_target::member_folder;
 
-/// How long a hub that announces a port for members with a key may take to answer there.
+/// Time limit for a hub to answer on its port for members with a key.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a member with a key is opened with.
+/// The settings of a member with a key.
 pub(super) struct Keyed {
-    /// Where the hub is reached plainly, as it was typed and as an address.
+    /// The hub's plain address, as typed and as an IP address.
     names: Vec<String>,
     password: Option<Box<str>>,
     language: Language,
 }
 
 impl Keyed {
-    /// For a hub that was typed like this, and has this address. `None` where no key can be kept.
+    /// The settings for a hub, as typed and with this address. `None` if no key can be stored.
     pub(super) fn new(
         typed: Option<&str>,
         hub: SocketAddr,
@@ -38,15 +37,15 @@ impl Keyed {
         Some(Keyed { names, password, language })
     }
 
-    /// The hub's port for members with a key, where it was met with one before. Such a hub is never
-    /// joined plainly.
+    /// The hub's port for members with a key, if it had a key before. Such a hub is never joined
+    /// plainly.
     pub(super) fn known_port(&self) -> Option<u16> {
         let folder = Folder::open(&member_folder().ok()?).ok()?;
         let port = |name: &String| folder.find(&format!("{name}/")).ok()??.parse().ok();
         self.names.iter().find_map(port)
     }
 
-    /// Takes another password.
+    /// Replaces the password.
     pub(super) fn set_password(&mut self, password: &str) {
         self.password = Some(password.into());
     }
@@ -56,10 +55,7 @@ impl Keyed {
         self.password.is_some()
     }
 
-    /// Opens a member of the hub at this address.
-    ///
-    /// # Errors
-    /// Why not; nothing was said to the hub.
+    /// Opens a member of the hub at this address. If it fails, nothing was sent to the hub.
     pub(super) fn open(
         &self,
         hub: SocketAddr,
@@ -73,7 +69,7 @@ impl Keyed {
         options.patience = PATIENCE;
         options.session.password = self.password.clone();
         options.session.language = Some(self.language);
-        // The session's own rules ask for a name too; here it comes with the first words.
+        // The session would request a name later; here it is sent when joining.
         let name = nick.or(left_off.map(|left_off| &left_off.name));
         options.session.name = name.map(|name| name.as_str().into());
         options.session.word = left_off.map(|left_off| left_off.word.clone());

@@ -1,8 +1,8 @@
-//! The session and its way to the hub: plain datagrams, or a member with a key that loses nothing.
+//! A session's link to the hub: plain datagrams, or a reliable member with a key.
 //!
-//! A session begins plainly, unless the hub was met with a key before. Where the hub's answer to a
-//! heartbeat names a port for members with a key, the host hands a member over by [`Link::upgrade`];
-//! the plain membership ends, and the session goes on over the member.
+//! A session starts plainly, unless the hub had a key before. If the hub's answer to a heartbeat
+//! names a port for members with a key, the host passes a member to [`Link::upgrade`]; then the
+//! plain membership ends, and the session continues over the member.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, Gate};
 
-/// How long somebody who leaves waits for the hub to store what was said.
+/// Time limit for the hub to store own messages when the user leaves.
 const LAST_SAYS: Duration = Duration::from_secs(5);
 
-/// What a link reports.
+/// An event of a link.
 pub(super) enum LinkEvent {
     Session(Event),
     Delivery(Delivery),
-    /// The plain membership has ended; the socket of the member takes its place now.
+    /// The plain membership has ended; the member's socket replaces its socket now.
     Switch,
 }
 
-/// A session and its way to the hub.
+/// A session and its link to the hub.
 pub(super) struct Link {
     session: Session<Pcg64>,
     secure: Option<Box<Secure>>,
@@ -42,20 +42,20 @@ struct Secure {
 }
 
 impl Link {
-    /// Over plain datagrams.
+    /// A link over plain datagrams.
     pub(super) fn plain(session: Session<Pcg64>) -> Link {
         let goodbye = Outbox::new();
         Link { session, secure: None, next: None, goodbye, is_goodbye_sent: false }
     }
 
-    /// Over a member, from the start.
+    /// A link over a member from the start.
     pub(super) fn secure(session: Session<Pcg64>, member: Member) -> Link {
         let mut link = Link::plain(session);
         link.secure = Some(Secure::over(member));
         link
     }
 
-    /// Goes on over a member. [`LinkEvent::Switch`] follows.
+    /// Switches to a member. [`LinkEvent::Switch`] follows.
     pub(super) fn upgrade(&mut self, member: Member) {
         if self.secure.is_none() {
             self.goodbye.send(self.session.hub(), None, b"quit");
@@ -63,7 +63,7 @@ impl Link {
         self.next = Some(Secure::over(member));
     }
 
-    /// Whether the hub is away, so that its name may stand for another address by now.
+    /// Whether the hub is away, so that its name may have a new address.
     pub(super) fn is_lost(&self) -> bool {
         match &self.secure {
             Some(secure) => !secure.gate.is_connected(),
@@ -71,7 +71,7 @@ impl Link {
         }
     }
 
-    /// The hub has another address now.
+    /// The hub has a new address.
     pub(super) fn move_to(&mut self, now: Instant, hub: SocketAddr, left_off: Option<LeftOff>) {
         self.session.move_to(now, hub, left_off);
         if let Some(secure) = &mut self.secure {
@@ -86,8 +86,8 @@ impl Link {
         self.secure.is_some() || self.next.is_some()
     }
 
-    /// How delivery stands: whether there is a connection, and how many messages the hub does not
-    /// have yet. `None` over plain datagrams.
+    /// The delivery state: whether there is a connection, and how many messages the hub has not
+    /// stored. `None` over plain datagrams.
     pub(super) fn delivery(&self) -> Option<(bool, usize)> {
         self.secure.as_ref().map(|it| (it.gate.is_connected(), it.gate.unstored()))
     }
@@ -96,7 +96,7 @@ impl Link {
         &self.session
     }
 
-    /// Lets the host do something with the session.
+    /// Lets the host change the session.
     pub(super) fn with<T>(
         &mut self,
         now: Instant,
@@ -107,12 +107,12 @@ impl Link {
         result
     }
 
-    /// Where the hub takes members with a key, while one is in use.
+    /// The hub's address for members with a key, while one is in use.
     pub(super) fn secure_peer(&self) -> Option<SocketAddr> {
         self.secure.as_ref().map(|it| it.member.hub())
     }
 
-    /// The address to which the socket is connected.
+    /// The socket's peer address.
     pub(super) fn peer(&self) -> SocketAddr {
         self.secure.as_ref().map_or_else(|| self.session.hub(), |it| it.member.hub())
     }
@@ -124,7 +124,7 @@ impl Link {
         }
     }
 
-    /// Passes on what session and member have for each other.
+    /// Passes events and datagrams between session and member.
     fn turn(&mut self, now: Instant) {
         let Some(secure) = &mut self.secure else { return };
         let hub = self.session.hub();
@@ -239,7 +239,7 @@ impl Machine for Link {
         if let Some(delivery) = self.secure.as_mut().and_then(|it| it.events.pop_front()) {
             return Some(LinkEvent::Delivery(delivery));
         }
-        // The session ends at once; the member may have something to deliver before.
+        // The session ends at once; the member may have to deliver messages first.
         if let Some(secure) = &self.secure
             && secure.gate.leaves().is_some()
             && !secure.member.is_over()

@@ -1,16 +1,16 @@
 //! `pigeon join`: a member of a hub, at the terminal or in a pipe.
 //!
-//! - here: [`run`], which puts the parts together. [`args`]: the command line.
-//! - [`find`]: which hub is meant.
-//! - [`host`]: what stands around the session: typed lines in, events out.
-//! - [`link`]: the session's way to the hub, plain or with a key; [`gate`] stands between the session
-//!   and a member with a [`keyed`] link.
-//! - [`forward`]: where messages go besides; [`raw`]: bytes instead of lines.
-//! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
-//! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
-//!   [`meant`]: what an unknown command is meant to be.
-//! - [`memory`]: what is kept for the next session.
-//! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
+//! - here: [`run`], which connects the parts. [`args`]: the command line.
+//! - [`find`]: selects the hub.
+//! - [`host`]: the host of the session: typed lines in, events out.
+//! - [`link`]: the session's link to the hub, plain or with a key; [`gate`] connects the session to
+//!   a member with a [`keyed`] link.
+//! - [`forward`]: sends messages to other programs; [`raw`]: bytes instead of lines.
+//! - [`view`]: the output: [`lines`], or a [`full`] screen. Both get a [`connection`].
+//! - [`copies`]: whether our lines have come back; [`kept`]: the hub's stored messages of a room;
+//!   [`meant`]: suggestions for unknown commands.
+//! - [`memory`]: state for the next session.
+//! - [`note`]: notes about the session. [`record`]: the output of `--json`.
 
 mod args;
 mod connection;
@@ -108,7 +108,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         true => None,
         false => Keyed::new(args.hub.as_deref(), hub, password.as_deref(), language),
     };
-    // A hub that was met with a key is never joined without it: somebody else may answer there.
+    // A hub that had a key is never joined without: another server may answer there.
     let known = keyed.as_ref().and_then(|keyed| Some((keyed, keyed.known_port()?)));
     let known = known.map(|(keyed, port)| {
         keyed.open(SocketAddr::new(hub.ip(), port), clock, left_off.as_ref(), nick.as_ref())

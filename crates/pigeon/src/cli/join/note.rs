@@ -71,20 +71,20 @@ pub(super) enum Note {
     Meant { command: String },
     /// A line was not sent, and why.
     NotSent(LineError),
-    /// The session goes on over a member with a key, encrypted, and loses nothing. `is_first`: the hub
-    /// was met for the first time.
+    /// The session continues over an encrypted, reliable member with a key. `is_first`: first
+    /// contact with the hub's key.
     Secure { fingerprint: String, is_first: bool },
-    /// The hub announces a port for members with a key, which cannot be used.
+    /// The hub's announced port for members with a key does not work.
     NotSecure { error: String },
-    /// News about what was said.
+    /// A change of delivery.
     Delivery(Delivery),
-    /// The name and its word cannot be kept for the next session.
+    /// The state for the next session cannot be stored.
     NotKept { error: String },
     /// A line was sent, and its copy did not arrive.
     NoCopy { said: String, may_be_raw: bool },
 }
 
-/// What became of what was said.
+/// A change of delivery in words.
 fn delivery_words(delivery: &Delivery, language: Language) -> String {
     match delivery {
         Delivery::Stored { text, .. } => {
@@ -107,7 +107,7 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
     }
 }
 
-/// Why nothing gets there.
+/// Why nothing arrives at the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     System(Cause),

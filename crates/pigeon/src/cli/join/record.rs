@@ -28,13 +28,13 @@
 //! | `again` | `hub`, `after` in seconds |
 //! | `unreachable` | `hub`, `error`: the system's error for the path |
 //! | `reachable` | `hub`: heard again after that |
-//! | `unsent` | `hub`, `error`: a line was not sent, and the system's word about it |
-//! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and `error` where the system gave one |
-//! | `moved` | `hub`, `from`: the hub's name stands for another address now |
-//! | `secure` | `hub`, `fingerprint`, `first`: from now on nothing is lost, and nobody else reads it |
-//! | `insecure` | `hub`, `error`: the hub announces that and it does not work |
+//! | `unsent` | `hub`, `error`: a line was not sent, with the system's error |
+//! | `forward` | `to`, `reason` (`refused`, `unreachable`, `repeats`, `loop`), and the system's `error` if any |
+//! | `moved` | `hub`, `from`: the hub's name has a new address |
+//! | `secure` | `hub`, `fingerprint`, `first`: the session is encrypted and reliable now |
+//! | `insecure` | `hub`, `error`: the announced port for that does not work |
 //! | `delivery` | `hub`, `state`: `stored`, `relayed` or `refused` with `text` (and `reason`); `waiting`, `back`, `another-hub`, `disk-failed` |
-//! | `unheard` | `hub`: nothing was heard so far |
+//! | `unheard` | `hub`: nothing was received so far |
 //!
 //! The hub escapes the text of a notice; a message is unchanged.
 

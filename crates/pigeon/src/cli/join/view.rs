@@ -81,8 +81,8 @@ impl View {
         }
     }
 
-    /// How delivery stands, of a member with a key: whether the hub is connected, and how many messages
-    /// it does not have yet.
+    /// Sets the delivery state of a member with a key: whether the hub is connected, and how many
+    /// messages it has not stored.
     pub(super) fn set_delivery(&mut self, delivery: Option<(bool, usize)>) {
         match self {
             View::Lines(_) => {}
@@ -90,8 +90,8 @@ impl View {
         }
     }
 
-    /// Once a second, and whenever something was typed: a look at how things stand.
-    /// `cut_off`: what the system says of the way to the hub, if that is the trouble.
+    /// Updates the view, once per second and after each input. `cut_off`: the error of the path to
+    /// the hub, if any.
     pub(super) fn look(
         &mut self,
         session: &mut Session<Pcg64>,

@@ -153,7 +153,7 @@ impl Link {
             return self.settle(id, Outcome::refused(Reason::Overloaded));
         };
         let message = match is_known {
-            // The log compares it with what it holds.
+            // The log compares it with the stored message.
             true => Message {
                 room,
                 speaker: Some(member),
