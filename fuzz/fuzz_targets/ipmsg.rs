@@ -101,7 +101,7 @@ impl World {
         assert!(sent.iter().all(|to| *to == from), "{from} draws packets to {sent:?}");
     }
 
-    /// Takes its datagrams and events. Returns the recipients.
+    /// Takes the messenger's datagrams and events. Returns the recipients.
     fn settle(&mut self) -> Vec<SocketAddr> {
         let mut all = Vec::new();
         loop {

@@ -26,7 +26,7 @@ pub(crate) struct Stream {
     schedule: Schedule,
     /// The next number, which equals the count of used ones.
     next: u64,
-    /// How many of these could not leave this host.
+    /// How many of the sent datagrams could not leave this host.
     unsent: u64,
     stopped: bool,
 }

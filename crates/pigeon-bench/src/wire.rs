@@ -102,7 +102,7 @@ impl Kind {
         Kind::Bye,
     ];
 
-    /// Whether it is a test datagram, which counts in the figures.
+    /// Whether this kind is a test datagram, which counts in the figures.
     pub fn is_test(self) -> bool {
         matches!(self, Kind::Data | Kind::Ping | Kind::Pong)
     }
@@ -126,13 +126,13 @@ pub(crate) fn is_test(outbox: &Outbox, transmit: &Transmit) -> bool {
 pub struct Header {
     /// The kind.
     pub kind: Kind,
-    /// The session it belongs to.
+    /// The datagram's session.
     pub session: u64,
     /// The sender's sequence number.
     pub number: u64,
     /// When the datagram was sent, on its sender's clock, in nanoseconds.
     pub time: u64,
-    /// The timestamp of the datagram that this one answers.
+    /// The timestamp of the request, in an answer.
     pub origin: u64,
 }
 
@@ -366,7 +366,7 @@ pub(crate) struct Report {
     pub(crate) figures: Figures,
     /// The numbers that the server has used.
     pub(crate) sent: u64,
-    /// How many of these its host did not send.
+    /// How many of the sent datagrams the host did not send.
     pub(crate) unsent: u64,
 }
 

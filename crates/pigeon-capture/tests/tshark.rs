@@ -81,9 +81,9 @@ type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
 /// A datagram as tshark shows it.
 struct Theirs {
     datagram: Datagram,
-    /// Whether its length field exceeds the captured bytes.
+    /// Whether the datagram's length field exceeds the captured bytes.
     is_cut: bool,
-    /// Whether its IP packet is inside another.
+    /// Whether the datagram's IP packet is inside another one.
     is_inside: bool,
     /// Whether tshark cuts a presumed checksum of four bytes off the frame.
     is_shortened: bool,

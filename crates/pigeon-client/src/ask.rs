@@ -101,7 +101,8 @@ pub enum Asked<A = Box<[u8]>> {
         from: SocketAddr,
         /// The datagram's bytes.
         payload: Box<[u8]>,
-        /// Why it is not the answer; `None`: it came from another port than the requested one.
+        /// Why the datagram is not the answer; `None`: the datagram came from another port than the
+        /// requested one.
         why: Option<String>,
     },
     /// An attempt failed with an error that may be temporary, such as no route. The request

@@ -21,7 +21,7 @@ pub struct MemberView {
     pub name: Option<Name>,
     /// The member's room; `None` until it has sent the password.
     pub room: Option<RoomName>,
-    /// The language of its notices.
+    /// The language of the member's notices.
     pub language: Language,
     /// When a plain member was last heard.
     pub heard: Option<Instant>,
@@ -29,7 +29,7 @@ pub struct MemberView {
     pub rate: f64,
     /// The member's dropped inputs.
     pub dropped: u64,
-    /// Whether it is muted.
+    /// Whether the member is muted.
     pub is_muted: bool,
 }
 

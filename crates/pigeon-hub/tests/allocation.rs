@@ -18,7 +18,7 @@ const MEMBERS: u16 = 1_000;
 const BATCH: u16 = 64;
 const FORMATS: [Format; 3] = [Format::Chat, Format::Classic, Format::Raw];
 
-/// Half of them on this host, half in an open network, where rates apply.
+/// Members: half of them on this host, half in an open network, where rates apply.
 fn member(n: u16) -> SocketAddr {
     match n % 2 {
         0 => SocketAddr::from(([127, 0, 0, 1], 2_000 + n)),

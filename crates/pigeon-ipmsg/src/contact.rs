@@ -39,7 +39,7 @@ pub(crate) enum Trust {
     },
     /// The contact has acknowledged a text's number, which proves that it receives.
     Proved,
-    /// The user entered its address.
+    /// The user entered the contact's address.
     Named,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct InFlight {
     pub(crate) number: u32,
     /// The encoded text.
     pub(crate) bytes: Vec<u8>,
-    /// Whether it is marked as UTF-8.
+    /// Whether a text is marked as UTF-8.
     pub(crate) is_labelled: bool,
     pub(crate) ids: Vec<MessageId>,
     /// The number of attempts, including those skipped for lack of credit.
@@ -68,7 +68,7 @@ pub(crate) struct Seen {
 
 pub(crate) struct Contact {
     pub(crate) entry: Entry,
-    /// The local address that it writes to, if known.
+    /// The local address that the contact writes to, if known.
     pub(crate) local: Option<IpAddr>,
     pub(crate) trust: Trust,
     /// When the contact was first heard.
@@ -83,7 +83,7 @@ pub(crate) struct Contact {
     pub(crate) answered: Option<Instant>,
     /// Whether an entry was sent to it, or it has answered one.
     pub(crate) was_asked: bool,
-    /// Whether nothing but its address is known, because the user entered it.
+    /// Whether only the address is known, because the user entered the contact.
     pub(crate) is_blank: bool,
     /// How many probes the contact left unanswered, and when the next is due.
     pub(crate) probes: u32,
@@ -134,7 +134,7 @@ impl Contact {
         }
     }
 
-    /// Whether one more packet may be sent to it now.
+    /// Whether one more packet may be sent to the contact now.
     pub(crate) fn may_get(&self) -> bool {
         !matches!(self.trust, Trust::Unproved { credit: 0 })
     }

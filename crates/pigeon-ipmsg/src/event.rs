@@ -38,7 +38,7 @@ pub struct Text {
     pub text: String,
     /// The files offered with it.
     pub files: Vec<Offer>,
-    /// Whether it was sent to several recipients or to everybody.
+    /// Whether the text was sent to several recipients or to everybody.
     pub is_for_many: bool,
     /// Whether it is an automatic answer. It must not be answered.
     pub is_automatic: bool,
@@ -90,8 +90,8 @@ pub struct ContactView<'a> {
     pub program: Program,
     /// The encoding of texts for it.
     pub writes: Writes,
-    /// Whether its user is absent.
+    /// Whether the contact's user is absent.
     pub is_absent: bool,
-    /// Whether it has proved that it receives at its address.
+    /// Whether the contact has proved that it receives at its address.
     pub is_proved: bool,
 }

@@ -70,7 +70,7 @@ pub struct Offer {
     pub name: String,
     /// The file's size in bytes; meaningless for a folder.
     pub size: u64,
-    /// Whether it is a folder.
+    /// Whether the file is a folder.
     pub is_folder: bool,
 }
 

@@ -19,7 +19,7 @@ pub struct Append {
     pub text: Box<[u8]>,
     /// The message's identity.
     pub identity: Identity,
-    /// The rule that its number must satisfy.
+    /// The rule for the message's number.
     pub numbering: Numbering,
 }
 

@@ -27,7 +27,7 @@ pub struct Imported {
     pub conflicts: u64,
     /// Invalid lines, which were skipped.
     pub bad: u64,
-    /// The first of these, by line number, with the error.
+    /// The first bad lines, by line number, with the error.
     pub bad_lines: Vec<(u64, String)>,
 }
 

@@ -132,7 +132,7 @@ pub struct Opened {
     pub member: Member,
     /// The member's socket.
     pub socket: Socket,
-    /// The clock of its times.
+    /// The clock of the member's times.
     pub clock: Clock,
     /// The hub's key.
     pub fingerprint: Fingerprint,

@@ -31,13 +31,13 @@ pub struct OpenError {
 /// A step of opening a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Creating it, with the address family of the address.
+    /// Creating the socket, with the address family of the address.
     Create,
     /// Setting the option of this name.
     Configure(&'static str),
-    /// Binding it to a local address.
+    /// Binding the socket to a local address.
     Bind,
-    /// Connecting it to the peer.
+    /// Connecting the socket to the peer.
     Connect,
 }
 

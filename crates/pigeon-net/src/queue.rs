@@ -35,12 +35,12 @@ pub(crate) struct Progress {
 /// One message for the kernel: a datagram or a train.
 pub(crate) struct Step<'a> {
     pub(crate) transmit: &'a Transmit,
-    /// The position of its bytes, which is within the outbox.
+    /// The position of the bytes, which is within the outbox.
     pub(crate) range: Range<usize>,
     /// The size of each datagram of a train; `None` for a single datagram.
     pub(crate) segment: Option<NonZeroU16>,
     pub(crate) datagrams: u64,
-    /// The position after it.
+    /// The cursor after this step.
     pub(crate) next: Cursor,
 }
 

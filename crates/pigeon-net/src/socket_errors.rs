@@ -16,7 +16,7 @@ pub(crate) enum OnReceive {
     Again,
     /// Notify the machine that the peer's port is closed.
     Refused,
-    /// Count it and receive again.
+    /// Count the error and receive again.
     Ignore,
     /// The socket is unusable.
     Fatal,

@@ -97,7 +97,7 @@ impl Process {
         writeln!(stdin, "{line}").expect("it reads");
     }
 
-    /// The next line that it prints, waiting for up to 10 s.
+    /// The next line that the process prints, waiting for up to 10 s.
     pub fn line(&self) -> String {
         self.lines.recv_timeout(SOON).unwrap_or_else(|_| panic!("a program says nothing"))
     }
@@ -126,7 +126,7 @@ impl Process {
         std::iter::from_fn(|| self.lines.recv_timeout(SOON).ok()).collect()
     }
 
-    /// The CPU seconds that it has used, all its threads together.
+    /// The CPU seconds that the process has used, all its threads together.
     pub fn own_seconds(&self) -> f64 {
         own_seconds(self.pid())
     }

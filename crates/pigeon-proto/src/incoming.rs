@@ -10,7 +10,7 @@ use crate::words::PREFIX;
 pub enum Incoming<'a> {
     /// `^hb^`.
     Heartbeat {
-        /// Whether it is padded, which requests an answer of at most its length.
+        /// Whether the heartbeat is padded, which requests an answer of at most its length.
         padded: bool,
     },
     /// `quit`.

@@ -82,9 +82,9 @@ pub enum Change {
     Left,
     /// Members were silent for too long.
     TimedOut,
-    /// The operator removed them.
+    /// The operator removed the members.
     Kicked,
-    /// The operator banned them.
+    /// The operator banned the members.
     Banned,
     /// Members continue from another address.
     Moved,
@@ -132,7 +132,7 @@ pub struct News {
     pub change: Change,
     /// The members concerned. [`Change::Renamed`] lists pairs.
     pub names: Vec<Label>,
-    /// How many more members it concerns.
+    /// How many more members the notice concerns.
     pub more: u32,
 }
 

@@ -75,7 +75,7 @@ struct Live {
     phase: Phase,
     stream: Option<StreamId>,
     peer: SocketAddr,
-    /// The address that it counts for.
+    /// The address that the connection counts for.
     counted: IpAddr,
     /// Deadline of the handshake or of closing.
     until: Option<Instant>,

@@ -43,7 +43,7 @@ pub(crate) struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnMessage {
     pub(crate) text: Box<str>,
-    /// Whether it was on the client's disk.
+    /// Whether the message was on the client's disk.
     pub(crate) was_kept: bool,
     pub(crate) was_stored: bool,
     pub(crate) is_refused: bool,

@@ -54,7 +54,7 @@ pub(crate) struct Settled {
     pub(crate) id: Option<SayId>,
     pub(crate) identity: Identity,
     pub(crate) outcome: Outcome,
-    /// Whether it is relayed to plain members.
+    /// Whether the message is relayed to plain members.
     pub(crate) is_new: bool,
 }
 

@@ -41,7 +41,7 @@ struct World {
 /// A client's connection to the hub.
 #[derive(Default)]
 struct Link {
-    /// When it opens or fails to open.
+    /// When the connection opens or fails to open.
     opens: Option<Instant>,
     conn: Option<ConnId>,
     up: VecDeque<(Instant, Bytes)>,

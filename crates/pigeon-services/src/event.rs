@@ -22,7 +22,7 @@ pub enum Event {
     Limited {
         /// The source of that request.
         source: SocketAddr,
-        /// The limit it hit.
+        /// The limit that the request exceeded.
         bound: Ignored,
         /// Requests over a limit since the last such report, including this one.
         requests: u64,

@@ -88,7 +88,7 @@ impl Ignored {
 pub(crate) struct Admitted {
     /// The most bytes of the reply.
     pub(crate) most: usize,
-    /// Whether no rate limits its source.
+    /// Whether no rate limits the source.
     pub(crate) is_free: bool,
 }
 

@@ -57,7 +57,7 @@ pub enum FormatError {
     /// A conversion is unknown or unfinished.
     #[error("bad format at character {character}")]
     Bad {
-        /// The position of its `%`, in characters from 1.
+        /// The position of the conversion's `%`, in characters from 1.
         character: usize,
     },
     /// The result is longer than [`MAX_OUTPUT`] bytes.
@@ -112,7 +112,7 @@ struct Conversion {
     /// The `#` flag.
     swap: bool,
     letter: char,
-    /// The position of its `%`, in characters from 1.
+    /// The position of the conversion's `%`, in characters from 1.
     character: usize,
 }
 
@@ -324,7 +324,7 @@ impl Conversion {
 /// An output with a maximum length.
 struct Bounded<'a> {
     bytes: &'a mut Vec<u8>,
-    /// The most bytes it may have.
+    /// The most bytes that the output may have.
     end: usize,
 }
 

@@ -107,7 +107,7 @@ fn check_value(known: &Command, name: &str, value: &str) -> anyhow::Result<()> {
     })
 }
 
-/// The value as it would be typed after the flag.
+/// The value in the syntax of the flag.
 pub(crate) fn flag_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

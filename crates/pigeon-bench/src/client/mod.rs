@@ -100,7 +100,7 @@ pub enum ClientEvent {
     Reported(u64),
     /// A datagram has returned for the first time.
     Back {
-        /// The time since it was sent.
+        /// The time since the datagram was sent.
         trip: Duration,
         /// The time since it was due, which is longer if the client was late. Percentiles of this
         /// are free of coordinated omission.

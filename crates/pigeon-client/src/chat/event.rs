@@ -19,7 +19,7 @@ pub struct Message {
     pub payload: Box<[u8]>,
     /// The original length in bytes.
     pub length: usize,
-    /// The local address it was sent to, if the system reports it.
+    /// The local address that the message was sent to, if the system reports it.
     pub local: Option<std::net::IpAddr>,
     /// The kernel's time of arrival, since the Unix epoch.
     pub wall: Option<Duration>,
@@ -47,7 +47,7 @@ pub enum Event {
     Appeared {
         /// The peer.
         peer: SocketAddr,
-        /// Whether its conversation is selected, as the very first one.
+        /// Whether the sender's conversation is selected, as the very first one.
         chosen: bool,
     },
     /// A message.

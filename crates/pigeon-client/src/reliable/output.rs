@@ -127,7 +127,7 @@ pub enum Event {
 /// The client's membership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Welcome {
-    /// The author of its messages.
+    /// The author of the client's messages.
     pub author: u128,
     /// The client's name, if any.
     pub name: Option<Name>,

@@ -41,7 +41,7 @@ pub struct Store {
     length: usize,
     /// The approximate length if it were rewritten.
     needed: usize,
-    /// Whether it ends in an invalid record.
+    /// Whether the file ends in an invalid record.
     is_torn: bool,
 }
 
@@ -175,7 +175,7 @@ impl Store {
         }
     }
 
-    /// Whether it holds an own message, stored by the hub or not.
+    /// Whether the store holds an own message, stored by the hub or not.
     pub fn holds(&self, id: super::MessageId) -> bool {
         self.outbox(id.outbox).is_some_and(|outbox| outbox.messages.contains_key(&id.number))
     }

@@ -57,7 +57,7 @@ pub(crate) struct Gone {
     pub(crate) counted: IpAddr,
     /// The member's label at its link.
     pub(crate) label: Label,
-    /// Whether its client has the resume token and sends it automatically.
+    /// Whether the member's client has the resume token and sends it automatically.
     pub(crate) resumes: bool,
     /// Whether the name is reserved exclusively.
     pub(crate) is_kept: bool,

@@ -20,7 +20,7 @@ pub enum Input<'a> {
     },
     /// Sends a command.
     Command(Command<'a>),
-    /// Shows that it is present, and may have a reader.
+    /// Shows that the member is present, and may have a reader.
     Alive,
     /// Leaves.
     Leave,
@@ -47,7 +47,8 @@ pub(crate) trait PlainMembers {
     /// When the member was last heard.
     fn heard(&self, slot: Slot) -> Instant;
 
-    /// Whether its latest heartbeat was padded: then it reads control lines in any room.
+    /// Whether the member's latest heartbeat was padded: then the member reads control lines in any
+    /// room.
     fn is_padded(&self, slot: Slot) -> bool;
 
     /// The member with the address `label`.

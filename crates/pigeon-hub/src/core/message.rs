@@ -62,7 +62,7 @@ pub struct Message {
     pub speaker: Option<MemberId>,
     /// The speaker's label at the time.
     pub label: Box<str>,
-    /// The link that it arrived on.
+    /// The link on which the message arrived.
     pub link: LinkKind,
     /// The time since the Unix epoch.
     pub wall: Duration,

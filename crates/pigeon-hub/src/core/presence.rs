@@ -140,7 +140,7 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Whether this member is among them: it gets a separate line.
+    /// Whether the news include this member, which gets a separate line.
     pub(crate) fn concerns(&self, member: MemberId) -> bool {
         self.changed.iter().any(|changed| changed.about == member)
     }

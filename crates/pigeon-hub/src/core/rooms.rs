@@ -62,7 +62,7 @@ impl Room {
         self.version
     }
 
-    /// Whether it carries raw data.
+    /// Whether the room carries raw data.
     pub(crate) fn is_raw(&self) -> bool {
         self.is_raw
     }

@@ -10,7 +10,7 @@ use crate::core::state::Core;
 #[derive(Clone, Copy)]
 pub(super) struct Door {
     pub(super) format: Format,
-    /// The first room of its members.
+    /// The first room of the socket's members.
     pub(super) home: RoomId,
 }
 

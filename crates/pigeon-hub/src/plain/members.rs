@@ -45,7 +45,7 @@ struct Record {
     /// The member's rate limits; unused for loopback members.
     debt: Debt,
     scope: u32,
-    /// The neighbours in its list.
+    /// The neighbours of the member in the linked list.
     older: u32,
     newer: u32,
     /// 0 in a vacant slot: no member has port 0.
@@ -56,7 +56,7 @@ struct Record {
     door: u16,
     /// A bit for each [`Flag`].
     flags: u8,
-    /// The index of its encoding, and [`AUTO`].
+    /// The index of the member's encoding, and [`AUTO`].
     encoding: u8,
 }
 
@@ -208,7 +208,7 @@ impl Members {
         SocketId::new(self.record(slot).door)
     }
 
-    /// The message format of its socket.
+    /// The message format of the member's socket.
     pub(super) fn format(&self, slot: Slot) -> Format {
         self.doors.at(self.socket(slot)).format
     }

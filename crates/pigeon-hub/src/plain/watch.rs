@@ -38,7 +38,7 @@ const HELD_TO: Duration = Duration::from_secs(1);
 pub(super) enum Heard {
     /// Relay the text.
     Fine,
-    /// Relay it, but its sender is suspect; sixteen texts took this long.
+    /// Relay the text, but its sender is suspect; sixteen texts took this long.
     Suspect(Duration),
     /// Drop the text: its sender is held, and sent another less than a second ago.
     Held,
@@ -53,7 +53,7 @@ struct Watch {
     /// The number of texts, and how many of them followed a line.
     own: u64,
     texts: u8,
-    /// The end of its rest or hold.
+    /// The end of the member's rest or hold.
     until: Instant,
     /// When a held member may send again.
     speaks: Option<Instant>,

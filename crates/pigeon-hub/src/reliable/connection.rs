@@ -38,9 +38,9 @@ pub(super) struct Connection {
     pub(super) asking: Option<u64>,
     /// Frames that are not sent yet.
     pub(super) frames: Vec<u8>,
-    /// Whether it is in `Sessions::dirty`.
+    /// Whether the connection is in `Sessions::dirty`.
     pub(super) is_dirty: bool,
-    /// Whether it is in `Sessions::queue`.
+    /// Whether the connection is in `Sessions::queue`.
     pub(super) is_queued: bool,
     /// Whether the transport was told to stop reading.
     pub(super) is_blocked: bool,
@@ -117,7 +117,7 @@ impl Connection {
         }
     }
 
-    /// Whether its next line may be handled now.
+    /// Whether the connection's next line may be handled now.
     pub(super) fn handles(&self) -> bool {
         !matches!(self.phase, Phase::Joining(_))
             && !self.settles
@@ -173,7 +173,7 @@ impl Connection {
         }
     }
 
-    /// Whether its queue is so long that the client seems stuck.
+    /// Whether the output queue is so long that the client seems stuck.
     pub(super) fn overflows(&self) -> bool {
         self.unsent + self.frames.len() > MOST_UNSENT
     }

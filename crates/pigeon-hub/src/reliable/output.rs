@@ -203,7 +203,7 @@ pub enum Read {
     },
     /// Where a follower continues: [`Answer::Follow`].
     Follow {
-        /// The last message that it has.
+        /// The last message that the follower has.
         seen: Seen,
     },
     /// The position before the last `count` entries of a room: [`Answer::Before`].

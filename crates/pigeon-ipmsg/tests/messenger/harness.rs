@@ -72,7 +72,7 @@ impl Harness {
         Harness { messenger, now, accepts: true, greeting: None, events }
     }
 
-    /// Passes it bytes, and returns the packets it sends at once.
+    /// Passes bytes to the messenger, and returns the packets that it sends at once.
     pub(crate) fn hear(&mut self, from: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<Sent> {
         self.messenger.handle_datagram(self.now, &Received::new(from, bytes.as_ref()));
         self.drain()

@@ -85,7 +85,7 @@ pub(super) struct ControlData {
     pub(super) segment: Option<usize>,
     /// Datagrams dropped since the socket was opened, modulo 2^32.
     pub(super) drops: Option<u32>,
-    /// When it was received, since the Unix epoch.
+    /// When the datagram was received, since the Unix epoch.
     pub(super) wall: Option<Duration>,
     /// The error number caused by an earlier datagram, and whether it may be temporary.
     pub(super) error: Option<(i32, bool)>,
@@ -96,7 +96,7 @@ pub(super) struct ControlData {
 }
 
 impl ControlData {
-    /// The local address that it reached and that can be used to reply.
+    /// The local address that the datagram was sent to, if it can be used to reply.
     pub(super) fn local(&self) -> Option<IpAddr> {
         // For an IPv4 datagram a dual-stack socket reports both forms. The IPv6 form holds the
         // plain destination, which may be a broadcast address; the IPv4 form holds the interface's

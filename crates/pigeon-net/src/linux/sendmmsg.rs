@@ -27,7 +27,7 @@ pub(super) struct SendBatch {
 struct Message {
     name: Name,
     control: SendControl,
-    /// The position of its bytes in the outbox.
+    /// The position of the message's bytes in the outbox.
     range: Range<usize>,
     datagrams: u64,
     is_train: bool,

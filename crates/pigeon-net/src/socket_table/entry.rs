@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 pub struct SocketEntry {
     /// The bound address. IPv4-mapped addresses are shown as such.
     pub local: SocketAddr,
-    /// The address it is connected to.
+    /// The address that the socket is connected to.
     pub remote: Option<SocketAddr>,
     /// The socket's owner: the effective user at its creation.
     pub uid: u32,
@@ -33,6 +33,6 @@ pub struct SocketEntry {
 pub struct Holder {
     /// The process id.
     pub pid: u32,
-    /// The name it chose itself, any bytes (proc_pid_comm(5)): escape it for display.
+    /// The name that the process chose itself, any bytes (proc_pid_comm(5)): escape it for display.
     pub name: Vec<u8>,
 }

@@ -7,13 +7,13 @@ use pigeon_datagram::Instant;
 pub enum Fate {
     /// In flight.
     Carried {
-        /// When it arrives.
+        /// When the datagram arrives.
         due: Instant,
-        /// Whether it was held back, so that later datagrams may overtake it.
+        /// Whether the datagram was held back, so that later ones may overtake it.
         held_back: bool,
         /// The flipped bit, if any: bit `i % 8` (0 the lowest) of byte `i / 8`.
         corrupted_bit: Option<usize>,
-        /// When its copy arrives, if there is one.
+        /// When the datagram's copy arrives, if there is one.
         copy_due: Option<Instant>,
     },
     /// Dropped.

@@ -46,7 +46,7 @@ impl Probability {
         self.0
     }
 
-    /// Whether it is 0.
+    /// Whether the probability is 0.
     pub fn is_never(self) -> bool {
         self.0 == 0.0
     }

@@ -83,7 +83,7 @@ pub struct Sequence {
 pub enum Arrival {
     /// A new number, greater than all before.
     InOrder {
-        /// How many numbers it skipped; they are lost unless they arrive late.
+        /// How many numbers the arrival skipped; they are lost unless they arrive late.
         skipped: u64,
     },
     /// A new number, after a greater one: reordered (Type-P-Reordered, RFC 4737 section 3.3).

@@ -18,7 +18,7 @@ const LOG_ENTRY_BYTES: usize = size_of::<LogEntry>();
 /// One log entry: an event of one datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When it happened.
+    /// When the event happened.
     pub at: Instant,
     /// The sender.
     pub from: SocketAddr,

@@ -25,7 +25,7 @@ pub type Answer = fn(&[u8]) -> Option<Vec<u8>>;
 /// A datagram that a [`Peer`] received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
-    /// When it arrived.
+    /// When the datagram arrived.
     pub at: Instant,
     /// The sender.
     pub from: SocketAddr,

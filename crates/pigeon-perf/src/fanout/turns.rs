@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A hub with its members.
 pub struct Contender {
-    /// What it is called in tables.
+    /// The contender's name in tables.
     pub name: &'static str,
     /// The program.
     pub server: Server,
@@ -46,7 +46,7 @@ pub struct Contender {
 pub struct Turn {
     /// Seconds that the hub's CPU was busy.
     pub busy: f64,
-    /// Seconds of those that were the hub's own.
+    /// Busy seconds that were the hub's own.
     pub own: f64,
     /// Seconds of the hub's first thread; in our hub, the one that moves datagrams.
     pub thread: f64,

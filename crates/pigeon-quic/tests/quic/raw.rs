@@ -12,7 +12,7 @@ pub(crate) struct Raw {
     connection: Option<Connection>,
     address: SocketAddr,
     now: std::time::Instant,
-    /// Why its connection was lost.
+    /// Why the endpoint's connection was lost.
     pub(crate) lost: Option<String>,
 }
 

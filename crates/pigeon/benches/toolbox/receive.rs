@@ -259,7 +259,7 @@ struct Running {
     kind: Receiver,
     process: Process,
     address: SocketAddr,
-    /// The inode of its socket.
+    /// The inode of the program's socket.
     inode: u64,
     /// The program's output file; the bare receiver prints a count instead.
     file: PathBuf,

@@ -54,7 +54,8 @@ impl Cause {
         unsent.or(stats.received.last_error.map(Cause::from))
     }
 
-    /// Whether it concerns the path, and not a single datagram, such as one that is too long.
+    /// Whether the cause concerns the path, and not a single datagram, such as one that is too
+    /// long.
     pub(crate) fn is_about_the_way(&self) -> bool {
         use io::ErrorKind as Kind;
         self.os_error.is_some_and(|code| {
@@ -69,7 +70,7 @@ impl Cause {
         })
     }
 
-    /// Whether it may be temporary.
+    /// Whether the cause may be temporary.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.stage, Stage::Undelivered { passing: true })
     }

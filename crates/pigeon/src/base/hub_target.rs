@@ -54,7 +54,7 @@ pub(crate) struct MemberArgs {
 }
 
 impl MemberArgs {
-    /// Whether any of them is set.
+    /// Whether any option is set.
     pub(crate) fn are_given(&self) -> bool {
         self.room.is_some() || self.nick.is_some() || self.password_file.is_some()
     }

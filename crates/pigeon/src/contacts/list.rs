@@ -19,7 +19,7 @@ pub(crate) struct Contact {
     pub(crate) endpoint: Endpoint,
     /// The contact's encoding, if given.
     pub(crate) charset: Option<Charset>,
-    /// Whether it uses IP Messenger or a related program.
+    /// Whether the contact uses IP Messenger or a related program.
     pub(crate) is_ipmsg: bool,
 }
 

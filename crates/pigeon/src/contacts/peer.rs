@@ -25,7 +25,7 @@ pub(crate) struct Peer {
     pub(crate) name: Option<ContactName>,
     /// The contact's encoding, if given.
     pub(crate) charset: Option<Charset>,
-    /// Whether it is a contact that uses IP Messenger.
+    /// Whether the peer is a contact that uses IP Messenger.
     pub(crate) is_ipmsg: bool,
 }
 

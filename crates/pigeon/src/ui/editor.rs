@@ -57,7 +57,7 @@ pub(crate) struct Editor {
 struct Line {
     prompt: &'static str,
     input: Input,
-    /// Whether it is shown.
+    /// Whether the line is shown.
     active: bool,
 }
 

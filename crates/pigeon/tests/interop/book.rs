@@ -45,7 +45,7 @@ impl Book {
         Process::spawn(name, command.args(args).env("PIGEON_CONTACTS", self.path()))
     }
 
-    /// Runs it to its end: returns its exit status and the process.
+    /// Runs the command to its end: returns its exit status and the process.
     #[track_caller]
     pub(crate) fn ended(&self, args: &[&str]) -> (Option<i32>, Process) {
         let mut process = self.pigeon(&format!("pigeon {}", args[0]), args);

@@ -362,7 +362,7 @@ struct Networks {
 }
 
 impl Networks {
-    /// Creates them; `None`, with a note, without permission.
+    /// Creates the networks; `None`, with a note, without permission.
     fn make() -> Option<Networks> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);

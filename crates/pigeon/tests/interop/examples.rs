@@ -79,7 +79,7 @@ struct Setup<'a> {
     before: &'a str,
     /// The script of the second machine.
     device: &'a str,
-    /// The exit status of its commands.
+    /// The exit status of the example's commands.
     status: i32,
     /// Checks at the end.
     after: &'a str,

@@ -287,7 +287,7 @@ fn an_interface_that_comes_up_later_is_joined() {
     }
 }
 
-/// Shares its port like avahi-daemon, which only matters for groups and broadcasts.
+/// A program that shares its port like avahi-daemon, which only matters for groups and broadcasts.
 const HOLDER: &str = r"
 import socket, sys
 holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -67,7 +67,7 @@ fn cases(hub: SocketAddr, peer: SocketAddr) -> Vec<Case> {
 }
 
 impl Case {
-    /// Whether it prints lines above the input line, instead of a full screen.
+    /// Whether the command prints lines above the input line, instead of a full screen.
     fn has_lines(&self) -> bool {
         self.ready.ends_with("> ")
     }

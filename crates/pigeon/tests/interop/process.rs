@@ -77,7 +77,7 @@ impl Process {
 
     // Input.
 
-    /// Writes a line to its stdin, which stays open.
+    /// Writes a line to the program's stdin, which stays open.
     pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is still open");
         let written = stdin.write_all(format!("{line}\n").as_bytes()).and_then(|()| stdin.flush());
@@ -86,7 +86,7 @@ impl Process {
         }
     }
 
-    /// Closes its stdin.
+    /// Closes the program's stdin.
     pub(crate) fn end_stdin(&mut self) {
         self.stdin = None;
     }
@@ -143,7 +143,7 @@ impl Process {
         })
     }
 
-    /// Waits for its end and for all of its output.
+    /// Waits for the program's end and for all of its output.
     #[track_caller]
     pub(crate) fn expect_end(&mut self, within: Duration) -> ExitStatus {
         let deadline = Instant::now() + within;

@@ -21,9 +21,9 @@ const PAGE: &str = "docs/recipes.md";
 /// A recipe's setup and checks, which the page does not show.
 #[derive(Default)]
 struct Behind {
-    /// The programs it needs besides ours.
+    /// Other programs that the recipe needs.
     needs: &'static [&'static str],
-    /// Creates its input files.
+    /// Creates the recipe's input files.
     before: &'static str,
     /// The script on the device.
     device: &'static str,

@@ -33,7 +33,7 @@ fn replay(file: &Path, to: &UdpSocket, args: &[&str]) -> Process {
     pigeon("pigeon replay", &[&["replay", file.to_str().unwrap(), &to], args].concat())
 }
 
-/// Runs it; checks the status and returns the summary of `--json`.
+/// Runs the replay; checks the status and returns the summary of `--json`.
 #[track_caller]
 fn ended(mut process: Process, status: i32) -> Value {
     assert_eq!(process.expect_end(SOON).code(), Some(status));

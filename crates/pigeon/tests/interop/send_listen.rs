@@ -391,7 +391,7 @@ fn expect_json(listener: &Serving, wished: impl Fn(&Value) -> bool) -> Value {
     json(&line)
 }
 
-/// The same by its text, with or without a line end.
+/// Like `expect_json`, by the text, with or without a line end.
 #[track_caller]
 fn expect_text(listener: &Serving, text: &str) -> Value {
     expect_json(listener, |heard| {

@@ -109,7 +109,7 @@ impl Example {
         }
     }
 
-    /// Writes its files into a folder.
+    /// Writes the example's files into a folder.
     pub(crate) fn write_files(&self, folder: &Path) {
         for (name, text) in &self.files {
             fs::write(folder.join(name), text).unwrap();

@@ -23,9 +23,9 @@ pub(super) struct Messages {
 struct Message {
     /// The message's required recipients.
     due: BTreeSet<SocketAddr>,
-    /// Whether it is private: then its recipient gets it even after leaving.
+    /// Whether the message is private: then its recipient gets it even after leaving.
     whispered: bool,
-    /// Whether its number may also occur elsewhere: then its recipients are not checked.
+    /// Whether the message's number may also occur elsewhere: then its recipients are not checked.
     blurred: bool,
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Found {
     pub(super) address: SocketAddr,
     /// The hub's name, if it was asked.
     pub(super) name: Option<Name>,
-    /// Resolves its address again; `None` if it was not given by name.
+    /// Resolves the hub's address again; `None` if the hub was not given by name.
     pub(super) again: Option<Arc<Find>>,
 }
 

@@ -84,11 +84,11 @@ struct Target {
     socket: Socket,
     to: SocketAddr,
     asked: Option<Instant>,
-    /// Whether it has answered as a hub.
+    /// Whether the target has answered as a hub.
     is_hub: bool,
     /// Whether repetition was reported.
     reported_repeats: bool,
-    /// When it last refused.
+    /// When the target last refused.
     refused: Option<Instant>,
     watch: Watch,
 }

@@ -135,7 +135,7 @@ impl fmt::Display for Why {
 }
 
 impl Note {
-    /// Whether it explains a failure of the session.
+    /// Whether the note explains a failure of the session.
     pub(super) fn is_failure(&self) -> bool {
         matches!(
             self,
@@ -147,7 +147,7 @@ impl Note {
         )
     }
 
-    /// Whether it is only informative, so that `--quiet` hides it.
+    /// Whether the note is only informative, so that `--quiet` hides it.
     pub(super) fn is_remark(&self) -> bool {
         use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, Secure};
         matches!(

@@ -99,7 +99,7 @@ impl Shapes {
         Ok(shapes)
     }
 
-    /// Returns them without conditions.
+    /// Returns the conditions without those of `ways`.
     pub(super) fn cleared(&self, ways: Ways) -> Shapes {
         let perfect = Shapes::default();
         match ways {

@@ -53,7 +53,7 @@ impl Direction {
 mod tests {
     use super::*;
 
-    /// Whether each of these is a reply, given hosts and ports of one network.
+    /// Whether each datagram is a reply, given hosts and ports of one network.
     fn replies(ways: &[(&str, &str)]) -> Vec<bool> {
         let at = |text: &str| format!("10.0.0.{text}").parse().unwrap();
         let mut direction = Direction::to(at("99:53"));

@@ -125,7 +125,7 @@ impl Entry {
             && self.shown[self.text..] == kept.shown[kept.text..]
     }
 
-    /// Whether it is the screen's own mark, which has no time.
+    /// Whether the entry is the screen's own mark, which has no time.
     pub(crate) fn is_mark(&self) -> bool {
         matches!(self.kind, Kind::Mark | Kind::End)
     }
@@ -151,7 +151,7 @@ pub(crate) struct Row<'a> {
     pub(crate) entry: &'a Entry,
     /// The bytes of the entry in this row.
     pub(crate) bytes: Range<usize>,
-    /// Whether it is the entry's first row.
+    /// Whether the row is the entry's first.
     pub(crate) first: bool,
 }
 
@@ -262,7 +262,7 @@ impl Log {
         lines.filter_map(|entry| entry.position).next()
     }
 
-    /// Whether it has a line of another day than `now`.
+    /// Whether the log has a line of another day than `now`.
     pub(crate) fn is_dated(&self, now: WallTime) -> bool {
         let mut lines = self.entries.iter().filter(|entry| !entry.is_mark());
         lines.next().is_some_and(|oldest| oldest.time.day() != now.day())

@@ -41,7 +41,7 @@ pub(crate) struct Place {
     pub(crate) count: Option<u64>,
     /// Lines received while another place was shown.
     pub(crate) unread: u64,
-    /// Whether one of them mentions the user.
+    /// Whether an unread line mentions the user.
     pub(crate) mentioned: bool,
     pub(crate) log: Log,
     /// Whether the hub stores nothing older than the first line.
@@ -50,7 +50,7 @@ pub(crate) struct Place {
     seen: Option<u64>,
     /// The last request for older lines: its position and time.
     asked: Option<(Option<u64>, WallTime)>,
-    /// When it last got a line, as an increasing number.
+    /// When the place last got a line, as an increasing number.
     touched: u64,
 }
 

@@ -40,7 +40,7 @@ impl Ending {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits for its end, up to `patience`.
+    /// Waits for the loop's end, up to `patience`.
     pub(super) fn wait(self, patience: Duration) {
         let until = std::time::Instant::now() + patience;
         while !self.thread.is_finished() && std::time::Instant::now() < until {
