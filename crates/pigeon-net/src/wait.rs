@@ -57,7 +57,7 @@ impl Wait {
         &self.waker
     }
 
-    /// Makes limits precise to some microseconds.
+    /// Makes the time limits of waits precise to some microseconds.
     pub(crate) fn make_precise(&mut self) {
         let registry = self.poll.registry();
         self.alarm.get_or_insert_with(|| Alarm::new(registry, ALARM));

@@ -42,13 +42,13 @@ struct Secure {
 }
 
 impl Link {
-    /// A link over plain datagrams.
+    /// A link that uses plain datagrams.
     pub(super) fn plain(session: Session<Pcg64>) -> Link {
         let goodbye = Outbox::new();
         Link { session, secure: None, next: None, goodbye, is_goodbye_sent: false }
     }
 
-    /// A link over a member from the start.
+    /// A link that uses a member with a key from the start, without a plain membership before.
     pub(super) fn secure(session: Session<Pcg64>, member: Member) -> Link {
         let mut link = Link::plain(session);
         link.secure = Some(Secure::over(member));
