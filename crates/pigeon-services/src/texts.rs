@@ -28,7 +28,7 @@ pub(crate) fn size(length: usize, out: &mut Vec<u8>) {
     let _ = write!(out, "{SIZE}{length} bytes");
 }
 
-/// The time in the requested format, or an error in that format.
+/// Appends the time in the requested format, or an error text if the format is invalid.
 pub(crate) fn time(request: &[u8], unix: Duration, zone: &TimeZone, out: &mut Vec<u8>) {
     let format = if request.trim_ascii().is_empty() { DEFAULT_FORMAT } else { request };
     if let Err(error) = strftime::format(format, unix, zone, out) {

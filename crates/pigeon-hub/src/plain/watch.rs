@@ -47,10 +47,10 @@ pub(super) enum Heard {
 #[derive(Clone, Copy)]
 struct Watch {
     member: MemberId,
-    /// When the first of these texts arrived, and the room's line count then.
+    /// When the first counted text arrived, and the room's line count then.
     since: Instant,
     lines: u64,
-    /// The number of texts, and how many of them followed a line.
+    /// The number of texts, and the number that each followed another line of the room.
     own: u64,
     texts: u8,
     /// The end of the member's rest or hold.

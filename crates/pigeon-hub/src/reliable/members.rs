@@ -112,7 +112,7 @@ impl PerAddress {
     }
 }
 
-/// The key of the count: for IPv6 the /64.
+/// The address under which a connection is counted: for IPv6 the /64 network.
 fn counted(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),

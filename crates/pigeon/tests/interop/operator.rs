@@ -101,7 +101,7 @@ fn who_is_banned_stays_out_until_it_is_lifted() {
     assert_eq!(ask(&mut hub, "ban 狗哥", |_| true), [banned]);
     dog.expect_status(|line| line.starts_with("you were banned by the operator;"), SOON);
     assert_eq!(ask(&mut hub, "bans", |line| line == "1 banned")[0], "10.77.1.1/32");
-    // No answer, so for her the member does not exist.
+    // Ada shares the banned address, so the hub does not answer.
     let ada = join("ada");
     ada.expect_status(|line| line.contains("nothing heard from 10.77.1.2:9999 yet"), SOON);
     assert!(ask(&mut hub, "unban 10.77.1.1/32", |_| true)[0].contains("is no longer banned"));

@@ -38,7 +38,7 @@ fn a_name_is_back_after_a_restart_between_two_heartbeats() {
     second.expect_status(|line| line.contains("name=ada"), SOON);
     ada.say("I am");
     ada.expect_line(|line| line == "ada: I am", SOON);
-    // For her nothing has changed, and nothing is shown.
+    // For ada nothing has changed, and nothing is shown.
     let lines = ada.lines(Voice::Out);
     assert_eq!(lines.iter().filter(|line| line.starts_with("* you are")).count(), 1, "{lines:?}");
 }
