@@ -529,7 +529,7 @@ impl Session {
             Status::Stored => {
                 self.write(now, &Record::Stored { outbox: id, through: number });
             }
-            // A hub that does not store must not get it again after a restart.
+            // Removes the message: a hub that stores nothing must not get it again after a restart.
             _ => {
                 for number in &settled {
                     self.write(now, &Record::Gone { outbox: id, number: *number });

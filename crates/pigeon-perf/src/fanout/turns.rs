@@ -19,7 +19,7 @@ const KEPT: usize = 11;
 /// two minutes.
 const SEARCH: Duration = Duration::from_secs(45);
 
-/// The largest share of others on the hub's CPU in a quiet round.
+/// The largest share of the hub's CPU that other programs may use in a quiet round.
 const QUIET: f64 = 0.05;
 
 /// How long a hub may be silent before missing copies count as lost.
