@@ -383,7 +383,7 @@ impl<R: Rng> Session<R> {
 
     // Presence.
 
-    /// Handles any datagram of the hub: it is alive.
+    /// Handles any datagram of the hub, which shows that the hub is present.
     fn hear(&mut self, now: Instant, answer: Option<&Answer>) {
         // Other datagrams do not show that a server answers heartbeats: a plain one relays messages
         // at any time.

@@ -21,7 +21,7 @@ use crate::words::{self, say};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
-    /// The contact's name, if it is one.
+    /// The contact's name, if the peer is a contact.
     pub(crate) name: Option<ContactName>,
     /// The contact's encoding, if given.
     pub(crate) charset: Option<Charset>,

@@ -13,7 +13,7 @@ const MEMBERS: usize = 20;
 /// Longer than the time-out.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// A member as a few lines of any language would implement it.
+/// A member in as few lines as in any other language.
 struct Member {
     socket: UdpSocket,
     heard: Vec<String>,

@@ -47,7 +47,7 @@ impl View {
     pub(super) fn appeared(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(lines) => lines.appeared(chat, peer),
-            // The unread mark shows it.
+            // The screen marks the peer as unread instead.
             View::Full(_) => {}
         }
     }
@@ -143,7 +143,7 @@ impl View {
     pub(super) fn dropped(&self) -> u64 {
         match self {
             View::Lines(lines) => lines.dropped(),
-            // The status line has shown them.
+            // The status line has shown the lost lines.
             View::Full(_) => 0,
         }
     }
