@@ -14,7 +14,7 @@ use pigeon_proto::{LinkKind, Name, RoomName};
 
 #[derive(Arbitrary, Debug)]
 struct Damage {
-    /// With a write-ahead log, as after a crash; otherwise as after a clean shutdown.
+    /// Whether the files include a write-ahead log, as after a crash, instead of a clean shutdown.
     crashed: bool,
     harms: Vec<Harm>,
 }

@@ -160,7 +160,7 @@ enum Line {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Wait {
-    /// To the next deadline.
+    /// Wait until the next deadline.
     Deadline,
     Millis(u16),
     Minutes(u8),

@@ -15,7 +15,7 @@ pub enum Mode {
     Down,
     /// In both directions at once, independently.
     Both,
-    /// To the server, which returns each.
+    /// Datagrams go to the server, which returns each.
     Ping,
 }
 

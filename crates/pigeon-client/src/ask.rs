@@ -75,7 +75,7 @@ pub trait Request {
 pub enum Verdict<A> {
     /// The answer, which ends the request.
     Answer(A),
-    /// Not the answer, with the reason. The answer may still arrive.
+    /// The datagram is not the answer, for this reason. The answer may still arrive.
     Stray(String),
 }
 

@@ -396,7 +396,7 @@ mod tests {
         roster.people().map(Label::as_str).collect()
     }
 
-    /// In the lobby with dog and a sensor, at version 3.
+    /// A roster of the lobby with dog and a sensor, at version 3.
     fn listed() -> Roster {
         let mut roster = Roster::default();
         roster.hear(at(0), &answer(3));

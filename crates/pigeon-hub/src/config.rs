@@ -133,11 +133,11 @@ impl Rate {
 /// A value for each [`Origin`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PerOrigin<T> {
-    /// For this host.
+    /// The value for this host.
     pub loopback: T,
-    /// For open networks.
+    /// The value for open networks.
     pub open: T,
-    /// For all other addresses.
+    /// The value for all other addresses.
     pub untrusted: T,
 }
 

@@ -86,10 +86,11 @@ pub(crate) fn wall_of(millis: i64) -> Duration {
 
 /// A position as SQLite stores it.
 pub(crate) trait Sql {
-    /// To SQLite.
+    /// Converts to SQLite's integer.
     fn sql(self) -> i64;
 
-    /// From SQLite. A damaged file may hold anything; what is out of range becomes the nearest.
+    /// Converts from SQLite's integer. A damaged file may hold anything; an out-of-range number
+    /// becomes the nearest valid one.
     fn from_sql(number: i64) -> Self;
 }
 

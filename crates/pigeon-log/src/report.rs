@@ -39,7 +39,7 @@ pub enum Outcome {
     },
     /// The fact is on disk.
     Kept,
-    /// Not stored: [`Report::Unable`] gave the reason.
+    /// The message was not stored: [`Report::Unable`] gave the reason.
     NotStored,
 }
 

@@ -120,7 +120,7 @@ pub enum DropReason {
     Unreachable,
     /// A firewall forbids it, or it is a broadcast and the socket does not allow them.
     NotPermitted,
-    /// Longer than a datagram or the path allows.
+    /// The payload is longer than a datagram or the path allows.
     TooLarge,
     /// The kernel or the network card had no buffer space for it.
     NoBuffers,

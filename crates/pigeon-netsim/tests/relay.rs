@@ -88,7 +88,7 @@ impl Lab {
         self.drain();
     }
 
-    /// By the contract: transmits, events, and again after any event.
+    /// Drains the relay by the contract: transmits, events, and again after any event.
     fn drain(&mut self) {
         loop {
             while let Some(transmit) = self.relay.poll_transmit() {

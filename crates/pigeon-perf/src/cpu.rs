@@ -27,9 +27,9 @@ const SELF: Pid = Pid::from_raw(0);
 /// The CPUs of the two roles.
 #[derive(Clone, Copy, Debug)]
 pub struct Cpus {
-    /// For the measured program.
+    /// The CPU of the measured program.
     pub hub: usize,
-    /// For everything else.
+    /// The CPU of everything else.
     pub load: usize,
 }
 

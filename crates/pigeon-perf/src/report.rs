@@ -44,9 +44,9 @@ pub type Row = Vec<(&'static str, Figure)>;
 /// The target of a figure.
 #[derive(Clone, Copy)]
 pub enum Wanted {
-    /// At least this.
+    /// The figure must be at least this.
     AtLeast(f64),
-    /// At most this.
+    /// The figure must be at most this.
     AtMost(f64),
     /// No farther than this from 1.
     NearOne(f64),

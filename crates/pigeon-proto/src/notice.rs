@@ -152,7 +152,7 @@ pub enum Setting {
 /// Why a member was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
-    /// By the operator.
+    /// The operator kicked the member.
     Kicked,
     /// Banned by the operator.
     Banned,

@@ -51,7 +51,7 @@ pub struct Connections {
     base: Base,
     token_time: TokenTime,
     now: Instant,
-    /// By quinn-proto's handles, which are slab indexes.
+    /// Connections by quinn-proto's handles, which are slab indexes.
     table: Vec<Slot>,
     by_address: HashMap<IpAddr, usize, RandomState>,
     dirty: VecDeque<u32>,

@@ -102,7 +102,7 @@ impl File {
         Store::load(&self.content, Duration::ZERO)
     }
 
-    /// For a planted fault.
+    /// Sets the content, for a planted fault.
     pub(crate) fn set(&mut self, content: Vec<u8>) {
         self.synced = content.len();
         self.content = content;

@@ -54,6 +54,6 @@ pub enum Outcome {
     },
     /// Counted without a reply: the discard service.
     Discarded,
-    /// Not answered.
+    /// The request was not answered.
     Ignored(Ignored),
 }

@@ -25,7 +25,8 @@ fn the_handshake_survives_loss_and_is_quick_without() {
         bench.network.run_for(seconds(7));
         matches!(bench.events().first(), Some(ClientEvent::Began { .. }))
     });
-    // Five attempts of 0.49 each, twice: 93 %.
+    // A handshake needs two exchanges, each with five attempts that succeed with probability
+    // 0.49: 93 % succeed.
     assert!(began.count() >= 40);
     let mut bench = Bench::new(1, plan(Mode::Up, 100));
     bench.network.run_for(millis(1));

@@ -12,7 +12,7 @@
 /// A parsed line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Only white space: sends nothing.
+    /// The line is only white space: sends nothing.
     Empty,
     Text(&'a [u8]),
     To(&'a str),

@@ -43,7 +43,7 @@ const MAX_SHOWN: usize = 32;
 pub struct Chat {
     config: Config,
     known: BTreeMap<SocketAddr, Known>,
-    /// In order of appearance.
+    /// Conversations in order of appearance.
     conversations: Vec<Conversation>,
     chosen: Option<SocketAddr>,
     /// Whether any conversation was ever selected.

@@ -305,7 +305,7 @@ mod tests {
         Answered { asker, verb, wanted: wanted.map(Box::from) }
     }
 
-    /// Named dog, with a token, in a room it has moved to.
+    /// A session named dog, with a token, in a room it has moved to.
     fn dog() -> Identity {
         let mut identity = Identity::new(Some(name("dog")), None);
         identity.heard(&you(None, "lobby"), false);

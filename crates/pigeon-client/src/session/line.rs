@@ -14,7 +14,7 @@ const FULL_WIDTH_SLASH: &[u8] = "／".as_bytes();
 /// A parsed input line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Only white space.
+    /// The line is only white space.
     Nothing,
     /// `quit` or `/quit`.
     Quit,

@@ -60,7 +60,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Only the hub's own names.
+    /// A table with only the hub's own names.
     pub(crate) fn new(hash_keys: [u64; 4], token_key: TokenKey, of_hub: Vec<Name>) -> Self {
         let [a, b, c, d] = hash_keys;
         let hasher = RandomState::with_seeds(a, b, c, d);

@@ -12,7 +12,7 @@ use pigeon_text::Charset;
 /// The encodings of members that timed out.
 pub(super) struct LeftEncodings {
     by_place: HashMap<Place, (Instant, Charset), RandomState>,
-    /// In the order of storing; skips entries taken since.
+    /// Places in the order of storing; skips entries taken since.
     order: VecDeque<(Instant, Place)>,
 }
 

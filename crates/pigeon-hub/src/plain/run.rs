@@ -60,7 +60,7 @@ pub(super) struct Run {
     late: Vec<(MemberId, usize)>,
     /// The most bytes of the messages in one style.
     bytes: usize,
-    /// After a batch they stay, empty, for reuse.
+    /// Renderings of the batch. Afterwards they stay, empty, for reuse.
     renderings: Vec<Rendering>,
     /// Members that do not get all messages, sorted.
     partial: Vec<(Slot, usize)>,

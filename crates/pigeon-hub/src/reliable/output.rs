@@ -82,7 +82,7 @@ pub enum Output {
     /// Read the log in a reader's thread, and answer with
     /// [`Sessions::answered`](super::Sessions::answered).
     Read {
-        /// To return with the answer.
+        /// Identifies the read in the answer.
         id: ReadId,
         /// The read.
         read: Read,
@@ -136,7 +136,7 @@ pub struct Joined {
 /// A member's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Say {
-    /// To return with the outcome.
+    /// Identifies the message in the outcome.
     pub id: SayId,
     /// The room. The hub decides whether the member may speak there.
     pub room: RoomName,

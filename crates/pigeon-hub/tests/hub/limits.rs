@@ -20,7 +20,7 @@ fn bytes(most: u64) -> Rate {
     Rate { messages: None, bytes: Some(most) }
 }
 
-/// Only this limit, for members on this host.
+/// A configuration with only this limit, for members on this host.
 fn limited(rate: Rate, hub_rate: Rate) -> Config {
     let for_loopback = |loopback| PerOrigin { loopback, ..PerOrigin::default() };
     Config { rate: for_loopback(rate), hub_rate: for_loopback(hub_rate), ..Config::default() }

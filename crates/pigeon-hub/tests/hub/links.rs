@@ -54,7 +54,7 @@ impl World {
         World { h, link: Queues { link, queues, rooms, messages } }
     }
 
-    /// With plain members, and no pending changes.
+    /// A world with plain members, and no pending notices.
     fn with_plain(config: Config, members: &[SocketAddr]) -> World {
         let mut world = World::new(config);
         members.iter().for_each(|&member| (0..2).for_each(|_| world.h.hear(member, "^hb^")));

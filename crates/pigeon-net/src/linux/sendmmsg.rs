@@ -35,7 +35,7 @@ struct Message {
 }
 
 impl SendBatch {
-    /// For a socket of either address family.
+    /// Headers for a socket of either address family.
     pub(super) fn new(v6: bool) -> Self {
         SendBatch { v6, messages: Vec::with_capacity(BATCH) }
     }

@@ -29,7 +29,7 @@ struct Echo {
     outbox: Outbox,
     peer: Option<SocketAddr>,
     deadline: Option<Instant>,
-    /// Like a sender without a rate, which always has more to send.
+    /// Whether a timer is always due, like in a sender without a rate.
     always_due: bool,
     events: Vec<EchoEvent>,
     refusals: usize,

@@ -253,7 +253,7 @@ fn a_train_may_arrive_joined(path: IoPath) {
         }
     }
 
-    /// Also inspects each arriving batch.
+    /// Relays ten datagrams, and inspects each arriving batch.
     struct Ten(usize);
 
     impl Host<Cutter> for Ten {

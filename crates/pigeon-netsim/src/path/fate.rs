@@ -5,7 +5,7 @@ use pigeon_datagram::Instant;
 /// A path's decision about one datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// In flight.
+    /// The datagram is in flight.
     Carried {
         /// When the datagram arrives.
         due: Instant,

@@ -13,7 +13,7 @@ pub enum Loss {
     None,
     /// Each with the same probability, independently.
     Random(Probability),
-    /// In bursts.
+    /// Losses in bursts.
     Bursts(Bursts),
 }
 
@@ -34,9 +34,9 @@ pub enum Loss {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bursts {
-    /// From good to bad, per datagram (the literature's *P* or *p*).
+    /// The probability of changing from good to bad, per datagram (the literature's *P* or *p*).
     pub becomes_bad: Probability,
-    /// From bad to good, per datagram (*p* or *r*).
+    /// The probability of changing from bad to good, per datagram (*p* or *r*).
     pub becomes_good: Probability,
     /// Loss in the good state (*1 − k*).
     pub loss_in_good: Probability,

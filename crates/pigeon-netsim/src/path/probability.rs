@@ -12,7 +12,7 @@ pub struct Probability(f64);
 /// Why a value is not a probability.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum ProbabilityError {
-    /// Not a number.
+    /// The text is not a number.
     #[error("{0:?} is not a number; write a share such as 0.01, or a percentage such as 1%")]
     NotANumber(String),
     /// A number, but below 0 or above 1.

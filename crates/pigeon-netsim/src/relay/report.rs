@@ -64,14 +64,15 @@ pub struct Statistics {
     pub joined: u64,
     /// Clients removed for being idle.
     pub idle: u64,
-    /// From senders that could not become clients: the table was full, or their port is 0.
+    /// Datagrams from senders that could not become clients: the table was full, or their port is
+    /// 0.
     pub turned_away: u64,
-    /// From the relay's own sockets, or forged in their name: the target leads back here.
+    /// Datagrams from the relay's own sockets, or forged in their name: the target leads back here.
     pub looped: u64,
-    /// From the target to the listening socket, or forged in its name: the target cannot be a
-    /// client.
+    /// Datagrams from the target to the listening socket, or forged in its name: the target cannot
+    /// be a client.
     pub from_target: u64,
-    /// From hosts other than the target, to a client's socket.
+    /// Datagrams from hosts other than the target, to a client's socket.
     pub strangers: u64,
     /// How often a client's datagrams were redirected to another port of the target's host.
     pub followed: u64,

@@ -95,13 +95,13 @@ impl fmt::Display for Code {
 /// another request, or is forged) the client keeps waiting. The others are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WhyNot {
-    /// Shorter than a packet.
+    /// The datagram is shorter than a packet.
     #[error("{length} bytes are too few for an NTP packet")]
     TooShort {
         /// The datagram's length in bytes.
         length: usize,
     },
-    /// Not a server's reply.
+    /// The datagram is not a server's reply.
     #[error("not a server's reply, but mode {mode}")]
     Mode {
         /// The mode, 0 to 7.

@@ -28,7 +28,7 @@ pub(crate) struct Throughput {
 
 /// Round trips, one at a time, as counted by the sender.
 pub(crate) struct Trips {
-    /// In microseconds.
+    /// The median, in microseconds.
     pub(crate) median: f64,
     pub(crate) sent: u64,
     pub(crate) received: u64,

@@ -19,7 +19,7 @@ const ROUNDS: usize = 15;
 const MESSAGES: usize = 200;
 
 struct Measured {
-    /// In nanoseconds.
+    /// Latencies in nanoseconds.
     all: Histogram<u64>,
     medians: Vec<f64>,
     sent: u64,
@@ -109,7 +109,7 @@ impl Measured {
     }
 }
 
-/// From a microsecond to ten seconds, to three digits.
+/// A histogram from a microsecond to ten seconds, to three digits.
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 10_000_000_000, 3).expect("bounds in order")
 }

@@ -29,9 +29,9 @@ pub(crate) struct Cause {
 /// Where the datagram failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// At this host.
+    /// The error occurred at this host.
     Unsent(DropReason),
-    /// On its way. `passing`: the error may be temporary.
+    /// The error occurred on the path. `passing`: it may be temporary.
     Undelivered { passing: bool },
 }
 

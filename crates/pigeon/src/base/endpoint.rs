@@ -218,7 +218,7 @@ pub(crate) struct ListenAddress {
 /// The host part of an address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListenHost {
-    /// Not given: the command decides.
+    /// The family is not given: the command decides.
     Unsaid,
     /// `*`: every local address, IPv4 and IPv6.
     Every,

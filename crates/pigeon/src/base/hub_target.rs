@@ -29,7 +29,7 @@ pub(crate) const WITH_HUB: &str = "With hub:HOST";
 /// A hub on the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct HubTarget {
-    /// As typed.
+    /// The target as typed.
     pub(crate) text: String,
     endpoint: Endpoint,
     /// The port for members with a key. `None`: the one after the hub's own.

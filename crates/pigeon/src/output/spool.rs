@@ -188,7 +188,7 @@ fn write_lines(lines: &mut dyn Iterator<Item = Vec<u8>>, out: &mut dyn Write) ->
     out.write_all(&text)
 }
 
-/// For loggers: each write is one line.
+/// Lets loggers write to the spool: each write is one line.
 impl Write for Spool<Vec<u8>> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push(bytes.to_vec(), bytes.len());

@@ -180,7 +180,7 @@ fn a_member_stays_one(network: &mut dyn BadPath) {
     assert_eq!(number(" sent="), carried.back.came, "{carried:?}");
 }
 
-/// From an outage longer than the hub's time-out, with its name.
+/// A member returns with its name after an outage longer than the hub's time-out.
 fn a_member_comes_back(network: &mut dyn BadPath) {
     let hub = hub(network.far());
     let mut member = join(network.near());

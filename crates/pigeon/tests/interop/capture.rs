@@ -92,7 +92,7 @@ fn the_file_can_be_read_while_it_is_written() {
     fs::remove_file(file).unwrap();
 }
 
-/// Also before the first datagram, and after the process was killed.
+/// The capture is valid also before the first datagram, and after the process was killed.
 #[test]
 fn a_file_is_a_capture_from_its_first_moment() {
     let file = scratch("first");

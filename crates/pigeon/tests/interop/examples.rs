@@ -26,7 +26,7 @@ const PAGES: [[&str; 2]; 7] = [
     ["docs/protocol.md", "docs/protocol.zh-CN.md"],
 ];
 
-/// Enough for each on a busy machine.
+/// Time limit for an example, enough on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An empty home without settings or names.

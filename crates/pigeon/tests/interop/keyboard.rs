@@ -32,7 +32,7 @@ const UNFINISHED: &[&str] = &[
     "\x1b[200~",
 ];
 
-/// Longer than the time-out of any sequence, except a paste.
+/// A silence longer than the time-out of any sequence, except a paste.
 const SILENCE: Duration = Duration::from_millis(600);
 
 /// A command at a terminal, with input and its expected display.

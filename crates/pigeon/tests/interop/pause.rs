@@ -10,7 +10,7 @@ use crate::process::wait_until;
 
 const MEMBERS: usize = 20;
 
-/// Longer than the time-out.
+/// A pause longer than the hub's time-out.
 const PAUSE: Duration = Duration::from_secs(5);
 
 /// A member in as few lines as in any other language.

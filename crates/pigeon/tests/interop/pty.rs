@@ -248,7 +248,7 @@ fn pigeon() -> Command {
     usual(Command::new(env!("CARGO_BIN_EXE_pigeon")))
 }
 
-/// In English, with nothing kept from an earlier session.
+/// Sets English, and an empty state directory.
 fn usual(command: Command) -> Command {
     command.env("TERM", "xterm-256color").env("PIGEON_STATE", "").env("LC_ALL", "C")
 }

@@ -368,7 +368,7 @@ fn replies_are_printed_only_where_they_are_waited_for() {
     assert_eq!(ours.output(), "hello\n");
 }
 
-/// Like a TFTP server's reply.
+/// The reply comes from another port, like a TFTP server's.
 #[test]
 fn a_reply_from_another_port_is_printed_with_its_address() {
     let server = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -43,9 +43,9 @@ pub enum Operation {
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Wait {
     Millis(u16),
-    /// To the next deadline, like a driver.
+    /// Wait until the next deadline, like a driver.
     Deadline,
-    /// Until all members are gone.
+    /// Wait until all members are gone.
     Minute,
     TenMinutes,
 }

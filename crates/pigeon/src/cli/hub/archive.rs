@@ -48,7 +48,7 @@ pub(super) struct Archive {
     shared: Arc<Shared>,
     history: SyncSender<Lookup>,
     searches: SyncSender<Lookup>,
-    /// For short reads by the loop itself.
+    /// A reader for short reads by the loop itself.
     reader: Reader,
     forgetting: Vec<Pending<Result<Forgotten, ForgetError>>>,
     /// Deletions since the last [`take_forgotten`](Archive::take_forgotten).

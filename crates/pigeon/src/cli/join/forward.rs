@@ -258,7 +258,7 @@ enum Verdict {
     Fine,
     /// Forwarded; repeated so often that the targets are asked.
     Suspicious,
-    /// Not forwarded.
+    /// The payload is not forwarded.
     TooMany,
 }
 

@@ -116,7 +116,7 @@ pub(super) enum Why {
 }
 
 impl Why {
-    /// For the user, in the process's language; `Display` is for programs.
+    /// The note for the user, in the process's language; `Display` is for programs.
     fn said(&self) -> String {
         match self {
             Why::System(cause) => cause.said(),

@@ -18,7 +18,7 @@ enum Role {
 }
 
 impl Direction {
-    /// With a known server.
+    /// A direction with a known server.
     pub(super) fn to(server: SocketAddr) -> Direction {
         Direction(HashMap::from([(server, Role::Server)]))
     }

@@ -109,7 +109,7 @@ impl<F: Feed> Playback<F> {
         }
     }
 
-    /// For a capture that comes through a pipe.
+    /// Sets whether the capture comes through a pipe.
     pub(super) fn live(self, is_live: bool) -> Self {
         Playback { is_live, ..self }
     }
@@ -122,7 +122,7 @@ impl<F: Feed> Playback<F> {
         }
     }
 
-    /// More of the capture may have been read.
+    /// Continues, because more of the capture may have been read.
     pub(super) fn fed(&mut self, now: Instant) {
         if std::mem::take(&mut self.is_starved) {
             self.next = Some(now);

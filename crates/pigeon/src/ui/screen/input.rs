@@ -14,7 +14,7 @@ pub(crate) const MAX_BYTES: usize = 65_507;
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     text: String,
-    /// In bytes, at the start of a cluster.
+    /// The cursor's position in bytes, at the start of a cluster.
     cursor: usize,
     /// The last cut text, for Ctrl-Y.
     cut: String,

@@ -24,15 +24,15 @@ const WHEEL: usize = 3;
 pub(crate) enum Action {
     /// Lines to send, each for itself, as typed: also commands.
     Say(PlaceId, Vec<String>),
-    /// To leave, with this exit status.
+    /// Leave with this exit status.
     Leave(Status),
-    /// To go to the shell for a while.
+    /// Suspend the program and return to the shell.
     Suspend,
-    /// To have the screen drawn anew.
+    /// Redraw the screen.
     Redraw,
-    /// To look at this place from now on.
+    /// Show this place from now on.
     Look(PlaceId),
-    /// To read what the hub keeps of the room before this position, or before its end.
+    /// Request the hub's older messages of the room, before this position or before its end.
     Older(Option<u64>),
     /// Nobody asked, but the status line should be brought up to date.
     Refresh,

@@ -21,9 +21,9 @@ use crate::process::wait_until;
 
 /// The conditions of a path, in the notation of each tool.
 pub(crate) struct Way {
-    /// For netem, after its name: `loss 10%`.
+    /// The conditions for netem, after its name: `loss 10%`.
     pub(crate) netem: &'static str,
-    /// For `bad_network.py`.
+    /// The conditions for `bad_network.py`.
     pub(crate) program: &'static str,
 }
 

@@ -9,7 +9,7 @@ use crate::bench::{adds_up, count};
 /// The conditions, the same in both directions, and the traffic.
 pub(super) struct Case {
     pub(super) way: Way,
-    /// For `pigeon relay`.
+    /// The conditions for `pigeon relay`.
     pub(super) relay: &'static str,
     pub(super) args: &'static str,
     /// Datagrams per second, and seconds.

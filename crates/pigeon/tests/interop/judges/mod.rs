@@ -56,7 +56,7 @@ struct Iperf3 {
     packets: u64,
     lost: u64,
     late: u64,
-    /// In seconds.
+    /// Jitter in seconds.
     jitter: f64,
 }
 
