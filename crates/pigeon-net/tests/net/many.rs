@@ -253,7 +253,7 @@ fn a_train_may_arrive_joined(path: IoPath) {
         }
     }
 
-    /// Relays ten datagrams, and inspects each arriving batch.
+    /// Stops after ten datagrams, and counts those of each arriving batch.
     struct Ten(usize);
 
     impl Host<Cutter> for Ten {

@@ -12,9 +12,9 @@ use pigeon_datagram::Instant;
 use pigeon_hub::reliable::SayId;
 use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, Lookup, Message, Wanted};
 use pigeon_log::{
-    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Identity, Key, Log,
-    NewestEntries, Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader,
-    Report, RoomSettings, Ticket, Trouble,
+    Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Key, Log, NewestEntries,
+    Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
+    Ticket, Trouble,
 };
 use pigeon_net::Waker;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
@@ -48,8 +48,6 @@ pub(super) struct Archive {
     shared: Arc<Shared>,
     history: SyncSender<Lookup>,
     searches: SyncSender<Lookup>,
-    /// A reader for short reads by the loop itself.
-    reader: Reader,
     forgetting: Vec<Pending<Result<Forgotten, ForgetError>>>,
     /// Deletions since the last [`take_forgotten`](Archive::take_forgotten).
     forgotten: Vec<Forget>,
@@ -180,7 +178,6 @@ impl Archive {
             shared,
             history: history?,
             searches: searches?,
-            reader: log.reader().context("cannot read the log")?,
             forgetting: Vec::new(),
             forgotten: Vec::new(),
             next_newest: Instant::ORIGIN,
@@ -246,16 +243,6 @@ impl Archive {
     /// The results of reliable members' messages, in the order of the log.
     pub(super) fn settled(&self) -> Vec<Settled> {
         std::mem::take(&mut self.shared.lock().settled)
-    }
-
-    /// Whether a message with this identity, or a later one of its outbox, is on disk or queued.
-    /// The hub must not refuse it then, even if its rules have changed since.
-    pub(super) fn has_taken(&self, identity: Identity) -> bool {
-        let Identity { author, outbox, number } = identity;
-        let is_on_its_way =
-            |inner: &Inner| inner.says.values().any(|(_, message)| message.identity == identity);
-        is_on_its_way(&self.shared.lock())
-            || self.reader.last_number(author, outbox).is_ok_and(|last| number <= last)
     }
 
     /// Wakes a loop whenever something is on disk.
