@@ -31,7 +31,6 @@ pub(crate) enum Content<'a> {
     Fragment(Fragment<'a>),
 }
 
-/// A fragment of a packet.
 pub(crate) struct Fragment<'a> {
     /// The id that all fragments of a packet share.
     pub(crate) id: u32,

@@ -84,7 +84,6 @@ impl Hub {
         self.core.statistics_mut().events_lost = self.events.lost();
     }
 
-    /// The event of an output.
     fn event(&mut self, output: Output) -> Option<Event> {
         let cx = self.doors.context(self.now);
         let label = |member: MemberId| Some(self.core.link_label(&cx, self.core.find_id(member)?));

@@ -76,7 +76,6 @@ pub(crate) fn push_grams(folded: &str, out: &mut String) {
     }
 }
 
-/// The gram of a room.
 pub(crate) fn room_gram(room: i64) -> String {
     format!("r{room}")
 }

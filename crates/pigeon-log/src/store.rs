@@ -22,7 +22,6 @@ const RESERVE: u64 = 1 << 16;
 /// The source of positions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Positions {
-    /// The last position assigned.
     pub(crate) last: Position,
     /// The last position that may be assigned before the next reservation.
     pub(crate) reserved: Position,

@@ -7,7 +7,6 @@ use pigeon_proto::{Position, RoomName, Seen};
 
 use super::From;
 
-/// A followed room.
 pub(super) struct Following {
     pub(super) name: RoomName,
     from: From,

@@ -115,7 +115,6 @@ impl Hub {
         self.members.clear();
     }
 
-    /// Sends any payload.
     pub(crate) fn send(&mut self, to: SocketAddr, payload: &[u8]) {
         self.outbox.reset_if_drained();
         self.outbox.send(to, None, payload);

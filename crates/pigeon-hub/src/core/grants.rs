@@ -103,7 +103,6 @@ pub(crate) struct Grants {
     next: u32,
     /// Numbers up to this one are reserved on disk.
     reserved: u32,
-    /// Names given up early, because too many were reserved.
     pub(crate) given_up: u64,
     /// Names opened to other members early, because too many were reserved for one address.
     pub(crate) freed: u64,

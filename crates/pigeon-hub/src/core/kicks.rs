@@ -55,7 +55,6 @@ impl Kicks {
         self.by_grant.get(&grant).is_some_and(|label| self.kick(now, label).is_some())
     }
 
-    /// Adds a kick.
     pub(crate) fn add(&mut self, now: Instant, label: Label, grant: Option<u32>) {
         self.insert(label, Kick { since: now, grant });
         while let Some((since, label)) = self.order.first().cloned() {

@@ -126,7 +126,6 @@ impl Presence {
     }
 }
 
-/// The changes of one member.
 struct Changed {
     about: MemberId,
     change: Change,

@@ -141,7 +141,6 @@ impl Rooms {
         self.find_folded(&name.folded())
     }
 
-    /// Finds a room by its folded name.
     pub(crate) fn find_folded(&self, folded: &str) -> Option<RoomId> {
         let index = self.by_name.get(folded)?;
         self.at(*index).map(Room::id)

@@ -259,7 +259,6 @@ impl Core {
         cx.plain.find(label).or_else(|| guest().map(|(slot, _)| *slot))
     }
 
-    /// Whether a label is kicked.
     pub(crate) fn is_kicked(&self, now: Instant, label: impl FnOnce() -> Label) -> bool {
         self.kicks.hold(now, label)
     }
@@ -581,7 +580,6 @@ impl Core {
         }
     }
 
-    /// An owner's name.
     fn holder_of(&self, owner: Owner) -> Option<Name> {
         Some(match owner {
             Owner::Hub(number) => self.names.of_hub(number).clone(),
@@ -590,7 +588,6 @@ impl Core {
         })
     }
 
-    /// The resume token of a grant.
     pub(crate) fn resume_word(&self, grant: u32) -> String {
         grants::word(&self.token_key, grant)
     }

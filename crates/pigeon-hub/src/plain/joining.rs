@@ -163,7 +163,6 @@ impl Plain {
     }
 }
 
-/// The label of an address.
 fn label_of(address: SocketAddr) -> Label {
     match address.ip().to_canonical() {
         IpAddr::V4(v4) => Label::from(SocketAddr::from((v4, address.port()))),

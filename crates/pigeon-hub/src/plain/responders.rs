@@ -150,7 +150,6 @@ impl Plain {
         }
     }
 
-    /// Ends all trials.
     pub(super) fn end_trials(&mut self, core: &mut Core) {
         while let Some(member) = self.delivery.trials().first() {
             self.end_trial(core, member.slot());

@@ -194,7 +194,6 @@ impl Trials {
         at.map_or_else(Lines::default, |at| self.0.swap_remove(at).lines())
     }
 
-    /// Any member on trial.
     pub(super) fn first(&self) -> Option<MemberId> {
         self.0.first().map(|trial| trial.member)
     }

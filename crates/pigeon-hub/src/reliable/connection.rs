@@ -61,7 +61,6 @@ pub(super) enum Phase {
     Member(u128),
 }
 
-/// A followed room.
 pub(super) struct Followed {
     /// The folded name of the room.
     pub(super) room: Box<str>,

@@ -79,7 +79,6 @@ impl Rooms {
 #[derive(Clone)]
 pub(super) struct Piece {
     pub(super) bytes: Bytes,
-    /// The position of the last one.
     pub(super) last: Position,
     pub(super) count: u64,
 }

@@ -40,7 +40,6 @@ fn loopback() -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
 }
 
-/// A peer that is a plain socket.
 fn plain_peer(address: &str) -> UdpSocket {
     let peer = UdpSocket::bind(address).unwrap();
     peer.set_read_timeout(Some(SOON)).unwrap();

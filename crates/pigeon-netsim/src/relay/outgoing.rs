@@ -35,7 +35,6 @@ impl Outgoing {
         self.queue.pop_front()
     }
 
-    /// The socket of the next transmit.
     pub(super) fn next_socket(&self) -> Option<SocketId> {
         self.queue.front().map(|transmit| transmit.socket)
     }

@@ -56,7 +56,6 @@ fn a_server_that_does_not_read_holds_up_the_client() {
     assert_eq!(waiting, 1, "the client could write everything");
     let written = ends.network.machine(ends.client).machine.statistics().written;
     assert_eq!(written, u64::from(Limits::default().receive_window));
-    // The server reads.
     ends.network.act(ends.server, |server, now| {
         server.reads = true;
         let conn = server.machine.open().next().unwrap();

@@ -61,7 +61,6 @@ const BYTES: u64 = 8 << 20;
 /// The target: the largest ratio to the delays without an attack.
 const TIMES: f64 = 3.0;
 
-/// An attack.
 struct Attack {
     name: String,
     encoding: &'static str,

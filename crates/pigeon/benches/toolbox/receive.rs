@@ -254,7 +254,6 @@ enum Receiver {
     Ncat,
 }
 
-/// A running receiver.
 struct Running {
     kind: Receiver,
     process: Process,

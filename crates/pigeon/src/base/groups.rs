@@ -36,7 +36,6 @@ pub(crate) struct Wanted {
     /// The only interface to use, given by name, index or address.
     pub(crate) interface: Option<String>,
     pub(crate) port: u16,
-    /// The sockets' options.
     pub(crate) options: SocketOptions,
     /// The socket bound to every address of this host at this port, if there is one.
     pub(crate) everywhere: Option<SocketId>,

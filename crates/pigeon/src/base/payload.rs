@@ -35,7 +35,6 @@ pub(crate) fn charset(label: &str) -> Result<Charset, String> {
     Charset::for_label(label).map_err(|error| unknown_label(&error))
 }
 
-/// The error for an unknown label.
 pub(crate) fn unknown_label(error: &UnknownLabel) -> String {
     let label = escape(error.label());
     match error.nearest() {
@@ -221,7 +220,6 @@ pub(crate) fn line(text: &str) -> String {
     escape(without_end(text)).to_string()
 }
 
-/// A line without its end.
 pub(crate) fn without_end(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)

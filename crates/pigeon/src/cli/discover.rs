@@ -182,7 +182,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
 /// A hub that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundHub {
-    /// The name of the hub.
     pub(crate) name: Name,
     /// The hub's first listening socket, at the address that answered first; IPv4 before IPv6.
     pub(crate) address: SocketAddr,

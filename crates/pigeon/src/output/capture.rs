@@ -189,7 +189,6 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
     }
 
-    /// The payloads in a capture.
     fn payloads(path: &Path) -> Vec<Vec<u8>> {
         let mut reader = pigeon_capture::Reader::new(File::open(path).unwrap()).unwrap();
         let mut decoder = pigeon_capture::Decoder::new();

@@ -11,7 +11,6 @@ use crate::words::say;
 /// The most commands queued for the loop; then reading blocks.
 pub(crate) const WAITING: usize = 16;
 
-/// The commands of a server's console.
 pub(crate) trait Command: PartialEq + Send + Sized + 'static {
     /// The command that ends the server and the console.
     const QUIT: Self;

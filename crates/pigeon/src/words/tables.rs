@@ -18,7 +18,6 @@ macro_rules! subjects {
 pub(super) const SUBJECTS: [(&str, [&str; 2]); 8] =
     subjects!["chat" "errors" "help" "history" "hub" "join" "screen" "tools"];
 
-/// The text of a subject.
 pub(super) fn text(language: Language, place: usize) -> &'static str {
     let [english, chinese] = SUBJECTS[place].1;
     match language {

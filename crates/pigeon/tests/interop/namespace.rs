@@ -156,7 +156,6 @@ impl Drop for Namespace {
     }
 }
 
-/// Notes a skipped test.
 pub(crate) fn skipped(why: &str) {
     // Not `eprintln!`: the test harness hides its output when a test passes.
     let _ = writeln!(io::stderr(), "SKIPPED: {why}");

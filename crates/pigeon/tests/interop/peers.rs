@@ -36,7 +36,6 @@ pub(crate) fn skipped(program: &str) {
     let _ = writeln!(io::stderr(), "SKIPPED: {program} is not installed");
 }
 
-/// The installed tools.
 pub(crate) fn tools() -> Vec<&'static str> {
     TOOLS.into_iter().filter(|tool| installed(tool)).collect()
 }
@@ -67,7 +66,6 @@ pub(crate) fn listener(tool: &str) -> (Process, SocketAddr) {
     (listener, SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
-/// One of the tests' Python programs.
 pub(crate) fn python(program: &str, args: &[&str]) -> Process {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(program);
     Process::spawn(program, Command::new("python3").arg(path).args(args))

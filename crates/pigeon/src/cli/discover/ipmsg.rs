@@ -117,7 +117,6 @@ fn line(contact: &ContactView<'_>) -> String {
     format!("{address}  {nick}  {group}  {place}  {}  {}", program_name(*program), writes.encoding)
 }
 
-/// The contact as JSON.
 fn object(contact: &ContactView<'_>) -> String {
     json::counts(&[
         ("from", contact.address.to_string().into()),

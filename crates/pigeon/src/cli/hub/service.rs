@@ -33,7 +33,6 @@ impl Watchdog {
     }
 }
 
-/// A state of the hub.
 pub(super) enum State<'a> {
     /// The hub serves.
     Ready,

@@ -17,7 +17,6 @@ use super::gate::{Delivery, Gate};
 /// Time limit for the hub to store own messages when the user leaves.
 const LAST_SAYS: Duration = Duration::from_secs(5);
 
-/// An event of a link.
 pub(super) enum LinkEvent {
     Session(Event),
     Delivery(Delivery),

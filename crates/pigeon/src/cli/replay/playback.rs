@@ -30,7 +30,6 @@ const LONG_PAUSE: Duration = Duration::from_secs(10);
 /// How long to wait for a refusal after the last datagram.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 
-/// An event of a playback.
 pub(super) enum Event {
     /// A socket connected to the target is needed. The answer is [`Playback::opened`].
     Open(SocketId),
@@ -74,7 +73,6 @@ pub(super) struct Playback<F> {
 pub(super) struct Counts {
     pub(super) sent: u64,
     bytes: u64,
-    /// Datagrams that were not sent.
     pub(super) not_sent: u64,
     /// Datagrams of `not_sent` that were too long for the target.
     too_long: u64,

@@ -215,7 +215,6 @@ fn divided(time: Duration, speed: f64) -> Duration {
 mod tests {
     use super::*;
 
-    /// Items from memory.
     struct Memory(std::vec::IntoIter<Option<Item>>);
 
     impl Feed for Memory {

@@ -37,7 +37,6 @@ const BETWEEN_KEYS: Duration = Duration::from_millis(50);
 /// After this many single keys a paste ends: a person is typing, and the end of the paste was lost.
 const KEYSTROKES: u8 = 4;
 
-/// Ends a paste.
 const PASTE_END: &[u8] = b"\x1b[201~";
 
 const ESC: u8 = 0x1b;

@@ -283,7 +283,6 @@ impl Model {
         Some(before)
     }
 
-    /// The window's title.
     pub(crate) fn window_title(&self) -> String {
         let unread: u64 = self.places.iter().map(|place| place.unread).sum();
         let name = match self.place().id.name() {
