@@ -8,7 +8,7 @@ use pigeon_proto::RoomName;
 /// The most rooms counted separately. Messages of further rooms only count in the total.
 const MAX_ROOMS: usize = 256;
 
-/// Counts per room.
+/// The number of lost messages per room.
 #[derive(Debug, Default)]
 pub(crate) struct Lost {
     rooms: BTreeMap<RoomName, LostOfRoom>,

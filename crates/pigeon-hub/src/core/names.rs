@@ -19,7 +19,7 @@ const KINDS: [u8; 3] = [4, 5, 6];
 /// The longest text that can be a name, in bytes: 32 characters, each with up to four.
 const MAX_SOUGHT: usize = 512;
 
-/// The keys of a name.
+/// Hashes of a name for three kinds of comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Keys([u64; 3]);
 

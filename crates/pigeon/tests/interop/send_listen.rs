@@ -206,7 +206,7 @@ fn the_largest_datagram_reaches_python_and_a_larger_one_is_not_begun() {
     assert!(bytes == hex(largest().as_bytes()), "{} bytes came first", bytes.len() / 2);
 }
 
-/// Without `nc`, which silently cuts received datagrams at 16,384 bytes.
+/// `nc` is left out, because it silently cuts received datagrams at 16,384 bytes.
 #[test]
 fn the_largest_datagram_reaches_ncat_and_socat() {
     for tool in ["ncat", "socat"] {
