@@ -97,9 +97,9 @@ pub enum Event {
     },
     /// Messages were deleted: the application removes its copies.
     Forgot {
-        /// In this room.
+        /// The room that lost messages; `None`: all rooms.
         room: Option<RoomName>,
-        /// From senders with this name.
+        /// The name of the senders of these messages; `None`: all senders.
         name: Option<Box<str>>,
     },
     /// A notice of the hub.

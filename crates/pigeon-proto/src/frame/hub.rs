@@ -105,10 +105,10 @@ pub enum HubFrame {
     },
     /// Messages were deleted: the client removes its copies.
     Forgot {
-        /// In this room.
+        /// The room that lost messages; `None`: all rooms.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         room: Option<RoomName>,
-        /// From senders with this name.
+        /// The name of the senders of these messages; `None`: all senders.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<Box<str>>,
     },

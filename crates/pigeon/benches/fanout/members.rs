@@ -82,7 +82,7 @@ impl Members for UdpMembers {
         }
     }
 
-    /// Equal sizes leave as trains, as from an optimised sender.
+    /// Sends messages of equal size as trains, like an optimised sender.
     fn publish(&mut self, burst: &Burst) {
         self.outbox.clear();
         self.queue.clear();

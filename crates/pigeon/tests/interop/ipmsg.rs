@@ -337,7 +337,7 @@ fn lines_each_way_through_a_bad_network_arrive_once_and_in_order_or_are_reported
     println!("from the hub: {} of {lines} heard, {reported} reported", heard.len());
 }
 
-/// A line's number; checks that every character arrived unchanged.
+/// Checks that every character of a line arrived unchanged, and returns the line's number.
 #[track_caller]
 fn number_of(text: &str, words: &str) -> usize {
     let number =

@@ -8,7 +8,7 @@ const SIDE_FROM: u16 = 60;
 /// The areas of the parts; omitted ones have no rows or columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Areas {
-    /// Conversations and members.
+    /// The area of conversations and members.
     pub(crate) side: Rect,
     /// The line between the names and the rest.
     pub(crate) border: Rect,
