@@ -29,7 +29,7 @@ pub(crate) struct Client {
     has: BTreeSet<Identity>,
     /// Every message sent, with its last reported status.
     pub(crate) told: BTreeMap<MessageId, OwnMessage>,
-    /// Acknowledged since the last check.
+    /// Messages acknowledged since the last check.
     pub(crate) newly_stored: Vec<Identity>,
     pub(crate) said: u64,
     pub(crate) most: u64,
