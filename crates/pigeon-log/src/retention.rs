@@ -200,7 +200,7 @@ pub(crate) fn largest(connection: &Connection) -> rusqlite::Result<Option<Victim
 
 /// The oldest indexed messages of a victim after its cursor, and the position searched so far.
 /// `None` at the end of the room. Examines a limited number of messages, because the
-    /// speaker's messages may come late.
+/// speaker's messages may come late.
 pub(crate) fn oldest_of(
     connection: &Connection,
     victim: &Victim,
