@@ -10,7 +10,6 @@ mod lost;
 mod request;
 mod view;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -72,7 +71,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
 
     let bound = socket.local_addr();
-    let mut words = vec![say!("chat-listening", bound = reached_at(bound))];
+    let mut words = vec![say!("chat-listening", bound = full::reached_at(bound))];
     if let Err(error) = &contacts {
         words.push(say!("chat-without-contacts", error = chain(error)));
     }
@@ -111,14 +110,6 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
         ipv4: !one || local.is_ipv4(),
         ipv6: !one || local.is_ipv6(),
         max_conversations: Config::default().max_conversations.min(most),
-    }
-}
-
-/// The address for others to write to: only the port if the chat listens on every address.
-fn reached_at(bound: SocketAddr) -> String {
-    match bound.ip().is_unspecified() {
-        true => say!("chat-port", port = bound.port()),
-        false => bound.to_string(),
     }
 }
 

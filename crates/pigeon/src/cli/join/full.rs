@@ -486,8 +486,8 @@ fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String
         Contact::Removed => (say_in!(language, "join-status-removed", ago = ago), true),
         Contact::Answering => {
             let text = match session.round_trip().map(in_millis) {
-                Some(time) => say_in!(language, "join-status-round-trip", ago = ago, time = time),
-                None => say_in!(language, "join-status-heard", ago = ago),
+                Some(time) => say_in!(language, "join-status-round-trip", time = time),
+                None => say_in!(language, "join-status-heard"),
             };
             (text, false)
         }

@@ -101,7 +101,7 @@ fn delivery_words(delivery: &Delivery, language: Language) -> String {
             say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
         }
         Delivery::Waits => say_in!(language, "join-waits"),
-        Delivery::Back => say_in!(language, "join-back"),
+        Delivery::Back => say_in!(language, "join-connected-again"),
         Delivery::NotTheHub => say_in!(language, "join-not-the-hub"),
         Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
     }

@@ -659,7 +659,7 @@ fn a_class_in_chinese_fits_every_screen() {
     {
         let mut model = chinese_class();
         let time = "0.4 ms";
-        let heard = say_in!(language, "join-status-round-trip", ago = "3 秒", time = time);
+        let heard = say_in!(language, "join-status-round-trip", time = time);
         status(&mut model, heard, false);
         let mut pages = vec![page(&mut model, width, height)];
         key(&mut model, KeyCode::F(2));
