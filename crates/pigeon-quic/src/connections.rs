@@ -29,8 +29,9 @@ use crate::statistics::Statistics;
 use crate::time::{Base, TokenTime};
 
 /// Bytes that one drain puts into the outbox. Each lives until the drain is over, so the dirty
-/// connections that are left wait for the next one, which is due at once.
-const DRAIN_BYTES: usize = 4 << 20;
+/// connections that are left wait for the next one, which is due at once. No more than the outbox
+/// keeps of its memory: to take fresh pages for each burst cost a tenth of it.
+const DRAIN_BYTES: usize = 512 << 10;
 
 /// A datagram to an open connection that is shorter than this has room left, so there was no more to
 /// say. To ask again costs a tenth of sending a short message. quinn-proto fills datagrams up to

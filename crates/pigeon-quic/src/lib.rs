@@ -29,7 +29,7 @@
 //! | work for strangers | [`Limits::initials_per_second`] |
 //! | what a connection holds unacknowledged | [`Limits::send_window`], and a share of [`Limits::send_total`] |
 //! | what a connection holds unread | [`Limits::receive_window`] |
-//! | bytes of one drain | 4 MiB; the rest follows at once |
+//! | bytes of one drain | 512 KiB and a connection more; the rest follows at once |
 //! | events | at most one of each kind a connection |
 //!
 //! A stranger's address is validated by a Retry packet (RFC 9000 section 8.1.2) before anything is
