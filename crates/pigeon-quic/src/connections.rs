@@ -27,9 +27,10 @@ use crate::pin::Shown;
 use crate::statistics::Statistics;
 use crate::time::{Base, TokenTime};
 
-/// Maximum bytes per drain. They stay in memory until the drain is over, so the other dirty
-/// connections wait for the next drain, which is due at once.
-const DRAIN_BYTES: usize = 4 << 20;
+/// Bytes that one drain puts into the outbox. Each lives until the drain is over, so the dirty
+/// connections that are left wait for the next one, which is due at once. No more than the outbox
+/// keeps of its memory: to take fresh pages for each burst cost a tenth of it.
+const DRAIN_BYTES: usize = 512 << 10;
 
 /// A datagram to an open connection that is shorter than this has room left, so nothing more was
 /// waiting. Asking again costs a tenth of sending a short message. quinn-proto fills datagrams up to

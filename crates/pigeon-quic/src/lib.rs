@@ -26,11 +26,11 @@
 //! | --- | --- |
 //! | connections, those of one address, those in the handshake | [`Limits::connections`], [`Limits::per_address`], [`Limits::handshakes`] |
 //! | time from the first datagram to the stream | [`Limits::handshake_time`] |
-//! | work for unvalidated addresses | [`Limits::initials_per_second`] |
-//! | unacknowledged bytes of a connection | [`Limits::send_window`], and a share of [`Limits::send_total`] |
-//! | unread bytes of a connection | [`Limits::receive_window`] |
-//! | bytes of one drain | 4 MiB; the rest follows at once |
-//! | events | at most one of each kind per connection |
+//! | work for strangers | [`Limits::initials_per_second`] |
+//! | what a connection holds unacknowledged | [`Limits::send_window`], and a share of [`Limits::send_total`] |
+//! | what a connection holds unread | [`Limits::receive_window`] |
+//! | bytes of one drain | 512 KiB and a connection more; the rest follows at once |
+//! | events | at most one of each kind a connection |
 //!
 //! A new address is validated by a Retry packet (RFC 9000 section 8.1.2) before any state is
 //! stored, and each answer before that is shorter than its request. 0-RTT is disabled.

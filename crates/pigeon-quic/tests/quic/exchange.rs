@@ -269,9 +269,8 @@ fn a_silent_connection_lives_by_few_datagrams_and_dies_with_its_client() {
 
 #[test]
 fn one_drain_has_a_bound_and_the_next_goes_on() {
-    let limits = Limits { per_address: 500, ..Limits::default() };
-    let mut ends = Ends::with_limits(13, limits, |_| {});
-    let conns: Vec<_> = (0..400)
+    let mut ends = Ends::new(13, |_| {});
+    let conns: Vec<_> = (0..60)
         .map(|_| {
             let conn = ends.open();
             ends.say(conn, "x");
@@ -290,7 +289,7 @@ fn one_drain_has_a_bound_and_the_next_goes_on() {
         assert!(ends.received(conn)[1..] == bytes[..]);
     }
     let largest = ends.network.machine(ends.server).largest_outbox;
-    assert!((4 << 20..(4 << 20) + 100_000).contains(&largest), "{largest}");
+    assert!((512 << 10..600 << 10).contains(&largest), "{largest}");
 }
 
 #[test]

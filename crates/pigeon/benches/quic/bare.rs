@@ -72,7 +72,7 @@ impl Out {
     }
 }
 
-pub(crate) fn run() -> ! {
+pub(crate) fn run(how: &str) -> ! {
     let mut endpoint = endpoint();
     let socket = open(true);
     announce(&socket);
@@ -81,7 +81,7 @@ pub(crate) fn run() -> ! {
         Out { scratch: Vec::new(), bytes: Vec::new(), queue: Vec::new(), sender: Sender::new() };
     let mut members: HashMap<ConnectionHandle, Member> = HashMap::new();
     let mut dirty: Vec<ConnectionHandle> = Vec::new();
-    let mut relay = Relay::default();
+    let mut relay = Relay::new(how);
     loop {
         batch.take(&socket);
         let now = Instant::now();

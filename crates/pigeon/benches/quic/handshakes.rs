@@ -18,8 +18,8 @@ const TURNS: usize = 5;
 pub(crate) fn measure(cpus: Cpus) -> Report {
     let mut report = Report::new("quic-handshakes");
     report.section("connections one after the other: Retry, handshake, first byte");
-    let servers =
-        [(OURS, "ours"), (BARE, "bare")].map(|(name, how)| (name, Server::floor(&[cpus.hub], how)));
+    let servers = [(OURS, "ours lines"), (BARE, "bare lines")]
+        .map(|(name, how)| (name, Server::floor(&[cpus.hub], how)));
     let mut rates = [Vec::new(), Vec::new()];
     let mut others = [Vec::new(), Vec::new()];
     let mut number = 0;

@@ -105,10 +105,10 @@ impl Member {
         self.drain();
     }
 
-    /// Number of frames read so far with a text that ends in `mark`.
+    /// Lines read by now whose text ends so: `"}` follows where they are frames.
     fn frames(&mut self, mark: &[u8]) -> usize {
         let Some(last) = self.unread.iter().rposition(|byte| *byte == b'\n') else { return 0 };
-        let ends = |line: &&[u8]| line.strip_suffix(b"\"}").is_some_and(|l| l.ends_with(mark));
+        let ends = |line: &&[u8]| line.strip_suffix(b"\"}").unwrap_or(line).ends_with(mark);
         let frames = self.unread[..last].split(|byte| *byte == b'\n').filter(ends).count();
         self.unread.drain(..=last);
         frames

@@ -25,7 +25,7 @@ pub(crate) fn silent(cpus: Cpus) -> Report {
     let count = *COUNT.get_or_init(|| 10_000);
     let mut report = Report::new("quic-memory");
     report.section(&format!("{count} silent members"));
-    let server = Server::floor(&[cpus.hub], "ours");
+    let server = Server::floor(&[cpus.hub], "ours lines");
     let members = |count| {
         let args = format!("silent-members {} {count}", server.address);
         let process = Process::start(&[cpus.load], ourselves(&args));
@@ -63,7 +63,7 @@ const HALF_OPEN: u32 = 10_000;
 pub(crate) fn half_open(cpus: Cpus) -> Report {
     let mut report = Report::new("quic-half-open");
     report.section(&format!("{HALF_OPEN} handshakes that stop after the server's first flight"));
-    let mut command = ourselves("ours");
+    let mut command = ourselves("ours lines");
     command.env("QUIC_DEFAULT_LIMITS", "1");
     let server = Server::announced(&[cpus.hub], command, "listening on ");
     let before = server.process.resident_bytes();
