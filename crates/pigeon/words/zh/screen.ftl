@@ -51,7 +51,7 @@ screen-not-closed = 只能关闭与一个人的对话；离开房间用 /leave
 screen-below = 下面还有 { $messages } 条
 screen-rows-below = 下面还有 { $rows } 行：PageDown
 # 屏幕不再保存的旧消息。
-screen-gone = { $messages } 条旧消息已不在
+screen-gone = 已移除 { $messages } 条旧消息
 screen-lost = 来得太快，漏掉 { $messages } 条
 # 只显示消息、便于复制时的最后一行。
 screen-bare = F3 返回   PageUp、PageDown 翻页   可用鼠标选取
