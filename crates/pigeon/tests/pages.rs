@@ -267,5 +267,5 @@ fn commands_in_sentences_are_understood() {
         assert!(output.status.success(), "{page}: {code}: {said}");
         tried += 1;
     }
-    assert!(tried > 30, "{tried} commands");
+    assert!(tried > 15, "{tried} commands");
 }
