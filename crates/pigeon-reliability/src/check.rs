@@ -23,38 +23,29 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// A backup was restored: notes what nobody holds any more.
-    pub(crate) fn restored(&mut self, hub: &Hub, clients: &[Client]) {
-        for client in clients {
-            let store = client.store();
-            for id in client.told.keys() {
-                let identity = identity(client, *id);
-                if !store.holds(*id) {
-                    self.unknown.insert(identity);
-                }
-                if !store.holds(*id) && !hub.log.disk.places.contains_key(&identity) {
-                    self.taken.insert(identity);
-                }
+    /// A backup was restored: notes what its author, or anybody, does not hold any more.
+    pub(crate) fn restored(&mut self, hub: &Hub, client: &Client) {
+        let store = client.store();
+        for id in client.told.keys().filter(|id| !store.holds(**id)) {
+            let identity = identity(client, *id);
+            self.unknown.insert(identity);
+            if !hub.log.disk.places.contains_key(&identity) {
+                self.taken.insert(identity);
             }
         }
     }
 
-    /// Something may have been acknowledged.
-    pub(crate) fn look(&self, hub: &Hub, clients: &mut [Client]) -> Result<(), String> {
-        for client in clients {
-            for identity in client.newly_stored.drain(..) {
-                if !hub.ever.contains(&identity) {
-                    return Err(format!("{identity:?} is acknowledged and on no disk"));
-                }
-            }
+    /// Messages were acknowledged.
+    pub(crate) fn check_stored(&self, hub: &Hub, stored: &[Identity]) -> Result<(), String> {
+        match stored.iter().find(|identity| !hub.ever.contains(identity)) {
+            Some(identity) => Err(format!("{identity:?} is acknowledged and on no disk")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Whether everything has reached everybody.
-    pub(crate) fn is_over(&self, hub: &Hub, clients: &[Client]) -> bool {
-        let messages = hub.log.disk.places.len();
-        clients.iter().all(|client| client.is_settled() && client.ledger.len() >= messages)
+    /// Whether everything of a client is settled, and everything has reached it.
+    pub(crate) fn has_all(&self, hub: &Hub, client: &Client) -> bool {
+        client.is_settled() && client.ledger.len() >= hub.log.disk.places.len()
     }
 
     /// The verdict at the end.
@@ -62,7 +53,7 @@ impl Judge {
         &self,
         cell: &Cell,
         hub: &Hub,
-        clients: &[Client],
+        clients: &[&Client],
     ) -> Result<Report, String> {
         let log: Vec<Identity> = messages(hub).map(|(identity, _)| identity).collect();
         once("the log", &log)?;
@@ -128,7 +119,7 @@ impl Judge {
         name: &str,
         log: &[Identity],
         client: &Client,
-        clients: &[Client],
+        clients: &[&Client],
     ) -> Result<(), String> {
         let has: BTreeSet<Identity> = client.ledger.iter().copied().collect();
         if let Some(missing) = log.iter().find(|identity| !has.contains(identity)) {

@@ -2,7 +2,8 @@
 //! time, over connections that break and over QUIC on bad networks. Not a part of any program.
 //!
 //! - [`CELLS`]: the conditions. [`Fault`]: what the checker must find.
-//! - [`run`]: one run over streams that break; the seed decides everything.
+//! - [`run`]: one run over streams that break; the seed decides everything. [`run_quic`]: over QUIC, where
+//!   the keys of handshakes are the system's and everything else is the seed's.
 //!
 //! Inside: `hub` and `client` are the machines with what stands around them; `log` and `disk` fail,
 //! lose what was not synced and are set back to older copies; `faults` says what happens when;
@@ -18,9 +19,11 @@ mod disk;
 mod faults;
 mod hub;
 mod log;
+mod quic;
 mod streams;
 
 pub use cell::{CELLS, Cell, Fault, Network};
+pub use quic::run_quic;
 pub use streams::run;
 
 /// The fingerprint of the hub's certificate.
