@@ -192,6 +192,11 @@ impl Session {
             frames: Vec::new(),
             outputs: VecDeque::new(),
         };
+        // What the application may not have heard before its program ended.
+        let unheard: Vec<_> = session.store.refused().map(|(id, it)| (id, it.clone())).collect();
+        for (id, refused) in unheard {
+            session.report(Event::Status(id, Status::Refused(refused)));
+        }
         session.handle_timeout(now);
         session
     }
@@ -250,6 +255,13 @@ impl Session {
         let Some(following) = self.rooms.get_mut(&room.folded()) else { return };
         for seen in following.close(position) {
             self.write(now, &Record::Seen { room: room.clone(), seen });
+        }
+    }
+
+    /// The application has heard that a message was refused. Until then it is told at each start.
+    pub fn heard(&mut self, now: Instant, id: MessageId) {
+        if self.store.refused().any(|(refused, _)| refused == id) {
+            self.write(now, &Record::Gone { outbox: id.outbox, number: id.number });
         }
     }
 
@@ -559,7 +571,7 @@ impl Session {
         // One that the hub had stored, too: it was restored from a backup, and refuses it now.
         let outbox = self.store.outbox(id.outbox);
         if outbox.is_some_and(|outbox| outbox.messages.contains_key(&number)) {
-            self.write(now, &Record::Gone { outbox: id.outbox, number });
+            self.write(now, &Record::Refused { outbox: id.outbox, refused: refused.clone() });
             self.disk.urgent = self.disk.writes;
             self.unreported.push_back((self.disk.writes, id, refused));
         }

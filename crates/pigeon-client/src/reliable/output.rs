@@ -168,6 +168,7 @@ pub enum Status {
     Stored,
     /// The hub has relayed it, and stores nothing.
     Relayed,
-    /// It was neither stored nor relayed, and is not sent again.
+    /// It was neither stored nor relayed, and is not sent again. Reported at each start until the
+    /// application says that it has [`heard`](super::Session::heard) it.
     Refused(Refused),
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use pigeon_proto::frame::Say;
+use pigeon_proto::frame::{Refused, Say};
 use pigeon_proto::{Identity, Position, RoomName, Seen};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ const KEPT_BYTES: usize = 4 << 20;
 /// How long they are kept: a hub may have forgotten the outbox after longer, and would take them for
 /// new.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
+
+/// The most refusals that wait until the application has heard of them.
+const REFUSED: usize = 1_024;
 
 /// The most identities of others' messages that are remembered, to recognize what comes again after a
 /// hub was restored from a backup.
@@ -33,6 +36,8 @@ const WASTE: usize = 1 << 20;
 pub struct Store {
     /// The oldest first.
     outboxes: Vec<Outbox>,
+    /// Messages that were refused for good, until the application has heard of it.
+    refused: BTreeMap<super::MessageId, Refused>,
     waiting: usize,
     waiting_bytes: usize,
     kept: usize,
@@ -91,8 +96,11 @@ pub(super) enum Record {
     },
     /// The hub has stored everything up to this number.
     Stored { outbox: u64, through: u64 },
-    /// A message that is not to be sent any more: refused, relayed, or said again elsewhere.
+    /// A message that is not to be sent any more: relayed, said again elsewhere, or refused and the
+    /// application has heard of it.
     Gone { outbox: u64, number: u64 },
+    /// A message was refused for good.
+    Refused { outbox: u64, refused: Refused },
     /// Somebody's message that the application has processed. The last one of a room is where it is
     /// followed from.
     Seen { room: RoomName, seen: Seen },
@@ -167,7 +175,20 @@ impl Store {
                 }
                 self.shed();
             }
-            Record::Gone { outbox, number } => self.remove(*outbox, *number),
+            Record::Gone { outbox, number } => {
+                self.remove(*outbox, *number);
+                let id = super::MessageId { outbox: *outbox, number: *number };
+                self.refused.remove(&id);
+            }
+            Record::Refused { outbox, refused } => {
+                self.remove(*outbox, refused.number);
+                let id = super::MessageId { outbox: *outbox, number: refused.number };
+                self.needed += 160;
+                self.refused.insert(id, refused.clone());
+                if self.refused.len() > REFUSED {
+                    self.refused.pop_first();
+                }
+            }
             Record::Seen { room, seen } => {
                 self.needed += self.seen.insert(seen.identity);
                 let cursor = Cursor { room: room.clone(), seen: *seen };
@@ -176,6 +197,11 @@ impl Store {
             Record::Unseen {} => self.seen = SeenSet::default(),
             Record::Known { seen } => self.needed += self.seen.insert(seen.identity),
         }
+    }
+
+    /// Messages that were refused for good and that the application has not heard of.
+    pub(super) fn refused(&self) -> impl Iterator<Item = (super::MessageId, &Refused)> {
+        self.refused.iter().map(|(id, refused)| (*id, refused))
     }
 
     /// Whether it holds a message of one's own, stored by the hub or not.
@@ -243,6 +269,9 @@ impl Store {
             if outbox.stored > 0 && !outbox.messages.is_empty() {
                 encode(&Record::Stored { outbox: outbox.id, through: outbox.stored }, &mut file);
             }
+        }
+        for (id, refused) in &self.refused {
+            encode(&Record::Refused { outbox: id.outbox, refused: refused.clone() }, &mut file);
         }
         for identity in &self.seen.order {
             let seen = Seen { position: Position::START, identity: *identity };
