@@ -28,6 +28,27 @@ pub fn run(cell: &Cell, seed: u64, messages: u64, fault: Option<Fault>) -> Resul
     world.run()
 }
 
+/// One run in which nothing happens but what the script says, each so long after the one before.
+///
+/// # Errors
+/// What the checker has found.
+pub fn run_script(
+    cell: &Cell,
+    seed: u64,
+    messages: u64,
+    script: &[(Duration, Happening)],
+) -> Result<Report, String> {
+    let mut world = World::new(cell, seed, messages, None);
+    world.schedule = Schedule::script(script, Chance::new(seed));
+    // Otherwise some would hold only without restored backups.
+    let restores = |wanted: fn(&Happening) -> bool| {
+        script.iter().any(|(_, it)| wanted(it)).then_some(Duration::ZERO)
+    };
+    world.cell.hub_restores = restores(|it| *it == Happening::RestoreHub);
+    world.cell.client_restores = restores(|it| matches!(it, Happening::RestoreClient(_)));
+    world.run()
+}
+
 struct World {
     cell: Cell,
     now: Instant,
