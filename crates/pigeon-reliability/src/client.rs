@@ -279,6 +279,9 @@ impl Client {
                 if let Some(told) = self.told.get_mut(&id) {
                     told.is_refused = true;
                 }
+                if let Some(session) = &mut self.session {
+                    session.heard(now, id);
+                }
             }
             Event::Renumbered { from, to } => {
                 if let Some(told) = self.told.remove(&from) {

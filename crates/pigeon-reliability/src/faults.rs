@@ -10,17 +10,33 @@ use crate::chance::Chance;
 
 /// A fault of either end or of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Happening {
+pub enum Happening {
+    /// The connection of a client breaks.
     Cut(usize),
+    /// The address of a client changes.
     Move(usize),
+    /// The hub's program ends at once.
     KillHub,
-    KillClient { client: usize, crashes: bool },
+    /// A client's program ends at once.
+    KillClient {
+        /// Which one.
+        client: usize,
+        /// Whether its machine loses what was not synced.
+        crashes: bool,
+    },
+    /// The hub's disk is set back to the last copy.
     RestoreHub,
+    /// A client's disk is.
     RestoreClient(usize),
+    /// The hub's disk is copied.
     BackUpHub,
+    /// A client's disk is.
     BackUpClient(usize),
+    /// The hub starts, unless it runs.
     StartHub,
+    /// A client starts, unless it runs.
     StartClient(usize),
+    /// A plain member says something.
     PlainSays,
 }
 
@@ -55,6 +71,16 @@ impl Schedule {
         Schedule { chance, due, crashes: cell.crashes }
     }
 
+    /// What happens at given times, each so long after the one before, and nothing else.
+    pub(crate) fn script(script: &[(Duration, Happening)], chance: Chance) -> Schedule {
+        let mut at = Instant::ORIGIN;
+        let due = script.iter().map(|(after, happening)| {
+            at = at + *after;
+            (at, *happening, None)
+        });
+        Schedule { due: due.collect(), chance, crashes: 500 }
+    }
+
     pub(crate) fn next_at(&self) -> Option<Instant> {
         self.due.iter().map(|(at, ..)| *at).min()
     }
@@ -70,7 +96,7 @@ impl Schedule {
             }
         }
         Some(match happening {
-            Happening::KillClient { client, .. } => {
+            Happening::KillClient { client, .. } if mean.is_some() => {
                 let crashes = self.chance.permille(self.crashes);
                 Happening::KillClient { client, crashes }
             }

@@ -25,6 +25,27 @@ pub fn run(cell: &Cell, seed: u64, messages: u64, fault: Option<Fault>) -> Resul
     world.run()
 }
 
+/// One run in which nothing happens but what the script says, each so long after the one before.
+///
+/// # Errors
+/// What the checker has found.
+pub fn run_script(
+    cell: &Cell,
+    seed: u64,
+    messages: u64,
+    script: &[(Duration, Happening)],
+) -> Result<Report, String> {
+    let mut world = World::new(cell, seed, messages, None);
+    world.schedule = Schedule::script(script, Chance::new(seed));
+    // Otherwise some would hold only without restored backups.
+    let restores = |wanted: fn(&Happening) -> bool| {
+        script.iter().any(|(_, it)| wanted(it)).then_some(Duration::ZERO)
+    };
+    world.cell.hub_restores = restores(|it| *it == Happening::RestoreHub);
+    world.cell.client_restores = restores(|it| matches!(it, Happening::RestoreClient(_)));
+    world.run()
+}
+
 struct World {
     cell: Cell,
     now: Instant,
@@ -76,9 +97,9 @@ impl World {
 
     fn run(&mut self) -> Result<Report, String> {
         let mut calm_since = None;
-        while !self.judge.is_over(&self.hub, &self.clients) || calm_since.is_none() {
+        while !self.is_over() || calm_since.is_none() {
             self.step();
-            self.judge.look(&self.hub, &mut self.clients)?;
+            self.look()?;
             let all_is_said = self.clients.iter().all(|client| client.said >= client.most);
             match calm_since {
                 None if all_is_said => {
@@ -96,9 +117,27 @@ impl World {
         while self.next_at().is_some_and(|at| at < end) {
             self.step();
         }
-        self.judge.look(&self.hub, &mut self.clients)?;
-        let report = self.judge.verdict(&self.cell, &self.hub, &self.clients)?;
+        self.look()?;
+        let clients: Vec<&Client> = self.clients.iter().collect();
+        let report = self.judge.verdict(&self.cell, &self.hub, &clients)?;
         Ok(Report { seconds: (self.now - Instant::ORIGIN).as_secs(), ..report })
+    }
+
+    fn is_over(&self) -> bool {
+        self.clients.iter().all(|client| self.judge.has_all(&self.hub, client))
+    }
+
+    fn look(&mut self) -> Result<(), String> {
+        for client in &mut self.clients {
+            self.judge.check_stored(&self.hub, &std::mem::take(&mut client.newly_stored))?;
+        }
+        Ok(())
+    }
+
+    fn restored(&mut self) {
+        for client in &self.clients {
+            self.judge.restored(&self.hub, client);
+        }
     }
 
     fn next_at(&self) -> Option<Instant> {
@@ -253,14 +292,14 @@ impl World {
             Happening::KillHub => self.end_hub(|hub| hub.kill()),
             Happening::RestoreHub => {
                 self.end_hub(|hub| hub.restore());
-                self.judge.restored(&self.hub, &self.clients);
+                self.restored();
             }
             Happening::KillClient { client, crashes } => {
                 self.end_client(client, |client| client.kill(crashes));
             }
             Happening::RestoreClient(client) => {
                 self.end_client(client, Client::restore);
-                self.judge.restored(&self.hub, &self.clients);
+                self.restored();
             }
             Happening::BackUpHub => self.hub.log.back_up(),
             Happening::BackUpClient(client) => self.clients[client].back_up(),

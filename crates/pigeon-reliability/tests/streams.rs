@@ -33,8 +33,14 @@ fn nothing_is_lost_doubled_or_out_of_order() {
 #[test]
 fn the_checker_finds_every_planted_fault() {
     for fault in Fault::ALL {
-        let found =
-            (0..10).any(|seed| CELLS.iter().any(|cell| run(cell, seed, 60, Some(fault)).is_err()));
-        assert!(found, "{fault:?} was not found");
+        let all = (0..20).flat_map(|seed| CELLS.iter().map(move |cell| (cell, seed)));
+        let found = all.clone().find_map(|(cell, seed)| {
+            let why = run(cell, seed, 60, Some(fault)).err()?;
+            Some((cell, seed, why))
+        });
+        let (cell, seed, why) = found.unwrap_or_else(|| panic!("{fault:?} was not found"));
+        println!("{fault:?}: {}, seed {seed}: {why}", cell.name);
+        // It is the fault that was found.
+        assert_eq!(run(cell, seed, 60, None).err(), None, "{fault:?}");
     }
 }

@@ -191,6 +191,11 @@ impl Session {
             frames: Vec::new(),
             outputs: VecDeque::new(),
         };
+        // What the application may not have heard before its program ended.
+        let unheard: Vec<_> = session.store.refused().map(|(id, it)| (id, it.clone())).collect();
+        for (id, refused) in unheard {
+            session.report(Event::Status(id, Status::Refused(refused)));
+        }
         session.handle_timeout(now);
         session
     }
@@ -250,7 +255,18 @@ impl Session {
         }
     }
 
+<<<<<<< HEAD
     /// Sends a command such as `/who`. False without a connection.
+=======
+    /// The application has heard that a message was refused. Until then it is told at each start.
+    pub fn heard(&mut self, now: Instant, id: MessageId) {
+        if self.store.refused().any(|(refused, _)| refused == id) {
+            self.write(now, &Record::Gone { outbox: id.outbox, number: id.number });
+        }
+    }
+
+    /// Sends a command such as `/who`. Returns whether there is a connection to send it over.
+>>>>>>> rel
     pub fn command(&mut self, line: &str) -> bool {
         let is_member = self.is_member();
         if is_member {
@@ -555,7 +571,7 @@ impl Session {
         // the message now.
         let outbox = self.store.outbox(id.outbox);
         if outbox.is_some_and(|outbox| outbox.messages.contains_key(&number)) {
-            self.write(now, &Record::Gone { outbox: id.outbox, number });
+            self.write(now, &Record::Refused { outbox: id.outbox, refused: refused.clone() });
             self.disk.urgent = self.disk.writes;
             self.unreported.push_back((self.disk.writes, id, refused));
         }
