@@ -105,7 +105,9 @@ pub trait Machine {
     /// allows: a process that was stopped for a minute must not take its peers for silent.
     fn handle_timeout(&mut self, now: Instant);
 
-    /// The next thing to send, if any. Its bytes stand in [`outbox_of`](Machine::outbox_of) its
+    /// The next thing to send, if any. A machine with much to send may say `None` earlier, with a
+    /// [`poll_timeout`](Machine::poll_timeout) that is due: the driver then hands over what has arrived meanwhile
+    /// before it goes on. Its bytes stand in [`outbox_of`](Machine::outbox_of) its
     /// socket.
     fn poll_transmit(&mut self) -> Option<Transmit>;
 

@@ -57,12 +57,28 @@ impl Hub {
     /// Notes the time, and opens a new batch if the last one has been sent.
     fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.doors.begin(&mut self.core);
+        self.doors.begin(&mut self.core, self.now);
     }
 
     fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
         let Hub { core, doors, events, now, .. } = self;
         doors.receive(core, events, *now, datagram)
+    }
+
+    /// What comes of a datagram, once it has been heard or refused.
+    fn settle(&mut self, datagram: &Received<'_>, mut outcome: Result<(), Dropped>) {
+        if outcome == Err(Dropped::HubFull)
+            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
+        {
+            outcome = self.receive(datagram);
+        }
+        if let Err(reason) = outcome {
+            self.core.statistics_mut().count_dropped(reason);
+            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
+                self.core.count_dropped_of(self.now, slot);
+            }
+        }
+        self.deliver();
     }
 
     /// Lets a member give way to a newcomer from there, because the hub is full.
@@ -493,19 +509,9 @@ impl Machine for Hub {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.begin(now);
         self.core.statistics_mut().received += 1;
-        let mut outcome = self.receive(datagram);
-        if outcome == Err(Dropped::HubFull)
-            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
-        {
-            outcome = self.receive(datagram);
-        }
-        if let Err(reason) = outcome {
-            self.core.statistics_mut().count_dropped(reason);
-            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
-                self.core.count_dropped_of(self.now, slot);
-            }
-        }
-        self.deliver();
+        let held = self.doors.hold(&mut self.core, self.now, datagram);
+        let outcome = held.unwrap_or_else(|| self.receive(datagram));
+        self.settle(datagram, outcome);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -514,6 +520,11 @@ impl Machine for Hub {
         self.deliver();
         while self.core.send_news(&self.doors.context(self.now)) {}
         self.deliver();
+        while let Some(held) = self.doors.next_held() {
+            let datagram = held.datagram();
+            let outcome = self.receive(&datagram);
+            self.settle(&datagram, outcome);
+        }
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -529,8 +540,12 @@ impl Machine for Hub {
     }
 
     /// The earliest of four timers: the longest-silent member's time-out, the gathered notices, the
-    /// answers to those who look for hubs, and the trials of those who may answer by themselves.
+    /// answers to those who look for hubs, and the trials of those who may answer by themselves. It is
+    /// due already if a drain has paused, so that others are heard, or somebody waits for his turn.
     fn poll_timeout(&self) -> Option<Instant> {
+        if self.doors.has_more() {
+            return Some(self.now);
+        }
         let timers = [self.doors.poll_timeout(&self.core), self.core.news_due()];
         timers.into_iter().flatten().min()
     }

@@ -235,6 +235,8 @@ pub struct Statistics {
     pub names_freed: u64,
     /// Kicks forgotten before their time, because there were too many.
     pub kicks_forgotten: u64,
+    /// Datagrams that waited until others were served.
+    pub held: u64,
     /// Events that nobody collected in time.
     pub events_lost: u64,
     left: [u64; Left::ALL.len()],

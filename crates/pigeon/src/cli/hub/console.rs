@@ -390,6 +390,7 @@ fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<St
     for (reason, count) in stats.sent.dropped.iter().filter(|&(_, count)| count > 0) {
         row(&format!("not sent: {reason}"), count);
     }
+    row("let others go first", counted.held);
     row("probes", counted.probes);
     row("proved to answer by themselves", counted.proved_to_answer);
     row("trials put off", counted.trials_put_off);
