@@ -29,11 +29,11 @@ use crate::socket::Socket;
 use crate::sockets::{Batch, Sockets};
 use crate::waker::Waker;
 
-/// Batches received before timers and the waker are looked at again.
+/// Batches received before timers and the waker are checked again.
 const BATCHES: usize = 4;
 
-/// Batches thrown away at the most before a machine's turn: a peer that never stops sending does
-/// not keep it from beginning.
+/// The most batches discarded before a machine starts, so that a peer that sends without pause
+/// cannot prevent the start.
 const STALE_BATCHES: usize = 64;
 
 /// Transmits gathered for one call of [`Socket::send`].
@@ -51,13 +51,13 @@ const LAST_PATIENCE: Duration = Duration::from_millis(800);
 /// sleep ends within a millisecond or two of its time.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How long timers wait at the most for what arrived in a pause. To read a receive buffer of 64 MiB
-/// full of short datagrams takes a hub about a fifth of a second; a second leaves room for a slower
-/// machine, and a second is what people notice.
+/// How long timers wait at most for datagrams that arrived during a pause. A hub takes about a
+/// fifth of a second to read a full receive buffer of 64 MiB; a second leaves time for slower
+/// machines, and is as long as people accept.
 const HOLD: Duration = Duration::from_secs(1);
 
-/// How often in a row the loop looks for an answer that the machine awaits, before it looks what
-/// else is due: some microseconds.
+/// How often in a row the loop polls for an awaited answer before it checks other work: some
+/// microseconds.
 const LOOKS: usize = 8;
 
 /// How a loop spends time. The default is for programs that wait for people and networks.
@@ -70,11 +70,11 @@ pub struct Timing {
     /// Whether deadlines are kept to some microseconds. Otherwise they may come a millisecond late,
     /// which saves a system call each sleep.
     pub precise: bool,
-    /// How long before a deadline the loop stops sleeping and looks at the clock instead: about as
-    /// late as the system wakes a thread. Zero by default.
+    /// How long before a deadline the loop stops sleeping and polls the clock instead: about the
+    /// delay of a thread's wake-up. Zero by default.
     pub early: Duration,
-    /// How often to ask the kernel what it has dropped, for
-    /// [`Machine::handle_kernel_drops`]. `None`, the default: never.
+    /// How often to ask the kernel for its drop count, for [`Machine::handle_kernel_drops`].
+    /// `None`, the default: never.
     pub kernel_drops: Option<Duration>,
 }
 
@@ -93,18 +93,18 @@ impl Default for Timing {
 /// the machine had left to send was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    /// A socket is of no more use.
+    /// A socket can no longer receive.
     #[error("cannot receive on {local}")]
     Receive {
         /// The socket's own address.
         local: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The system cannot wait for the sockets.
     #[error("cannot wait for datagrams")]
     Wait {
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -115,12 +115,11 @@ impl DriveError {
     }
 }
 
-/// Runs a machine over a socket until it reports something, and returns that: what a program does
-/// that wants one answer and has nothing else to do meanwhile. `clock` is the one the machine was
-/// made with.
+/// Runs a machine over a socket until its first event, and returns it: for a program that needs one
+/// answer. `clock` must be the one that the machine was created with.
 ///
 /// # Errors
-/// When the socket is of no more use, or the system cannot wait for it.
+/// The socket failed, or the system cannot wait for it.
 pub fn first_event<M: Machine>(
     machine: M,
     socket: Socket,
@@ -129,7 +128,7 @@ pub fn first_event<M: Machine>(
     Driver::new(machine, socket).map_err(DriveError::wait)?.with_clock(clock).run_to_event()
 }
 
-/// A host that has seen enough with the first event.
+/// A host that stops at the first event.
 struct First<E>(Option<E>);
 
 impl<M: Machine> Host<M> for First<M::Event> {
@@ -148,17 +147,17 @@ pub struct Driver<M> {
     timing: Timing,
     /// Those of one socket that are about to be sent. Reused from drain to drain.
     transmits: Vec<Transmit>,
-    /// Polled, but of another socket than those gathered.
+    /// Polled already, but from another socket than the gathered ones.
     pending: Option<Transmit>,
-    /// The places among `transmits` of what could not be sent, with how many datagrams. Reused.
+    /// Indices in `transmits` of unsent transmits, with the number of their datagrams. Reused.
     unsent: Vec<(usize, u64)>,
     /// The machine may still have something to send or report.
     undrained: bool,
     /// When this turn began.
     began: Instant,
-    /// When the loop last looked at the timers and held none of them up.
+    /// When the loop last checked the timers without delaying any.
     looked: Instant,
-    /// Until when a timer that is due waits for what has arrived.
+    /// Until when a due timer waits for datagrams that arrived earlier.
     held: Option<Instant>,
 }
 
@@ -232,17 +231,17 @@ impl<M: Machine> Driver<M> {
         &self.machine
     }
 
-    /// The machine, to be changed before or between runs.
+    /// The machine, mutably, before or between runs.
     pub fn machine_mut(&mut self) -> &mut M {
         &mut self.machine
     }
 
-    /// The totals of all sockets, those that were closed included.
+    /// The totals of all sockets, including closed ones.
     pub fn stats(&mut self) -> Stats {
         self.sockets.stats()
     }
 
-    /// Takes the two apart again.
+    /// Returns the machine and the sockets.
     pub fn into_parts(self) -> (M, Sockets) {
         (self.machine, self.sockets)
     }
@@ -286,7 +285,7 @@ impl<M: Machine> Driver<M> {
     fn run_to_event(&mut self) -> Result<M::Event, DriveError> {
         let mut first = First(None);
         self.run(&mut first)?;
-        // The loop ends only by an event.
+        // The loop ends only with an event.
         first.0.ok_or_else(|| DriveError::wait(io::ErrorKind::UnexpectedEof.into()))
     }
 
@@ -310,7 +309,7 @@ impl<M: Machine> Driver<M> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        // Also what was queued before the loop began, or by a host between two runs.
+        // Also sends what was queued before the loop began, or by a host between two runs.
         if self.drain(host, now).is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -413,7 +412,7 @@ impl<M: Machine> Driver<M> {
                     // What is known of the sockets may be from before a pause.
                     self.sockets.wait(Some(Duration::ZERO)).map_err(DriveError::wait)?;
                 }
-                // The turn itself counts only where the pause was in it.
+                // The turn itself counts only if it contained the pause.
                 let turn_end = if now - self.began < PAUSE { self.began } else { now };
                 *self.held.insert(now + (turn_end - self.looked).min(HOLD))
             }
@@ -435,7 +434,7 @@ impl<M: Machine> Driver<M> {
             }
             let mut reported = false;
             let mut flow = ControlFlow::Continue(());
-            // A stop is obeyed after the last event: a machine's outbox is settled only then.
+            // A stop takes effect after the last event: only then is a machine's outbox complete.
             while let Some(event) = self.machine.poll_event() {
                 reported = true;
                 let mut io = Io { now, sockets: &mut self.sockets };

@@ -1,11 +1,12 @@
-//! What the hub has worked lately, for all and for each address: in nanoseconds as they are estimated,
-//! never measured, so that the same datagrams always have the same fate.
+//! The hub's recent work, in total and per address, in estimated nanoseconds. Estimates instead of
+//! measurements make the outcome reproducible.
 //!
-//! Work is remembered for about [`MEMORY`]. All together may take their budget; one address may take
-//! half of what the others leave, so that something is left for the next one: of *n* that want
-//! all they can get, each gets about one share in *n* + 1. An address that had less than [`GRACE`] in
-//! about a second gets it at once, whatever the others do, as for a page that somebody pastes. One that
-//! has paid for what it had gets one thing more, however much it costs. So the quiet go first.
+//! Work is remembered for about [`MEMORY`]. All together may take their budget; one address may
+//! take half of what the others leave, so that something is left for the next one: of *n* that want
+//! all they can get, each gets about one share in *n* + 1. An address that had less than [`GRACE`]
+//! in about a second gets it at once, whatever the others do, as for a page that somebody pastes.
+//! One that has paid for what it had gets one thing more, however much it costs. So the quiet go
+//! first.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The messages of one batch in one room, and the trains that carry them to its plain members.
 //!
-//! Fan-out is transposed: K messages for N members leave as N trains, not as K×N datagrams.
-//! Messages are rendered once for each style that somebody in the room reads, one behind the other
-//! in the outbox; neighbours of equal size, the last one perhaps shorter, make a train that the
-//! kernel cuts up again (`UDP_SEGMENT`, see udp(7)). All trains of a style point at the same bytes.
+//! Fan-out is transposed: K messages to N members leave as N trains instead of K×N datagrams. Each
+//! message is rendered once for each style read in the room, in sequence in the outbox. Consecutive
+//! messages of equal size, the last perhaps shorter, form a train that the kernel splits
+//! (`UDP_SEGMENT`, udp(7)). All trains of a style point at the same bytes.
 
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -14,19 +14,19 @@ use pigeon_text::Encoding;
 
 use crate::core::id::{MemberId, Slot};
 
-/// How a member reads messages.
+/// A member's format, encoding and language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Style {
     pub(super) format: Format,
     pub(super) encoding: Encoding,
 }
 
-/// A message that waits to be sent.
+/// A message to be sent.
 #[derive(Clone, Copy)]
 pub(super) struct Waiting {
     /// Its number in the core's batch.
     pub(super) number: u32,
-    /// Who does not get a copy: the sender, in a raw room.
+    /// The member that gets no copy: the sender, in a raw room.
     pub(super) except: Option<MemberId>,
 }
 
@@ -48,57 +48,57 @@ pub(super) struct Train {
 struct Rendering {
     style: Style,
     entries: Vec<Entry>,
-    /// For members that get everything: made once, used for each of them.
+    /// The trains of members that get all messages: built once, used for each of them.
     trains: Vec<Train>,
 }
 
-/// The messages of one batch in a room, and how far their delivery has come.
+/// The messages of one batch in a room, and the progress of their delivery.
 #[derive(Default)]
 pub(super) struct Run {
     messages: Vec<Waiting>,
-    /// Members that came after some messages, with how many they missed. Most batches have none.
+    /// Members that joined after some messages, with the number missed. Empty in most batches.
     late: Vec<(MemberId, usize)>,
-    /// How many bytes the messages may come to in one style.
+    /// The most bytes of the messages in one style.
     bytes: usize,
-    /// Those of the last batch stay, empty, for their room.
+    /// After a batch they stay, empty, for reuse.
     renderings: Vec<Rendering>,
-    /// Who gets something less than everything, sorted.
+    /// Members that do not get all messages, sorted.
     partial: Vec<(Slot, usize)>,
     walk: Option<Walk>,
-    /// How many of the readers are its own, once it is on its way: those who come later follow them.
+    /// The number of readers when the run started. Later ones do not get it.
     end: usize,
 }
 
-/// Which member is served next, and what it gets next.
+/// The member being served, and its next message or train.
 #[derive(Clone, Copy, Default)]
 struct Walk {
     member: usize,
-    /// An index into `trains` for a member that gets everything, else into `entries`.
+    /// An index into `trains` for a member that gets all messages, otherwise into `entries`.
     next: usize,
 }
 
 /// The readers of a run, in the order in which they get it.
 pub(super) trait Audience {
-    /// How many there are, of whatever link.
+    /// The number of readers, of any link.
     fn len(&self) -> usize;
-    /// The one at a place. `None` if it is not in the room any more.
+    /// The reader at a place. `None` if it has left the room.
     fn at(&self, place: usize) -> Option<Slot>;
-    /// How a member reads. `None` for one of another link.
+    /// A member's style. `None` for a member of another link.
     fn style(&self, slot: Slot) -> Option<Style>;
 }
 
-/// What a run does next.
+/// The next step of a run.
 #[derive(Debug)]
 pub(super) enum Polled {
     /// Sends a train to a reader.
     Train(Slot, Train),
-    /// Waits: the run before it has not come further.
+    /// Waits for the run before it.
     Behind,
-    /// Nothing more: everybody has everything, and the run is empty again.
+    /// All trains are sent, and the run is empty again.
     Over,
 }
 
-/// What makes lines of messages.
+/// Renders messages.
 pub(super) trait Render {
     /// Appends a message in this style.
     fn render(&mut self, message: Waiting, style: Style, out: &mut Vec<u8>);
@@ -111,46 +111,46 @@ impl Run {
         self.messages.is_empty()
     }
 
-    /// How many messages wait.
+    /// The number of messages.
     pub(super) fn len(&self) -> usize {
         self.messages.len()
     }
 
-    /// How many bytes the messages may come to in one style.
+    /// The most bytes of the messages in one style.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The messages that a member gets, in their order.
+    /// The messages for a member, in order.
     pub(super) fn messages_for(&self, member: MemberId) -> impl Iterator<Item = Waiting> + '_ {
         let messages = self.messages.iter().skip(self.missed(member));
         messages.filter(move |message| message.except != Some(member)).copied()
     }
 
-    /// Appends a message that may come to so many bytes.
+    /// Adds a message of at most this many bytes.
     pub(super) fn push(&mut self, message: Waiting, bytes: usize) {
         self.bytes += bytes;
         self.messages.push(message);
     }
 
-    /// A member comes: it gets what is said from now on.
+    /// Adds a member, which gets all later messages.
     pub(super) fn enter(&mut self, member: MemberId) {
         if !self.is_empty() {
             self.late.push((member, self.messages.len()));
         }
     }
 
-    /// Whether some readers may have something of it already.
+    /// Whether the run has started to leave.
     pub(super) fn is_on_its_way(&self) -> bool {
         self.walk.is_some()
     }
 
-    /// The place of the reader that is served next.
+    /// The place of the next reader.
     pub(super) fn place(&self) -> usize {
         self.walk.map_or(0, |walk| walk.member)
     }
 
-    /// What is still on its way to the reader at a place, who reads this style.
+    /// The messages not yet sent to the reader at a place, which reads this style.
     pub(super) fn rest_for(
         &self,
         place: usize,
@@ -168,7 +168,7 @@ impl Run {
         rest.filter(move |message| message.except != Some(member)).copied()
     }
 
-    /// How many messages the reader has that is being served.
+    /// The number of messages that the current reader has got.
     fn served(&self, walk: Walk, slot: Slot, style: Style) -> usize {
         if self.partial.binary_search_by_key(&slot, |(slot, _)| *slot).is_ok() {
             return walk.next;
@@ -178,14 +178,14 @@ impl Run {
         trains.map_or(usize::MAX, |trains| trains.iter().map(|train| train.datagrams).sum())
     }
 
-    /// How many messages were said before a member came.
+    /// The number of messages said before a member came.
     fn missed(&self, member: MemberId) -> usize {
-        // The last entry counts: a member that comes again has missed what came meanwhile.
+        // The last entry counts: a member that returns has missed the messages in between.
         let late = self.late.iter().rev().find(|(late, _)| *late == member);
         late.map_or(0, |(_, missed)| *missed)
     }
 
-    /// The next train to a reader before `until`. `styles` are those that somebody in the room reads.
+    /// The next train to a reader before `until`. `styles` are the styles read in the room.
     pub(super) fn poll(
         &mut self,
         until: usize,
@@ -223,11 +223,11 @@ impl Run {
         Polled::Over
     }
 
-    /// What the member at the walk's place gets next, if there is more for it.
+    /// The next train of the current member.
     fn next_train(&self, slot: Slot, audience: &impl Audience, walk: &mut Walk) -> Option<Train> {
         let style = audience.style(slot)?;
         let rendering = match &self.renderings[..] {
-            // Most rooms have one, and then nothing has to be looked for.
+            // Most rooms have one style, and need no search.
             [only] => only,
             all => all.iter().find(|rendering| rendering.style == style)?,
         };
@@ -244,7 +244,7 @@ impl Run {
         }
     }
 
-    /// Makes bytes and trains of the messages.
+    /// Renders the messages and builds the trains.
     fn render(
         &mut self,
         styles: impl Iterator<Item = Style>,
@@ -275,7 +275,7 @@ impl Run {
             count += 1;
         }
         renderings.truncate(count);
-        // The last of several entries of one member counts, and sorting is stable.
+        // The last of a member's entries counts; the sort is stable.
         partial.extend(late.iter().filter_map(|&(id, missed)| Some((render.find(id)?, missed))));
         partial.sort_by_key(|(slot, _)| *slot);
         partial.dedup_by(|later, earlier| {
@@ -308,7 +308,7 @@ impl Run {
     }
 }
 
-/// The longest train that begins at `entries[*next]` for `member`; moves `next` behind it.
+/// The longest train that begins at `entries[*next]` for `member`; moves `next` past it.
 fn train(entries: &[Entry], next: &mut usize, member: Option<Slot>) -> Option<Train> {
     let for_member = |entry: &Entry| member.is_none() || entry.except != member;
     while entries.get(*next).is_some_and(|entry| !for_member(entry)) {
@@ -349,7 +349,7 @@ mod tests {
 
     const CHAT: Style = Style { format: Format::Chat, encoding: Encoding::UTF_8 };
 
-    /// A roster of members of the first generation, who all read one style.
+    /// Members of the first generation with the same style.
     struct Everyone(Vec<Slot>);
 
     impl Audience for Everyone {
@@ -366,7 +366,7 @@ mod tests {
         }
     }
 
-    /// Messages of these sizes, by their numbers.
+    /// Messages of these sizes, by number.
     struct Sizes<'a>(&'a [usize]);
 
     impl Render for Sizes<'_> {
@@ -387,7 +387,7 @@ mod tests {
         MemberId::new(slot, 0)
     }
 
-    /// A run of so many messages for everybody.
+    /// A run of `count` messages to all.
     fn run(count: usize) -> Run {
         let mut run = Run::default();
         (0..count as u32).for_each(|number| run.push(Waiting { number, except: None }, 0));

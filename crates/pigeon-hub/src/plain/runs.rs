@@ -1,4 +1,4 @@
-//! What each room's plain members read, and what they are about to be sent.
+//! The styles and pending messages of each room's plain members.
 
 use std::collections::VecDeque;
 
@@ -10,19 +10,19 @@ use super::renderer::Readers;
 use super::run::{Polled, Render, Run, Style, Train, Waiting};
 use crate::core::id::{MemberId, RoomId, Slot};
 
-/// The most encodings in which one room's messages are written: each is a rendering of its own.
+/// The most encodings in one room: each needs a separate rendering.
 const MAX_ENCODINGS: usize = 8;
 
-/// How many runs begin at the most while others are on their way. After that everything is sent first:
-/// what is sent already takes memory until then.
+/// The most runs that begin while others leave. After that the drain does not pause until all is sent: a
+/// batch keeps its memory until then.
 const MAX_BEGUN: usize = 4;
 
-/// The plain side of one room.
+/// The plain link's data of a room.
 struct RoomRun {
     room: RoomId,
-    /// How many members read each style: [`MAX_ENCODINGS`] for each format.
+    /// The number of members with each style: at most [`MAX_ENCODINGS`] per format.
     styles: Vec<(Style, u32)>,
-    /// How many messages have been sent to it, or are on their way.
+    /// The number of messages sent to it, or on their way.
     sent: u64,
     /// Those on their way, the oldest first, and perhaps one that gathers messages: `open` in all. The
     /// others are empty, and kept for their memory.
@@ -33,11 +33,11 @@ struct RoomRun {
     order: Vec<Option<MemberId>>,
 }
 
-/// The plain side of all rooms, by their places.
+/// The plain link's data of all rooms, by index.
 ///
-/// A drain may pause, so that what others say meanwhile is heard. Their run then overtakes the older ones
-/// as far as those have come, and never further: each reader gets all messages in the same order, and the
-/// first need not wait until the last has had the older ones.
+/// A drain may pause to hear other speakers. Their run then overtakes the older runs as far as those have
+/// come, and never further: each reader gets all messages in the same order, and the first readers do not
+/// wait until the last have got the older runs.
 #[derive(Default)]
 pub(super) struct Runs {
     rooms: Vec<Option<RoomRun>>,
@@ -106,12 +106,12 @@ impl RoomRun {
 }
 
 impl Runs {
-    /// Whether every room has sent what it had to send.
+    /// Whether all rooms' messages have been sent.
     pub(super) fn are_silent(&self) -> bool {
         self.speaking.is_empty()
     }
 
-    /// Whether messages of so many bytes more stay below `most` in all styles of a room.
+    /// Whether another message of this many bytes stays below `most` in all styles of a room.
     pub(super) fn fits(&self, room: RoomId, more: usize, most: usize) -> bool {
         self.get(room).is_none_or(|room| {
             let bytes: usize = room.runs.iter().map(Run::bytes).sum();
@@ -119,8 +119,8 @@ impl Runs {
         })
     }
 
-    /// Whether a room takes a reader of this encoding. UTF-8, what the hub is read in, and what `auto`
-    /// may find out have places of their own, so that nobody can take them.
+    /// Whether a room accepts a reader of this encoding. UTF-8, the hub's own encoding, and those
+    /// that `auto` may detect have reserved places, which other members cannot take.
     pub(super) fn take_encoding(&self, room: RoomId, encoding: Encoding, own: Encoding) -> bool {
         let mut always = vec![Encoding::UTF_8, Encoding::GB18030];
         if !always.contains(&own) {
@@ -136,9 +136,9 @@ impl Runs {
         is_known || always.len() + others.len() < MAX_ENCODINGS
     }
 
-    /// Appends a message that may come to so many bytes to a room's batch.
+    /// Adds a message of at most this many bytes to a room's batch.
     pub(super) fn push(&mut self, room: RoomId, message: Waiting, bytes: usize) {
-        // Nobody reads it here.
+        // The room has no plain readers.
         let Some(known) = self.get_mut(room).filter(|room| !room.styles.is_empty()) else { return };
         let was_silent = known.open == 0;
         let (run, is_new) = known.gather();
@@ -153,7 +153,7 @@ impl Runs {
         }
     }
 
-    /// A member that reads this style comes to a room.
+    /// Adds a member with this style to a room.
     pub(super) fn enter(&mut self, room: RoomId, member: MemberId, style: Style) {
         let known = self.open(room);
         if known.gathering().is_some() {
@@ -168,7 +168,7 @@ impl Runs {
         }
     }
 
-    /// A member that reads this style leaves a room.
+    /// Removes a member with this style from a room.
     pub(super) fn exit(&mut self, room: RoomId, style: Style) {
         let Some(known) = self.get_mut(room) else { return };
         let at = known.styles.iter().position(|(known, _)| *known == style);
@@ -180,7 +180,7 @@ impl Runs {
         }
     }
 
-    /// A member of a room reads another style from now on.
+    /// Changes the style of a member of a room.
     pub(super) fn change(&mut self, room: RoomId, from: Style, to: Style) {
         self.exit(room, from);
         let known = self.open(room);
@@ -190,24 +190,24 @@ impl Runs {
         }
     }
 
-    /// Whether a room has no message in its current batch.
+    /// Whether a room's current batch is empty.
     pub(super) fn is_silent(&self, room: RoomId) -> bool {
         self.get(room).is_none_or(|room| room.gathering().is_none())
     }
 
-    /// What a byte of text costs the renderings of a room, in nanoseconds.
+    /// The cost of rendering a byte of text for a room, in nanoseconds.
     pub(super) fn renderings(&self, room: RoomId, is_plain: bool) -> usize {
         let styles = self.get(room).map_or(&[][..], |room| &room.styles);
         styles.iter().map(|(style, _)| render::weight(*style, is_plain)).sum()
     }
 
-    /// How many messages have been sent to a room.
+    /// The number of messages sent to a room.
     pub(super) fn sent(&self, room: RoomId) -> u64 {
         self.get(room).map_or(0, |room| room.sent)
     }
 
-    /// Takes the messages that are still to be sent to a member which leaves a room, or, if it `stays`
-    /// and reads another style than this from now on, those that are on their way.
+    /// Takes the unsent messages for a member that leaves a room or, if it `stays` and changes this style,
+    /// those of the runs on their way.
     pub(super) fn take_rest(
         &mut self,
         room: RoomId,
@@ -234,17 +234,17 @@ impl Runs {
         rest
     }
 
-    /// Whether something is being sent, and a pause was made before all of it was.
+    /// Whether the drain of this batch has paused before all of it was sent.
     pub(super) fn are_on_their_way(&self) -> bool {
         self.has_paused
     }
 
-    /// Whether the drain may pause, so that what others say is heard.
+    /// Whether the drain may pause.
     pub(super) fn may_pause(&self) -> bool {
         !self.are_silent() && self.begun < MAX_BEGUN
     }
 
-    /// The drain pauses: the order of these readers of the room that is being served is noted.
+    /// Pauses, and keeps the order of the readers of the current room.
     pub(super) fn pause(&mut self, order: impl Iterator<Item = MemberId>) {
         self.has_paused = true;
         let known = self.next().and_then(|room| self.get_mut(room));
@@ -253,7 +253,7 @@ impl Runs {
         }
     }
 
-    /// The room that sends its batch next.
+    /// The room whose batch is sent next.
     pub(super) fn next(&self) -> Option<RoomId> {
         self.speaking.front().copied()
     }
@@ -284,7 +284,7 @@ impl Runs {
         self.rooms.get_mut(room.index())?.as_mut().filter(|known| known.room == room)
     }
 
-    /// The plain side of a room, new if another room had its place.
+    /// A room's data; new if another room used the index before.
     fn open(&mut self, room: RoomId) -> &mut RoomRun {
         if self.rooms.len() <= room.index() {
             self.rooms.resize_with(room.index() + 1, || None);

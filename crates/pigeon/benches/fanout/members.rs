@@ -1,84 +1,27 @@
-//! The members of a hub as the load generator plays them: all of them in one thread.
-//!
-//! They are read in turn, each until it has its copies, and never waited for: so no hub pays for
-//! waking them up, and what is compared is sending alone.
+//! Members over plain UDP, as the load generator plays them: all of them in one thread.
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pigeon_datagram::{MAX_TRAIN_SEGMENTS, SocketId, Transmit};
 use pigeon_net::{IoPath, Socket, SocketOptions};
 
-use crate::load::Burst;
+use pigeon_perf::fanout::{Burst, Collected, Members, collect_in_turn};
 
-/// The members of one hub or broker.
-pub(crate) trait Members {
-    /// How many there are.
-    fn count(&self) -> usize;
-
-    /// Has everybody join, also who has already.
-    fn join(&mut self);
-
-    /// The first member says it all at once.
-    fn publish(&mut self, burst: &Burst);
-
-    /// Reads until every member, the speaker too, has its copies of the burst, or until nothing
-    /// has come for `patience`.
-    fn collect(&mut self, burst: &Burst, patience: Duration) -> Collected;
-
-    /// How many datagrams the kernel has dropped before the members so far.
-    fn kernel_drops(&mut self) -> u64;
-}
-
-/// What arrived of a burst.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Collected {
-    pub(crate) copies: u64,
-    /// When the kernel put the last copy into its member's queue, since the Unix epoch.
-    pub(crate) last: Option<Duration>,
-}
-
-/// Reads one member after another. `read` returns how many copies it found.
-pub(crate) fn collect_in_turn<M>(
-    members: &mut [M],
-    due: usize,
-    patience: Duration,
-    mut read: impl FnMut(&mut M) -> usize,
-) -> u64 {
-    let mut progress = Instant::now();
-    let mut copies = 0;
-    for member in members {
-        let mut got = 0;
-        loop {
-            let more = read(member);
-            got += more;
-            if more > 0 {
-                progress = Instant::now();
-            }
-            // When patience has ended, everybody is still read once.
-            if got >= due || (more == 0 && progress.elapsed() > patience) {
-                break;
-            }
-        }
-        copies += got as u64;
-    }
-    copies
-}
-
-/// UDP sockets, each with its own address. They can be members of several hubs, one of which
-/// speaks at a time.
+/// UDP sockets, each with its own address. They can be members of several hubs, one of which is
+/// active at a time.
 #[derive(Clone)]
 pub(crate) struct Sockets(Rc<RefCell<Vec<Socket>>>);
 
-/// What the sockets are to have.
+/// The sockets' options.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct With {
-    /// Receive what the kernel has joined.
+    /// Receives datagrams joined by the kernel.
     pub(crate) gro: bool,
-    /// Ask when each datagram arrived.
+    /// Requests each datagram's arrival time.
     pub(crate) timestamps: bool,
 }
 
@@ -86,14 +29,14 @@ impl Sockets {
     pub(crate) fn open(count: usize, with: With) -> Sockets {
         let options = SocketOptions {
             path: if with.gro { IoPath::Best } else { IoPath::NoOffload },
-            // With GRO the socket reserves more, but only what was received into is resident.
+            // With GRO the socket reserves more, but only used memory is resident.
             receive_size: 512,
             timestamps: with.timestamps,
             ..SocketOptions::default()
         };
         let open = |n| {
             let [.., high, low] = u32::to_be_bytes(n);
-            // 127.0.0.x would be 127.0.0.1 sooner or later, which is the hub's.
+            // 127.0.0.x would eventually include the hub's own 127.0.0.1.
             let address =
                 SocketAddr::from((Ipv4Addr::new(127, 1 + high, low / 250, 1 + low % 250), 0));
             Socket::bind(address, &options).expect("an address of 127.0.0.0/8")
@@ -114,7 +57,7 @@ struct UdpMembers {
     queue: Vec<Transmit>,
 }
 
-/// How long the kernel may take to make room for what is sent.
+/// How long the kernel may take to make space for sending.
 const ROOM: Duration = Duration::from_secs(1);
 
 impl Members for UdpMembers {
@@ -132,14 +75,14 @@ impl Members for UdpMembers {
         };
         for (n, socket) in self.sockets.0.borrow_mut().iter_mut().enumerate() {
             socket.send(b"^hb^", std::slice::from_ref(&heartbeat), ROOM);
-            // Not more than the smallest receive buffer holds.
+            // At most as many as the smallest receive buffer holds.
             if n % 100 == 99 {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
     }
 
-    /// Equal sizes leave as trains, as from a sender that knows how.
+    /// Equal sizes leave as trains, as from an optimised sender.
     fn publish(&mut self, burst: &Burst) {
         self.outbox.clear();
         self.queue.clear();

@@ -38,7 +38,6 @@ use serde_json::Value;
 
 use crate::base::bind::explain;
 use crate::base::cause::Cause;
-use crate::base::count::{count, count_of};
 use crate::base::endpoint::{ListenAddress, peer_port};
 use crate::base::length::check_length;
 use crate::base::multicast::{Group, group};
@@ -46,8 +45,10 @@ use crate::base::payload::{PayloadArgs, PayloadFormat};
 use crate::base::quantity;
 use crate::base::random;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::base::thread;
 use crate::output::{json, remark};
+use crate::words::{self, key, say};
 
 /// Where hubs listen by default, and the groups that they join.
 const HUB_PORT: u16 = 9999;
@@ -69,29 +70,32 @@ const FIRST_LOOK: Duration = Duration::from_millis(50);
 /// Answers within this time of each other count as arriving together.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
-/// Find hubs, or whatever answers at a port, on every network this host is in
+/// Find hubs, or whatever answers on a port, on every network of this host
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon discover                      the hubs around here
-  pigeon discover 7000 'who is there?' whoever answers that at port 7000
+  pigeon discover  # hubs on the networks of this host
+  pigeon discover 7000 'who is there?'  # whatever answers that on port 7000
   pigeon discover 5000 --for 3s --group 239.1.2.3
-  pigeon discover --ipmsg              users of IP Messenger, FeiQ and iptux
+  pigeon discover --ipmsg  # users of IP Messenger, FeiQ and iptux
   pigeon discover 5000 --source 192.168.1.5:5000
-  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010
-                                       RIP routers, with their routes
-  pigeon discover --json               one object a peer, for scripts
+  pigeon discover 520 --source 520 --group 224.0.0.9 --hex 010200000000000000000000000000000000000000000010  # RIP routers and their routes
+  pigeon discover --json  # one object per peer, for scripts
 
-Asks by limited and directed broadcast on every interface and by multicast: hubs in 239.255.99.99
-and ff02::9999, others in ff02::1. Asks three times, at the start, after a quarter and after half of
-the time, and shows each address that answers once, with the round trip. A hub waits up to 0.2 s
-before it answers, which is part of its round trip. Exit status 1: nobody answered.")]
+Asks by limited and directed broadcast on every interface, and by multicast: hubs in 239.255.99.99
+and ff02::9999, others in ff02::1. Asks three times within --for, and prints each address that
+answers once, with its round-trip time. A hub waits up to 0.2 s before it answers; its round-trip
+time includes that.
+
+Exit status:
+  0  somebody answered
+  1  nobody answered")]
 pub(crate) struct Args {
-    /// The port to ask [default: 9999, and hubs only]
+    /// Port to ask [default: 9999, and hubs only]
     #[arg(value_name = "PORT", value_parser = peer_port)]
     port: Option<u16>,
 
-    /// What to ask; none is an empty datagram, several words are joined by spaces
+    /// Text to send; words are joined by spaces, none is an empty datagram
     #[arg(value_name = "TEXT", requires = "port")]
     text: Vec<String>,
 
@@ -99,28 +103,28 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "DURATION", default_value = "1s", value_parser = quantity::interval)]
     duration: Duration,
 
-    /// Ask this multicast group alone, and broadcast nothing; may be given several times
+    /// Ask this multicast group only, without broadcasts; may be repeated
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Vec<Group>,
 
-    /// Ask from this port, which some protocols want (RIP: 520), or from this address alone
-    /// [default: from every address, and a port that the system chooses]
+    /// Port to ask from, which some protocols require (RIP: 520), or address to ask from
+    /// [default: every address, a port the system chooses]
     #[arg(long, value_name = "PORT|ADDR[:PORT]", value_parser = source)]
     source: Option<ListenAddress>,
 
-    /// Read escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
+    /// Interpret escapes in TEXT: \n, \r, \t, \0, \\, \xNN for a byte, \u{N} for a character
     #[arg(long, conflicts_with_all = ["hex", "base64"])]
     escapes: bool,
 
-    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits 3s at least
+    /// List users of IP Messenger, FeiQ and iptux, with host, program and encoding; waits at least 3s
     #[arg(long, conflicts_with_all = ["port", "group"])]
     ipmsg: bool,
 
     #[command(flatten)]
     payload: PayloadArgs,
 
-    /// Print one JSON object an address: from, interface, rtt, rtt_exact, text or base64, and for hubs
-    /// name, members, secure_port, id (equal ids are one hub), port, format
+    /// Print one JSON object per address: from, interface, rtt, rtt_exact, text or base64; for hubs
+    /// also name, members, secure_port, id (one hub has one id), port, format
     #[arg(long)]
     json: bool,
 }
@@ -132,7 +136,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     let mut format = PayloadFormat::from(&args.payload);
     let question = question(&args, &mut format)?;
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let groups = match (&args.group, args.port) {
         (groups, _) if !groups.is_empty() => groups.clone(),
         (_, None) => HUB_GROUPS.map(Group::from).into(),
@@ -151,7 +155,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (news, arriving) = channel();
     for (index, place) in places.iter_mut().enumerate() {
         let searching = place.search(index, &question, args.duration, &news);
-        place.failure = searching.err().map(|error| error.to_string());
+        place.failure = searching.err().map(|error| system_error::chain(&error));
     }
     // Only the searches hold the other end now: it closes when the last is over.
     drop(news);
@@ -163,12 +167,11 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     match printer.seen.len() {
         0 => Err(anyhow!(explanation(&args, &time, &places))),
         answered => {
-            let addresses = count_of(answered, "address", "addresses");
             printer.several_addresses().for_each(remark);
-            remark(format_args!("{addresses} answered in {time}"));
+            remark(say!("tools-discover-answered", count = answered, time = time));
             for place in places.iter().filter(|place| place.failure.is_some() && !place.is_told) {
                 // If nobody reads it, nobody misses it.
-                let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
+                let _ = writeln!(io::stderr(), "{}", not_everybody(place));
             }
             Ok(Status::Done)
         }
@@ -192,7 +195,7 @@ pub(crate) fn find_hubs(
     lasts: Duration,
     wanted: impl Fn(IpAddr) -> bool,
 ) -> anyhow::Result<Vec<FoundHub>> {
-    let interfaces = local_addresses().context("cannot list this host's addresses")?;
+    let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let question = Question::Hubs(random::u64()?);
     let (news, arriving) = channel();
     let groups = HUB_GROUPS.map(Group::from);
@@ -289,9 +292,7 @@ fn ask_from(source: ListenAddress, places: &mut Vec<Place>) -> Result<(), UsageE
     if let Some(address) = source.address().filter(|address| !address.ip().is_unspecified()) {
         places.retain(|place| place.local.ip() == address.ip());
         if places.is_empty() {
-            let ip = address.ip();
-            let error = format!("there is no network to ask from {ip}; `ip addr` lists addresses");
-            return Err(UsageError(error));
+            return Err(UsageError(say!("tools-discover-no-network", ip = &address.ip())));
         }
     }
     places.iter_mut().for_each(|place| place.local.set_port(source.port));
@@ -393,8 +394,7 @@ impl Place {
             let clock = Clock::start();
             let discover = Discover::new(clock.now(), targets, question, lasts);
             let outcome = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
-                // `{:#}` puts the causes behind the error, on one line.
-                Outcome { failure: Some(format!("{error:#}")), ..Outcome::default() }
+                Outcome { failure: Some(system_error::chain(&error)), ..Outcome::default() }
             });
             // Fails only where nobody waits any more.
             let _ = news.send((index, News::Ended(outcome)));
@@ -407,16 +407,24 @@ impl Place {
     fn tried(&self) -> String {
         let targets: Vec<String> = self.targets.iter().map(|to| to.ip().to_string()).collect();
         let mut line = format!("{} {}: ", escape(&self.interface), self.local.ip());
-        line += if targets.is_empty() { "nothing" } else { "" };
-        line += &targets.join(", ");
+        line += &match targets.is_empty() {
+            true => say!("tools-discover-nothing"),
+            false => targets.join(", "),
+        };
         if self.lacks_broadcast {
-            line += " (this interface has no broadcast)";
+            line += " ";
+            line += &say!("tools-discover-no-broadcast");
         }
         if let Some(failure) = &self.failure {
-            line += &format!("; {failure}");
+            line += words::between_parts();
+            line += failure;
         }
         line
     }
+}
+
+fn not_everybody(place: &Place) -> String {
+    say!("tools-discover-not-everybody", tried = place.tried())
 }
 
 /// Drives a search to its end.
@@ -427,10 +435,11 @@ fn drive(
     index: usize,
     news: &Sender<(usize, News)>,
 ) -> anyhow::Result<Outcome> {
-    let mut driver =
-        Driver::new(discover, socket).context("cannot watch the socket")?.with_clock(clock);
+    let mut driver = Driver::new(discover, socket)
+        .with_context(|| say!("errors-watch-socket"))?
+        .with_clock(clock);
     let look_at = Some(driver.clock().now() + FIRST_LOOK);
-    driver.run(&mut Around { index, news, look_at })?;
+    driver.run(&mut SearchHost { index, news, look_at })?;
     let stats = driver.stats();
     Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
@@ -438,8 +447,8 @@ fn drive(
 fn unsent(stats: &Stats) -> Option<String> {
     let failure = stats.sent.last_failure?;
     let (unsent, sent) = (stats.sent.dropped.total(), stats.sent.datagrams);
-    let (to, cause) = (failure.to, Cause::from(failure));
-    Some(format!("{unsent} of {} questions not sent, such as to {to}: {cause}", unsent + sent))
+    let (to, cause, all) = (failure.to, Cause::from(failure).said(), unsent + sent);
+    Some(say!("tools-discover-unsent", unsent = unsent, all = all, to = &to, cause = cause))
 }
 
 /// How a search ended.
@@ -460,14 +469,14 @@ enum News {
 }
 
 /// What stands around one search.
-struct Around<'a> {
+struct SearchHost<'a> {
     index: usize,
     news: &'a Sender<(usize, News)>,
     /// When to look what became of the first question.
     look_at: Option<pigeon_datagram::Instant>,
 }
 
-impl Host<Discover> for Around<'_> {
+impl Host<Discover> for SearchHost<'_> {
     fn deadline(&self) -> Option<pigeon_datagram::Instant> {
         self.look_at
     }
@@ -532,7 +541,7 @@ impl Printer {
                 News::Unsent(failure) => {
                     (place.failure, place.is_told) = (Some(failure), true);
                     // If nobody reads it, nobody misses it.
-                    let _ = writeln!(io::stderr(), "not everybody is asked: {}", place.tried());
+                    let _ = writeln!(io::stderr(), "{}", not_everybody(place));
                 }
                 News::Ended(outcome) => {
                     (place.has_asked, place.failure) = (outcome.has_asked, outcome.failure);
@@ -549,7 +558,7 @@ impl Printer {
                         Ok(()) => {}
                         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
                         Err(error) => {
-                            return Err(anyhow!(error)).context("cannot write to stdout");
+                            return Err(anyhow!(error)).context(say!("errors-stdout"));
                         }
                     }
                 }
@@ -573,19 +582,23 @@ impl Printer {
         let several = self.hubs.values().filter(|hub| hub.addresses.len() > 1);
         several.map(|hub| {
             let addresses: Vec<String> = hub.addresses.iter().map(SocketAddr::to_string).collect();
-            format!("{} is one hub at {}", hub.name, addresses.join(", "))
+            say!("tools-discover-one-hub", name = &hub.name, addresses = addresses.join(", "))
         })
     }
 
     /// `192.168.1.5:9999 on eth0, 12.3 ms: library, 3 members; pigeon join 192.168.1.5:9999`
     fn line(&mut self, interface: &str, found: &Discovered) -> String {
-        let most = if found.exact { "" } else { "at most " };
-        let millis = found.round_trip.as_secs_f64() * 1000.0;
+        let millis = format!("{:.1}", found.round_trip.as_secs_f64() * 1000.0);
         let says = match &found.hub {
             Some(hub) => describe(found.from, hub),
             None => self.format.show(&found.payload).to_string(),
         };
-        format!("{} on {}, {most}{millis:.1} ms: {says}", found.from, escape(interface))
+        let key = match found.exact {
+            true => key!("tools-discover-found"),
+            false => key!("tools-discover-found-at-most"),
+        };
+        let (from, interface) = (found.from, escape(interface));
+        say!(key, from = &from, interface = &interface, millis = millis, says = says)
     }
 
     /// | field | |
@@ -626,16 +639,12 @@ impl Printer {
 
 /// `library, 3 members; pigeon join 192.168.1.5:9998`
 fn describe(from: SocketAddr, hub: &HubAnswer) -> String {
-    let secure = match hub.secure_port {
-        None => String::new(),
-        Some(port) => format!(", QUIC on port {port}"),
-    };
-    let format = match hub.door.map(|door| door.format) {
-        None | Some(Format::Chat) => String::new(),
-        Some(format) => format!(", {format}"),
-    };
-    let members = count(hub.members, "member");
-    format!("{}, {members}{secure}{format}; pigeon join {}", hub.name, door(from, hub))
+    let mut items = vec![hub.name.to_string(), say!("tools-members", count = hub.members)];
+    items.extend(hub.secure_port.map(|port| say!("tools-discover-quic", port = &port)));
+    let format = hub.door.map(|door| door.format).filter(|format| *format != Format::Chat);
+    items.extend(format.map(|format| format.to_string()));
+    let what = items.join(words::between_items());
+    say!("tools-discover-hub", what = what, door = &door(from, hub))
 }
 
 /// The address of a hub's first door. Hubs of before answer from it.
@@ -648,60 +657,51 @@ fn door(from: SocketAddr, hub: &HubAnswer) -> SocketAddr {
 /// What was tried where, and why nobody may have answered.
 fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
     let port = args.port.unwrap_or(HUB_PORT);
-    let who = if args.port.is_some() { "nobody" } else { "no hub" };
-    let mut text = format!("{who} answered in {time}\n");
+    let mut text = match args.port {
+        Some(_) => say!("tools-discover-nobody", time = time),
+        None => say!("tools-discover-no-hub", time = time),
+    } + "\n";
     // Writing to a string cannot fail.
     if places.is_empty() {
-        let _ = writeln!(text, "No interface but loopback has an address: there is nobody to ask.");
+        let _ = writeln!(text, "{}", say!("tools-discover-no-interface"));
     } else {
-        let _ = writeln!(text, "Asked at port {port}, three times each:");
+        let _ = writeln!(text, "{}", say!("tools-discover-asked", port = &port));
     }
     for place in places {
         let _ = writeln!(text, "  {}", place.tried());
     }
-    let firewall =
-        format!("a firewall, here or there, drops UDP port {port} or the answers from it");
-    let source = format!("it answers one port only, as RIP does: --source {port} asks from it");
     let mut reasons = match args.port {
-        None => vec![
-            "the hub listens on 127.0.0.1 only, as it does unasked: start it with --listen '*:9999' \
-             (on its own machine `pigeon join` reaches it all the same)",
-            "it has --discoverable off, or another program has UDP port 9999 on its host, which its \
-             log says",
-        ],
-        Some(_) => vec![
-            "nothing there listens on that port, or only on 127.0.0.1 or on one address",
-            "what listens there does not answer this question",
-        ],
+        None => vec![say!("tools-discover-why-loopback"), say!("tools-discover-why-off")],
+        Some(_) => {
+            vec![say!("tools-discover-why-nothing"), say!("tools-discover-why-silent")]
+        }
     };
     if args.port.is_some() && args.source.is_none() {
-        reasons.push(source.as_str());
+        reasons.push(say!("tools-discover-why-source", port = &port));
     }
     if args.port.is_some() && args.duration < LATEST_ANSWERS {
-        reasons.push(
-            "it answers later: CoAP devices wait up to 5 s, others as long as the question lets \
-             them; --for 6s waits longer",
-        );
+        reasons.push(say!("tools-discover-why-late"));
     }
     reasons.extend([
-        firewall.as_str(),
-        "it is in another network: broadcasts and link-local groups do not cross routers",
-        "a Wi-Fi access point keeps its clients apart (client isolation), or drops broadcasts",
-        "the interface has no broadcast, as tunnels and VPNs have none",
+        say!("tools-discover-why-firewall", port = &port),
+        say!("tools-discover-why-network"),
+        say!("tools-discover-why-wifi"),
+        say!("tools-discover-why-tunnel"),
     ]);
     // Where nothing left this host the system has said why, and guesses would hide it.
     let is_silenced = |place: &Place| place.failure.is_some() && !place.has_asked;
     if !places.is_empty() && places.iter().all(is_silenced) {
-        text += "Nothing was sent, so nobody can have answered.";
+        text += &say!("tools-discover-nothing-sent");
         return text;
     }
-    text += "Why that may have failed:\n";
+    text += &say!("tools-discover-why");
+    text += "\n";
     for reason in reasons {
         let _ = writeln!(text, "  - {reason}");
     }
-    text += match args.port {
-        None => "If you know where it is, ask it directly: pigeon join HOST",
-        Some(_) => "If you know where it is, ask it directly: pigeon ask HOST PORT TEXT",
+    text += &match args.port {
+        None => say!("tools-discover-join"),
+        Some(_) => say!("tools-discover-ask"),
     };
     text
 }

@@ -5,6 +5,7 @@ use clap::{Command, Error};
 use pigeon_text::escape;
 
 use crate::base::nearest::setting_meant;
+use crate::words::say;
 
 /// Names the environment variable in an error about its value. clap names the flag, which nobody
 /// wrote.
@@ -43,12 +44,12 @@ fn not_utf8() -> Option<Error> {
     let no_text = |text: &std::ffi::OsStr| text.to_str().is_none();
     let variable = std::env::vars_os()
         .find(|(name, value)| name.to_string_lossy().starts_with("PIGEON_") && no_text(value))
-        .map(|(name, _)| name.to_string_lossy().into_owned());
+        .map(|(name, _)| say!("errors-variable-not-utf8", name = &name.to_string_lossy()));
     let argument = std::env::args_os()
         .find(|word| no_text(word))
-        .map(|word| format!("the argument `{}`", escape(word.as_encoded_bytes())));
+        .map(|word| say!("errors-argument-not-utf8", word = &escape(word.as_encoded_bytes())));
     let what = argument.or(variable)?;
-    Some(Error::raw(ErrorKind::InvalidUtf8, format!("{what} is not valid UTF-8\n")))
+    Some(Error::raw(ErrorKind::InvalidUtf8, format!("{what}\n")))
 }
 
 /// Whether a variable holds a value, perhaps as one of a list.
@@ -76,12 +77,13 @@ pub(super) fn unknown(command: &Command, prefix: &str) -> Vec<String> {
             let rest = name.strip_prefix(prefix).unwrap_or_default();
             match setting_meant(rest, known().filter_map(|known| known.strip_prefix(prefix))) {
                 Some(meant) => {
-                    format!("{shown} is not a setting and is ignored; is {prefix}{meant} meant?")
+                    let meant = format!("{prefix}{meant}");
+                    say!("errors-variable-meant", name = &shown, meant = meant)
                 }
-                None => format!(
-                    "{shown} is not a setting and is ignored; `pigeon {} --help` lists them",
-                    command.get_name()
-                ),
+                None => {
+                    let command = command.get_name();
+                    say!("errors-variable-unknown", name = &shown, command = command)
+                }
             }
         })
         .collect();

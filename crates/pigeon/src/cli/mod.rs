@@ -8,6 +8,7 @@ mod completions;
 mod contacts;
 mod discover;
 mod environment;
+mod help;
 mod history;
 mod hub;
 mod join;
@@ -27,32 +28,50 @@ mod config_tests;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::builder::Styles;
+use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
+use pigeon_proto::Language;
 
+use crate::base::locale;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error;
 use crate::config;
 use crate::output::{self, Color};
+use crate::words;
 
 /// UDP messaging for people, programs and devices on a network.
 #[derive(Parser)]
 #[command(name = "pigeon", version, arg_required_else_help = true)]
 #[command(after_help = "\
-Try it: start a hub, join it from two terminals, and write.
+Try it, each line in a terminal of its own:
   pigeon hub
   pigeon join --nick 狗哥
-  nc -u 127.0.0.1 9999")]
+  nc -u 127.0.0.1 9999
+
+`pigeon COMMAND --help` explains a command and shows examples.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// Colour: on a terminal, always, or never (NO_COLOR in the environment means never)
+    /// Use colour: auto (on a terminal, unless NO_COLOR is set), always, or never
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", display_order = 1_000)]
     color: Color,
 
     /// Print data and errors only, no remarks on stderr
     #[arg(short, long, global = true, display_order = 1_001)]
     quiet: bool,
+
+    /// Language of messages and help [default: from LC_ALL, LC_MESSAGES or LANG]
+    #[arg(
+        long,
+        global = true,
+        value_name = "en|zh",
+        value_parser = locale::parse,
+        add = ArgValueCandidates::new(locale::candidates),
+        display_order = 1_002
+    )]
+    language: Option<Language>,
 }
 
 #[derive(Subcommand)]
@@ -79,7 +98,10 @@ enum Command {
 /// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
-    if let Some(status) = completions::answer(Cli::command) {
+    words::set_language(locale::asked());
+    if let Some(status) =
+        completions::answer(|| help::translated(Cli::command(), words::language()))
+    {
         return status as i32;
     }
     let outcome = parse().and_then(run);
@@ -90,13 +112,12 @@ pub(crate) fn main() -> i32 {
         Err(error) => match error.downcast_ref::<clap::Error>() {
             // Help and version come this way too.
             Some(error) => {
-                mistakes::print(error, matches(Cli::command().styles(Styles::plain())).err());
+                mistakes::print(error);
                 error.exit_code()
             }
             None => {
-                // `{:#}` puts the causes behind the error, on one line. `eprintln` would panic if
-                // nobody reads it.
-                let text = mistakes::escape_lines(&format!("{error:#}"));
+                // `eprintln` would panic if nobody reads it.
+                let text = mistakes::escape_lines(&system_error::chain(&error));
                 let _ = writeln!(io::stderr(), "pigeon: {text}");
                 Status::of(&error) as i32
             }
@@ -104,12 +125,15 @@ pub(crate) fn main() -> i32 {
     }
 }
 
-/// The arguments, or what is wrong with them.
+/// The arguments, or what is wrong with them, or the help that is asked for.
 fn matches(command: clap::Command) -> Result<ArgMatches, clap::Error> {
-    command
-        .clone()
-        .try_get_matches()
-        .map_err(|error| mistakes::suggest(environment::blame(error, &command), &command))
+    command.clone().try_get_matches().or_else(|error| match error.kind() {
+        // Made only when it is read.
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            help::with_help(command, words::language()).try_get_matches()
+        }
+        _ => Err(mistakes::suggest(environment::blame(error, &command), &command)),
+    })
 }
 
 /// Reads the arguments; if they name a configuration file, once more over its settings.
@@ -119,7 +143,7 @@ fn parse() -> anyhow::Result<Cli> {
         Some((name, arguments)) => match config_file(arguments) {
             Some(path) => {
                 let command = config::apply(Cli::command(), name, &path)
-                    .map_err(|error| UsageError(format!("{error:#}")))?;
+                    .map_err(|error| UsageError(system_error::chain(&error)))?;
                 matches(command)?
             }
             None => found,

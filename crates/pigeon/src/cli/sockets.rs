@@ -16,6 +16,7 @@ use crate::base::count::count;
 use crate::base::port_holder::describe;
 use crate::base::status::Status;
 use crate::output::{Color, remark, wall};
+use crate::words::say;
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
@@ -31,46 +32,58 @@ const EVERY: Duration = Duration::from_millis(500);
 const BOLD_RED: &str = "\x1b[1;31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// Show this host's UDP sockets: who holds a port, and whether it loses data
+/// List this host's UDP sockets: who holds a port, and whether it loses data
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon sockets                    every UDP socket, by port
-  pigeon sockets :9999              who holds port 9999? exit 1 if nobody
-  pigeon sockets :9999 --watch      the same, and then each change: new, gone, lost
+  pigeon sockets  # every UDP socket, by port
+  pigeon sockets :9999  # who holds port 9999?
+  pigeon sockets :9999 --watch  # then every change: new, gone, lost
   pigeon sockets --json | jq -c 'select(.drops > 0)'
 
-RECV-Q is what waits to be read, SEND-Q what waits to leave: bytes, with the system's overhead.
-DROPS are datagrams that came and were thrown away since the socket was opened, most often because
-RECV-Q was full: the program reads too slowly, or wants a larger receive buffer. --watch shows
-whether it still loses; it looks twice a second, so a socket that is open for less may be missed.
+Columns:
+  RECV-Q  bytes that wait to be read, with the kernel's overhead
+  SEND-Q  bytes that wait to be sent, likewise
+  DROPS  datagrams discarded since the socket was opened, mostly because RECV-Q was full: the program reads too slowly or needs a larger receive buffer
 
-What other users' programs hold is only for root to see.
+--watch looks twice a second and may miss a socket that is open for less. Sockets of other users'
+programs are shown without process, except to root.
 
-JSON, one object a socket: family (IPv4, IPv6), local and remote (IP:PORT; remote null if not
-connected), pid and process (of the lowest pid; null if none can be seen), other_pids (with spaces
-between; null if none), user (null if nameless), uid, inode, receive_queue, send_queue, drops. With
---watch before them: time, event (open for what is there at first, new, gone, lost), and for lost the
-number lost since the last look.")]
+JSON fields:
+  family  IPv4 or IPv6
+  local, remote  IP:PORT; remote is null if not connected
+  pid, process  of the lowest pid; null if not visible
+  other_pids  separated by spaces; null if none
+  user, uid  owner; user is null if the uid has no name
+  inode, receive_queue, send_queue, drops  numbers
+  time, event, lost  with --watch: event is open (at the start), new, gone or lost; lost counts drops since the last look
+
+Exit status:
+  0  the sockets were listed
+  1  no socket is bound to :PORT")]
 pub(crate) struct Args {
-    /// Only sockets bound to this port
+    /// Show only sockets bound to this port
     #[arg(value_name = ":PORT", value_parser = port)]
     port: Option<u16>,
 
-    /// Print one JSON object a socket
+    /// Print one JSON object per socket
     #[arg(long)]
     json: bool,
 
-    /// Go on, and show changes as they come: new sockets, sockets that are gone, datagrams lost
+    /// Keep running and print changes: new sockets, closed sockets, lost datagrams
     #[arg(long)]
     watch: bool,
+
+    /// For fingers used to `ss -uanp` and `netstat -anup`: this is what is shown anyway
+    #[arg(short = 'u', short_aliases = ['a', 'n', 'p'], hide = true, action = clap::ArgAction::Count)]
+    _all_udp: u8,
 }
 
 /// Prints the table as it is now, and with `--watch` what changes in it.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let (mut sockets, hidden) = read(args.port)?;
     if let Some(port) = args.port.filter(|_| sockets.is_empty() && !args.watch) {
-        bail!("no UDP socket of this host is bound to port {port}");
+        bail!(say!("tools-sockets-none", port = &port));
     }
     let color = color.enabled(&io::stdout());
     let text = match (args.json, args.watch) {
@@ -94,7 +107,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 /// The sockets bound to a port, or all, in the order of their addresses, and whether there are
 /// processes whose sockets cannot be seen.
 fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
-    let table = SocketTable::read().context("cannot list the UDP sockets")?;
+    let table = SocketTable::read().with_context(|| say!("tools-sockets-cannot"))?;
     let mut sockets = table.sockets;
     sockets.retain(|socket| port.is_none_or(|port| socket.local.port() == port));
     sockets.sort_by_key(|socket| {
@@ -109,7 +122,7 @@ fn write(text: &str) -> anyhow::Result<bool> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(anyhow!(error).context("cannot write to stdout")),
+        Err(error) => Err(anyhow!(error).context(say!("errors-stdout"))),
     }
 }
 
@@ -181,7 +194,7 @@ fn port(text: &str) -> Result<u16, String> {
     let digits = text.strip_prefix(':').unwrap_or(text);
     // `parse` alone would take +99.
     let number = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
-    number.ok_or_else(|| format!("`{digits}` is no port; write a number up to 65535, e.g. :9999"))
+    number.ok_or_else(|| say!("errors-not-a-port", text = digits))
 }
 
 /// The table for people.
@@ -267,13 +280,11 @@ fn json(socket: &SocketEntry, change: Option<(&Zoned, &str, Option<u64>)>) -> St
 /// Of how many sockets the holders are not to be seen, and why.
 fn unseen(sockets: &[SocketEntry], hidden: bool) -> Option<String> {
     let unseen = sockets.iter().filter(|socket| socket.holders.is_empty()).count();
-    let all = count(sockets.len(), "socket");
+    let all = sockets.len();
     match (unseen, hidden) {
         (0, _) => None,
-        (_, true) => Some(format!("cannot see who holds {unseen} of {all}; root can")),
-        (_, false) => Some(format!(
-            "no process here holds {unseen} of {all}: the kernel itself, or a container"
-        )),
+        (_, true) => Some(say!("tools-sockets-hidden", unseen = unseen, all = all)),
+        (_, false) => Some(say!("tools-sockets-kernel", unseen = unseen, all = all)),
     }
 }
 
@@ -365,7 +376,11 @@ LOCAL        REMOTE  RECV-Q  SEND-Q  DROPS  USER  PROCESS
         let seen = socket("127.0.0.1:9", 0, &[(7, b"a")]);
         let table = [seen.clone(), socket("127.0.0.1:10", 0, &[])];
         assert_eq!(unseen(&[seen], true), None);
-        assert!(unseen(&table, true).unwrap().starts_with("cannot see who holds 1 of 2 sockets"));
+        assert!(
+            unseen(&table, true)
+                .unwrap()
+                .starts_with("cannot see which programs hold 1 of 2 sockets")
+        );
         assert!(unseen(&table, false).unwrap().starts_with("no process here holds 1 of 2 sockets"));
     }
 }

@@ -22,33 +22,38 @@ use crate::base::services::wall;
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{json, remark, wall as clock_face};
+use crate::words::say;
 
 /// How often an NTP server is asked: three times in 3.5 s. Servers count requests (RFC 5905 section
 /// 7.4, `RATE`), so it waits longer than other askers.
 const POLICY: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(500), most: Duration::from_secs(2), attempts: None };
 
-/// Ask a time service, or an NTP server, what time it is
+/// Ask a time service or an NTP server for the time
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  pigeon time 127.0.0.1:9000                a service such as `pigeon serve time:9000`
-  pigeon time 127.0.0.1:9000 '%H:%M on %A'  in a format of C's strftime
-  pigeon time --sntp ntp.example.org        an NTP server: how far this clock is off")]
+  pigeon time 127.0.0.1:9000  # a service such as `pigeon serve time:9000`
+  pigeon time 127.0.0.1:9000 '%H:%M on %A'  # in a strftime format
+  pigeon time --sntp ntp.example.org  # an NTP server: how far this clock is off
+
+Exit status:
+  0  a reply came
+  1  no reply, or the request was refused")]
 pub(crate) struct Args {
-    /// Whom to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp the port may be
-    /// left out (123)
+    /// Service to ask: HOST:PORT, HOST PORT as two words, or a contact's name; with --sntp, the port
+    /// defaults to 123
     #[arg(value_name = "ENDPOINT", add = ArgValueCandidates::new(peer::candidates))]
     endpoint: String,
 
     #[command(flatten)]
     family: Family,
 
-    /// A strftime format; none is `%Y-%m-%d %X`
+    /// Format of the time, as for strftime [default: `%Y-%m-%d %X`]
     #[arg(value_name = "FORMAT")]
     format: Vec<String>,
 
-    /// Ask an NTP server (RFC 5905), and show offset and delay
+    /// Ask an NTP server (RFC 5905), and print offset and delay
     #[arg(long)]
     sntp: bool,
 
@@ -100,12 +105,12 @@ fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     }
     let socket = asking::open(to, None, SocketOptions::default())?;
     let asked = Ntp { requests, sent: Vec::new() };
-    let show = |payload: &[u8]| format!("{} bytes", payload.len());
+    let show = |payload: &[u8]| say!("tools-bytes", count = payload.len());
     let ended = asking::ask(asked, to, socket, POLICY, show, remark)?;
     match &ended.outcome.result {
         Ok((_, Ok(measured))) => Ok((*measured, ended.outcome.attempts)),
         Ok((_, Err(why @ WhyNot::KissOfDeath { .. }))) => bail!("{to}: {why}"),
-        Ok((_, Err(why))) => bail!("{to}: a reply of no use: {why}"),
+        Ok((_, Err(why))) => bail!(say!("tools-time-useless", to = &to, why = why)),
         Err(why) => Err(ended.no_reply(*why)),
     }
 }
@@ -178,7 +183,7 @@ fn ntp_json(to: SocketAddr, measured: &Measurement, attempts: u32) -> String {
 fn print(line: &str) -> anyhow::Result<Status> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(Status::Done),
     }

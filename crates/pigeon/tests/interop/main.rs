@@ -1,4 +1,4 @@
-//! Interoperation: pigeon beside the real programs that people use, and beside their own.
+//! Interoperation: pigeon with common programs, and with scripts that people write.
 //!
 //! Everything runs as processes over loopback, as it would from a shell. Reading order:
 //!
@@ -12,7 +12,8 @@
 //! - `cut_off`: what the system says of the way, by firewalls and routes.
 //! - `media`: bytes and videos through a room, and forwarders aimed back at it.
 //! - `moved`: names that come to stand for another address.
-//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without.
+//! - `screen`, `chat_screen`: the full screen on terminals of its own (`pty`), with a hub and without;
+//!   `student`: in Chinese.
 //! - `keyboard`: what terminals send beside keys, at every command that reads them; `tmux`: under a shell
 //!   in a terminal of another's.
 //! - `history`: what was said, read beside the hub that keeps it.
@@ -28,12 +29,15 @@
 //! - `sockets`: who holds a port and what it loses, beside `ss`.
 //! - `discover`: who is out there, across network namespaces.
 //! - `escapes`, `refusals`: what must not reach a terminal, and what must be said at once.
-//! - `recipes`: every block of docs/recipes.md.
+//! - `chinese`: what somebody with a Chinese locale reads.
+//! - `recipes`: every block of docs/recipes.md; `examples`: those of the other pages; `shell`: how both
+//!   are read and run.
 //!
-//! The tests before netem are ignored unless asked for (`-- --ignored`), as they may boot a kernel.
+//! The tests with netem are ignored by default (run them with `-- --ignored`), because they may
+//! boot a kernel.
 //!
-//! A peer that is not installed is left out and said to be `SKIPPED`; where `PIGEON_REQUIRE_PEERS`
-//! is set it fails the test instead, so that a machine that should have them cannot skip in silence.
+//! A test whose program is not installed prints `SKIPPED`. With `PIGEON_REQUIRE_PEERS` it fails
+//! instead, so that a machine that should have the programs cannot skip silently.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "so does a test fail")]
@@ -46,6 +50,7 @@ mod pigeon;
 mod process;
 mod pty;
 mod services;
+mod shell;
 mod user_mode_linux;
 
 mod ask;
@@ -54,6 +59,7 @@ mod bench;
 mod capture;
 mod chat;
 mod chat_screen;
+mod chinese;
 mod classroom;
 mod command_line;
 mod completions;
@@ -62,6 +68,7 @@ mod cut_off;
 mod discover;
 mod encodings;
 mod escapes;
+mod examples;
 mod groups;
 mod history;
 mod ipmsg;
@@ -78,6 +85,7 @@ mod pause;
 mod recipes;
 mod refusals;
 mod relay;
+mod reliable;
 mod replay;
 mod replies;
 mod restart;
@@ -87,6 +95,7 @@ mod send_listen;
 mod serve;
 mod service;
 mod sockets;
+mod student;
 mod time;
 mod tmux;
 mod tutorial_server;

@@ -1,4 +1,4 @@
-//! `pigeon listen --reply`: everybody who is shown gets the text, and nobody more than is his due.
+//! `pigeon listen --reply`: every sender gets the text, within its rate.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -99,7 +99,7 @@ fn two_that_answer_each_other_stop() {
     let counts: Vec<String> = [&one, &other].map(|p| p.lines(Voice::Err).pop().unwrap()).into();
     assert!(counts[0].starts_with("1 datagram, 0 replies"), "{counts:?}");
     assert!(counts[1].starts_with("1 datagram, 1 reply"), "{counts:?}");
-    // Two texts: the rate ends it, on this machine too.
+    // Two texts: the rate ends the loop, even on this host.
     let ((one, at_one), (other, at_other)) = (listening("ping"), listening("pong"));
     forge(at_one.port(), at_other.port());
     crate::process::wait_until("one of them says so", || {
@@ -133,7 +133,7 @@ fn socket(own: &str, listener: &Serving) -> UdpSocket {
     socket
 }
 
-/// What has come until it is quiet for a while.
+/// Replies until there are none for a while.
 fn replies(socket: &UdpSocket) -> Vec<String> {
     let mut buffer = [0; 2_048];
     let next = || {

@@ -21,6 +21,7 @@ use crate::base::signals::{Stop, on_stop};
 use crate::base::status::Status;
 use crate::contacts::peer;
 use crate::output::{Color, Spool, is_quiet, json};
+use crate::words::{self, key, say};
 
 /// How long output may still be written at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -54,13 +55,10 @@ pub(super) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let notes = Spool::log(io::stderr())?;
     let data = Spool::lines(io::stdout())?;
     if for_safety {
-        notes.remark(format!(
-            "{to} is another machine: {} datagrams a second; --rate sets another pace",
-            rate.unwrap_or_default()
-        ));
+        notes.remark(say!("tools-bench-safe", to = &to, rate = &rate.unwrap_or_default()));
     }
     let driver = Driver::over(PerSocket::new(clients), sockets);
-    let driver = driver.context("cannot watch the sockets")?;
+    let driver = driver.with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(TIMING);
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
@@ -253,11 +251,11 @@ impl Run {
         self.state.last = Some((now, Snapshot::default()));
         if with == FarEnd::Echo {
             let to = self.shown.to;
-            self.notes.remark(format!("{to} is an echo service: measuring round trips"));
+            self.notes.remark(say!("tools-bench-echo", to = &to));
             self.shown.mode = Mode::Ping;
         }
         if with == FarEnd::Server && self.shown.is_limited_to(rate) {
-            self.notes.remark(format!("the server sends at most {rate} datagrams a second"));
+            self.notes.remark(say!("tools-bench-limited", rate = &rate));
         }
         let title = self.shown.title(duration);
         self.notes.remark(title.clone());
@@ -338,7 +336,7 @@ impl Run {
             return ControlFlow::Break(());
         }
         let to = self.shown.to;
-        self.notes.line(format!("what goes to {to} does not get there: {cause}"));
+        self.notes.line(say!("tools-bench-way", to = &to, cause = cause.said()));
         ControlFlow::Continue(())
     }
 
@@ -395,14 +393,18 @@ impl Run {
                 self.data.finish(std::time::Instant::now() + LAST_WORDS);
             }
             self.notes.finish(std::time::Instant::now() + LAST_WORDS);
-            return match (self.state.failure, cause, stopped) {
+            return match (self.state.failure, self.cause, stopped) {
                 (Some(failure), Some(cause), _) => {
-                    Err(anyhow!("{}; the system said: {cause}", failed(to, failure, None)))
+                    let parts = [
+                        failed(to, failure, None).to_string(),
+                        say!("errors-system-said", cause = cause.said()),
+                    ];
+                    Err(anyhow!(parts.join(words::between_parts())))
                 }
                 (Some(failure), None, _) => Err(failed(to, failure, None)),
-                (None, Some(cause), _) => bail!("{to}: {cause}"),
+                (None, Some(cause), _) => bail!(words::because(to, cause.said())),
                 (None, None, Some(status)) => Ok(status),
-                (None, None, None) => bail!("{to}: the measurement did not begin"),
+                (None, None, None) => bail!(say!("tools-bench-not-begun", to = &to)),
             };
         };
         let known = snapshot(clients);
@@ -448,7 +450,7 @@ impl Run {
         match stopped {
             Some(status) => Ok(status),
             None if nothing => {
-                let _ = writeln!(io::stderr(), "pigeon: {to}: nothing arrived");
+                let _ = writeln!(io::stderr(), "pigeon: {}", say!("tools-bench-nothing", to = &to));
                 Ok(Status::Failed)
             }
             None => Ok(Status::Done),
@@ -473,20 +475,35 @@ fn result_name(failure: Failure) -> String {
     }
 }
 
+/// A failure for a person; `to_string` is English, for JSON.
+fn said(failure: Failure) -> String {
+    say!(match failure {
+        Failure::Refused => key!("tools-bench-failed-refused"),
+        Failure::NoAnswer => key!("tools-bench-failed-no-answer"),
+        Failure::Foreign => key!("tools-bench-failed-foreign"),
+        Failure::OnlyEcho => key!("tools-bench-failed-only-echo"),
+        Failure::Full => key!("tools-bench-failed-full"),
+        Failure::Size => key!("tools-bench-failed-size"),
+        Failure::Silent => key!("tools-bench-failed-silent"),
+        Failure::TooLong(most) => {
+            let most = most.as_secs_f64().to_string();
+            return say!("tools-bench-failed-too-long", most = most);
+        }
+    })
+}
+
 /// `heard`: how far into the measurement the far end was last heard, if it had begun.
 fn failed(to: SocketAddr, failure: Failure, heard: Option<Duration>) -> anyhow::Error {
     let Some(heard) = heard else {
         return match failure {
-            Failure::Refused => anyhow!("{to} refused: nobody listens there"),
-            failure => anyhow!("{to}: {failure}"),
+            Failure::Refused => anyhow!(say!("errors-refused", to = &to)),
+            failure => anyhow!(words::because(to, said(failure))),
         };
     };
     let why = match failure {
-        Failure::Refused => "nobody listens there any more".to_string(),
-        failure => failure.to_string(),
+        Failure::Refused => say!("tools-bench-gone"),
+        failure => said(failure),
     };
-    anyhow!(
-        "{to} stopped answering after {:.1} s: {why}; what was sent since is unanswered, not lost",
-        heard.as_secs_f64()
-    )
+    let seconds = format!("{:.1}", heard.as_secs_f64());
+    anyhow!(say!("tools-bench-stopped", to = &to, seconds = seconds, why = why))
 }

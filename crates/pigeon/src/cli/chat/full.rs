@@ -8,46 +8,25 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use pigeon_client::chat::{Chat, HELP, Message};
+use pigeon_client::chat::{Chat, Message};
 use pigeon_datagram::Instant;
 use pigeon_net::{Stats, Waker};
 use pigeon_proto::Language;
 
+use super::reached_at;
 use super::request::Request;
-use crate::base::locale;
 use crate::base::payload::without_end;
-use crate::base::quantity::in_seconds;
 use crate::output::Color;
 use crate::ui::screen::{Action, Kind, Look, Model, PlaceId, Presence, Screen, Update, WallClock};
+use crate::ui::span::in_seconds;
 use crate::ui::typist::Typed;
+use crate::words::{self, say, say_in};
 
 /// What the chat understands, and what the screen does.
-fn commands(language: Language) -> &'static [(&'static str, &'static str)] {
-    match language {
-        Language::English => ENGLISH,
-        Language::Chinese => CHINESE,
-    }
+fn commands(language: Language) -> String {
+    let own = say_in!(language, "chat-commands-of-screen");
+    format!("{}\n{own}", say_in!(language, "chat-commands"))
 }
-
-const ENGLISH: &[(&str, &str)] = &[
-    HELP[0],
-    HELP[1],
-    HELP[2],
-    HELP[3],
-    HELP[4],
-    HELP[5],
-    ("/search TEXT", "look for a text in what is shown"),
-];
-
-const CHINESE: &[(&str, &str)] = &[
-    ("/to 名字、地址或编号", "写给谁"),
-    ("/list", "有哪些对话"),
-    ("/encoding 编码", "与对方读写用的编码"),
-    ("/quit, quit", "离开这个对话；再一次离开程序"),
-    ("//内容", "发送以 / 开头的文字"),
-    ("/help", "这份说明"),
-    ("/search 要找的字", "在显示的消息里查找"),
-];
 
 /// How many requests may wait for the loop; then typing waits.
 const WAITING: usize = 64;
@@ -102,7 +81,7 @@ impl Full {
             given
         };
         let look = Look { color: color.enabled(&std::io::stdout()) };
-        let model = Model::new("chat".into(), nobody(), commands, locale::language());
+        let model = Model::new("chat".into(), nobody(), commands, words::language());
         let screen = Screen::open(model, look, act)?;
         let (people, clock) = (BTreeMap::new(), WallClock::default());
         let mut full = Full { screen, requests, waker, bound, people, nobody: true, clock };
@@ -143,7 +122,7 @@ impl Full {
     }
 
     pub(super) fn sent(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
-        self.show(chat, peer, Kind::Mine, "you", text);
+        self.show(chat, peer, Kind::Mine, &say!("screen-you"), text);
     }
 
     pub(super) fn refused(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
@@ -269,14 +248,19 @@ fn nobody() -> PlaceId {
 /// What is known of the chosen peer, and whether something is wrong. What matters most stands
 /// first: on a narrow screen the end is not seen.
 fn status(chat: &Chat, bound: SocketAddr, now: Instant) -> (String, bool) {
+    let bound = reached_at(bound);
     let Some(chosen) = chat.chosen() else {
-        return (format!("nobody chosen, listening on {bound}"), false);
+        return (say!("chat-status-nobody", bound = bound), false);
     };
-    let heard = match chosen.heard {
-        Some(heard) => format!("last heard {} ago", in_seconds(now - heard)),
-        None => "not heard yet".to_string(),
+    let ago = chosen.heard.map(|heard| in_seconds(words::language(), now - heard));
+    let heard = match ago {
+        Some(ago) => say!("chat-heard", ago = ago),
+        None => say!("chat-unheard"),
     };
-    let refused = if chosen.refused { "refused: nobody listens there, " } else { "" };
-    let text = format!("{refused}{}, {heard}, listening on {bound}", chosen.charset());
+    let charset = &chosen.charset();
+    let text = match chosen.refused {
+        true => say!("chat-status-refused", charset = charset, heard = heard, bound = bound),
+        false => say!("chat-status", charset = charset, heard = heard, bound = bound),
+    };
     (text, chosen.refused)
 }

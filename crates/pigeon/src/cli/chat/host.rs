@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time;
 
-use pigeon_client::chat::{Chat, Conversation, Event, HELP, Said};
+use anyhow::anyhow;
+use pigeon_client::chat::{Chat, Conversation, Error, Event, Said};
 use pigeon_datagram::Instant;
 use pigeon_net::{Host, Io, Waker};
+use pigeon_text::{Unwritable, escape, width};
 
 use super::find::{Found, find};
 use super::lost::Lost;
@@ -19,11 +21,15 @@ use crate::base::bind::one_host;
 use crate::base::cause::Cause;
 use crate::base::endpoint::Family;
 use crate::base::lookup::{Find, Lookup};
+use crate::base::payload::unknown_label;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
+use crate::base::system_error::chain;
 use crate::base::thread;
 use crate::contacts::peer;
+use crate::ui::screen::help::{Entry, entries};
 use crate::ui::typist::Typed;
+use crate::words::say;
 
 /// The most lines that are held while somebody is looked up; then reading waits.
 const MAX_HELD: usize = 1_024;
@@ -139,7 +145,7 @@ impl PersonHost {
             Request::Look(None) => chat.choose_nobody(),
             Request::Typed(Typed::Line(line)) => match chat.handle_line(&line) {
                 Ok(said) => self.said(chat, now, said),
-                Err(error) => self.fail(&error.to_string()),
+                Err(error) => self.fail(&in_words(&error)),
             },
             Request::Typed(Typed::Refused) => self.fail_quietly(),
             Request::Typed(Typed::Leave(status)) => {
@@ -164,9 +170,14 @@ impl PersonHost {
             Said::LookUp(word) => self.look_up(word),
             Said::List => self.list(chat),
             Said::Help => {
-                HELP.iter().for_each(|(key, what)| self.note(&format!("{key:<30} {what}")));
+                let entries = entries(&say!("chat-commands"));
+                let widest = entries.iter().map(|entry| width(&entry.key)).max().unwrap_or(0);
+                for Entry { key, what } in entries {
+                    let gap = widest + 2 - width(&key);
+                    self.note(&format!("{key}{:gap$}{what}", ""));
+                }
             }
-            Said::Encoding(charset) => self.note(&format!("read and written in {charset}")),
+            Said::Encoding(charset) => self.note(&say!("chat-encoding", charset = &charset)),
             Said::Left(peer) => {
                 self.names.remove(&peer);
                 self.view.left(chat, peer);
@@ -185,7 +196,7 @@ impl PersonHost {
         });
         match thread {
             Ok(_) => self.lookup = Some(found),
-            Err(error) => self.fail(&format!("{error:#}")),
+            Err(error) => self.fail(&chain(&error)),
         }
     }
 
@@ -197,7 +208,7 @@ impl PersonHost {
         };
         self.lookup = None;
         let opened = found.and_then(|Found { peer, known, again }| {
-            chat.open(peer, known)?;
+            chat.open(peer, known).map_err(|error| anyhow!(in_words(&error)))?;
             if let Some(find) = again {
                 self.follow(peer, find);
             }
@@ -208,7 +219,7 @@ impl PersonHost {
                 chat.choose(peer);
                 self.view.chosen(chat, peer);
             }
-            Err(error) => self.fail(&format!("{error:#}")),
+            Err(error) => self.fail(&chain(&error)),
         }
     }
 
@@ -243,16 +254,23 @@ impl PersonHost {
 
     fn list(&mut self, chat: &Chat) {
         if chat.conversations().is_empty() {
-            self.note("no conversations; /to NAME or ENDPOINT opens one");
+            self.note(&say!("chat-no-conversations"));
         }
         let chosen = chat.chosen().map(|conversation| conversation.peer);
         for conversation in chat.conversations() {
             let Conversation { number, peer, refused, unread, .. } = conversation;
             let mark = if chosen == Some(*peer) { "*" } else { " " };
-            let refused = if *refused { ", refused" } else { "" };
-            let unread = if *unread > 0 { format!(", {unread} unread") } else { String::new() };
-            let (title, charset) = (chat.title(*peer), conversation.charset());
-            self.note(&format!("{mark} {number}  {title}  {charset}{refused}{unread}"));
+            let refused = if *refused { "yes" } else { "no" };
+            let row = say!(
+                "chat-row",
+                mark = mark,
+                number = *number,
+                peer = &chat.title(*peer),
+                charset = &conversation.charset(),
+                refused = refused,
+                unread = *unread,
+            );
+            self.note(&row);
         }
     }
 
@@ -272,5 +290,34 @@ impl PersonHost {
         if self.view.is_script() && self.status == Status::Done {
             self.status = Status::Failed;
         }
+    }
+}
+
+/// Why a line did nothing.
+pub(super) fn in_words(error: &Error) -> String {
+    match error {
+        Error::NobodyChosen => say!("chat-nobody-chosen"),
+        Error::TooLong { length, most } => {
+            say!("chat-too-long", length = *length, most = *most)
+        }
+        Error::Unwritable(Unwritable::NotUtf8 { byte, encoding }) => {
+            say!("chat-not-utf8", byte = *byte, charset = encoding)
+        }
+        Error::Unwritable(Unwritable::Unmappable(error)) => {
+            let character = escape(&error.character.to_string()).to_string();
+            let position = error.position.saturating_add(1);
+            let charset = &error.encoding;
+            say!("chat-unmappable", charset = charset, character = character, position = position)
+        }
+        Error::UnknownCommand(word) => say!("chat-unknown-command", word = &escape(&**word)),
+        Error::UnknownEncoding(error) => unknown_label(error),
+        Error::NoSuchNumber(number) => say!("chat-no-number", number = *number),
+        Error::ToWhom => say!("chat-to-whom"),
+        Error::OtherFamily(peer) => {
+            let family = if peer.is_ipv4() { "IPv6" } else { "IPv4" };
+            say!("chat-other-family", peer = peer, family = family)
+        }
+        Error::NoPort(peer) => say!("chat-no-port", peer = &peer.ip()),
+        Error::Full(most) => say!("chat-full", most = *most),
     }
 }

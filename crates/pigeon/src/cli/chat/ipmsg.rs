@@ -22,6 +22,7 @@ use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
+use crate::words::say;
 
 /// How long output may still be written after the chat is over.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -30,9 +31,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Status> {
     let to = peer.endpoint.resolve_in(args.family)?;
     if !to.is_ipv4() {
-        return Err(
-            UsageError(format!("{to} is not an IPv4 address; IP Messenger needs one")).into()
-        );
+        return Err(UsageError(say!("chat-ipmsg-ipv4", to = &to)).into());
     }
     let legacy = match peer.charset {
         Some(Charset::Fixed(encoding)) => encoding,
@@ -53,7 +52,7 @@ pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Stat
     let (reader, printer) = lines::open("> ", Suggestions::default())?;
     let dim = printer.interactive && color.enabled(&std::io::stdout());
     let name = peer.name.as_ref().map_or_else(|| to.ip().to_string(), ToString::to_string);
-    let words = format!("what you type goes to {name} ({to}) by IP Messenger; quit leaves");
+    let words = say!("chat-ipmsg-goes-to", peer = &name, to = &to);
     printer.remark(&words, dim);
     let typed =
         typist::start(reader, printer.clone(), driver.waker(), args.wait, |_| Checked::Fine)?;
@@ -93,10 +92,9 @@ impl Person {
             text => match messenger.send(now, self.to, text.into()) {
                 Ok(id) => drop(self.waiting.insert(id, text.to_string())),
                 Err(SendError::TooLong { length }) => {
-                    let why = format!("not sent: {length} bytes, and {MAX_TEXT} can be read");
-                    self.fail(&why);
+                    self.fail(&say!("chat-ipmsg-too-long", length = length, most = MAX_TEXT));
                 }
-                Err(SendError::Unknown) => self.fail("not sent"),
+                Err(SendError::Unknown) => self.fail(&say!("chat-ipmsg-unsent")),
             },
         }
     }
@@ -120,16 +118,18 @@ impl Person {
     fn settled(&mut self, ids: Vec<MessageId>, why: Option<WhyUndelivered>) {
         for id in ids {
             let Some(text) = self.waiting.remove(&id) else { continue };
-            let text = escape(&text);
+            let text = &escape(&text);
             match why {
-                None => self.printer.note(&format!("delivered: {text}"), self.dim),
-                Some(WhyUndelivered::Refused) => {
-                    self.fail(&format!("not delivered: {text} (no such program runs there)"));
+                None => {
+                    self.printer.note(&say!("chat-ipmsg-delivered", text = text), self.dim);
                 }
-                Some(_) => self.fail(&format!(
-                    "not delivered: {text} ({} does not answer on UDP port {PORT})",
-                    self.name
-                )),
+                Some(WhyUndelivered::Refused) => {
+                    self.fail(&say!("chat-ipmsg-refused", text = text));
+                }
+                Some(_) => {
+                    let peer = &self.name;
+                    self.fail(&say!("chat-ipmsg-silent", text = text, peer = peer, port = PORT));
+                }
             }
         }
     }
@@ -161,8 +161,10 @@ impl Host<Messenger> for Person {
                 let nick =
                     messenger.contact(text.from).map(|contact| escape(contact.nick).to_string());
                 let who = if text.from == self.to { Some(self.name.clone()) } else { nick };
-                let files =
-                    text.files.iter().map(|file| format!("[offers {}]", escape(&file.name)));
+                let files = text
+                    .files
+                    .iter()
+                    .map(|file| say!("chat-ipmsg-offers", file = &escape(&file.name)));
                 let said = (!text.text.is_empty()).then(|| {
                     let lines: Vec<String> =
                         text.text.split('\n').map(|line| escape(line).to_string()).collect();

@@ -10,26 +10,30 @@ mod lost;
 mod request;
 mod view;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use pigeon_client::chat::{Chat, Config, Known};
 use pigeon_net::{Clock, Driver, Socket, SocketOptions};
+use pigeon_text::escape;
 
 pub(crate) use self::args::Args;
 use self::find::{Found, find};
 use self::full::Full;
-use self::host::PersonHost;
+use self::host::{PersonHost, in_words};
 use self::lines::Lines;
 use self::view::View;
 use crate::base::bind::bind;
 use crate::base::endpoint::ListenAddress;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
+use crate::base::system_error::chain;
 use crate::base::terminal;
 use crate::contacts::{self, peer};
 use crate::output::Color;
 use crate::ui::screen::MAX_PLACES;
+use crate::words::say;
 
 /// How long output may still be written after the chat is over.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -42,8 +46,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
         match (peer, words.len()) {
             (Some(peer), 1) => return ipmsg::run(&args, &peer, color),
             (Some(_), _) => {
-                let error = format!("{word} uses IP Messenger: chat with it alone");
-                return Err(UsageError(error).into());
+                return Err(UsageError(say!("chat-ipmsg-alone", word = &escape(word))).into());
             }
             (None, _) => {}
         }
@@ -65,14 +68,14 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
     let mut names = Vec::new();
     for Found { peer, known, again } in peers {
-        chat.open(peer, known)?;
+        chat.open(peer, known).map_err(|error| anyhow!(in_words(&error)))?;
         names.extend(again.map(|find| (peer, find)));
     }
 
     let bound = socket.local_addr();
-    let mut words = vec![format!("listening on {bound}; /help shows what can be typed")];
+    let mut words = vec![say!("chat-listening", bound = reached_at(bound))];
     if let Err(error) = &contacts {
-        words.push(format!("going on without contacts: {error:#}"));
+        words.push(say!("chat-without-contacts", error = chain(error)));
     }
     let clock = Clock::start();
     let mut driver =
@@ -112,15 +115,23 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
     }
 }
 
+/// Where others write to, in words: a port where every address of this host counts.
+fn reached_at(bound: SocketAddr) -> String {
+    match bound.ip().is_unspecified() {
+        true => say!("chat-port", port = bound.port()),
+        false => bound.to_string(),
+    }
+}
+
 /// Lists what was not shown; `dropped` lines were too many for the output.
 fn sum_up(chat: &Chat, dropped: u64) -> Vec<String> {
     let counters = chat.counters();
-    let told = [
-        (counters.filtered, "messages from elsewhere not shown"),
-        (counters.crowded_out, "messages not shown as there were too many conversations"),
-        (counters.forgotten, "strangers forgotten to make room for others"),
-        (counters.events_lost + dropped, "lines not shown as output was too slow"),
+    let lost = counters.events_lost + dropped;
+    let counts = [
+        (counters.filtered, say!("chat-filtered", count = counters.filtered)),
+        (counters.crowded_out, say!("chat-crowded-out", count = counters.crowded_out)),
+        (counters.forgotten, say!("chat-forgotten", count = counters.forgotten)),
+        (lost, say!("chat-lost", count = lost)),
     ];
-    let told = told.iter().filter(|(count, _)| *count > 0);
-    told.map(|(count, what)| format!("{what}: {count}")).collect()
+    counts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect()
 }

@@ -12,6 +12,7 @@ use super::lines::Lines;
 use super::lost::Lost;
 use super::request::Request;
 use crate::base::cause::Cause;
+use crate::words::say;
 
 /// What a person sees of a chat.
 pub(super) enum View {
@@ -63,8 +64,7 @@ impl View {
 
     /// Nobody listens where something was sent.
     pub(super) fn refused(&mut self, chat: &Chat, peer: SocketAddr) {
-        let title = chat.title(peer);
-        let text = format!("{title} refused: nobody listens there; that was lost");
+        let text = say!("chat-refused", peer = &chat.title(peer));
         match self {
             View::Lines(lines) => lines.refused(peer, &text),
             View::Full(full) => full.refused(chat, peer, &text),
@@ -74,22 +74,20 @@ impl View {
     /// The system says that something did not get to this peer, and why.
     pub(super) fn lost(&mut self, chat: &Chat, peer: SocketAddr, what: Lost, cause: Option<Cause>) {
         let title = chat.title(peer);
-        let what_happened = match what {
-            Lost::Unsent => "not sent",
-            Lost::Undelivered => "that was lost",
+        let error = cause.map(|cause| cause.said()).unwrap_or_default();
+        let text = match what {
+            Lost::Unsent => say!("chat-unsent", peer = &title, error = error),
+            Lost::Undelivered => say!("chat-undelivered", peer = &title, error = error),
         };
-        let cause = cause.map(|cause| cause.to_string()).unwrap_or_default();
-        let text = format!("{title}: {what_happened}: {cause}");
         match self {
-            View::Lines(lines) => lines.lost(peer, what, &cause, &text),
+            View::Lines(lines) => lines.lost(peer, what, cause, &text),
             View::Full(full) => full.lost(chat, peer, &text),
         }
     }
 
     /// This peer's name stands for another address now.
     pub(super) fn moved(&mut self, chat: &Chat, from: SocketAddr, to: SocketAddr) {
-        let text =
-            format!("what goes to {from} goes to {} now: the name has moved", chat.title(to));
+        let text = say!("chat-moved", from = &from, to = &chat.title(to));
         match self {
             View::Lines(lines) => lines.moved(from, to, &text),
             View::Full(full) => full.moved(chat, from, to, &text),
@@ -102,12 +100,12 @@ impl View {
             View::Lines(_) => {}
             View::Full(full) => full.left(peer),
         }
-        let others = match (&self, chat.conversations().len()) {
-            (_, 0) | (View::Full(_), _) => "",
-            (View::Lines(_), _) => ", /list shows the others",
+        let title = &chat.title(peer);
+        let text = match (&self, chat.conversations().len()) {
+            (_, 0) | (View::Full(_), _) => say!("chat-left", peer = title),
+            (View::Lines(_), _) => say!("chat-left-others", peer = title),
         };
-        let title = chat.title(peer);
-        self.note(&format!("left {title}; quit again ends the chat{others}"));
+        self.note(&text);
     }
 
     /// A stranger's conversation is gone.

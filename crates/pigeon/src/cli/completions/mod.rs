@@ -24,17 +24,18 @@ use pigeon_text::escape;
 use pigeon_text::shell::{quote_bash, quote_fish, read_bash, read_fish, single_quoted};
 
 use crate::base::status::Status;
+use crate::words::say;
 
-/// Print completions for a shell
+/// Print the completion script for a shell
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   source <(pigeon completions bash)
   pigeon completions fish > ~/.config/fish/completions/pigeon.fish
-  pigeon completions zsh > ~/.zfunc/_pigeon    with `fpath+=~/.zfunc` before compinit")]
+  pigeon completions zsh > ~/.zfunc/_pigeon  # fpath+=~/.zfunc before compinit")]
 pub(crate) struct Args {
-    /// The shell
-    #[arg(value_enum)]
+    /// Shell to complete in
+    #[arg(value_enum, value_name = "bash|fish|zsh")]
     shell: Shell,
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     };
     match io::stdout().write_all(script.replace("@PIGEON@", &path).as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow!(error)).context("cannot write to stdout")
+            Err(anyhow!(error)).context(say!("errors-stdout"))
         }
         _ => Ok(Status::Done),
     }

@@ -14,6 +14,7 @@ use super::progress::Progress;
 use crate::base::count::count;
 use crate::base::status::Status;
 use crate::output::{json, remark, wall};
+use crate::words::say;
 
 /// Entries that are read at once.
 const AT_ONCE: usize = 512;
@@ -67,10 +68,10 @@ pub(super) fn show(reader: &Reader, wanted: &Wanted, json: bool) -> anyhow::Resu
     if let Err(error) = printed
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        return Err(anyhow::Error::new(error).context("cannot write to stdout"));
+        return Err(anyhow::Error::new(error).context(say!("errors-stdout")));
     }
     if shown == 0 {
-        remark("nothing was said that fits");
+        remark(say!("history-nothing"));
     }
     Ok(Status::Done)
 }
@@ -92,7 +93,7 @@ fn all(reader: &Reader, wanted: &Wanted, print: Print<'_>) -> anyhow::Result<io:
             return Ok(Err(error));
         }
         read += until;
-        progress.step(|| format!("{} looked at", count(read, "message")));
+        progress.step(|| say!("history-looked-at", count = read));
     }
     Ok(Ok(()))
 }
@@ -112,7 +113,7 @@ fn search(
         let fits =
             page.messages.iter().filter(|it| wanted.includes(&Entry::Message((*it).clone())));
         found.extend(fits.map(|message| message.position));
-        progress.step(|| format!("{} found", count(found.len(), "message")));
+        progress.step(|| say!("history-found", count = found.len()));
         let Some(more) = page.more else { break };
         before = more;
     }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::base::quantity;
+use crate::words::say;
 
 /// What is named, from its first moment to before its last one: a day, a minute, a second, or a
 /// moment. Since the Unix epoch.
@@ -40,7 +41,7 @@ fn parse(text: &str, now: Timestamp, zone: &TimeZone) -> Result<When, String> {
     };
     let (start, end) = named
         .and_then(|(start, length)| Some((start, start.checked_add(length).ok()?)))
-        .ok_or("a time is e.g. 2026-11-20, '2026-11-20 21:04', or so long ago: 3d, 2h")?;
+        .ok_or_else(|| say!("history-time"))?;
     let moment = |time: DateTime| {
         let time = zone.to_timestamp(time).map_err(|error| error.to_string())?;
         Ok::<_, String>(since_epoch(time))

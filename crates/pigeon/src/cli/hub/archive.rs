@@ -10,19 +10,22 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use pigeon_datagram::Instant;
+use pigeon_hub::reliable::SayId;
 use pigeon_hub::{Found, FoundLine, Hub, Keep, KeptName, Lookup, Message, Wanted};
 use pigeon_log::{
     Append, AppendError, Entry, Fact, Forget, ForgetError, Forgotten, Identity, Key, Log,
-    Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader, Report, RoomSettings,
-    Ticket, Trouble,
+    NewestEntries, Numbering, Options, Outcome, Pending, Position, Query, ReadError, Reader,
+    Report, RoomSettings, Ticket, Trouble,
 };
 use pigeon_net::Waker;
 use pigeon_proto::{Label, Name, Notice, RoomName, Text};
 use tracing::{error, info, warn};
 
+use crate::base::data::why_closed;
 use crate::base::random;
 use crate::base::thread;
 use crate::output::wall;
+use crate::words::say;
 
 /// How many questions wait for each reader. Members whose question finds the queue full get a refusal.
 const QUESTIONS: usize = 256;
@@ -46,7 +49,11 @@ pub(super) struct Archive {
     shared: Arc<Shared>,
     history: SyncSender<Lookup>,
     searches: SyncSender<Lookup>,
+    /// For short questions of the loop itself.
+    reader: Reader,
     forgetting: Vec<Pending<Result<Forgotten, ForgetError>>>,
+    /// What was forgotten since somebody asked.
+    forgotten: Vec<Forget>,
     /// When the hub learns again what is stored.
     next_newest: Instant,
     /// Messages that were relayed and not kept.
@@ -58,12 +65,25 @@ pub(super) struct Archive {
 struct Shared {
     inner: Mutex<Inner>,
     waker: Arc<OnceLock<Waker>>,
+    /// Woken when something is on the disk.
+    follower: OnceLock<Waker>,
+}
+
+/// What became of such a message.
+pub(super) struct Settled {
+    pub(super) id: SayId,
+    pub(super) message: Message,
+    pub(super) outcome: Outcome,
 }
 
 #[derive(Default)]
 struct Inner {
     reports: Vec<Report>,
     answers: Vec<(Lookup, Option<Found>)>,
+    /// What reliable members said and the writer has not settled.
+    says: BTreeMap<Ticket, (SayId, Message)>,
+    /// What it has settled.
+    settled: Vec<Settled>,
     /// Changes that the writer has not settled.
     pending: BTreeMap<Ticket, Keep>,
     /// Changes that could not be written, for when the log can be written again.
@@ -89,15 +109,25 @@ impl Shared {
             drop(inner);
             return self.wake();
         };
-        if inner.pending.is_empty() {
+        self.follower.get().into_iter().for_each(Waker::wake);
+        if inner.pending.is_empty() && inner.says.is_empty() {
             return;
         }
         for (ticket, outcome) in outcomes {
+            if let Some((id, message)) = inner.says.remove(ticket) {
+                inner.settled.push(Settled { id, message, outcome: *outcome });
+                continue;
+            }
             if let Some(keep) = inner.pending.remove(ticket)
                 && *outcome == Outcome::NotStored
             {
                 inner.owe(keep);
             }
+        }
+        let is_awaited = !inner.settled.is_empty();
+        drop(inner);
+        if is_awaited {
+            self.wake();
         }
     }
 
@@ -123,13 +153,18 @@ impl Archive {
         options: Options,
         waker: &Arc<OnceLock<Waker>>,
     ) -> anyhow::Result<(Archive, [u8; 16])> {
-        let shared = Arc::new(Shared { inner: Mutex::default(), waker: Arc::clone(waker) });
+        let shared = Arc::new(Shared {
+            inner: Mutex::default(),
+            waker: Arc::clone(waker),
+            follower: OnceLock::new(),
+        });
         let report = {
             let shared = Arc::clone(&shared);
             move |report| shared.report(report)
         };
         // As one sentence: it says what the system said already.
-        let log = Log::open(folder, options, report).map_err(|error| anyhow!("{error}"))?;
+        let log =
+            Log::open(folder, options, report).map_err(|error| anyhow!(why_closed(&error)))?;
         let secret = match log.state().resume_secret() {
             Some(secret) => secret,
             None => {
@@ -145,7 +180,9 @@ impl Archive {
             shared,
             history: history?,
             searches: searches?,
+            reader: log.reader().context("cannot read the log")?,
             forgetting: Vec::new(),
+            forgotten: Vec::new(),
             next_newest: Instant::ORIGIN,
             lost: 0,
             trouble: None,
@@ -191,12 +228,50 @@ impl Archive {
 
     /// Keeps a message. Where the queue is full the log counts it, and marks the gap.
     pub(super) fn message(&self, message: Message) {
-        let Message { room, label, link, wall, text, identity, .. } = message;
-        let pigeon_hub::Identity { author, outbox, number } = identity;
-        let identity = Identity { author, outbox, number };
-        let numbering = Numbering::ByHub;
-        let append = Append { room, speaker: label, link, wall, text, identity, numbering };
-        let _ = self.log.try_append(append);
+        let _ = self.log.try_append(append(message, Numbering::ByHub));
+    }
+
+    /// Queues what a reliable member said. What became of it comes by [`settled`](Archive::settled).
+    ///
+    /// # Errors
+    /// The queue is full.
+    pub(super) fn say(&self, id: SayId, message: Message, after: u64) -> Result<(), ()> {
+        // Held meanwhile, or the writer could settle it before it is expected.
+        let mut inner = self.shared.lock();
+        let ticket = self.log.try_append(append(message.clone(), Numbering::ByAuthor { after }));
+        let ticket = ticket.map_err(drop)?;
+        inner.says.insert(ticket, (id, message));
+        Ok(())
+    }
+
+    /// What became of messages of reliable members, in the order of the log.
+    pub(super) fn settled(&self) -> Vec<Settled> {
+        std::mem::take(&mut self.shared.lock().settled)
+    }
+
+    /// Whether a message with this identity, or a later one of its outbox, is on the disk or on its
+    /// way: then it is not refused any more, whatever has changed since.
+    pub(super) fn has_taken(&self, identity: Identity) -> bool {
+        let Identity { author, outbox, number } = identity;
+        let is_on_its_way =
+            |inner: &Inner| inner.says.values().any(|(_, message)| message.identity == identity);
+        is_on_its_way(&self.shared.lock())
+            || self.reader.last_number(author, outbox).is_ok_and(|last| number <= last)
+    }
+
+    /// Has a loop woken whenever something is on the disk.
+    pub(super) fn wake_when_stored(&self, waker: Waker) {
+        let _ = self.shared.follower.set(waker);
+    }
+
+    /// The newest entries, for a loop that must not wait for the disk.
+    pub(super) fn newest_entries(&self) -> NewestEntries {
+        self.log.newest_entries()
+    }
+
+    /// A reader with a connection of its own, for one thread.
+    pub(super) fn reader(&self) -> anyhow::Result<Reader> {
+        self.log.reader().context("cannot read the log")
     }
 
     /// Keeps a change of what outlives a restart.
@@ -225,6 +300,11 @@ impl Archive {
     /// Deletes for good. What came of it is logged.
     pub(super) fn forget(&mut self, what: Forget) {
         self.forgetting.push(self.log.forget(what));
+    }
+
+    /// What was forgotten since this was last asked.
+    pub(super) fn take_forgotten(&mut self) -> Vec<Forget> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Whether something was said in a room of this name, or under this name.
@@ -273,6 +353,7 @@ impl Archive {
             }
             Report::Forgotten(Forgotten { what, messages, .. }) => {
                 info!(messages, "forgotten: {}", said_of(&what));
+                self.forgotten.push(what);
             }
             Report::Settled { .. } => {}
         }
@@ -303,15 +384,15 @@ impl Archive {
     }
 
     /// What the console shows.
-    pub(super) fn statistics(&self) -> [(&'static str, String); 3] {
+    pub(super) fn statistics(&self) -> [[String; 2]; 3] {
         let state = match &self.trouble {
             Some(trouble) => trouble.to_string(),
-            None => "well".to_string(),
+            None => say!("hub-stat-well"),
         };
         [
-            ("history", state),
-            ("newest stored position", self.log.durable().to_string()),
-            ("messages not kept", self.lost.to_string()),
+            [say!("hub-stat-history"), state],
+            [say!("hub-stat-newest"), self.log.durable().to_string()],
+            [say!("hub-stat-not-kept"), self.lost.to_string()],
         ]
     }
 
@@ -327,6 +408,11 @@ impl Archive {
             error!("the disk is too slow: the last messages may not be kept");
         }
     }
+}
+
+fn append(message: Message, numbering: Numbering) -> Append {
+    let Message { room, label, link, wall, text, identity, .. } = message;
+    Append { room, speaker: label, link, wall, text, identity, numbering }
 }
 
 /// What was or is to be forgotten, in words.

@@ -21,24 +21,24 @@ const LINES_A_SECOND: u32 = 200;
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines for people
+    /// lines for people
     Text,
-    /// One JSON object a line
+    /// one JSON object per line
     Json,
 }
 
 /// What is logged: events of this level and of those above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogLevel {
-    /// Only what ends the hub
+    /// what ends the hub
     Error,
-    /// And what the operator should look at
+    /// what the operator should look at
     Warn,
-    /// And who joins and leaves
+    /// who joins and leaves
     Info,
-    /// And what the hub does by itself
+    /// what the hub does by itself
     Debug,
-    /// Everything
+    /// everything
     Trace,
 }
 

@@ -9,6 +9,7 @@ use pigeon_text::escape;
 
 use crate::base::status::UsageError;
 use crate::base::text_file;
+use crate::words::{self, key, say};
 
 /// The longest password: with `/pass ` before it, it fits a command.
 const MAX_BYTES: usize = 1_000;
@@ -22,28 +23,29 @@ impl Password {
     pub(super) fn parse(text: &str) -> Result<Password, String> {
         let reason = match text {
             text if text.trim().is_empty() => {
-                "an empty password would let everyone in; leave the setting out if none is to be asked"
+                key!("hub-password-empty")
             }
             text if text.trim_ascii() != text => {
-                "a password begins and ends with something else than white space: members cannot \
-                 give it otherwise"
+                key!("hub-password-blank")
             }
-            text if text.contains(['\r', '\n']) => "a password has one line",
-            text if text.len() > MAX_BYTES => "a password has at most 1,000 bytes",
+            text if text.contains(['\r', '\n']) => key!("hub-password-line"),
+            text if text.len() > MAX_BYTES => key!("hub-password-long"),
             text => return Ok(Password(text.into())),
         };
-        Err(reason.to_string())
+        Err(say!(reason))
     }
 
     /// Reads the first and only line of a file.
     fn read(path: &Path) -> anyhow::Result<Password> {
         let shown = shown(path);
-        let cannot = || UsageError(format!("cannot read the password from {shown}"));
+        let cannot = || UsageError(say!("hub-password-unreadable", file = &shown));
         let text = text_file::read_secret(path, MAX_BYTES as u64 + 3).with_context(cannot)?;
         let text = String::from_utf8(text).with_context(cannot)?;
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = line.strip_suffix('\r').unwrap_or(line);
-        Ok(Password::parse(line).map_err(|reason| UsageError(format!("{shown}: {reason}")))?)
+        Ok(Password::parse(line).map_err(|reason| {
+            UsageError(format!("{shown}{}{reason}", words::before_reason(words::language())))
+        })?)
     }
 
     pub(super) fn into_inner(self) -> Box<str> {
@@ -80,11 +82,11 @@ impl Given<'_> {
             (Some(_), Some(_)) if password == file => {
                 let both = match password {
                     Some(ValueSource::EnvVariable) => {
-                        "PIGEON_HUB_PASSWORD and PIGEON_HUB_PASSWORD_FILE are both set; unset one"
+                        say!("hub-password-both-set")
                     }
-                    _ => "--password and --password-file are both given; leave one out",
+                    _ => say!("hub-password-both-given"),
                 };
-                Err(UsageError(both.to_string()).into())
+                Err(UsageError(both).into())
             }
             (Some(chosen), other) if other.is_none() || password > file => {
                 Ok((Some(chosen.clone()), self.warning().into_iter().collect()))
@@ -99,11 +101,7 @@ impl Given<'_> {
     /// A warning about a password that stands where others can read it.
     fn warning(&self) -> Option<String> {
         match self.origins[0] {
-            Some(ValueSource::CommandLine) => Some(
-                "other users of this machine can read the password on the command line; put it into \
-                 a file of mode 600 and name that with --password-file"
-                    .to_string(),
-            ),
+            Some(ValueSource::CommandLine) => Some(say!("hub-password-on-command-line")),
             // From the configuration file: it is the default of the flag.
             Some(ValueSource::DefaultValue) => self.config.and_then(readable_by_all),
             _ => None,
@@ -117,10 +115,7 @@ fn readable_by_all(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
 
     let mode = std::fs::metadata(path).ok()?.permissions().mode();
-    let shown = shown(path);
-    (mode & 0o004 != 0).then(|| {
-        format!("every user of this machine can read the password in {shown}; chmod 600 {shown}")
-    })
+    (mode & 0o004 != 0).then(|| say!("hub-password-readable", file = shown(path)))
 }
 
 #[cfg(not(unix))]
@@ -145,9 +140,9 @@ mod tests {
             ("", "an empty password"),
             (" \t", "an empty password"),
             ("\u{3000}", "an empty password"),
-            (" x", "begins and ends"),
-            ("x\n", "begins and ends"),
-            ("a\nb", "one line"),
+            (" x", "begin or end"),
+            ("x\n", "begin or end"),
+            ("a\nb", "single line"),
             (&"x".repeat(1_001), "at most"),
         ] {
             let error = Password::parse(text).unwrap_err();

@@ -14,17 +14,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use pigeon_proto::{Language, Name, fold};
+use pigeon_proto::{Name, fold};
 use pigeon_text::escape;
 
 use super::{DEFAULT_PORT, is_at_terminal};
-use crate::base::count::count;
 use crate::base::endpoint::Family;
 use crate::base::lookup::Find;
 use crate::base::status::UsageError;
 use crate::cli::discover::{FoundHub, find_hubs};
 use crate::contacts::peer::{self, Peer};
 use crate::output::remark;
+use crate::words::say;
 
 /// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -55,15 +55,10 @@ impl Found {
 ///
 /// # Errors
 /// There is none, or there are several and nobody to ask.
-pub(super) fn find(
-    host: Option<&str>,
-    port: Option<u16>,
-    family: Family,
-    language: Language,
-) -> anyhow::Result<Found> {
+pub(super) fn find(host: Option<&str>, port: Option<u16>, family: Family) -> anyhow::Result<Found> {
     match (host, port) {
-        (None, _) => unnamed(family, language),
-        (Some(host), None) => named(host, family, language),
+        (None, _) => unnamed(family),
+        (Some(host), None) => named(host, family),
         (Some(host), port) => {
             let peer = peer::parse_words(host, port)?;
             Ok(Found::peer(&peer, peer.endpoint.resolve_in(family)?, family))
@@ -72,7 +67,7 @@ pub(super) fn find(
 }
 
 /// The hub that NAME means.
-fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found> {
+fn named(name: &str, family: Family) -> anyhow::Result<Found> {
     let may_be_hub = peer::may_be_contact(name);
     // No host has such a name, and to ask DNS for it may take long.
     let is_host = name.is_ascii() || peer::is_contact(name)?;
@@ -86,22 +81,16 @@ fn named(name: &str, family: Family, language: Language) -> anyhow::Result<Found
         }
         false => anyhow!(peer::unknown(name)),
     };
-    remark(match language {
-        Language::English => format!("looking for a hub named {} on the network", escape(name)),
-        Language::Chinese => format!("正在局域网里寻找名为 {} 的 hub", escape(name)),
-    });
+    remark(say!("join-looking-for", name = &escape(name)));
     let hubs = called(name, family)?;
     match hubs.len() {
-        0 => Err(error.context(match language {
-            Language::English => format!("no hub named {} answers here", escape(name)),
-            Language::Chinese => format!("这里没有名为 {} 的 hub 回答", escape(name)),
-        })),
+        0 => Err(error.context(say!("join-no-hub-named", name = &escape(name)))),
         _ => {
-            let found = pick(&hubs, language)?;
+            let found = pick(&hubs)?;
             let name = name.to_string();
             let again = move || match &called(&name, family)?[..] {
                 [hub] => Ok(hub.address),
-                hubs => Err(anyhow!("{} hubs answer to {name}", hubs.len())),
+                hubs => Err(anyhow!(say!("join-hubs-share-name", hubs = hubs.len(), name = &name))),
             };
             Ok(Found { again: Some(Arc::new(again)), ..found })
         }
@@ -116,30 +105,19 @@ fn called(name: &str, family: Family) -> anyhow::Result<Vec<FoundHub>> {
 }
 
 /// The hub of somebody who names none.
-fn unnamed(family: Family, language: Language) -> anyhow::Result<Found> {
+fn unnamed(family: Family) -> anyhow::Result<Found> {
     let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), {
         SocketAddr::from((Ipv6Addr::LOCALHOST, DEFAULT_PORT))
     }];
     if let Some(hub) = here.into_iter().find(|&hub| family.has(hub.ip()) && is_taken(hub)) {
         return Ok(hub.into());
     }
-    remark(match language {
-        Language::English => "no hub on this machine; looking on the network",
-        Language::Chinese => "本机没有 hub；正在局域网里寻找",
-    });
+    remark(say!("join-looking"));
     let hubs = around(family)?;
     if hubs.is_empty() {
-        return Err(anyhow!(match language {
-            Language::English =>
-                "no hub on this machine, and none answered on the network. `pigeon join HOST` goes \
-                 to one whose address you know; `pigeon discover` shows where it was looked for; \
-                 `pigeon hub` starts one here",
-            Language::Chinese =>
-                "本机没有 hub，局域网里也没有 hub 回答。知道地址时用 `pigeon join 地址`；\
-                 `pigeon discover` 说明找过哪里；`pigeon hub` 在本机启动一个",
-        }));
+        return Err(anyhow!(say!("join-no-hub")));
     }
-    pick(&hubs, language)
+    pick(&hubs)
 }
 
 impl From<&FoundHub> for Found {
@@ -158,39 +136,27 @@ fn around(family: Family) -> anyhow::Result<Vec<FoundHub>> {
 }
 
 /// The only one, or the one that the person picks.
-fn pick(hubs: &[FoundHub], language: Language) -> anyhow::Result<Found> {
+fn pick(hubs: &[FoundHub]) -> anyhow::Result<Found> {
     if let [hub] = hubs {
-        remark(match language {
-            Language::English => format!("found {} at {}", hub.name, hub.address),
-            Language::Chinese => format!("找到 {}，地址 {}", hub.name, hub.address),
-        });
+        remark(say!("join-found", name = &hub.name, hub = &hub.address));
         return Ok(hub.into());
     }
     for (number, hub) in (1..).zip(hubs) {
-        let members = match language {
-            Language::English => count(hub.members, "member").to_string(),
-            Language::Chinese => format!("{} 个成员", hub.members),
-        };
+        let members = say!("join-members", members = hub.members);
         // Asked about below, so no remark.
         let _ = writeln!(io::stderr(), "{number:>3}  {}  {}  {members}", hub.name, hub.address);
     }
     if !is_at_terminal() {
-        return Err(UsageError(match language {
-            Language::English => "several hubs answered; name the one to join".into(),
-            Language::Chinese => "有几个 hub 回答；请写明要加入哪一个".into(),
-        })
-        .into());
+        return Err(UsageError(say!("join-several")).into());
     }
     loop {
-        let question = match language {
-            Language::English => format!("Which one? (1 to {}) ", hubs.len()),
-            Language::Chinese => format!("加入哪一个？（1 到 {}）", hubs.len()),
-        };
+        let question = say!("join-which", hubs = hubs.len());
         let mut stderr = io::stderr();
         let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
         let mut answer = String::new();
-        if io::stdin().read_line(&mut answer).context("cannot read the answer")? == 0 {
-            return Err(UsageError("no hub was chosen".into()).into());
+        if io::stdin().read_line(&mut answer).with_context(|| say!("join-answer-unreadable"))? == 0
+        {
+            return Err(UsageError(say!("join-none-chosen")).into());
         }
         if let Some(hub) = chosen(hubs, answer.trim()) {
             return Ok(hub.into());

@@ -30,10 +30,11 @@ use pigeon_net::{Receipt, Socket, SocketOptions, local_addresses};
 use pigeon_proto::{Answer, Format, Prove, heartbeat};
 
 use crate::base::bind::one_host;
-use crate::base::cause::Watch;
+use crate::base::cause::{Cause, Watch};
 use crate::base::endpoint::Family;
 use crate::base::status::UsageError;
 use crate::contacts::peer;
+use crate::words::say;
 
 /// From how many payloads a second that are the same as one of the last seconds on a target is asked
 /// whether it is a hub, and for how long they must come. A loop turns as often as a datagram goes round.
@@ -66,7 +67,7 @@ pub(super) enum Trouble {
     /// Nobody listens there, so far.
     Refused { to: SocketAddr },
     /// Nothing gets there, and what the system says of it.
-    CutOff { to: SocketAddr, cause: String },
+    CutOff { to: SocketAddr, cause: Cause },
     /// The same bytes come again and again: some are not forwarded.
     Repeats { to: SocketAddr },
     /// It leads into the room. Nothing is forwarded there any more.
@@ -108,17 +109,11 @@ impl Forward {
         for word in words {
             let to = peer::resolve_peer(&peer::parse(word, None)?, word, Family::default())?;
             one_host(to)?;
-            let what = match to {
-                _ if is_same_program(to, hub) => "the hub itself",
-                _ if is_same_program(to, own) => "this program's own port",
-                _ => "",
-            };
-            if !what.is_empty() {
-                return Err(UsageError(format!(
-                    "--forward {to} is {what}: what is forwarded there would come back for ever; \
-                     name the port of a player or another program"
-                ))
-                .into());
+            if is_same_program(to, hub) {
+                return Err(UsageError(say!("join-forward-hub", to = &to)).into());
+            }
+            if is_same_program(to, own) {
+                return Err(UsageError(say!("join-forward-self", to = &to)).into());
             }
             let socket = Socket::connect(to, None, &SocketOptions::default())?;
             targets.push(Target {
@@ -179,7 +174,7 @@ impl Forward {
             }
             let cause = target.watch.look(now, &target.socket.stats());
             let to = target.to;
-            troubles.extend(cause.map(|cause| Trouble::CutOff { to, cause: cause.to_string() }));
+            troubles.extend(cause.map(|cause| Trouble::CutOff { to, cause }));
         }
         troubles.extend(self.end(|target| target.is_hub));
         troubles

@@ -15,18 +15,18 @@ use pigeon_proto::{
 use pigeon_text::escape;
 use rand_pcg::Pcg64;
 
-use super::commands::commands;
 use super::connection::Connection;
 use super::copies::{Copies, Missing};
 use super::kept::Kept;
-use super::note::{Note, unheard_in_short, without_word};
+use super::note::{Note, without_word};
 use crate::base::payload::without_end;
-use crate::base::quantity::in_seconds;
 use crate::output::Color;
 use crate::ui::screen::{
-    Action, Kind, Line, Look, Members, Model, PlaceId, Screen, Update, WallClock, Words,
+    Action, Kind, Line, Look, Members, Model, PlaceId, Screen, Update, WallClock,
 };
+use crate::ui::span::in_seconds;
 use crate::ui::typist::Typed;
+use crate::words::{self, say_in};
 
 /// How many lines are asked for at the top of what is shown.
 const OLDER: u16 = 50;
@@ -70,7 +70,9 @@ impl Full {
         let (sender, typed) = sync_channel(WAITING);
         let look = Look { color: color.enabled(&std::io::stdout()) };
         let first = PlaceId::Room("".into());
-        let mut model = Model::new(format!("hub {hub}"), first, commands, language);
+        let title = say_in!(language, "screen-title", hub = &hub);
+        let commands = |language| say_in!(language, "join-commands");
+        let mut model = Model::new(title, first, commands, language);
         model.bell = bell;
         model.is_in = false;
         let act = move |action: Action| {
@@ -122,9 +124,13 @@ impl Full {
                 self.copies.forget();
                 self.not_admitted = Some(Note::Gone(*gone));
             }
+            // It names the room that we are in.
+            Event::Notice(Notice::Name { .. }) => self.not_admitted = None,
             Event::Background(Notice::Refused(refusal)) => self.reach_the_oldest(refusal),
             Event::Joined(answer) | Event::Answered(answer) => {
-                self.not_admitted = None;
+                // A hub that waits for the password answers heartbeats, too.
+                let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+                self.not_admitted.take_if(|note| is_in || !note.asks_for_password());
                 if self.kept.answered(now, answer) {
                     self.screen.tell(Update::Keeps(self.kept.keeps()));
                 }
@@ -169,7 +175,8 @@ impl Full {
     pub(super) fn notice(&mut self, now: Instant, notice: &Notice) {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
-            self.screen.tell(Update::Language(Words(*language)));
+            words::set_language(*language);
+            self.screen.tell(Update::Language(*language));
         }
         let here = Some(self.here());
         match notice {
@@ -269,7 +276,8 @@ impl Full {
     }
 
     fn me(&self) -> String {
-        self.roster.me().map_or_else(|| "you".to_string(), ToString::to_string)
+        let you = || say_in!(self.language, "screen-you");
+        self.roster.me().map_or_else(you, ToString::to_string)
     }
 
     fn is_me(&self, name: &str) -> bool {
@@ -280,11 +288,12 @@ impl Full {
     pub(super) fn note(&mut self, note: &Note) {
         let uncounted = match note {
             // The list beside it counts them, and goes on counting.
-            Note::Joined { name, format, secure_port, .. } => Some(Note::Joined {
+            Note::Joined { name, format, secure_port, is_in, .. } => Some(Note::Joined {
                 name: name.clone(),
                 members: 0,
                 format: *format,
                 secure_port: *secure_port,
+                is_in: *is_in,
             }),
             _ => None,
         };
@@ -433,29 +442,23 @@ fn is_at_the_oldest(refusal: &Refusal) -> bool {
 
 /// What is known of the hub, and whether something is wrong.
 fn status(session: &Session<Pcg64>, now: Instant, language: Language) -> (String, bool) {
-    let hub = session.hub();
-    let chinese = language == Language::Chinese;
-    let ago = session.last_heard().map(|heard| in_seconds(now - heard)).unwrap_or_default();
-    let heard = match language {
-        Language::English => format!("last heard {ago} ago"),
-        Language::Chinese => format!("{ago}前有消息"),
-    };
+    let heard = session.last_heard();
+    let ago = in_seconds(language, heard.map(|heard| now - heard).unwrap_or_default());
     match session.contact() {
-        Contact::Asking if chinese => ("正在询问它是不是 pigeon hub".to_string(), false),
-        Contact::Asking => ("asking whether it is a pigeon hub".to_string(), false),
-        _ if session.last_heard().is_none() => (unheard_in_short(hub, language), true),
-        Contact::Plain | Contact::Unheard if chinese => (format!("{heard}；它不回答心跳"), false),
-        Contact::Plain | Contact::Unheard => (format!("{heard}; it answers no heartbeats"), false),
-        Contact::Silent if chinese => (format!("已有 {ago} 没有回答"), true),
-        Contact::Silent => (format!("not answering since {ago}"), true),
-        Contact::Removed if chinese => (format!("已被 hub 移出；{heard}"), true),
-        Contact::Removed => (format!("sent away by the hub; {heard}"), true),
+        Contact::Asking => (say_in!(language, "join-status-asking"), false),
+        _ if heard.is_none() => {
+            (say_in!(language, "join-status-unheard", hub = &session.hub()), true)
+        }
+        Contact::Plain | Contact::Unheard => {
+            (say_in!(language, "join-status-plain", ago = ago), false)
+        }
+        Contact::Silent => (say_in!(language, "join-status-silent", ago = ago), true),
+        Contact::Removed => (say_in!(language, "join-status-removed", ago = ago), true),
         Contact::Answering => {
-            let mut text = heard;
-            if let Some(time) = session.round_trip() {
-                let (comma, name) = if chinese { ("，", "往返") } else { (", ", "round trip") };
-                text.push_str(&format!("{comma}{name} {}", in_millis(time)));
-            }
+            let text = match session.round_trip().map(in_millis) {
+                Some(time) => say_in!(language, "join-status-round-trip", ago = ago, time = time),
+                None => say_in!(language, "join-status-heard", ago = ago),
+            };
             (text, false)
         }
     }
@@ -472,7 +475,9 @@ fn in_millis(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::meant::OWN_OF_SCREEN;
     use super::*;
+    use crate::ui::screen::help::entries;
 
     #[test]
     fn words_for_one_person_go_to_them_and_commands_to_the_hub() {
@@ -497,6 +502,24 @@ mod tests {
             assert_eq!(chat(other), None, "{other}");
         }
         assert_eq!(said("//x", Some(Format::Raw)).as_deref(), Some("//x"));
+    }
+
+    #[test]
+    fn every_command_is_explained_in_every_language() {
+        // The words, without what stands for an argument.
+        let words = |language| {
+            let entries = entries(&say_in!(language, "join-commands")).into_iter();
+            let words = entries.filter_map(|entry| Some(entry.key.split(' ').next()?.to_string()));
+            words.map(|word| word.trim_end_matches("TEXT").trim_end_matches("内容").to_string())
+        };
+        let english: Vec<String> = words(Language::English).collect();
+        assert!(english.iter().eq(words(Language::Chinese).collect::<Vec<_>>().iter()));
+        for verb in Verb::ALL {
+            assert!(english.contains(&format!("/{}", verb.word())), "{verb:?}");
+        }
+        for own in OWN_OF_SCREEN.iter().filter(|own| **own != "quit") {
+            assert!(english.contains(&format!("/{own}")), "{own}");
+        }
     }
 
     #[test]

@@ -19,13 +19,14 @@ use super::connect;
 use super::forward::{Forward, Trouble};
 use super::meant::meant;
 use super::memory::Memory;
-use super::note::Note;
+use super::note::{Note, Why};
 use super::view::View;
 use crate::base::bind::explain;
 use crate::base::cause::{Cause, Watch};
 use crate::base::lookup::Lookup;
 use crate::base::signals::Stop;
 use crate::base::status::Status;
+use crate::base::system_error::chain;
 use crate::output::wall;
 use crate::ui::typist::Typed;
 
@@ -143,7 +144,7 @@ impl JoinHost {
         if let (Some(memory), Some(left_off)) = (&mut self.memory, session.left_off())
             && let Err(error) = memory.keep(&left_off)
         {
-            self.note(Note::NotKept { error: error.to_string() });
+            self.note(Note::NotKept { error: chain(&error) });
         }
     }
 
@@ -159,14 +160,14 @@ impl JoinHost {
             }
         }
         if let Err(error) = memory.see(now, room, last) {
-            self.note(Note::NotKept { error: error.to_string() });
+            self.note(Note::NotKept { error: chain(&error) });
         }
     }
 
     /// What it shows, and how it ended.
     pub(super) fn finish(mut self) -> (View, Status) {
         if let Some(Err(error)) = self.memory.as_mut().map(Memory::finish) {
-            self.note(Note::NotKept { error: error.to_string() });
+            self.note(Note::NotKept { error: chain(&error) });
         }
         (self.view, self.status)
     }
@@ -282,7 +283,7 @@ impl JoinHost {
     /// Says what the system has said of the way to the hub.
     fn look_at_path(&mut self, io: &mut Io<'_>) {
         if let Some(cause) = self.path.look(io.now, &io.stats()) {
-            self.note(Note::CutOff { error: cause.to_string() });
+            self.note(Note::CutOff { why: Why::System(cause) });
         }
     }
 
@@ -315,7 +316,7 @@ impl JoinHost {
         });
         if let Err(error) = moved {
             // The old address still counts, and the next look finds this one again.
-            return self.note(Note::CutOff { error: format!("{error:#}") });
+            return self.note(Note::CutOff { why: Why::Socket(chain(&error)) });
         }
         // First, as another client may wait for the name that was held there.
         self.memory = None;
@@ -326,7 +327,7 @@ impl JoinHost {
                 self.memory.as_ref().and_then(|memory| memory.left_off().cloned())
             }
             Err(error) => {
-                self.note(Note::NotKept { error: format!("{error:#}") });
+                self.note(Note::NotKept { error: chain(&error) });
                 None
             }
         };
@@ -349,7 +350,7 @@ impl JoinHost {
             return;
         }
         if let Some(cause) = Cause::of(&stats) {
-            self.note(Note::Unsent { error: cause.to_string() });
+            self.note(Note::Unsent { cause });
         }
     }
 
@@ -366,15 +367,16 @@ impl JoinHost {
     fn join(&mut self, session: &Session<Pcg64>, answer: &Answer) {
         let (members, format, secure_port) = (answer.members, answer.format, answer.secure_port);
         let name = self.hub_name.clone();
-        self.joined = Some(Note::Joined { name, members, format, secure_port });
         let takes_commands = matches!(format, Some(Format::Chat | Format::Classic));
+        // Nobody is let in before the password.
+        let has_room = answer.you.as_ref().is_some_and(|you| you.room.is_some());
+        let is_in = has_room || !takes_commands;
+        self.joined = Some(Note::Joined { name, members, format, secure_port, is_in });
         let brings_word = self.memory.as_ref().is_some_and(|memory| memory.left_off().is_some());
         if takes_commands && brings_word {
             return;
         }
         self.say_joined();
-        // Nobody is let in before the password.
-        let is_in = answer.you.as_ref().is_some_and(|you| you.room.is_some());
         if takes_commands && is_in && session.name().is_none() && !self.view.is_script() {
             self.note(Note::NoName { address: self.local });
         }
@@ -466,7 +468,7 @@ impl Host<Session<Pcg64>> for JoinHost {
         }
         self.take_typed(session, now);
         self.follow(session, io);
-        let cut_off = self.path.current(now).map(|cause| cause.to_string());
+        let cut_off = self.path.current(now).map(|cause| cause.said());
         self.view.look(session, now, &io.stats(), cut_off.as_deref());
         ControlFlow::Continue(())
     }

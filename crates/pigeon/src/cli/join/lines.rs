@@ -16,6 +16,7 @@ use crate::output::{Color, wall};
 use crate::ui::lines::{self, Printer};
 use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
+use crate::words::{self, say_in};
 
 /// What becomes of the messages of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +90,7 @@ impl Lines {
     pub(super) fn notice(&mut self, session: &Session<Pcg64>, notice: &Notice) {
         if let Notice::Set(Setting::Language(language)) = notice {
             self.language = *language;
+            words::set_language(*language);
         }
         if self.is_data() {
             self.printer.data.line(record::notice(&wall::local(None), session.room(), notice));
@@ -110,10 +112,7 @@ impl Lines {
         }
         // What this program adds to the hub's commands.
         if let Notice::Help = notice {
-            self.print(match self.language {
-                Language::English => "* /me TEXT says *TEXT*",
-                Language::Chinese => "* /me 动作 会发送 *动作*",
-            });
+            self.print(&format!("* {}", say_in!(self.language, "join-help-me")));
         }
     }
 
@@ -157,7 +156,8 @@ impl Lines {
     pub(super) fn close(self, deadline: Instant, lost: u64) -> anyhow::Result<()> {
         let lost = self.printer.data.dropped() + lost;
         if lost > 0 {
-            self.printer.notes.line(format!("{lost} lines were not shown: output too slow"));
+            let lost = say_in!(self.language, "join-lines-lost", lines = lost);
+            self.printer.notes.line(lost);
         }
         self.printer.close(deadline)
     }

@@ -20,7 +20,8 @@ use pigeon_proto::{Name, RoomName};
 use pigeon_text::escape;
 use serde_json::{Value, json};
 
-use crate::base::data;
+use crate::base::{data, system_error};
+use crate::words::say;
 
 /// The largest file that is read.
 const MAX_BYTES: u64 = 64 << 10;
@@ -79,7 +80,8 @@ impl Memory {
             Ok(Some(Memory { path, _lock: lock, kept, is_changed: false, tried: None }))
         };
         open(&folder).with_context(|| {
-            format!("cannot use {}", escape(folder.as_os_str().as_encoded_bytes()))
+            let folder = escape(folder.as_os_str().as_encoded_bytes());
+            say!("join-state-unusable", folder = &folder)
         })
     }
 
@@ -157,7 +159,8 @@ impl Memory {
         };
         write().map_err(|error| {
             let path = escape(self.path.as_os_str().as_encoded_bytes());
-            anyhow!("cannot write {path}: {error}")
+            let error = system_error::said(&error);
+            anyhow!(say!("join-state-unwritable", file = &path, error = error))
         })
     }
 }

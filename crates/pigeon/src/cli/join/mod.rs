@@ -6,12 +6,11 @@
 //! - [`forward`]: where messages go besides; [`raw`]: bytes instead of lines.
 //! - [`view`]: how it looks: [`lines`], or a [`full`] screen. Both get a [`connection`].
 //! - [`copies`]: whether what was said has come back; [`kept`]: what the hub keeps of a room;
-//!   [`commands`]: what the screen explains; [`meant`]: what an unknown command is meant to be.
-//! - [`memory`]: what is kept for the next session; [`password`]: where the password stands.
+//!   [`meant`]: what an unknown command is meant to be.
+//! - [`memory`]: what is kept for the next session.
 //! - [`note`]: news of the session in words. [`record`]: what `--json` prints.
 
 mod args;
-mod commands;
 mod connection;
 mod copies;
 mod find;
@@ -23,7 +22,6 @@ mod lines;
 mod meant;
 mod memory;
 mod note;
-mod password;
 mod raw;
 mod record;
 mod view;
@@ -44,8 +42,10 @@ use crate::base::random;
 use crate::base::signals::on_stop;
 use crate::base::status::{Status, UsageError};
 use crate::base::switch::Switch;
+use crate::base::system_error::chain;
 use crate::base::terminal;
 use crate::output::Color;
+use crate::words::say;
 use connection::Connection;
 use find::Found;
 use forward::Forward;
@@ -80,12 +80,12 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let language = args.language();
     let nick = args.nick.as_ref().map(|nick| Name::parse(nick.as_bytes())).transpose();
     let nick = nick.map_err(|error| {
-        UsageError(format!("bad --nick: {}", sentence::name_error(error, language)))
+        UsageError(say!("join-bad-nick", why = sentence::name_error(error, language)))
     })?;
-    let found = find::find(args.hub.as_deref(), args.port, args.family, language)?;
+    let found = find::find(args.hub.as_deref(), args.port, args.family)?;
     let Found { address: hub, name: hub_name, again } = found;
     one_host(hub)?;
-    let password = password::read(args.password_file.as_deref())?;
+    let password = crate::base::password::read(args.password_file.as_deref())?;
     let shows_lines = args.line || args.json || args.raw || !args.forward.is_empty();
     let full = !shows_lines && terminal::can_be_full();
     // A script that wants a name says so; a person is who it was.
@@ -135,7 +135,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut host = host.with_hub_name(hub_name).with_lookup(lookup, remembers);
     host = host.with_forward(forward);
     if let Some(error) = forgetful {
-        host.note(Note::NotKept { error: format!("{error:#}") });
+        host.note(Note::NotKept { error: chain(&error) });
     }
     let outcome = driver.run(&mut host);
     let (view, status) = host.finish();

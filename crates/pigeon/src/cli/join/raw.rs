@@ -14,6 +14,7 @@ use crate::base::thread;
 use crate::output::Spool;
 use crate::ui::lines::Printer;
 use crate::ui::typist::Typed;
+use crate::words::say;
 
 /// The most bytes of stdin in one datagram: seven packets of MPEG-TS, as players and encoders send
 /// them. A datagram of this size passes every usual path in one piece.
@@ -25,12 +26,7 @@ const WAITING: usize = 64;
 /// Takes stdin and stdout. At the end of stdin it stays `wait` longer, for replies.
 pub(super) fn open(wait: Duration, waker: Waker) -> anyhow::Result<(Printer, Receiver<Typed>)> {
     if io::stdout().is_terminal() {
-        return Err(UsageError(
-            "--raw writes bytes as they come, and stdout is a terminal, which could take some for \
-             commands; redirect it, as in `> file` or `| ffplay -`"
-                .into(),
-        )
-        .into());
+        return Err(UsageError(say!("join-raw-terminal")).into());
     }
     let closed = waker.clone();
     let write = |payloads: &mut dyn Iterator<Item = Vec<u8>>, out: &mut dyn Write| {
@@ -61,7 +57,7 @@ pub(super) fn open(wait: Duration, waker: Waker) -> anyhow::Result<(Printer, Rec
                 Ok(_) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    notes.line(format!("cannot read stdin: {}", error.kind()));
+                    notes.line(say!("screen-input-unreadable", error = &error.kind()));
                     break Status::Usage;
                 }
             }

@@ -220,14 +220,14 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             fields.push(("after", after.as_secs_f64().into()));
             fields
         }
-        Note::CutOff { error } => {
+        Note::CutOff { why } => {
             let mut fields = of_hub("unreachable");
-            fields.push(("error", error.as_str().into()));
+            fields.push(("error", why.to_string().into()));
             fields
         }
-        Note::Unsent { error } => {
+        Note::Unsent { cause } => {
             let mut fields = of_hub("unsent");
-            fields.push(("error", error.as_str().into()));
+            fields.push(("error", cause.to_string().into()));
             fields
         }
         Note::Reached => of_hub("reachable"),
@@ -240,7 +240,7 @@ pub(super) fn note(time: &Zoned, hub: SocketAddr, note: &Note) -> Option<String>
             };
             let mut fields = begin(time, "forward");
             fields.extend([("to", to.to_string().into()), ("reason", reason.into())]);
-            fields.extend(error.map(|error| ("error", error.as_str().into())));
+            fields.extend(error.map(|error| ("error", error.to_string().into())));
             fields
         }
         Note::Moved { from } => {
@@ -358,7 +358,8 @@ mod tests {
                 name: None,
                 members: 3,
                 format: Some(Format::Chat),
-                secure_port: None
+                secure_port: None,
+                is_in: true,
             }),
             json(
                 r#"{"kind":"joined","hub":"127.0.0.1:9999","plain":false,"members":3,"format":"chat","secure_port":null}"#

@@ -5,10 +5,7 @@ use pigeon_text::escape;
 use super::Shapes;
 use super::knobs::{KNOBS, Setting, Settings};
 use crate::ui::console;
-
-pub(super) const HELP: &str = "\
-loss 5%, up delay 20ms, down loss=1%,rate=1Mbit/s: change conditions, both ways or one; \
-clear, show, stats, clients, handover, quit";
+use crate::words::{key, say};
 
 /// A command of the person at the relay.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +34,7 @@ pub(super) enum Ways {
 
 impl console::Command for Command {
     const QUIT: Command = Command::Quit;
-    const CLOSED: &'static str = "the console is closed; the relay goes on (Ctrl-C stops it)";
+    const CLOSED: &'static str = key!("tools-relay-console-closed");
 
     fn parse(line: &str) -> Option<Command> {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -57,7 +54,7 @@ impl console::Command for Command {
             (Ways::Both, ["quit"]) => Command::Quit,
             (Ways::Both, ["help" | "?", ..]) => Command::Help,
             (Ways::Both, [word @ ("show" | "stats" | "clients" | "handover" | "quit"), ..]) => {
-                Command::Wrong(format!("{word} takes nothing behind it"))
+                Command::Wrong(say!("tools-relay-nothing-behind", word = word))
             }
             (ways, words) => match settings(words) {
                 Ok(settings) => Command::Set(ways, settings),
@@ -70,9 +67,11 @@ impl console::Command for Command {
 /// `loss 5% delay 20ms`, or `loss=5%,delay=20ms`.
 fn settings(words: &[&str]) -> Result<Vec<Setting>, String> {
     match words {
-        [knob, ..] if !KNOBS.contains(knob) && !knob.contains('=') => {
-            Err(format!("{} is no command; {HELP}", escape(*knob)))
-        }
+        [knob, ..] if !KNOBS.contains(knob) && !knob.contains('=') => Err(say!(
+            "tools-relay-no-command",
+            word = &escape(*knob),
+            help = say!("tools-relay-help")
+        )),
         [assigned] if assigned.contains('=') => Ok(assigned.parse::<Settings>()?.0),
         words if !words.is_empty() && words.len().is_multiple_of(2) => {
             let one = |pair: &[&str]| {
@@ -80,7 +79,7 @@ fn settings(words: &[&str]) -> Result<Vec<Setting>, String> {
             };
             words.chunks(2).map(one).collect()
         }
-        _ => Err(format!("a value is missing; {HELP}")),
+        _ => Err(say!("tools-relay-no-value", help = say!("tools-relay-help"))),
     }
 }
 
@@ -93,7 +92,7 @@ impl Shapes {
                 settings.iter().try_for_each(|setting| shape.set(setting))?;
                 shape.conditions().map_err(|error| error.to_string())?;
                 if settings.iter().any(Setting::is_queue) && !shape.has_rate() {
-                    return Err("a queue is nothing without a rate".to_string());
+                    return Err(say!("tools-relay-queue"));
                 }
             }
         }

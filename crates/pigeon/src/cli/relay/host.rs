@@ -12,7 +12,7 @@ use pigeon_net::{Host, Io, Socket, SocketOptions};
 use pigeon_netsim::relay::{Event, LISTEN, Relay, Way};
 use pigeon_text::escape;
 
-use super::console::{self, Command};
+use super::console::Command;
 use super::record::Recorder;
 use super::report::{self, Screen, Totals};
 use super::{OwnAddress, Shapes, this_host};
@@ -21,8 +21,10 @@ use crate::base::cause::Watch;
 use crate::base::lookup::Lookup;
 use crate::base::quantity;
 use crate::base::signals::Stop;
+use crate::base::system_error;
 use crate::output::Spool;
 use crate::ui::console::WAITING;
+use crate::words::say;
 
 /// How often statistics are reported.
 const TICK: Duration = Duration::from_secs(1);
@@ -89,15 +91,15 @@ impl RelayHost {
             Command::Clients => {
                 for (address, heard) in relay.clients() {
                     let ago = quantity::roughly(now - heard);
-                    self.screen.answer(format!("{address}  heard {ago} ago"));
+                    self.screen.answer(say!("tools-relay-heard", address = &address, time = ago));
                 }
                 self.screen.answer(report::clients(relay.statistics().clients));
             }
             Command::Handover => {
                 relay.handover();
-                self.screen.note("clients reach the target from new addresses");
+                self.screen.note(say!("tools-relay-handover"));
             }
-            Command::Help => self.screen.answer(console::HELP),
+            Command::Help => self.screen.answer(say!("tools-relay-help")),
             Command::Wrong(reason) => self.screen.note(reason),
             Command::Quit => self.stop.set(),
         }
@@ -116,7 +118,7 @@ impl RelayHost {
         };
         let opened = socket.map_err(explain).and_then(|socket| {
             let local = socket.local_addr();
-            io.open(id, socket).context("cannot watch the socket")?;
+            io.open(id, socket).with_context(|| say!("errors-watch-socket"))?;
             Ok(local)
         });
         match opened {
@@ -132,7 +134,7 @@ impl RelayHost {
     fn lose(&mut self, relay: &mut Relay, id: SocketId, error: &anyhow::Error) {
         relay.cannot_open(id);
         if !std::mem::replace(&mut self.told_no_socket, true) {
-            self.screen.note(format!("a client has no socket to the target: {error:#}"));
+            self.screen.note(say!("tools-relay-no-socket", error = system_error::chain(error)));
         }
     }
 
@@ -153,10 +155,7 @@ impl RelayHost {
             Err(error) => self.screen.note(error.to_string()),
             Ok(()) => {
                 relay.set_target(target);
-                self.screen.remark(format!(
-                    "the target's name stands for {target} now, and no longer for {before}; \
-                     relaying to {target}"
-                ));
+                self.screen.remark(say!("tools-relay-moved", target = &target, before = &before));
             }
         }
     }
@@ -164,13 +163,13 @@ impl RelayHost {
     /// Says what the system says of the ways to the target and to clients.
     fn look_at_ways(&mut self, relay: &Relay, io: &mut Io<'_>) {
         let Some(cause) = self.ways.look(io.now, &io.stats()) else { return };
-        let whom = match cause.to() {
+        let said = cause.said();
+        self.screen.note(match cause.to() {
             Some(to) if relay.clients().any(|(client, _)| client == to) => {
-                format!("the client {to}")
+                say!("tools-relay-way-client", to = &to, cause = said)
             }
-            _ => format!("the target {}", relay.target()),
-        };
-        self.screen.note(format!("what goes to {whom} does not get there: {cause}"));
+            _ => say!("tools-relay-way-target", to = &relay.target(), cause = said),
+        });
     }
 
     fn note(&mut self, event: Event) {
@@ -179,32 +178,25 @@ impl RelayHost {
             Event::Joined(_) | Event::Idle(_) | Event::TooLarge { .. } | Event::Step(_)
         );
         let line = match event {
-            Event::Joined(client) => format!("client {client}"),
-            Event::Idle(client) => format!("client {client} is idle, its socket is closed"),
+            Event::Joined(client) => say!("tools-relay-client", client = &client),
+            Event::Idle(client) => say!("tools-relay-idle", client = &client),
             Event::Full(from) => {
-                format!("{from} is turned away: there are as many clients as may be")
+                say!("tools-relay-full", from = &from)
             }
             Event::Loop(from) => {
-                format!(
-                    "what {from} sends is dropped: it comes from this relay; the target leads back here"
-                )
+                say!("tools-relay-loop", from = &from)
             }
-            Event::FromTarget(from) => format!(
-                "what {from} sends is dropped: it is the target, or another address of its host, \
-                 and no client; a forged sender?"
-            ),
+            Event::FromTarget(from) => say!("tools-relay-from-target", from = &from),
             Event::Followed { client, from } => {
-                format!(
-                    "the target answers {client} from {from}; what {client} says goes there now"
-                )
+                say!("tools-relay-followed", client = &client, from = &from)
             }
-            Event::Refused => "the target refuses: nobody listens there".to_string(),
+            Event::Refused => say!("tools-relay-refused"),
             Event::TooLarge { way, length, mtu } => {
                 let way = if way == Way::Up { "up" } else { "down" };
-                format!("{way}: {length} bytes are too large for the MTU of {mtu}; dropped")
+                say!("tools-relay-too-large", way = way, length = &length, mtu = &mtu)
             }
             Event::Step(note) if note.is_empty() => return,
-            Event::Step(note) => format!("scenario: {}", escape(&note)),
+            Event::Step(note) => say!("tools-relay-step", note = &escape(&note)),
             // Handled already.
             Event::Open(_) | Event::Close(_) => return,
         };

@@ -8,6 +8,7 @@ use pigeon_netsim::path::{
 };
 
 use crate::base::quantity;
+use crate::words::say;
 
 /// What can be set, in the order in which a datagram meets it.
 pub(super) const KNOBS: [&str; 9] =
@@ -45,7 +46,7 @@ impl Setting {
         let known = KNOBS.into_iter().find(|known| *known == knob);
         let knob = known.ok_or_else(|| {
             let knob = pigeon_text::escape(knob);
-            format!("there is no {knob} to set; there are {}", KNOBS.join(", "))
+            say!("tools-knob-unknown", knob = &knob, known = KNOBS.join(", "))
         })?;
         let setting = Setting { knob, value: value.to_string() };
         Shape::default().set(&setting)?;
@@ -62,9 +63,7 @@ impl std::str::FromStr for Settings {
 
     fn from_str(text: &str) -> Result<Settings, String> {
         let one = |word: &str| {
-            let (knob, value) = word
-                .split_once('=')
-                .ok_or("write KNOB=VALUE, several with commas, e.g. loss=1%,delay=20ms")?;
+            let (knob, value) = word.split_once('=').ok_or_else(|| say!("tools-knob-form"))?;
             Setting::parse(knob.trim(), value.trim())
                 .map_err(|error| format!("{}: {error}", pigeon_text::escape(knob.trim())))
         };
@@ -193,7 +192,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Ok(Duration::ZERO);
     }
     match quantity::duration(text)? {
-        long if long > MAX_DELAY => Err("is longer than an hour".to_string()),
+        long if long > MAX_DELAY => Err(say!("tools-knob-too-long")),
         duration => Ok(duration),
     }
 }
@@ -203,10 +202,9 @@ fn loss(text: &str) -> Result<Loss, String> {
     let Some((share, burst)) = text.split_once(':') else {
         return Ok(Loss::Random(probability(text)?));
     };
-    let mean = burst.parse::<f64>().map_err(|_| {
-        let burst = pigeon_text::escape(burst);
-        format!("`{burst}` is no length of a burst; e.g. 5%:4 for bursts of 4 datagrams")
-    })?;
+    let mean = burst
+        .parse::<f64>()
+        .map_err(|_| say!("tools-knob-burst", burst = &pigeon_text::escape(burst)))?;
     let bursts = Bursts::from_means(probability(share)?, mean);
     Ok(Loss::Bursts(bursts.map_err(|error| error.to_string())?))
 }
@@ -220,10 +218,7 @@ fn jitter(text: &str) -> Result<Jitter, String> {
         "uniform" => Ok(Jitter::Uniform(by)),
         "normal" => Ok(Jitter::Normal(by)),
         "pareto" => Ok(Jitter::Pareto(by)),
-        other => Err(format!(
-            "`{}` is no distribution; there are uniform, normal, pareto",
-            pigeon_text::escape(other)
-        )),
+        other => Err(say!("tools-knob-distribution", word = &pigeon_text::escape(other))),
     }
 }
 
@@ -245,13 +240,11 @@ fn rate(text: &str) -> Result<Option<u64>, String> {
     });
     if let Some((number, scale)) = bits {
         let bytes = number.checked_mul(scale).map(|bits| bits / 8).filter(|&bytes| bytes > 0);
-        return bytes.map(Some).ok_or_else(|| "a rate is a byte a second at least".to_string());
+        return bytes.map(Some).ok_or_else(|| say!("tools-knob-rate-least"));
     }
     match quantity::bytes_per_second(text) {
         Ok(rate) => Ok(rate.0),
-        Err(_) => {
-            Err("a rate is a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited".into())
-        }
+        Err(_) => Err(say!("tools-knob-rate")),
     }
 }
 
@@ -260,7 +253,7 @@ fn mtu(text: &str) -> Result<Option<usize>, String> {
     match text {
         "none" => Ok(None),
         text => match quantity::size(text) {
-            Ok(0) | Err(_) => Err("an MTU is a number of bytes, e.g. 1200, or none".to_string()),
+            Ok(0) | Err(_) => Err(say!("tools-knob-mtu")),
             Ok(bytes) => Ok(Some(bytes)),
         },
     }
@@ -311,22 +304,22 @@ mod tests {
                 "loss=90%:2",
                 "loss: a mean loss of 0.9 in bursts of 2 datagrams is not possible: at least one datagram must arrive between two bursts",
             ),
-            ("loss=5%:x", "loss: `x` is no length of a burst; e.g. 5%:4 for bursts of 4 datagrams"),
-            ("delay=-5ms", "delay: a duration is a number with its unit, e.g. 250ms, 3s, 2m"),
-            ("delay=9999h", "delay: is longer than an hour"),
+            (
+                "loss=5%:x",
+                "loss: `x` is not a valid burst length; write e.g. 5%:4 for bursts of 4 datagrams",
+            ),
+            ("delay=-5ms", "delay: write a number with its unit, e.g. 250ms, 3s, 2m"),
+            ("delay=9999h", "delay: must not be longer than an hour"),
             (
                 "jitter=5ms:cauchy",
-                "jitter: `cauchy` is no distribution; there are uniform, normal, pareto",
+                "jitter: `cauchy` is not a valid distribution; choose uniform, normal or pareto",
             ),
-            (
-                "rate=10",
-                "rate: a rate is a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited",
-            ),
-            ("rate=7bit/s", "rate: a rate is a byte a second at least"),
-            ("mtu=0", "mtu: an MTU is a number of bytes, e.g. 1200, or none"),
+            ("rate=10", "rate: write a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlimited"),
+            ("rate=7bit/s", "rate: must be at least one byte a second"),
+            ("mtu=0", "mtu: write a number of bytes, e.g. 1200, or none"),
             (
                 "los=1%",
-                "los: there is no los to set; there are mtu, rate, queue, loss, corrupt, duplicate, delay, jitter, reorder",
+                "los: los is not a condition; there are mtu, rate, queue, loss, corrupt, duplicate, delay, jitter, reorder",
             ),
             ("loss", "write KNOB=VALUE, several with commas, e.g. loss=1%,delay=20ms"),
         ] {

@@ -9,6 +9,7 @@ use pigeon_datagram::Received;
 use pigeon_netsim::relay::{LISTEN, Relay};
 
 use crate::output::{Capture, Losses, Spool, wall};
+use crate::words::say;
 
 /// A datagram to be recorded, from end to end as if there were no relay.
 struct Recorded {
@@ -60,14 +61,12 @@ impl Recorder {
     pub(super) fn finish(self, deadline: Instant) -> anyhow::Result<()> {
         self.spool.finish(deadline);
         if let Some(kind) = self.spool.failure() {
-            bail!("the record is not complete: {kind}");
+            bail!(say!("tools-relay-record", error = &kind));
         }
         self.losses.check()?;
         match self.spool.dropped() {
             0 => Ok(()),
-            dropped => {
-                Err(anyhow!("{dropped} datagrams are not in the record: the disk was too slow"))
-            }
+            dropped => Err(anyhow!(say!("tools-relay-record-slow", count = dropped))),
         }
     }
 }

@@ -13,6 +13,7 @@ use pigeon_capture::{Decoder, Packet, ReadError, Reader, Skip};
 use pigeon_net::Waker;
 
 use crate::base::thread;
+use crate::words::say;
 
 /// The most items that wait, and as many are taken at once: 32 MiB of the longest datagrams.
 const AHEAD: usize = 256;
@@ -94,9 +95,7 @@ pub(super) fn open(path: &Path) -> Result<Reader<Box<dyn Read + Send>>, ReadErro
         return Reader::new(Box::new(File::open(path)?));
     }
     if io::stdin().is_terminal() {
-        return Err(ReadError::Io(io::Error::other(
-            "it is a terminal; give a file, or pipe into it",
-        )));
+        return Err(ReadError::Io(io::Error::other(say!("errors-stdin-terminal"))));
     }
     Reader::new(Box::new(io::stdin()))
 }

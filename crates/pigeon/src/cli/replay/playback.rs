@@ -12,8 +12,8 @@ use pigeon_net::Stats;
 use super::Speed;
 use super::feed::Feed;
 use super::player::{Cue, LeftOut, Next, Player};
-use crate::base::count::count;
 use crate::output::{json, remark};
+use crate::words::{self, say};
 
 /// The most sockets: sources beyond share the last one.
 const MAX_SOURCES: u16 = 500;
@@ -265,23 +265,25 @@ impl Counts {
 
     fn words(&self, left_out: &LeftOut) -> String {
         let Counts { sent, bytes, not_sent, replies, late, worst, elapsed, .. } = *self;
-        let datagrams = count(sent, "datagram");
-        let mut line = format!("{datagrams} ({bytes} bytes) in {:.3} s", elapsed.as_secs_f64());
+        let seconds = format!("{:.3}", elapsed.as_secs_f64());
+        let mut parts =
+            vec![say!("tools-replay-done", count = sent, bytes = bytes, seconds = seconds)];
         if late > 0 {
-            let worst = worst.as_secs_f64() * 1e3;
-            line += &format!("; {late} more than 1 ms late, the worst by {worst:.1} ms");
+            let worst = format!("{:.1}", worst.as_secs_f64() * 1e3);
+            parts.push(say!("tools-replay-late", count = late, worst = worst));
         }
         if not_sent > 0 {
-            line += &format!("; {not_sent} could not be sent");
+            parts.push(say!("tools-replay-not-sent", count = not_sent));
         }
         if replies > 0 {
-            line += &format!("; {replies} came back");
+            parts.push(say!("tools-replay-came-back", count = replies));
         }
         let reasons: Vec<String> = left_out.reasons().collect();
         if !reasons.is_empty() {
-            line += &format!("; left out: {}", reasons.join(", "));
+            let reasons = reasons.join(words::between_items());
+            parts.push(say!("tools-replay-left-out", reasons = reasons));
         }
-        line
+        parts.join(words::between_parts())
     }
 
     /// One object: `sent`, `bytes`, `not_sent`, `refused` and `errors` that came back, `replies` that

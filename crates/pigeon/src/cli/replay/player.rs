@@ -10,6 +10,7 @@ use pigeon_datagram::Instant;
 use super::direction::Direction;
 use super::feed::{Feed, Found, Item};
 use super::{Filter, Pace, Speed};
+use crate::words::{key, say};
 
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,21 +48,35 @@ pub(super) struct LeftOut {
     pub(super) own: u64,
 }
 
+fn key_of(skip: Skip) -> &'static str {
+    match skip {
+        Skip::NotUdp => key!("tools-skip-not-udp"),
+        Skip::Fragment => key!("tools-skip-fragment"),
+        Skip::Cut => key!("tools-skip-cut"),
+        Skip::Malformed => key!("tools-skip-malformed"),
+        Skip::Tunnel => key!("tools-skip-tunnel"),
+        Skip::Encrypted => key!("tools-skip-encrypted"),
+        Skip::UnknownLink => key!("tools-skip-unknown-link"),
+    }
+}
+
 impl LeftOut {
     /// Every reason that occurred, with its count.
     pub(super) fn reasons(&self) -> impl Iterator<Item = String> {
         let skipped = Skip::ALL.into_iter().zip(self.skipped);
-        let skipped = skipped.map(|(skip, count)| (skip.describe(), count));
+        let skipped = skipped.map(|(skip, count)| (key_of(skip), count));
         let ours = [
-            ("not asked for", self.filtered),
-            ("replies (--both)", self.replies),
-            ("sent by this replay", self.own),
+            (key!("tools-skip-filtered"), self.filtered),
+            (key!("tools-skip-replies"), self.replies),
+            (key!("tools-skip-own"), self.own),
         ];
         let counted = skipped.chain(ours).filter(|&(_, count)| count > 0);
-        let link = self.unknown_link.map(|link| format!(" (type {link})")).unwrap_or_default();
-        counted.map(move |(reason, count)| {
-            let is_link = reason == Skip::UnknownLink.describe();
-            format!("{count} {reason}{}", if is_link { &link } else { "" })
+        let link = self.unknown_link;
+        counted.map(move |(key, count)| match link {
+            Some(link) if key == key_of(Skip::UnknownLink) => {
+                say!("tools-skip-type", what = say!(key, count = count), link = &link)
+            }
+            _ => say!(key, count = count),
         })
     }
 

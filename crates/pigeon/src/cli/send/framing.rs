@@ -8,6 +8,7 @@ use crate::base::length::check_length;
 use crate::base::payload::{Unwritable, read_hex};
 use crate::base::quantity;
 use crate::ui::lines::{Input, next_line, next_line_with_end};
+use crate::words::say;
 
 /// Where a datagram ends in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl std::str::FromStr for Framing {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "one of line, keep, whole, size:N (as size:512), hex-lines".to_string();
+        let wrong = || say!("tools-framing");
         match text {
             "line" => Ok(Framing::Line),
             "keep" => Ok(Framing::Keep),
@@ -44,10 +45,27 @@ impl std::str::FromStr for Framing {
 
 impl Framing {
     /// What a datagram is made of, for people.
-    pub(super) fn unit(self) -> &'static str {
+    pub(super) fn unit(self) -> Unit {
         match self {
-            Framing::Line | Framing::Keep | Framing::HexLines => "line",
-            Framing::Whole | Framing::Size(_) => "datagram",
+            Framing::Line | Framing::Keep | Framing::HexLines => Unit::Line,
+            Framing::Whole | Framing::Size(_) => Unit::Datagram,
+        }
+    }
+}
+
+/// What is counted, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Line,
+    Datagram,
+}
+
+impl Unit {
+    /// `line 3`.
+    pub(super) fn said(self, number: u64) -> String {
+        match self {
+            Unit::Line => say!("tools-line", number = number),
+            Unit::Datagram => say!("tools-datagram", number = number),
         }
     }
 }
@@ -136,7 +154,7 @@ impl<R: BufRead> Frames<R> {
     }
 
     fn payload(&self, written: Option<Vec<u8>>) -> anyhow::Result<Box<[u8]>> {
-        let Some(written) = written else { bail!("not sent: longer than any datagram") };
+        let Some(written) = written else { bail!(say!("errors-longer-than-any")) };
         let payload = match self.framing {
             Framing::HexLines => read_hex(&written)?,
             _ => (self.read)(&written)?,

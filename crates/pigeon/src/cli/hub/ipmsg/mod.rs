@@ -39,7 +39,9 @@ use self::thread::Ending;
 use crate::base::bind::explain;
 use crate::base::ipmsg::broadcast_addresses;
 use crate::base::networks::{Nets, source_rules};
+use crate::base::payload::unknown_label;
 use crate::base::{host_name, random, services};
+use crate::words::say;
 
 /// How much waits between the two loops.
 const QUEUE: usize = 4_096;
@@ -67,11 +69,9 @@ impl FromStr for IpmsgAddress {
         };
         let ip = if host == "*" { Some(Ipv4Addr::UNSPECIFIED) } else { host.parse().ok() };
         let port = port.filter(|&port: &u16| port > 0);
-        ip.zip(port).map(|(ip, port)| IpmsgAddress((ip, port).into())).ok_or_else(|| {
-            "give an IPv4 address of this host, such as 192.168.1.20, or * for all; the port is \
-             2425, since other programs write to no other"
-                .to_string()
-        })
+        ip.zip(port)
+            .map(|(ip, port)| IpmsgAddress((ip, port).into()))
+            .ok_or_else(|| say!("hub-ipmsg-address"))
     }
 }
 
@@ -92,7 +92,7 @@ impl FromStr for ScanNets {
         let mut ranges = Vec::new();
         for net in text.parse::<Nets>()?.0 {
             let IpNet::V4(net) = net else {
-                return Err(format!("{net} is an IPv6 network; it is too large to be searched"));
+                return Err(say!("hub-ipmsg-ipv6", net = &net));
             };
             // The first address of a network is its own, the last is for broadcasts.
             let inner = u32::from(net.prefix_len() < 31);
@@ -102,19 +102,19 @@ impl FromStr for ScanNets {
         let size =
             |(first, last): &(Ipv4Addr, Ipv4Addr)| u64::from(last.to_bits() - first.to_bits());
         match ranges.iter().map(|range| size(range) + 1).sum::<u64>() {
-            0 => Err("give a network such as 192.168.7.0/24".to_string()),
+            0 => Err(say!("hub-ipmsg-net")),
             1..=MAX_SCAN => Ok(ScanNets(ranges)),
-            many => Err(format!("these are {many} addresses; at most {MAX_SCAN} are searched")),
+            many => Err(say!("hub-ipmsg-too-many", many = &many, most = &MAX_SCAN)),
         }
     }
 }
 
 /// Reads an encoding that programs without UTF-8 may use.
 pub(super) fn legacy_encoding(label: &str) -> Result<Encoding, String> {
-    let encoding = Encoding::for_label(label).map_err(|error| error.to_string())?;
+    let encoding = Encoding::for_label(label).map_err(|error| unknown_label(&error))?;
     match encoding.is_ascii_compatible() {
         true => Ok(encoding),
-        false => Err(format!("{encoding} does not contain ASCII, which packets are made of")),
+        false => Err(say!("hub-ipmsg-not-ascii", encoding = &encoding)),
     }
 }
 
@@ -152,11 +152,7 @@ impl Link {
     ) -> anyhow::Result<Link> {
         let config = hub.config();
         if config.doors.first().is_some_and(|door| door.format == Format::Raw) {
-            return Err(crate::base::status::UsageError(
-                "--ipmsg needs a first door that is not raw: what people write is said there"
-                    .into(),
-            )
-            .into());
+            return Err(crate::base::status::UsageError(say!("hub-ipmsg-raw-door")).into());
         }
         let SocketAddr::V4(bound) = settings.address.0 else { anyhow::bail!("no IPv4 address") };
         let options = SocketOptions { broadcast: true, timestamps: false, ..Default::default() };

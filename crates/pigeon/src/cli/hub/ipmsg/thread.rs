@@ -17,6 +17,7 @@ use tracing::{debug, info};
 
 use super::queue::{FromLink, ToLink};
 use super::words;
+use crate::words::say;
 
 /// How long a contact that the operator removed is ignored.
 const REMOVED_FOR: Duration = Duration::from_secs(600);
@@ -59,7 +60,7 @@ pub(super) fn start(
     messenger.announce(Instant::ORIGIN, &broadcast);
     messenger.scan(Instant::ORIGIN, &scan);
     contacts.broadcast = broadcast;
-    let mut driver = Driver::new(messenger, socket).context("cannot watch the socket")?;
+    let mut driver = Driver::new(messenger, socket).with_context(|| say!("errors-watch-socket"))?;
     let waker = driver.waker();
     let why = Arc::new(Mutex::new(None));
     let thread = crate::base::thread::spawn("ipmsg", {

@@ -1,0 +1,106 @@
+//! Rooms that somebody follows, and their messages as frames.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use pigeon_proto::frame::HubFrame;
+use pigeon_proto::{Entry, Position, RoomName};
+
+use super::ConnId;
+
+/// The most bytes of entries that are written into one piece.
+const MOST_PIECE: usize = 64 << 10;
+
+/// Every room that somebody follows, by its name as names are compared.
+#[derive(Default)]
+pub(super) struct Rooms {
+    by_name: BTreeMap<Box<str>, Room>,
+}
+
+pub(super) struct Room {
+    pub(super) name: RoomName,
+    /// The connections whose follower of this room is live.
+    pub(super) live: Vec<ConnId>,
+    /// The connections that were live, and have not heard yet that they are behind.
+    pub(super) slow: Vec<ConnId>,
+    /// What has been sent to live followers: messages and their bytes.
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+    followers: usize,
+}
+
+impl Rooms {
+    pub(super) fn get(&self, room: &str) -> Option<&Room> {
+        self.by_name.get(room)
+    }
+
+    pub(super) fn get_mut(&mut self, room: &str) -> Option<&mut Room> {
+        self.by_name.get_mut(room)
+    }
+
+    /// Somebody follows a room.
+    pub(super) fn enter(&mut self, name: &RoomName) -> Box<str> {
+        let key = name.folded();
+        let fresh = || Room {
+            name: name.clone(),
+            live: Vec::new(),
+            slow: Vec::new(),
+            messages: 0,
+            bytes: 0,
+            followers: 0,
+        };
+        self.by_name.entry(key.clone()).or_insert_with(fresh).followers += 1;
+        key
+    }
+
+    /// Somebody follows a room no more.
+    pub(super) fn leave(&mut self, key: &str, conn: ConnId) {
+        let Some(room) = self.by_name.get_mut(key) else { return };
+        room.live.retain(|live| *live != conn);
+        room.slow.retain(|slow| *slow != conn);
+        room.followers -= 1;
+        if room.followers == 0 {
+            self.by_name.remove(key);
+        }
+    }
+
+    /// Whether nobody is live anywhere.
+    pub(super) fn nobody_is_live(&self) -> bool {
+        self.by_name.values().all(|room| room.live.is_empty())
+    }
+
+    /// The rooms with live followers.
+    pub(super) fn live_rooms(&self) -> impl Iterator<Item = Box<str>> + '_ {
+        self.by_name.iter().filter(|(_, room)| !room.live.is_empty()).map(|(key, _)| key.clone())
+    }
+}
+
+/// Entries as frames.
+#[derive(Clone)]
+pub(super) struct Piece {
+    pub(super) bytes: Bytes,
+    /// The position of the last one.
+    pub(super) last: Position,
+    pub(super) count: u64,
+}
+
+impl Piece {
+    /// As many of the entries as fit one piece; one at least. `None` where there are none.
+    pub(super) fn of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Piece> {
+        let (mut bytes, mut last, mut count) = (Vec::new(), None, 0);
+        for entry in entries {
+            let start = bytes.len();
+            let frame = match entry {
+                Entry::Message(message) => HubFrame::Message(message.clone()),
+                Entry::Gap(gap) => HubFrame::Gap(gap.clone()),
+            };
+            frame.write(&mut bytes);
+            if start > 0 && bytes.len() > MOST_PIECE {
+                bytes.truncate(start);
+                break;
+            }
+            (last, count) = (Some(entry.position()), count + 1);
+        }
+        Some(Piece { bytes: bytes.into(), last: last?, count })
+    }
+}

@@ -1,0 +1,44 @@
+//! The machines' time as quinn-proto wants it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use pigeon_datagram::Instant;
+use quinn_proto::TimeSource;
+
+/// The origin of a machine's time on the system's monotonic clock. Which point it is makes no
+/// difference: only differences of times are used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Base(std::time::Instant);
+
+impl Base {
+    pub(crate) fn new(base: std::time::Instant) -> Base {
+        Base(base)
+    }
+
+    pub(crate) fn to_std(self, now: Instant) -> std::time::Instant {
+        let since = now - Instant::ORIGIN;
+        self.0.checked_add(since).unwrap_or(self.0)
+    }
+
+    pub(crate) fn to_instant(self, at: std::time::Instant) -> Instant {
+        Instant::ORIGIN + at.saturating_duration_since(self.0)
+    }
+}
+
+/// The time by which Retry tokens grow old: the machine's, as if it had begun in 1970.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TokenTime(Arc<AtomicU64>);
+
+impl TokenTime {
+    pub(crate) fn set(&self, now: Instant) {
+        self.0.store(now.as_nanos(), Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for TokenTime {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}

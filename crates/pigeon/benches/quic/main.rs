@@ -1,0 +1,123 @@
+//! What reliable members cost a server over QUIC: fan-out, handshakes, and memory while they are
+//! silent.
+//!
+//! ```text
+//! cargo bench -p pigeon --bench quic -- one         one message at a time to 200 members
+//! cargo bench -p pigeon --bench quic -- burst       64 messages in flight
+//! cargo bench -p pigeon --bench quic -- handshakes  connections a second
+//! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: so many
+//! cargo bench -p pigeon --bench quic -- half-open   10,000 handshakes that go no further
+//! cargo bench -p pigeon --bench quic -- all         one after the other, as without a word
+//! ```
+//!
+//! Each takes less than two minutes and needs no root. nats-server is skipped where it is not
+//! installed.
+//!
+//! Fan-out is counted as in the bench `fanout`: deliveries for each second that the server's CPU was
+//! busy. Each message of 64 bytes becomes a frame of about 250, written once and sent to all. The
+//! floor (`bare.rs`) is quinn-proto under nothing but system calls, with the same TLS and transport
+//! parameters and the same frames. nats-server speaks TLS and has the same messages.
+//!
+//! - `relay.rs`: what both servers do with a message. `ours.rs`: the machine of `pigeon-quic` in the
+//!   project's loop. `bare.rs`: the floor.
+//! - `members.rs`: the clients. `handshakes.rs`, `memory.rs`: the other figures.
+#![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
+
+mod bare;
+mod handshakes;
+mod members;
+mod memory;
+mod ours;
+mod relay;
+
+use pigeon_perf::cpu::{Cpus, raise_file_limit};
+use pigeon_perf::fanout::{Contender, Protocol, Sizes, Subscribers, ratio, rounds, table};
+use pigeon_perf::parts;
+use pigeon_perf::process::{find, free_port};
+use pigeon_perf::report::{self, Report, Wanted, folder};
+use pigeon_perf::server::Server;
+use pigeon_quic::Certificate;
+
+/// Members of a fan-out.
+const MEMBERS: usize = 200;
+
+const OURS: &str = "pigeon-quic";
+const BARE: &str = "bare quinn-proto";
+const NATS: &str = "nats-server, TLS";
+
+type Part = fn(Cpus) -> Report;
+
+const PARTS: &[(&str, Part)] = &[
+    ("one", one),
+    ("burst", burst),
+    ("handshakes", handshakes::measure),
+    ("memory", memory::silent),
+    ("half-open", memory::half_open),
+];
+
+fn main() {
+    pigeon_perf::begin!();
+    let mut words = parts::words();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["ours"] => ours::run(),
+        ["bare"] => bare::run(),
+        ["silent-members", address, count] => members::be_silent(address, count),
+        ["memory", count] => {
+            memory::COUNT.get_or_init(|| count.parse().expect("how many members"));
+            words.truncate(1);
+        }
+        _ => {}
+    }
+    let chosen = parts::chosen(&words, PARTS);
+    let cpus = Cpus::choose("the server");
+    raise_file_limit();
+    report::end(chosen.iter().map(|part| part(cpus)));
+}
+
+fn one(cpus: Cpus) -> Report {
+    fan_out("quic-one", "one message of 64 bytes at a time", cpus, 1, 2.0)
+}
+
+fn burst(cpus: Cpus) -> Report {
+    fan_out("quic-burst", "64 messages of 64 bytes in flight", cpus, 64, 3.0)
+}
+
+fn fan_out(name: &str, title: &str, cpus: Cpus, in_flight: usize, nats_wanted: f64) -> Report {
+    let mut report = Report::new(name);
+    report.section(&format!("{title}, {MEMBERS} members"));
+    let mut servers: Vec<Contender> = [(OURS, "ours"), (BARE, "bare")]
+        .into_iter()
+        .map(|(name, how)| {
+            let server = Server::floor(&[cpus.hub], how);
+            let members = members::Quic::connect(server.address, MEMBERS);
+            Contender::new(name, server, Box::new(members))
+        })
+        .collect();
+    match nats(cpus) {
+        Some(server) => {
+            let members = Subscribers::connect(MEMBERS, Protocol::NatsTls, server.address);
+            servers.push(Contender::new(NATS, server, Box::new(members)));
+        }
+        None => report.skipped(NATS),
+    }
+    rounds(cpus, &mut servers, Sizes::Equal(64), in_flight);
+    table(&mut report, &servers);
+    ratio(&mut report, &servers, OURS, BARE, Some(Wanted::AtLeast(0.8)));
+    ratio(&mut report, &servers, OURS, NATS, Some(Wanted::AtLeast(nats_wanted)));
+    report
+}
+
+/// nats-server with its defaults and a certificate like ours.
+fn nats(cpus: Cpus) -> Option<Server> {
+    let program = find("nats-server")?;
+    let (port, folder) = (free_port(), folder());
+    let (pem, config) = (folder.join("nats.pem"), folder.join("nats.conf"));
+    let certificate = Certificate::generate().expect("the system gives randomness");
+    std::fs::write(&pem, certificate.to_pem()).expect("the folder is ours");
+    let path = pem.display();
+    let tls = format!("tls {{ cert_file: \"{path}\", key_file: \"{path}\" }}\n");
+    std::fs::write(&config, tls).expect("the folder is ours");
+    let mut command = std::process::Command::new(program);
+    command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]).arg("--config").arg(config);
+    Some(Server::accepting(&[cpus.hub], command, port))
+}
