@@ -108,7 +108,9 @@ pub trait Machine {
     /// process that was stopped for a minute must not take its peers for silent.
     fn handle_timeout(&mut self, now: Instant);
 
-    /// The next datagram or train to send. Its bytes are in [`outbox_of`](Machine::outbox_of) its
+    /// The next datagram or train to send. A machine with much to send may say `None` earlier, with a
+    /// [`poll_timeout`](Machine::poll_timeout) that is due: the driver then hands over what has arrived meanwhile
+    /// before it goes on. Its bytes are in [`outbox_of`](Machine::outbox_of) its
     /// socket.
     fn poll_transmit(&mut self) -> Option<Transmit>;
 

@@ -58,12 +58,28 @@ impl Hub {
     /// Records the time, and begins a new batch if the last one has been sent.
     fn begin(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.doors.begin(&mut self.core);
+        self.doors.begin(&mut self.core, self.now);
     }
 
     fn receive(&mut self, datagram: &Received<'_>) -> Result<(), Dropped> {
         let Hub { core, doors, events, now, .. } = self;
         doors.receive(core, events, *now, datagram)
+    }
+
+    /// Counts the outcome of a datagram and delivers its outputs.
+    fn settle(&mut self, datagram: &Received<'_>, mut outcome: Result<(), Dropped>) {
+        if outcome == Err(Dropped::HubFull)
+            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
+        {
+            outcome = self.receive(datagram);
+        }
+        if let Err(reason) = outcome {
+            self.core.statistics_mut().count_dropped(reason);
+            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
+                self.core.count_dropped_of(self.now, slot);
+            }
+        }
+        self.deliver();
     }
 
     /// Displaces a member for a newcomer of this origin, because the hub is full.
@@ -535,19 +551,9 @@ impl Machine for Hub {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         self.begin(now);
         self.core.statistics_mut().received += 1;
-        let mut outcome = self.receive(datagram);
-        if outcome == Err(Dropped::HubFull)
-            && self.displace(self.core.config().sources.origin(datagram.from.ip()))
-        {
-            outcome = self.receive(datagram);
-        }
-        if let Err(reason) = outcome {
-            self.core.statistics_mut().count_dropped(reason);
-            if let Some(slot) = self.doors.members().find(datagram.socket, datagram.from) {
-                self.core.count_dropped_of(self.now, slot);
-            }
-        }
-        self.deliver();
+        let held = self.doors.hold(&mut self.core, self.now, datagram);
+        let outcome = held.unwrap_or_else(|| self.receive(datagram));
+        self.settle(datagram, outcome);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -556,6 +562,11 @@ impl Machine for Hub {
         self.deliver();
         while self.core.send_news(&self.doors.context(self.now)) {}
         self.deliver();
+        while let Some(held) = self.doors.next_held() {
+            let datagram = held.datagram();
+            let outcome = self.receive(&datagram);
+            self.settle(&datagram, outcome);
+        }
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -571,8 +582,12 @@ impl Machine for Hub {
     }
 
     /// The earliest of four timers: the next time-out of a member, collected changes, discovery
-    /// answers, and trials of possible automatic responders.
+    /// answers, and trials of possible automatic responders. It is due at once while a drain pauses or
+    /// datagrams wait for their turn.
     fn poll_timeout(&self) -> Option<Instant> {
+        if self.doors.has_more() {
+            return Some(self.now);
+        }
         let timers = [self.doors.poll_timeout(&self.core), self.core.news_due()];
         timers.into_iter().flatten().min()
     }

@@ -234,6 +234,8 @@ pub struct Statistics {
     pub names_freed: u64,
     /// Kicks dropped early, because there were too many.
     pub kicks_forgotten: u64,
+    /// Datagrams that waited until others were served.
+    pub held: u64,
     /// Events dropped because the driver did not collect them.
     pub events_lost: u64,
     left: [u64; Left::ALL.len()],

@@ -6,6 +6,7 @@ use pigeon_proto::{Format, Language, Notice};
 use pigeon_text::Encoding;
 
 use super::farewell::Farewell;
+use super::limits;
 use super::lines;
 use super::members::{Flag, Members};
 use super::outgoing::{Outgoing, Route};
@@ -22,6 +23,11 @@ use crate::core::rooms::Room;
 use crate::core::state::Core;
 use crate::statistics::Statistics;
 
+/// The estimated work, in nanoseconds, after which a drain pauses while several addresses speak: 64 readers
+/// of one message. What is said meanwhile waits for no more than that. A pause costs the loop two system
+/// calls, a hundredth of the slice.
+const SLICE: u64 = 110_000;
+
 /// Everything queued for plain members.
 #[derive(Default)]
 pub(super) struct Delivery {
@@ -30,6 +36,9 @@ pub(super) struct Delivery {
     farewell: Option<Farewell>,
     scratch: Scratch,
     trials: Trials,
+    /// How much of rooms' messages may leave before the drain pauses, in estimated nanoseconds.
+    left: Option<u64>,
+    is_paused: bool,
 }
 
 impl Delivery {
@@ -75,6 +84,22 @@ impl Delivery {
 
     // Rooms.
 
+    /// Ends a pause. The drain pauses again after a slice if the hub is `shared`.
+    pub(super) fn go_on(&mut self, shared: bool) {
+        self.is_paused = false;
+        self.left = (shared && self.farewell.is_none()).then_some(SLICE);
+    }
+
+    /// Whether the drain has paused before everything was sent.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Whether the drain of this batch has paused before all of it was sent.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.runs.are_on_their_way()
+    }
+
     /// Whether the last batch has been sent. If so, clears its bytes.
     pub(super) fn end_batch(&mut self) -> bool {
         let is_over = self.runs.are_silent();
@@ -113,18 +138,19 @@ impl Delivery {
         self.runs.push(room, Waiting { number, except }, render::most(entry.text, format));
     }
 
-    /// Sends a member the rest of a room's current batch at once, because it has moved to another
-    /// room.
+    /// Sends a member the rest of a room's current batch at once, because it has moved to another room
+    /// or, if it `stays`, because it will read another style.
     pub(super) fn deliver_now(
         &mut self,
         core: &mut Core,
         members: &Members,
         room: RoomId,
         member: MemberId,
+        stays: bool,
     ) {
         let slot = member.slot();
         let (style, language) = (members.style(slot), core.config().language);
-        for waiting in self.runs.messages_for(room, member) {
+        for waiting in self.runs.take_rest(room, member, style, stays) {
             let Some(entry) = core.batch().get(waiting.number) else { continue };
             self.scratch.line(&entry, style);
             let line = self.scratch.encode(style.encoding, language).to_vec();
@@ -266,11 +292,13 @@ impl Delivery {
     /// Starts saying goodbye to all members.
     pub(super) fn say_bye(&mut self, members: &Members) {
         self.farewell = Some(Farewell::begin(members, self.outgoing.outbox()));
+        self.left = None;
     }
 
     // Sending.
 
-    /// The next transmit: lines to single addresses, then rooms' messages, then a goodbye.
+    /// The next transmit: lines to single addresses, then rooms' messages, then a goodbye. `None` may
+    /// also mean a pause.
     pub(super) fn poll_transmit(&mut self, core: &mut Core, members: &Members) -> Option<Transmit> {
         loop {
             if let Some(transmit) = self.outgoing.poll() {
@@ -278,11 +306,18 @@ impl Delivery {
                 return Some(transmit);
             }
             let Some(room) = self.runs.next() else { break };
-            let Delivery { runs, outgoing, scratch, .. } = self;
             let readers = Readers::of(core, room, members);
+            if self.left == Some(0) && self.runs.may_pause() {
+                self.runs.pause(readers.order());
+                self.is_paused = true;
+                return None;
+            }
+            let Delivery { runs, outgoing, scratch, .. } = self;
             let mut renderer = Renderer { core, scratch };
-            let polled = runs.poll(room, &readers, &mut renderer, outgoing.outbox());
+            let polled = runs.poll(room, readers, &mut renderer, outgoing.outbox());
             let Some((slot, train)) = polled else { continue };
+            let work = limits::sending(train.datagrams, train.range.len());
+            self.left = self.left.map(|left| left.saturating_sub(work));
             let transmit = members.route(slot).transmit(train.range);
             let transmit = Transmit { segment: train.segment, ..transmit };
             if !members.has(slot, Flag::OnTrial) {

@@ -24,11 +24,9 @@ impl Plain {
     }
 
     /// A member with `/encoding auto` has written in this encoding, and reads it from now on.
-    pub(super) fn write_in(&mut self, core: &Core, slot: Slot, used: Encoding) {
+    pub(super) fn write_in(&mut self, core: &mut Core, slot: Slot, used: Encoding) {
         if self.members.charset(slot) == Charset::Auto && self.members.encoding(slot) != used {
-            let before = self.members.style(slot);
-            self.members.set_used(slot, used);
-            self.change(core, slot, before);
+            self.change(core, slot, |members| members.set_used(slot, used));
         }
     }
 

@@ -2,11 +2,13 @@
 //! it has kept within it again.
 
 use pigeon_datagram::{Instant, MAX_PAYLOAD_V4, Received};
+use pigeon_guard::Origin;
 use pigeon_proto::{Reason, Subject};
 use pigeon_text::{Charset, Encoding};
 
 use super::members::Flag;
 use super::run::Style;
+use super::turns::Held;
 use super::{Plain, render};
 use crate::core::id::{RoomId, Slot};
 use crate::core::input::Source;
@@ -30,7 +32,42 @@ const READER: [usize; 2] = [1_700, 500];
 /// ones. Sending to many members is normal and costs its actual time.
 const PATIENCE: usize = 400_000;
 
+/// What it takes to send a train to one reader, in nanoseconds.
+pub(super) fn sending(datagrams: usize, bytes: usize) -> u64 {
+    let [first, more] = READER;
+    (first + datagrams.saturating_sub(1) * more + bytes / 8) as u64
+}
+
 impl Plain {
+    /// Lets a datagram wait while others are served, if its address has its part of the batch already.
+    /// `None`: it need not, as this host's own programs, whose work nobody limits.
+    pub(crate) fn hold(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        datagram: &Received<'_>,
+    ) -> Option<Result<(), Dropped>> {
+        let sources = &core.config().sources;
+        let ip = sources.counted_as(datagram.from.ip());
+        if sources.origin(ip) == Origin::Loopback
+            || !self.turns.must_wait(now, ip, self.delivery.is_on_its_way())
+        {
+            return None;
+        }
+        if self.turns.hold(ip, datagram) {
+            core.statistics_mut().held += 1;
+            return Some(Ok(()));
+        }
+        let member = self.members.find(datagram.socket, datagram.from);
+        let refused = |slot| self.warn(core, slot, Dropped::WorkLimited);
+        Some(Err(member.map_or(Dropped::WorkLimited, refused)))
+    }
+
+    /// The next datagram that has waited long enough.
+    pub(crate) fn next_held(&mut self) -> Option<Held> {
+        if self.delivery.is_on_its_way() { None } else { self.turns.next() }
+    }
+
     /// Rejects over-limit datagrams before they are decoded or compared with what was sent.
     pub(super) fn refuse_unread(
         &mut self,
@@ -61,6 +98,7 @@ impl Plain {
         if !core.take_work(now, source, nanos) {
             return Err(self.warn(core, slot, Dropped::WorkLimited));
         }
+        self.turns.served(now, core.config().sources.counted_as(source.ip), nanos);
         if self.members.charset(slot) == Charset::default() {
             return Ok(());
         }

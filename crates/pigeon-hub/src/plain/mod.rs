@@ -18,7 +18,7 @@
 //!   `farewell`: goodbyes.
 //! - `joining`: how a sender becomes a member; `strangers`: the rate of lines to other addresses.
 //!   `limits`: members' limits; `encodings`: their encodings, and in `left` those of members that
-//!   timed out.
+//!   timed out. `turns`: the order of datagrams while several addresses speak.
 //! - `discovery`: answers to `/discover`.
 
 mod debt;
@@ -41,6 +41,7 @@ mod run;
 mod runs;
 mod strangers;
 mod trial;
+mod turns;
 mod watch;
 
 use pigeon_datagram::{Instant, Received, SocketId, Transmit};
@@ -56,8 +57,8 @@ use self::doors::Doors;
 use self::left::LeftEncodings;
 use self::members::{Flag, Members};
 use self::outgoing::Route;
-use self::run::Style;
 use self::strangers::Strangers;
+use self::turns::Turns;
 use self::watch::Watches;
 use crate::core;
 use crate::core::id::{MemberId, Slot};
@@ -82,6 +83,7 @@ pub(crate) struct Plain {
     delivery: Delivery,
     discovery: Discovery,
     strangers: Strangers,
+    turns: Turns,
     /// The encodings of members that timed out.
     left: LeftEncodings,
     watches: Watches,
@@ -111,6 +113,7 @@ impl Plain {
             delivery: Delivery::default(),
             discovery: Discovery::default(),
             strangers: Strangers::new(keys),
+            turns: Turns::default(),
             left: LeftEncodings::new(keys),
             watches: Watches::default(),
             drawn: 0,
@@ -143,10 +146,12 @@ impl Plain {
     // Receiving.
 
     /// Opens a new batch if the last one has been sent.
-    pub(crate) fn begin(&mut self, core: &mut Core) {
+    pub(crate) fn begin(&mut self, core: &mut Core, now: Instant) {
         if self.delivery.end_batch() {
             core.end_batch();
+            self.turns.end_batch();
         }
+        self.delivery.go_on(self.turns.are_shared(now));
     }
 
     /// Handles a datagram, or returns the reason that it has no effect.
@@ -396,7 +401,7 @@ impl Plain {
                 }
                 let style = self.members.style(slot);
                 if let Some(from) = *from {
-                    self.delivery.deliver_now(core, &self.members, from, *member);
+                    self.delivery.deliver_now(core, &self.members, from, *member, false);
                     self.delivery.exit(from, style);
                 }
                 self.enter(core, *member, *to);
@@ -431,9 +436,7 @@ impl Plain {
             Output::Reply { to, notice } => {
                 let Some(slot) = self.own(core, *to) else { return };
                 if let Notice::Set(Setting::Encoding(charset)) = notice {
-                    let before = self.members.style(slot);
-                    self.members.set_charset(slot, *charset);
-                    self.change(core, slot, before);
+                    self.change(core, slot, |members| members.set_charset(slot, *charset));
                 }
                 self.tell(core, slot, notice);
             }
@@ -454,9 +457,15 @@ impl Plain {
         core.find_id(member).filter(|&slot| self.members.has_slot(slot))
     }
 
-    /// Changes a member's style.
-    fn change(&mut self, core: &Core, slot: Slot, before: Style) {
-        if let Some(room) = core.room_of(slot).map(Room::id) {
+    /// Changes a member's style. The rest of a message on its way comes in the old one.
+    fn change(&mut self, core: &mut Core, slot: Slot, change: impl FnOnce(&mut Members)) {
+        let before = self.members.style(slot);
+        let room = core.room_of(slot).map(Room::id);
+        if let Some(room) = room.filter(|_| self.delivery.is_on_its_way()) {
+            self.delivery.deliver_now(core, &self.members, room, core.id(slot), true);
+        }
+        change(&mut self.members);
+        if let Some(room) = room {
             self.delivery.change(room, before, self.members.style(slot));
         }
     }
@@ -536,7 +545,16 @@ impl Plain {
         self.go_on_with_trials(core, events, now);
     }
 
+<<<<<<< HEAD
     /// When the next time-out, answer or trial is due.
+=======
+    /// Whether there is more to do at once, as soon as what has arrived meanwhile is heard.
+    pub(crate) fn has_more(&self) -> bool {
+        self.delivery.is_paused() || self.turns.is_somebody_waiting()
+    }
+
+    /// When the next of these is due.
+>>>>>>> work14
     pub(crate) fn poll_timeout(&self, core: &Core) -> Option<Instant> {
         let timeout = core.config().timeout;
         let expiry = self.members.oldest().map(|slot| self.members.heard(slot) + timeout);

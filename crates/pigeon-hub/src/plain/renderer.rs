@@ -12,20 +12,42 @@ use crate::core::rooms::Room;
 use crate::core::state::Core;
 
 /// The readers of a room and their styles.
+#[derive(Clone, Copy)]
 pub(super) struct Readers<'a> {
+    core: &'a Core,
     roster: &'a [Slot],
     members: &'a Members,
+    /// Instead of the roster, which has changed since some were served.
+    order: Option<&'a [Option<MemberId>]>,
 }
 
 impl<'a> Readers<'a> {
     pub(super) fn of(core: &'a Core, room: RoomId, members: &'a Members) -> Self {
-        Readers { roster: core.room(room).map_or(&[], Room::roster), members }
+        let roster = core.room(room).map_or(&[][..], Room::roster);
+        Readers { core, roster, members, order: None }
+    }
+
+    /// The same, in an order that was noted.
+    pub(super) fn in_order(self, order: Option<&'a [Option<MemberId>]>) -> Self {
+        Readers { order, ..self }
+    }
+
+    /// The readers in their order, to be noted.
+    pub(super) fn order(&self) -> impl Iterator<Item = MemberId> {
+        self.roster.iter().map(|&slot| self.core.id(slot))
     }
 }
 
 impl Audience for Readers<'_> {
-    fn roster(&self) -> &[Slot] {
-        self.roster
+    fn len(&self) -> usize {
+        self.order.map_or(self.roster.len(), <[_]>::len)
+    }
+
+    fn at(&self, place: usize) -> Option<Slot> {
+        match self.order {
+            None => self.roster.get(place).copied(),
+            Some(order) => self.core.find_id((*order.get(place)?)?),
+        }
     }
 
     fn style(&self, slot: Slot) -> Option<Style> {

@@ -65,6 +65,8 @@ pub(super) struct Run {
     /// Members that do not get all messages, sorted.
     partial: Vec<(Slot, usize)>,
     walk: Option<Walk>,
+    /// The number of readers when the run started. Later ones do not get it.
+    end: usize,
 }
 
 /// The member being served, and its next message or train.
@@ -75,12 +77,25 @@ struct Walk {
     next: usize,
 }
 
-/// The readers of a run.
+/// The readers of a run, in the order in which they get it.
 pub(super) trait Audience {
-    /// All members of the room, of any link.
-    fn roster(&self) -> &[Slot];
+    /// The number of readers, of any link.
+    fn len(&self) -> usize;
+    /// The reader at a place. `None` if it has left the room.
+    fn at(&self, place: usize) -> Option<Slot>;
     /// A member's style. `None` for a member of another link.
     fn style(&self, slot: Slot) -> Option<Style>;
+}
+
+/// The next step of a run.
+#[derive(Debug)]
+pub(super) enum Polled {
+    /// Sends a train to a reader.
+    Train(Slot, Train),
+    /// Waits for the run before it.
+    Behind,
+    /// All trains are sent, and the run is empty again.
+    Over,
 }
 
 /// Renders messages.
@@ -101,17 +116,14 @@ impl Run {
         self.messages.len()
     }
 
-    /// Whether another message of this many bytes stays below `most` in each of `styles` styles.
-    pub(super) fn fits(&self, more: usize, styles: usize, most: usize) -> bool {
-        (self.bytes + more).saturating_mul(styles) <= most
+    /// The most bytes of the messages in one style.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The messages for a member, in order.
     pub(super) fn messages_for(&self, member: MemberId) -> impl Iterator<Item = Waiting> + '_ {
-        // The last entry counts: a member that returns has missed the messages in between.
-        let late = self.late.iter().rev().find(|(late, _)| *late == member);
-        let missed = late.map_or(0, |(_, missed)| *missed);
-        let messages = self.messages.iter().skip(missed);
+        let messages = self.messages.iter().skip(self.missed(member));
         messages.filter(move |message| message.except != Some(member)).copied()
     }
 
@@ -128,34 +140,87 @@ impl Run {
         }
     }
 
-    /// The next train of the next member. `None` when all are sent, and the run is empty again.
-    /// `styles` are the styles read in the room.
+    /// Whether the run has started to leave.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        self.walk.is_some()
+    }
+
+    /// The place of the next reader.
+    pub(super) fn place(&self) -> usize {
+        self.walk.map_or(0, |walk| walk.member)
+    }
+
+    /// The messages not yet sent to the reader at a place, which reads this style.
+    pub(super) fn rest_for(
+        &self,
+        place: usize,
+        member: MemberId,
+        style: Style,
+    ) -> impl Iterator<Item = Waiting> + '_ {
+        let served = match self.walk {
+            Some(walk) if place < self.end && place >= walk.member => {
+                let is_being_served = place == walk.member;
+                if is_being_served { self.served(walk, member.slot(), style) } else { 0 }
+            }
+            _ => usize::MAX,
+        };
+        let rest = self.messages.iter().skip(served.max(self.missed(member)));
+        rest.filter(move |message| message.except != Some(member)).copied()
+    }
+
+    /// The number of messages that the current reader has got.
+    fn served(&self, walk: Walk, slot: Slot, style: Style) -> usize {
+        if self.partial.binary_search_by_key(&slot, |(slot, _)| *slot).is_ok() {
+            return walk.next;
+        }
+        let rendering = self.renderings.iter().find(|rendering| rendering.style == style);
+        let trains = rendering.and_then(|rendering| rendering.trains.get(..walk.next));
+        trains.map_or(usize::MAX, |trains| trains.iter().map(|train| train.datagrams).sum())
+    }
+
+    /// The number of messages said before a member came.
+    fn missed(&self, member: MemberId) -> usize {
+        // The last entry counts: a member that returns has missed the messages in between.
+        let late = self.late.iter().rev().find(|(late, _)| *late == member);
+        late.map_or(0, |(_, missed)| *missed)
+    }
+
+    /// The next train to a reader before `until`. `styles` are the styles read in the room.
     pub(super) fn poll(
         &mut self,
+        until: usize,
         audience: &impl Audience,
         styles: impl Iterator<Item = Style>,
         render: &mut impl Render,
         outbox: &mut Outbox,
-    ) -> Option<(Slot, Train)> {
+    ) -> Polled {
         if self.is_empty() {
-            return None;
+            return Polled::Over;
         }
         let mut walk = match self.walk {
             Some(walk) => walk,
             None => {
                 self.render(styles, render, outbox);
+                self.end = audience.len();
                 Walk::default()
             }
         };
-        while let Some(&slot) = audience.roster().get(walk.member) {
-            if let Some(train) = self.next_train(slot, audience, &mut walk) {
-                self.walk = Some(walk);
-                return Some((slot, train));
+        while walk.member < until.min(self.end) {
+            let reader = audience.at(walk.member);
+            let train =
+                reader.and_then(|slot| Some((slot, self.next_train(slot, audience, &mut walk)?)));
+            self.walk = Some(walk);
+            if let Some((slot, train)) = train {
+                return Polled::Train(slot, train);
             }
             walk = Walk { member: walk.member + 1, next: 0 };
         }
+        self.walk = Some(walk);
+        if walk.member < self.end {
+            return Polled::Behind;
+        }
         self.clear();
-        None
+        Polled::Over
     }
 
     /// The next train of the current member.
@@ -288,8 +353,12 @@ mod tests {
     struct Everyone(Vec<Slot>);
 
     impl Audience for Everyone {
-        fn roster(&self) -> &[Slot] {
-            &self.0
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn at(&self, place: usize) -> Option<Slot> {
+            self.0.get(place).copied()
         }
 
         fn style(&self, _: Slot) -> Option<Style> {
@@ -328,7 +397,11 @@ mod tests {
     fn drain(run: &mut Run, sizes: &[usize], to: &Everyone) -> Vec<(Slot, Train)> {
         let mut outbox = Outbox::new();
         let styles = || std::iter::once(CHAT);
-        std::iter::from_fn(|| run.poll(to, styles(), &mut Sizes(sizes), &mut outbox)).collect()
+        let mut poll = || match run.poll(usize::MAX, to, styles(), &mut Sizes(sizes), &mut outbox) {
+            Polled::Train(slot, train) => Some((slot, train)),
+            Polled::Behind | Polled::Over => None,
+        };
+        std::iter::from_fn(&mut poll).collect()
     }
 
     fn brief(sent: Vec<(Slot, Train)>) -> Vec<(u32, Range<usize>, u16)> {
@@ -396,8 +469,11 @@ mod tests {
         struct Two(Vec<Slot>);
         const GBK: Style = Style { format: Format::Classic, encoding: Encoding::GB2312 };
         impl Audience for Two {
-            fn roster(&self) -> &[Slot] {
-                &self.0
+            fn len(&self) -> usize {
+                self.0.len()
+            }
+            fn at(&self, place: usize) -> Option<Slot> {
+                self.0.get(place).copied()
             }
             fn style(&self, slot: Slot) -> Option<Style> {
                 // The third is a member of another link.
@@ -417,8 +493,8 @@ mod tests {
         let (mut run, mut outbox, mut named) = (run(2), Outbox::new(), Named);
         let to = Two((0..3).map(Slot::new).collect());
         let mut sent = Vec::new();
-        while let Some((slot, train)) =
-            run.poll(&to, [GBK, CHAT].into_iter(), &mut named, &mut outbox)
+        while let Polled::Train(slot, train) =
+            run.poll(usize::MAX, &to, [GBK, CHAT].into_iter(), &mut named, &mut outbox)
         {
             sent.push((slot.number(), outbox.bytes()[train.range].to_vec()));
         }

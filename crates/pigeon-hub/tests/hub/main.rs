@@ -33,3 +33,4 @@ mod resume;
 mod rooms;
 mod scale;
 mod silencing;
+mod turns;

@@ -98,6 +98,11 @@ impl InMemory {
         self.now = self.now + Duration::from_secs(2);
         self.hub.handle_datagram(self.now, &Received::new(from, payload));
         while self.hub.poll_transmit().is_some() {}
+        // It pauses, to hear others.
+        while self.hub.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.hub.handle_timeout(self.now);
+            while self.hub.poll_transmit().is_some() {}
+        }
         while self.hub.poll_event().is_some() {}
     }
 

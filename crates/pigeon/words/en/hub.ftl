@@ -97,6 +97,7 @@ hub-stat-commands = commands
 hub-stat-proofs-asked = proofs asked
 hub-stat-lines-withheld-from-strangers = lines withheld from strangers
 hub-stat-datagrams-sent = datagrams sent
+hub-stat-let-others-go-first = let others go first
 hub-stat-probes = probes
 hub-stat-proved-to-answer-by-themselves = proved to answer by themselves
 hub-stat-trials-put-off = trials put off

@@ -91,6 +91,7 @@ hub-stat-commands = 命令
 hub-stat-proofs-asked = 要求过的地址证明
 hub-stat-lines-withheld-from-strangers = 没有发给陌生地址的行
 hub-stat-datagrams-sent = 发出的数据报
+hub-stat-let-others-go-first = 先让了别人的
 hub-stat-probes = 探测
 hub-stat-proved-to-answer-by-themselves = 证实会自动回复的
 hub-stat-trials-put-off = 推迟的试探

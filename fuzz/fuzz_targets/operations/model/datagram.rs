@@ -15,6 +15,11 @@ use crate::input::Payload;
 
 impl Model {
     pub(super) fn datagram(&mut self, from: SocketAddr, what: &Payload) {
+        // Behind more of its own than this, what an address sends might have to wait.
+        let [datagrams, bytes] = self.batched;
+        if datagrams >= 24 || bytes >= 1_000 {
+            self.drain();
+        }
         let (mut payload, message) = self.payload(from, what);
         // A truncated message has no number.
         let message = message.filter(|_| payload.len() <= MAX_PAYLOAD_V4);
@@ -22,6 +27,8 @@ impl Model {
         let is_clear = self.heard.writes_utf8(from) || !matches!(what, Payload::Whisper { .. });
         let message = message.filter(|_| is_clear);
         payload.truncate(MAX_PAYLOAD_V4);
+        self.batched[0] += 1;
+        self.batched[1] += payload.len();
         self.sends(from, what, &payload, message.is_some());
         self.begin(payload.len());
         let relayed = self.hub.statistics().messages;

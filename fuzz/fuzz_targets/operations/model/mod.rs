@@ -60,6 +60,8 @@ pub struct Model {
     /// Addresses banned before this batch.
     banned: BTreeSet<SocketAddr>,
     has_drained: bool,
+    /// The datagrams since the last drain, and their bytes.
+    batched: [usize; 2],
     /// The largest size of the current batch.
     outbox_limit: usize,
     received: u64,
@@ -82,6 +84,7 @@ impl Model {
             spoke: BTreeSet::new(),
             banned: BTreeSet::new(),
             has_drained: false,
+            batched: [0; 2],
             outbox_limit: 0,
             received: 0,
             sent: 0,
@@ -126,6 +129,8 @@ impl Model {
         self.messages.arrive(&sent);
         self.words.begin();
         self.has_drained = true;
+        self.batched = [0; 2];
+        assert_eq!(self.hub.statistics().held, 0, "the model knows of no queues");
         let bans: Vec<_> = self.hub.bans().collect();
         let is_banned = |who: &&SocketAddr| bans.iter().any(|net| net.contains(&who.ip()));
         self.banned = self.spoke.iter().filter(is_banned).copied().collect();
@@ -134,7 +139,12 @@ impl Model {
 
     /// All queued datagrams, each checked against its receiver's listening socket.
     fn transmits(&mut self) -> Vec<Sent> {
-        let sent = drain_at(&mut self.hub);
+        let mut sent = drain_at(&mut self.hub);
+        // Past every pause that the hub makes to hear others.
+        while self.hub.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.hub.handle_timeout(self.now);
+            sent.extend(drain_at(&mut self.hub));
+        }
         let check = |(socket, to, bytes)| {
             assert_eq!(socket, self.door(to), "the door that {to} is answered by");
             (to, bytes)

@@ -396,6 +396,7 @@ fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<St
     for (reason, count) in stats.sent.dropped.iter().filter(|&(_, count)| count > 0) {
         row(&say!("hub-not-sent", why = drop_reason(reason)), count);
     }
+    row(&say!("hub-stat-let-others-go-first"), counted.held);
     row(&say!("hub-stat-probes"), counted.probes);
     row(&say!("hub-stat-proved-to-answer-by-themselves"), counted.proved_to_answer);
     row(&say!("hub-stat-trials-put-off"), counted.trials_put_off);
