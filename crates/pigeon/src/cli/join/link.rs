@@ -10,6 +10,7 @@ use std::time::Duration;
 use pigeon_client::{Event, LeftOff, Session};
 use pigeon_datagram::{Instant, Machine, Outbox, Received, SocketId, Transmit};
 use pigeon_member::Member;
+use pigeon_proto::Answer;
 use rand_pcg::Pcg64;
 
 use super::gate::{Delivery, Gate};
@@ -32,6 +33,9 @@ pub(super) struct Link {
     next: Option<Box<Secure>>,
     goodbye: Outbox,
     is_goodbye_sent: bool,
+    /// Whether the host has yet to see a plain hub's answer, which may offer encryption. Until then
+    /// nothing is sent: the session's name and password must not go out in clear text before.
+    is_offered: bool,
 }
 
 struct Secure {
@@ -44,7 +48,14 @@ impl Link {
     /// A link that uses plain datagrams.
     pub(super) fn plain(session: Session<Pcg64>) -> Link {
         let goodbye = Outbox::new();
-        Link { session, secure: None, next: None, goodbye, is_goodbye_sent: false }
+        Link {
+            session,
+            secure: None,
+            next: None,
+            goodbye,
+            is_goodbye_sent: false,
+            is_offered: false,
+        }
     }
 
     /// A link that uses a member with a key from the start, without a plain membership before.
@@ -56,10 +67,18 @@ impl Link {
 
     /// Switches to a member. [`LinkEvent::Switch`] follows.
     pub(super) fn upgrade(&mut self, member: Member) {
-        if self.secure.is_none() {
+        if self.secure.is_none() && !self.is_goodbye_sent {
             self.goodbye.send(self.session.hub(), None, b"quit");
         }
         self.next = Some(Secure::over(member));
+    }
+
+    /// Ends a member, and unlocks its file for the next one, which must follow at once.
+    pub(super) fn release(&mut self) {
+        self.next = None;
+        if self.secure.take().is_some() {
+            self.is_goodbye_sent = true;
+        }
     }
 
     /// Whether the hub is away, so that its name may have a new address.
@@ -88,7 +107,7 @@ impl Link {
     /// The delivery state: whether there is a connection, and how many messages the hub has not
     /// stored. `None` over plain datagrams.
     pub(super) fn delivery(&self) -> Option<(bool, usize)> {
-        self.secure.as_ref().map(|it| (it.gate.is_connected(), it.gate.unstored()))
+        self.secure.as_ref().map(|it| (it.gate.is_connected(), it.member.session().waiting()))
     }
 
     pub(super) fn session(&self) -> &Session<Pcg64> {
@@ -131,8 +150,9 @@ impl Link {
         loop {
             while let Some(transmit) = self.session.poll_transmit() {
                 let payload = self.session.outbox()[transmit.range].to_vec();
-                let Secure { member, gate, .. } = &mut **secure;
-                gate.from_session(now, now + LAST_SAYS, &payload, member, &mut back);
+                let Secure { member, gate, events } = &mut **secure;
+                let until = now + LAST_SAYS;
+                events.extend(gate.from_session(now, until, &payload, member, &mut back));
             }
             while let Some(event) = secure.member.poll_event() {
                 let Secure { member, gate, events } = &mut **secure;
@@ -146,7 +166,7 @@ impl Link {
             }
         }
         if let Some(until) = secure.gate.leaves()
-            && (secure.gate.unstored() == 0 || until <= now)
+            && (secure.member.session().waiting() == 0 || until <= now)
         {
             secure.member.with(now, pigeon_client::reliable::Session::quit);
         }
@@ -166,7 +186,10 @@ impl Machine for Link {
     fn handle_datagram(&mut self, now: Instant, datagram: &Received<'_>) {
         match &mut self.secure {
             Some(secure) => secure.member.handle_datagram(now, datagram),
-            None => self.session.handle_datagram(now, datagram),
+            None => {
+                self.is_offered |= Answer::parse(datagram.payload).is_some();
+                self.session.handle_datagram(now, datagram);
+            }
         }
         self.turn(now);
     }
@@ -218,6 +241,7 @@ impl Machine for Link {
         }
         match &mut self.secure {
             Some(secure) => secure.member.poll_transmit(),
+            None if self.is_offered => None,
             None => self.session.poll_transmit(),
         }
     }
@@ -245,7 +269,11 @@ impl Machine for Link {
         {
             return None;
         }
-        self.session.poll_event().map(LinkEvent::Session)
+        let event = self.session.poll_event();
+        if matches!(event, None | Some(Event::Joined(_) | Event::Answered(_))) {
+            self.is_offered = false;
+        }
+        event.map(LinkEvent::Session)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
