@@ -23,20 +23,6 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-<<<<<<< HEAD
-    /// A backup was restored: records messages that are lost everywhere.
-    pub(crate) fn restored(&mut self, hub: &Hub, clients: &[Client]) {
-        for client in clients {
-            let store = client.store();
-            for id in client.told.keys() {
-                let identity = identity(client, *id);
-                if !store.holds(*id) {
-                    self.unknown.insert(identity);
-                }
-                if !store.holds(*id) && !hub.log.disk.places.contains_key(&identity) {
-                    self.taken.insert(identity);
-                }
-=======
     /// A backup was restored: notes what its author, or anybody, does not hold any more.
     pub(crate) fn restored(&mut self, hub: &Hub, client: &Client) {
         let store = client.store();
@@ -45,40 +31,21 @@ impl Judge {
             self.unknown.insert(identity);
             if !hub.log.disk.places.contains_key(&identity) {
                 self.taken.insert(identity);
->>>>>>> rel
             }
         }
     }
 
-<<<<<<< HEAD
-    /// Checks newly acknowledged messages.
-    pub(crate) fn look(&self, hub: &Hub, clients: &mut [Client]) -> Result<(), String> {
-        for client in clients {
-            for identity in client.newly_stored.drain(..) {
-                if !hub.ever.contains(&identity) {
-                    return Err(format!("{identity:?} is acknowledged and on no disk"));
-                }
-            }
-=======
     /// Messages were acknowledged.
     pub(crate) fn check_stored(&self, hub: &Hub, stored: &[Identity]) -> Result<(), String> {
         match stored.iter().find(|identity| !hub.ever.contains(identity)) {
             Some(identity) => Err(format!("{identity:?} is acknowledged and on no disk")),
             None => Ok(()),
->>>>>>> rel
         }
     }
 
-<<<<<<< HEAD
-    /// Whether every message has reached every member.
-    pub(crate) fn is_over(&self, hub: &Hub, clients: &[Client]) -> bool {
-        let messages = hub.log.disk.places.len();
-        clients.iter().all(|client| client.is_settled() && client.ledger.len() >= messages)
-=======
     /// Whether everything of a client is settled, and everything has reached it.
     pub(crate) fn has_all(&self, hub: &Hub, client: &Client) -> bool {
         client.is_settled() && client.ledger.len() >= hub.log.disk.places.len()
->>>>>>> rel
     }
 
     /// Checks the final state.
@@ -161,9 +128,6 @@ impl Judge {
         if cell.hub_restores.is_none() && client.ledger != log {
             return Err(format!("{name} has received in another order than the log's"));
         }
-<<<<<<< HEAD
-        // The order of each outbox holds even across restored backups of the hub.
-=======
         let is_own = |identity: &Identity| {
             let of = clients.iter().find(|client| client.author() == identity.author);
             let id = MessageId { outbox: identity.outbox, number: identity.number };
@@ -179,7 +143,6 @@ impl Judge {
             return Ok(());
         }
         // Over restored backups of the hub, too: the order of each outbox.
->>>>>>> rel
         let mut last = BTreeMap::new();
         for identity in &client.ledger {
             let key = (identity.author, identity.outbox);

@@ -1,14 +1,9 @@
 //! Tests that reliable members lose nothing: a hub and three clients with their disks, in virtual
 //! time, over connections that break and over QUIC on bad networks. Not part of any program.
 //!
-<<<<<<< HEAD
-//! - [`CELLS`]: the conditions. [`Fault`]: faults that the checker must find.
-//! - [`run`]: one run over breaking streams; the seed decides everything.
-=======
 //! - [`CELLS`]: the conditions. [`Fault`]: what the checker must find.
 //! - [`run`]: one run over streams that break; the seed decides everything. [`run_quic`]: over QUIC, where
 //!   the keys of handshakes are the system's and everything else is the seed's.
->>>>>>> rel
 //!
 //! `hub` and `client` are the machines with their environment; `log` and `disk` fail, lose unsynced
 //! data and are restored from older copies; `faults` schedules faults; `check` checks the results.
@@ -36,9 +31,6 @@ const FINGERPRINT: &str = "f00d";
 
 const CLIENTS: u8 = 3;
 
-<<<<<<< HEAD
-/// The result of a run.
-=======
 /// The hub's end alone, with the signatures of this world, for those who send it what no client does.
 pub fn sessions() -> pigeon_hub::reliable::Sessions {
     let nonces = pigeon_guard::TokenKey::new([7; 16]);
@@ -74,7 +66,6 @@ pub fn proof(nonce: &str, outbox: u64) -> pigeon_proto::frame::ClientFrame {
 }
 
 /// What a run came to.
->>>>>>> rel
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Messages sent.

@@ -255,9 +255,6 @@ impl Session {
         }
     }
 
-<<<<<<< HEAD
-    /// Sends a command such as `/who`. False without a connection.
-=======
     /// The application has heard that a message was refused. Until then it is told at each start.
     pub fn heard(&mut self, now: Instant, id: MessageId) {
         if self.store.refused().any(|(refused, _)| refused == id) {
@@ -266,7 +263,6 @@ impl Session {
     }
 
     /// Sends a command such as `/who`. Returns whether there is a connection to send it over.
->>>>>>> rel
     pub fn command(&mut self, line: &str) -> bool {
         let is_member = self.is_member();
         if is_member {

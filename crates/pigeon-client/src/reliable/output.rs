@@ -168,11 +168,7 @@ pub enum Status {
     Stored,
     /// Relayed by a hub that stores nothing.
     Relayed,
-<<<<<<< HEAD
-    /// Neither stored nor relayed, and not sent again.
-=======
     /// It was neither stored nor relayed, and is not sent again. Reported at each start until the
     /// application says that it has [`heard`](super::Session::heard) it.
->>>>>>> rel
     Refused(Refused),
 }

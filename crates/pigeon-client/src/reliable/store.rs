@@ -19,16 +19,11 @@ const KEPT_BYTES: usize = 4 << 20;
 /// How long they are kept: later, a hub may have dropped the outbox and would treat them as new.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 86_400);
 
-<<<<<<< HEAD
-/// Maximum number of identities remembered, to recognize duplicates after a hub is restored from a
-/// backup.
-=======
 /// The most refusals that wait until the application has heard of them.
 const REFUSED: usize = 1_024;
 
 /// The most identities of others' messages that are remembered, to recognize what comes again after a
 /// hub was restored from a backup.
->>>>>>> rel
 const SEEN: usize = 65_536;
 
 /// The file is rewritten when the obsolete bytes exceed this and the needed bytes.
@@ -99,11 +94,6 @@ pub(super) enum Record {
     },
     /// The hub has stored everything up to this number.
     Stored { outbox: u64, through: u64 },
-<<<<<<< HEAD
-    /// A message that must not be sent again: refused, relayed, or renumbered.
-    Gone { outbox: u64, number: u64 },
-    /// A message that the application has processed. The last one of a room is its read position.
-=======
     /// A message that is not to be sent any more: relayed, said again elsewhere, or refused and the
     /// application has heard of it.
     Gone { outbox: u64, number: u64 },
@@ -111,7 +101,6 @@ pub(super) enum Record {
     Refused { outbox: u64, refused: Refused },
     /// Somebody's message that the application has processed. The last one of a room is where it is
     /// followed from.
->>>>>>> rel
     Seen { room: RoomName, seen: Seen },
     /// Like `Seen`, for its identity only.
     Known { seen: Seen },
@@ -208,16 +197,12 @@ impl Store {
         }
     }
 
-<<<<<<< HEAD
-    /// Whether the store holds an own message, stored by the hub or not.
-=======
     /// Messages that were refused for good and that the application has not heard of.
     pub(super) fn refused(&self) -> impl Iterator<Item = (super::MessageId, &Refused)> {
         self.refused.iter().map(|(id, refused)| (*id, refused))
     }
 
     /// Whether it holds a message of one's own, stored by the hub or not.
->>>>>>> rel
     pub fn holds(&self, id: super::MessageId) -> bool {
         self.outbox(id.outbox).is_some_and(|outbox| outbox.messages.contains_key(&id.number))
     }

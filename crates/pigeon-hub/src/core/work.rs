@@ -14,16 +14,9 @@ use std::time::Duration;
 use ahash::RandomState;
 use pigeon_datagram::Instant;
 
-<<<<<<< HEAD
-/// After this time about a third of the work still counts. It limits bursts: others wait for at
-/// most half the budget of this time, 2.5 ms by default. A shorter memory would refuse the key
-/// frames of a video: with 3 ms a class of forty lost all of them, and the slowest hundredth of the
-/// others' messages still took four times as long as in a quiet room.
-=======
 /// After this time about a third of what was done still counts. It bounds bursts to half the budget of
 /// this time, 2.5 ms by default. A shorter memory would refuse the key frames of a video: with 3 ms a
 /// class of forty lost every one of them. Others do not wait for a whole burst: see `plain::turns`.
->>>>>>> work14
 const MEMORY: Duration = Duration::from_millis(10);
 
 /// The same, for [`GRACE`].

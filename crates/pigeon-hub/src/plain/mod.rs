@@ -545,16 +545,12 @@ impl Plain {
         self.go_on_with_trials(core, events, now);
     }
 
-<<<<<<< HEAD
-    /// When the next time-out, answer or trial is due.
-=======
     /// Whether there is more to do at once, as soon as what has arrived meanwhile is heard.
     pub(crate) fn has_more(&self) -> bool {
         self.delivery.is_paused() || self.turns.is_somebody_waiting()
     }
 
     /// When the next of these is due.
->>>>>>> work14
     pub(crate) fn poll_timeout(&self, core: &Core) -> Option<Instant> {
         let timeout = core.config().timeout;
         let expiry = self.members.oldest().map(|slot| self.members.heard(slot) + timeout);

@@ -139,9 +139,6 @@ impl Harness {
         self.drain_at().into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
     }
 
-<<<<<<< HEAD
-    /// Like `drain`, with the listening socket of each datagram.
-=======
     /// The same, past every pause that the hub makes to hear others.
     pub(crate) fn settle(&mut self) -> Vec<Sent> {
         let mut sent = self.drain();
@@ -157,7 +154,6 @@ impl Harness {
     }
 
     /// What leaves, with the listening socket of each datagram.
->>>>>>> work14
     pub(crate) fn drain_at(&mut self) -> Vec<SentAt> {
         let transmits = self.transmits();
         while self.hub.poll_event().is_some() {}

@@ -81,13 +81,9 @@ struct Setup<'a> {
     before: &'a str,
     /// The script of the second machine.
     device: &'a str,
-<<<<<<< HEAD
-    /// The exit status of the example's commands.
-=======
     /// Whether figures differ from run to run.
     measures: bool,
     /// The exit status of its commands.
->>>>>>> words-docs
     status: i32,
     /// Checks at the end.
     after: &'a str,
@@ -176,20 +172,6 @@ stranger.recv(65535)
         }
         chat.expect_line(|line| line == "the end", SOON);
     }
-<<<<<<< HEAD
-
-    /// Times and ages differ between runs.
-    fn without_times(line: &str) -> String {
-        let words = line.split_whitespace().map(|word| match word {
-            time if time.contains('T') && time.contains(':') && time.starts_with("20") => "…",
-            number if number.trim_end_matches("/s").parse::<f64>().is_ok() => "…",
-            "ms" | "s" => "…",
-            word => word,
-        });
-        words.collect::<Vec<_>>().join(" ")
-    }
-=======
->>>>>>> words-docs
 }
 
 mod operating {
@@ -296,52 +278,32 @@ mod bench {
 
     const PAGE: &str = "docs/bench.md";
 
-    const MEASURES: Around<'_> =
-        Around { measures: true, needs: &[], before: "", device: "", status: 0, after: "" };
+    const MEASURES: Setup<'_> =
+        Setup { measures: true, needs: &[], before: "", device: "", status: 0, after: "" };
 
     #[test]
     fn one_way() {
-<<<<<<< HEAD
-        tried(PAGE, "one_way", &Setup::default());
-=======
         tried(PAGE, "one_way", &MEASURES);
->>>>>>> words-docs
     }
 
     #[test]
     fn round_trips() {
-<<<<<<< HEAD
-        tried(PAGE, "round_trips", &Setup::default());
-=======
         tried(PAGE, "round_trips", &MEASURES);
->>>>>>> words-docs
     }
 
     #[test]
     fn echo() {
-<<<<<<< HEAD
-        tried(PAGE, "echo", &Setup::default());
-=======
         tried(PAGE, "echo", &MEASURES);
->>>>>>> words-docs
     }
 
     #[test]
     fn known_faults() {
-<<<<<<< HEAD
-        tried(PAGE, "known_faults", &Setup::default());
-=======
         tried(PAGE, "known_faults", &MEASURES);
->>>>>>> words-docs
     }
 
     #[test]
     fn json() {
-<<<<<<< HEAD
-        tried(PAGE, "json", &Setup { needs: &["python3"], ..Setup::default() });
-=======
-        tried(PAGE, "json", &Around { needs: &["python3"], ..MEASURES });
->>>>>>> words-docs
+        tried(PAGE, "json", &Setup { needs: &["python3"], ..MEASURES });
     }
 }
 
