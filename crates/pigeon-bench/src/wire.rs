@@ -139,9 +139,9 @@ pub struct Header {
 /// Why a datagram cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is of another protocol.
+    /// The datagram is of another protocol.
     Foreign,
-    /// Its checksum is wrong.
+    /// The datagram's checksum is wrong.
     Damaged,
 }
 
@@ -159,7 +159,7 @@ impl Header {
         Ok(Header { kind, session: word(8), number: word(16), time: word(24), origin: word(32) })
     }
 
-    /// Writes the header to a datagram whose other bytes are complete. Does nothing if it is
+    /// Writes the header to a datagram that already has its other bytes. Does nothing if it is
     /// shorter than a header.
     pub fn write(&self, datagram: &mut [u8]) {
         if datagram.len() < HEADER {

@@ -17,7 +17,7 @@ pub enum Skip {
     Fragment,
     /// A packet that the capture truncated (snaplen).
     Cut,
-    /// A packet whose headers contradict each other, or claim more bytes than were sent.
+    /// A packet with headers that contradict each other, or claim more bytes than were sent.
     Malformed,
     /// IP in IP, GRE or a pseudowire: the inner addresses belong to another network.
     Tunnel,
@@ -80,11 +80,7 @@ impl Decoder {
         Decoder::default()
     }
 
-    /// Decodes the next packet.
-    ///
-    /// # Errors
-    ///
-    /// The reason that it yields no datagram.
+    /// Decodes the next packet, or returns the reason that it yields no datagram.
     pub fn decode<'a>(&'a mut self, packet: &'a Packet) -> Result<Datagram<'a>, Skip> {
         let Packet { time, link, data, length } = packet;
         let frame = Bytes { held: data, is_cut: data.len() < *length };

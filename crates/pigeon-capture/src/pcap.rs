@@ -40,8 +40,7 @@ impl Variant {
 }
 
 impl<R: Read> Pcap<R> {
-    /// Opens a file whose first four bytes have already been read, and reads the rest of its
-    /// header.
+    /// Opens a file after its first four bytes have been read, and reads the rest of its header.
     pub(crate) fn new(variant: Variant, mut input: R) -> Result<Self, ReadError> {
         // Version, two unused fields, snaplen, link type.
         let mut rest = [0; 20];

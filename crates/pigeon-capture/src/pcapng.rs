@@ -63,7 +63,7 @@ impl<R: Read> PcapNg<R> {
             match kind {
                 INTERFACE => self.add_interface()?,
                 ENHANCED_PACKET => return self.packet(self.u32(0)?).map(Some),
-                // Its interface number is shorter; the rest is the same.
+                // An obsolete packet block differs only in its shorter interface number.
                 OBSOLETE_PACKET => return self.packet(u32::from(self.u16(0)?)).map(Some),
                 SIMPLE_PACKET => return self.simple_packet().map(Some),
                 _ => {}

@@ -56,11 +56,8 @@ pub enum ReadError {
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the first bytes and detects the format.
-    ///
-    /// # Errors
-    ///
-    /// The input is not a capture, or cannot be read.
+    /// Reads the first bytes and detects the format. Fails if the input is not a capture, or cannot
+    /// be read.
     pub fn new(input: R) -> Result<Reader<R>, ReadError> {
         let mut input = BufReader::new(input);
         let mut magic = [0; 4];
@@ -80,11 +77,8 @@ impl<R: Read> Reader<R> {
         Ok(Reader { format })
     }
 
-    /// The next packet; `None` at the end.
-    ///
-    /// # Errors
-    ///
-    /// The capture is damaged, ends within a packet, or cannot be read.
+    /// The next packet; `None` at the end. Fails if the capture is damaged, ends within a packet,
+    /// or cannot be read.
     pub fn next_packet(&mut self) -> Result<Option<Packet>, ReadError> {
         match &mut self.format {
             Format::Pcap(reader) => reader.next_packet(),
@@ -136,7 +130,7 @@ mod tests {
         pcapng_with(option.as_ref().map_or(&[], |option| &option[..]), ticks)
     }
 
-    /// The same with these interface options.
+    /// Like `pcapng`, with these interface options.
     fn pcapng_with(options: &[u8], ticks: u64) -> Vec<u8> {
         let interface = [&[1, 0, 0, 0, 0, 0, 0, 0], options].concat();
         let mut packet = vec![0; 4];

@@ -42,22 +42,15 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Writes the capture's header.
-    ///
-    /// # Errors
-    ///
-    /// An error of the output.
+    /// Writes the capture's header. Fails if the output does.
     pub fn new(mut output: W) -> io::Result<Writer<W>> {
         output.write_all(&BEGINNING)?;
         Ok(Writer { output, block: Vec::new(), missing: 0 })
     }
 
     /// Appends a datagram. `length` is its original length, of which `payload` may be the
-    /// beginning. The format ends with the year 2554; a later time becomes its last moment.
-    ///
-    /// # Errors
-    ///
-    /// An error of the output.
+    /// beginning. The format ends with the year 2554; a later time becomes its last moment. Fails
+    /// if the output does.
     pub fn write(
         &mut self,
         time: Duration,
@@ -113,11 +106,7 @@ impl<W: Write> Writer<W> {
         &self.output
     }
 
-    /// Flushes the output.
-    ///
-    /// # Errors
-    ///
-    /// An error of the output.
+    /// Flushes the output. Fails if the output does.
     pub fn flush(&mut self) -> io::Result<()> {
         self.output.flush()
     }

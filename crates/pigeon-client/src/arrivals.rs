@@ -63,6 +63,7 @@ impl Arrivals {
         self.heads.len()
     }
 
+    /// Whether nothing has arrived.
     pub fn is_empty(&self) -> bool {
         self.heads.is_empty()
     }
@@ -77,7 +78,7 @@ impl Arrivals {
         self.heads.truncate(count);
     }
 
-    /// Drops datagrams whose sender does not pass.
+    /// Drops datagrams from senders that do not pass.
     pub fn retain_from(&mut self, mut passes: impl FnMut(SocketAddr) -> bool) {
         self.heads.retain(|head| passes(head.from));
     }

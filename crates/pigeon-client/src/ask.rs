@@ -97,7 +97,7 @@ impl Request for Box<[u8]> {
 pub enum Asked<A = Box<[u8]>> {
     /// A datagram arrived that is not the answer, or not yet.
     Stray {
-        /// Its sender.
+        /// The datagram's sender.
         from: SocketAddr,
         /// The datagram's bytes.
         payload: Box<[u8]>,

@@ -34,7 +34,7 @@ pub enum Question {
 /// A peer that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Discovered {
-    /// Its address.
+    /// The hub's address.
     pub from: SocketAddr,
     /// From the request to the answer. A hub waits up to 200 ms before it answers.
     pub round_trip: Duration,
@@ -50,13 +50,13 @@ pub struct Discovered {
 /// A hub's information about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubAnswer {
-    /// Its name.
+    /// The hub's name.
     pub name: Name,
-    /// Its number of members.
+    /// The hub's number of members.
     pub members: u64,
     /// The port of encrypted links; `None` if it has none.
     pub secure_port: Option<u16>,
-    /// Its id and first listening address. Older hubs omit them.
+    /// The hub's id and first listening address. Older hubs omit them.
     pub door: Option<Door>,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! - [`SourceRules`]: whether a sender may be answered at all, and its [`Origin`].
 //! - [`Bucket`]: a rate limit. [`Throttle`]: a rate limit for each of any number of senders.
-//! - [`TokenKey`]: short codes that prove that somebody receives at an address, and other
+//! - [`TokenKey`]: short codes that prove that a sender receives at its address, and other
 //!   unforgeable tokens.
 //!
 //! The hub, the small services and the measurement server build their own rules on these. Pure: the

@@ -20,7 +20,7 @@ const DEFAULT_OPEN: [&str; 8] = [
 /// The addresses by which a server judges senders.
 #[derive(Clone, Debug)]
 pub struct SourceRules {
-    /// The networks whose sender addresses are believed to be genuine.
+    /// Networks with sender addresses that are believed to be genuine.
     pub open: Vec<IpNet>,
     /// The server's own addresses, and those of other servers in its process. A datagram from one
     /// of them is a loop.
@@ -50,10 +50,7 @@ pub enum Origin {
 }
 
 impl SourceRules {
-    /// Rejects senders that must not be answered.
-    ///
-    /// # Errors
-    /// The reason the address is rejected.
+    /// Rejects senders that must not be answered. Fails with the reason the address is rejected.
     pub fn check(&self, from: SocketAddr) -> Result<(), BadSource> {
         let ip = from.ip();
         let is_broadcast =

@@ -20,7 +20,7 @@ use crate::bucket::{Bucket, cost};
 /// The number of senders remembered: 256 KiB.
 const ENTRIES: usize = 16_384;
 
-/// Entries per set. In a full set the entry whose bucket is full soonest is evicted.
+/// Entries per set. A full set evicts the entry that refills its bucket first.
 const WAYS: usize = 4;
 
 #[derive(Clone, Copy, Default)]

@@ -1,4 +1,4 @@
-//! Codes that only this server can have written: proofs that somebody receives at an address, and
+//! Codes that only this server can have written: proofs that a sender receives at its address, and
 //! other tokens that clients return.
 //!
 //! A code is SipHash-2-4-128 over its subject, under a key drawn at the server's start. The server

@@ -16,7 +16,7 @@ pub struct Config {
     pub doors: Vec<Door>,
     /// How long a plain member may be silent: three heartbeats of 10 s.
     pub timeout: Duration,
-    /// Addresses that can never be members, and networks whose hosts may join directly. Other
+    /// Addresses that can never be members, and networks from which hosts may join directly. Other
     /// addresses must prove that they receive.
     pub sources: SourceRules,
     /// The password that members must send with `/pass`.
@@ -88,7 +88,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// A socket whose members start in the lobby.
+    /// A listening socket for members that start in the lobby.
     pub fn of(format: Format) -> Door {
         Door { format, room: RoomName::lobby() }
     }

@@ -20,9 +20,9 @@ pub enum Event {
     Joined {
         /// The member.
         member: MemberId,
-        /// Its label at its link.
+        /// The member's label at its link.
         label: Label,
-        /// Its room; `None` until it has given the password.
+        /// The member's room; `None` until it has given the password.
         room: Option<RoomName>,
     },
     /// A member moved to another room.
@@ -36,9 +36,9 @@ pub enum Event {
     Left {
         /// The member.
         member: MemberId,
-        /// Its label at its link.
+        /// The member's label at its link.
         label: Label,
-        /// Its name.
+        /// The member's name.
         name: Option<Name>,
         /// The reason.
         reason: Left,
@@ -47,7 +47,7 @@ pub enum Event {
     Renamed {
         /// The member.
         member: MemberId,
-        /// Its label at its link.
+        /// The member's label at its link.
         label: Label,
         /// The new name.
         name: Name,
@@ -56,7 +56,7 @@ pub enum Event {
     AnswersByItself {
         /// The address.
         label: Label,
-        /// Its name, if it has one.
+        /// The member's name, if it has one.
         name: Option<Name>,
     },
     /// A message. Only with [`Config::report_messages`](crate::Config::report_messages) or
@@ -71,9 +71,9 @@ pub enum Event {
     },
     /// A remark about a member for the operator.
     Remark {
-        /// Its label at its link.
+        /// The member's label at its link.
         label: Label,
-        /// Its name, if it has one.
+        /// The member's name, if it has one.
         name: Option<Name>,
         /// The remark.
         remark: Remark,
@@ -97,10 +97,10 @@ pub enum Event {
 /// A remark about a member for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remark {
-    /// It exceeded a limit and got a notice. Reported again only after it has kept within the
-    /// limit.
+    /// The member exceeded a limit and got a notice. Reported again only after it has kept within
+    /// the limit.
     Limited(Dropped),
-    /// Its text is not in UTF-8; it got a hint.
+    /// The member's text is not in UTF-8; it got a hint.
     NotUtf8,
 }
 

@@ -177,10 +177,12 @@ impl Hub {
         self.core.rooms().map(view)
     }
 
+    /// The banned networks.
     pub fn bans(&self) -> impl Iterator<Item = IpNet> + '_ {
         self.core.bans()
     }
 
+    /// The muted names.
     pub fn mutes(&self) -> impl Iterator<Item = &Name> {
         self.core.mutes().names()
     }
@@ -215,10 +217,8 @@ impl Hub {
         self.core.add_link(kind)
     }
 
-    /// Adds a member, in the first room of the first listening socket.
-    ///
-    /// # Errors
-    /// The refusal to show to the newcomer. Nothing has changed.
+    /// Adds a member, in the first room of the first listening socket. Fails without a change, with
+    /// the refusal to show to the newcomer.
     pub fn join(
         &mut self,
         now: Instant,
@@ -293,11 +293,7 @@ impl Hub {
         self.deliver();
     }
 
-    /// Decides whether a member of another link may say something that counts only once it is
-    /// stored, and gives the message to be stored. [`relay`](Hub::relay) it then.
-    ///
-    /// # Errors
-    /// The refusal, to be passed on. The message was relayed to nobody.
+    /// The refusal, to be passed on. The message was not relayed.
     pub fn admit(
         &mut self,
         now: Instant,
@@ -366,19 +362,14 @@ impl Hub {
     }
 
     /// Sends a message as the operator to every room. If it fails for some rooms, all others have
-    /// got it.
-    ///
-    /// # Errors
-    /// The reason for a room that did not get it.
+    /// got it. The error is the reason for a room that did not get it.
     pub fn say(&mut self, text: &str) -> Result<(), Dropped> {
         let rooms = self.core.rooms().map(Room::id).collect();
         self.say_to(rooms, text)
     }
 
-    /// Sends a message as the operator to one room; ignored if the room does not exist.
-    ///
-    /// # Errors
-    /// The reason that the room did not get it.
+    /// Sends a message as the operator to one room; ignored if the room does not exist. The error
+    /// is the reason that the room did not get it.
     pub fn say_in(&mut self, room: &RoomName, text: &str) -> Result<(), Dropped> {
         let rooms = self.core.rooms().filter(|open| open.name().folded() == room.folded());
         let rooms = rooms.map(Room::id).collect();
@@ -411,10 +402,8 @@ impl Hub {
     }
 
     /// Bans a network (`192.168.7.0/24`, or one address), or a member's address by its name.
-    /// Notifies and removes its members; its datagrams are ignored from now on.
-    ///
-    /// # Errors
-    /// The text is neither a network nor a member, or the ban is not allowed. Nothing has changed.
+    /// Notifies and removes its members; its datagrams are ignored from now on. Fails without a
+    /// change if the text is neither a network nor a member, or the ban is not allowed.
     pub fn ban(&mut self, now: Instant, who: &str) -> Result<IpNet, BanError> {
         self.begin(now);
         let cx = self.doors.context(self.now);

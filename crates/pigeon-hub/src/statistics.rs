@@ -5,17 +5,17 @@ use pigeon_proto::{Change, Gone};
 /// Why a member left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
-    /// It sent `quit`.
+    /// The member sent `quit`.
     Quit,
-    /// It was silent for longer than the time-out.
+    /// The member was silent for longer than the time-out.
     TimedOut,
     /// Kicked by the operator.
     Kicked,
     /// Banned by the operator.
     Banned,
-    /// Its name was reclaimed from another address with its resume token.
+    /// The member's name was reclaimed from another address with its resume token.
     Moved,
-    /// It was heard only once, and was displaced by a newcomer when the hub was full.
+    /// The member was heard only once, and was displaced by a newcomer when the hub was full.
     Displaced,
 }
 

@@ -11,23 +11,23 @@ use crate::core::id::MemberId;
 /// A member.
 #[derive(Clone, Debug)]
 pub struct MemberView {
-    /// Its id.
+    /// The member's id.
     pub id: MemberId,
-    /// Its label at its link.
+    /// The member's label at its link.
     pub label: Label,
     /// A plain member's address.
     pub address: Option<SocketAddr>,
-    /// Its name.
+    /// The member's name.
     pub name: Option<Name>,
-    /// Its room; `None` until it has sent the password.
+    /// The member's room; `None` until it has sent the password.
     pub room: Option<RoomName>,
     /// The language of its notices.
     pub language: Language,
     /// When a plain member was last heard.
     pub heard: Option<Instant>,
-    /// Its messages per second.
+    /// The member's messages per second.
     pub rate: f64,
-    /// Its dropped inputs.
+    /// The member's dropped inputs.
     pub dropped: u64,
     /// Whether it is muted.
     pub is_muted: bool,
@@ -36,9 +36,9 @@ pub struct MemberView {
 /// A room.
 #[derive(Clone, Debug)]
 pub struct RoomView {
-    /// Its name.
+    /// The room's name.
     pub name: RoomName,
-    /// Its number of members.
+    /// The room's number of members.
     pub members: usize,
 }
 

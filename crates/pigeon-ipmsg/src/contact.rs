@@ -32,12 +32,12 @@ pub struct MessageId(pub(crate) u64);
 /// Whether a contact may get more packets than it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Its address may be forged: it gets at most one packet for each it sends.
+    /// The contact's address may be forged: it gets at most one packet for each it sends.
     Unproved {
         /// How many more packets it may get.
         credit: u8,
     },
-    /// It has acknowledged a text's number, which proves that it receives.
+    /// The contact has acknowledged a text's number, which proves that it receives.
     Proved,
     /// The user entered its address.
     Named,
@@ -102,7 +102,7 @@ pub(crate) struct Contact {
     pub(crate) next_text: Instant,
     /// Consecutive texts that it did not acknowledge.
     pub(crate) failures: u32,
-    /// Its deadline in the schedule.
+    /// The contact's deadline in the schedule.
     pub(crate) scheduled: Option<Instant>,
 }
 

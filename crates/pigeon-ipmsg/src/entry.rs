@@ -38,12 +38,12 @@ pub struct Writes {
 }
 
 impl Writes {
-    /// UTF-8 without the option, as iptux expects.
+    /// UTF-8 without the option bit that marks it, as iptux expects.
     const PLAIN_UTF8: Writes = Writes { encoding: Encoding::UTF_8, is_labelled: false };
-    /// UTF-8 with the option, as newer versions of IP Messenger expect.
+    /// UTF-8 with the option bit that marks it, as newer versions of IP Messenger expect.
     const LABELLED_UTF8: Writes = Writes { encoding: Encoding::UTF_8, is_labelled: true };
 
-    /// An encoding without the option.
+    /// An encoding without the UTF-8 option bit.
     pub(crate) fn plain(encoding: Encoding) -> Writes {
         Writes { encoding, is_labelled: false }
     }

@@ -50,20 +50,20 @@ pub struct Text {
 /// Why a contact was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhyGone {
-    /// It announced that it leaves.
+    /// The contact announced that it leaves.
     Left,
-    /// It did not answer for some minutes.
+    /// The contact did not answer for some minutes.
     Silent,
-    /// It did not acknowledge texts.
+    /// The contact did not acknowledge texts.
     Unreachable,
-    /// It was unproved, and new contacts needed its place.
+    /// The contact was unproved, and new contacts needed its place.
     Displaced,
 }
 
 /// Why a text counts as undelivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhyUndelivered {
-    /// It was sent several times and never acknowledged.
+    /// The text was sent several times and never acknowledged.
     NoReply,
     /// The port is closed (ICMP).
     Refused,
@@ -76,17 +76,17 @@ pub enum WhyUndelivered {
 /// A contact. Texts are as received: escape them for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContactView<'a> {
-    /// Its address.
+    /// The contact's address.
     pub address: SocketAddr,
-    /// Its nickname.
+    /// The contact's nickname.
     pub nick: &'a str,
-    /// Its group.
+    /// The contact's group.
     pub group: &'a str,
-    /// Its login name.
+    /// The contact's login name.
     pub user: &'a str,
-    /// Its host name.
+    /// The contact's host name.
     pub host: &'a str,
-    /// Its program.
+    /// The contact's program.
     pub program: Program,
     /// The encoding of texts for it.
     pub writes: Writes,

@@ -138,8 +138,6 @@ impl Messenger {
         }
     }
 
-    // Getters.
-
     /// A contact.
     pub fn contact(&self, address: SocketAddr) -> Option<ContactView<'_>> {
         self.contacts.get(&address).map(|contact| view(address, contact))
@@ -207,10 +205,7 @@ impl Messenger {
     }
 
     /// Queues a text to a contact. [`Event::Delivered`] or [`Event::Undelivered`] reports the
-    /// outcome.
-    ///
-    /// # Errors
-    /// There is no such contact, or the text is too long. Nothing has changed.
+    /// outcome. Fails without a change if there is no such contact, or the text is too long.
     pub fn send(
         &mut self,
         now: Instant,

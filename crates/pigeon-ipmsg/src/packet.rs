@@ -39,10 +39,7 @@ pub enum Malformed {
 }
 
 impl<'a> Packet<'a> {
-    /// Parses a datagram.
-    ///
-    /// # Errors
-    /// It is not a valid packet.
+    /// Parses a datagram. Fails for an invalid packet.
     pub fn parse(datagram: &'a [u8]) -> Result<Packet<'a>, Malformed> {
         let mut fields = datagram.splitn(6, |&byte| byte == b':');
         let mut field = || fields.next().ok_or(Malformed::Fields);

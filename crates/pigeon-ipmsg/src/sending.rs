@@ -1,5 +1,5 @@
-//! The queue of texts to a contact. Only one is in flight at a time: iptux acknowledges a text
-//! whose number is not above the last one's, but does not show it.
+//! The queue of texts to a contact. Only one is in flight at a time: iptux acknowledges a text with
+//! a number not above the last one, but does not show it.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub enum SendError {
     Unknown,
     /// The text is longer than any program of the family can read.
     TooLong {
-        /// Its length in bytes, in the recipient's encoding.
+        /// The text's length in bytes, in the recipient's encoding.
         length: usize,
     },
 }

@@ -5,31 +5,31 @@ use crate::packet::Malformed;
 /// Why a packet, or a part of it, was ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ignored {
-    /// It is not a valid packet.
+    /// The packet is invalid.
     Malformed(Malformed),
-    /// Its sender is outside the open networks.
+    /// The packet's sender is outside the open networks.
     NotOpen,
-    /// Its sender address is invalid: a broadcast address, or port 0.
+    /// The packet's sender address is invalid: a broadcast address, or port 0.
     Forged,
-    /// It is our own, as with broadcasts.
+    /// The packet is our own, as with broadcasts.
     Own,
-    /// It is from another gateway; two gateways would relay to each other without end.
+    /// The packet is from another gateway; two gateways would relay to each other without end.
     Gateway,
-    /// No program of the family has a name for its command.
+    /// The packet's command has no name in any program of the family.
     UnknownCommand,
-    /// Its command is not supported.
+    /// The packet's command is not supported.
     NoMeaning,
-    /// It is encrypted.
+    /// The packet is encrypted.
     Encrypted,
-    /// Its sender exceeds the rate.
+    /// The packet's sender exceeds the rate.
     TooFast,
-    /// It was received before.
+    /// The packet was received before.
     Duplicate,
-    /// Its sender's address has its maximum of contacts.
+    /// The sender's address has its maximum of contacts.
     AddressFull,
     /// The event queue is full.
     Overflow,
-    /// It acknowledges a text that is not in flight.
+    /// The packet acknowledges a text that is not in flight.
     UnknownNumber,
 }
 

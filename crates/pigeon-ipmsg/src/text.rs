@@ -66,9 +66,9 @@ fn length_of_feiq(text: &str, before: Option<char>) -> Option<usize> {
 /// An offered file. Files are transferred over TCP, which is not implemented here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// Its name.
+    /// The file's name.
     pub name: String,
-    /// Its size in bytes; meaningless for a folder.
+    /// The file's size in bytes; meaningless for a folder.
     pub size: u64,
     /// Whether it is a folder.
     pub is_folder: bool,

@@ -1,4 +1,4 @@
-//! What is handed to a log, and what it weighs in memory and is in SQLite.
+//! The messages passed to a log, their size in memory, and their form in SQLite.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub struct Append {
     pub wall: Duration,
     /// The text or payload.
     pub text: Box<[u8]>,
-    /// Its identity.
+    /// The message's identity.
     pub identity: Identity,
     /// The rule that its number must satisfy.
     pub numbering: Numbering,
@@ -27,15 +27,16 @@ pub struct Append {
 /// cannot be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbering {
-    /// The author numbers, and repeats what was not stored: a larger number is accepted where the
-    /// last one is exactly `after`, so that nothing gets lost between two messages. An author may pass
-    /// over numbers of messages that were refused for good, so a message never changes its number.
+    /// The author numbers its messages, and repeats those that were not stored: a larger number is
+    /// accepted if the last one is exactly `after`, so that nothing is lost between two messages.
+    /// An author may skip the numbers of messages that were refused permanently, so a message never
+    /// changes its number.
     ByAuthor {
         /// The number of the author's message before this one, or 0.
         after: u64,
     },
-    /// The hub numbers messages of members without a key, and nobody repeats them. A larger number
-    /// is accepted. A message that cannot be stored was relayed all the same, so it is counted for a
+    /// The hub numbers messages of members without a key, and never repeats one. A larger number is
+    /// accepted. A message that cannot be stored was relayed anyway, so it is counted for a
     /// [`Gap`].
     ByHub,
 }

@@ -28,7 +28,7 @@ use crate::{
 };
 use crate::{schema, state};
 
-/// The most rooms whose newest position is kept for the next [`Log::take_newest`].
+/// Maximum number of rooms for which the newest position is kept for the next [`Log::take_newest`].
 const MAX_ROOMS: usize = 10_000;
 
 /// A log's settings.

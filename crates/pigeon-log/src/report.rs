@@ -18,13 +18,13 @@ impl Ticket {
 pub enum Outcome {
     /// The message is on disk.
     Stored {
-        /// Its position.
+        /// The message's position.
         position: Position,
     },
     /// The message was already on disk: this is a repetition.
     Again {
-        /// Its position. `None` if retention or `forget` has deleted it since; then its text can no
-        /// longer be compared.
+        /// The message's position. `None` if retention or `forget` has deleted it since; then its
+        /// text can no longer be compared.
         position: Option<Position>,
     },
     /// Another message with this identity is on disk. This one was not stored.

@@ -164,7 +164,7 @@ pub(crate) fn oldest(
         .collect()
 }
 
-/// The room and speaker whose messages retention deletes by size.
+/// The room and speaker that lose messages when retention deletes by size.
 pub(crate) struct Victim {
     pub(crate) room: i64,
     /// `None`: all speakers of the room.

@@ -132,7 +132,7 @@ pub enum OpenError {
     Newer {
         /// The file.
         file: PathBuf,
-        /// Its version.
+        /// The file's version.
         found: i64,
     },
     /// An older program wrote the file, and only a hub can upgrade it.
@@ -140,7 +140,7 @@ pub enum OpenError {
     Older {
         /// The file.
         file: PathBuf,
-        /// Its version.
+        /// The file's version.
         found: i64,
     },
     /// SQLite failed for a reason other than damage.

@@ -45,7 +45,7 @@ pub enum Fact {
     Room {
         /// The room.
         room: RoomName,
-        /// Its settings.
+        /// The room's settings.
         settings: RoomSettings,
     },
 }

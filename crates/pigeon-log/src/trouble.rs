@@ -13,8 +13,8 @@ pub enum Trouble {
     ReadOnly,
     /// The disk failed to read or write.
     Io,
-    /// The files were removed or replaced. SQLite would keep writing to files without a name, which
-    /// nobody could open again.
+    /// The files were removed or replaced. SQLite would continue to write to files without a name,
+    /// which could not be opened again.
     Gone,
     /// Another program holds the file's lock.
     Busy,

@@ -1,5 +1,5 @@
-//! A bot that loses nothing: it answers `echo WORDS` with the words, also what was said while it was
-//! away, and says each answer once.
+//! A bot that answers `echo WORDS` with the words, exactly once, including messages sent while it
+//! was not running.
 //!
 //! ```sh
 //! cargo run -p pigeon-member --example bot -- 127.0.0.1:10000 /tmp/bot
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let Event::Session(SessionEvent::Message(message)) = event else { continue };
         let text = String::from_utf8_lossy(&message.text);
         if let Some(words) = text.strip_prefix("echo ") {
-            // On the hub's disk before the question counts as answered.
+            // The answer must be on the hub's disk before the request counts as processed.
             hub.say(&room, words)?.wait(PATIENCE)?;
         }
         hub.processed(&message)?;

@@ -1,5 +1,4 @@
-//! The file of a session: bytes that are appended, put on the disk, or replaced in one step. What
-//! the bytes mean is the session's.
+//! A session's file: append, sync, atomic replacement. The session defines its content.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,14 +9,14 @@ use std::path::{Path, PathBuf};
 pub(crate) struct SessionFile {
     file: File,
     path: PathBuf,
-    /// Where the next bytes go. What stands beyond is left of a write that failed.
+    /// Where the next bytes go. Bytes beyond it are left from a failed write.
     end: u64,
     is_torn: bool,
 }
 
-/// Why a file was not opened.
+/// Why a file could not be opened.
 pub(crate) enum OpenFileError {
-    /// Another process has it.
+    /// Another process has locked it.
     InUse,
     Io(io::Error),
 }
@@ -29,14 +28,14 @@ impl From<io::Error> for OpenFileError {
 }
 
 impl SessionFile {
-    /// Opens a file, which is created if need be, and gives what it holds.
+    /// Opens or creates a file, and returns its content.
     pub(crate) fn open(path: &Path) -> Result<(SessionFile, Vec<u8>), OpenFileError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         private(&mut options);
         let mut file = options.open(path)?;
         lock(&file)?;
-        // Another process may have replaced the file before it gave the lock back.
+        // Another process may have replaced the file before it released the lock.
         if !is_same(&file, path) {
             return Err(OpenFileError::InUse);
         }
@@ -47,10 +46,8 @@ impl SessionFile {
         Ok((SessionFile { file, path: path.into(), end, is_torn: false }, bytes))
     }
 
-    /// Appends bytes. They outlive a power cut after [`sync`](SessionFile::sync).
-    ///
-    /// # Errors
-    /// When the disk is full or fails. Nothing was appended.
+    /// Appends bytes. They are durable after [`sync`](SessionFile::sync). On failure nothing is
+    /// appended.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.is_torn {
             self.file.set_len(self.end)?;
@@ -63,25 +60,20 @@ impl SessionFile {
         Ok(())
     }
 
-    /// Puts everything that was appended on the disk.
-    ///
-    /// # Errors
-    /// When the disk fails.
+    /// Syncs everything appended to disk.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    /// Replaces what the file holds: after a power cut it is the old or the new.
-    ///
-    /// # Errors
-    /// When the disk is full or fails. The file is as before.
+    /// Replaces the content atomically, even across a power failure. On failure the file is
+    /// unchanged.
     pub(crate) fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
         let beside = self.path.with_extension("new");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         private(&mut options);
         let mut file = options.open(&beside)?;
-        // Locked before it has the name, so that no other process finds it free.
+        // Locked before it gets its name, so that no other process can lock it first.
         let written = file
             .try_lock()
             .map_err(io::Error::from)
@@ -109,7 +101,7 @@ fn lock(file: &File) -> Result<(), OpenFileError> {
     })
 }
 
-/// Whether a path still leads to the file that was opened there.
+/// Whether a path still names the opened file.
 fn is_same(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -125,7 +117,7 @@ fn is_same(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Makes a new file its owner's alone.
+/// Makes a new file readable by its owner only.
 pub(crate) fn private(options: &mut OpenOptions) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
@@ -133,7 +125,7 @@ pub(crate) fn private(options: &mut OpenOptions) {
     let _ = options;
 }
 
-/// Keeps a name after a power cut. Windows opens no folders, and needs no sync for it.
+/// Makes a file's name durable. Windows cannot open folders, and does not need it.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),

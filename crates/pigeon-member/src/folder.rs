@@ -1,9 +1,9 @@
-//! The folder of a member: its key, the hubs it has met, and an outbox for each process.
+//! The folder of a member: its key, known hubs, and one outbox per process.
 //!
 //! ```text
-//!   key.pem                      the member's key: who it is, to every hub
-//!   hubs                         a line a name or address: the fingerprint met there
-//!   FINGERPRINT/N.session        what a process keeps at a hub: its outbox, how far it has read
+//!   key.pem                      the member's key, the same for every hub
+//!   hubs                         one line per name or address: the fingerprint seen there
+//!   FINGERPRINT/N.session        a process's state at a hub: its outbox and read positions
 //! ```
 
 use std::collections::BTreeMap;
@@ -15,48 +15,42 @@ use thiserror::Error;
 
 use crate::file::{OpenFileError, SessionFile, private, sync_folder};
 
-/// The most processes of one member at one hub.
+/// Maximum number of processes of one member at one hub.
 const MAX_PROCESSES: u32 = 1_024;
 
-/// Where a member keeps what makes it the same member after a restart.
+/// The folder that keeps a member's identity across restarts.
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
 }
 
-/// Why the folder could not be used. What it holds is unchanged.
+/// Why the folder could not be used. Its content is unchanged.
 #[derive(Debug, Error)]
 pub enum FolderError {
-    /// The system refused.
+    /// The system reported an error.
     #[error("cannot {doing} {}", path.display())]
     Io {
         /// What was attempted.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Every file of the hub is in use.
+    /// All files of the hub are in use.
     #[error("{MAX_PROCESSES} programs use {} already", .0.display())]
     TooMany(PathBuf),
 }
 
 impl Folder {
-    /// Opens the folder, which is created for its owner alone if need be.
-    ///
-    /// # Errors
-    /// When the system refuses.
+    /// Opens the folder, or creates it for its owner only.
     pub fn open(path: &Path) -> Result<Folder, FolderError> {
         create(path)?;
         Ok(Folder { path: path.to_owned() })
     }
 
-    /// The member's key as it was kept, or as `generate` makes it the first time. Of two processes
-    /// that start at once both get the same.
-    ///
-    /// # Errors
-    /// When the system refuses. A key that was not kept is not used.
+    /// The member's stored key, or a new one from `generate`. Two processes that start at once get
+    /// the same. Fails if the key cannot be stored.
     pub fn key(&self, generate: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, FolderError> {
         let path = self.path.join("key.pem");
         let _lock = self.lock()?;
@@ -70,12 +64,19 @@ impl Folder {
         Ok(key)
     }
 
-    /// The fingerprint that was met under a name or an address.
+    /// The fingerprint known for a name or an address.
+    pub fn fingerprint(&self, target: &str) -> Result<Option<String>, FolderError> {
+        Ok(self.hubs()?.remove(&word(target)))
+    }
+
+    /// What follows `prefix` in the first name under which a hub was met.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn fingerprint(&self, target: &str) -> Result<Option<String>, FolderError> {
-        Ok(self.hubs()?.remove(&word(target)))
+    pub fn find(&self, prefix: &str) -> Result<Option<String>, FolderError> {
+        let prefix = word(prefix);
+        let hubs = self.hubs()?;
+        Ok(hubs.keys().find_map(|name| name.strip_prefix(&prefix).map(str::to_string)))
     }
 
     /// Notes the fingerprint that was met under these names and addresses.
@@ -112,11 +113,8 @@ impl Folder {
         Ok(text.lines().filter_map(pair).collect())
     }
 
-    /// A file for a session with a hub that no other process uses, and what it holds. A file that a
-    /// process has left is used again, so what waits in it is sent by the next one.
-    ///
-    /// # Errors
-    /// When the system refuses.
+    /// Locks a session file for a hub, and returns its content. Reuses the file of a process that
+    /// has ended, so that its waiting messages are sent.
     pub(crate) fn session(&self, fingerprint: &str) -> Result<(SessionFile, Vec<u8>), FolderError> {
         let folder = self.path.join(fingerprint);
         create(&folder)?;
@@ -133,7 +131,7 @@ impl Folder {
         Err(FolderError::TooMany(folder))
     }
 
-    /// Keeps other processes from changing the key and the list of hubs meanwhile.
+    /// Locks the key and the list of hubs against other processes.
     fn lock(&self) -> Result<File, FolderError> {
         let path = self.path.join("lock");
         let mut options = OpenOptions::new();
@@ -144,7 +142,7 @@ impl Folder {
     }
 }
 
-/// A name or an address as one word, however it was typed.
+/// A name or an address in canonical form.
 fn word(target: &str) -> String {
     target.to_lowercase().replace(char::is_whitespace, "_")
 }
@@ -161,7 +159,7 @@ fn create(folder: &Path) -> Result<(), FolderError> {
     })
 }
 
-/// Replaces a file in one step, so that it is the old one or the new one after a power cut.
+/// Replaces a file atomically, even across a power failure.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let beside = path.with_extension("new");
     let mut options = OpenOptions::new();

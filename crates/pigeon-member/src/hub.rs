@@ -1,5 +1,4 @@
-//! A member on a thread of its own: for programs that say something and wait, or wait for what others
-//! say.
+//! A member in its own thread, for programs that send and wait, or wait for messages.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
@@ -16,17 +15,17 @@ use thiserror::Error;
 
 use crate::{Event, Member, OpenMemberError, Opened, Options, open};
 
-/// The most events that wait for the program. A program that does not take them slows its member
-/// down, and nothing is lost.
+/// Maximum number of queued events. A program that does not take them slows its member down, but
+/// loses nothing.
 const MOST_EVENTS: usize = 1_024;
 
-/// The most that the program wants and the member has not begun.
+/// Maximum number of queued requests of the program.
 const MOST_ORDERS: usize = 1_024;
 
-/// How long the thread may take to say goodbye.
+/// Time limit for the thread to leave.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A member of a hub. Dropping it leaves; what waits in the outbox is sent the next time.
+/// A member of a hub. Dropping it leaves; messages in the outbox are sent the next time.
 #[derive(Debug)]
 pub struct Hub {
     orders: SyncSender<Order>,
@@ -38,7 +37,7 @@ pub struct Hub {
     is_first: bool,
 }
 
-/// A message that was said.
+/// A submitted message.
 #[derive(Debug)]
 pub struct Said {
     id: MessageId,
@@ -48,19 +47,19 @@ pub struct Said {
 /// Why a message is not stored, or not known to be.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NotSaid {
-    /// It is not stored and will not be.
+    /// The message is not stored and will not be.
     #[error("not stored: {0}")]
     Refused(Box<str>),
-    /// The hub has not said so in this time. The message waits on the disk and is sent again.
+    /// The hub has not stored it in time. The message waits on disk and is sent again.
     #[error("not stored yet: the message waits, and is sent again")]
     Waiting,
-    /// The text is longer than the hub takes.
+    /// The text is longer than the hub allows.
     #[error("the text is longer than {0} bytes")]
     TooLong(u64),
-    /// Too much waits already.
+    /// The outbox is full.
     #[error("too many messages wait for the hub")]
     Full,
-    /// The member has left, or cannot go on.
+    /// The member has left, or cannot continue.
     #[error("the member has left the hub")]
     Left,
 }
@@ -74,7 +73,7 @@ enum Order {
     Quit,
 }
 
-/// What became of messages.
+/// The status of each message.
 #[derive(Debug, Default)]
 struct Messages {
     inner: Mutex<Outcomes>,
@@ -94,10 +93,7 @@ impl Messages {
 }
 
 impl Hub {
-    /// Opens a member and begins to connect. The first time it waits for the hub's key.
-    ///
-    /// # Errors
-    /// Why the member could not be opened.
+    /// Opens a member and starts to connect. The first time it waits for the hub's key.
     pub fn connect(options: Options) -> Result<Hub, OpenMemberError> {
         let Opened { member, socket, clock, fingerprint, is_first } = open(options)?;
         let mut driver = Driver::new(member, socket)
@@ -126,24 +122,18 @@ impl Hub {
         self.fingerprint
     }
 
-    /// Whether the hub was met for the first time.
+    /// Whether this is the first contact with the hub.
     pub fn is_first(&self) -> bool {
         self.is_first
     }
 
-    /// Says something. It is sent until the hub has stored or refused it, also by the next program
-    /// that uses the folder.
-    ///
-    /// # Errors
-    /// It was not taken.
+    /// Sends a message. It is sent until the hub has stored or refused it, even by the next program
+    /// that uses the folder. Fails if it is not accepted into the outbox.
     pub fn say(&mut self, room: &RoomName, text: &str) -> Result<Said, NotSaid> {
         self.say_bytes(room, text.as_bytes())
     }
 
-    /// Says bytes, such as in a raw room.
-    ///
-    /// # Errors
-    /// It was not taken.
+    /// Sends bytes, for example in a raw room. Fails like [`say`](Hub::say).
     pub fn say_bytes(&mut self, room: &RoomName, text: &[u8]) -> Result<Said, NotSaid> {
         let (answer, answered) = sync_channel(1);
         self.order(Order::Say { room: room.clone(), text: text.into(), answer })?;
@@ -155,48 +145,36 @@ impl Hub {
         }
     }
 
-    /// Follows a room.
-    ///
-    /// # Errors
-    /// The member has left.
+    /// Follows a room. Fails if the member has left.
     pub fn follow(&mut self, room: &RoomName, from: From) -> Result<(), NotSaid> {
         self.order(Order::Follow { room: room.clone(), from })
     }
 
-    /// Follows a room no more.
-    ///
-    /// # Errors
-    /// The member has left.
+    /// Stops following a room. Fails if the member has left.
     pub fn unfollow(&mut self, room: &RoomName) -> Result<(), NotSaid> {
         self.order(Order::Unfollow { room: room.clone() })
     }
 
-    /// The program has done with this message and all before it in its room: after a restart they
-    /// come no more.
-    ///
-    /// # Errors
-    /// The member has left.
+    /// The program has processed this message and all before it in its room: they are not reported
+    /// again after a restart. Fails if the member has left.
     pub fn processed(&mut self, message: &Message) -> Result<(), NotSaid> {
         let (room, position) = (message.room.clone(), message.position);
         self.order(Order::Processed { room, position })
     }
 
-    /// Sends a command such as `/who`. The answer is a notice among the events; without a connection
-    /// there is none.
-    ///
-    /// # Errors
-    /// The member has left.
+    /// Sends a command such as `/who`. The answer is a notice among the events; there is none
+    /// without a connection. Fails if the member has left.
     pub fn command(&mut self, line: &str) -> Result<(), NotSaid> {
         self.order(Order::Command { line: line.into() })
     }
 
-    /// The next event. `None`: none came in this time, or the member has left.
+    /// The next event. `None` after `patience`, or if the member has left.
     pub fn next(&mut self, patience: Duration) -> Option<Event> {
         let event = match self.events.recv_timeout(patience) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
         };
-        // The member may have held back what follows.
+        // The member may have held back further events.
         self.waker.wake();
         Some(event)
     }
@@ -217,7 +195,7 @@ impl Drop for Hub {
             && Instant::now() < until
         {
             self.waker.wake();
-            // What nobody takes any more must not hold it up.
+            // Untaken events must not block the thread.
             while self.events.try_recv().is_ok() {}
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -225,15 +203,13 @@ impl Drop for Hub {
 }
 
 impl Said {
-    /// Which message it is.
+    /// The message's identity.
     pub fn id(&self) -> MessageId {
         self.id
     }
 
-    /// Waits until the hub has stored the message (or, where it stores nothing, relayed it).
-    ///
-    /// # Errors
-    /// It was refused, or that is not known yet.
+    /// Waits until the hub has stored the message (or relayed it, if it stores nothing). Fails if
+    /// it was refused, or if its status is unknown after `patience`.
     pub fn wait(&self, patience: Duration) -> Result<(), NotSaid> {
         let until = Instant::now() + patience;
         let mut outcomes = self.messages.lock();
@@ -262,11 +238,11 @@ impl Drop for Said {
     }
 }
 
-/// What stands around the member.
+/// The host of the member.
 struct HubHost {
     ordered: Receiver<Order>,
     events: SyncSender<Event>,
-    /// What the program has no place for yet.
+    /// Events for which the queue has no room.
     held: VecDeque<Event>,
     messages: Arc<Messages>,
 }
@@ -290,7 +266,7 @@ impl HubHost {
                 let said = member.with(now, |session| {
                     let said = session.say(now, room, &text);
                     if let Ok(id) = said {
-                        // Before anything can become of it.
+                        // Inserted before its status can change.
                         self.messages.lock().by_id.insert(id, Status::Waiting);
                     }
                     said

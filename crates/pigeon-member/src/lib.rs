@@ -1,11 +1,11 @@
 //! A reliable member of a hub: for bots, shells and the client.
 //!
-//! What it says waits on its disk until the hub has stored it, and what others say comes once and in
-//! order, whatever happens to either end or to the network between.
+//! Its messages wait on disk until the hub has stored them, and messages of others arrive once and
+//! in order, across crashes of either end and network failures.
 //!
-//! - [`Hub`]: a member on a thread of its own, for programs that wait. Begin here.
+//! - [`Hub`]: a member in its own thread, for programs that wait. Start here.
 //! - [`open`], [`Member`]: the same as a state machine, for programs with a loop.
-//! - [`Folder`]: the member's key, the hubs it has met, and what waits.
+//! - [`Folder`]: the member's key, known hubs, and outboxes.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -32,4 +32,4 @@ mod open;
 pub use folder::{Folder, FolderError};
 pub use hub::{Hub, NotSaid, Said};
 pub use machine::{Event, Member};
-pub use open::{NoHub, OpenMemberError, Opened, Options, connect, meet, open};
+pub use open::{NoHub, OpenMemberError, Opened, Options, connect, meet, open, open_with};

@@ -5,8 +5,8 @@
 //!                                   └──── bytes ────▶ the file
 //! ```
 //!
-//! The file is written where the session wants it, so the loop waits for the disk: a member has
-//! nobody else to serve, and what it says is not sent before it is on its disk anyway.
+//! The loop writes the file itself and waits for the disk: a member serves no one else, and its
+//! messages are sent only after they are on disk.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ use pigeon_quic::{Client, ConnId, Endpoint, Event as QuicEvent, Fingerprint, Pin
 
 use crate::file::SessionFile;
 
-/// How much is read of the connection before what it brought is handled.
+/// Maximum bytes read from the connection before they are handled.
 const READ: usize = 64 << 10;
 
-/// The most events that wait for the application. The connection is not read beyond, so a slow
-/// application slows the hub down and costs no memory.
+/// Maximum number of queued events. Beyond it the connection is not read, so a slow application
+/// slows the hub down and costs no memory.
 const MOST_EVENTS: usize = 4_096;
 
 /// A member of one hub.
@@ -38,7 +38,7 @@ pub struct Member {
     trouble: Option<Why>,
     /// Whether bytes for the file were lost since its last sync.
     is_append_lost: bool,
-    /// Whether the application has enough to do.
+    /// Whether reading is paused for the application.
     is_held: bool,
     is_ended: bool,
 }
@@ -47,32 +47,34 @@ struct Connection {
     quic: ConnId,
     is_open: bool,
     unsent: VecDeque<Bytes>,
-    /// Whether bytes were left unread, because the application has enough to do.
+    /// Whether bytes were left unread because reading is paused.
     is_held: bool,
 }
 
-/// What a member reports.
+/// An event of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Something happened in the session.
+    /// An event of the session.
     Session(SessionEvent),
-    /// The hub was reached and has this key. It is the pinned one, or the first contact.
+    /// The hub was reached and has this key: the pinned one, or a new one at first contact.
     Met(Fingerprint),
-    /// The hub is not reached. It is tried again.
+    /// The hub was not reached. The member tries again.
     Unreached(Why),
-    /// Somebody else answers at the hub's address. Nothing was said to it, and it is not tried again.
+    /// Another server answers at the hub's address. Nothing was sent to it, and the member does not
+    /// try again.
     NotTheHub(Why),
 }
 
 impl Member {
     pub(crate) fn new(
+        now: Instant,
         session: Session,
         client: Client,
         file: SessionFile,
         hub: SocketAddr,
         pin: Pin,
     ) -> Member {
-        Member {
+        let mut member = Member {
             session,
             client,
             file,
@@ -84,15 +86,18 @@ impl Member {
             is_append_lost: false,
             is_held: false,
             is_ended: false,
-        }
+        };
+        // It connects at once.
+        member.turn(now);
+        member
     }
 
-    /// The session, to read.
+    /// The session, read-only.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Lets the application do something with the session.
+    /// Lets the application change the session.
     pub fn with<T>(&mut self, now: Instant, act: impl FnOnce(&mut Session) -> T) -> T {
         let result = act(&mut self.session);
         self.turn(now);
@@ -104,7 +109,7 @@ impl Member {
         self.hub
     }
 
-    /// The hub has another address now. An open connection is given up.
+    /// The hub has a new address. Drops an open connection.
     pub fn move_to(&mut self, now: Instant, hub: SocketAddr) {
         self.hub = hub;
         self.drop_connection(now);
@@ -117,7 +122,7 @@ impl Member {
         self.turn(now);
     }
 
-    /// Whether the application has enough to do: nothing more is read from the hub then.
+    /// Pauses or resumes reading from the hub.
     pub fn hold(&mut self, is_held: bool) {
         self.is_held = is_held;
     }
@@ -134,7 +139,7 @@ impl Member {
         }
     }
 
-    /// Does what the session, the connection and the disk want of each other.
+    /// Carries out the outputs of the session, the connection and the file.
     fn turn(&mut self, now: Instant) {
         loop {
             if let Some(event) = self.client.poll_event() {
@@ -156,7 +161,7 @@ impl Member {
                 connection.is_open = true;
                 self.trouble = None;
                 if let Some(fingerprint) = self.client.fingerprint(connection.quic) {
-                    // The next connection must be to the same.
+                    // The next connection must be to the same hub.
                     self.pin = Pin::Key(fingerprint);
                     self.events.push_back(Event::Met(fingerprint));
                     self.session.connected(now, &fingerprint.to_string());
@@ -218,7 +223,7 @@ impl Member {
     fn disk(&mut self, now: Instant, disk: Disk) {
         let (id, done) = match disk {
             Disk::Append(bytes) => {
-                // What is not there is missed by the sync that follows.
+                // The following sync reports the missing bytes.
                 if self.file.append(&bytes).is_err() {
                     self.is_append_lost = true;
                 }
@@ -250,7 +255,7 @@ impl Member {
         }
     }
 
-    /// Reads some of what has arrived, where the application is not behind. False: there is nothing.
+    /// Reads received bytes unless reading is paused. False if there are none.
     fn read(&mut self, now: Instant) -> bool {
         let Some(connection) = self.connection.as_mut().filter(|it| it.is_held) else {
             return false;
@@ -315,7 +320,7 @@ impl Machine for Member {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        // An application that has caught up has the rest read.
+        // Reads the rest after the application has caught up.
         let is_due = !self.is_held
             && self.events.is_empty()
             && self.connection.as_ref().is_some_and(|connection| connection.is_held);

@@ -1,4 +1,4 @@
-//! Opening a member: its key, the hub it means, and the socket.
+//! Opens a member: its key, its hub, and the socket.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pigeon_client::reliable::{Config, Key, Session, Store};
+use pigeon_datagram::Instant;
 use pigeon_net::{Clock, DriveError, Driver, Host, Io, OpenError, Socket, SocketOptions};
 use pigeon_quic::{
     BadKey, Client, ClientConfig, ClientKey, ConfigError, ConnectError, Endpoint, Event,
@@ -16,28 +17,26 @@ use thiserror::Error;
 
 use crate::{Folder, FolderError, Member};
 
-/// How a member finds its hub, and who it is.
+/// How a member finds its hub, and its identity.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The hub's address for members with a key.
     pub hub: SocketAddr,
-    /// The names under which the hub is known: what the person typed, and addresses. The hub's key is
-    /// kept under each.
+    /// The names of the hub: what the user typed, and addresses. The hub's key is stored for each.
     pub known_as: Vec<String>,
-    /// The hub's key, from an invitation. `None`: the one met before under these names, or whichever
-    /// hub answers the first time.
+    /// The hub's key from an invitation. `None`: the one stored for these names, or any at first
+    /// contact.
     pub fingerprint: Option<Fingerprint>,
-    /// Where the member's key and outbox are kept. See [`Folder`].
+    /// The folder of the member's key and outbox. See [`Folder`].
     pub folder: PathBuf,
-    /// Its name, room and password, and its bounds.
+    /// The client's name, room and password, and its limits.
     pub session: Config,
-    /// How long the hub may take to answer the first time.
+    /// Time limit for the hub's first answer.
     pub patience: Duration,
 }
 
 impl Options {
-    /// A member of the hub at this address, with its key and outbox in this folder, as whoever it was
-    /// before.
+    /// A member of the hub at this address, with the identity in this folder.
     pub fn new(hub: SocketAddr, folder: impl Into<PathBuf>) -> Options {
         Options {
             hub,
@@ -50,13 +49,13 @@ impl Options {
     }
 }
 
-/// Why a member could not be opened. Nothing was said to the hub.
+/// Why a member could not be opened. Nothing was sent to the hub.
 #[derive(Debug, Error)]
 pub enum OpenMemberError {
     /// The folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The key that the folder holds is none.
+    /// The folder's key is invalid.
     #[error("the key in {} cannot be used; restore it, or move it away to be another member", folder.display())]
     Key {
         /// The folder.
@@ -69,43 +68,43 @@ pub enum OpenMemberError {
     Socket {
         /// The hub's address.
         hub: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: OpenError,
     },
     /// The loop failed.
     #[error(transparent)]
     Drive(#[from] DriveError),
-    /// QUIC cannot be begun.
+    /// QUIC cannot be configured.
     #[error(transparent)]
     Quic(#[from] ConfigError),
-    /// Nobody can be reached at the address.
+    /// The address is not a valid destination.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// No hub has answered the first time.
+    /// No hub answered at first contact.
     #[error("no hub that takes members with a key answers at {hub}: {why}")]
     NoHub {
         /// The address.
         hub: SocketAddr,
-        /// Why.
+        /// The reason.
         why: NoHub,
     },
-    /// The invitation is for another hub than the one met before under these names.
+    /// The invitation is for another hub than the one known by these names.
     #[error("{name} was met with the key {known}, and the invitation names {invited}")]
     Another {
         /// The name.
         name: String,
-        /// The key met before.
+        /// The stored key.
         known: String,
-        /// The key invited to.
+        /// The key of the invitation.
         invited: Fingerprint,
     },
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread {
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The system gives no randomness.
+    /// The system provides no randomness.
     #[error("the system gives no randomness")]
     Random(#[source] getrandom::Error),
 }
@@ -126,19 +125,19 @@ impl NoHub {
     }
 }
 
-/// A member and what its loop needs.
+/// A member with the parts of its loop.
 #[derive(Debug)]
 pub struct Opened {
     /// The member.
     pub member: Member,
-    /// Its socket.
+    /// The member's socket.
     pub socket: Socket,
-    /// The clock that it was made with.
+    /// The clock of its times.
     pub clock: Clock,
     /// The hub's key.
     pub fingerprint: Fingerprint,
-    /// Whether the hub was met for the first time: the person may compare the key with the one that
-    /// the hub shows.
+    /// Whether this is the first contact: the user may compare the key with the one that the hub
+    /// displays.
     pub is_first: bool,
 }
 
@@ -155,11 +154,16 @@ impl Key for SigningKey {
     }
 }
 
-/// Opens a member: the first time, its key is made and the hub's is learned.
+/// Opens a member. The first time it creates the member's key and learns the hub's.
+pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
+    open_with(options, Clock::start())
+}
+
+/// The same for a loop that has a clock already.
 ///
 /// # Errors
-/// Why not. Nothing was said to the hub.
-pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
+/// As [`open`].
+pub fn open_with(options: Options, clock: Clock) -> Result<Opened, OpenMemberError> {
     let folder = Folder::open(&options.folder)?;
     let pkcs8 = folder
         .key(|| ClientKey::generate().map(|key| key.to_pkcs8().to_vec()).unwrap_or_default())?;
@@ -176,15 +180,16 @@ pub fn open(options: Options) -> Result<Opened, OpenMemberError> {
     let (file, bytes) = folder.session(&text)?;
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let random = Box::new(Pcg64::new(u128::from_le_bytes(random()?), 0));
-    let (client, socket, clock) = client(options.hub)?;
+    let (client, socket) = client(options.hub, clock, Limits::default())?;
     let store = Store::load(&bytes, wall);
     let key = Box::new(SigningKey(key));
     let session = Session::new(clock.now(), wall, options.session, key, store, random);
-    let member = Member::new(session, client, file, options.hub, Pin::Key(fingerprint));
+    let member =
+        Member::new(clock.now(), session, client, file, options.hub, Pin::Key(fingerprint));
     Ok(Opened { member, socket, clock, fingerprint, is_first })
 }
 
-/// The key under which the hub is known already.
+/// The stored key of the hub.
 fn known(folder: &Folder, options: &Options) -> Result<Option<Fingerprint>, OpenMemberError> {
     for name in &options.known_as {
         let Some(known) = folder.fingerprint(name)? else { continue };
@@ -199,12 +204,11 @@ fn known(folder: &Folder, options: &Options) -> Result<Option<Fingerprint>, Open
     Ok(options.fingerprint)
 }
 
-/// Learns a hub's key: a handshake and nothing more.
-///
-/// # Errors
-/// When no hub answers in time.
+/// Learns a hub's key by a handshake. Fails if no hub answers in time.
 pub fn meet(hub: SocketAddr, patience: Duration) -> Result<Fingerprint, OpenMemberError> {
-    let (mut client, socket, clock) = client_within(hub, patience)?;
+    let clock = Clock::start();
+    let limits = Limits { handshake_time: patience, ..Limits::default() };
+    let (mut client, socket) = client(hub, clock, limits)?;
     client.connect(clock.now(), hub, Pin::FirstUse)?;
     let driver = Driver::new(client, socket).map_err(|source| DriveError::Wait { source })?;
     let mut first = First(Err(Why::TimedOut));
@@ -212,7 +216,7 @@ pub fn meet(hub: SocketAddr, patience: Duration) -> Result<Fingerprint, OpenMemb
     first.0.map_err(|why| OpenMemberError::NoHub { hub, why: NoHub(why) })
 }
 
-/// Waits for the hub's key, and hangs up.
+/// Waits for the hub's key, then disconnects.
 struct First(Result<Fingerprint, Why>);
 
 impl Host<Client> for First {
@@ -230,26 +234,18 @@ impl Host<Client> for First {
     }
 }
 
-fn client(hub: SocketAddr) -> Result<(Client, Socket, Clock), OpenMemberError> {
-    client_within(hub, Limits::default().handshake_time)
-}
-
-fn client_within(
+fn client(
     hub: SocketAddr,
-    patience: Duration,
-) -> Result<(Client, Socket, Clock), OpenMemberError> {
-    let base = std::time::Instant::now();
-    let clock = Clock::start();
-    let limits = Limits { handshake_time: patience, ..Limits::default() };
+    clock: Clock,
+    limits: Limits,
+) -> Result<(Client, Socket), OpenMemberError> {
+    let now = std::time::Instant::now();
+    let base = now.checked_sub(clock.now() - Instant::ORIGIN).unwrap_or(now);
     let client = Client::new(ClientConfig { seed: random()?, base, limits })?;
-    let socket = connect(hub)?;
-    Ok((client, socket, clock))
+    Ok((client, connect(hub)?))
 }
 
 /// A socket to a hub.
-///
-/// # Errors
-/// When the system gives none.
 pub fn connect(hub: SocketAddr) -> Result<Socket, OpenMemberError> {
     let options = SocketOptions { refusals: true, timestamps: false, ..SocketOptions::default() };
     Socket::connect(hub, None, &options).map_err(|source| OpenMemberError::Socket { hub, source })

@@ -55,7 +55,7 @@ pub struct ReceiveCounters {
 /// A sent datagram that failed on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undelivered {
-    /// Its destination, if the system knows it.
+    /// The datagram's destination, if the system knows it.
     pub to: Option<SocketAddr>,
     /// The system's error number.
     pub os_error: i32,

@@ -31,10 +31,8 @@ impl Io<'_> {
         self.sockets.ignore_refusals(id);
     }
 
-    /// Adds a socket, as [`Sockets::insert`] does.
-    ///
-    /// # Errors
-    /// The system cannot watch the socket, which is closed then.
+    /// Adds a socket, as [`Sockets::insert`] does. If the system cannot watch the socket, it is
+    /// closed.
     pub fn open(&mut self, id: SocketId, socket: Socket) -> io::Result<()> {
         self.sockets.insert(id, socket)
     }
@@ -77,10 +75,8 @@ pub trait Host<M: Machine> {
         let _ = (machine, now, joined, segment);
     }
 
-    /// Called when a socket can no longer receive. After `Ok` the loop closes it and continues.
-    ///
-    /// # Errors
-    /// An error ends the loop; the default returns the given one.
+    /// Called when a socket can no longer receive. After `Ok` the loop closes it and continues. An
+    /// error ends the loop; the default returns the given one.
     fn failed(&mut self, machine: &mut M, socket: SocketId, error: io::Error) -> io::Result<()> {
         let _ = (machine, socket);
         Err(error)

@@ -149,10 +149,8 @@ impl Socket {
 
     /// Allows sockets of the same user to bind to groups and broadcast addresses at this wildcard
     /// socket's port (`SO_REUSEPORT`, socket(7)). They must set [`SocketOptions::share`]. A second
-    /// wildcard socket is still refused unless it sets it, too.
-    ///
-    /// # Errors
-    /// The system does not support the option.
+    /// wildcard socket is still refused unless it sets it, too. Fails if the system does not
+    /// support the option.
     pub fn let_groups_share(&self) -> io::Result<()> {
         #[cfg(unix)]
         return SockRef::from(&self.udp).set_reuse_port(true);

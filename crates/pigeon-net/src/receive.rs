@@ -19,10 +19,8 @@ pub enum Receipt {
 }
 
 impl Socket {
-    /// Receives one batch and passes its datagrams to `each` in order of arrival.
-    ///
-    /// # Errors
-    /// Only errors that make the socket unusable. Datagrams of earlier calls are not affected.
+    /// Receives one batch and passes its datagrams to `each` in order of arrival. Fails only if the
+    /// socket is unusable. Datagrams of earlier calls are not affected.
     pub fn receive(&mut self, each: &mut dyn FnMut(Received<'_>)) -> io::Result<Receipt> {
         let keep = self.keep;
         self.receive_messages(&mut |message, segment| {
@@ -35,10 +33,7 @@ impl Socket {
     /// Like `receive`, but passes datagrams joined by the kernel (GRO) as they are: the payload
     /// holds datagrams of the given size in sequence, the last perhaps shorter. Suits callers that
     /// forward them as a train: splitting them would cost more. A truncated datagram is never
-    /// joined.
-    ///
-    /// # Errors
-    /// As in [`receive`](Socket::receive).
+    /// joined. Fails like [`receive`](Socket::receive).
     pub fn receive_joined(
         &mut self,
         each: &mut dyn FnMut(Received<'_>, usize),

@@ -158,7 +158,7 @@ mod code {
     ];
 }
 
-/// The same in Winsock's numbers (WSAE…).
+/// Winsock's numbers of these errors (WSAE…).
 #[cfg(not(unix))]
 mod code {
     /// No Windows call returns this; trains do not exist there.

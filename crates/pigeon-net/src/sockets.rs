@@ -73,10 +73,7 @@ impl Sockets {
     }
 
     /// Adds a socket, and closes any other with its number. The sockets of a loop share receive
-    /// buffers, if large enough.
-    ///
-    /// # Errors
-    /// The system cannot watch the socket, which is closed then.
+    /// buffers, if large enough. If the system cannot watch the socket, it is closed.
     pub fn insert(&mut self, id: SocketId, mut socket: Socket) -> io::Result<()> {
         self.remove(id);
         socket.id = id;
@@ -173,10 +170,7 @@ impl Sockets {
     }
 
     /// Receives one batch from a socket, as [`Socket::receive_joined`] does, and moves it behind
-    /// the others. A missing socket has nothing.
-    ///
-    /// # Errors
-    /// Only errors that make the socket unusable.
+    /// the others. A missing socket has nothing. Fails only if the socket is unusable.
     pub(crate) fn receive(
         &mut self,
         id: SocketId,

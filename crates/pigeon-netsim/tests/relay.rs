@@ -548,7 +548,7 @@ proptest! {
             lab.drain();
             let counts = lab.relay.statistics();
             prop_assert!(counts.clients <= 3);
-            // A client whose socket failed has none until it sends again.
+            // After its socket failed, a client has none until it sends again.
             prop_assert!(lab.open.len() <= counts.clients);
             for (path, in_flight) in [(counts.up, counts.in_flight[0]), (counts.down, counts.in_flight[1])] {
                 prop_assert_eq!(

@@ -86,7 +86,7 @@ impl Process {
         Process { child, lines }
     }
 
-    /// Its process number.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -123,7 +123,7 @@ impl Report {
         self.judge_unless(name, figure, wanted, None);
     }
 
-    /// The same, unless there is a reason not to judge it.
+    /// Judges a figure like `judge`, unless there is a reason not to.
     pub fn judge_unless(
         &mut self,
         name: &str,

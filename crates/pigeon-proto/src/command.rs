@@ -90,6 +90,7 @@ impl Verb {
         }
     }
 
+    /// The verb of a word; `None` if it is unknown.
     pub fn parse(word: &str) -> Option<Verb> {
         Verb::ALL.into_iter().find(|verb| verb.word() == word)
     }
@@ -219,10 +220,8 @@ pub enum Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// Parses a command from the text after the slash.
-    ///
-    /// # Errors
-    /// The refusal to send to the member.
+    /// Parses a command from the text after the slash. Fails with the refusal to send to the
+    /// member.
     pub fn parse(line: &'a [u8]) -> Result<Command<'a>, Refusal> {
         let line = line.trim_ascii();
         let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());

@@ -41,9 +41,9 @@ const VERSION: &str = "pigeon/1";
 /// The hub's view of the member that sent the heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct You {
-    /// Its name.
+    /// The member's name.
     pub name: Option<Name>,
-    /// Its room. `None` until it has sent the password.
+    /// The member's room. `None` until it has sent the password.
     pub room: Option<RoomName>,
 }
 

@@ -76,21 +76,21 @@ pub struct Roster {
 /// A change of a room's members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// They joined.
+    /// Members joined.
     Joined,
-    /// They left.
+    /// Members left.
     Left,
-    /// They were silent for too long.
+    /// Members were silent for too long.
     TimedOut,
     /// The operator removed them.
     Kicked,
     /// The operator banned them.
     Banned,
-    /// They continue from another address.
+    /// Members continue from another address.
     Moved,
-    /// They were renamed: each old name is followed by the new one.
+    /// Members were renamed: each old name is followed by the new one.
     Renamed,
-    /// They joined or left, too many to list.
+    /// Members joined or left, too many to list.
     Other,
 }
 
@@ -156,7 +156,7 @@ pub enum Gone {
     Kicked,
     /// Banned by the operator.
     Banned,
-    /// Its name was reclaimed from another address.
+    /// The member's name was reclaimed from another address.
     Moved,
     /// Silent for too long.
     TimedOut,
@@ -257,24 +257,24 @@ pub enum Notice {
     },
     /// An earlier message.
     Said {
-        /// Its position in the hub's order.
+        /// The message's position in the hub's order.
         position: u64,
-        /// Its time, in seconds since the Unix epoch.
+        /// The message's time, in seconds since the Unix epoch.
         time: u64,
-        /// Its link.
+        /// The message's link.
         link: LinkKind,
-        /// Its sender.
+        /// The message's sender.
         name: Label,
         /// The message.
         text: Text,
     },
     /// Earlier messages that the hub relayed but could not store.
     Missing {
-        /// Their position in the hub's order.
+        /// The position of the missing messages in the hub's order.
         position: u64,
         /// The time of the first of them, in seconds since the Unix epoch.
         time: u64,
-        /// Their number.
+        /// The number of missing messages.
         count: u64,
     },
     /// More earlier messages exist before this position, which `/history` accepts.

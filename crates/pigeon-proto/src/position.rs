@@ -50,7 +50,7 @@ impl Position {
         Position::at(self.epoch(), self.sequence() + 1)
     }
 
-    /// So many positions further, but not beyond the epoch.
+    /// The position `count` further, at most the end of the epoch.
     pub fn ahead(self, count: u64) -> Position {
         let last = (1 << SEQUENCE_BITS) - 1;
         let sequence = self.sequence().saturating_add(count).min(last);

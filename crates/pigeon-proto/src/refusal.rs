@@ -123,7 +123,7 @@ pub enum Reason {
     AnswersByItself,
     /// The text is too long.
     TooLong {
-        /// Its length in bytes.
+        /// The text's length in bytes.
         length: u64,
         /// The limit in bytes.
         most: u64,

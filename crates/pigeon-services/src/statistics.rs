@@ -8,7 +8,7 @@ use crate::{Ignored, Outcome};
 pub struct Statistics {
     /// Datagrams received, whatever their outcome.
     pub requests: u64,
-    /// Their payload bytes, including bytes beyond the receive buffer.
+    /// Payload bytes of requests, including bytes beyond the receive buffer.
     pub request_bytes: u64,
     /// Replies sent.
     pub replies: u64,

@@ -70,10 +70,7 @@ pub enum FormatError {
 
 /// Formats a time, given since the Unix epoch, as local time in `zone`, and appends it to `out`.
 ///
-/// Times after the year 9999 become its last moment.
-///
-/// # Errors
-/// Nothing is appended.
+/// Times after the year 9999 become its last moment. Appends nothing if it fails.
 pub fn format(
     format: &[u8],
     unix: Duration,

@@ -1,6 +1,6 @@
 //! The `pigeon` binary: where state machines meet sockets, screens and files.
 //!
-//! - [`base`]: what commands share.
+//! - [`base`]: shared by all commands.
 //! - [`cli`]: the command line, one file a command.
 //! - [`config`]: configuration files. [`contacts`]: names for those one talks to.
 //! - [`output`]: what goes to stdout and stderr, and how.

@@ -17,7 +17,7 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every command, as the help itself lists them.
+/// Every command listed in the help.
 fn commands() -> Vec<String> {
     let all = help(&["--help"]);
     let lists = all.split("\n\nOptions:").next().unwrap().to_string();
@@ -64,7 +64,7 @@ fn a_mistake_is_explained_in_the_persons_language() {
 fn no_command_has_an_unnamed_page_or_completion() {
     let script = help(&["completions", "bash"]);
     assert!(script.contains("complete ") && script.contains("PIGEON_COMPLETE"), "{script}");
-    // What the script asks at `pigeon ` and a tab.
+    // The completion request of the script after `pigeon `.
     let asked = |shell: &str, language: &str| {
         let words: &[&str] = match shell {
             "bash" => &["--", "", "pigeon", ""],

@@ -1,14 +1,14 @@
-//! The README and the pages in `docs`, in English and Chinese, as far as a program can judge them.
+//! Checks the README and the pages in `docs`, in English and Chinese.
 //!
-//! Both languages have the same headings, tables, links and blocks. Links lead somewhere. Commands
-//! within sentences are understood by the program; `interop/examples.rs` runs those in blocks.
+//! Both languages must have the same headings, tables, links and blocks. Links must have a target.
+//! The program must accept commands within sentences; `interop/examples.rs` runs those in blocks.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a Chinese page's name ends in.
+/// The suffix of a Chinese page.
 const CHINESE: &str = ".zh-CN.md";
 
 struct Page {
@@ -51,7 +51,7 @@ impl Page {
         self.prose().into_iter().filter(|line| line.starts_with('#')).collect()
     }
 
-    /// The cells of each table row that only code stands in, and how many others.
+    /// Per table row: the cells with only code, and the number of others.
     fn tables(&self) -> Vec<(Vec<&str>, usize)> {
         let rows = self.prose().into_iter().filter(|line| line.starts_with('|'));
         rows.map(|row| {
@@ -71,13 +71,13 @@ impl Page {
         parts.map(str::to_owned).collect()
     }
 
-    /// What stands between backticks in sentences.
+    /// Text between backticks in sentences.
     fn code(&self) -> Vec<String> {
         let text = self.prose().join("\n");
         text.split('`').skip(1).step_by(2).map(|code| code.replace('\n', " ")).collect()
     }
 
-    /// GitHub's names of the headings.
+    /// GitHub's anchors of the headings.
     fn anchors(&self) -> BTreeSet<String> {
         let name = |heading: &str| -> String {
             let kept = heading.trim_start_matches('#').trim().to_lowercase();
@@ -92,7 +92,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The pages in English, and each in Chinese.
+/// The pages in English, each with its translation.
 fn pairs() -> Vec<[Page; 2]> {
     let mut names = vec!["README.md".to_owned()];
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
@@ -125,7 +125,7 @@ fn both_languages_say_the_same_as_far_as_a_program_can_tell() {
         let [ours, theirs] = [&english, &chinese].map(Page::blocks);
         assert_eq!(ours.len(), theirs.len(), "blocks of {}", chinese.path);
         for (ours, theirs) in ours.iter().zip(&theirs) {
-            // A diagram has words in it.
+            // Diagrams contain words to translate.
             let drawn = ours[0] == "```text" && ours.iter().any(|line| line.contains('│'));
             match drawn {
                 true => assert_eq!(ours.len(), theirs.len(), "{}: {}", chinese.path, theirs[1]),
@@ -135,7 +135,7 @@ fn both_languages_say_the_same_as_far_as_a_program_can_tell() {
     }
 }
 
-/// Comments may be in the page's language.
+/// Comments may be translated.
 fn without_comments<'a>(block: &[&'a str]) -> Vec<&'a str> {
     if block[0] != "```sh" && block[0] != "```python" {
         return block.to_vec();
@@ -221,7 +221,7 @@ fn han(c: char) -> bool {
     ('\u{4e00}'..='\u{9fff}').contains(&c)
 }
 
-/// A line as a reader sees it: code is one letter, links are their text.
+/// A line as displayed: code becomes one letter, links become their text.
 fn shown(line: &str) -> String {
     let code: Vec<&str> = line.split('`').collect();
     let text: String = code
@@ -253,13 +253,13 @@ fn commands_in_sentences_are_understood() {
             assert!(folder.exists(), "{page}: {code}");
         }
         let Some(words) = code.strip_prefix("pigeon ") else { continue };
-        // A form to fill in, such as `pigeon send ENDPOINT [TEXT…]`.
+        // A template, such as `pigeon send ENDPOINT [TEXT…]`.
         let form =
             |word: &str| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase());
         if words.contains(['[', '|', '…']) || words.split(' ').any(form) {
             continue;
         }
-        // Flags and their values are read before `--help`, which does nothing.
+        // Flags and values are parsed before `--help`, which has no effects.
         let line = format!("exec '{}' {words} --help", env!("CARGO_BIN_EXE_pigeon"));
         let output =
             Command::new("bash").args(["-c", &line]).stdin(Stdio::null()).output().unwrap();

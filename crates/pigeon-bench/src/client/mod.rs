@@ -152,10 +152,8 @@ enum Phase {
 }
 
 impl Client {
-    /// A client, which starts at once. `session` is a random number for this flow.
-    ///
-    /// # Errors
-    /// The plan is invalid.
+    /// A client, which starts at once. `session` is a random number for this flow. Fails if the
+    /// plan is invalid.
     pub fn new(
         now: Instant,
         to: SocketAddr,

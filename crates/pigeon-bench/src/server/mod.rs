@@ -104,6 +104,7 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server without clients.
     pub fn new(config: ServerConfig) -> Self {
         Server {
             token_key: TokenKey::new(config.key),

@@ -97,7 +97,7 @@ fn a_late_client_cannot_hide_it() {
     for at in (0..200).chain(300..500) {
         let now = Instant::ORIGIN + millis(at);
         client.handle_timeout(now);
-        // Twice, for the handshake.
+        // Repeated twice, for the handshake.
         for _ in 0..3 {
             carry(now, (&mut client, CLIENT.into()), &mut server);
             carry(now, (&mut server, SERVER.into()), &mut client);

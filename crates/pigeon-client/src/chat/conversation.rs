@@ -10,14 +10,15 @@ use pigeon_text::{Charset, PeerCharset};
 pub struct Known {
     /// The contact's name.
     pub name: Option<Box<str>>,
-    /// Its encoding; `None` means the chat's default.
+    /// The peer's encoding; `None` means the chat's default.
     pub charset: Option<Charset>,
 }
 
 /// A conversation with one peer, without its messages.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// Its number in the list. Numbers are never reused, so a number on the screen stays valid.
+    /// The conversation's number in the list. Numbers are never reused, so a number on the screen
+    /// stays valid.
     pub number: u32,
     /// The peer's address.
     pub peer: SocketAddr,

@@ -15,8 +15,8 @@
 
 mod config;
 mod conversation;
+mod event;
 mod line;
-mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +29,7 @@ use line::Line;
 
 pub use config::{Config, Counters};
 pub use conversation::{Conversation, Known};
-pub use told::{Error, Event, HELP, Message, Said};
+pub use event::{Error, Event, HELP, Message, Said};
 
 /// The most events kept until the driver collects them; further messages are counted in
 /// [`Counters::events_lost`].
@@ -76,8 +76,6 @@ impl Chat {
         }
     }
 
-    // Getters.
-
     /// The conversations in order of appearance.
     pub fn conversations(&self) -> &[Conversation] {
         &self.conversations
@@ -102,7 +100,7 @@ impl Chat {
     pub fn title(&self, peer: SocketAddr) -> String {
         let name = self.conversation(peer).and_then(|conversation| conversation.name.as_deref());
         let known = || self.known.get(&peer).and_then(|known| known.name.as_deref());
-        told::title(name.or_else(known), peer)
+        event::title(name.or_else(known), peer)
     }
 
     // Commands.
@@ -220,8 +218,6 @@ impl Chat {
             self.events.push_back(Event::Over);
         }
     }
-
-    // Internals.
 
     fn send(&mut self, text: &[u8]) -> Result<Said, Error> {
         let peer = self.chosen.ok_or(Error::NobodyChosen)?;

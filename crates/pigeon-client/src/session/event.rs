@@ -60,7 +60,7 @@ pub enum Said {
     IntoSilence,
     /// Answered by an event of the session; nothing is sent.
     Answered,
-    /// It was `quit` or `/quit`.
+    /// The line was `quit` or `/quit`.
     Quit,
 }
 

@@ -89,8 +89,6 @@ impl<R: Rng> Heartbeats<R> {
         }
     }
 
-    // Getters.
-
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.path.measured
     }

@@ -80,8 +80,6 @@ impl Identity {
         self.room = room.or(self.room.take());
     }
 
-    // Getters.
-
     /// The session's name at the hub, or the one to request.
     pub(super) fn name(&self) -> Option<&Name> {
         self.known.as_ref().and_then(|you| you.name.as_ref()).or(self.name.as_ref())
@@ -241,8 +239,6 @@ impl Identity {
         let may_ask = self.room_after.is_none_or(|after| after <= now);
         may_ask.then(|| Command::Join(wanted.clone()))
     }
-
-    // Internals.
 
     /// The hub confirms a name: the requested one, or the one wanted before.
     fn confirm_name(&mut self, name: &Name, answered: Option<&Answered>) {

@@ -86,8 +86,6 @@ impl<R: Rng> Session<R> {
         session
     }
 
-    // Getters.
-
     /// The hub's address.
     pub fn hub(&self) -> SocketAddr {
         self.config.hub
@@ -219,10 +217,7 @@ impl<R: Rng> Session<R> {
 
     /// Sends bytes that were not entered as a line to the room. A raw room gets them unchanged;
     /// elsewhere a `/` at the start is doubled, so that the hub relays it instead of executing a
-    /// command.
-    ///
-    /// # Errors
-    /// A hub would not treat the bytes as a message.
+    /// command. Fails if a hub would not treat the bytes as a message.
     pub fn handle_payload(&mut self, now: Instant, payload: &[u8]) -> Result<Said, LineError> {
         self.outbox.reset_if_drained();
         if self.over {

@@ -83,8 +83,6 @@ impl Presence {
         }
     }
 
-    // Getters.
-
     /// When the hub was last heard.
     pub(super) fn last_heard(&self) -> Option<Instant> {
         self.heard

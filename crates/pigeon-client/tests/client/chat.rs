@@ -24,7 +24,7 @@ fn chat() -> Chat {
     Chat::new(Config::default())
 }
 
-/// A chat with the dog, whose encoding is GB2312.
+/// A chat with the dog, in GB2312.
 fn with_dog() -> Chat {
     let mut chat = chat();
     chat.open(at(DOG), known("狗哥", Some("gb2312"))).unwrap();

@@ -27,7 +27,7 @@ fn number(hub: SocketAddr) -> u8 {
     (0..HUBS).find(|&n| hub_address(n) == hub).unwrap()
 }
 
-/// A hub whose answer arrives in time is found once; others are not found.
+/// A hub that answers in time is found once; others are not found.
 #[test]
 fn those_whose_answers_arrive_are_found_once() {
     let half = Probability::new(0.5).unwrap();

@@ -31,7 +31,7 @@ pub(crate) struct Script {
     pub(crate) asks_for_password: bool,
     /// The most names in one line of a list.
     pub(crate) page: Option<usize>,
-    /// Its name in answers to `/discover`.
+    /// The hub's name in answers to `/discover`.
     pub(crate) called: Option<Name>,
 }
 

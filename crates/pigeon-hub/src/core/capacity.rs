@@ -54,7 +54,7 @@ impl Capacity {
         }
     }
 
-    /// Whether all members come from this one's address.
+    /// Whether all members come from the address of `source`.
     pub(crate) fn is_alone(&self, config: &Config, source: Source) -> bool {
         let here = counted_as(config, source.ip).map_or(1, |ip| self.by_address.at(ip));
         self.total <= here

@@ -17,10 +17,8 @@ use crate::statistics::Dropped;
 /// The most bytes of a private line besides its text: the longest label, and words.
 const MAX_AROUND: usize = 512;
 
-/// Applies a member's command and answers it, now or later.
-///
-/// # Errors
-/// The reason to count, if a limit of the hub refused it. The member has already been notified.
+/// Applies a member's command and answers it, now or later. Fails with the reason to count, if a
+/// limit of the hub refused it; the member has already been notified.
 pub(super) fn apply(
     core: &mut Core,
     cx: &Context<'_>,

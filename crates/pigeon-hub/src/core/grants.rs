@@ -42,7 +42,7 @@ pub(crate) fn grant(token_key: &TokenKey, word: &[u8]) -> Option<u32> {
     token_key.code(GRANT, &grant.to_be_bytes()).has_letters(code.as_bytes()).then_some(grant)
 }
 
-/// A name whose member has left.
+/// A name kept for a member that has left.
 #[derive(Clone, Debug)]
 pub(crate) struct Gone {
     /// The name and its grant.
@@ -51,11 +51,11 @@ pub(crate) struct Gone {
     pub(crate) room: RoomName,
     /// When it left.
     pub(crate) since: Instant,
-    /// Its address.
+    /// The member's address.
     pub(crate) ip: IpAddr,
     /// The address under which it is counted.
     pub(crate) counted: IpAddr,
-    /// Its label at its link.
+    /// The member's label at its link.
     pub(crate) label: Label,
     /// Whether its client has the resume token and sends it automatically.
     pub(crate) resumes: bool,

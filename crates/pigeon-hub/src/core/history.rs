@@ -1,6 +1,6 @@
 //! Members' requests for earlier messages, and the limits of the answers.
 //!
-//! The core does not hold messages. It passes a [`Lookup`] to the driver, whose readers answer
+//! The core does not hold messages. It passes a [`Lookup`] to the driver, and its readers answer
 //! later, so that the data loop never waits for a disk.
 
 use std::time::Duration;
@@ -136,10 +136,8 @@ impl Askers {
         Askers { by_slot: HashMap::with_hasher(RandomState::with_seeds(d, b, c, a)) }
     }
 
-    /// Accepts a request.
-    ///
-    /// # Errors
-    /// The member has reached its limit for now, or has too many pending requests.
+    /// Accepts a request. Fails if the member has reached its limit for now, or has too many
+    /// pending requests.
     pub(crate) fn ask(&mut self, now: Instant, slot: Slot) -> Result<(), Reason> {
         if self.by_slot.len() % TIDY_AT == TIDY_AT - 1 {
             self.by_slot.retain(|_, asker| !asker.is_over(now));

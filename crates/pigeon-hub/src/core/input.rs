@@ -29,7 +29,7 @@ pub enum Input<'a> {
 /// A member's source, for limits and bans that apply to all links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Its address.
+    /// The sender's address.
     pub ip: IpAddr,
     /// The kind of network it is in.
     pub origin: Origin,
@@ -50,7 +50,7 @@ pub(crate) trait PlainMembers {
     /// Whether its latest heartbeat was padded: then it reads control lines in any room.
     fn is_padded(&self, slot: Slot) -> bool;
 
-    /// The member whose address is `label`.
+    /// The member with the address `label`.
     fn find(&self, label: &str) -> Option<Slot>;
 }
 

@@ -39,7 +39,7 @@ pub struct KeptName {
     pub name: Name,
     /// The holder's room.
     pub room: RoomName,
-    /// Its holder's address.
+    /// The holder's address.
     pub ip: IpAddr,
     /// Whether the holder's client sends the resume token automatically.
     pub resumes: bool,

@@ -12,17 +12,17 @@ use super::id::{LinkId, MemberId, Slot};
 pub(crate) enum Trait {
     /// The slot is in use.
     Live = 1,
-    /// It has a name.
+    /// The member has a name.
     Named = 2,
-    /// It has sent a heartbeat or a command, or has a name, so it may have a reader.
+    /// The member has sent a heartbeat or a command, or has a name, so it may have a reader.
     Person = 4,
-    /// It has turned notices off.
+    /// The member has turned notices off.
     Quiet = 8,
-    /// Its notices are in Chinese.
+    /// The member's notices are in Chinese.
     Chinese = 16,
     /// The operator has muted it.
     Muted = 32,
-    /// It has been shown the backlog.
+    /// The member has been shown the backlog.
     Greeted = 64,
 }
 
@@ -33,7 +33,7 @@ const NOBODY: u32 = u32::MAX;
 
 struct Record {
     generation: u32,
-    /// Its index in its room's member list; in a free slot the next free slot.
+    /// The member's index in its room's member list; in a free slot the next free slot.
     place: u32,
     /// The room's index.
     room: u16,

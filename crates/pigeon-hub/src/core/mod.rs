@@ -44,11 +44,9 @@ use self::message::Caller;
 use self::state::Core;
 use crate::statistics::{Dropped, Left};
 
-/// Handles a member's input; the results are the core's outputs.
-///
-/// # Errors
-/// The reason that it had no effect. The sender of a command has been notified; for a message that
-/// is the link's task, which knows when its member was last notified.
+/// Handles a member's input; the results are the core's outputs. Fails with the reason that it had
+/// no effect. The sender of a command has been notified; for a message that is the link's task,
+/// which knows when its member was last notified.
 pub(crate) fn handle(
     core: &mut Core,
     cx: &Context<'_>,

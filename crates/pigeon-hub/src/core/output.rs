@@ -18,10 +18,10 @@ pub(crate) enum Output {
     /// A member left. Its link must remove it before the next output.
     Left {
         member: MemberId,
-        /// Its label at its link.
+        /// The member's label at its link.
         label: Label,
         name: Option<Name>,
-        /// Its language.
+        /// The member's language.
         language: Language,
         room: Option<RoomId>,
         reason: Left,

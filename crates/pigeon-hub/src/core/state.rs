@@ -57,7 +57,7 @@ const MAX_MEMBERS: usize = 1 << 30;
 struct Guest {
     label: Label,
     source: Source,
-    /// What it said through [`Core::admit`].
+    /// Rate of messages accepted by [`Core::admit`].
     said: Buckets,
 }
 
@@ -128,8 +128,6 @@ impl Core {
             config,
         }
     }
-
-    // Getters.
 
     pub(crate) fn config(&self) -> &Config {
         &self.config
@@ -291,10 +289,7 @@ impl Core {
         Some(LinkId::new(number))
     }
 
-    /// Adds a member; `label` is its link's label.
-    ///
-    /// # Errors
-    /// The reason. Nothing has changed.
+    /// Adds a member; `label` is its link's label. Fails without a change, with the reason.
     pub(crate) fn join(
         &mut self,
         cx: &Context<'_>,
@@ -464,10 +459,7 @@ impl Core {
         }
     }
 
-    /// Moves a member to another room.
-    ///
-    /// # Errors
-    /// The room is full. The member stays in its room.
+    /// Moves a member to another room. If the room is full, the member stays in its room.
     pub(crate) fn move_to(
         &mut self,
         cx: &Context<'_>,
@@ -491,10 +483,8 @@ impl Core {
         Ok(())
     }
 
-    /// Moves a member to the room with this name, which is created if necessary.
-    ///
-    /// # Errors
-    /// There is no capacity. The member stays in its room.
+    /// Moves a member to the room with this name, which is created if necessary. If there is no
+    /// capacity, the member stays in its room.
     pub(crate) fn move_to_named(
         &mut self,
         cx: &Context<'_>,
@@ -528,10 +518,7 @@ impl Core {
 
     // Names.
 
-    /// Gives a member a name. Returns its grant, whose token reclaims the name.
-    ///
-    /// # Errors
-    /// The name or a confusable one is taken. The member keeps its previous name.
+    /// Gives a member a name. Returns its grant, which includes the token to reclaim it.
     pub(crate) fn rename(
         &mut self,
         cx: &Context<'_>,
@@ -608,10 +595,8 @@ impl Core {
         grants::word(&self.token_key, grant)
     }
 
-    /// Gives a member the name and the room of a resume token.
-    ///
-    /// # Errors
-    /// The token is invalid. Nothing has changed.
+    /// Gives a member the name and the room of a resume token. Fails without a change if the token
+    /// is invalid.
     pub(crate) fn resume(
         &mut self,
         cx: &Context<'_>,
@@ -712,10 +697,7 @@ impl Core {
         self.names.get(slot)
     }
 
-    /// Checks a password.
-    ///
-    /// # Errors
-    /// It is wrong, or too many wrong ones were tried.
+    /// Checks a password. Fails if the password is wrong, or if too many wrong ones were tried.
     pub(crate) fn check_password(
         &mut self,
         cx: &Context<'_>,
@@ -754,7 +736,8 @@ impl Core {
     }
 
     /// Charges work in nanoseconds to a member's address. Returns false if the address exceeds its
-    /// share. This host's programs are exempt, and so is an address whose members are alone.
+    /// share. This host's programs are exempt, and so is an address without other members in the
+    /// hub.
     pub(crate) fn take_work(&mut self, now: Instant, source: Source, nanos: u64) -> bool {
         let Core { config, capacity, work, .. } = self;
         let ip = config.sources.counted_as(source.ip);
@@ -767,10 +750,8 @@ impl Core {
         self.work.is_rested(now, self.config.sources.counted_as(source.ip))
     }
 
-    /// Sends a message of a member, or of the operator (`None`), to a room.
-    ///
-    /// # Errors
-    /// The reason. Nothing has changed.
+    /// Sends a message of a member, or of the operator (`None`), to a room. Fails without a change,
+    /// with the reason.
     pub(crate) fn say(
         &mut self,
         cx: &Context<'_>,
@@ -873,10 +854,8 @@ impl Core {
 
     // History.
 
-    /// Requests earlier messages of a member's room. The answer follows later.
-    ///
-    /// # Errors
-    /// The room is not stored, or the member has reached its limit for now.
+    /// Requests earlier messages of a member's room. The answer follows later. Fails if the room is
+    /// not stored, or the member has reached its limit for now.
     pub(crate) fn look_up(
         &mut self,
         now: Instant,
@@ -895,8 +874,12 @@ impl Core {
         Ok(())
     }
 
-    /// Shows the backlog to a member that has taken a name, once.
+    /// Shows the backlog to a member that has taken a name, once. A member that follows the log reads it
+    /// there.
     pub(crate) fn greet(&mut self, now: Instant, slot: Slot) {
+        if matches!(self.link_kind(slot), LinkKind::Key | LinkKind::Page) {
+            return;
+        }
         let most = self.config.history.map_or(0, |history| history.backlog);
         if most > 0 && !self.members.has(slot, Trait::Greeted) {
             self.members.set(slot, Trait::Greeted, true);

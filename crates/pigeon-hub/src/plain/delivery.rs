@@ -33,8 +33,6 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    // Getters.
-
     /// The bytes that transmits point into.
     pub(super) fn bytes(&self) -> &[u8] {
         self.outgoing.bytes()
@@ -86,7 +84,7 @@ impl Delivery {
         is_over
     }
 
-    /// Whether a room accepts a reader of this encoding, at a hub whose own is `own`.
+    /// Whether a room accepts a reader of this encoding; `own` is the hub's own encoding.
     pub(super) fn takes_encoding(&self, room: RoomId, encoding: Encoding, own: Encoding) -> bool {
         self.runs.take_encoding(room, encoding, own)
     }

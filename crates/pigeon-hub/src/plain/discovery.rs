@@ -43,10 +43,7 @@ pub(super) struct Discovery {
 }
 
 impl Discovery {
-    /// Checks whether to answer a request.
-    ///
-    /// # Errors
-    /// It is a repetition, or too many are pending.
+    /// Checks whether to answer a request. Fails for a duplicate, or if too many are pending.
     pub(super) fn check(&self, question: &Question) -> Result<(), Dropped> {
         let known = |(from, nonce): &(SocketAddr, Box<str>)| {
             *from == question.to && *nonce == question.nonce
@@ -75,7 +72,7 @@ impl Discovery {
         self.pending.iter().map(|question| question.due).min()
     }
 
-    /// Takes a request whose answer is due.
+    /// Takes a request that is due for its answer.
     pub(super) fn take(&mut self, now: Instant) -> Option<Question> {
         let index = self.pending.iter().position(|question| question.due <= now)?;
         Some(self.pending.swap_remove(index))

@@ -42,7 +42,7 @@ struct Record {
     ip: [u8; 16],
     /// Nanoseconds: low and high word.
     heard: [u32; 2],
-    /// Its rate limits; unused for loopback members.
+    /// The member's rate limits; unused for loopback members.
     debt: Debt,
     scope: u32,
     /// The neighbours in its list.
@@ -52,7 +52,7 @@ struct Record {
     port: u16,
     /// The hub's address that it sends to.
     local: Local,
-    /// Its listening socket.
+    /// The member's listening socket.
     door: u16,
     /// A bit for each [`Flag`].
     flags: u8,
@@ -78,19 +78,19 @@ const VACANT: Record = Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Flag {
-    /// Its latest heartbeat was padded, so it reads control lines.
+    /// The member's latest heartbeat was padded, so it reads control lines.
     Padded = 1,
-    /// It has been notified of the limit that it exceeds.
+    /// The member has been notified of the limit that it exceeds.
     Warned = 2,
-    /// Its address is in an open network.
+    /// The member's address is in an open network.
     Open = 4,
-    /// Its address is untrusted, but proved.
+    /// The member's address is untrusted, but proved.
     Untrusted = 8,
-    /// It has got the hint that its text is not UTF-8.
+    /// The member has got the hint that its text is not UTF-8.
     Hinted = 16,
-    /// It was heard again after joining.
+    /// The member was heard again after joining.
     Again = 32,
-    /// It is on trial as a possible automatic responder.
+    /// The member is on trial as a possible automatic responder.
     OnTrial = 64,
 }
 
@@ -242,7 +242,7 @@ impl Members {
         Encoding::from_index(self.record(slot).encoding & !AUTO).unwrap_or(Encoding::UTF_8)
     }
 
-    /// Its chosen charset.
+    /// The member's chosen charset.
     pub(crate) fn charset(&self, slot: Slot) -> Charset {
         match self.record(slot).encoding & AUTO {
             0 => Charset::Fixed(self.encoding(slot)),
@@ -254,7 +254,7 @@ impl Members {
         self.record(slot).flags & flag as u8 != 0
     }
 
-    /// Its origin, determined when it joined.
+    /// The member's origin, determined when it joined.
     pub(crate) fn origin(&self, slot: Slot) -> Origin {
         match (self.has(slot, Flag::Untrusted), self.has(slot, Flag::Open)) {
             (true, _) => Origin::Untrusted,
@@ -398,8 +398,6 @@ impl Members {
     pub(crate) fn set_used(&mut self, slot: Slot, encoding: Encoding) {
         self.record_mut(slot).encoding = encoding.index() | AUTO;
     }
-
-    // Internals.
 
     fn record(&self, slot: Slot) -> &Record {
         &self.records[slot.index()]

@@ -85,11 +85,11 @@ pub(crate) struct Plain {
     /// The encodings of members that timed out.
     left: LeftEncodings,
     watches: Watches,
-    /// How many times trials have drawn by chance.
+    /// Number of random draws made for trials.
     drawn: u64,
-    /// What a member wrote in another encoding, in UTF-8. Reused from datagram to datagram.
+    /// A member's text, converted to UTF-8. Reused between datagrams.
     decoded: String,
-    /// The answer to a heartbeat, likewise.
+    /// The answer to a heartbeat. Reused between heartbeats.
     answer: Vec<u8>,
 }
 
@@ -98,7 +98,7 @@ struct Datagram<'a, 'b> {
     core: &'a mut Core,
     now: Instant,
     datagram: &'a Received<'b>,
-    /// In which encoding it shows its sender to write, where that is found out.
+    /// The encoding that the datagram proves its sender to use, if any.
     used: Option<Encoding>,
 }
 
@@ -119,7 +119,7 @@ impl Plain {
         }
     }
 
-    // What can be seen.
+    // Access to buffers.
 
     pub(crate) fn members(&self) -> &Members {
         &self.members
@@ -140,7 +140,7 @@ impl Plain {
         Context { now, home: door.home, format: door.format, plain: &self.members }
     }
 
-    // The life of a datagram.
+    // Receiving.
 
     /// Opens a new batch if the last one has been sent.
     pub(crate) fn begin(&mut self, core: &mut Core) {
@@ -206,7 +206,7 @@ impl Plain {
             Some(slot) => self.members.charset(slot),
             None => self.left.get(now, (datagram.socket, from)).unwrap_or(own),
         };
-        // UTF-8 under `auto`; its faults stand in the text as escapes.
+        // UTF-8 under `auto`. Invalid bytes become escapes in the text.
         let mut is_faulty = false;
         let encoding = match charset {
             // A text that is too long in any encoding is refused without decoding.
@@ -408,7 +408,7 @@ impl Plain {
                 }
                 self.end_trial(core, slot);
                 if let Some(gone) = reason.gone() {
-                    // The core has forgotten which language that was.
+                    // The core does not keep the language of a refused member.
                     let to = (slot, *language);
                     self.delivery.tell(core, &self.members, to, &Notice::Gone(gone));
                 }
@@ -476,7 +476,7 @@ impl Plain {
             version: Some(room.map_or(0, Room::version)),
             last: Some(room.map_or(0, |room| room.newest)),
         };
-        // The words are the core's, and so is the count of what could not be sent.
+        // The core provides the words and the number of messages not sent.
         self.answer.clear();
         write_answer(members, core.config().secure_port, details, length, &mut self.answer);
         let answer = &self.answer;

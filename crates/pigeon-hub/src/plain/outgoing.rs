@@ -1,4 +1,4 @@
-//! Outgoing datagrams: lines to single addresses, and the bytes of all others.
+//! Outgoing datagrams: a buffer for their bytes, and lines to single addresses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;

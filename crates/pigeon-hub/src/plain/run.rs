@@ -24,7 +24,7 @@ pub(super) struct Style {
 /// A message to be sent.
 #[derive(Clone, Copy)]
 pub(super) struct Waiting {
-    /// Its number in the core's batch.
+    /// The message's number in the core's batch.
     pub(super) number: u32,
     /// The member that gets no copy: the sender, in a raw room.
     pub(super) except: Option<MemberId>,

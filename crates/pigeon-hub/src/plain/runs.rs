@@ -122,7 +122,7 @@ impl Runs {
         self.get(room).map_or_else(Vec::new, |room| room.run.messages_for(member).collect())
     }
 
-    /// The room whose batch is sent next.
+    /// The room with the next batch to send.
     pub(super) fn next(&self) -> Option<RoomId> {
         self.speaking.front().copied()
     }

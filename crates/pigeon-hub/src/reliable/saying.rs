@@ -1,26 +1,31 @@
-//! The numbers of one outbox, as a connection says them: which messages are handed on, which are
-//! discarded, and what the member hears of them.
+//! The numbers of one outbox on a connection: which messages are passed on or discarded, and what
+//! is answered.
 
 use std::collections::VecDeque;
 
 use super::Outcome;
 
-/// The most messages of a connection that wait for their outcome.
+/// Maximum number of unsettled messages of a connection.
 const MOST: usize = 512;
-/// The most bytes of text that do. One message always may.
+/// Maximum bytes of their text. One message is always allowed.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What a connection says from one outbox.
+/// An outbox on a connection.
 pub(super) struct Saying {
     pub(super) outbox: u64,
+    /// The largest number that the log is known to hold.
+    last: u64,
     /// Handed on, and not settled. The oldest first.
     waiting: VecDeque<Waiting>,
     bytes: usize,
-    /// Something was refused or is missing at this number. Until it comes, the rest is discarded:
-    /// the member goes back to it, and what it said beyond it comes again.
+    /// Something was refused or is missing after this number. Until what comes after it is there, the
+    /// rest is discarded: the member goes back, and what it said beyond comes again.
     awaited: Option<u64>,
-    /// Grows when what was awaited has come: outcomes of what was said before mean nothing then.
+    /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
     round: u32,
+    /// The largest number handed on in this round. The member may come back to a number twice, for two
+    /// reasons; handed on again, a message could be refused that is being stored.
+    handed: u64,
     /// Stored, and not yet acknowledged.
     unacknowledged: Option<u64>,
 }
@@ -28,16 +33,17 @@ pub(super) struct Saying {
 struct Waiting {
     serial: u64,
     number: u64,
+    after: u64,
     bytes: usize,
     round: u32,
 }
 
-/// What the member hears.
+/// The answer to the member.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// Nothing, or an acknowledgement, which waits for others.
+    /// Nothing, or an acknowledgement, which is combined with others.
     Nothing,
-    /// The outbox goes on with this number.
+    /// The outbox continues with this number.
     Expect(u64),
     /// The message was refused.
     Refused(u64, Outcome),
@@ -49,12 +55,24 @@ impl Saying {
     pub(super) fn new(outbox: u64) -> Saying {
         Saying {
             outbox,
+            last: 0,
             waiting: VecDeque::new(),
             bytes: 0,
             awaited: None,
             round: 0,
+            handed: 0,
             unacknowledged: None,
         }
+    }
+
+    /// The log holds the outbox up to this number.
+    pub(super) fn begin(&mut self, last: u64) {
+        self.last = last;
+    }
+
+    /// Whether the log only has to compare a message with this number.
+    pub(super) fn is_known(&self, number: u64) -> bool {
+        number <= self.last
     }
 
     /// Whether another message may be handed on.
@@ -62,25 +80,28 @@ impl Saying {
         self.waiting.len() < MOST && self.bytes < MOST_BYTES
     }
 
-    /// Whether a message is handed on. Discarded is what follows something that is awaited.
+    /// Whether a message is handed on. Discarded is what follows something that is awaited, and what
+    /// was handed on already.
     pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
-        // What precedes is found in the log, whatever becomes of what is awaited.
-        if let Some(awaited) = self.awaited.filter(|awaited| *awaited <= number) {
-            if after >= awaited {
-                return false;
+        match self.awaited.filter(|last| *last < number) {
+            Some(last) if after > last => return false,
+            Some(_) => {
+                self.awaited = None;
+                self.round += 1;
             }
-            self.awaited = None;
-            self.round += 1;
+            None if number <= self.handed => return false,
+            None => {}
         }
+        self.handed = number;
         self.bytes += bytes;
-        self.waiting.push_back(Waiting { serial, number, bytes, round: self.round });
+        self.waiting.push_back(Waiting { serial, number, after, bytes, round: self.round });
         true
     }
 
-    /// A message is settled.
+    /// Handles a message's outcome.
     pub(super) fn settle(&mut self, serial: u64, outcome: Outcome) -> Heard {
         let found = self.waiting.iter().position(|waiting| waiting.serial == serial);
-        let Some(Waiting { number, bytes, round, .. }) =
+        let Some(Waiting { number, after, bytes, round, .. }) =
             found.and_then(|place| self.waiting.remove(place))
         else {
             return Heard::Nothing;
@@ -89,37 +110,40 @@ impl Saying {
         let is_current = round == self.round;
         match outcome {
             Outcome::Stored => {
+                self.last = self.last.max(number);
                 self.unacknowledged = self.unacknowledged.max(Some(number));
                 Heard::Nothing
             }
-            Outcome::Expected(expected) if is_current && self.awaits(expected) => {
+            Outcome::Expected(expected @ 1..) if is_current && self.awaits(expected - 1) => {
                 Heard::Expect(expected)
             }
-            Outcome::Conflict if is_current && self.awaits(number) => Heard::Conflict(number),
-            refused @ (Outcome::Refused { .. } | Outcome::Deleted)
-                if is_current && self.awaits(number) =>
-            {
-                Heard::Refused(number, refused)
+            // These concern one number of the past. What comes after it is settled on its own, and an
+            // acknowledgement of that must not be taken for one of this.
+            Outcome::Conflict => Heard::Conflict(number),
+            Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
+            Outcome::Refused { .. } if is_current && self.awaits(after) => {
+                Heard::Refused(number, outcome)
             }
             _ => Heard::Nothing,
         }
     }
 
-    /// Awaits a number from now on, unless an earlier one is awaited.
-    fn awaits(&mut self, number: u64) -> bool {
-        let is_first = self.awaited.is_none_or(|awaited| number < awaited);
+    /// Awaits what comes after a number from now on, unless something earlier is awaited. What the
+    /// log misses after a refusal is what was refused: the member hears of that once.
+    fn awaits(&mut self, last: u64) -> bool {
+        let is_first = self.awaited.is_none_or(|awaited| last < awaited);
         if is_first {
-            self.awaited = Some(number);
+            self.awaited = Some(last);
         }
         is_first
     }
 
-    /// The acknowledgement that is due.
+    /// Takes the pending acknowledgement.
     pub(super) fn take_acknowledgement(&mut self) -> Option<u64> {
         self.unacknowledged.take()
     }
 
-    /// How many messages wait for their outcome.
+    /// Number of unsettled messages.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.waiting.len()
@@ -160,10 +184,10 @@ mod tests {
         say(&mut saying, 5..=7);
         assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
         assert_eq!(say(&mut saying, 8..=9), [false, false]);
-        // The log misses 5. The member has heard that already.
+        // The log lacks 5. The member was told already.
         assert_eq!(saying.settle(6, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, [5]), [true]);
-        // The outcome of what was said before 5 came again.
+        // An outcome from before 5 arrived again.
         assert_eq!(saying.settle(7, Outcome::Expected(5)), Heard::Nothing);
         assert_eq!(say(&mut saying, 6..=9), [true; 4]);
     }
@@ -175,6 +199,33 @@ mod tests {
         saying.settle(5, refused());
         assert!(!saying.say(100, 7, 6, 10), "5 may be passed over, not 6");
         assert!(saying.say(101, 6, 4, 10));
+    }
+
+    #[test]
+    fn what_the_log_misses_after_a_refusal_is_not_news() {
+        let mut saying = Saying::new(7);
+        assert!(saying.say(1, 6, 4, 10) && saying.say(2, 7, 6, 10));
+        assert_eq!(saying.settle(1, refused()), Heard::Refused(6, refused()));
+        assert_eq!(saying.settle(2, Outcome::Expected(5)), Heard::Nothing);
+        assert!(saying.say(3, 7, 4, 10), "as the member goes on after the refusal");
+    }
+
+    #[test]
+    fn each_message_of_the_past_that_is_not_stored_is_told() {
+        let mut saying = Saying::new(7);
+        saying.begin(7);
+        say(&mut saying, 5..=7);
+        assert!(saying.is_known(7) && !saying.is_known(8));
+        assert_eq!(saying.settle(5, Outcome::Deleted), Heard::Refused(5, Outcome::Deleted));
+        assert_eq!(saying.settle(6, Outcome::Deleted), Heard::Refused(6, Outcome::Deleted));
+        assert_eq!(saying.settle(7, Outcome::Stored), Heard::Nothing);
+        assert_eq!(say(&mut saying, [8]), [true], "nothing is awaited");
+    }
+
+    #[test]
+    fn what_was_handed_on_is_not_handed_on_again() {
+        let mut saying = Saying::new(7);
+        assert_eq!(say(&mut saying, [5, 6, 5, 6, 7]), [true, true, false, false, true]);
     }
 
     #[test]

@@ -382,7 +382,7 @@ fn a_password_alone_proves_no_address() {
         let asked = bytes_got(&h.from(beyond(7), padded), beyond(7)).concat();
         assert!(asked.starts_with(b"/prove "));
         assert!(!h.is_member(beyond(7)));
-        // Both together are sufficient.
+        // The token and the password together are sufficient.
         h.from(beyond(7), asked);
         assert_eq!(h.room_of(beyond(7)), None);
         h.from(beyond(7), "/pass secret");

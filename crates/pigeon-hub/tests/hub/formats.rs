@@ -25,7 +25,7 @@ fn reached(sent: &[Sent]) -> Vec<u16> {
     ports
 }
 
-// Chat.
+// The chat format.
 
 #[test]
 fn a_chat_line_goes_to_everyone_the_sender_included() {
@@ -150,7 +150,7 @@ fn an_empty_word_of_the_operator_does_not_shift_what_stands_beside_it() {
     assert_eq!(got(&h.drain(), local(5002)), ["x", "", "", "y"]);
 }
 
-// Classic.
+// The classic format.
 
 #[test]
 fn classic_acknowledges_in_capitals_to_everyone_and_adds_no_newline() {
@@ -187,7 +187,7 @@ fn classic_passes_bytes_of_other_encodings_on() {
     assert_eq!(relayed(Classic, b"\xc4\xe3\xba\xc3"), [expected]);
 }
 
-// Raw.
+// The raw format.
 
 #[test]
 fn raw_goes_untouched_to_everyone_but_its_sender() {

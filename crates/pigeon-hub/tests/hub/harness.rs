@@ -64,7 +64,7 @@ impl Harness {
         self.hear_at(0, from, bytes);
     }
 
-    /// The same at another listening socket.
+    /// Like `hear`, at another listening socket.
     pub(crate) fn hear_at(&mut self, door: u16, from: SocketAddr, bytes: impl AsRef<[u8]>) {
         let datagram = Received::new(from, bytes.as_ref());
         let socket = SocketId::new(door);
@@ -88,7 +88,7 @@ impl Harness {
         self.wait_at(time).into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
     }
 
-    /// The same, with the listening socket of each datagram.
+    /// Like `wait`, with the listening socket of each datagram.
     pub(crate) fn wait_at(&mut self, time: Duration) -> Vec<SentAt> {
         let end = self.now + time;
         let mut sent = Vec::new();
@@ -139,7 +139,7 @@ impl Harness {
         self.drain_at().into_iter().map(|(_, to, bytes)| (to, bytes)).collect()
     }
 
-    /// The same, with the listening socket of each datagram.
+    /// Like `drain`, with the listening socket of each datagram.
     pub(crate) fn drain_at(&mut self) -> Vec<SentAt> {
         let transmits = self.transmits();
         while self.hub.poll_event().is_some() {}

@@ -88,7 +88,7 @@ fn a_word_takes_name_and_room_back_after_a_restart() {
     hear(&mut h, &mut store, 6001, &format!("/resume {word}"));
     assert_eq!(h.name_of(local(6001)).as_deref(), Some("狗哥"));
     assert_eq!(h.room_of(local(6001)).as_deref(), Some("Ops"));
-    // And again: a used token stays valid.
+    // A second restart: a used token stays valid.
     let mut h = store.restart();
     hear(&mut h, &mut store, 6002, &format!("/resume {word}"));
     assert_eq!(h.name_of(local(6002)).as_deref(), Some("狗哥"));

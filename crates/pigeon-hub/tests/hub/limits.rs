@@ -440,7 +440,7 @@ fn host(n: u8) -> SocketAddr {
     SocketAddr::from(([10, 7, 0, n], 5_000))
 }
 
-/// A hub whose lobby uses eight encodings, most of them by one address.
+/// A hub with eight encodings in its lobby, most of them used by one address.
 fn in_many_encodings() -> Harness {
     let mut h = Harness::chat();
     for (port, label) in

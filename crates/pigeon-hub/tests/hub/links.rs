@@ -749,7 +749,7 @@ fn a_link_hears_that_the_hub_stops() {
     assert_eq!(got(&w.h.drain(), local(DOG)), ["Bye!"]);
 }
 
-// Messages that count once they are stored.
+// Messages that are relayed after they are stored.
 
 fn identity(number: u64) -> Identity {
     Identity { author: 9, outbox: 1, number }

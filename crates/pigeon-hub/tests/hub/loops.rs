@@ -52,7 +52,7 @@ fn tutorial(payload: &[u8]) -> Option<Vec<u8>> {
     Some([b"Ack ", &payload.to_ascii_uppercase()[..], b". from 127.0.0.1:9999"].concat())
 }
 
-// Services with words of their own.
+// Services with their own texts.
 
 fn size(payload: &[u8]) -> Option<Vec<u8>> {
     Some(format!("Your data was {} bytes", payload.len()).into_bytes())

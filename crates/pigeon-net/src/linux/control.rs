@@ -80,7 +80,7 @@ pub(super) struct ReceiveControl(pub(super) [u8; RECEIVE_ROOM]);
 
 /// The kernel's reports about a received message.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct ControlData {
     /// The segment size of joined datagrams (GRO).
     pub(super) segment: Option<usize>,
     /// Datagrams dropped since the socket was opened, modulo 2^32.
@@ -95,7 +95,7 @@ pub(super) struct Told {
     destination_v6: Option<Ipv6Addr>,
 }
 
-impl Told {
+impl ControlData {
     /// The local address that it reached and that can be used to reply.
     pub(super) fn local(&self) -> Option<IpAddr> {
         // For an IPv4 datagram a dual-stack socket reports both forms. The IPv6 form holds the
@@ -113,8 +113,8 @@ impl Told {
 }
 
 /// Decodes control messages; skips truncated and unknown ones.
-pub(super) fn decode(mut bytes: &[u8]) -> Told {
-    let mut told = Told::default();
+pub(super) fn decode(mut bytes: &[u8]) -> ControlData {
+    let mut told = ControlData::default();
     while let Some((level, kind, data, rest)) = split_first(bytes) {
         match (level, kind) {
             (libc::SOL_UDP, libc::UDP_GRO) => {
@@ -204,10 +204,10 @@ mod tests {
 
     #[test]
     fn the_source_is_never_a_group_and_never_mapped() {
-        let told = |v4: Option<[u8; 4]>, v6: &str| Told {
+        let told = |v4: Option<[u8; 4]>, v6: &str| ControlData {
             local_v4: v4.map(Ipv4Addr::from),
             destination_v6: v6.parse().ok(),
-            ..Told::default()
+            ..ControlData::default()
         };
         assert_eq!(told(None, "ff02::1").local(), None);
         assert_eq!(told(None, "::ffff:255.255.255.255").local(), None);
@@ -226,7 +226,7 @@ mod tests {
         for length in [0, 1, HEADER - 1, 1000, usize::MAX - 6, usize::MAX] {
             let mut bytes = control.bytes().to_vec();
             bytes[..size_of::<usize>()].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(decode(&bytes), Told::default());
+            assert_eq!(decode(&bytes), ControlData::default());
         }
     }
 }

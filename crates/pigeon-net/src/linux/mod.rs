@@ -140,10 +140,10 @@ impl Linux {
     }
 }
 
-/// Whether the kernel can send from this address to that one. A link-local source needs an
-/// interface (ipv6(7), RFC 4007 section 6), which only a link-local destination specifies. If the
-/// requester used another kind of address, the kernel chooses the source: an answer from a
-/// different address beats none.
+/// Whether the kernel can send from `local` to `peer`. A link-local source needs an interface
+/// (ipv6(7), RFC 4007 section 6), which only a link-local destination specifies. If the requester
+/// used another kind of address, the kernel chooses the source: an answer from a different address
+/// beats none.
 fn can_answer(local: IpAddr, peer: IpAddr) -> bool {
     let is_link_local = |ip| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     !is_link_local(local) || is_link_local(peer)

@@ -19,7 +19,7 @@ pub(super) fn knows_gso(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Requests the local address of each datagram (ip(7), ipv6(7)). An IPv6 socket requests both
-/// forms: see `control::Told::local`.
+/// forms: see `control::ControlData::local`.
 pub(super) fn enable_local_address(fd: BorrowedFd<'_>, v6: bool) -> bool {
     let v4 = set(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1);
     if v6 { set(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1) } else { v4 }

@@ -9,7 +9,7 @@ pub struct SocketEntry {
     pub local: SocketAddr,
     /// The address it is connected to.
     pub remote: Option<SocketAddr>,
-    /// Its owner: the effective user at its creation.
+    /// The socket's owner: the effective user at its creation.
     pub uid: u32,
     /// The owner's name, if any (getpwuid(3)).
     pub user: Option<String>,
@@ -31,7 +31,7 @@ pub struct SocketEntry {
 /// A process that holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
-    /// Its process id.
+    /// The process id.
     pub pid: u32,
     /// The name it chose itself, any bytes (proc_pid_comm(5)): escape it for display.
     pub name: Vec<u8>,

@@ -31,13 +31,13 @@ struct Echo {
     deadline: Option<Instant>,
     /// Like a sender without a rate, which always has more to send.
     always_due: bool,
-    events: Vec<Told>,
+    events: Vec<EchoEvent>,
     refusals: usize,
     refused_by: Vec<SocketAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
+enum EchoEvent {
     Echoed(std::ops::Range<usize>),
     Timer,
     Refused,
@@ -53,29 +53,29 @@ impl Echo {
 }
 
 impl Machine for Echo {
-    type Event = Told;
+    type Event = EchoEvent;
 
     fn handle_datagram(&mut self, _: Instant, datagram: &Received<'_>) {
         self.outbox.reset_if_drained();
         let range = self.outbox.append(|bytes| bytes.extend_from_slice(datagram.payload));
         self.outbox.queue(datagram.from, datagram.local, range.clone());
         self.peer = Some(datagram.from);
-        self.events.push(Told::Echoed(range));
+        self.events.push(EchoEvent::Echoed(range));
     }
 
     fn handle_refused(&mut self, _: Instant, _: SocketId) {
         self.refusals += 1;
-        self.events.push(Told::Refused);
+        self.events.push(EchoEvent::Refused);
     }
 
     fn handle_refused_by(&mut self, _: Instant, _: SocketId, peer: SocketAddr) {
         self.refused_by.push(peer);
-        self.events.push(Told::Refused);
+        self.events.push(EchoEvent::Refused);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         if self.deadline.take_if(|deadline| *deadline <= now).is_some() {
-            self.events.push(Told::Timer);
+            self.events.push(EchoEvent::Timer);
         }
     }
 
@@ -87,7 +87,7 @@ impl Machine for Echo {
         self.outbox.bytes()
     }
 
-    fn poll_event(&mut self) -> Option<Told> {
+    fn poll_event(&mut self) -> Option<EchoEvent> {
         (!self.events.is_empty()).then(|| self.events.remove(0))
     }
 
@@ -101,7 +101,7 @@ impl Machine for Echo {
 struct TestHost {
     stop: Arc<AtomicBool>,
     timer_rang: Arc<AtomicBool>,
-    stop_at: Option<Told>,
+    stop_at: Option<EchoEvent>,
     woken: usize,
     echoed: Vec<Vec<u8>>,
     stats: Stats,
@@ -118,10 +118,10 @@ impl Host<Echo> for TestHost {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, machine: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, machine: &mut Echo, _: &mut Io<'_>, event: EchoEvent) -> ControlFlow<()> {
         let stop = self.stop_at.as_ref() == Some(&event);
-        self.timer_rang.fetch_or(event == Told::Timer, Ordering::AcqRel);
-        if let Told::Echoed(range) = event {
+        self.timer_rang.fetch_or(event == EchoEvent::Timer, Ordering::AcqRel);
+        if let EchoEvent::Echoed(range) = event {
             self.echoed.push(machine.outbox()[range].to_vec());
         }
         if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -186,7 +186,7 @@ fn a_deadline_ends_the_sleep(path: IoPath) {
     let deadline = clock.now() + Duration::from_millis(20);
     let echo = Echo { deadline: Some(deadline), ..Echo::default() };
     let mut driver = Driver::new(echo, bind(path)).unwrap().with_clock(clock);
-    let mut host = TestHost { stop_at: Some(Told::Timer), ..TestHost::default() };
+    let mut host = TestHost { stop_at: Some(EchoEvent::Timer), ..TestHost::default() };
     driver.run(&mut host).unwrap();
     assert!(driver.clock().now() >= deadline);
     assert_eq!(host.woken, 0);
@@ -199,7 +199,7 @@ fn a_refusal_reaches_the_machine(path: IoPath) {
     // Datagrams queued before the loop began are sent first.
     echo.outbox.send(to, None, b"?");
     let mut driver = Driver::new(echo, socket).unwrap();
-    let mut host = TestHost { stop_at: Some(Told::Refused), ..TestHost::default() };
+    let mut host = TestHost { stop_at: Some(EchoEvent::Refused), ..TestHost::default() };
     driver.run(&mut host).unwrap();
     assert_eq!(driver.machine().refusals, 1);
     assert_eq!(driver.stats().sent.datagrams, 1);
@@ -246,9 +246,9 @@ struct UntilRefused;
 
 #[cfg(target_os = "linux")]
 impl Host<Echo> for UntilRefused {
-    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
+    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: EchoEvent) -> ControlFlow<()> {
         match event {
-            Told::Refused => ControlFlow::Break(()),
+            EchoEvent::Refused => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         }
     }
@@ -301,7 +301,7 @@ fn calls_of_the_waker_before_the_loop_looks_are_one() {
     let mut driver = Driver::new(echo, bind(IoPath::Best)).unwrap();
     let waker = driver.waker();
     (0..1000).for_each(|_| waker.wake());
-    let mut host = TestHost { stop_at: Some(Told::Timer), ..TestHost::default() };
+    let mut host = TestHost { stop_at: Some(EchoEvent::Timer), ..TestHost::default() };
     driver.run(&mut host).unwrap();
     assert!(host.woken <= 1);
     // After one run another may follow, without leftovers.
@@ -313,7 +313,7 @@ fn calls_of_the_waker_before_the_loop_looks_are_one() {
 /// A host that blocks for a while when woken, and calls a function meanwhile.
 struct Pause<F> {
     meanwhile: Option<F>,
-    told: Vec<Told>,
+    told: Vec<EchoEvent>,
 }
 
 impl<F: FnOnce()> Host<Echo> for Pause<F> {
@@ -327,14 +327,14 @@ impl<F: FnOnce()> Host<Echo> for Pause<F> {
         ControlFlow::Continue(())
     }
 
-    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: Told) -> ControlFlow<()> {
-        let is_last = event == Told::Timer;
+    fn event(&mut self, _: &mut Echo, _: &mut Io<'_>, event: EchoEvent) -> ControlFlow<()> {
+        let is_last = event == EchoEvent::Timer;
         self.told.push(event);
         if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 
-fn pause(driver: &mut Driver<Echo>, meanwhile: impl FnOnce()) -> Vec<Told> {
+fn pause(driver: &mut Driver<Echo>, meanwhile: impl FnOnce()) -> Vec<EchoEvent> {
     driver.waker().wake();
     let mut host = Pause { meanwhile: Some(meanwhile), told: Vec::new() };
     driver.run(&mut host).unwrap();
@@ -354,7 +354,7 @@ fn after_a_pause_what_arrived_comes_before_timers(path: IoPath) {
             }
         });
         assert_eq!(told.len(), 301, "{count} sockets");
-        assert_eq!(told.last(), Some(&Told::Timer));
+        assert_eq!(told.last(), Some(&EchoEvent::Timer));
     }
 }
 
@@ -369,5 +369,5 @@ fn after_a_pause_a_flood_does_not_hold_timers_up(path: IoPath) {
     let mut driver = Driver::new(echo, socket).unwrap();
     let told = pause(&mut driver, || {});
     assert!(told.len() > 200);
-    assert_eq!(told.last(), Some(&Told::Timer));
+    assert_eq!(told.last(), Some(&EchoEvent::Timer));
 }

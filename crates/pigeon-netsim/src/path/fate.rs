@@ -23,7 +23,7 @@ pub enum Fate {
 /// Why a datagram was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// Its payload exceeds the path's MTU.
+    /// The datagram's payload exceeds the path's MTU.
     Mtu,
     /// The queue before the bottleneck was full (tail drop).
     QueueFull,

@@ -137,14 +137,14 @@ pub struct Relay {
     events: VecDeque<Event>,
     spare: Vec<Vec<u8>>,
     counts: Statistics,
-    told: Told,
+    reported: Reported,
     /// When the first and the last unanswered datagrams were sent to the target.
     unanswered: Option<[Instant; 2]>,
 }
 
 /// Which conditions have already been reported: each is reported once.
 #[derive(Default)]
-struct Told {
+struct Reported {
     full: bool,
     looped: bool,
     from_target: bool,
@@ -189,7 +189,7 @@ impl Relay {
             events: VecDeque::new(),
             spare: Vec::new(),
             counts: Statistics::default(),
-            told: Told::default(),
+            reported: Reported::default(),
             unanswered: None,
         })
     }
@@ -199,8 +199,6 @@ impl Relay {
         self.timeline = Some(timeline);
         self
     }
-
-    // Getters.
 
     /// The destination of all clients.
     pub fn target(&self) -> SocketAddr {
@@ -215,7 +213,7 @@ impl Relay {
 
     /// Whether the target has refused a datagram and has not answered since.
     pub fn is_refused(&self) -> bool {
-        self.told.refused
+        self.reported.refused
     }
 
     /// The conditions in force in one direction.
@@ -256,7 +254,7 @@ impl Relay {
         conditions: Conditions,
     ) -> Result<(), ConditionsError> {
         self.paths[way as usize].set_conditions(now, conditions)?;
-        self.told.too_large[way as usize] = false;
+        self.reported.too_large[way as usize] = false;
         Ok(())
     }
 
@@ -276,7 +274,7 @@ impl Relay {
     pub fn set_target(&mut self, target: SocketAddr) {
         self.target = unmapped(target);
         self.senders.set_target(self.target);
-        self.told.refused = false;
+        self.reported.refused = false;
         self.unanswered = None;
         self.clients.set_all_peers(self.target);
         self.open_all();
@@ -300,8 +298,6 @@ impl Relay {
         self.counts.no_socket += 1;
     }
 
-    // Internals.
-
     /// The sender of a datagram to the listening socket; adds a new client if necessary.
     fn client_of(&mut self, now: Instant, datagram: &Received<'_>, count: u64) -> Option<ClientId> {
         let from = datagram.from;
@@ -315,7 +311,7 @@ impl Relay {
         }
         if self.clients.len() >= self.max_clients {
             self.counts.turned_away += count;
-            if !std::mem::replace(&mut self.told.full, true) {
+            if !std::mem::replace(&mut self.reported.full, true) {
                 self.tell(Event::Full(from));
             }
             return None;
@@ -353,7 +349,7 @@ impl Relay {
     }
 
     fn report_refused(&mut self) {
-        if !std::mem::replace(&mut self.told.refused, true) {
+        if !std::mem::replace(&mut self.reported.refused, true) {
             self.tell(Event::Refused);
         }
     }
@@ -375,10 +371,14 @@ impl Relay {
     fn turn_away(&mut self, from: SocketAddr, reason: NotClient, count: u64) {
         let (counter, told, event) = match reason {
             NotClient::Nobody => return self.counts.turned_away += count,
-            NotClient::Target => {
-                (&mut self.counts.from_target, &mut self.told.from_target, Event::FromTarget(from))
+            NotClient::Target => (
+                &mut self.counts.from_target,
+                &mut self.reported.from_target,
+                Event::FromTarget(from),
+            ),
+            NotClient::Relay => {
+                (&mut self.counts.looped, &mut self.reported.looped, Event::Loop(from))
             }
-            NotClient::Relay => (&mut self.counts.looped, &mut self.told.looped, Event::Loop(from)),
         };
         *counter += count;
         if !std::mem::replace(told, true) {
@@ -390,7 +390,7 @@ impl Relay {
     fn carry(&mut self, now: Instant, way: Way, client: ClientId, payload: &[u8]) {
         let path = &self.paths[way as usize];
         if let Some(mtu) = path.conditions().mtu.filter(|&mtu| payload.len() > mtu)
-            && !std::mem::replace(&mut self.told.too_large[way as usize], true)
+            && !std::mem::replace(&mut self.reported.too_large[way as usize], true)
         {
             let length = payload.len();
             self.tell(Event::TooLarge { way, length, mtu });
@@ -470,7 +470,7 @@ impl Machine for Relay {
             Some(slot) => match self.clients.id(slot) {
                 Some(client) if !self.is_answer(client, joined.from, count) => return,
                 Some(client) => {
-                    self.told.refused = false;
+                    self.reported.refused = false;
                     self.unanswered = None;
                     (Way::Down, client)
                 }
@@ -531,7 +531,7 @@ impl Machine for Relay {
         }
         while let Some((slot, address)) = self.clients.expire(now, self.idle) {
             self.counts.idle += 1;
-            self.told.full = false;
+            self.reported.full = false;
             self.events.push_back(Event::Close(socket_of(slot)));
             self.tell(Event::Idle(address));
         }

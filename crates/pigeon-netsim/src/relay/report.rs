@@ -43,7 +43,7 @@ pub enum Event {
     TooLarge {
         /// The datagram's direction.
         way: Way,
-        /// Its payload in bytes.
+        /// The datagram's payload in bytes.
         length: usize,
         /// The MTU.
         mtu: usize,
@@ -55,7 +55,7 @@ pub enum Event {
 /// Totals since the start, in datagrams unless stated otherwise.
 ///
 /// For each direction, [`PathCounters::sent`] counts datagrams that entered the path, and
-/// `delivered` those that left it; `gone` counts those whose client had left by then.
+/// `delivered` those that left it; `gone` counts those of clients that had left by then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Current clients.

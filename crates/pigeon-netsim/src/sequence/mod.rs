@@ -143,7 +143,7 @@ impl SequenceReport {
 }
 
 impl Sequence {
-    /// The statistics of a sender whose first number is `first`.
+    /// The statistics of a sender with the first number `first`.
     pub fn new(first: u64) -> Self {
         Sequence::with_window(first, DEFAULT_WINDOW)
     }

@@ -33,11 +33,11 @@ pub struct LogEntry {
 /// An event of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// It entered the sender's up path.
+    /// The datagram entered the sender's up path.
     Up(Fate),
-    /// It entered the receiver's down path.
+    /// The datagram entered the receiver's down path.
     Down(Fate),
-    /// It was passed to a machine.
+    /// The datagram was passed to a machine.
     Delivered,
     /// No machine has the destination address.
     NobodyThere,

@@ -278,8 +278,6 @@ impl Network {
     }
 }
 
-// Internals.
-
 impl Network {
     /// Moves due datagrams from a node's up path into the receivers' down paths.
     fn hand_on(&mut self, index: usize) {

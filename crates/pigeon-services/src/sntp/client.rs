@@ -98,7 +98,7 @@ pub enum WhyNot {
     /// Shorter than a packet.
     #[error("{length} bytes are too few for an NTP packet")]
     TooShort {
-        /// Its length in bytes.
+        /// The datagram's length in bytes.
         length: usize,
     },
     /// Not a server's reply.
@@ -151,11 +151,8 @@ impl WhyNot {
 /// does no harm.
 ///
 /// Results are correct if the clocks are within 68 years of each other, across the change of era in
-/// 2036 (RFC 5905 section 6).
-///
-/// # Errors
-/// The check of RFC 4330 section 5 or RFC 5905 that the datagram fails. The caller must ensure that
-/// it came from the server's address.
+/// 2036 (RFC 5905 section 6). Fails with the check of RFC 4330 section 5 or RFC 5905 that the
+/// datagram does not pass. The caller must ensure that it came from the server's address.
 pub fn measure(
     reply: &[u8],
     request: &[u8; PACKET],

@@ -76,8 +76,8 @@ fn is_untyped(kind: Kind) -> bool {
     matches!(kind, Kind::Echo | Kind::Upper | Kind::Fixed)
 }
 
-/// Every pair, on a network and on one host: a loop between two services whose replies look like
-/// requests exceeds the rate, and the first request over it ends the loop.
+/// Every pair, on a network and on one host: replies that look like requests loop between two
+/// services until they exceed the rate, and the first request over it ends the loop.
 #[test]
 fn one_forged_datagram_draws_a_bounded_number_from_every_pair() {
     for at in [[A, B], [A_HERE, B_HERE]] {

@@ -147,6 +147,7 @@ pub struct Unmappable {
     pub character: char,
     /// The number of characters before it.
     pub position: usize,
+    /// The encoding that lacks the character.
     pub encoding: Encoding,
 }
 

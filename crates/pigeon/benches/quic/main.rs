@@ -1,25 +1,25 @@
-//! What reliable members cost a server over QUIC: fan-out, handshakes, and memory while they are
-//! silent.
+//! The cost of reliable members for a server over QUIC: fan-out, handshakes, and memory of silent
+//! members.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench quic -- one         one message at a time to 200 members
 //! cargo bench -p pigeon --bench quic -- burst       64 messages in flight
-//! cargo bench -p pigeon --bench quic -- handshakes  connections a second
-//! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: so many
-//! cargo bench -p pigeon --bench quic -- half-open   10,000 handshakes that go no further
-//! cargo bench -p pigeon --bench quic -- all         one after the other, as without a word
+//! cargo bench -p pigeon --bench quic -- handshakes  connections per second
+//! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: another number
+//! cargo bench -p pigeon --bench quic -- half-open   10,000 unfinished handshakes
+//! cargo bench -p pigeon --bench quic -- all         all of them; the default
 //! ```
 //!
-//! Each takes less than two minutes and needs no root. nats-server is skipped where it is not
+//! Each takes less than two minutes and needs no root. nats-server is skipped if it is not
 //! installed.
 //!
-//! Fan-out is counted as in the bench `fanout`: deliveries for each second that the server's CPU was
-//! busy. Each message of 64 bytes becomes a frame of about 250, written once and sent to all. The
-//! floor (`bare.rs`) is quinn-proto under nothing but system calls, with the same TLS and transport
-//! parameters and the same frames. nats-server speaks TLS and has the same messages.
+//! Fan-out is counted as in the bench `fanout`: deliveries per second of the server's CPU time.
+//! Each message of 64 bytes becomes a frame of about 250, encoded once and sent to all. The
+//! baseline (`bare.rs`) is quinn-proto on plain system calls, with the same TLS and transport
+//! parameters and the same frames. nats-server uses TLS and the same messages.
 //!
-//! - `relay.rs`: what both servers do with a message. `ours.rs`: the machine of `pigeon-quic` in the
-//!   project's loop. `bare.rs`: the floor.
+//! - `relay.rs`: the work of both servers per message. `ours.rs`: the machine of `pigeon-quic` in
+//!   the project's loop. `bare.rs`: the baseline.
 //! - `members.rs`: the clients. `handshakes.rs`, `memory.rs`: the other figures.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
@@ -38,7 +38,7 @@ use pigeon_perf::report::{self, Report, Wanted, folder};
 use pigeon_perf::server::Server;
 use pigeon_quic::Certificate;
 
-/// Members of a fan-out.
+/// Members in the fan-out test.
 const MEMBERS: usize = 200;
 
 const OURS: &str = "pigeon-quic";

@@ -1,4 +1,4 @@
-//! The server of `pigeon-quic` in the project's loop, with as little around it as can be.
+//! The server of `pigeon-quic` in the project's loop, with minimal additions.
 
 use std::ops::ControlFlow;
 
@@ -8,7 +8,7 @@ use pigeon_quic::{Certificate, ConnId, Endpoint, Event, Limits, Server, ServerCo
 
 use crate::relay::Relay;
 
-/// Relays what any member says to all.
+/// Relays every member's messages to all.
 #[derive(Default)]
 struct Hub {
     members: Vec<ConnId>,

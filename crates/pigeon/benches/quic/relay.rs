@@ -1,21 +1,21 @@
-//! What both servers do with a message: one frame, for all members. The frame has the members and the
-//! length of a real one; only what is in it is the same every time.
+//! Both servers encode each message as one frame for all members. The frame has the fields and
+//! length of a real one, with constant content.
 
 use bytes::{Bytes, BytesMut};
 
-/// Makes frames of the lines that arrive together.
+/// Combines lines that arrive together into frames.
 #[derive(Default)]
 pub(crate) struct Relay {
-    /// The beginning of a line whose end has not come.
+    /// The start of an incomplete line.
     unread: BytesMut,
-    /// Frames for everybody.
+    /// Frames for everyone.
     frames: Vec<u8>,
 }
 
 const BEFORE: &str = r#"{"type":"message","position":1099511627776,"room":"lobby","author":"0123456789abcdef0123456789abcdef","outbox":"0123456789abcdef","number":123456,"name":"somebody","link":"key","time":1795780000000,"text":""#;
 
 impl Relay {
-    /// Takes in what a member said.
+    /// Adds a member's bytes.
     pub(crate) fn take(&mut self, said: &[u8]) {
         self.unread.extend_from_slice(said);
         while let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {

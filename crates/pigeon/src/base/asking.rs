@@ -1,5 +1,5 @@
-//! Asking one host, a group or a broadcast address: the socket for it, the loop, and what is said when
-//! there is no reply.
+//! Sends a request to a host, a group or a broadcast address: opens the socket, runs the loop, and
+//! reports a missing reply.
 
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -15,11 +15,12 @@ use super::cause::Cause;
 use super::status::UsageError;
 use crate::words::{self, say};
 
-/// Strays that are shown; further ones are only counted.
+/// The most strays shown; further ones are only counted.
 const SHOWN: u64 = 5;
 
-/// Opens a socket that hears every port of `to`, and learns what becomes of what it sends. Only where
-/// the system reports that to connected sockets alone is it connected, and deaf to other ports.
+/// Opens a socket that receives from every port of `to`, and gets its errors. Where the system
+/// reports errors only to connected sockets, it is connected, and receives from the requested port
+/// only.
 pub(crate) fn open(
     to: SocketAddr,
     source: Option<SocketAddr>,
@@ -35,7 +36,7 @@ pub(crate) fn open(
     Socket::connect(to, source, &options).map_err(explain)
 }
 
-/// Refuses a source of another IP version.
+/// Rejects a source of another IP version.
 pub(crate) fn check_source(source: Option<SocketAddr>, to: SocketAddr) -> Result<(), UsageError> {
     match source.filter(|source| source.is_ipv4() != to.is_ipv4()) {
         Some(source) => Err(UsageError(say!("errors-source-family", source = &source, to = &to))),
@@ -43,22 +44,21 @@ pub(crate) fn check_source(source: Option<SocketAddr>, to: SocketAddr) -> Result
     }
 }
 
-/// Whether `to` stands for many hosts, any of which may answer.
+/// Whether `to` is a group or broadcast address, so that any host may answer.
 pub(crate) fn asks_anybody(to: SocketAddr) -> bool {
     to.ip().is_multicast() || is_broadcast(to.ip())
 }
 
-/// What came of it.
+/// The result of a request.
 #[derive(Debug)]
 pub(crate) struct Ended<A> {
     pub(crate) to: SocketAddr,
     pub(crate) outcome: Outcome<A>,
-    /// What the system said on the way.
+    /// The last error from the system.
     pub(crate) cause: Option<Cause>,
 }
 
-/// Asks until there is an answer or none is waited for any more. `note` gets a line for each thing
-/// that happens meanwhile; `show` makes text of a payload.
+/// Runs a request to its end. `note` gets a line for each event; `show` converts a payload to text.
 pub(crate) fn ask<R: Request>(
     request: R,
     to: SocketAddr,
@@ -77,13 +77,12 @@ pub(crate) fn ask<R: Request>(
     let mut asker = Asker { to, shown: 0, cause: None, outcome: None, show, note };
     driver.run(&mut asker)?;
     let cause = Cause::of(&driver.stats());
-    // The loop ends with the outcome.
     let outcome = asker.outcome.context("the loop ended without an outcome")?;
     Ok(Ended { to, outcome, cause })
 }
 
 impl<A> Ended<A> {
-    /// The error for no reply.
+    /// The error for a missing reply.
     pub(crate) fn no_reply(&self, why: NoReply) -> anyhow::Error {
         let Ended { to, outcome, cause } = self;
         let cause = cause.map(|cause| cause.said());
@@ -115,12 +114,12 @@ impl<A> Ended<A> {
     }
 }
 
-/// Whether there is room again in a moment.
+/// Whether the reason is a full queue, which soon has space again.
 fn is_momentary(reason: DropReason) -> bool {
     matches!(reason, DropReason::NoBuffers | DropReason::Congested)
 }
 
-/// Notes what happens, and keeps the outcome.
+/// Reports events, and keeps the outcome.
 struct Asker<A, S, N> {
     to: SocketAddr,
     shown: u64,

@@ -1,9 +1,9 @@
-//! Why a datagram did not get through: the system's own words, what they mean, and what helps.
-//! [`Cause::said`] is for a person, in the process's language; `Display` is English, for JSON and logs.
+//! Why a datagram did not arrive: the system's error, its meaning, and advice. [`Cause::said`] is
+//! for people, in the process's language; `Display` is English, for JSON and logs.
 //!
-//! The system speaks twice. A call fails, and the datagram never left; or the datagram left, and a
-//! router, a firewall or the far host answers that it goes no further (ICMP), which the system reports
-//! later. The same number can mean different things in the two, as EACCES does.
+//! Errors occur at two times. Either a call fails, and the datagram never left; or the datagram
+//! left, and a router, a firewall or the destination rejects it (ICMP), which the system reports
+//! later. The same number may mean different things in the two cases, such as EACCES.
 
 use std::fmt;
 use std::io;
@@ -17,44 +17,44 @@ use pigeon_proto::Language;
 use super::system_error;
 use crate::words::{self, key, say_in};
 
-/// One cause. It shows as `No route to host (os error 113): a firewall rejects it, or …`.
+/// A cause, displayed as `No route to host (os error 113): a firewall rejects it, or …`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cause {
-    /// Where the datagram was to go, as far as that is known.
+    /// The datagram's destination, if known.
     to: Option<SocketAddr>,
     os_error: Option<i32>,
     stage: Stage,
 }
 
-/// How far the datagram came.
+/// Where the datagram failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// It was not sent.
+    /// At this host.
     Unsent(DropReason),
-    /// It was sent, and an error came back. It may pass.
+    /// On its way. `passing`: the error may be temporary.
     Undelivered { passing: bool },
 }
 
 impl Cause {
-    /// Where the datagram was to go, as far as that is known.
+    /// The datagram's destination, if known.
     pub(crate) fn to(&self) -> Option<SocketAddr> {
         self.to
     }
 
-    /// Why a socket could not be connected to a peer: there would be no way for its datagrams.
+    /// Why a socket cannot be connected to a peer, so that its datagrams cannot be sent.
     pub(crate) fn unconnected(to: SocketAddr, error: &io::Error) -> Cause {
         let stage = Stage::Unsent(DropReason::Other);
         Cause { to: Some(to), os_error: error.raw_os_error(), stage }
     }
 
-    /// What became of the last datagram that met an error, if one did. One that could not be sent goes
-    /// before one that met an error later: a local firewall that rejects makes both of one datagram.
+    /// The cause of the last datagram's failure. An unsent datagram takes precedence over one that
+    /// failed on its way: a rejecting local firewall reports both for one datagram.
     pub(crate) fn of(stats: &Stats) -> Option<Cause> {
         let unsent = stats.sent.last_failure.map(Cause::from);
         unsent.or(stats.received.last_error.map(Cause::from))
     }
 
-    /// Whether it is about the way, and not about one datagram, such as one that is too long.
+    /// Whether it concerns the path, and not a single datagram, such as one that is too long.
     pub(crate) fn is_about_the_way(&self) -> bool {
         use io::ErrorKind as Kind;
         self.os_error.is_some_and(|code| {
@@ -69,12 +69,12 @@ impl Cause {
         })
     }
 
-    /// Whether the next datagram may get there all the same.
+    /// Whether it may be temporary.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self.stage, Stage::Undelivered { passing: true })
     }
 
-    /// The cause in the process's language, for a person; `to_string` is English, for JSON and logs.
+    /// The cause in the process's language; `to_string` is English, for JSON and logs.
     pub(crate) fn said(&self) -> String {
         self.said_in(words::language())
     }
@@ -94,7 +94,7 @@ impl Cause {
         }
     }
 
-    /// What it means and what helps, where that is known.
+    /// The meaning and advice, if known.
     fn meaning(&self, language: Language) -> Option<String> {
         let ip = self.to.map(|to| to.ip());
         let shown = ip.map_or("ADDRESS".to_string(), |ip| ip.to_string());
@@ -157,7 +157,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Why a datagram was not sent, in a word or two.
+/// Why a datagram was not sent, in a few words.
 pub(crate) fn drop_reason(reason: DropReason) -> String {
     drop_reason_in(words::language(), reason)
 }
@@ -181,7 +181,7 @@ fn is_broadcast(ip: IpAddr) -> bool {
     local_addresses().is_ok_and(|interfaces| interfaces.is_broadcast(ip))
 }
 
-/// The error numbers that have a meaning here. `ErrorKind` takes EPERM and EACCES for the same.
+/// The error numbers with a known meaning. `ErrorKind` does not distinguish EPERM and EACCES.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Named {
     Forbidden,
@@ -217,28 +217,28 @@ impl Named {
         })
     }
 
-    /// Elsewhere the system's own words have to do.
+    /// Other systems' errors are shown unchanged.
     #[cfg(not(unix))]
     fn of(_: i32) -> Option<Named> {
         None
     }
 }
 
-/// When the first datagrams have been sent, and how often it is looked after that.
+/// The time of the first check, and the interval of further ones.
 const FIRST: Duration = Duration::from_millis(100);
 const EVERY: Duration = Duration::from_secs(1);
 
-/// How long a cause counts as current after it was seen: longer than the time between heartbeats.
+/// How long a cause counts as current: longer than the time between heartbeats.
 const CURRENT: Duration = Duration::from_secs(15);
 
-/// Looks from time to time for a new cause in a loop's counters, for a command that goes on.
+/// Regularly checks a loop's counters for a new cause, for commands that keep running.
 #[derive(Debug)]
 pub(crate) struct Watch {
     look_at: Instant,
     unsent: u64,
     undelivered: u64,
     reported: Option<Cause>,
-    /// The last cause about the way, and when it was seen.
+    /// The last cause concerning the path, and when it was seen.
     last: Option<(Cause, Instant)>,
 }
 
@@ -247,25 +247,24 @@ impl Watch {
         Watch { look_at: now + FIRST, unsent: 0, undelivered: 0, reported: None, last: None }
     }
 
-    /// When to look next.
+    /// When to check next.
     pub(crate) fn look_at(&self) -> Instant {
         self.look_at
     }
 
-    /// The peer was heard: whatever the system says next is news. Returns whether the way was cut off
-    /// before.
+    /// The peer was heard: the next error is news. Returns whether the path was failing before.
     pub(crate) fn heard(&mut self) -> bool {
         self.last = None;
         self.reported.take().is_some()
     }
 
-    /// Why nothing gets there now, if the system has said so lately.
+    /// The current cause, if there was one recently.
     pub(crate) fn current(&self, now: Instant) -> Option<Cause> {
         self.last.filter(|(_, seen)| now - *seen < CURRENT).map(|(cause, _)| cause)
     }
 
-    /// What is new about the way. Ignores errors about a single datagram, such as one that is too
-    /// long.
+    /// A new cause concerning the path. Ignores errors of a single datagram, such as one that is
+    /// too long.
     pub(crate) fn look(&mut self, now: Instant, stats: &Stats) -> Option<Cause> {
         self.look_at = now + EVERY;
         let (unsent, undelivered) = (stats.sent.dropped.total(), stats.received.ignored_errors);

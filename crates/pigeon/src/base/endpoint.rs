@@ -1,4 +1,4 @@
-//! Endpoints as people write them: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
+//! Endpoints in command-line notation: `HOST:PORT`, `[V6]:PORT`, `HOST PORT`, or a part of these.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
@@ -11,16 +11,16 @@ use pigeon_text::{escape, is_displayable};
 use super::status::UsageError;
 use crate::words::say;
 
-/// Where to send: a host and a port, not looked up yet.
+/// A destination: a host and a port, not resolved yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    host: String,
-    port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 impl Endpoint {
-    /// Reads `HOST:PORT` or `[V6]:PORT`; without `:PORT`, `default_port` if there is one. A full-width
-    /// `：`, which Chinese input methods type, is a `:`.
+    /// Parses `HOST:PORT` or `[V6]:PORT`; without `:PORT`, uses `default_port` if given. A
+    /// full-width `：`, from Chinese input methods, counts as `:`.
     pub(crate) fn parse(text: &str, default_port: Option<u16>) -> Result<Endpoint, String> {
         let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
@@ -28,7 +28,7 @@ impl Endpoint {
         }
         let (host, port) = split(text)?;
         if port.is_none() && host.bytes().all(|b| b.is_ascii_digit()) {
-            // The resolver would take it for an address: 9999 is 0.0.39.15 to it.
+            // The resolver would take a number for an address: 9999 is 0.0.39.15.
             return Err(say!("errors-only-a-port", port = host));
         }
         let port = match (port, default_port) {
@@ -43,26 +43,25 @@ impl Endpoint {
         Ok(Endpoint { host: host.to_string(), port })
     }
 
-    /// The address, if the host is written as one.
+    /// The address, if the host is a literal one.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         let (ip, zone) = zoned(&self.host)?;
         Some(as_answered(with_zone(ip, self.port, zone.ok()?)))
     }
 
-    /// Looks the host up. Of several addresses an IPv4 one is taken, because a hub listens there by
-    /// default.
+    /// Resolves the host. Prefers IPv4 addresses, because a hub listens on IPv4 by default.
     pub(crate) fn resolve(&self) -> anyhow::Result<SocketAddr> {
         self.resolve_in(Family::default())
     }
 
-    /// The same, among the addresses of a family. An address of the other one is wrong usage: no
-    /// other try can help.
+    /// The same, limited to a family. A literal address of the other family is a usage error:
+    /// retrying cannot help.
     pub(crate) fn resolve_in(&self, family: Family) -> anyhow::Result<SocketAddr> {
         if let Some((ip, zone)) = zoned(&self.host) {
             if let (IpAddr::V6(link_local), Ok(0)) = (ip, &zone)
                 && link_local.is_unicast_link_local()
             {
-                // The system would say "invalid argument".
+                // The system's error would be "invalid argument".
                 return Err(
                     UsageError(say!("errors-link-local", ip = &ip, port = &self.port)).into()
                 );
@@ -103,11 +102,11 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What Chinese input methods type for a colon.
+/// The colon of Chinese input methods.
 const WIDE_COLON: char = '：';
 
-/// An address, and of `fe80::1%eth0` or `fe80::1%2` the interface's index, else 0 (RFC 4007 section
-/// 11). `None` if the text is no address.
+/// Parses an address with an optional zone: `fe80::1%eth0` or `fe80::1%2` yield the interface's
+/// index, others 0 (RFC 4007 section 11). `None` if the text is not an address.
 fn zoned(host: &str) -> Option<(IpAddr, Result<u32, String>)> {
     let Some((ip, zone)) = host.split_once('%') else {
         return Some((host.parse().ok()?, Ok(0)));
@@ -128,7 +127,7 @@ fn with_zone(ip: IpAddr, port: u16, zone: u32) -> SocketAddr {
     }
 }
 
-/// Reads an address and a port, `127.0.0.1:9999` or `[fe80::1%eth0]:9999`; no names.
+/// Parses an address and a port, `127.0.0.1:9999` or `[fe80::1%eth0]:9999`; no names.
 pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     let text = &text.replace(WIDE_COLON, ":");
     let (host, port) = split(text)?;
@@ -137,9 +136,9 @@ pub(crate) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     Ok(with_zone(ip, parse_port(port.ok_or_else(wrong)?)?, zone?))
 }
 
-/// An address as answers from it will bear it; answers are known by where they come from. Systems
-/// take an IPv4-mapped one for its IPv4 one, and the unspecified one, which servers print that listen
-/// everywhere, for this host.
+/// The address that answers will come from; answers are recognised by it. Systems convert an
+/// IPv4-mapped address to IPv4, and the unspecified one, which servers on every address print, to
+/// this host's.
 fn as_answered(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip().to_canonical() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -172,7 +171,7 @@ impl Family {
         !(self.ipv4 && ip.is_ipv6() || self.ipv6 && ip.is_ipv4())
     }
 
-    /// Refuses an address of the other version.
+    /// Rejects an address of the other version.
     pub(crate) fn check(self, ip: IpAddr) -> Result<(), UsageError> {
         match self.has(ip) {
             true => Ok(()),
@@ -180,10 +179,8 @@ impl Family {
         }
     }
 
-    /// Where to listen: as was named, or on every address of this family.
-    ///
-    /// # Errors
-    /// When what was named is of the other family.
+    /// The address to listen on: the given one, or every address of this family. Fails if the given
+    /// one is of the other family.
     pub(crate) fn listen(self, address: ListenAddress) -> Result<ListenAddress, UsageError> {
         let every = match (self.ipv4, self.ipv6) {
             (true, _) => ListenHost::Ip(Ipv4Addr::UNSPECIFIED.into()),
@@ -208,29 +205,29 @@ impl fmt::Display for Family {
     }
 }
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ListenAddress {
     pub(crate) host: ListenHost,
-    /// 0: the system chooses.
+    /// 0 lets the system choose.
     pub(crate) port: u16,
-    /// The index of the interface behind `%` in `[fe80::1%eth0]`; 0 where none was named.
+    /// The interface's index from `%` in `[fe80::1%eth0]`; 0 if not given.
     zone: u32,
 }
 
-/// On which addresses to listen.
+/// The host part of an address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ListenHost {
-    /// None was named: the command decides.
+    /// Not given: the command decides.
     Unsaid,
     /// `*`: every local address, IPv4 and IPv6.
     Every,
-    /// This one.
+    /// A single address.
     Ip(IpAddr),
 }
 
 impl ListenAddress {
-    /// What is meant where nothing was said at all.
+    /// The default without an argument.
     pub(crate) const UNSAID: ListenAddress =
         ListenAddress { host: ListenHost::Unsaid, port: 0, zone: 0 };
 
@@ -242,7 +239,7 @@ impl ListenAddress {
         }
     }
 
-    /// With this host where none was named.
+    /// Fills in a host if none was given.
     pub(crate) fn or(self, host: ListenHost) -> ListenAddress {
         match self.host {
             ListenHost::Unsaid => ListenAddress { host, ..self },
@@ -250,12 +247,12 @@ impl ListenAddress {
         }
     }
 
-    /// On this machine alone where no host was named.
+    /// Fills in loopback if no host was given.
     pub(crate) fn or_this_machine(self) -> ListenAddress {
         self.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()))
     }
 
-    /// Whether the system would not give both, each with a host, to sockets.
+    /// Whether two sockets cannot be bound to both; each must have a host.
     pub(crate) fn overlaps(self, other: ListenAddress) -> bool {
         let hosts = match (self.address(), other.address()) {
             (Some(a), Some(b)) => {
@@ -271,7 +268,7 @@ impl ListenAddress {
 impl std::str::FromStr for ListenAddress {
     type Err = String;
 
-    /// Reads `PORT`, `:PORT`, `ADDR:PORT`, `[V6]:PORT` or `*:PORT`.
+    /// Parses `PORT`, `:PORT`, `ADDR:PORT`, `[V6]:PORT` or `*:PORT`.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = &text.replace(WIDE_COLON, ":");
         if text.is_empty() {
@@ -316,8 +313,8 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Refuses what no resolver needs to be asked about: it would say only that it found nothing, or take
-/// 010.0.0.1 for 8.0.0.1, as leading zeros meant octal once (inet_aton(3)).
+/// Rejects invalid hosts before the resolver sees them: it would only report that it found nothing,
+/// or read 010.0.0.1 as 8.0.0.1, because leading zeros once meant octal (inet_aton(3)).
 fn check_host(host: &str) -> Result<(), String> {
     if host.contains(char::is_whitespace) {
         return Err(say!("errors-host-blank"));
@@ -335,7 +332,7 @@ fn check_host(host: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `host` and perhaps `port`, without brackets.
+/// Splits `host` and an optional `port`, without brackets.
 fn split(text: &str) -> Result<(&str, Option<&str>), String> {
     if let Some((scheme, _)) = text.split_once("://") {
         return Err(say!("errors-url", scheme = scheme));
@@ -351,7 +348,7 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
         };
     }
     if text.matches(':').count() > 1 {
-        // 2001:db8::1:9999 could be either; brackets say which.
+        // 2001:db8::1:9999 is ambiguous without brackets.
         return Err(say!("errors-ipv6-brackets", text = text));
     }
     Ok(match text.rsplit_once(':') {
@@ -360,7 +357,7 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
     })
 }
 
-/// Reads the port of somebody else.
+/// Parses a peer's port.
 pub(crate) fn peer_port(text: &str) -> Result<u16, String> {
     match parse_port(text)? {
         0 => Err(say!("errors-port-zero")),
@@ -369,7 +366,7 @@ pub(crate) fn peer_port(text: &str) -> Result<u16, String> {
 }
 
 fn parse_port(text: &str) -> Result<u16, String> {
-    // `parse` alone would take +99.
+    // `parse` alone would accept +99.
     let digits = text.bytes().all(|b| b.is_ascii_digit());
     let port = text.parse().ok().filter(|_| digits);
     port.ok_or_else(|| say!("errors-not-a-port", text = text))
@@ -397,7 +394,7 @@ mod tests {
             let resolved = Endpoint::parse(text, None).unwrap().resolve();
             resolved.map(|address| address.to_string()).map_err(|error| format!("{error:#}"))
         };
-        // The loopback interface is the first one of a host.
+        // The loopback interface has index 1.
         assert_eq!(resolve("[fe80::1%lo]:7"), Ok("[fe80::1%1]:7".into()));
         assert_eq!(resolve("[fe80::1%1]:7"), Ok("[fe80::1%1]:7".into()));
         let unknown = resolve("[fe80::1%nosuch0]:7").unwrap_err();

@@ -1,10 +1,9 @@
-//! Hearing multicast groups and broadcasts at a port: on every interface of this host, and on those
-//! that come up later.
+//! Reception of multicast groups and broadcasts at a port: on every interface, including those that
+//! appear later.
 //!
-//! A socket that is bound to every address joins the groups itself. Beside a socket that is bound to
-//! one address, or to the socket of another program, each group and each broadcast address has a
-//! socket of its own: bound to it, it hears nothing else, so no datagram to a host is taken from
-//! whoever waits for it.
+//! A socket bound to every address joins the groups itself. Beside a socket bound to one address,
+//! or beside another program's, each group and broadcast address gets its own socket, which
+//! receives nothing else and so takes no unicast datagrams from others.
 
 use std::collections::HashSet;
 use std::io;
@@ -19,32 +18,32 @@ use super::multicast::Group;
 use super::system_error;
 use crate::words::say;
 
-/// How often interfaces are looked at again.
+/// How often interfaces are checked.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// The most sockets: a bound for hosts with thousands of interfaces.
+/// The most sockets, for hosts with thousands of interfaces.
 const MAX_SOCKETS: usize = 256;
 
 /// The most failures remembered, so that each is reported once.
 const MAX_TOLD: usize = 64;
 
-/// What to hear.
+/// What to receive.
 pub(crate) struct Wanted {
-    /// The groups, each on its own interface or on all.
+    /// The groups, each on one interface or on all.
     pub(crate) groups: Vec<Group>,
-    /// Whether to hear broadcasts too, where there are sockets for it.
+    /// Whether to receive broadcasts too, if that needs sockets.
     pub(crate) broadcasts: bool,
-    /// The name, the index or an address of the only interface to use for all of it.
+    /// The only interface to use, given by name, index or address.
     pub(crate) interface: Option<String>,
     pub(crate) port: u16,
-    /// How to open the sockets.
+    /// The sockets' options.
     pub(crate) options: SocketOptions,
-    /// The socket that is bound to every address of this host at this port, if there is one.
+    /// The socket bound to every address of this host at this port, if there is one.
     pub(crate) everywhere: Option<SocketId>,
 }
 
-/// The interface of the network that a socket is bound in, as [`Wanted::interface`] has it; `None` for one
-/// that is bound to every address.
+/// The interface of a bound socket's network, in the form of [`Wanted::interface`]; `None` if it is
+/// bound to every address.
 pub(crate) fn interface_of(bound: SocketAddr) -> Option<String> {
     match bound {
         bound if bound.ip().is_unspecified() => None,
@@ -54,27 +53,27 @@ pub(crate) fn interface_of(bound: SocketAddr) -> Option<String> {
     }
 }
 
-/// Keeps groups joined while interfaces come and go.
+/// Keeps groups joined while interfaces appear and disappear.
 pub(crate) struct GroupSockets {
     wanted: Wanted,
-    /// The lowest number that a socket of this may have.
+    /// The lowest socket number to use.
     first: u16,
     open: Vec<(SocketId, SocketAddr)>,
-    /// The interfaces at the last look, if all went well.
+    /// The interfaces at the last successful check.
     seen: Option<Interfaces>,
     next: Instant,
     told: Vec<String>,
 }
 
-/// What to report.
+/// A report.
 pub(crate) enum Note {
     /// A group was joined.
     Joined(String),
-    /// Something that is wanted is not heard.
+    /// A group or broadcast address is not received.
     Trouble(String),
 }
 
-/// What one look at the interfaces changed.
+/// The changes of one check.
 #[derive(Default)]
 struct Changes {
     opened: Vec<(SocketId, Socket)>,
@@ -84,9 +83,9 @@ struct Changes {
 }
 
 impl GroupSockets {
-    /// Begins to hear: joins on what there is, and puts the sockets that are needed for it behind
-    /// `sockets`. Returns what there is to tell, and the first socket that could not be opened; it
-    /// is tried again later.
+    /// Joins groups on the current interfaces, and appends the necessary sockets to `sockets`.
+    /// Returns the reports, and the first socket that could not be opened; opening is retried
+    /// later.
     pub(crate) fn open(
         wanted: Wanted,
         now: Instant,
@@ -100,12 +99,12 @@ impl GroupSockets {
         (groups, changes.notes, changes.failure)
     }
 
-    /// When to look at the interfaces again.
+    /// When to check the interfaces again.
     pub(crate) fn deadline(&self) -> Instant {
         self.next
     }
 
-    /// Looks at the interfaces if it is time. Returns what there is to tell.
+    /// Checks the interfaces if due, and returns the reports.
     pub(crate) fn tick(&mut self, now: Instant, sockets: &mut Sockets) -> Vec<Note> {
         if now < self.next {
             return Vec::new();
@@ -150,7 +149,7 @@ impl GroupSockets {
         changes
     }
 
-    /// Opens a socket for each group and broadcast address that has none yet.
+    /// Opens the missing sockets for groups and broadcast addresses.
     fn open_each<'a>(
         &mut self,
         interfaces: &Interfaces,
@@ -182,7 +181,7 @@ impl GroupSockets {
                     self.open.push((id, address));
                     changes.opened.push((id, socket));
                 }
-                // A network that has gone meanwhile.
+                // The network has disappeared meanwhile.
                 Err(error) if error.source.kind() == io::ErrorKind::AddrNotAvailable => {}
                 Err(error) => {
                     changes.failure.get_or_insert(error);
@@ -191,7 +190,7 @@ impl GroupSockets {
         }
     }
 
-    /// Where sockets are to be bound, each with the group that it joins.
+    /// The addresses to bind, each with the group to join.
     fn addresses(&self, interfaces: &Interfaces) -> Vec<(SocketAddr, Option<Group>)> {
         let port = self.wanted.port;
         let mut addresses: Vec<(SocketAddr, Option<Group>)> = Vec::new();
@@ -221,7 +220,7 @@ impl GroupSockets {
         addresses
     }
 
-    /// The interfaces to use for a group; none where those that were named are not there now.
+    /// The interfaces to use for a group; none if the given one is missing now.
     fn select(&self, group: &Group, interfaces: &Interfaces) -> Interfaces {
         let named = match &self.wanted.interface {
             Some(wanted) => interfaces.only(wanted),
@@ -278,7 +277,8 @@ impl GroupSockets {
     }
 }
 
-/// Whether a socket may join no more groups: by default 20 of IPv4, each interface counted.
+/// Whether a socket has reached its limit of groups: by default 20 of IPv4, counting each
+/// interface.
 #[cfg(unix)]
 fn is_full(error: &io::Error) -> bool {
     error.raw_os_error() == Some(nix::errno::Errno::ENOBUFS as i32)

@@ -1,4 +1,4 @@
-//! The person's language: from a flag, else from the environment.
+//! The user's language: from a flag, else from the environment.
 
 use std::ffi::OsString;
 
@@ -8,13 +8,13 @@ use pigeon_text::escape;
 
 use crate::words::say;
 
-/// What this process's arguments ask for, else its locale.
+/// The language from this process's arguments, else from its locale.
 pub(crate) fn asked() -> Language {
     of_arguments(std::env::args_os().skip(1))
 }
 
-/// The language for what is said before the arguments are read, and of what is wrong with them:
-/// that of the last `--language`, else the locale's.
+/// The language before arguments are parsed, and for errors in them: that of the last `--language`,
+/// else the locale's.
 fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Language {
     let words: Vec<OsString> = arguments.into_iter().take_while(|word| word != "--").collect();
     let values = words.iter().enumerate().filter_map(|(place, word)| {
@@ -26,19 +26,19 @@ fn of_arguments(arguments: impl IntoIterator<Item = OsString>) -> Language {
     values.filter_map(Language::parse).next_back().unwrap_or_else(language)
 }
 
-/// What the locale asks for: `LC_ALL`, else `LC_MESSAGES`, else `LANG` (locale(7)).
+/// The locale's language: `LC_ALL`, else `LC_MESSAGES`, else `LANG` (locale(7)).
 pub(crate) fn language() -> Language {
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
     Language::of_locale(&locale.unwrap_or_default())
 }
 
-/// Reads a language as an argument.
+/// Parses a language argument.
 pub(crate) fn parse(word: &str) -> Result<Language, String> {
     Language::parse(word).ok_or_else(|| say!("errors-language", word = &escape(word)))
 }
 
-/// The languages, for the shell to complete.
+/// The languages, for shell completion.
 pub(crate) fn candidates() -> Vec<CompletionCandidate> {
     Language::ALL.map(|language| CompletionCandidate::new(language.word())).into()
 }

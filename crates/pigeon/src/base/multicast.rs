@@ -1,4 +1,4 @@
-//! Multicast groups on the command line, and the interface to use for them.
+//! Multicast groups and interfaces as arguments.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,15 +14,13 @@ use crate::words::say;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) address: IpAddr,
-    /// The name, the index or an address of the only interface to use.
+    /// The only interface to use, given by name, index or address.
     pub(crate) interface: Option<String>,
 }
 
 impl Group {
-    /// Only the addresses of the interfaces to use for the group.
-    ///
-    /// # Errors
-    /// When this host does not have the interface.
+    /// The addresses of the interfaces to use for the group. Fails if this host lacks the given
+    /// interface.
     pub(crate) fn select(&self, all: &Interfaces) -> Result<Interfaces, UsageError> {
         match &self.interface {
             None => Ok(all.clone()),
@@ -30,8 +28,8 @@ impl Group {
         }
     }
 
-    /// Whether the group's address means another group on each interface, so that a socket bound to
-    /// it is bound to an interface (RFC 4291 section 2.7: scopes 1 and 2).
+    /// Whether the group's address is local to each link, so that a socket for it must be bound to
+    /// an interface (RFC 4291 section 2.7: scopes 1 and 2).
     pub(crate) fn is_link_local(&self) -> bool {
         matches!(self.address, IpAddr::V6(ip) if ip.octets()[1] & 0xf <= 2)
     }
@@ -49,20 +47,20 @@ impl fmt::Display for Group {
     }
 }
 
-/// Reads a multicast group, an IPv6 one perhaps with its interface.
+/// Parses a multicast group, an IPv6 one optionally with its interface.
 pub(crate) fn group(text: &str) -> Result<Group, String> {
     let (address, interface) = match text.split_once('%') {
         Some((address, interface)) => (address, Some(interface.to_string())),
         None => (text, None),
     };
     let group = address.parse::<IpAddr>().ok().filter(IpAddr::is_multicast);
-    // Zones are a matter of IPv6 (RFC 4007).
+    // Only IPv6 has zones (RFC 4007).
     let group = group.filter(|group| group.is_ipv6() || interface.is_none());
     let wrong = || say!("errors-group", text = &escape(text));
     group.map(|address| Group { address, interface }).ok_or_else(wrong)
 }
 
-/// The interface that `--multicast-interface` names for datagrams to `to`, as a socket takes it.
+/// The interface of `--multicast-interface` for datagrams to `to`, in the form for a socket.
 pub(crate) fn interface(
     wanted: Option<&str>,
     to: SocketAddr,
@@ -76,7 +74,7 @@ pub(crate) fn interface(
     Ok(Some(interfaces.find(wanted).ok_or_else(|| no_interface(wanted, &interfaces))?))
 }
 
-/// The error for an interface that this host does not have; it lists those it has.
+/// The error for a missing interface; it lists the existing ones.
 pub(crate) fn no_interface(wanted: &str, interfaces: &Interfaces) -> UsageError {
     let mut names: Vec<&str> = interfaces.iter().map(|local| local.interface.as_str()).collect();
     names.sort_unstable();

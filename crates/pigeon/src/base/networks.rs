@@ -1,5 +1,5 @@
-//! Networks on the command line (`--open`), and the rules about senders that come of them and of
-//! this host's interfaces, for every command that answers strangers.
+//! Networks as arguments (`--open`), and the resulting rules for senders, together with this host's
+//! interfaces.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use pigeon_guard::SourceRules;
 use pigeon_net::Interfaces;
 
-/// Reads a network or an address.
+/// Parses a network or an address.
 pub(crate) fn net(text: &str) -> Result<IpNet, String> {
     parse_net(text, "192.168.1.0/24")
 }
@@ -21,7 +21,7 @@ fn parse_net(text: &str, example: &str) -> Result<IpNet, String> {
     parsed.ok_or_else(|| say!("errors-network", text = text, example = example))
 }
 
-/// Networks, as `10.0.0.0/8,192.168.0.0/16`; an empty text is none.
+/// Networks, such as `10.0.0.0/8,192.168.0.0/16`; an empty text means none.
 #[derive(Clone, Debug)]
 pub(crate) struct Nets(pub(crate) Vec<IpNet>);
 
@@ -48,7 +48,7 @@ impl FromStr for Nets {
     }
 }
 
-/// The rules for sockets bound to these addresses: what comes from their own is a loop.
+/// The rules for sockets bound to these addresses: a datagram from one of them is a loop.
 pub(crate) fn source_rules(
     open: &Nets,
     bound: impl IntoIterator<Item = SocketAddr>,

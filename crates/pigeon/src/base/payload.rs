@@ -1,5 +1,4 @@
-//! The format of payloads on the command line and on the screen: text in some encoding, hexadecimal
-//! or base64.
+//! The format of payloads in arguments and output: text in an encoding, hexadecimal or base64.
 
 use std::fmt;
 use std::io::Write;
@@ -31,12 +30,12 @@ pub(crate) struct PayloadArgs {
     base64: bool,
 }
 
-/// An encoding's label as an argument.
+/// Parses an encoding's label.
 pub(crate) fn charset(label: &str) -> Result<Charset, String> {
     Charset::for_label(label).map_err(|error| unknown_label(&error))
 }
 
-/// What is wrong with a label.
+/// The error for an unknown label.
 pub(crate) fn unknown_label(error: &UnknownLabel) -> String {
     let label = escape(error.label());
     match error.nearest() {
@@ -45,7 +44,7 @@ pub(crate) fn unknown_label(error: &UnknownLabel) -> String {
     }
 }
 
-/// The labels that the help names, for the shell to complete; there are more.
+/// Common labels for shell completion; there are more.
 pub(crate) fn charsets() -> Vec<CompletionCandidate> {
     let labels = [
         "utf-8",
@@ -62,8 +61,8 @@ pub(crate) fn charsets() -> Vec<CompletionCandidate> {
     labels.map(CompletionCandidate::new).into()
 }
 
-/// Converts payloads from and to text as the flags say. Clones share the peer's last encoding, so one
-/// thread may show replies while another writes in that encoding.
+/// Converts payloads from and to text according to the flags. Clones share the peer's last
+/// encoding, so that one thread can show replies while another writes in that encoding.
 #[derive(Clone, Debug)]
 pub(crate) struct PayloadFormat {
     form: Form,
@@ -77,7 +76,7 @@ enum Form {
     Base64,
 }
 
-/// Why something written cannot become bytes. Nothing was sent.
+/// Why input cannot be converted. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unwritable(String);
 
@@ -96,14 +95,14 @@ impl From<&PayloadArgs> for PayloadFormat {
 }
 
 impl PayloadArgs {
-    /// The encoding that the command line names.
+    /// The encoding given on the command line.
     pub(crate) fn charset(&self) -> Option<Charset> {
         self.encoding
     }
 }
 
 impl PayloadFormat {
-    /// As the flags say; where they name no encoding, in the contact's.
+    /// The format from the flags; without an encoding there, uses the contact's.
     pub(crate) fn with(args: &PayloadArgs, contact: Option<Charset>) -> PayloadFormat {
         let form = match (args.hex, args.base64) {
             (true, _) => Form::Hex,
@@ -119,13 +118,13 @@ impl PayloadFormat {
         PayloadFormat { form: Form::Text, encoding: Arc::default() }
     }
 
-    /// Whether all bytes pass through as they are.
+    /// Whether all bytes pass unchanged.
     pub(crate) fn passes_bytes(&self) -> bool {
         matches!(self.form, Form::Text) && self.encoding().encoding() == Encoding::UTF_8
     }
 
-    /// The bytes of what was written, with the escapes of `--escapes` in text. What an escape writes
-    /// as `\xNN` is not encoded.
+    /// Converts input to bytes, with the escapes of `--escapes` in text. `\xNN` bypasses the
+    /// encoding.
     pub(crate) fn read_with_escapes(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
         let mut bytes = Vec::new();
         let mut rest = written;
@@ -145,8 +144,8 @@ impl PayloadFormat {
         Ok(bytes)
     }
 
-    /// The bytes of what was written. Bytes that are not UTF-8 pass through where text is written in
-    /// UTF-8, so that a pipe may carry anything.
+    /// Converts input to bytes. With UTF-8, invalid bytes pass unchanged, so that a pipe may carry
+    /// binary data.
     pub(crate) fn read(&self, written: &[u8]) -> Result<Vec<u8>, Unwritable> {
         match self.form {
             Form::Text => match self.encoding().encode(written) {
@@ -176,14 +175,14 @@ impl PayloadFormat {
         }
     }
 
-    /// A datagram as one line for a screen.
+    /// A datagram as one line for display.
     pub(crate) fn show(&mut self, payload: &[u8]) -> String {
         let mut shown = Vec::new();
         self.show_to(payload, &mut shown);
         String::from_utf8_lossy(&shown).into_owned()
     }
 
-    /// The same, appended to `out`.
+    /// Like `show`, appended to `out`.
     pub(crate) fn show_to(&mut self, payload: &[u8], out: &mut Vec<u8>) {
         match self.form {
             Form::Hex => payload.iter().for_each(|byte| {
@@ -191,7 +190,7 @@ impl PayloadFormat {
                 let _ = write!(out, "{byte:02x}");
             }),
             Form::Base64 => out.extend_from_slice(STANDARD.encode(payload).as_bytes()),
-            // The escapes of `escape` are those of `decode`.
+            // `decode` produces the same escapes as `escape`.
             Form::Text => {
                 let text = self.encoding().decode(payload);
                 escape_to(out, without_end(&text).as_bytes());
@@ -199,8 +198,7 @@ impl PayloadFormat {
         }
     }
 
-    /// A datagram as text, if it is text in the encoding: for JSON, which keeps text and bytes
-    /// apart.
+    /// A datagram as text if it is valid in the encoding: for JSON, which separates text and bytes.
     pub(crate) fn json_text(&mut self, payload: &[u8]) -> Option<String> {
         match self.form {
             Form::Hex | Form::Base64 => None,
@@ -213,23 +211,23 @@ impl PayloadFormat {
     }
 
     fn encoding(&self) -> MutexGuard<'_, PeerCharset> {
-        // A panic elsewhere leaves it as sound as before: it is one small number.
+        // A panic elsewhere leaves it consistent: it is one small number.
         self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Text as one line that is safe to show; the line end that many programs send goes.
+/// A text as one safe line, without the line end that many programs send.
 pub(crate) fn line(text: &str) -> String {
     escape(without_end(text)).to_string()
 }
 
-/// A line without its end, if it has one.
+/// A line without its end.
 pub(crate) fn without_end(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
 }
 
-/// Why input that is not UTF-8 cannot be encoded, and the ways out.
+/// The error for input that is not UTF-8 and cannot be encoded, with advice.
 fn not_utf8(written: &[u8], byte: usize, encoding: Encoding) -> String {
     let seems_done = encoding.decode_to(written, &mut String::new());
     match seems_done {
@@ -238,14 +236,14 @@ fn not_utf8(written: &[u8], byte: usize, encoding: Encoding) -> String {
     }
 }
 
-/// What an escape stands for.
+/// The value of an escape.
 enum Escaped {
     Byte(u8),
     Character(char),
 }
 
-/// Reads the escape at the start, and says how long it is: `\n`, `\r`, `\t`, `\0`, `\\`, `\xNN` for a
-/// byte and `\u{N…}` for a character, as payloads are shown.
+/// Parses the escape at the start, and returns its length: `\n`, `\r`, `\t`, `\0`, `\\`, `\xNN` for
+/// a byte and `\u{N…}` for a character, as in displayed payloads.
 fn read_escape(text: &[u8]) -> Result<(Escaped, usize), String> {
     let hex = |digits: &[u8]| {
         let digits = std::str::from_utf8(digits).ok()?;
@@ -276,8 +274,8 @@ fn read_escape(text: &[u8]) -> Result<(Escaped, usize), String> {
     }
 }
 
-/// Bytes from hexadecimal digits, two for each. Blanks, `:`, `-` and `,` stand between bytes, `0x`
-/// before them, and `#` begins a comment that the line's end ends.
+/// Parses hexadecimal bytes, two digits each. Blanks, `:`, `-` and `,` may separate bytes, `0x` may
+/// precede them, and `#` starts a comment up to the end of the line.
 pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
     let mut bytes = Vec::new();
     let mut at = 0;
@@ -294,7 +292,7 @@ pub(crate) fn read_hex(written: &[u8]) -> Result<Vec<u8>, Unwritable> {
     Ok(bytes)
 }
 
-/// Reads the digits between two separators; the group stands behind `start` bytes.
+/// Parses the digits between two separators; the group starts at byte `start`.
 fn read_hex_group(group: &[u8], start: usize, bytes: &mut Vec<u8>) -> Result<(), Unwritable> {
     let prefix = if group.starts_with(b"0x") || group.starts_with(b"0X") { 2 } else { 0 };
     let digits = &group[prefix..];

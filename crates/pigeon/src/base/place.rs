@@ -1,4 +1,4 @@
-//! A place in a text file, as error messages name it.
+//! A position in a text file, for error messages.
 
 use crate::words::say;
 

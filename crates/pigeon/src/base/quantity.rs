@@ -7,8 +7,8 @@ use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Reads a whole number of a range, such as `1..=256`; of one without an end, such as `1_u64..`,
-/// any that can be counted to. Not clap's own parser: its errors are for programmers.
+/// Parses an integer in a range, such as `1..=256` or `1_u64..`. Replaces clap's parser, because
+/// its errors suit programmers.
 pub(crate) fn whole<T>(
     range: impl RangeBounds<T> + Clone,
 ) -> impl Fn(&str) -> Result<T, String> + Clone
@@ -38,13 +38,13 @@ fn expected<T: Display>(range: &impl RangeBounds<T>) -> String {
     }
 }
 
-/// Reads `250ms`, `3s`, `2m`. A bare number is refused: half of all tools mean seconds by it and
-/// the other half milliseconds.
+/// Parses `250ms`, `3s`, `2m`. Rejects a bare number: half of all tools take it for seconds, the
+/// others for milliseconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| say!("errors-duration"))
 }
 
-/// Reads a duration that is not zero.
+/// Parses a duration above zero.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err(say!("errors-not-zero")),
@@ -52,7 +52,7 @@ pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads an interval between heartbeats: nobody needs ten a second.
+/// Parses an interval between heartbeats, at least a tenth of a second.
 pub(crate) fn heartbeat(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         short if short < Duration::from_millis(100) => Err(say!("errors-heartbeat")),
@@ -60,11 +60,11 @@ pub(crate) fn heartbeat(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How often something may happen in a second.
+/// A rate of events per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PerSecond(pub(crate) Option<u32>);
 
-/// Reads `20/s`, `10k/s`, or `unlimited`.
+/// Parses `20/s`, `10k/s`, or `unlimited`.
 pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
     if text == "unlimited" {
         return Ok(PerSecond(None));
@@ -79,11 +79,11 @@ pub(crate) fn per_second(text: &str) -> Result<PerSecond, String> {
     Ok(PerSecond(Some(rate)))
 }
 
-/// How many bytes may pass in a second.
+/// A rate of bytes per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BytesPerSecond(pub(crate) Option<u64>);
 
-/// Reads `64KiB/s`, or `unlimited`. A bare number is refused, as half of all tools mean bits by it.
+/// Parses `64KiB/s`, or `unlimited`. Rejects a bare number, because half of all tools mean bits.
 pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
     if text == "unlimited" {
         return Ok(BytesPerSecond(None));
@@ -96,7 +96,7 @@ pub(crate) fn bytes_per_second(text: &str) -> Result<BytesPerSecond, String> {
     }
 }
 
-/// Reads `8192`, `8KiB`, `64kB`, `1MiB` as bytes.
+/// Parses `8192`, `8KiB`, `64kB`, `1MiB` as bytes.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -113,7 +113,7 @@ pub(crate) fn size(text: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| say!("errors-size"))
 }
 
-/// Reads a size that is not zero.
+/// Parses a size above zero.
 pub(crate) fn length(text: &str) -> Result<usize, String> {
     match size(text)? {
         0 => Err(say!("errors-not-zero")),
@@ -121,7 +121,7 @@ pub(crate) fn length(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `830 ms`, `12 s`, `3 min`, `2 h`: as long as it takes to be understood, no longer.
+/// `830 ms`, `12 s`, `3 min`, `2 h`: rounded for quick reading.
 pub(crate) fn roughly(duration: Duration) -> String {
     match duration.as_secs() {
         0 => format!("{} ms", duration.as_millis()),

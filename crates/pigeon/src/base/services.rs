@@ -1,5 +1,5 @@
-//! What commands that run a small service share: settings that prevent loops and amplification,
-//! the wall clock, and warnings for the operator.
+//! Shared by commands with a small service: protection against loops and amplification, the wall
+//! clock, and warnings for the operator.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use super::quantity::PerSecond;
 use super::random;
 use crate::words::{key, say};
 
-/// The settings of a service.
+/// A service's settings.
 pub(crate) fn config(
     sources: SourceRules,
     per_source: Option<PerSecond>,
@@ -50,7 +50,7 @@ pub(crate) fn reason(reason: Ignored) -> String {
     })
 }
 
-/// The warning about a source that hit a bound, or that repeats itself without hitting one.
+/// The warning about a source that exceeds a limit, or that repeats itself without a limit.
 pub(crate) fn warning(event: &Event) -> Option<String> {
     match event {
         Event::Limited { source, bound, requests } => {

@@ -1,7 +1,7 @@
-//! Errors as a person reads them: the system's words in the process's language, and the causes of an
-//! error on one line.
+//! Errors for people: the system's errors in the process's language, and an error with its causes
+//! on one line.
 //!
-//! The C library has these translations only where the locale is installed, which containers and small
+//! The C library's translations exist only if the locale is installed, which containers and small
 //! systems lack.
 
 use std::io;
@@ -10,25 +10,25 @@ use pigeon_proto::Language;
 
 use crate::words::{self, say_in};
 
-/// The system's error: `Connection refused (os error 111)`.
+/// A system error: `Connection refused (os error 111)`.
 pub(crate) fn said(error: &io::Error) -> String {
     said_in(words::language(), error)
 }
 
-/// The same, in a given language. A rare error stays as the system words it.
+/// The same in a given language. Rare errors keep the system's text.
 pub(crate) fn said_in(language: Language, error: &io::Error) -> String {
     match (language, error.raw_os_error()) {
         (Language::Chinese, Some(code)) => match key_of(code) {
             Some(key) => format!("{} (os error {code})", say_in!(language, key)),
             None => error.to_string(),
         },
-        // What `getaddrinfo` says: the standard library puts it into words of its own.
+        // An error of `getaddrinfo`, with a text from the standard library.
         (Language::Chinese, None) if is_lookup(error) => say_in!(language, "errors-lookup"),
         _ => error.to_string(),
     }
 }
 
-/// An error and its causes on one line, as `{:#}` writes them, in the process's language.
+/// An error and its causes on one line, like `{:#}`, in the process's language.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
     let part = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
         Some(error) => said(error),

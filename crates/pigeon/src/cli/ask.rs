@@ -84,7 +84,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Asks, and prints the reply.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (peer, words) = peer::parse_with_text(&args.endpoint, &args.text)?;
     let to = peer.endpoint.resolve_in(args.family)?;
@@ -141,8 +140,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
 }
 
-/// All of stdin, or more than any datagram holds of it: it is refused then for its length. Text may
-/// shrink when it is encoded, hexadecimal does.
+/// Reads all of stdin, or one byte more than a datagram can hold, so that the caller rejects it for
+/// its length. Not less: text may shrink when it is encoded, and hexadecimal does.
 fn stdin(most: usize) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = io::stdin().lock().take(8 * most as u64 + 1).read_to_end(&mut bytes);

@@ -1,4 +1,4 @@
-//! Configuration files, which hold settings of the command line, against that command line.
+//! Checks that configuration files match the command line.
 
 use clap::CommandFactory;
 
@@ -22,7 +22,7 @@ fn the_sample_holds_every_setting_at_its_default() {
         match (default, sample.get(name)) {
             (Some(default), Some(value)) => assert_eq!(flag_value(value), default, "{name}"),
             (Some(_), None) => panic!("{name} is missing"),
-            // No single default: the sample shows it in a comment.
+            // A setting without a single default: the sample shows it in a comment.
             (None, None) => assert!(SAMPLE.contains(&format!("# {name} = ")), "{name}"),
             (None, Some(_)) => panic!("{name} has no default"),
         }

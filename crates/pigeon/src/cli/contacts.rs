@@ -1,4 +1,4 @@
-//! `pigeon contacts`: names for those one talks to.
+//! `pigeon contacts`: names for endpoints.
 
 use std::io::{self, Write};
 
@@ -97,7 +97,6 @@ Example:
     },
 }
 
-/// Does what was asked with the contacts.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let file = contacts::user_file()?;
     match args.action {
@@ -121,7 +120,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             }
         }
         Action::List { json } => list(&file.read()?, json)?,
-        // Names that were found are such as display.
+        // Existing names are safe to display.
         Action::Remove { name } => {
             file.remove(&name)?;
             remark(say!("tools-contact-removed", name = &name));
@@ -149,7 +148,6 @@ fn list(contacts: &Contacts, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Names, endpoints and encodings in columns.
 fn table(contacts: &Contacts) -> String {
     let rows: Vec<[String; 3]> = contacts
         .iter()
@@ -170,10 +168,10 @@ fn table(contacts: &Contacts) -> String {
 
 /// | field | |
 /// | --- | --- |
-/// | `name` | what it is called |
+/// | `name` | its name |
 /// | `endpoint` | `HOST:PORT` |
-/// | `encoding` | its encoding, or `auto`; null where none was said |
-/// | `ipmsg` | whether it uses IP Messenger or one of its relatives |
+/// | `encoding` | its encoding, or `auto`; null if not set |
+/// | `ipmsg` | whether it uses IP Messenger, FeiQ or iptux |
 fn objects(contacts: &Contacts) -> String {
     let line = |contact: &Contact| {
         let fields = [

@@ -1,16 +1,17 @@
-//! `pigeon discover`: who is out there. A question on every interface, and the answers to it.
+//! `pigeon discover`: finds hubs and other programs. Sends a request on every interface and prints
+//! the answers.
 //!
-//! Each address of each interface has a socket of its own, bound to it, and a thread that drives a
-//! search over that socket. That is what makes a question leave by every interface:
+//! Each address of each interface has its own socket, bound to it, and its own thread. So a request
+//! leaves through every interface:
 //!
-//! - 255.255.255.255 and IPv4 groups: Linux sends them by the interface that has the socket's
-//!   address; from a socket bound to no address they leave by the default route alone.
-//! - The directed broadcast address of a network is routed there like any of its addresses. On
-//!   systems that send 255.255.255.255 by one interface whatever the source, it does the work.
-//! - IPv6 knows no broadcast; the scope of a group's address names the interface.
+//! - 255.255.255.255 and IPv4 groups: Linux sends them through the interface of the socket's
+//!   address; from an unbound socket they leave through the default route only.
+//! - The directed broadcast address of a network is routed like its other addresses. It covers
+//!   systems that send 255.255.255.255 through one interface regardless of the source.
+//! - IPv6 has no broadcast; the scope of a group's address selects the interface.
 //!
-//! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device hears nothing from
-//! this very host: those answers come over loopback, and a hub may well run here.
+//! `SO_BINDTODEVICE` would send the same way, but a socket bound to a device does not receive
+//! answers from this host, which arrive over loopback. A hub may run here.
 
 mod ipmsg;
 
@@ -50,24 +51,24 @@ use crate::base::thread;
 use crate::output::{json, remark};
 use crate::words::{self, key, say};
 
-/// Where hubs listen by default, and the groups that they join.
+/// The default port of hubs, and of the groups that they join.
 const HUB_PORT: u16 = 9999;
 const HUB_GROUPS: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(239, 255, 99, 99)),
     IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x9999)),
 ];
 
-/// The group of every IPv6 host of a link: what broadcast is to IPv4.
+/// The group of all IPv6 hosts of a link, as IPv6 has no broadcast.
 const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
 
-/// How long some protocols let those who answer wait, so that they do not all answer at once: CoAP 5 s
-/// (RFC 7252 section 8.2), SSDP as long as the question says.
+/// Maximum delay of answers in some protocols, which spread them: CoAP 5 s (RFC 7252 section 8.2),
+/// SSDP as the request says.
 const LATEST_ANSWERS: Duration = Duration::from_secs(6);
 
-/// When to look whether the first question has left.
+/// When to check whether the first request was sent.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 
-/// Answers within this time of each other count as arriving together.
+/// Answers within this time count as arriving together.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// Find hubs, or whatever answers on a port, on every network of this host
@@ -129,7 +130,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Asks everywhere, and prints who answers.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     if args.ipmsg {
         return ipmsg::run(args.duration, args.json);
@@ -145,7 +145,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     for group in &groups {
         group.select(&interfaces)?;
     }
-    // A device that hears both answers a broadcast at once, and forgets what the group asked (CoAP).
+    // A device that receives both would answer only the broadcast and ignore the group request
+    // (CoAP).
     let broadcasts = args.group.is_empty();
     let mut places = places(&interfaces, args.port.unwrap_or(HUB_PORT), &groups, broadcasts);
     if let Some(source) = args.source {
@@ -157,7 +158,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         let searching = place.search(index, &question, args.duration, &news);
         place.failure = searching.err().map(|error| system_error::chain(&error));
     }
-    // Only the searches hold the other end now: it closes when the last is over.
+    // Only the searches hold senders now: the channel closes when the last one ends.
     drop(news);
     let (seen, hubs) = (HashSet::new(), BTreeMap::new());
     let mut printer = Printer { format, json: args.json, seen, hubs };
@@ -170,7 +171,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             printer.several_addresses().for_each(remark);
             remark(say!("tools-discover-answered", count = answered, time = time));
             for place in places.iter().filter(|place| place.failure.is_some() && !place.is_told) {
-                // If nobody reads it, nobody misses it.
+                // Ignored if stderr is closed.
                 let _ = writeln!(io::stderr(), "{}", not_everybody(place));
             }
             Ok(Status::Done)
@@ -178,19 +179,18 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
 }
 
-/// A hub that answered a search.
+/// A hub that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FoundHub {
-    /// What it calls itself.
+    /// The name of the hub.
     pub(crate) name: Name,
-    /// Where its first door is, at the address that answered first; IPv4 before IPv6.
+    /// The hub's first listening socket, at the address that answered first; IPv4 before IPv6.
     pub(crate) address: SocketAddr,
-    /// How many members it has.
     pub(crate) members: u64,
 }
 
-/// Asks everywhere for hubs, and returns each once, by name, at an address that is `wanted`.
-/// Interfaces that cannot be asked are passed over.
+/// Searches for hubs on all interfaces. Returns each once, by name, at an address that is `wanted`.
+/// Skips interfaces that cannot send.
 pub(crate) fn find_hubs(
     lasts: Duration,
     wanted: impl Fn(IpAddr) -> bool,
@@ -236,28 +236,28 @@ fn question(args: &Args, format: &mut PayloadFormat) -> anyhow::Result<Question>
     Ok(Question::Anybody(payload.into()))
 }
 
-/// One address of one interface, and what is asked from there.
+/// One address of one interface, with its targets.
 struct Place {
     interface: String,
     local: SocketAddr,
     targets: Vec<SocketAddr>,
     options: SocketOptions,
-    /// Whether there is no broadcast where there could be.
+    /// Whether broadcast was wanted but is unavailable.
     lacks_broadcast: bool,
     failure: Option<String>,
-    /// Whether that has been reported already.
+    /// Whether that has been reported.
     is_told: bool,
     /// Whether anything was sent.
     has_asked: bool,
 }
 
-/// Where to ask from: every IPv4 address, and one IPv6 address of each interface, preferably that
-/// of the link, as that is how far the question goes. Loopback is no network.
+/// The source addresses: every IPv4 address, and one IPv6 address per interface, preferably
+/// link-local, because the request stays on the link. Excludes loopback.
 fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     let mut addresses: Vec<&LocalAddress> =
         interfaces.iter().filter(|local| !local.address.is_loopback()).collect();
-    // The sort is stable: among equals the system's order stays.
+    // A stable sort: equal entries keep the system's order.
     addresses.sort_by(|a, b| a.interface.cmp(&b.interface).then(rank(a).cmp(&rank(b))));
     for local in addresses {
         let name = &local.interface;
@@ -279,7 +279,7 @@ fn places(interfaces: &Interfaces, port: u16, groups: &[Group], broadcasts: bool
     places
 }
 
-/// Reads where to ask from; an address alone leaves the port to the system.
+/// Parses the source; an address alone leaves the port to the system.
 fn source(text: &str) -> Result<ListenAddress, String> {
     match text.parse::<IpAddr>() {
         Ok(ip) => SocketAddr::new(ip, 0).to_string().parse(),
@@ -287,7 +287,7 @@ fn source(text: &str) -> Result<ListenAddress, String> {
     }
 }
 
-/// Asks from one port only, and where an address is named from that alone.
+/// Limits the search to one source port, and to one address if given.
 fn ask_from(source: ListenAddress, places: &mut Vec<Place>) -> Result<(), UsageError> {
     if let Some(address) = source.address().filter(|address| !address.ip().is_unspecified()) {
         places.retain(|place| place.local.ip() == address.ip());
@@ -299,7 +299,7 @@ fn ask_from(source: ListenAddress, places: &mut Vec<Place>) -> Result<(), UsageE
     Ok(())
 }
 
-/// IPv4 first, then the link's IPv6 address.
+/// IPv4 first, then link-local IPv6.
 fn rank(local: &LocalAddress) -> u8 {
     match local.address {
         IpAddr::V4(_) => 0,
@@ -321,7 +321,7 @@ fn place_v4(
     let groups = groups.iter().filter(|group| group.is_ipv4()).copied();
     let targets = everybody.map(IpAddr::V4).chain(groups);
     let targets: Vec<SocketAddr> = targets.map(|target| SocketAddr::new(target, port)).collect();
-    // No group of that family: nothing to ask.
+    // No group of that family, so no target.
     (broadcasts || !targets.is_empty()).then(|| Place {
         interface: local.interface.clone(),
         local: (address, 0).into(),
@@ -351,7 +351,7 @@ fn place_v6(
             IpAddr::V4(_) => None,
         })
         .collect();
-    // No group of that family: nothing to ask.
+    // No group of that family, so no target.
     (!targets.is_empty()).then(|| Place {
         interface: interface.to_string(),
         local: scoped(address, 0),
@@ -366,7 +366,7 @@ fn place_v6(
 
 fn options(multicast_interface: Option<(Option<Ipv4Addr>, u32)>) -> SocketOptions {
     SocketOptions {
-        // There may be dozens of sockets; this way has the smallest buffers.
+        // There may be dozens of sockets; this path has the smallest buffers.
         path: IoPath::Portable,
         broadcast: true,
         multicast_interface,
@@ -376,7 +376,7 @@ fn options(multicast_interface: Option<(Option<Ipv4Addr>, u32)>) -> SocketOption
 }
 
 impl Place {
-    /// Starts a search from here; its news bear the number of the place.
+    /// Starts a search; its news carry the index of the place.
     fn search(
         &self,
         index: usize,
@@ -390,20 +390,20 @@ impl Place {
         let socket = Socket::bind(self.local, &self.options).map_err(explain)?;
         let (targets, question, news) = (self.targets.clone(), question.clone(), news.clone());
         let search = move || {
-            // Here, so that the time to start a thread is no part of a round trip.
+            // Started here, so that round trips exclude the start of the thread.
             let clock = Clock::start();
             let discover = Discover::new(clock.now(), targets, question, lasts);
             let outcome = drive(discover, socket, clock, index, &news).unwrap_or_else(|error| {
                 Outcome { failure: Some(system_error::chain(&error)), ..Outcome::default() }
             });
-            // Fails only where nobody waits any more.
+            // Fails only if the receiver is gone.
             let _ = news.send((index, News::Ended(outcome)));
         };
         thread::spawn("search", search)?;
         Ok(())
     }
 
-    /// `eth0 192.168.1.5: 255.255.255.255, 192.168.1.255`, and what went wrong.
+    /// `eth0 192.168.1.5: 255.255.255.255, 192.168.1.255`, and the error, if any.
     fn tried(&self) -> String {
         let targets: Vec<String> = self.targets.iter().map(|to| to.ip().to_string()).collect();
         let mut line = format!("{} {}: ", escape(&self.interface), self.local.ip());
@@ -427,7 +427,6 @@ fn not_everybody(place: &Place) -> String {
     say!("tools-discover-not-everybody", tried = place.tried())
 }
 
-/// Drives a search to its end.
 fn drive(
     discover: Discover,
     socket: Socket,
@@ -439,7 +438,7 @@ fn drive(
         .with_context(|| say!("errors-watch-socket"))?
         .with_clock(clock);
     let look_at = Some(driver.clock().now() + FIRST_LOOK);
-    driver.run(&mut Around { index, news, look_at })?;
+    driver.run(&mut SearchHost { index, news, look_at })?;
     let stats = driver.stats();
     Ok(Outcome { has_asked: stats.sent.datagrams > 0, failure: unsent(&stats) })
 }
@@ -451,7 +450,6 @@ fn unsent(stats: &Stats) -> Option<String> {
     Some(say!("tools-discover-unsent", unsent = unsent, all = all, to = &to, cause = cause))
 }
 
-/// How a search ended.
 #[derive(Default)]
 struct Outcome {
     /// Whether anything was sent.
@@ -459,24 +457,23 @@ struct Outcome {
     failure: Option<String>,
 }
 
-/// What a search reports.
+/// A report of a search.
 enum News {
     Found(Discovered),
-    /// The first question did not leave everywhere.
+    /// The first request could not be sent to every target.
     Unsent(String),
-    /// It is over.
     Ended(Outcome),
 }
 
-/// What stands around one search.
-struct Around<'a> {
+/// The host of one search.
+struct SearchHost<'a> {
     index: usize,
     news: &'a Sender<(usize, News)>,
-    /// When to look what became of the first question.
+    /// When to check the first request.
     look_at: Option<pigeon_datagram::Instant>,
 }
 
-impl Host<Discover> for Around<'_> {
+impl Host<Discover> for SearchHost<'_> {
     fn deadline(&self) -> Option<pigeon_datagram::Instant> {
         self.look_at
     }
@@ -484,7 +481,7 @@ impl Host<Discover> for Around<'_> {
     fn tick(&mut self, _: &mut Discover, io: &mut Io<'_>) -> ControlFlow<()> {
         self.look_at = None;
         if let Some(failure) = unsent(&io.stats()) {
-            // Fails only where nobody waits any more.
+            // Fails only if the receiver is gone.
             let _ = self.news.send((self.index, News::Unsent(failure)));
         }
         ControlFlow::Continue(())
@@ -501,8 +498,8 @@ impl Host<Discover> for Around<'_> {
     }
 }
 
-/// What arrives next, with what arrives at about the same time: a hub answers on all of its addresses
-/// at once, and IPv4 addresses, which people can type, go first.
+/// The next report, with those that arrive at about the same time. A hub answers on all of its
+/// addresses at once, and IPv4 addresses, which are easier to type, come first.
 fn batch(arriving: &Receiver<(usize, News)>) -> Option<Vec<(usize, News)>> {
     let mut batch = vec![arriving.recv().ok()?];
     let end = Instant::now() + AT_ONCE;
@@ -513,8 +510,8 @@ fn batch(arriving: &Receiver<(usize, News)>) -> Option<Vec<(usize, News)>> {
     Some(batch)
 }
 
-/// Prints who was found, each address once however many searches found it, and each hub once
-/// however many addresses it has.
+/// Prints each address once, though several searches may find it, and each hub once, though it may
+/// have several addresses.
 struct Printer {
     format: PayloadFormat,
     json: bool,
@@ -522,7 +519,7 @@ struct Printer {
     hubs: BTreeMap<u64, OneHub>,
 }
 
-/// A hub that was found, and where.
+/// A hub with the addresses where it was found.
 struct OneHub {
     name: Name,
     addresses: Vec<SocketAddr>,
@@ -540,7 +537,7 @@ impl Printer {
             match news {
                 News::Unsent(failure) => {
                     (place.failure, place.is_told) = (Some(failure), true);
-                    // If nobody reads it, nobody misses it.
+                    // Ignored if stderr is closed.
                     let _ = writeln!(io::stderr(), "{}", not_everybody(place));
                 }
                 News::Ended(outcome) => {
@@ -577,7 +574,8 @@ impl Printer {
         one.addresses.len() == 1
     }
 
-    /// `library is one hub at 192.168.1.5:9999 and 10.0.0.5:9999`, for each that is.
+    /// `library is one hub at 192.168.1.5:9999 and 10.0.0.5:9999`, for each hub with several
+    /// addresses.
     fn several_addresses(&self) -> impl Iterator<Item = String> {
         let several = self.hubs.values().filter(|hub| hub.addresses.len() > 1);
         several.map(|hub| {
@@ -603,15 +601,15 @@ impl Printer {
 
     /// | field | |
     /// | --- | --- |
-    /// | `from` | who answered, `IP:PORT` |
-    /// | `interface` | on which interface |
-    /// | `rtt` | seconds from the question to the answer |
-    /// | `rtt_exact` | whether `rtt` is that; else it is the most that it can have been |
-    /// | `text` | the answer, where it is text; else |
+    /// | `from` | sender of the answer, `IP:PORT` |
+    /// | `interface` | the interface |
+    /// | `rtt` | seconds from the request to the answer |
+    /// | `rtt_exact` | whether `rtt` is exact; else it is an upper bound |
+    /// | `text` | the answer, if it is text; else |
     /// | `base64` | its bytes |
-    /// | `name`, `members`, `secure_port` | what a hub says of itself; port 0: none |
-    /// | `id` | which hub it is, where it says: objects with equal ids are one hub |
-    /// | `port`, `format` | of the hub's first door, where it says: `pigeon join` goes there |
+    /// | `name`, `members`, `secure_port` | the hub's data; port 0: none |
+    /// | `id` | the hub's id, if sent: objects with equal ids are one hub |
+    /// | `port`, `format` | of the hub's first listening socket, if sent: `pigeon join` connects there |
     fn json(&mut self, interface: &str, found: &Discovered) -> String {
         let mut fields: Vec<(&str, Value)> = vec![
             ("from", found.from.to_string().into()),
@@ -647,14 +645,14 @@ fn describe(from: SocketAddr, hub: &HubAnswer) -> String {
     say!("tools-discover-hub", what = what, door = &door(from, hub))
 }
 
-/// The address of a hub's first door. Hubs of before answer from it.
+/// The address of a hub's first listening socket. Older hubs answer from it and do not name it.
 fn door(from: SocketAddr, hub: &HubAnswer) -> SocketAddr {
     let mut door = from;
     door.set_port(hub.door.map_or(from.port(), |door| door.port));
     door
 }
 
-/// What was tried where, and why nobody may have answered.
+/// Lists the searched places, and why no answer may have come.
 fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
     let port = args.port.unwrap_or(HUB_PORT);
     let mut text = match args.port {
@@ -688,7 +686,7 @@ fn explanation(args: &Args, time: &str, places: &[Place]) -> String {
         say!("tools-discover-why-wifi"),
         say!("tools-discover-why-tunnel"),
     ]);
-    // Where nothing left this host the system has said why, and guesses would hide it.
+    // If nothing was sent, the system's error is the reason, and guesses would hide it.
     let is_silenced = |place: &Place| place.failure.is_some() && !place.has_asked;
     if !places.is_empty() && places.iter().all(is_silenced) {
         text += &say!("tools-discover-nothing-sent");

@@ -1,4 +1,4 @@
-//! Settings from the environment: errors that name the variable, and variables that are mistyped.
+//! Settings from the environment: errors that name the variable, and mistyped variables.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
@@ -7,8 +7,8 @@ use pigeon_text::escape;
 use crate::base::nearest::setting_meant;
 use crate::words::say;
 
-/// Names the environment variable in an error about its value. clap names the flag, which nobody
-/// wrote.
+/// Names the environment variable in an error about its value. clap names the flag, which the user
+/// did not type.
 pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     if error.kind() == ErrorKind::InvalidUtf8 {
         return not_utf8().unwrap_or(error);
@@ -19,7 +19,7 @@ pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };
-    // As clap shows it: `--timeout <DURATION>`.
+    // clap shows `--timeout <DURATION>`.
     let flag = shown.split([' ', '=']).next().unwrap_or(shown).to_string();
     let value = match error.get(ContextKind::InvalidValue) {
         Some(ContextValue::String(value)) => value.clone(),
@@ -39,7 +39,7 @@ pub(super) fn blame(mut error: Error, command: &Command) -> Error {
     error
 }
 
-/// An error that names the variable or the argument that is not UTF-8. clap names neither.
+/// An error for a variable or argument that is not UTF-8. clap's does not name it.
 fn not_utf8() -> Option<Error> {
     let no_text = |text: &std::ffi::OsStr| text.to_str().is_none();
     let variable = std::env::vars_os()
@@ -52,13 +52,13 @@ fn not_utf8() -> Option<Error> {
     Some(Error::raw(ErrorKind::InvalidUtf8, format!("{what}\n")))
 }
 
-/// Whether a variable holds a value, perhaps as one of a list.
+/// Whether a variable contains a value, possibly in a list.
 fn holds(variable: &std::ffi::OsStr, value: &str) -> bool {
     let text = variable.to_string_lossy();
     text == value || text.split(',').any(|one| one == value)
 }
 
-/// Whether a flag stands on the command line.
+/// Whether a flag is on the command line.
 fn is_given(flag: &str) -> bool {
     std::env::args_os().any(|word| {
         let word = word.to_string_lossy();
@@ -66,7 +66,7 @@ fn is_given(flag: &str) -> bool {
     })
 }
 
-/// A line for each variable that begins as the settings of a command do and is not one of them.
+/// A warning for each variable with the command's prefix that is not one of its settings.
 pub(super) fn unknown(command: &Command, prefix: &str) -> Vec<String> {
     let known = || command.get_arguments().filter_map(|arg| arg.get_env()?.to_str());
     let mut lines: Vec<String> = std::env::vars_os()

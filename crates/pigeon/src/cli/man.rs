@@ -1,8 +1,8 @@
-//! `pigeon man`: manual pages, made from the definitions the command line is parsed by, so that they
-//! can never say something else.
+//! `pigeon man`: man pages, generated from the definitions that parse the command line, so that
+//! both always agree.
 //!
-//! clap_mangen is not used: it puts what stands below the options into one section `EXTRA` as it is,
-//! and knows no files, exit statuses or related pages.
+//! clap_mangen is not used: it puts the text below the options unformatted into one section
+//! `EXTRA`, and has no sections for files, exit statuses or related pages.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     directory: PathBuf,
 }
 
-/// Writes a page for pigeon, one for each command, and one for each of a command's own.
+/// Writes one page for pigeon, one per command, and one per subcommand.
 pub(crate) fn run(args: Args, command: Command) -> anyhow::Result<Status> {
     let directory = &args.directory;
     let shown = || pigeon_text::escape(&directory.to_string_lossy().into_owned()).to_string();
@@ -37,8 +37,7 @@ pub(crate) fn run(args: Args, command: Command) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Every page with its name, which is made of the command's and those above it:
-/// `pigeon-contacts-add`.
+/// Every page with its file name, such as `pigeon-contacts-add`.
 fn pages(command: Command) -> Vec<(String, String)> {
     fn collect(
         command: &Command,
@@ -51,7 +50,7 @@ fn pages(command: Command) -> Vec<(String, String)> {
             collect(sub, &format!("{name}-{}", sub.get_name()), Some(name), pages);
         }
     }
-    // `help` has no page: `--help` is in all of them.
+    // No page for `help`: every page describes `--help`.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = Vec::new();
@@ -59,10 +58,10 @@ fn pages(command: Command) -> Vec<(String, String)> {
     pages
 }
 
-/// When the texts were last changed.
+/// The date of the last change of the texts.
 const DATE: &str = "2026-11-28";
 
-/// Exit statuses that every command has.
+/// Exit statuses of every command.
 const STATUSES: [(&str, &str); 4] = [
     ("0", "success"),
     ("1", "the network or this host refused: no reply, refused, port in use"),
@@ -76,7 +75,7 @@ const VARIABLES: [(&str, &str); 2] = [
     ("NO_COLOR", "if not empty, no colour unless --color always is given"),
 ];
 
-/// Pages of other programs that do the like.
+/// Pages of similar programs.
 const RELATED: [(&str, &[&str]); 12] = [
     ("pigeon", &["nc(1)", "socat(1)", "ss(8)", "iperf3(1)"]),
     ("pigeon-hub", &["pigeon-join(1)", "pigeon-history(1)", "systemd.service(5)"]),
@@ -99,7 +98,7 @@ fn page(command: &Command, name: &str, above: Option<&str>) -> String {
     let mut page = Page(String::new());
     let version = concat!("pigeon ", env!("CARGO_PKG_VERSION"));
     let title = name.to_uppercase();
-    // Names of flags and variables are not hyphenated, so that they can be copied.
+    // Flags and variables are not hyphenated, so that they can be copied.
     let _ = writeln!(page.0, ".TH {title} 1 {DATE} \"{version}\" \"User Commands\"\n.nh\n.ad l");
     page.section("NAME");
     page.text(&format!("{name} - {about}"));
@@ -162,7 +161,7 @@ fn page(command: &Command, name: &str, above: Option<&str>) -> String {
     page.0
 }
 
-/// What stands below the options, sorted into the sections of a page.
+/// The text below the options, sorted into sections.
 #[derive(Default)]
 struct Parts {
     paragraphs: Vec<String>,
@@ -192,7 +191,7 @@ impl Parts {
     }
 }
 
-/// A title without its explanation in brackets.
+/// A title without its explanation in parentheses.
 fn short(title: &str) -> &str {
     title.split(" (").next().unwrap_or(title)
 }
@@ -202,7 +201,7 @@ fn usages(command: &Command) -> Vec<String> {
     usage.trim_start_matches("Usage:").lines().map(|line| line.trim().to_string()).collect()
 }
 
-/// Whether an argument of the command may be a contact's name.
+/// Whether an argument may be a contact's name.
 fn takes_contact(command: &Command) -> bool {
     let names = command.get_positionals().filter_map(|arg| arg.get_value_names()?.first());
     names
@@ -263,7 +262,7 @@ fn option(page: &mut Page, arg: &Arg) {
     page.term(&names.join(", "), value, &std::iter::once(help).chain(values).collect::<Vec<_>>());
 }
 
-/// A page in man(7)'s macros.
+/// A page in man(7) macros.
 struct Page(String);
 
 impl Page {
@@ -271,7 +270,7 @@ impl Page {
         let _ = writeln!(self.0, ".SH {}", escape(title));
     }
 
-    /// A text; what is quoted in it is bold, as is the custom in manual pages.
+    /// Adds a text; quoted words become bold, as usual in man pages.
     fn text(&mut self, text: &str) {
         let parts = text.split('`').enumerate();
         let parts = parts.map(|(at, part)| if at % 2 == 1 { bold(part) } else { escape(part) });
@@ -283,7 +282,7 @@ impl Page {
         self.text(text);
     }
 
-    /// The name in bold, values in italics.
+    /// Adds a usage: the name in bold, values in italics.
     fn usage(&mut self, usage: &str, name: &str) {
         let rest = usage.strip_prefix(name).unwrap_or(usage).trim();
         let is_value = |c: char| c.is_ascii_uppercase();
@@ -309,7 +308,7 @@ impl Page {
         }
     }
 
-    /// A term, which is escaped, with the text of its value, and paragraphs.
+    /// Adds an escaped term with its value and paragraphs.
     fn term(&mut self, term: &str, value: &str, texts: &[String]) {
         self.0 += ".TP\n";
         self.0 += &line(&format!("{term}{}", escape(value)));
@@ -324,7 +323,7 @@ impl Page {
     fn example(&mut self, command: &str, comment: &str) {
         self.0 += ".TP\n";
         self.0 += &line(&bold(command));
-        // A term without a text would take the next one.
+        // A term without a text would take the next term as its text.
         match comment {
             "" => self.0 += "\\&\n",
             comment => self.text(comment),
@@ -344,12 +343,12 @@ fn bold(text: &str) -> String {
     format!("\\fB{}\\fR", escape(text))
 }
 
-/// A text in which nothing means something to roff.
+/// Escapes text for roff.
 fn escape(text: &str) -> String {
     text.replace('\\', "\\e").replace('-', "\\-")
 }
 
-/// A line of text; `.` and `'` at its beginning would make it a macro.
+/// A line of text; a leading `.` or `'` would make it a macro.
 fn line(text: &str) -> String {
     let guard = if text.starts_with(['.', '\'']) { "\\&" } else { "" };
     format!("{guard}{text}\n")

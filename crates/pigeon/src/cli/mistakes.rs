@@ -1,7 +1,6 @@
-//! What is wrong with the arguments, as it is shown: with the flag that was meant, and with nothing in it
-//! that a terminal obeys.
+//! Errors in the arguments, with the flag that was meant, and without terminal escapes.
 //!
-//! clap suggests what is spelt alike: for `hub --port` it is `--format`.
+//! clap suggests similar spellings: `--format` for `hub --port`.
 
 use std::error::Error as _;
 use std::io::{self, Write};
@@ -16,7 +15,7 @@ use crate::base::nearest::{nearest, setting_meant};
 use crate::output::Color;
 use crate::words::{before_reason, language, say_in};
 
-/// Programs, and words for the same, and the command that does it.
+/// Other programs and synonyms, and the command that does the same.
 const COMMANDS: [(&str, &str); 22] = [
     ("capture", "listen"),
     ("client", "join"),
@@ -42,7 +41,7 @@ const COMMANDS: [(&str, &str); 22] = [
     ("ss", "sockets"),
 ];
 
-/// Puts what was probably meant in the place of what clap suggests.
+/// Replaces clap's suggestion by the probable meaning.
 pub(super) fn suggest(mut error: Error, command: &Command) -> Error {
     let (what, suggestion) = match error.kind() {
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, ContextKind::SuggestedArg),
@@ -59,7 +58,7 @@ pub(super) fn suggest(mut error: Error, command: &Command) -> Error {
             let meant = flag_meant(flag, command).map(|flag| format!("--{flag}"));
             (meant.clone(), meant.map(ContextValue::String))
         }
-        // A short flag, or a word too many.
+        // A short flag, or an extra word.
         None if what == ContextKind::InvalidArg => (None, None),
         None => {
             let meant = command_meant(wrong, command).map(str::to_string);
@@ -69,7 +68,7 @@ pub(super) fn suggest(mut error: Error, command: &Command) -> Error {
     if wrong.starts_with("--") || what == ContextKind::InvalidSubcommand {
         error.remove(suggestion);
     }
-    // `send H:P --x` may be a text; elsewhere a flag that does not exist is not a value.
+    // `send H:P --x` may be a text; elsewhere an unknown flag is not a value.
     let takes_text = command.get_positionals().any(|arg| arg.get_id() == "text");
     if meant.is_some() || !takes_text {
         error.remove(ContextKind::Suggested);
@@ -80,12 +79,12 @@ pub(super) fn suggest(mut error: Error, command: &Command) -> Error {
     error
 }
 
-/// The flag that the command has for this one.
+/// The command's flag that corresponds to this one.
 fn flag_meant<'a>(flag: &str, command: &'a Command) -> Option<&'a str> {
     setting_meant(flag, command.get_arguments().filter_map(clap::Arg::get_long))
 }
 
-/// The command that does what this word says.
+/// The command for this word.
 fn command_meant<'a>(word: &str, command: &'a Command) -> Option<&'a str> {
     let names = || command.get_subcommands().map(Command::get_name);
     let word = word.to_lowercase();
@@ -94,10 +93,10 @@ fn command_meant<'a>(word: &str, command: &'a Command) -> Option<&'a str> {
         .or_else(|| nearest(&word, names()))
 }
 
-/// Prints an error in the person's language, or help.
+/// Prints an error in the user's language, or help.
 pub(super) fn print(error: &Error) {
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-    // Printing can fail only if nobody reads.
+    // Fails only if the output is closed.
     let _ = match error.use_stderr() && !is_help {
         false => error.print(),
         true => {
@@ -115,10 +114,10 @@ pub(super) fn print(error: &Error) {
     };
 }
 
-/// What is wrong, what may be meant, and how the command is used: clap's words are English only.
+/// The error, a suggestion, and the usage. clap's texts are English only.
 fn explained(error: &Error, head: &str, language: Language) -> String {
     let Some(sentence) = sentence(error, language) else {
-        // A kind that is rare here, or one with a text of ours.
+        // A rare kind, or one with our own text.
         return error.to_string().replacen("error:", head, 1);
     };
     let blank = if head.is_ascii() { " " } else { "" };
@@ -145,7 +144,7 @@ fn explained(error: &Error, head: &str, language: Language) -> String {
     text + &format!("\n{}\n", say_in!(language, "help-error-more"))
 }
 
-/// What is wrong. `None` for kinds that are rare here or have a text of ours.
+/// The error as a sentence. `None` for rare kinds and those with our own text.
 fn sentence(error: &Error, language: Language) -> Option<String> {
     let arg = word_of(error, ContextKind::InvalidArg);
     let value = word_of(error, ContextKind::InvalidValue);
@@ -204,7 +203,7 @@ fn words_of(error: &Error, kind: ContextKind) -> Option<Vec<String>> {
     }
 }
 
-/// A text of several lines, each escaped.
+/// Escapes each line of a text.
 pub(super) fn escape_lines(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| match line.strip_suffix('\n') {

@@ -1,4 +1,4 @@
-//! The command line: from arguments to a command and its exit status. One file a command, each
+//! The command line: from arguments to a command and its exit status. One file per command, each
 //! exporting `Args` and `run`.
 
 mod ask;
@@ -95,7 +95,6 @@ enum Command {
     Bench(Box<bench::Args>),
 }
 
-/// Runs the command line and returns the exit status.
 pub(crate) fn main() -> i32 {
     crate::base::signals::survive_file_size_limit();
     words::set_language(locale::asked());
@@ -105,18 +104,18 @@ pub(crate) fn main() -> i32 {
         return status as i32;
     }
     let outcome = parse().and_then(run);
-    // The error is printed on the terminal in its former mode.
+    // Restores the terminal before the error is printed.
     crate::base::terminal::restore();
     match outcome {
         Ok(status) => status as i32,
         Err(error) => match error.downcast_ref::<clap::Error>() {
-            // Help and version come this way too.
+            // Includes help and version.
             Some(error) => {
                 mistakes::print(error);
                 error.exit_code()
             }
             None => {
-                // `eprintln` would panic if nobody reads it.
+                // `eprintln` would panic if stderr is closed.
                 let text = mistakes::escape_lines(&system_error::chain(&error));
                 let _ = writeln!(io::stderr(), "pigeon: {text}");
                 Status::of(&error) as i32
@@ -125,10 +124,10 @@ pub(crate) fn main() -> i32 {
     }
 }
 
-/// The arguments, or what is wrong with them, or the help that is asked for.
+/// Parses the arguments; the error may be a request for help.
 fn matches(command: clap::Command) -> Result<ArgMatches, clap::Error> {
     command.clone().try_get_matches().or_else(|error| match error.kind() {
-        // Made only when it is read.
+        // Built only when it is shown.
         ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             help::with_help(command, words::language()).try_get_matches()
         }
@@ -136,7 +135,7 @@ fn matches(command: clap::Command) -> Result<ArgMatches, clap::Error> {
     })
 }
 
-/// Reads the arguments; if they name a configuration file, once more over its settings.
+/// Parses the arguments; if they name a configuration file, again with its settings.
 fn parse() -> anyhow::Result<Cli> {
     let found = matches(Cli::command())?;
     let found = match found.subcommand() {
@@ -158,7 +157,7 @@ fn parse() -> anyhow::Result<Cli> {
     Ok(cli)
 }
 
-/// Reads the hub's settings again: what its file says may have changed.
+/// Reads the hub's settings again, because its file may have changed.
 fn reread_hub() -> anyhow::Result<hub::Args> {
     match parse()?.command {
         Command::Hub(args) => Ok(*args),
@@ -166,7 +165,7 @@ fn reread_hub() -> anyhow::Result<hub::Args> {
     }
 }
 
-/// The file that `--config` names, if the command knows that flag.
+/// The file of `--config`, if the command has that flag.
 fn config_file(arguments: &ArgMatches) -> Option<PathBuf> {
     arguments.try_get_one::<PathBuf>("config").ok().flatten().cloned()
 }
@@ -177,6 +176,7 @@ fn run(cli: Cli) -> anyhow::Result<Status> {
     }
     match cli.command {
         Command::Hub(args) => {
+            args.set_language();
             let hub = Cli::command();
             let unknown = hub
                 .find_subcommand("hub")

@@ -1,4 +1,4 @@
-//! `pigeon serve`: the small services, several at once, each on its own port.
+//! `pigeon serve`: small services, several at once, each on its own port.
 
 use std::io::{self, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,13 +24,13 @@ use crate::base::thread;
 use crate::output::{Spool, is_quiet, json};
 use crate::words::{self, say};
 
-/// How often the counts on a terminal are refreshed.
+/// Time between updates of the counters on a terminal.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// How often JSON is printed.
+/// Time between JSON reports.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// How long output may still be written after the services have ended.
+/// Time limit for writing output after the services have ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Run small services: echo, upper, size, time, discard, daytime, sntp
@@ -78,7 +78,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// A service and where it listens.
+/// A service and its listening address.
 #[derive(Clone, Copy, Debug)]
 struct Spec {
     kind: Kind,
@@ -110,7 +110,7 @@ impl std::fmt::Display for Spec {
     }
 }
 
-/// Refuses two services at one port: the second would find it in use, by this program itself.
+/// Rejects two services on one port: the second would report that this program itself holds it.
 fn refuse_clashes(services: &[Spec]) -> Result<(), UsageError> {
     for (at, second) in services.iter().enumerate() {
         let before = &services[..at];
@@ -122,7 +122,6 @@ fn refuse_clashes(services: &[Spec]) -> Result<(), UsageError> {
     Ok(())
 }
 
-/// Serves until it is stopped.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     refuse_clashes(&args.services)?;
     let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
@@ -132,7 +131,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
             SocketOptions { timestamps: spec.kind == Kind::Sntp, ..SocketOptions::default() };
         sockets.push((spec.kind, bind(spec.listen, &options)?));
     }
-    // What comes from a sister is a loop too.
+    // A datagram from another of these services would also loop.
     let bound = sockets.iter().map(|(_, socket)| socket.local_addr());
     let sources = source_rules(&args.open, bound, &interfaces);
 
@@ -163,9 +162,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         move || wakers.iter().for_each(Waker::wake)
     })?;
 
-    // A thread for each service. One loop for all costs no more for a datagram, but it is one
-    // thread: two services that were both kept busy on two cores replied 25,000 times a second in
-    // all, and 45,000 to 87,000 times with a thread each.
+    // One thread per service. One loop for all costs no more per datagram, but two busy services on
+    // two cores sent 25,000 replies per second with one thread, and 45,000 to 87,000 with two.
     let (ended, an_end) = channel();
     let mut threads = Vec::new();
     for (mut driver, post) in drivers.into_iter().zip(&posts) {
@@ -190,7 +188,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
     drop(ended);
     let mut screen = Screen { posts, notes: notes.clone(), data: data.clone(), live, shown: None };
-    // Until the first of them ends, by a signal or by a fault; then the others end too.
+    // Until the first ends, by a signal or an error; then the others end too.
     while let Err(RecvTimeoutError::Timeout) = an_end.recv_timeout(every.unwrap_or(Duration::MAX)) {
         screen.show(clock.now(), args.json);
     }
@@ -211,17 +209,17 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Says that a thread has ended, also where it panicked.
+/// Signals the end of a thread, even after a panic.
 struct Ended(Sender<()>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // Fails only where the program ends already.
+        // Fails only if the program is ending.
         let _ = self.0.send(());
     }
 }
 
-/// A running service, seen from outside: where it listens, and what it did up to its last report.
+/// A running service: its address, and its counters at the last report.
 struct Post {
     kind: Kind,
     address: SocketAddr,
@@ -287,7 +285,7 @@ impl Post {
     }
 }
 
-/// How many requests came in the last second, from totals that are looked at more often.
+/// Requests in the last second, computed from totals that are sampled more often.
 #[derive(Default)]
 struct Rate {
     since: Option<(Instant, u64)>,
@@ -306,14 +304,14 @@ impl Rate {
     }
 }
 
-/// Shows what the services do.
+/// Shows the services' counters.
 struct Screen {
     posts: Vec<Post>,
     notes: Spool<Vec<u8>>,
     data: Spool<Vec<u8>>,
-    /// Whether the counts are shown on a terminal.
+    /// Whether the counters are shown on a terminal.
     live: bool,
-    /// The line that is there now.
+    /// The line currently shown.
     shown: Option<String>,
 }
 
@@ -332,7 +330,7 @@ impl Screen {
         }
     }
 
-    /// The last counts, and the sums.
+    /// Prints the last counters and the totals.
     fn end(&mut self, json: bool) {
         if self.shown.is_some() {
             self.notes.push(b"\r\x1b[K".to_vec(), 4);
@@ -352,16 +350,16 @@ impl Screen {
     }
 }
 
-/// Gives one service the time of day, and reports what it does.
+/// The host of one service: sets its wall clock and reports its counters.
 struct ServiceHost {
     kind: Kind,
     stop: Stop,
     counts: Arc<Mutex<Counts>>,
     notes: Spool<Vec<u8>>,
-    /// How often the counts are shown, if ever, and when they are reported next.
+    /// The interval between reports, if any, and the time of the next.
     every: Option<Duration>,
     next: Option<Instant>,
-    /// What the system says of replies that it does not send.
+    /// Watches for replies that the system does not send.
     way: Watch,
 }
 
@@ -427,7 +425,7 @@ impl Host<Service> for ServiceHost {
         ControlFlow::Continue(())
     }
 
-    /// Some services report the time of day, so they are given it before each batch.
+    /// Some services report the time of day, so it is set before each batch.
     fn arrived(&mut self, service: &mut Service, now: Instant, _: &Received<'_>, _: usize) {
         if matches!(self.kind, Kind::Time | Kind::Daytime | Kind::Sntp) {
             service.set_wall(wall(now));

@@ -1,5 +1,5 @@
-//! `pigeon sockets`: this host's UDP sockets, for the question "who holds this port, and is it
-//! losing data?".
+//! `pigeon sockets`: lists this host's UDP sockets, to show which process holds a port and whether
+//! it loses data.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -20,13 +20,13 @@ use crate::words::say;
 
 const HEADINGS: [&str; 8] = ["LOCAL", "REMOTE", "RECV-Q", "SEND-Q", "DROPS", "USER", "PROCESS", ""];
 
-/// Which columns are numbers, and so stand at the right.
+/// The numeric columns, which are right-aligned.
 const NUMBERS: std::ops::Range<usize> = 2..5;
 
-/// The mark of a socket that has drops, in words: not everybody sees the colour.
+/// Marks a socket with drops in words, because not everyone sees the colour.
 const LOST: &str = "HAS LOST DATA";
 
-/// How often `--watch` looks.
+/// Time between two reads of `--watch`.
 const EVERY: Duration = Duration::from_millis(500);
 
 const BOLD_RED: &str = "\x1b[1;31m";
@@ -79,7 +79,7 @@ pub(crate) struct Args {
     _all_udp: u8,
 }
 
-/// Prints the table as it is now, and with `--watch` what changes in it.
+/// Prints the table, and with `--watch` its changes.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let (mut sockets, hidden) = read(args.port)?;
     if let Some(port) = args.port.filter(|_| sockets.is_empty() && !args.watch) {
@@ -104,8 +104,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// The sockets bound to a port, or all, in the order of their addresses, and whether there are
-/// processes whose sockets cannot be seen.
+/// The sockets bound to a port, or all, sorted by address, and whether some processes' sockets are
+/// hidden.
 fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
     let table = SocketTable::read().with_context(|| say!("tools-sockets-cannot"))?;
     let mut sockets = table.sockets;
@@ -116,7 +116,7 @@ fn read(port: Option<u16>) -> anyhow::Result<(Vec<SocketEntry>, bool)> {
     Ok((sockets, table.processes_hidden))
 }
 
-/// Writes to stdout. False if nobody reads it any more.
+/// Writes to stdout. False if it is closed.
 fn write(text: &str) -> anyhow::Result<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -126,26 +126,26 @@ fn write(text: &str) -> anyhow::Result<bool> {
     }
 }
 
-/// What is reported of a socket.
+/// A change of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change<'a> {
-    /// It was there at the first look.
+    /// Open at the first read.
     Open(&'a SocketEntry),
     New(&'a SocketEntry),
     Gone(&'a SocketEntry),
-    /// So many datagrams were dropped since the last look.
+    /// Number of datagrams dropped since the last read.
     Lost(&'a SocketEntry, u64),
 }
 
-/// What differs between two looks. A number of a socket is given again once it is closed, but hardly
-/// with the same address.
+/// The differences between two reads. The system reuses an inode number after a socket is closed,
+/// but rarely with the same address.
 fn changes<'a>(
     before: &'a [SocketEntry],
     now: &'a [SocketEntry],
 ) -> impl Iterator<Item = Change<'a>> {
     let key = |socket: &SocketEntry| (socket.inode, socket.local);
     let known: HashMap<_, _> = before.iter().map(|socket| (key(socket), socket)).collect();
-    // Without a number it is closed already, and only waits for its last datagrams to leave.
+    // A socket without an inode is closed, and only sends its remaining datagrams.
     let is_open = |socket: &&SocketEntry| socket.inode != 0;
     let remaining: HashSet<_> = now.iter().filter(is_open).map(key).collect();
     let before = before.iter().filter(is_open);
@@ -161,7 +161,8 @@ fn changes<'a>(
     gone.map(Change::Gone).chain(others)
 }
 
-/// A line a change: `21:04:05 lost  127.0.0.1:9999  cat (pid 7): 12 datagrams, 34 in all`, or JSON.
+/// One line per change: `21:04:05 lost  127.0.0.1:9999  cat (pid 7): 12 datagrams, 34 in all`, or
+/// JSON.
 fn lines<'a>(changes: impl Iterator<Item = Change<'a>>, time: &Zoned, as_json: bool) -> String {
     let line = |change: Change<'a>| {
         let (word, socket, lost) = match change {
@@ -189,15 +190,14 @@ fn lines<'a>(changes: impl Iterator<Item = Change<'a>>, time: &Zoned, as_json: b
     changes.map(line).collect()
 }
 
-/// Reads `:9999`, or `9999`.
+/// Parses `:9999` or `9999`.
 fn port(text: &str) -> Result<u16, String> {
     let digits = text.strip_prefix(':').unwrap_or(text);
-    // `parse` alone would take +99.
+    // `parse` alone would accept +99.
     let number = digits.parse().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));
     number.ok_or_else(|| say!("errors-not-a-port", text = digits))
 }
 
-/// The table for people.
 fn render(sockets: &[SocketEntry], hidden: bool, color: bool) -> String {
     let mut rows = vec![HEADINGS.map(String::from)];
     rows.extend(sockets.iter().map(|socket| row(socket, hidden)));
@@ -248,8 +248,8 @@ fn holders(socket: &SocketEntry) -> Vec<String> {
     socket.holders.iter().map(describe).collect()
 }
 
-/// A socket as one flat object, perhaps with what has changed; the help describes the fields. Names are
-/// escaped as in the table: they are any bytes that a process likes.
+/// A socket as one flat object, optionally with a change; the help describes the fields. Names are
+/// escaped as in the table, because they may be any bytes.
 fn json(socket: &SocketEntry, change: Option<(&Zoned, &str, Option<u64>)>) -> String {
     let first = socket.holders.first();
     let others: Vec<String> = socket.holders.iter().skip(1).map(|h| h.pid.to_string()).collect();
@@ -277,7 +277,7 @@ fn json(socket: &SocketEntry, change: Option<(&Zoned, &str, Option<u64>)>) -> St
     Value::Object(object).to_string()
 }
 
-/// Of how many sockets the holders are not to be seen, and why.
+/// For how many sockets the process is unknown, and why.
 fn unseen(sockets: &[SocketEntry], hidden: bool) -> Option<String> {
     let unseen = sockets.iter().filter(|socket| socket.holders.is_empty()).count();
     let all = sockets.len();

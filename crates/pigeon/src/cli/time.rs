@@ -1,4 +1,4 @@
-//! `pigeon time`: what time it is elsewhere.
+//! `pigeon time`: asks another host for the time.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -24,8 +24,8 @@ use crate::contacts::peer;
 use crate::output::{json, remark, wall as clock_face};
 use crate::words::say;
 
-/// How often an NTP server is asked: three times in 3.5 s. Servers count requests (RFC 5905 section
-/// 7.4, `RATE`), so it waits longer than other askers.
+/// Requests to an NTP server: three in 3.5 s. Servers limit requests (RFC 5905 section 7.4,
+/// `RATE`), so it waits longer than other commands.
 const POLICY: RetryPolicy =
     RetryPolicy { first: Duration::from_millis(500), most: Duration::from_secs(2), attempts: None };
 
@@ -62,7 +62,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Asks, and prints the answer.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let (to, words) = match args.sntp && args.format.is_empty() {
         true => (peer::resolve(&args.endpoint, 123, args.family)?, &args.format[..]),
@@ -97,7 +96,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     }
 }
 
-/// Asks until a reply answers one of the requests.
+/// Sends requests until a reply answers one of them.
 fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     let mut requests = Vec::new();
     while POLICY.wait(1 + requests.len() as u32).is_some() {
@@ -115,16 +114,16 @@ fn ask_ntp(to: SocketAddr) -> anyhow::Result<(Measurement, u32)> {
     }
 }
 
-/// What an NTP client asks. Each attempt is a request with a nonce of its own, so a reply is
-/// measured by the sending time of the request that it answers, however late it comes.
+/// An NTP client. Each attempt has its own nonce, so a reply is measured from the request that it
+/// answers, however late it arrives.
 struct Ntp {
     requests: Vec<[u8; PACKET]>,
-    /// When each attempt left.
+    /// When each attempt was sent.
     sent: Vec<WallClock>,
 }
 
 impl Request for Ntp {
-    /// An answer that is of no use ends the wait as well: the server would say the same again.
+    /// An unusable answer also ends the wait, because the server would repeat it.
     type Answer = Result<Measurement, WhyNot>;
 
     fn write(&mut self, now: Instant, _: u32, out: &mut Vec<u8>) {
@@ -160,12 +159,12 @@ fn ntp_text(measured: &Measurement) -> String {
 
 /// | field | |
 /// | --- | --- |
-/// | `to` | who was asked |
+/// | `to` | the server |
 /// | `result` | `reply` |
-/// | `attempts` | how many requests were sent |
-/// | `time` | the time there now, RFC 3339 |
+/// | `attempts` | number of requests sent |
+/// | `time` | the server's time now, RFC 3339 |
 /// | `offset`, `delay` | seconds this clock is behind, and of round trip |
-/// | `stratum`, `reference` | how far from a reference clock, and which |
+/// | `stratum`, `reference` | distance from a reference clock, and its name |
 fn ntp_json(to: SocketAddr, measured: &Measurement, attempts: u32) -> String {
     let now = clock_face::local(None).saturating_add(measured.offset);
     json::counts(&[

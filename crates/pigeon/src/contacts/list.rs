@@ -1,4 +1,4 @@
-//! Contacts, as a file holds them.
+//! The contacts in a file.
 
 use std::collections::HashMap;
 
@@ -12,23 +12,23 @@ use crate::base::payload::charset;
 use crate::base::place::place;
 use crate::words::{self, say};
 
-/// Somebody one talks to.
+/// A contact.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Contact {
     pub(crate) name: ContactName,
     pub(crate) endpoint: Endpoint,
-    /// How it is read and written, where that was said.
+    /// The contact's encoding, if given.
     pub(crate) charset: Option<Charset>,
-    /// Whether it uses IP Messenger or one of its relatives.
+    /// Whether it uses IP Messenger or a related program.
     pub(crate) is_ipmsg: bool,
 }
 
-/// The contacts of a file, in its order.
+/// A file's contacts, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Contacts(Vec<Contact>);
 
 impl Contacts {
-    /// Reads a file's text. An error names the line and the column.
+    /// Parses a file's text. An error has the line and the column.
     pub(super) fn parse(text: &str) -> anyhow::Result<Contacts> {
         let at = |offset| place(text, offset);
         let document = Document::parse(text).map_err(|error| {
@@ -55,21 +55,19 @@ impl Contacts {
         Ok(contacts)
     }
 
-    /// All of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Contact> {
         self.0.iter()
     }
 
-    /// The contact of this name.
     pub(crate) fn find(&self, name: &str) -> Option<&Contact> {
         let name = ContactName::parse(name).ok()?;
         self.0.iter().find(|contact| contact.name.is(&name))
     }
 
-    /// The names nearest to a mistyped one; three at most.
+    /// Up to three names close to a mistyped one.
     pub(crate) fn nearest(&self, name: &str) -> Vec<&str> {
         let length = name.chars().count();
-        // Of a two-character name one may be wrong; of a long one a third.
+        // In a two-character name one may be wrong; in a long one a third.
         let slips = (length / 3).max(1);
         let mut near: Vec<(usize, &str)> = self
             .0
@@ -105,7 +103,7 @@ type Wrong = (String, Option<std::ops::Range<usize>>);
 
 fn contact(name: &str, item: &Item) -> Result<Contact, Wrong> {
     let name = ContactName::parse(name).map_err(|why| (why, None))?;
-    // The short form, for people who write by hand: 狗哥 = "192.168.1.103:8080"
+    // The short form for writing by hand: 狗哥 = "192.168.1.103:8080"
     if let Some(text) = item.as_str() {
         return Ok(Contact {
             name,
@@ -159,7 +157,7 @@ fn text<'a>(name: &ContactName, table: &'a dyn TableLike, key: &str) -> Result<&
     })
 }
 
-/// The edits from one name to the other, upper and lower case being one.
+/// The edit distance of two names, ignoring case.
 fn distance(from: &str, to: &str) -> usize {
     strsim::levenshtein(&from.to_lowercase(), &to.to_lowercase())
 }

@@ -1,4 +1,4 @@
-//! What a contact may be called.
+//! Names of contacts.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,16 +7,15 @@ use crate::words::{self, say};
 use pigeon_proto::{Name, sentence};
 use pigeon_text::escape;
 
-/// A contact's name: what the hub takes for a name, in any script, and nothing that could be read
-/// as an endpoint or a flag.
+/// A contact's name: any valid member name that does not look like an endpoint or a flag.
 ///
-/// Two names that differ only in capitals, or in whether é is written as one character or as two,
-/// are one: they look the same to a person who types one of them.
+/// Names that differ only in case, or in the composition of é, are equal: they look the same to a
+/// person who types them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContactName(Name);
 
 impl ContactName {
-    /// Checks a name.
+    /// Validates a name.
     pub(crate) fn parse(text: &str) -> Result<ContactName, String> {
         let refused = |why: &str| Err(say!("errors-contact-name", name = &escape(text), why = why));
         if looks_like_endpoint(text) {
@@ -31,17 +30,17 @@ impl ContactName {
         }
     }
 
-    /// The name as it was written.
+    /// The name as written.
     pub(crate) fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Whether the other name is this one.
+    /// Whether two names are equal.
     pub(crate) fn is(&self, other: &ContactName) -> bool {
         self.folded() == other.folded()
     }
 
-    /// What must differ between two names.
+    /// The folded name.
     pub(super) fn folded(&self) -> Box<str> {
         self.0.folded()
     }
@@ -53,8 +52,8 @@ impl fmt::Display for ContactName {
     }
 }
 
-/// Whether a word can only be an endpoint or a part of one: it holds a `:` (full-width too), is a bare port, or an
-/// address. Such a word is never looked up among the contacts.
+/// Whether a word can only be an endpoint or a part of one: it contains a `:` (even full-width), is
+/// a port, or an address. Such a word is never looked up among the contacts.
 pub(crate) fn looks_like_endpoint(word: &str) -> bool {
     let bare_port = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     bare_port

@@ -1,4 +1,4 @@
-//! Durations as a person reads them at a glance.
+//! Durations for quick reading.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use pigeon_proto::Language;
 
 use crate::words::say_in;
 
-/// `830 ms`, `12 s`, `3 min`, `2 h`: as long as it takes to be understood, no longer.
+/// `830 ms`, `12 s`, `3 min`, `2 h`: rounded for quick reading.
 pub(crate) fn roughly(language: Language, duration: Duration) -> String {
     match duration.as_secs() {
         0 => say_in!(language, "screen-span-milliseconds", n = duration.subsec_millis()),
@@ -16,7 +16,7 @@ pub(crate) fn roughly(language: Language, duration: Duration) -> String {
     }
 }
 
-/// Whole seconds below a minute: what changes once a second is read, not measured.
+/// Whole seconds below a minute, so that the value changes once per second.
 pub(crate) fn in_seconds(language: Language, duration: Duration) -> String {
     match duration.as_secs() {
         seconds @ ..60 => say_in!(language, "screen-span-seconds", n = seconds),

@@ -1,4 +1,4 @@
-//! The thread that reads lines for a loop: what is typed, or comes by a pipe, until it ends.
+//! The thread that reads input lines for a loop, from a terminal or a pipe.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -10,27 +10,27 @@ use crate::base::status::Status;
 use crate::base::thread;
 use crate::words::say;
 
-/// How many lines may wait for the loop; then reading waits.
+/// The most lines queued for the loop; then reading blocks.
 const WAITING: usize = 64;
 
-/// What the thread sends the loop.
+/// A message to the loop.
 pub(crate) enum Typed {
     Line(Vec<u8>),
-    /// A line that could not be sent; the person has seen why.
+    /// A line was rejected; the user has seen the reason.
     Refused,
     Leave(Status),
 }
 
-/// What becomes of a line, as far as that is known without the loop.
+/// The check of a line before the loop gets it.
 pub(crate) enum Checked {
     Fine,
-    /// It is the last one: nothing is read after it.
+    /// The last line: reading ends after it.
     Last,
-    /// It cannot be sent, for this reason.
+    /// Rejected, with the reason.
     Refused(String),
 }
 
-/// Starts the thread. At the end of a pipe it stays `wait` longer, for replies.
+/// Starts the thread. After the end of a pipe it waits for `wait`, for replies.
 pub(crate) fn start(
     reader: Reader,
     printer: Printer,
@@ -58,7 +58,7 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
         let leave = loop {
             match self.reader.next() {
                 Input::Line(line) => {
-                    // What was pasted at once is still one message a line.
+                    // A paste is one message per line.
                     for line in line.split(|&byte| self.printer.interactive && byte == b'\n') {
                         let checked = (self.check)(line);
                         if let Checked::Refused(why) = checked {
@@ -94,7 +94,7 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
         self.give(Typed::Leave(leave));
     }
 
-    /// Says why a line is not sent. It is not put back under the cursor: so long a line would push
+    /// Shows why a line is rejected. The line does not return to the input: a long one would push
     /// the reason off the screen.
     fn refuse(&self, why: String) {
         self.printer.notes.line(match self.printer.interactive {
@@ -104,7 +104,7 @@ impl<C: Fn(&[u8]) -> Checked> Typist<C> {
         self.give(Typed::Refused);
     }
 
-    /// False when the loop has ended.
+    /// Returns false when the loop has ended.
     fn give(&self, typed: Typed) -> bool {
         let given = self.sender.send(typed).is_ok();
         self.waker.wake();

@@ -1,9 +1,9 @@
-//! What people read, in their language: [`say!`] makes a message of the process's language from the
-//! tables in `crates/pigeon/words`.
+//! Translated messages: [`say!`] formats a message in the process's language, from the tables in
+//! `crates/pigeon/words`.
 //!
 //! A table is a Fluent file (<https://projectfluent.org/fluent/guide>), one for each subject and
-//! language: `words/en/hub.ftl`, `words/zh/hub.ftl`. A message's key begins with the name of its table,
-//! so that `hub-said-everywhere` lives in `hub.ftl`, and only the tables that a run needs are parsed.
+//! language: `words/en/hub.ftl`, `words/zh/hub.ftl`. A message's key begins with the name of its
+//! table, so that `hub-said-everywhere` lives in `hub.ftl`. Tables are parsed on first use.
 //!
 //! ```text
 //! // in a table                                      // in the code
@@ -14,17 +14,17 @@
 //! }
 //! ```
 //!
-//! **An argument by reference is a text, an integer by value is a number**: only a number chooses a plural.
-//! A text from outside is escaped by the caller ([`pigeon_text::escape`]).
+//! **An argument by reference is a text, an integer by value is a number**: only numbers select
+//! plurals. The caller escapes untrusted text ([`pigeon_text::escape`]).
 //!
-//! **Why Fluent**: a translator edits the tables and no code, placeholders have names and may change
-//! places, and each language chooses its own plurals. gettext keys messages by their English text, so a
-//! better English sentence loses its translation, and its plurals know one number a message.
-//! A `match` on the language in the code, as `pigeon-proto` has it for the hub's typed
-//! sentences, is checked by the compiler but scatters a language over all files. Here the tests are the
-//! check: both languages have the same keys and placeholders, and the code and the tables agree.
+//! **Why Fluent**: translators edit tables without code, placeholders have names and may be
+//! reordered, and each language selects its own plurals. gettext was rejected: its keys are the
+//! English texts, so changing one loses its translation, and its plurals support one number per
+//! message. A `match` on the language, as in `pigeon-proto`, is checked by the compiler but
+//! scatters a language over all files. Here tests check that both languages have the same keys and
+//! placeholders, and that the code and the tables agree.
 //!
-//! JSON, logs and exit statuses never come from here: programs read them.
+//! JSON and logs are for programs and are not translated.
 
 mod tables;
 #[cfg(test)]
@@ -58,7 +58,7 @@ macro_rules! say_in {
     };
 }
 
-/// A key that is said elsewhere, marked so that the tests find it in the tables.
+/// Marks a key that is used elsewhere, so that the tests find it in the tables.
 #[allow(unused_macros, reason = "not every key that is chosen apart from `say!` needs it")]
 macro_rules! key {
     ($key:literal) => {
@@ -71,7 +71,7 @@ pub(crate) use {key, say, say_in};
 
 static IS_CHINESE: AtomicBool = AtomicBool::new(false);
 
-/// Sets the process's language: at its start, and where a person asks a hub for another (`/language`).
+/// Sets the process's language: at its start, and when the user changes it (`/language`).
 pub(crate) fn set_language(language: Language) {
     IS_CHINESE.store(language == Language::Chinese, Ordering::Relaxed);
 }
@@ -84,18 +84,18 @@ pub(crate) fn language() -> Language {
     }
 }
 
-/// Whether a table has this key, for keys that are put together, such as those of help.
+/// Whether a table has this key. For computed keys, such as those of help.
 #[allow(dead_code, reason = "for tables whose keys are put together")]
 pub(crate) fn has(language: Language, key: &str) -> bool {
     table(language, key).is_some_and(|table| table.has_message(key))
 }
 
-/// What stands between the parts of a line: `no reply; the system said: …`.
+/// The separator between the parts of a line: `no reply; the system said: …`.
 pub(crate) fn between_parts() -> &'static str {
     between_parts_in(language())
 }
 
-/// The same in a given language.
+/// The separator of `between_parts` in a given language.
 pub(crate) fn between_parts_in(language: Language) -> &'static str {
     match language {
         Language::English => "; ",
@@ -103,7 +103,7 @@ pub(crate) fn between_parts_in(language: Language) -> &'static str {
     }
 }
 
-/// What stands between the items of a list: `3 datagrams, 2 replies`.
+/// The separator between list items: `3 datagrams, 2 replies`.
 pub(crate) fn between_items() -> &'static str {
     match language() {
         Language::English => ", ",
@@ -111,7 +111,7 @@ pub(crate) fn between_items() -> &'static str {
     }
 }
 
-/// What stands before a reason: `cannot read x: No such file or directory`.
+/// The separator before a reason: `cannot read x: No such file or directory`.
 pub(crate) fn before_reason(language: Language) -> &'static str {
     match language {
         Language::English => ": ",
@@ -119,12 +119,17 @@ pub(crate) fn before_reason(language: Language) -> &'static str {
     }
 }
 
+/// `cannot read x: No such file or directory`.
+pub(crate) fn because(what: impl Display, why: impl Display) -> String {
+    format!("{what}{}{why}", before_reason(language()))
+}
+
 /// `a or b`.
 pub(crate) fn any_of(words: &[&str]) -> String {
     words.join(&say!("errors-or"))
 }
 
-/// What a placeholder stands for.
+/// The value of a placeholder.
 pub(crate) trait Argument {
     fn value(self) -> FluentValue<'static>;
 }
@@ -152,8 +157,8 @@ macro_rules! numbers {
 }
 numbers!(u8 u16 u32 u64 usize i32 i64);
 
-/// The message of a key; in English where the language lacks it, and the key itself where
-/// there is none: a mistake in a table never stops the program.
+/// The message of a key. Falls back to English, then to the key itself: an error in a table must
+/// not stop the program.
 pub(crate) fn message(
     language: Language,
     key: &str,
@@ -170,11 +175,11 @@ pub(crate) fn message(
 fn formatted(language: Language, key: &str, arguments: &FluentArgs<'_>) -> Option<String> {
     let table = table(language, key)?;
     let pattern = table.get_message(key)?.value()?;
-    // An argument that is missing shows as `{$name}`.
+    // A missing argument is shown as `{$name}`.
     Some(table.format_pattern(pattern, Some(arguments), &mut Vec::new()).into_owned())
 }
 
-/// The table of a key, parsed at its first use.
+/// The table of a key, parsed on first use.
 fn table(language: Language, key: &str) -> Option<&'static FluentBundle<FluentResource>> {
     type Tables = [OnceLock<FluentBundle<FluentResource>>; SUBJECTS.len()];
     static TABLES: [Tables; Language::ALL.len()] =
@@ -185,11 +190,11 @@ fn table(language: Language, key: &str) -> Option<&'static FluentBundle<FluentRe
     Some(TABLES[language as usize][place].get_or_init(parse))
 }
 
-/// A table out of its text. What cannot be read of it is left out.
+/// Parses a table. Skips what cannot be parsed.
 fn parsed(language: Language, text: &str) -> FluentBundle<FluentResource> {
     let locale = language.word().parse().unwrap_or_default();
     let mut table = FluentBundle::new_concurrent(vec![locale]);
-    // Unicode's isolation marks show as boxes on many terminals.
+    // Unicode isolation marks show as boxes on many terminals.
     table.set_use_isolating(false);
     let resource =
         FluentResource::try_new(text.to_string()).unwrap_or_else(|(resource, _)| resource);

@@ -14,11 +14,11 @@ macro_rules! subjects {
     };
 }
 
-/// Every subject, with its text in English and in Chinese. A new file is named here.
+/// Every subject with its English and Chinese text. Add new files here.
 pub(super) const SUBJECTS: [(&str, [&str; 2]); 8] =
     subjects!["chat" "errors" "help" "history" "hub" "join" "screen" "tools"];
 
-/// The text of the subject at a place.
+/// The text of a subject.
 pub(super) fn text(language: Language, place: usize) -> &'static str {
     let [english, chinese] = SUBJECTS[place].1;
     match language {

@@ -1,4 +1,4 @@
-//! The tables and the code agree, and the languages agree with one another.
+//! Tests that the tables, the code and the languages agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::*;
 
-/// Tables whose keys are put together in the code. A test beside that code finds the unused ones.
+/// Tables with computed keys. Another test, beside that code, finds unused ones.
 const PUT_TOGETHER: [&str; 1] = ["help"];
 
 type Parsed = Message<&'static str>;
@@ -34,11 +34,11 @@ fn by_key(language: Language) -> BTreeMap<&'static str, Parsed> {
     messages(language).into_iter().map(|(_, message)| (message.id.name, message)).collect()
 }
 
-/// What a pattern is made of.
+/// The parts of a pattern.
 #[derive(Default)]
 struct Parts {
     placeholders: BTreeSet<&'static str>,
-    /// The placeholders that choose, each with its choices.
+    /// Placeholders that select, each with its variants.
     selects: Vec<(&'static str, Vec<&'static str>)>,
     texts: Vec<&'static str>,
 }
@@ -91,7 +91,7 @@ impl Parts {
     }
 }
 
-/// The widest that a pattern's own text gets in a line; placeholders count nothing.
+/// The maximum width of a line of a pattern's own text, without placeholders.
 fn widest(pattern: &Pattern<&'static str>) -> usize {
     let mut text = String::new();
     let mut choices = 0;
@@ -118,10 +118,10 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// What the code names.
+/// The keys in the code.
 #[derive(Default)]
 struct Code {
-    /// The keys in `say!`, `say_in!` and `key!`, and with which placeholders, if it is said there.
+    /// The keys in `say!`, `say_in!` and `key!`, with their placeholders if the macro has them.
     said: Vec<(String, Option<BTreeSet<String>>, String)>,
     literals: BTreeSet<String>,
 }
@@ -224,7 +224,7 @@ fn the_languages_have_the_same_keys_and_placeholders() {
     let keys = |table: &BTreeMap<&'static str, Parsed>| table.keys().copied().collect();
     let (ours, theirs): (BTreeSet<_>, BTreeSet<_>) = (keys(&english), keys(&chinese));
     let differing = ours.symmetric_difference(&theirs);
-    // The English of these stands in the code, which is tested there.
+    // Their English is in the code, and is tested there.
     let is_table = |key: &&&str| !PUT_TOGETHER.iter().any(|it| key.starts_with(it));
     let differing: Vec<_> = differing.filter(is_table).collect();
     assert!(differing.is_empty(), "in one language only: {differing:?}");

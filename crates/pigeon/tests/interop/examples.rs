@@ -1,8 +1,9 @@
-//! The examples of the pages in `docs` and of the README, run as they stand there: no commands go stale.
+//! Runs the examples of the pages in `docs` and of the README unchanged, so that no command goes
+//! stale.
 //!
-//! Each runs in bash, in namespaces of its own that take no root: `192.168.1.20` is its address, and
-//! what is said of another machine runs in a second network, with a cable between. `recipes` does the
-//! same for that page, beside other people's programs.
+//! Each runs in bash, in its own rootless namespaces: `192.168.1.20` is its address, and commands
+//! for another machine run in a second network, with a cable between. `recipes` does the same for
+//! its page, with other programs.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +17,7 @@ use crate::shell::{
     Folder, Page, is_like, page, root, set_environment, with_starts, without_figures, write_script,
 };
 
-/// The pages, and each in Chinese.
+/// The pages, each with its translation.
 const PAGES: [[&str; 2]; 7] = [
     ["README.md", "README.zh-CN.md"],
     ["docs/README.md", "docs/README.zh-CN.md"],
@@ -30,17 +31,17 @@ const PAGES: [[&str; 2]; 7] = [
 /// Enough for each on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A home of its own, where no settings and no names are.
+/// An empty home without settings or names.
 const HOME: &str = r#"exec 2>&1
 export HOME="$PWD"
 unset XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME PIGEON_STATE PIGEON_CONTACTS
 ip link set lo up
 "#;
 
-/// A network with nobody else in it.
+/// A network without other hosts.
 const ALONE: &str = "ip address add 192.168.1.20/24 broadcast + dev lo\n";
 
-/// A network with a second machine, `192.168.1.7`, where `.device` runs.
+/// A network with a second machine, `192.168.1.7`, that runs `.device`.
 const CABLE: &str = r#"unshare --net bash .device &
 device=$!
 until [ "$(readlink /proc/$device/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; do sleep 0.02; done
@@ -56,7 +57,7 @@ until ip link set far up 2>/dev/null; do sleep 0.02; done
 ip address add 192.168.1.7/24 broadcast + dev far
 "#;
 
-/// Folders of the system that an example may write to.
+/// System folders that an example may write to.
 const SYSTEM: &str = r#"cp -r /etc etc 2>/dev/null || true
 mkdir -p etc/systemd/system etc/pigeon local target/release
 mount --bind etc /etc
@@ -65,26 +66,26 @@ ln -s "$PIGEON" target/release/pigeon
 ln -s "$REPOSITORY/docs" docs
 "#;
 
-/// A hub that has kept a message, and its backups.
+/// A hub that has stored a message, and its backups.
 const KEPT: &str = r#"pigeon hub --console off &
 started $!
 (printf '/nick 猴哥'; sleep 0.2; printf '温度 21.5') | nc -u -w1 127.0.0.1 9999 > /dev/null
 for _ in $(seq 200); do pigeon history | grep -q 21.5 && break; sleep 0.05; done
 "#;
 
-/// What stands around an example of a page.
+/// The environment of an example.
 #[derive(Default)]
-struct Around<'a> {
-    /// The programs it needs besides ours.
+struct Setup<'a> {
+    /// Other programs it needs.
     needs: &'a [&'a str],
     before: &'a str,
-    /// What runs on another machine.
+    /// The script of the second machine.
     device: &'a str,
     /// Whether figures differ from run to run.
     measures: bool,
     /// The exit status of its commands.
     status: i32,
-    /// What must hold in the end.
+    /// Checks at the end.
     after: &'a str,
 }
 
@@ -93,14 +94,14 @@ mod readme {
 
     #[test]
     fn thermometer() {
-        let around = Around {
+        let setup = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub --messages on > said &\nstarted $!\n",
             after: "python3 sensor.py\n\
                     for _ in $(seq 100); do grep -q 'temperature 21.5' said && exit; sleep 0.05; done; exit 1",
-            ..Around::default()
+            ..Setup::default()
         };
-        tried("README.md", "thermometer", &around);
+        tried("README.md", "thermometer", &setup);
     }
 
     #[test]
@@ -129,7 +130,7 @@ mod readme {
         }
     }
 
-    /// Somebody who reads and writes GB2312, and a stranger who comes along.
+    /// A peer that uses GB2312, and an unknown sender.
     const PEERS: &str = r#"
 import socket, time
 [dog, stranger] = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
@@ -155,7 +156,7 @@ stranger.recv(65535)
             .collect();
         let folder = Folder::new("chat");
         fs::write(folder.0.join("here/peers.py"), PEERS).unwrap();
-        // What is typed is for the last command: the others do not read.
+        // Typed input is for the last command: the others do not read stdin.
         let script = format!("python3 peers.py &\nstarted $!\n{commands}echo the end\n");
         let Some(mut chat) = run("chat", &folder, "", &script) else { return };
         for line in lines.iter().filter(|line| !line.starts_with("$ ")) {
@@ -181,7 +182,7 @@ mod operating {
     #[test]
     fn install() {
         let after = "[ -x /usr/local/bin/pigeon ] && [ -s /etc/systemd/system/pigeon-hub.socket ]";
-        tried(PAGE, "install", &Around { before: SYSTEM, after, ..Around::default() });
+        tried(PAGE, "install", &Setup { before: SYSTEM, after, ..Setup::default() });
     }
 
     #[test]
@@ -189,30 +190,30 @@ mod operating {
         let wrong =
             r#"sed 's/^timeout = .*/timeout = "30x"/' docs/hub.toml > /etc/pigeon/hub.toml"#;
         let before = &format!("{SYSTEM}{wrong}\n");
-        tried(PAGE, "wrong_setting", &Around { before, status: 2, ..Around::default() });
+        tried(PAGE, "wrong_setting", &Setup { before, status: 2, ..Setup::default() });
     }
 
     #[test]
     fn nftables() {
-        let around = Around {
+        let setup = Setup {
             needs: &["nft"],
             before: "nft 'add table inet filter'\n\
                      nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'\n",
             after: "nft list ruleset | grep -q 'udp dport 9999 accept'",
-            ..Around::default()
+            ..Setup::default()
         };
-        tried(PAGE, "nftables", &around);
+        tried(PAGE, "nftables", &setup);
     }
 
     #[test]
     fn reading() {
-        tried(PAGE, "reading", &Around { needs: &["nc"], before: KEPT, ..Around::default() });
+        tried(PAGE, "reading", &Setup { needs: &["nc"], before: KEPT, ..Setup::default() });
     }
 
     #[test]
     fn backup() {
         let after = "[ -s log-*.sqlite ] && gunzip --stdout log-*.jsonl.gz | grep -q 21.5";
-        tried(PAGE, "backup", &Around { needs: &["nc"], before: KEPT, after, ..Around::default() });
+        tried(PAGE, "backup", &Setup { needs: &["nc"], before: KEPT, after, ..Setup::default() });
     }
 
     const BACKED_UP: &str = r#"pigeon history --backup log-2026-11-20.sqlite
@@ -223,29 +224,29 @@ kill $!; wait $! || true
     #[test]
     fn restore() {
         let before = &format!("{KEPT}{BACKED_UP}");
-        tried(PAGE, "restore", &Around { needs: &["nc"], before, ..Around::default() });
+        tried(PAGE, "restore", &Setup { needs: &["nc"], before, ..Setup::default() });
     }
 
     #[test]
     fn import() {
         let before = &format!("{KEPT}{BACKED_UP}");
-        tried(PAGE, "import", &Around { needs: &["nc"], before, ..Around::default() });
+        tried(PAGE, "import", &Setup { needs: &["nc"], before, ..Setup::default() });
     }
 
     #[test]
     fn upgrade() {
         let after = "[ -x /usr/local/bin/pigeon ]";
-        tried(PAGE, "upgrade", &Around { before: SYSTEM, after, ..Around::default() });
+        tried(PAGE, "upgrade", &Setup { before: SYSTEM, after, ..Setup::default() });
     }
 
     #[test]
     fn fifo() {
-        tried(PAGE, "fifo", &Around::default());
+        tried(PAGE, "fifo", &Setup::default());
     }
 
     #[test]
     fn sockets() {
-        tried(PAGE, "sockets", &Around::default());
+        tried(PAGE, "sockets", &Setup::default());
     }
 }
 
@@ -258,17 +259,17 @@ mod ipmsg {
 
     #[test]
     fn door() {
-        tried(PAGE, "door", &Around { after: "holds_udp $!", ..Around::default() });
+        tried(PAGE, "door", &Setup { after: "holds_udp $!", ..Setup::default() });
     }
 
     #[test]
     fn scripts() {
-        tried(PAGE, "scripts", &Around { needs: &["python3"], device: PEER, ..Around::default() });
+        tried(PAGE, "scripts", &Setup { needs: &["python3"], device: PEER, ..Setup::default() });
     }
 
     #[test]
     fn straight() {
-        tried(PAGE, "straight", &Around { needs: &["python3"], device: PEER, ..Around::default() });
+        tried(PAGE, "straight", &Setup { needs: &["python3"], device: PEER, ..Setup::default() });
     }
 }
 
@@ -277,8 +278,8 @@ mod bench {
 
     const PAGE: &str = "docs/bench.md";
 
-    const MEASURES: Around<'_> =
-        Around { measures: true, needs: &[], before: "", device: "", status: 0, after: "" };
+    const MEASURES: Setup<'_> =
+        Setup { measures: true, needs: &[], before: "", device: "", status: 0, after: "" };
 
     #[test]
     fn one_way() {
@@ -302,7 +303,7 @@ mod bench {
 
     #[test]
     fn json() {
-        tried(PAGE, "json", &Around { needs: &["python3"], ..MEASURES });
+        tried(PAGE, "json", &Setup { needs: &["python3"], ..MEASURES });
     }
 }
 
@@ -313,27 +314,27 @@ mod protocol {
 
     #[test]
     fn hello() {
-        tried(PAGE, "hello", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "hello", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn control() {
-        tried(PAGE, "control", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "control", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn prove() {
-        tried(PAGE, "prove", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "prove", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn discover() {
-        tried(PAGE, "discover", &Around { needs: &["nc"], ..Around::default() });
+        tried(PAGE, "discover", &Setup { needs: &["nc"], ..Setup::default() });
     }
 
     #[test]
     fn client() {
-        let around = Around {
+        let setup = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub &\nstarted $!\n",
             after: "python3 client.py > heard &\nstarted $!\n\
@@ -341,23 +342,23 @@ mod protocol {
                       echo hello | nc -u -w1 127.0.0.1 9999 > /dev/null\n\
                       grep -q ': hello' heard && exit\n\
                     done; exit 1",
-            ..Around::default()
+            ..Setup::default()
         };
-        tried(PAGE, "client", &around);
+        tried(PAGE, "client", &setup);
     }
 
     #[test]
     fn bot() {
-        let around = Around {
+        let setup = Setup {
             needs: &["python3", "nc"],
             before: "pigeon hub &\nstarted $!\n",
             after: "python3 clock_bot.py &\nstarted $!\n\
                     for _ in $(seq 20); do\n\
                       echo '!time' | nc -u -w1 127.0.0.1 9999 | grep -q 'clock: It is ' && exit\n\
                     done; exit 1",
-            ..Around::default()
+            ..Setup::default()
         };
-        tried(PAGE, "bot", &around);
+        tried(PAGE, "bot", &setup);
     }
 }
 
@@ -386,25 +387,25 @@ fn every_block_is_run_or_says_why_not_in_both_languages() {
     assert!(run >= 3 * not_run, "{run} blocks are run, {not_run} are not");
 }
 
-/// Runs an example of a page, and checks what it prints and leaves.
-fn tried(path: &str, name: &str, around: &Around<'_>) {
-    if !around.needs.iter().all(|program| installed(program)) {
+/// Runs an example of a page, and checks its output and files.
+fn tried(path: &str, name: &str, setup: &Setup<'_>) {
+    if !setup.needs.iter().all(|program| installed(program)) {
         return;
     }
     let example = page(path).example(name);
-    let commands = match around.status {
+    let commands = match setup.status {
         0 => with_starts(&example.commands),
         status => format!("set +e\n{}[ $? = {status} ] || exit 1\nset -e\n", example.commands),
     };
-    let checks = if around.after.is_empty() { "true" } else { around.after };
-    let script = format!("{}{commands}({checks})\necho\necho the end\nread -r _\n", around.before);
+    let checks = if setup.after.is_empty() { "true" } else { setup.after };
+    let script = format!("{}{commands}({checks})\necho\necho the end\nread -r _\n", setup.before);
     let folder = Folder::new(&format!("{}-{name}", path.replace('/', "-")));
     example.write_files(&folder.0.join("here"));
-    let Some(process) = run(name, &folder, around.device, &script) else { return };
+    let Some(process) = run(name, &folder, setup.device, &script) else { return };
     process.expect_line(|line| line == "the end", PATIENCE);
     for expected in &example.prints {
-        let expected = if around.measures { &without_figures(expected) } else { expected };
-        let like = |line: &str| match around.measures {
+        let expected = if setup.measures { &without_figures(expected) } else { expected };
+        let like = |line: &str| match setup.measures {
             true => without_figures(line) == *expected,
             false => is_like(line, expected),
         };
@@ -412,7 +413,7 @@ fn tried(path: &str, name: &str, around: &Around<'_>) {
     }
 }
 
-/// Runs a script in namespaces of its own; `None`, and said, where they may not be made.
+/// Runs a script in its own namespaces. Prints a note and returns `None` if they are not permitted.
 fn run(name: &str, folder: &Folder, device: &str, script: &str) -> Option<Process> {
     let own = ["--user", "--map-root-user", "--net", "--mount"];
     if !Command::new("unshare").args(own).arg("true").output().is_ok_and(|it| it.status.success()) {

@@ -1,8 +1,8 @@
-//! Every block of `docs/recipes.md`, run as it stands there, beside the real programs.
+//! Every block of `docs/recipes.md`, executed as written, with the real programs.
 //!
-//! A recipe's commands run in bash in a network namespace, `192.168.1.20`; what it says of a device
-//! runs in another, `192.168.1.60`, with a cable between. Both have a folder and processes of their own,
-//! which end with the test. A line that ends in `&` has started once its program holds a UDP socket.
+//! A recipe's commands run in bash in a network namespace, `192.168.1.20`; its device runs in
+//! another, `192.168.1.60`, connected by a cable. Both have a private folder and processes, which
+//! end with the test. A line that ends in `&` counts as started once its program has a UDP socket.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,21 +13,21 @@ use crate::peers::installed;
 use crate::process::{Process, SOON};
 use crate::shell::{Folder, is_like, page, set_environment, with_starts, write_script};
 
-/// What a recipe may take: TFTP clients wait five seconds after each loss.
+/// The time limit of a recipe: TFTP clients wait five seconds after each loss.
 const PATIENCE: Duration = Duration::from_secs(110);
 
 const PAGE: &str = "docs/recipes.md";
 
-/// What stands behind a recipe of the page.
+/// A recipe's setup and checks, which the page does not show.
 #[derive(Default)]
 struct Behind {
     /// The programs it needs besides ours.
     needs: &'static [&'static str],
-    /// Makes the files it begins with.
+    /// Creates its input files.
     before: &'static str,
-    /// What runs on the device.
+    /// The script on the device.
     device: &'static str,
-    /// What must hold in the end.
+    /// The final checks.
     after: &'static str,
 }
 
@@ -191,7 +191,7 @@ fn every_recipe_of_the_page_is_tried() {
     assert!(recipes.len() >= 14);
 }
 
-/// Runs a recipe of the page, and checks what it prints and leaves.
+/// Runs a recipe of the page, and checks its output and files.
 fn tried(name: &str, behind: &Behind) {
     if !behind.needs.iter().all(|program| installed(program)) {
         return;
@@ -226,7 +226,7 @@ fn tried(name: &str, behind: &Behind) {
     drop(device);
 }
 
-/// Runs a script in bash, with processes and mounts of its own that end with it.
+/// Runs a script in bash, in private process and mount namespaces that end with it.
 fn run(host: &Namespace, folder: &Path, name: &str, script: &str) -> Process {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &host.name, "unshare", "--mount", "--pid", "--fork"]).args([

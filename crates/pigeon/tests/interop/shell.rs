@@ -1,15 +1,15 @@
-//! The examples of the pages in `docs` and of the READMEs, and bash scripts made of them.
+//! The examples of the pages in `docs` and of the READMEs, and bash scripts made from them.
 //!
-//! A mark stands above the blocks that it is about, in a comment that nobody sees: `<!-- run: NAME -->`
-//! where a test of that name runs them as they stand, `<!-- not run: WHY -->` where none can. It holds until
-//! the next mark or heading. Of an example `sh` blocks are commands, `text` blocks are lines that they
-//! print, and a `python` block is a file, named in its first line.
+//! Invisible HTML comments mark the blocks: `<!-- run: NAME -->` if a test of that name runs them
+//! unchanged, `<!-- not run: WHY -->` if none can. A mark applies until the next mark or heading.
+//! In an example, `sh` blocks are commands, `text` blocks are their output, and a `python` block is
+//! a file, named in its first line.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What every script begins with.
+/// The start of every script.
 const PRELUDE: &str = r#"set -eu
 export PATH="$PATH:/usr/sbin"
 holds_udp() { ss -Hunap | grep -q "pid=$1,"; }
@@ -23,28 +23,28 @@ started() {
 }
 "#;
 
-/// Commands that go on until they are stopped. A page need not say so by a `&`.
+/// Commands that run until they are stopped. A page need not write `&` after them.
 const SERVERS: [&str; 4] =
     ["pigeon hub ", "pigeon serve ", "pigeon relay ", "pigeon bench server "];
 
-/// A page, as far as it has commands.
+/// The commands of a page.
 pub(crate) struct Page {
     pub(crate) examples: Vec<Example>,
-    /// Why blocks are not run, a line for each block.
+    /// Why blocks are not run, one line per block.
     pub(crate) not_run: Vec<String>,
 }
 
-/// Blocks that belong together.
+/// The blocks of one example.
 #[derive(Default)]
 pub(crate) struct Example {
     pub(crate) name: String,
     pub(crate) commands: String,
-    /// Programs it shows, by the name in their first line.
+    /// Programs in the example, by the name in their first line.
     pub(crate) files: Vec<(String, String)>,
     pub(crate) prints: Vec<String>,
-    /// What terminals showed.
+    /// Terminal sessions.
     pub(crate) sessions: Vec<Vec<String>>,
-    /// How many blocks it has.
+    /// Number of blocks.
     pub(crate) blocks: usize,
 }
 
@@ -53,7 +53,7 @@ enum Mark {
     NotRun(String),
 }
 
-/// Reads a page by its path in the repository. Panics where a block of commands has no mark.
+/// Reads a page by its path in the repository. Panics if a block of commands has no mark.
 pub(crate) fn page(path: &str) -> Page {
     let text = fs::read_to_string(root().join(path)).unwrap();
     let mut page = Page { examples: Vec::new(), not_run: Vec::new() };
@@ -89,7 +89,7 @@ impl Page {
     }
 }
 
-/// The repository.
+/// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -123,7 +123,7 @@ fn command_of(line: &str) -> &str {
     if line.starts_with("# ") { "" } else { line }
 }
 
-/// The commands, each program in the background waited for until it holds a UDP socket.
+/// The commands, with a wait after each background program until it has a UDP socket.
 pub(crate) fn with_starts(commands: &str) -> String {
     let mut all = String::new();
     for line in commands.lines() {
@@ -146,7 +146,7 @@ pub(crate) fn write_script(folder: &Path, name: &str, script: &str) {
     fs::write(folder.join(name), format!("{PRELUDE}{script}")).unwrap();
 }
 
-/// What such a script finds around it: `pigeon` is ours.
+/// The environment of such a script: `pigeon` is ours.
 pub(crate) fn set_environment(command: &mut Command, folder: &Path) {
     let pigeon = Path::new(env!("CARGO_BIN_EXE_pigeon"));
     let path = std::env::var("PATH").unwrap_or_default();
@@ -160,7 +160,7 @@ pub(crate) fn set_environment(command: &mut Command, folder: &Path) {
         .env("NO_COLOR", "1");
 }
 
-/// Whether a line is as expected, where `…` stands for anything.
+/// Whether a line matches, where `…` stands for any text.
 pub(crate) fn is_like(line: &str, expected: &str) -> bool {
     let mut parts = expected.split('…');
     let Some(mut rest) = parts.next().and_then(|first| line.strip_prefix(first)) else {
@@ -203,7 +203,7 @@ fn an_ellipsis_stands_for_anything() {
     assert!(is_like("x: a1b", "…a…b") && !is_like("x: a1", "…a…b") && !is_like("ab 7", "ab"));
 }
 
-/// A folder of an example, removed in the end.
+/// A temporary folder of an example.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {

@@ -1,5 +1,5 @@
-//! A student before the full screen in Chinese: from the password to a hub that comes back. Nothing it
-//! says is English but commands and names.
+//! A user of the full screen in Chinese, from the password to a hub that comes back. The screen
+//! must contain no English except commands and names.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ const F1: &str = "\x1bOP";
 const F2: &str = "\x1bOQ";
 const PAGE_DOWN: &str = "\x1b[6~";
 
-/// Three English words one after the other.
+/// Three English words in a row.
 fn english(screen: &str) -> Option<String> {
     let is_word =
         |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -24,7 +24,7 @@ fn english(screen: &str) -> Option<String> {
     words.windows(3).find(|three| three.iter().all(is_word)).map(|three| three.join(" "))
 }
 
-/// Waits for a text, and reads all of the screen.
+/// Waits for a text, and reads the whole screen.
 #[track_caller]
 fn read(student: &Terminal, text: &str) -> String {
     let screen = student.expect_text(text);
@@ -47,7 +47,7 @@ fn a_student_reads_chinese_from_the_password_to_the_hub_that_comes_back() {
     assert!(screen.contains("尚未加入") && !screen.contains("已加入"), "{screen}");
     student.press("/pass 开门\r");
     read(&student, "密码不对");
-    // The status line asks until the hub lets one in.
+    // The status line asks for the password until the hub admits us.
     read(&student, "\n 这个 hub 需要密码");
     student.press("/pass 芝麻开门\r");
     read(&student, "还没有名字；用 /nick 名字");
@@ -68,7 +68,7 @@ fn a_student_reads_chinese_from_the_password_to_the_hub_that_comes_back() {
     student.press("给你\r");
     read(&student, "小明: 给你");
     student.press(ALT_1);
-    // The screen learns from a heartbeat that the hub keeps what is said; before, it searches itself.
+    // The screen learns from a heartbeat that the hub stores messages; before, it searches locally.
     wait_until("the hub searches", || {
         student.press("/search 第一题\r");
         std::thread::sleep(Duration::from_millis(200));

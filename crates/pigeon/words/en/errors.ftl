@@ -64,7 +64,7 @@ errors-repeats-itself = { $source } sends the same { $length ->
    *[other] { $length } bytes
 } { $rate } times a second; if it is a loop, --per-source 1k/s limits it
 errors-source-family = --source { $source } and { $to } are not of the same IP version
-errors-refused = { $to } refused: no program listens there
+errors-refused = { $to } refused: nobody listens there
 errors-not-sent = { $to }: not sent
 errors-not-sent-cause = { $to }: not sent: { $cause }
 errors-not-delivered = { $to }: not delivered
@@ -116,8 +116,8 @@ errors-cause-no-family = this host does not support this IP version
 errors-cause-no-buffers = the interface's queue is full; send more slowly (--rate, --every)
 errors-cause-too-large = it is longer than the longest possible datagram; send shorter ones
 errors-cause-fragments = it was too long for a link on the way; the next ones are sent in fragments
-errors-cause-refused = no program listens there
-errors-cause-no-host = the network reports that no host answers at that address
+errors-cause-refused = nobody listens there
+errors-cause-no-host = no host answers at that address, the network reports
 errors-cause-rejected = a firewall rejects it, there or on the way (administratively prohibited)
 errors-cause-router = a router on the way has no route there
 errors-cause-earlier = the network reports it of an earlier datagram
@@ -219,3 +219,10 @@ errors-log-missing = there is no log in { $folder }
 errors-log-foreign = { $file } is not a pigeon log and is left as it is; choose another folder
 errors-log-newer = { $file } has version { $found }, which is newer than this program knows; use a newer pigeon
 errors-log-older = { $file } has version { $found }; start the hub once to upgrade it
+
+## A hub as a target
+errors-bad-room = `{ $room }` is not a valid room: one word of at most 32 characters
+errors-bad-fingerprint = the fingerprint behind # has 64 hexadecimal digits; copy the whole invitation
+errors-no-secure-port = there is no port after 65535; use the invitation that the hub prints
+errors-no-state = there is no folder for the member's key and outbox; set PIGEON_STATE
+errors-another-hub = another hub answers there: its key is not { $fingerprint }, the one met before. Nothing was sent to it. If the hub was set up anew, remove its line from the file `hubs` in the folder `member` of the state directory

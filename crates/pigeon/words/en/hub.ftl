@@ -154,8 +154,8 @@ hub-on-network = on this network: { $joins }
 hub-on-network-more = on this network: { $joins }; and { $more } more addresses
 hub-no-network = this host has no address on a network yet, so only this machine can join
 hub-door = { $format }, room { $room }: { $rest }
-hub-asks-password = a password is required: members give it by /pass
-hub-asks-no-password = no password is required
+hub-asks-password = a password is asked: members give it by /pass
+hub-asks-no-password = no password is asked
 hub-kept-all = what is said is kept in { $folder }
 hub-kept-names = what is said is not kept; names and bans are, in { $folder }
 hub-kept-nothing = nothing is kept ({ $why }); --data DIR keeps names, bans and what is said
@@ -188,3 +188,8 @@ hub-check-not-asked = none is required
 hub-check-data = data: { $what }
 hub-check-whole = data: the log in { $folder } is whole
 hub-check-none-yet = data: no log is in { $folder } yet
+
+## Log lines that hold a message of another table. The JSON log is in English.
+hub-undiscoverable = `pigeon discover` may not find this hub: { $why }
+hub-discoverable = listening for those who look for hubs: { $what }
+hub-not-reloaded = settings not read again, nothing changed: { $why }

@@ -66,6 +66,15 @@ join-gone = { $hub } refused: the hub is gone; waiting for it to come back
 join-silent = nothing heard since { $since } ({ $ago } ago); still trying
 join-let-in-again = { $hub } lets you in again after { $after }
 join-back = { $hub } is back after { $after }
+join-secure = encrypted from now on; the hub stores what you say
+join-secure-first = encrypted from now on; the hub stores what you say. This is its first time here: its fingerprint is { $fingerprint }, as it prints at its start
+join-not-secure = the hub offers encryption, and it does not work: { $error }. Going on in clear text
+join-stored = stored: { $said }
+join-not-stored = not stored, and nobody has heard it: { $said } ({ $why })
+join-waits = not connected to the hub; what you say waits on this disk and is sent when it is back
+join-connected-again = connected again; what waited is sent
+join-not-the-hub = another hub answers there: it has not the key met before, and was told nothing. If the hub was set up anew, remove its lines from the file `hubs` in the folder `member` of the state directory
+join-disk-failed = this computer's disk is full or fails: what you say is lost if the computer stops now
 join-moved = the hub's name stands for { $hub } now, no longer for { $from }; joining there. A password typed before is not sent there; type it again if the hub asks
 join-stopped = the hub has stopped (Bye!); waiting for it to come back
 # `why` is the hub's sentence.
@@ -78,7 +87,7 @@ join-into-silence = the hub is away; that line was sent, but is probably lost
 join-not-delivered = not delivered: { $why }
 join-nobody-answers = nobody has answered yet; probably nobody reads: { $said }
 join-lost = the hub is away; probably lost: { $said }
-join-meant = not sent: did you mean { $command }? (To say a text that begins with /, begin with //)
+join-meant = not sent: did you mean { $command }? (A text that begins with / is said with //)
 join-not-kept = your name cannot be kept for the next session: { $error }
 join-no-copy = sent, but no copy came back: { $said }
 join-no-copy-maybe-none = sent, but no copy came back: { $said } (some servers send the speaker none)
@@ -93,7 +102,7 @@ join-line-control = not sent: ^hb^ at the beginning marks a heartbeat, not a mes
 join-line-reserved = not sent: a hub takes these bytes for a heartbeat or a goodbye, not for data
 join-line-raw = not sent: in the raw format everyone would receive /{ $command } as data
 join-line-moved = not sent: the hub's address has changed since; type the word again if you trust it
-join-line-path = not sent: / begins a command, and // begins a text with /
+join-line-path = not sent: a line that begins with / is a command; begin it with // to say it
 
 ## The status line.
 
@@ -102,15 +111,30 @@ join-status-asking = asking whether it is a pigeon hub
 # fits 60
 join-status-unheard = nobody has answered yet: is { $hub } the right address?
 # fits 60
-join-status-heard = last heard { $ago } ago
+join-status-heard = plain: may be lost, can be read by others
 # fits 60
-join-status-round-trip = last heard { $ago } ago, round trip { $time }
+join-status-round-trip = plain: may be lost, can be read by others; { $time }
 # fits 60
 join-status-plain = last heard { $ago } ago; it does not answer heartbeats
 # fits 60
 join-status-silent = no answer for { $ago }; still trying
 # fits 60
 join-status-removed = removed by the hub; last heard { $ago } ago
+
+# fits 60
+join-status-stored = encrypted, stored by the hub; heard { $ago } ago
+# fits 60
+join-status-sending = encrypted; { $count ->
+    [one] one message
+   *[other] { $count } messages
+} on the way to the hub
+# fits 60
+join-status-not-connected = not connected; what you say waits on this disk
+# fits 60
+join-status-waiting = not connected; { $count ->
+    [one] one message waits
+   *[other] { $count } messages wait
+} on this disk
 
 ## What ? and F1 explain: a command, and behind | what it does. Command words stay as they are.
 

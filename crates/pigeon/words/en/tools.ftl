@@ -18,10 +18,25 @@ tools-knob-rate = write a number with its unit, e.g. 10Mbit/s, 64KiB/s, or unlim
 tools-knob-mtu = write a number of bytes, e.g. 1200, or none
 
 ## pigeon send
+tools-stored-empty = a hub takes no empty message
+tools-stored-needs-hub = --stored, --room, --nick, --password-file and --after need hub:HOST, e.g. hub:192.168.1.20
+tools-stored-option = { $option } has no meaning for a hub; leave it out
+tools-stored-met = { $hub } is met for the first time; its fingerprint is { $fingerprint }, as the hub prints at its start
+tools-stored-refused = message { $number } is not stored: { $why }
+tools-stored-waiting = message { $number } is not stored yet: it waits in the outbox, and the next command to this hub sends it; do not say it again
+tools-stored-too-long = message { $number } is not stored: the hub takes at most { $most } bytes
+tools-stored-full = message { $number } is not stored: too many messages wait for the hub
+tools-stored-left = message { $number } is not stored: the hub has sent this member away
 
 ## Why a datagram was not answered
 
 ## pigeon listen
+tools-follow-missing = { $count ->
+    [one] one message is missing: the hub could not store it
+   *[other] { $count } messages are missing: the hub could not store them
+}
+tools-follow-unreached = the hub is not reached ({ $why }); trying again
+tools-follow-bad-after = give the `at` of a message, as `pigeon listen hub:HOST --json` prints it
 
 ## pigeon ask, pigeon time
 
@@ -46,12 +61,12 @@ tools-send-undelivered = { $count } or more not delivered: { $cause }
 tools-send-refused = refused { $count ->
     [one] { $count } time
    *[other] { $count } times
-}: no program listened, and what was sent then is lost
+}: nobody listened, and what was sent then is lost
 tools-send-more-troubles = further errors are only counted
 tools-line = line { $number }
 tools-datagram = datagram { $number }
 tools-send-bad-one = { $which }: { $error }
-tools-send-one-refused = { $which }, or one before it: { $to } refused: no program listens there now
+tools-send-one-refused = { $which }, or one before it: { $to } refused: nobody listens there now
 tools-send-one-undelivered = { $which }, or one before it: not delivered to { $to }: { $cause }
 tools-other-port-replies = { $from } replies, another port of { $to }
 tools-passing = { $to }: { $cause }
@@ -203,3 +218,165 @@ tools-discover-users = { $count ->
     [one] { $count } user
    *[other] { $count } users
 } answered in { $time }
+
+## pigeon relay
+
+## pigeon replay
+
+## pigeon bench
+tools-relay-help = loss 5%, up delay 20ms, down loss=1%,rate=1Mbit/s: change conditions, both ways or one; clear, show, stats, clients, handover, quit
+tools-relay-console-closed = the console is closed; the relay goes on (Ctrl-C stops it)
+tools-relay-nothing-behind = { $word } takes no arguments
+tools-relay-no-command = there is no command { $word }; { $help }
+tools-relay-no-value = a value is missing; { $help }
+tools-relay-queue = a queue has no effect without a rate
+tools-relay-heard = { $address }  heard { $time } ago
+tools-relay-handover = clients reach the target from new addresses
+tools-relay-no-socket = a client has no socket to the target: { $error }
+tools-relay-moved = the target's name now stands for { $target }, no longer for { $before }; relaying to { $target }
+tools-relay-way-client = datagrams to the client { $to } do not arrive: { $cause }
+tools-relay-way-target = datagrams to the target { $to } do not arrive: { $cause }
+tools-relay-client = client { $client }
+tools-relay-idle = client { $client } is idle, its socket is closed
+tools-relay-full = { $from } is turned away: there are as many clients as allowed (--max-clients)
+tools-relay-loop = datagrams from { $from } are dropped: they come from this relay; the target leads back here
+tools-relay-from-target = datagrams from { $from } are dropped: it is the target, or another address of its host, and not a client; is the sender forged?
+tools-relay-followed = the target answers { $client } from { $from }; datagrams of { $client } go there now
+tools-relay-refused = the target refuses: nobody listens there
+tools-relay-too-large = { $way }: { $length } bytes are too large for the MTU of { $mtu }; dropped
+tools-relay-step = scenario: { $note }
+tools-relay-lost = { $way } { $rate }/s { $share }% lost
+tools-relay-held = { $count } held
+tools-relay-clients = { $count ->
+    [one] { $count } client
+   *[other] { $count } clients
+}
+tools-relay-clients-now = { $count ->
+    [one] { $count } client
+   *[other] { $count } clients
+} now, { $ever } ever
+tools-relay-count-left = { $count } left idle
+tools-relay-count-turned-away = { $count } datagrams turned away (--max-clients)
+tools-relay-count-looped = { $count } datagrams from this relay itself
+tools-relay-count-from-target = { $count } datagrams from the target, which is not a client
+tools-relay-count-strangers = { $count } datagrams of other hosts than the target, dropped
+tools-relay-count-followed = { $count } times the target answered from a new port, which was followed
+tools-relay-count-no-socket = { $count } sockets to the target that could not be opened
+tools-relay-count-gone = { $count } datagrams for clients that had gone
+tools-relay-count-refusals = { $count } refusals by the target
+tools-relay-count-handovers = { $count } handovers
+tools-relay-count-unsent-up = { $count } not sent to the target (the reason was shown)
+tools-relay-count-unsent-down = { $count } not sent to clients (the reason was shown)
+tools-relay-count-errors-up = { $count } errors on the way to the target (no route, a firewall)
+tools-relay-count-errors-down = { $count } errors on the way to clients (no route, a firewall)
+tools-relay-count-kernel = { $count } dropped by the kernel (receive buffer full)
+tools-relay-line = { $way }: { $received } in ({ $bytes } bytes), { $out } out
+tools-relay-way-lost = { $count } lost
+tools-relay-way-doubled = { $count } doubled
+tools-relay-way-damaged = { $count } damaged
+tools-relay-way-held-back = { $count } held back
+tools-relay-way-too-large-for-the = { $count } too large for the MTU
+tools-relay-way-dropped-as-the-que = { $count } dropped as the queue was full
+tools-relay-way-dropped-as-too-muc = { $count } dropped as too much was on the way
+tools-relay-way-on-the-way = { $count } on the way
+tools-relay-both-ways = both ways: { $shape }
+tools-relay-one-way = { $way }: { $shape }
+tools-relay-queue-flag = { $way }: --queue has no effect without --rate
+tools-relay-stdout-twice = --record - and --json both write to stdout; leave one out
+tools-relay-start = listening on { $bound }, relaying to { $target }, seed { $seed }
+tools-relay-scenario = scenario of { $count ->
+    [one] { $count } step
+   *[other] { $count } steps
+}: { $description }
+tools-relay-itself = { $target } is this relay itself; name another target
+tools-relay-record = the record is not complete: { $error }
+tools-relay-record-slow = { $count ->
+    [one] { $count } datagram is
+   *[other] { $count } datagrams are
+} not in the record: the disk was too slow
+tools-scenario-setting = there is no setting { $name }; there are { $known }
+tools-scenario-empty = there is no step; write [[step]] at least once
+tools-scenario-repeat = it would begin again before its last step, which comes at { $last }
+tools-scenario-form = write a step as [[step]]
+tools-scenario-many = it has more than { $most } steps
+tools-scenario-order = comes before the step above it
+tools-scenario-handover = handover must be true or false
+tools-scenario-table = { $name } must be a table, e.g. { $example }
+tools-scenario-at = a step needs its time, e.g. at = "5s"
+tools-scenario-text = expected a text in quotes
+tools-replay-speed = write a speed, e.g. 2x, 0.5x, or max
+tools-replay-place = `{ $text }` is not a valid address; write e.g. 192.168.1.7, 192.168.1.0/24, 192.168.1.7:9999
+tools-replay-after = { $what }, after { $count ->
+    [one] { $count } packet
+   *[other] { $count } packets
+}
+tools-replay-unsent = { $count ->
+    [one] { $count } datagram
+   *[other] { $count } datagrams
+} could not be sent to { $to }
+tools-replay-refused = { $to } refused { $count ->
+    [one] { $count } time
+   *[other] { $count } times
+}: nobody listens there
+tools-replay-errors = { $count ->
+    [one] { $count } error
+   *[other] { $count } errors
+} came back from the way to { $to }
+tools-replay-empty = { $file } holds no datagram to send
+tools-replay-replies = { $file } holds only replies; --both sends them
+tools-replay-filtered = { $file } holds no datagram that matches; see --from, --to, --port
+tools-replay-no-capture = { $file } is not a capture: neither pcap nor pcapng
+tools-replay-cut-short = { $file } is cut short
+tools-replay-damaged = { $file } is damaged: { $what }
+tools-replay-sending-on = { $to } refused: nobody listens there; sending on
+tools-replay-too-long = a datagram of { $length } bytes is not sent: one to { $to } carries at most { $most }
+tools-replay-pause = the next datagram follows in { $pause }, as in the capture; --max-pause 5s waits no longer than that
+tools-replay-trying-on = cannot send to { $to }: { $cause }; trying on
+tools-replay-done = { $count ->
+    [one] { $count } datagram
+   *[other] { $count } datagrams
+} ({ $bytes } bytes) in { $seconds } s
+tools-replay-late = { $count } more than 1 ms late, the worst by { $worst } ms
+tools-replay-not-sent = { $count } could not be sent
+tools-replay-came-back = { $count } came back
+tools-replay-left-out = left out: { $reasons }
+tools-skip-not-udp = { $count } not UDP
+tools-skip-fragment = { $count } fragments of incomplete datagrams
+tools-skip-cut = { $count } cut short by the capture (snaplen)
+tools-skip-malformed = { $count } malformed
+tools-skip-tunnel = { $count } inside a tunnel
+tools-skip-encrypted = { $count } encrypted
+tools-skip-unknown-link = { $count } of a link layer that is not read
+tools-skip-filtered = { $count } not asked for
+tools-skip-replies = { $count } replies (--both)
+tools-skip-own = { $count } sent by this replay
+tools-skip-type = { $what } (type { $link })
+tools-bench-source = write an address with or without a port, e.g. 192.0.2.7, 192.0.2.7:5000, [2001:db8::7]:5000
+tools-bench-omit = --omit { $omit } is not a multiple of the --interval of { $interval }
+tools-bench-family = --bind { $source } and { $to } are not of the same IP version
+tools-bench-ports = --bind { $source }: { $flows } flows need more ports
+tools-bench-safe = { $to } is another machine: { $rate } datagrams a second; --rate sets another pace
+tools-bench-echo = { $to } is an echo service: measuring round trips
+tools-bench-limited = the server sends at most { $rate } datagrams a second
+tools-bench-way = datagrams to { $to } do not arrive: { $cause }
+tools-bench-not-begun = { $to }: the measurement did not begin
+tools-bench-nothing = { $to }: nothing arrived
+tools-bench-gone = nobody listens there any more
+tools-bench-stopped = { $to } stopped answering after { $seconds } s: { $why }; what was sent since is unanswered, not lost
+tools-bench-failed-refused = refused: nobody listens there
+tools-bench-failed-no-answer = no answer after 5 attempts in 3.1 s
+tools-bench-failed-foreign = it answers, but is neither `pigeon bench server` nor an echo service
+tools-bench-failed-only-echo = only an echo service is there, which sends nothing by itself
+tools-bench-failed-full = the server declines: it has all the work it takes
+tools-bench-failed-size = the server declines: it sends no datagrams of that size
+tools-bench-failed-silent = the server fell silent
+tools-bench-failed-too-long = the server measures for at most { $most } s; ask for less (--for), or start it with a longer --max-for
+tools-bench-begins = { $from } begins
+tools-bench-done = { $from } is done: { $received } received, { $lost } missing, { $sent } sent
+tools-bench-done-dropped = { $from } is done: { $received } received, { $lost } missing ({ $dropped } dropped by this kernel), { $sent } sent
+tools-bench-full = { $from } is turned away: --max-flows or --max-rate is used up
+tools-bench-size = { $from } is turned away: it asks for an impossible size
+tools-bench-rate = write a number of datagrams or bits a second, e.g. 10k/s, 10Mbit/s, or unlimited
+tools-bench-few-bits = { $bits } bit/s are fewer than one datagram of { $size } bytes a second; choose a smaller --size or a higher --rate
+tools-bench-many-bits = { $bits } bit/s are too many datagrams of { $size } bytes
+tools-bench-dscp = write EF, AF11 to AF43, CS0 to CS7, VA, LE, or a number from 0 to 63

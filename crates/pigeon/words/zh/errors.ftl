@@ -201,3 +201,10 @@ errors-log-missing = { $folder } 里没有聊天记录
 errors-log-foreign = { $file } 不是 pigeon 的聊天记录，没有改动它；请换一个文件夹
 errors-log-newer = { $file } 的版本是 { $found }，比这个程序新；请用更新的 pigeon
 errors-log-older = { $file } 的版本是 { $found }；请启动一次 hub 来升级它
+
+## 以 hub 为目标
+errors-bad-room = `{ $room }` 不是有效的房间名：一个词，最多 32 个字符
+errors-bad-fingerprint = # 后面的指纹应为 64 位十六进制数字，请复制完整的邀请链接
+errors-no-secure-port = 65535 之后没有端口，请使用 hub 显示的邀请链接
+errors-no-state = 没有存放成员密钥和发件箱的文件夹，请设置 PIGEON_STATE
+errors-another-hub = 那里应答的是另一个 hub：它的密钥不是以前见过的 { $fingerprint }。没有向它发送任何内容。如果 hub 是重新安装的，请从状态目录下 member 文件夹的 hubs 文件中删除对应的行

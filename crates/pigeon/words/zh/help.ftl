@@ -36,6 +36,7 @@ help-heading-measure-and-test = 测量与测试
 help-heading-shell = Shell
 help-heading-network = 网络
 help-heading-members-and-rooms = 成员与房间
+help-heading-with-hub-host = 配合 hub:HOST 使用
 help-heading-limits = 限额
 help-heading-history = 历史记录
 help-heading-ip-messenger = IP Messenger（飞鸽传书）
@@ -55,6 +56,9 @@ help-all--escapes = 解释 TEXT 里的转义：\n、\r、\t、\0、\\，\xNN 表
 help-all--multicast-interface = 从哪个网卡发送组播：网卡名，或它的一个地址
 help-all--line = 逐行输出，不使用全屏界面；stdin 或 stdout 不是终端时也是如此
 help-all--wait = 管道输入结束后，再等待回复多久
+help-all--room = 所在的房间 [默认：lobby]
+help-all--nick = 发言用的名字
+help-all--password-file = 存放 hub 密码的文件
 help-all--console = 从 stdin 读取控制命令；stdin 结束不会使程序退出
 
 ## pigeon
@@ -115,6 +119,7 @@ help-hub--log-level-warn = 管理员应当留意的事
 help-hub--log-level-info = 谁加入、谁离开
 help-hub--log-level-debug = hub 自身的动作
 help-hub--log-level-trace = 全部
+help-hub--secure = 供持有密钥的成员加密加入（QUIC）的端口：端口号、on（首个 --listen 的下一个端口）或 off；需要保存聊天记录
 help-hub--wait-for-address = 本机尚无该地址时是否等待；off 则以 1 退出
 help-hub--offload = 是否使用内核的批量收发（GSO、GRO）
 help-hub-more =
@@ -322,7 +327,8 @@ help-contacts-rename-more =
 ## send
 
 help-send = 发送数据报：TEXT 作为一个，或 stdin 的每一行各作一个
-help-send--endpoint = 发往哪里：HOST:PORT、[V6]:PORT、分开写的 HOST PORT，或联系人
+help-send--endpoint = 发往哪里：HOST:PORT、[V6]:PORT、分开写的 HOST PORT、联系人，或 hub:HOST[:PORT]（消息由 hub 保存）
+help-send--stored = hub 保存了每条消息之后才返回 0（用 hub:HOST 时总是如此）；在 --wait（30s）内没有保存的，留在发件箱里由下一次命令发送
 help-send--text = 数据报的文本；多个词以空格相连，- 表示读取 stdin
 help-send--empty = 发送一个空数据报
 help-send--framing = 怎样把 stdin 分成数据报：line（每行一个，不含换行）、keep（每行一个，保留换行）、whole（整个一个）、size:N（每 N 字节一个）、hex-lines（每行十六进制一个）
@@ -341,6 +347,7 @@ help-send-more =
       seq 3 | pigeon send 127.0.0.1:9999  # 三个数据报
       pigeon send 127.0.0.1:7000 ping --wait 2s  # 显示收到的回复
       pigeon send 192.168.1.103:8080 你好 --encoding gb2312
+      pigeon send hub:192.168.1.20 'backup done' --nick cron  # hub 保存之后才返回 0
       pigeon send --ipmsg 192.168.1.7 'the build is done'  # 发给 IP Messenger 用户
       pigeon send 239.1.2.3:5000 tick --every 1s --count 10 --ttl 4
       pigeon send 127.0.0.1:9999 beat --every 10s  # 直到按 Ctrl-C
@@ -356,9 +363,11 @@ help-send-more =
 ## listen
 
 help-listen = 显示收到的每个数据报：时间、发送者、长度、文本
-help-listen--listen = 监听地址：只写端口表示所有地址，端口 0 由系统选择
+help-listen--listen = 监听地址：只写端口表示所有地址，端口 0 由系统选择；hub:HOST[:PORT] 表示跟随 hub 的一个房间
+help-listen--after = 从这条消息之后开始，以其 JSON 中的 `at` 表示 [默认：上次输出的最后一条]
+help-listen--last = 第一次时，先输出多少条较早的消息
 help-listen--count = 收到这么多数据报后停止
-help-listen--for = 多久后停止；什么也没收到则返回 1
+help-listen--for = 运行多久后停止；什么也没收到则返回 1
 help-listen--from = 只显示来自此网络或地址的数据报；可重复
 help-listen--join = 加入组播组；可重复
 help-listen--multicast-interface = 只在此网卡上加入组播组：网卡名，或它的一个地址 [默认：所有网卡]
@@ -384,6 +393,7 @@ help-listen-more =
       pigeon listen 5000 --write - | tshark -r -  # 边收边交给另一个程序
       pigeon listen 5000 --hexdump  # 偏移、十六进制和文本，同 xxd
       pigeon listen 5000 --reply OK  # 回复每个数据报
+      pigeon listen hub:192.168.1.20 --json  # hub 的一个房间：从上次的位置起，每条消息一次
 
     组播组在所有网卡上加入，包括以后才启用的；指定了 ADDR 时，只在拥有该地址的网卡上加入。链路本地的组可以注明网卡：--join ff02::fb%eth0。指定了 ADDR 时收不到广播，因为广播发往的是网络的广播地址。
 
@@ -461,7 +471,7 @@ help-time-more =
 ## discover
 
 help-discover = 在本机所在的各个网络上，寻找 hub 或应答某个端口的主机
-help-discover--port = 查询哪个端口 [默认：9999，且只找 hub]
+help-discover--port = 向哪个端口发问 [默认：9999，且只找 hub]
 help-discover--text = 发送的文本；多个词以空格相连，不写则为空数据报
 help-discover--for = 等待应答多久
 help-discover--group = 只问此组播组，不发广播；可重复
@@ -592,7 +602,7 @@ help-replay-more =
 ## bench
 
 help-bench = 测量一条路径：吞吐量、丢包、乱序、重复、抖动、往返时延
-help-bench--endpoint = 测到哪里：bench server，或用 --ping 时的 echo 服务；写 HOST:PORT、[V6]:PORT、分开写的 HOST PORT，或联系人
+help-bench--endpoint = 测量的对端：bench server，或用 --ping 时的 echo 服务；写作 HOST:PORT、[V6]:PORT、分开写的 HOST PORT，或联系人
 help-bench--port = ENDPOINT 的端口，单独写成一个参数时使用
 help-bench--for = 发送多久
 help-bench--rate = 每秒的数据报数，例如 10k/s，或每秒的负载比特数，例如 10Mbit/s 或 10M；用 --ping 时还可以是 unlimited：上一个回来就发下一个

@@ -182,3 +182,8 @@ hub-check-not-asked = 不需要
 hub-check-data = 数据：{ $what }
 hub-check-whole = 数据：{ $folder } 里的聊天记录完好
 hub-check-none-yet = 数据：{ $folder } 里还没有聊天记录
+
+## 含有其他消息的日志行。JSON 日志是英文的。
+hub-undiscoverable = `pigeon discover` 可能找不到这个 hub：{ $why }
+hub-discoverable = 正在监听寻找 hub 的提问：{ $what }
+hub-not-reloaded = 没有重新读取设置，什么都没有改变：{ $why }

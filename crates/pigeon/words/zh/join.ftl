@@ -62,6 +62,15 @@ join-gone = { $hub } 拒绝连接：hub 已停止；正在等它恢复
 join-silent = 从 { $since } 起没有收到任何数据（已有 { $ago }）；正在重新连接
 join-let-in-again = { $hub } 在 { $after }后又让你加入了
 join-back = { $hub } 在 { $after }后恢复了
+join-secure = 已加密；hub 会存储你说的话
+join-secure-first = 已加密；hub 会存储你说的话。首次连接这个 hub，其指纹为 { $fingerprint }，应与 hub 启动时显示的一致
+join-not-secure = hub 提供加密，但无法使用：{ $error }。继续以明文通信
+join-stored = 已存储：{ $said }
+join-not-stored = 未存储，也没有人收到：{ $said }（{ $why }）
+join-waits = 与 hub 的连接已断开；你说的话先存在本机，恢复后自动发送
+join-connected-again = 已重新连接；先前等待的消息已发出
+join-not-the-hub = 那里应答的是另一个 hub：密钥与以前的不同，没有向它发送任何内容。如果 hub 是重新安装的，请从状态目录下 member 文件夹的 hubs 文件中删除对应的行
+join-disk-failed = 本机磁盘已满或出错：如果现在断电，你说的话会丢失
 join-moved = hub 的名字现在指向 { $hub }，不再是 { $from }；正在那里加入。以前输入的密码不会自动发过去，需要时请再输入一次
 join-stopped = hub 已停止（Bye!）；正在等它恢复
 # `why` 是 hub 的话。
@@ -95,11 +104,15 @@ join-line-path = 没有发出：以 / 开头的是命令；要说这句话，请
 
 join-status-asking = 正在询问对方是不是 pigeon hub
 join-status-unheard = 还没有应答：地址 { $hub } 对吗？
-join-status-heard = { $ago }前收到数据
-join-status-round-trip = { $ago }前收到数据，往返 { $time }
+join-status-heard = 明文：可能丢失，他人可读
+join-status-round-trip = 明文：可能丢失，他人可读；往返 { $time }
 join-status-plain = { $ago }前收到数据；对方不应答心跳
 join-status-silent = 已有 { $ago }没有应答；正在重新连接
 join-status-removed = 已被 hub 移出；{ $ago }前收到数据
+join-status-stored = 已加密，由 hub 存储；{ $ago }前收到数据
+join-status-sending = 已加密；{ $count } 条消息正在发往 hub
+join-status-not-connected = 未连接；你说的话先存在本机
+join-status-waiting = 未连接；{ $count } 条消息存在本机等待发送
 
 ## ? 和 F1 显示的命令，| 之后是它的作用。命令本身不翻译。
 

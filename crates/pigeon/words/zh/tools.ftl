@@ -18,10 +18,22 @@ tools-knob-rate = 请写带单位的速率，例如 10Mbit/s、64KiB/s，或 unl
 tools-knob-mtu = 请写字节数，例如 1200，或 none
 
 ## pigeon send
+tools-stored-empty = hub 不接受空消息
+tools-stored-needs-hub = --stored、--room、--nick、--password-file 和 --after 只能与 hub:HOST 一起使用，例如 hub:192.168.1.20
+tools-stored-option = { $option } 对 hub 没有意义，请去掉
+tools-stored-met = 首次连接 { $hub }；其指纹为 { $fingerprint }，应与 hub 启动时显示的一致
+tools-stored-refused = 第 { $number } 条消息未存储：{ $why }
+tools-stored-waiting = 第 { $number } 条消息尚未存储：已留在发件箱，下次向这个 hub 发送时会一并发出，请不要重复发送
+tools-stored-too-long = 第 { $number } 条消息未存储：hub 最多接受 { $most } 字节
+tools-stored-full = 第 { $number } 条消息未存储：等待发往 hub 的消息太多
+tools-stored-left = 第 { $number } 条消息未存储：hub 已将本成员移出
 
 ## 数据报没有回答的原因
 
 ## pigeon listen
+tools-follow-missing = 缺少 { $count } 条消息：hub 当时无法存储
+tools-follow-unreached = 连不上 hub（{ $why }），正在重试
+tools-follow-bad-after = 请给出某条消息的 at，即 `pigeon listen hub:HOST --json` 输出的值
 
 ## pigeon ask、pigeon time
 
@@ -149,3 +161,138 @@ tools-discover-join = 如果知道它在哪里，请直接加入：pigeon join H
 tools-discover-ask = 如果知道它在哪里，请直接问它：pigeon ask HOST PORT TEXT
 tools-discover-no-user = { $time } 内没有人回答：已在 UDP 端口 { $port } 上广播，只到得了本机所在的网络；也可能被某一端的防火墙挡住
 tools-discover-users = { $time } 内有 { $count } 个用户回答
+
+## pigeon relay
+
+## pigeon replay
+
+## pigeon bench
+tools-relay-help = loss 5%、up delay 20ms、down loss=1%,rate=1Mbit/s：改变条件，双向或单向；clear、show、stats、clients、handover、quit
+tools-relay-console-closed = 控制台已关闭，中继继续运行（Ctrl-C 停止它）
+tools-relay-nothing-behind = { $word } 不带参数
+tools-relay-no-command = 没有命令 { $word }；{ $help }
+tools-relay-no-value = 缺少值；{ $help }
+tools-relay-queue = 没有 rate，queue 不起作用
+tools-relay-heard = { $address }  { $time } 前收到
+tools-relay-handover = 客户端改用新的地址访问目标
+tools-relay-no-socket = 一个客户端没有到目标的套接字：{ $error }
+tools-relay-moved = 目标的名字现在指向 { $target }，不再是 { $before }；改为转发到 { $target }
+tools-relay-way-client = 发给客户端 { $to } 的数据报送不到：{ $cause }
+tools-relay-way-target = 发给目标 { $to } 的数据报送不到：{ $cause }
+tools-relay-client = 客户端 { $client }
+tools-relay-idle = 客户端 { $client } 长时间没有数据，已关闭它的套接字
+tools-relay-full = 拒绝了 { $from }：客户端已达上限（--max-clients）
+tools-relay-loop = 丢弃来自 { $from } 的数据报：它们来自这个中继自己；目标又指回了这里
+tools-relay-from-target = 丢弃来自 { $from } 的数据报：它是目标，或目标主机的另一个地址，不是客户端；源地址是不是伪造的？
+tools-relay-followed = 目标从 { $from } 回答 { $client }；{ $client } 的数据报改发到那里
+tools-relay-refused = 目标拒绝：那个端口没有程序在监听
+tools-relay-too-large = { $way }：{ $length } 字节超过 MTU { $mtu }，已丢弃
+tools-relay-step = 场景：{ $note }
+tools-relay-lost = { $way } { $rate }/s 丢包 { $share }%
+tools-relay-held = 滞留 { $count }
+tools-relay-clients = { $count } 个客户端
+tools-relay-clients-now = 现有 { $count } 个客户端，累计 { $ever } 个
+tools-relay-count-left = { $count } 个因空闲离开
+tools-relay-count-turned-away = { $count } 个数据报被拒绝（--max-clients）
+tools-relay-count-looped = { $count } 个数据报来自这个中继自己
+tools-relay-count-from-target = { $count } 个数据报来自目标，它不是客户端
+tools-relay-count-strangers = { $count } 个数据报来自目标以外的主机，已丢弃
+tools-relay-count-followed = { $count } 次目标换了端口回答，已跟随
+tools-relay-count-no-socket = { $count } 个到目标的套接字打不开
+tools-relay-count-gone = { $count } 个数据报要发给已离开的客户端
+tools-relay-count-refusals = { $count } 次被目标拒绝
+tools-relay-count-handovers = { $count } 次切换地址
+tools-relay-count-unsent-up = { $count } 个没有发给目标（原因见上）
+tools-relay-count-unsent-down = { $count } 个没有发给客户端（原因见上）
+tools-relay-count-errors-up = { $count } 个去目标途中的错误（没有路由，或防火墙）
+tools-relay-count-errors-down = { $count } 个去客户端途中的错误（没有路由，或防火墙）
+tools-relay-count-kernel = { $count } 个被内核丢弃（接收缓冲区满）
+tools-relay-line = { $way }：收到 { $received } 个（{ $bytes } 字节），发出 { $out } 个
+tools-relay-way-lost = 丢失 { $count } 个
+tools-relay-way-doubled = 重复 { $count } 个
+tools-relay-way-damaged = 损坏 { $count } 个
+tools-relay-way-held-back = 推迟 { $count } 个
+tools-relay-way-too-large-for-the = 超过 MTU { $count } 个
+tools-relay-way-dropped-as-the-que = 因队列满而丢弃 { $count } 个
+tools-relay-way-dropped-as-too-muc = 因在途太多而丢弃 { $count } 个
+tools-relay-way-on-the-way = 在途 { $count } 个
+tools-relay-both-ways = 双向：{ $shape }
+tools-relay-one-way = { $way }：{ $shape }
+tools-relay-queue-flag = { $way }：没有 --rate，--queue 不起作用
+tools-relay-stdout-twice = --record - 和 --json 都写到标准输出；请去掉一个
+tools-relay-start = 正在监听 { $bound }，转发到 { $target }，种子 { $seed }
+tools-relay-scenario = 场景有 { $count } 步：{ $description }
+tools-relay-itself = { $target } 就是这个中继自己；请指定别的目标
+tools-relay-record = 记录不完整：{ $error }
+tools-relay-record-slow = 记录里缺 { $count } 个数据报：磁盘太慢
+tools-scenario-setting = 没有设置项 { $name }；可用的有 { $known }
+tools-scenario-empty = 一步也没有；至少要写一个 [[step]]
+tools-scenario-repeat = 最后一步在 { $last }，还没到就会重新开始
+tools-scenario-form = 每一步写成 [[step]]
+tools-scenario-many = 超过 { $most } 步
+tools-scenario-order = 时间早于上一步
+tools-scenario-handover = handover 应为 true 或 false
+tools-scenario-table = { $name } 应为表，例如 { $example }
+tools-scenario-at = 每一步要写时间，例如 at = "5s"
+tools-scenario-text = 应为带引号的文字
+tools-replay-speed = 请写速度，例如 2x、0.5x，或 max
+tools-replay-place = `{ $text }` 不是有效的地址；例如 192.168.1.7、192.168.1.0/24、192.168.1.7:9999
+tools-replay-after = { $what }，在 { $count } 个包之后
+tools-replay-unsent = 有 { $count } 个数据报没能发到 { $to }
+tools-replay-refused = { $to } 拒绝了 { $count } 次：那个端口没有程序在监听
+tools-replay-errors = 去 { $to } 的途中返回 { $count } 个错误
+tools-replay-empty = { $file } 里没有可发送的数据报
+tools-replay-replies = { $file } 里只有回复；要发送它们，请加 --both
+tools-replay-filtered = { $file } 里没有符合条件的数据报；见 --from、--to、--port
+tools-replay-no-capture = { $file } 不是抓包文件：既不是 pcap 也不是 pcapng
+tools-replay-cut-short = { $file } 不完整，被截断了
+tools-replay-damaged = { $file } 已损坏：{ $what }
+tools-replay-sending-on = { $to } 拒绝：那个端口没有程序在监听；继续发送
+tools-replay-too-long = 没有发送一个 { $length } 字节的数据报：到 { $to } 的数据报最多装 { $most } 字节
+tools-replay-pause = 下一个数据报在 { $pause } 之后，和抓包时一样；--max-pause 5s 最多等这么久
+tools-replay-trying-on = 无法发送到 { $to }：{ $cause }；继续尝试
+tools-replay-done = { $count } 个数据报（{ $bytes } 字节），用时 { $seconds } s
+tools-replay-late = { $count } 个晚了 1 ms 以上，最多晚 { $worst } ms
+tools-replay-not-sent = { $count } 个没能发出
+tools-replay-came-back = 收到 { $count } 个回复
+tools-replay-left-out = 没有发送的：{ $reasons }
+tools-skip-not-udp = 不是 UDP { $count } 个
+tools-skip-fragment = 不完整数据报的分片 { $count } 个
+tools-skip-cut = 抓包时被截断（snaplen） { $count } 个
+tools-skip-malformed = 格式错误 { $count } 个
+tools-skip-tunnel = 在隧道内 { $count } 个
+tools-skip-encrypted = 加密 { $count } 个
+tools-skip-unknown-link = 不支持的链路层 { $count } 个
+tools-skip-filtered = 不符合条件 { $count } 个
+tools-skip-replies = 回复 { $count } 个（--both）
+tools-skip-own = 自己重放的 { $count } 个
+tools-skip-type = { $what }（类型 { $link }）
+tools-bench-source = 请写地址，端口可有可无，例如 192.0.2.7、192.0.2.7:5000、[2001:db8::7]:5000
+tools-bench-omit = --omit { $omit } 不是 --interval { $interval } 的整数倍
+tools-bench-family = --bind { $source } 和 { $to } 的 IP 版本不同
+tools-bench-ports = --bind { $source }：{ $flows } 条流需要更多端口
+tools-bench-safe = { $to } 是另一台机器：每秒 { $rate } 个数据报；用 --rate 改变速率
+tools-bench-echo = { $to } 是回显服务：测量往返时延
+tools-bench-limited = 对方每秒最多发 { $rate } 个数据报
+tools-bench-way = 发给 { $to } 的数据报送不到：{ $cause }
+tools-bench-not-begun = { $to }：测量没有开始
+tools-bench-nothing = { $to }：什么也没有收到
+tools-bench-gone = 那个端口已经没有程序在监听
+tools-bench-stopped = { $to } 在 { $seconds } s 之后不再回答：{ $why }；此后发送的算作没有回答，不算丢失
+tools-bench-failed-refused = 拒绝：那个端口没有程序在监听
+tools-bench-failed-no-answer = 试了 5 次，3.1 s 内没有回答
+tools-bench-failed-foreign = 它有回答，但既不是 `pigeon bench server`，也不是回显服务
+tools-bench-failed-only-echo = 那里只有回显服务，它自己不发送
+tools-bench-failed-full = 对方拒绝：它的工作已满
+tools-bench-failed-size = 对方拒绝：它不发这么大的数据报
+tools-bench-failed-silent = 对方不再出声
+tools-bench-failed-too-long = 对方最多测量 { $most } s；请用更短的 --for，或让对方用更长的 --max-for 启动
+tools-bench-begins = { $from } 开始测量
+tools-bench-done = { $from } 测量结束：收到 { $received } 个，缺 { $lost } 个，发出 { $sent } 个
+tools-bench-done-dropped = { $from } 测量结束：收到 { $received } 个，缺 { $lost } 个（本机内核丢弃 { $dropped } 个），发出 { $sent } 个
+tools-bench-full = 拒绝了 { $from }：--max-flows 或 --max-rate 已用完
+tools-bench-size = 拒绝了 { $from }：它要的大小不可能
+tools-bench-rate = 请写每秒多少个数据报或比特，例如 10k/s、10Mbit/s，或 unlimited
+tools-bench-few-bits = { $bits } bit/s 不够每秒发一个 { $size } 字节的数据报；请用更小的 --size 或更高的 --rate
+tools-bench-many-bits = { $bits } bit/s 的 { $size } 字节数据报太多
+tools-bench-dscp = 请写 EF、AF11 到 AF43、CS0 到 CS7、VA、LE，或 0 到 63 的数

@@ -1,11 +1,11 @@
-//! Messages that count only once they are stored: a member that numbers its messages says them here.
+//! Messages that are relayed only after they are stored, from members that number their messages.
 //!
 //! ```text
 //!   admit ─▶ Message ─▶ the log stores it ─▶ relay ─▶ plain members
 //! ```
 //!
-//! A message that is refused or cannot be stored is relayed to nobody, so what its author hears
-//! about it holds for everybody.
+//! A message that is refused or cannot be stored is relayed to no one, so its author's status is
+//! correct for everyone.
 
 use pigeon_proto::{Format, Identity, RoomName};
 
@@ -19,10 +19,8 @@ use crate::core::rooms::Room;
 use crate::statistics::Dropped;
 
 impl Core {
-    /// Decides whether a member may say something, and gives the message that is to be stored.
-    ///
-    /// # Errors
-    /// Why not. Nothing was charged then, but for the rates.
+    /// Decides whether a member may send, and returns the message to store. A refusal costs nothing
+    /// but the rates.
     pub(crate) fn admit(
         &mut self,
         cx: &Context<'_>,
@@ -58,8 +56,8 @@ impl Core {
         Ok(Message { room, speaker, label, link, wall, text, identity, is_raw, is_stored: false })
     }
 
-    /// Sends a stored message to the plain members of its room. False where the room is closed or
-    /// the batch is full; reliable members read the message from the log all the same.
+    /// Relays a stored message to the plain members of its room. False if the room is closed or the
+    /// batch is full; reliable members read the message from the log anyway.
     pub(crate) fn relay(&mut self, message: Message) -> bool {
         let room = self.rooms.find(&message.room);
         let (Some(room), true) = (room, self.batch.fits(message.text.len())) else { return false };
@@ -76,7 +74,7 @@ impl Core {
         true
     }
 
-    /// Takes a message out of the rate of its member and out of that of all from there.
+    /// Charges a message to the rate of its member and the total rate of its origin.
     fn take_guest_rate(
         &mut self,
         cx: &Context<'_>,

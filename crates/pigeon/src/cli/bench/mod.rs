@@ -1,9 +1,9 @@
 //! `pigeon bench`: measures a path.
 //!
-//! - here: the arguments, and the choice between the two ends.
-//! - `client`: the near end: sockets, flows, intervals, the summary. `server`: the far end.
+//! - here: the arguments; starts the client or the server.
+//! - `client`: sockets, flows, intervals, the summary. `server`: the other end.
 //! - `rate`, `dscp`: values of flags.
-//! - `report`: what is shown, as text and as JSON; `plot`: while it runs, on a terminal.
+//! - `report`: output as text and JSON; `plot`: the live plot on a terminal.
 
 mod client;
 mod dscp;
@@ -26,14 +26,13 @@ use crate::base::quantity;
 use crate::base::status::{Status, UsageError};
 use crate::contacts::peer;
 use crate::output::Color;
+use crate::words::{self, say};
 
-/// Datagrams a second where nobody said how many and the target is not this machine: harmless to
-/// any network.
+/// Default datagrams per second to another machine: harmless to any network.
 const SAFE_RATE: u32 = 1_000;
 
-/// How both ends spend time. A measurement has nothing better to do than to wait for room in a send
-/// buffer. The system wakes a thread some 60 µs late, so the loop stops sleeping that long before
-/// something is due.
+/// Timing of both ends. They may block while a send buffer is full. The system wakes a thread about
+/// 60 µs late, so the loop stops sleeping that long before a deadline.
 const TIMING: Timing = Timing {
     patience: Duration::from_millis(500),
     precise: true,
@@ -41,7 +40,7 @@ const TIMING: Timing = Timing {
     kernel_drops: Some(Duration::from_millis(10)),
 };
 
-/// How often the far end reports at least.
+/// Maximum time between two reports of the server.
 const REPORTS: Duration = Duration::from_secs(1);
 
 /// Measure a path: throughput, loss, reordering, duplicates, jitter, round-trip times
@@ -146,25 +145,21 @@ enum FarEnd {
     Server(server::Args),
 }
 
-/// Reads an address of this host, with a port or without.
+/// Parses a local address with an optional port.
 fn source(text: &str) -> Result<SocketAddr, String> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
-    address.or_else(|_| text.parse()).map_err(|_| {
-        "not an address with or without a port, e.g. 192.0.2.7, 192.0.2.7:5000, [2001:db8::7]:5000"
-            .to_string()
-    })
+    address.or_else(|_| text.parse()).map_err(|_| say!("tools-bench-source"))
 }
 
-/// Reads an interval between reports.
+/// Parses an interval between reports.
 fn reporting(text: &str) -> Result<Duration, String> {
     match quantity::duration(text)? {
-        short if short < Duration::from_millis(100) => Err("must be at least 100ms".to_string()),
+        short if short < Duration::from_millis(100) => Err(say!("errors-heartbeat")),
         duration => Ok(duration),
     }
 }
 
-/// Serves, or measures.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     match args.far_end {
         Some(FarEnd::Server(args)) => server::run(args),
@@ -182,50 +177,51 @@ impl Args {
         }
     }
 
-    /// The rate to use, and whether it was chosen for safety.
+    /// The send rate, and whether it is the safe default.
     fn rate(&self, to: SocketAddr) -> Result<(Option<u32>, bool), UsageError> {
         Ok(match self.rate {
             Some(rate) => {
                 let rate =
-                    rate.of(self.size).map_err(|error| UsageError(format!("--rate: {error}")));
+                    rate.of(self.size).map_err(|error| UsageError(words::because("--rate", error)));
                 (rate?, false)
             }
-            // Percentiles want a rate that the path is not busy with.
+            // Percentiles are only meaningful if the rate does not fill the path.
             None if self.ping && to.ip().is_loopback() => (Some(SAFE_RATE), false),
             None if to.ip().is_loopback() => (None, false),
             None => (Some(SAFE_RATE), true),
         })
     }
 
-    /// How long to leave out of the summary.
+    /// The duration to omit from the summary.
     fn omitted(&self) -> Result<Duration, UsageError> {
         let omit = self.omit.unwrap_or_default();
         match omit.as_nanos().is_multiple_of(self.interval.as_nanos().max(1)) {
             true => Ok(omit),
-            false => Err(UsageError(format!(
-                "--omit {omit:?} is not a multiple of the --interval of {:?}",
-                self.interval
+            false => Err(UsageError(say!(
+                "tools-bench-omit",
+                omit = format!("{omit:?}"),
+                interval = format!("{:?}", self.interval),
             ))),
         }
     }
 
-    /// The address that a flow is sent from, where one was given.
+    /// The source address of a flow, if one was given.
     fn source(&self, to: SocketAddr, flow: u16) -> Result<Option<SocketAddr>, UsageError> {
         let Some(mut source) = self.bind else { return Ok(None) };
         if source.is_ipv4() != to.is_ipv4() {
-            let error = format!("--bind {source} and {to} are not of one IP version");
+            let error = say!("tools-bench-family", source = &source, to = &to);
             return Err(UsageError(error));
         }
         if source.port() != 0 {
             let port = source.port().checked_add(flow).ok_or_else(|| {
-                UsageError(format!("--bind {source}: {} flows need more ports", self.flows))
+                UsageError(say!("tools-bench-ports", source = &source, flows = &self.flows))
             })?;
             source.set_port(port);
         }
         Ok(Some(source))
     }
 
-    /// How many reports of the far end an interval has.
+    /// Server reports per interval.
     fn reports(&self) -> u32 {
         u32::try_from(self.interval.as_nanos().div_ceil(REPORTS.as_nanos())).unwrap_or(u32::MAX)
     }
@@ -237,11 +233,11 @@ impl Args {
             pace: Pace { rate: rate.and_then(NonZeroU32::new), flows, flow },
             size: self.size,
             duration: self.duration.saturating_add(self.omit.unwrap_or_default()),
-            // So that there is a report for the end of each interval.
+            // So that a report covers the end of each interval.
             reports_every: self.interval / self.reports().max(1),
             tail: Duration::from_secs(1),
         };
-        plan.check().map_err(|error| UsageError(format!("--size: {error}")))?;
+        plan.check().map_err(|error| UsageError(words::because("--size", error)))?;
         Ok(plan)
     }
 }

@@ -1,4 +1,4 @@
-//! `pigeon bench server`: the far end.
+//! `pigeon bench server`: the other end of a measurement.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ use crate::base::status::Status;
 use crate::output::Spool;
 use crate::words::say;
 
-/// How long output may still be written at the end.
+/// Time limit for writing output at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Run the far end of a measurement: counts, answers, and sends on request
@@ -51,7 +51,6 @@ pub(crate) struct Args {
     max_flows: u16,
 }
 
-/// Serves until it is stopped.
 pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &SocketOptions { timestamps: false, ..SocketOptions::default() })?;
@@ -62,7 +61,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
         max_bytes_per_second: args.max_rate.0,
         max_duration: args.max_for,
     });
-    notes.remark(format!("listening on {}", socket.local_addr()));
+    notes.remark(say!("tools-listening", address = &socket.local_addr()));
     let driver = Driver::new(server, socket).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_timing(TIMING);
     let waker = driver.waker();
@@ -73,7 +72,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Status> {
     Ok(Status::Done)
 }
 
-/// Reports what the server does.
+/// Prints the server's events.
 struct ServerHost {
     stop: Stop,
     notes: Spool<Vec<u8>>,
@@ -88,7 +87,7 @@ impl Host<Server> for ServerHost {
     }
 
     fn event(&mut self, _: &mut Server, _: &mut Io<'_>, event: ServerEvent) -> ControlFlow<()> {
-        // A log that nobody reads is cut short, and says so itself.
+        // If the log is not read, it drops lines and reports that itself.
         let _ = self.notes.remark(describe(event));
         ControlFlow::Continue(())
     }
@@ -96,20 +95,32 @@ impl Host<Server> for ServerHost {
 
 fn describe(event: ServerEvent) -> String {
     match event {
-        ServerEvent::Began { from } => format!("{from} begins"),
+        ServerEvent::Began { from } => say!("tools-bench-begins", from = &from),
         ServerEvent::Ended { from, figures, sent } => {
             let (received, lost) = (figures.received, figures.lost);
-            let mut line = format!("{from} is done: {received} received, {lost} missing");
-            if figures.kernel > 0 {
-                line += &format!(" ({} dropped by this kernel)", figures.kernel);
+            match figures.kernel {
+                0 => say!(
+                    "tools-bench-done",
+                    from = &from,
+                    received = &received,
+                    lost = &lost,
+                    sent = &sent,
+                ),
+                dropped => say!(
+                    "tools-bench-done-dropped",
+                    from = &from,
+                    received = &received,
+                    lost = &lost,
+                    dropped = &dropped,
+                    sent = &sent,
+                ),
             }
-            line + &format!(", {sent} sent")
         }
         ServerEvent::Declined { from, why: Declined::Full } => {
-            format!("{from} is turned away: --max-flows or --max-rate is used up")
+            say!("tools-bench-full", from = &from)
         }
         ServerEvent::Declined { from, why: Declined::Size } => {
-            format!("{from} is turned away: it asks for an impossible size")
+            say!("tools-bench-size", from = &from)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The person at a chat, as its loop meets them: requests are handled, events are shown.
+//! Connects the chat's loop with the user: handles requests, shows events.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -31,20 +31,20 @@ use crate::ui::screen::help::{Entry, entries};
 use crate::ui::typist::Typed;
 use crate::words::say;
 
-/// The most lines that are held while somebody is looked up; then reading waits.
+/// Maximum number of lines held during a name lookup; beyond that, reading waits.
 const MAX_HELD: usize = 1_024;
 
-/// Connects the chat's loop with the person: requests go in, events are shown, a signal stops it.
+/// Connects the chat's loop with the user: handles requests, shows events, stops on a signal.
 pub(super) struct PersonHost {
     view: View,
     stop: Stop,
     waker: Waker,
-    /// Somebody is being looked up. Lines typed behind it wait, as they are meant for that peer.
+    /// A lookup in progress. Lines typed after it wait, because they are for that peer.
     lookup: Option<Receiver<anyhow::Result<Found>>>,
-    /// Requests that are not handled yet.
+    /// Requests not handled yet.
     held: VecDeque<Request>,
     family: Family,
-    /// Peers with names, which are looked up again when they cannot be reached.
+    /// Peers given by name; their names are resolved again when they are unreachable.
     names: BTreeMap<SocketAddr, Lookup>,
     status: Status,
 }
@@ -55,18 +55,18 @@ impl PersonHost {
         PersonHost { view, stop, waker, lookup, held, family, names: BTreeMap::new(), status }
     }
 
-    /// Looks this peer's name up again, by `find`, when it cannot be reached.
+    /// Lets `find` resolve this peer's name again when it is unreachable.
     pub(super) fn follow(&mut self, peer: SocketAddr, find: Arc<Find>) {
         let waker = self.waker.clone();
         self.names.insert(peer, Lookup::new(find, move || waker.wake()));
     }
 
-    /// How many lines were too many for the output.
+    /// Number of lines that the output dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.view.dropped()
     }
 
-    /// Closes the view with these last words.
+    /// Closes the view and prints `words`.
     pub(super) fn close(self, deadline: time::Instant, words: &[String]) -> anyhow::Result<Status> {
         self.view.close(deadline, words)?;
         Ok(self.status)
@@ -86,7 +86,7 @@ impl Host<Chat> for PersonHost {
             && let Some(request) = self.view.next()
         {
             if matches!(request, Request::Typed(Typed::Leave(status)) if status != Status::Done) {
-                // Nobody has to wait for a resolver to leave.
+                // Leaving does not wait for the resolver.
                 self.handle(chat, io.now, request);
             } else {
                 self.held.push_back(request);
@@ -157,14 +157,14 @@ impl PersonHost {
         }
     }
 
-    /// Reports what became of a line.
+    /// Reports the result of a line.
     fn said(&mut self, chat: &Chat, now: Instant, said: Said) {
         match said {
             Said::Nothing | Said::Quit => {}
             Said::Sent { peer, text } => self.view.sent(chat, peer, &text),
             Said::Chosen(peer) => {
                 self.view.chosen(chat, peer);
-                // A peer has no heartbeats: only the person knows that it is silent.
+                // A peer sends no heartbeats, so only the user knows that it is silent.
                 self.look_again(chat, now, peer);
             }
             Said::LookUp(word) => self.look_up(word),
@@ -185,12 +185,12 @@ impl PersonHost {
         }
     }
 
-    /// Asks the resolver, in a thread of its own: messages arrive meanwhile.
+    /// Resolves a name in a separate thread, because messages arrive meanwhile.
     fn look_up(&mut self, word: String) {
         let (sender, found) = sync_channel(1);
         let (waker, family) = (self.waker.clone(), self.family);
         let thread = thread::spawn("lookup", move || {
-            // Fails only when the loop has ended.
+            // Fails only after the loop has ended.
             let _ = sender.send(find(&word, family));
             waker.wake();
         });
@@ -223,7 +223,7 @@ impl PersonHost {
         }
     }
 
-    /// Looks a peer's name up again: it may have another address by now.
+    /// Resolves a peer's name again, in case its address has changed.
     fn look_again(&mut self, chat: &Chat, now: Instant, peer: SocketAddr) {
         if !self.names.contains_key(&peer)
             && let Some(name) = chat.conversation(peer).and_then(|found| found.name.as_deref())
@@ -237,7 +237,7 @@ impl PersonHost {
         }
     }
 
-    /// Goes on with peers whose names now stand for another address.
+    /// Moves conversations to the new addresses of names.
     fn mind_names(&mut self, chat: &mut Chat) {
         let found = self.names.iter_mut().filter_map(|(from, name)| Some((*from, name.found()?)));
         let moved: Vec<_> =
@@ -274,18 +274,18 @@ impl PersonHost {
         }
     }
 
-    /// Says something about the chat itself.
+    /// Shows a note about the chat itself.
     fn note(&mut self, text: &str) {
         self.view.note(text);
     }
 
-    /// Says what went wrong.
+    /// Reports an error.
     fn fail(&mut self, text: &str) {
         self.note(text);
         self.fail_quietly();
     }
 
-    /// A script sees the failure in the exit status only; a person has seen a message.
+    /// Records a failure in the exit status only, for scripts. A user has already seen a message.
     fn fail_quietly(&mut self) {
         if self.view.is_script() && self.status == Status::Done {
             self.status = Status::Failed;
@@ -293,7 +293,7 @@ impl PersonHost {
     }
 }
 
-/// Why a line did nothing.
+/// Why a line had no effect.
 pub(super) fn in_words(error: &Error) -> String {
     match error {
         Error::NobodyChosen => say!("chat-nobody-chosen"),

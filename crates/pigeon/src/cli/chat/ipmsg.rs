@@ -1,4 +1,4 @@
-//! A chat with somebody who uses IP Messenger, FeiQ or iptux: in lines, each with what became of it.
+//! A chat with a user of IP Messenger, FeiQ or iptux: lines, each with its delivery result.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,10 +24,10 @@ use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
 use crate::words::say;
 
-/// How long output may still be written after the chat is over.
+/// Time limit for writing output after the chat.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Talks until the person leaves and everything is delivered, or is not.
+/// Runs until the user leaves and every message is delivered or has failed.
 pub(super) fn run(args: &Args, peer: &Peer, color: Color) -> anyhow::Result<Status> {
     let to = peer.endpoint.resolve_in(args.family)?;
     if !to.is_ipv4() {
@@ -75,11 +75,11 @@ struct Person {
     printer: Printer,
     dim: bool,
     stop: Stop,
-    /// Texts of which it is not known yet whether they arrived.
+    /// Messages without a delivery result.
     waiting: BTreeMap<MessageId, String>,
-    /// With which the person leaves.
+    /// The exit status, after the user has left.
     status: Option<Status>,
-    /// Whether something was not delivered.
+    /// Whether a message was not delivered.
     failed: bool,
 }
 
@@ -104,7 +104,7 @@ impl Person {
         self.printer.note(why, self.dim);
     }
 
-    /// Ends when the person has left and nothing is on its way.
+    /// Ends when the user has left and no message is pending.
     fn next(&self, messenger: &mut Messenger, now: Instant) -> ControlFlow<()> {
         let is_over =
             self.status.is_some_and(|status| status != Status::Done || self.waiting.is_empty());

@@ -1,4 +1,4 @@
-//! A chat as lines: above the one being typed on a terminal, or through pipes.
+//! A chat as lines: above the input line on a terminal, or through pipes.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
@@ -21,7 +21,6 @@ use crate::ui::suggestions::Suggestions;
 use crate::ui::typist::{self, Checked, Typed};
 use crate::words::say;
 
-/// Lines, and what shapes them.
 pub(super) struct Lines {
     typed: Receiver<Typed>,
     printer: Printer,
@@ -31,8 +30,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Says the first words, then starts the thread that reads: what is typed is answered behind
-    /// them.
+    /// Prints the introduction, then starts the thread that reads input, so that replies follow it.
     pub(super) fn open(
         chat: &Chat,
         bound: SocketAddr,

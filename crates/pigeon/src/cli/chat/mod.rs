@@ -1,4 +1,4 @@
-//! `pigeon chat`: straight to other UDP programs, several at once.
+//! `pigeon chat`: direct chat with other UDP programs, several at once.
 
 mod args;
 mod find;
@@ -10,7 +10,6 @@ mod lost;
 mod request;
 mod view;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -35,10 +34,9 @@ use crate::output::Color;
 use crate::ui::screen::MAX_PLACES;
 use crate::words::say;
 
-/// How long output may still be written after the chat is over.
+/// Time limit for writing output after the chat.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Talks until the person leaves.
 pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let words = peer::with_ports(&args.peers)?;
     for word in &words {
@@ -59,8 +57,8 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     let mut chat = Chat::new(config(&args, listen, &socket, full));
     let contacts = contacts::load();
     for contact in contacts.iter().flat_map(contacts::Contacts::iter) {
-        // Contacts with a host's name are known once they are written to: looking all of them up
-        // would hold up the start, and reveal to the network who one's friends are.
+        // Contacts with a host name are resolved when the user writes to them. Resolving all of
+        // them would delay the start and reveal the contacts to the network.
         if let Some(address) = contact.endpoint.address() {
             let name = Some(contact.name.as_str().into());
             chat.know(address, Known { name, charset: contact.charset });
@@ -73,14 +71,14 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
     }
 
     let bound = socket.local_addr();
-    let mut words = vec![say!("chat-listening", bound = reached_at(bound))];
+    let mut words = vec![say!("chat-listening", bound = full::reached_at(bound))];
     if let Err(error) = &contacts {
         words.push(say!("chat-without-contacts", error = chain(error)));
     }
     let clock = Clock::start();
     let mut driver =
         Driver::new(chat, socket).context("cannot watch the socket")?.with_clock(clock);
-    // Before the terminal is taken, so that no signal leaves it behind.
+    // Before the terminal is taken over: a signal must not leave it in raw mode.
     let waker = driver.waker();
     let stop = on_stop(move || waker.wake())?;
     let (chat, waker) = (driver.machine(), driver.waker());
@@ -102,7 +100,7 @@ pub(crate) fn run(args: Args, color: Color) -> anyhow::Result<Status> {
 }
 
 fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Config {
-    // One place of the screen is nobody's.
+    // One place is the one without a peer.
     let most = if full { MAX_PLACES - 1 } else { usize::MAX };
     let local = socket.local_addr();
     let one = listen.address().is_some() || local.is_ipv4();
@@ -115,15 +113,7 @@ fn config(args: &Args, listen: ListenAddress, socket: &Socket, full: bool) -> Co
     }
 }
 
-/// Where others write to, in words: a port where every address of this host counts.
-fn reached_at(bound: SocketAddr) -> String {
-    match bound.ip().is_unspecified() {
-        true => say!("chat-port", port = bound.port()),
-        false => bound.to_string(),
-    }
-}
-
-/// Lists what was not shown; `dropped` lines were too many for the output.
+/// Lists what was not shown; `dropped` is the number of lines the output dropped.
 fn sum_up(chat: &Chat, dropped: u64) -> Vec<String> {
     let counters = chat.counters();
     let lost = counters.events_lost + dropped;

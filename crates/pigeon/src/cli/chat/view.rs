@@ -14,14 +14,12 @@ use super::request::Request;
 use crate::base::cause::Cause;
 use crate::words::say;
 
-/// What a person sees of a chat.
 pub(super) enum View {
     Lines(Lines),
     Full(Box<Full>),
 }
 
 impl View {
-    /// The next request, if there is one.
     pub(super) fn next(&mut self) -> Option<Request> {
         match self {
             View::Lines(lines) => lines.next(),
@@ -29,7 +27,7 @@ impl View {
         }
     }
 
-    /// Somebody wrote.
+    /// A message arrived.
     pub(super) fn received(&mut self, chat: &Chat, message: &Message) {
         match self {
             View::Lines(lines) => lines.received(chat, message),
@@ -37,7 +35,7 @@ impl View {
         }
     }
 
-    /// This was sent.
+    /// A message was sent.
     pub(super) fn sent(&mut self, chat: &Chat, peer: SocketAddr, text: &str) {
         match self {
             View::Lines(_) => {}
@@ -45,16 +43,16 @@ impl View {
         }
     }
 
-    /// Somebody other than the chosen peer wrote for the first time.
+    /// A peer other than the selected one wrote for the first time.
     pub(super) fn appeared(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(lines) => lines.appeared(chat, peer),
-            // The mark of what is unread says so.
+            // The unread mark shows it.
             View::Full(_) => {}
         }
     }
 
-    /// What is typed goes to this peer from now on, though nobody looked there.
+    /// The following lines go to this peer, though the user did not switch to it.
     pub(super) fn chosen(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(lines) => lines.chosen(chat, peer),
@@ -62,7 +60,7 @@ impl View {
         }
     }
 
-    /// Nobody listens where something was sent.
+    /// The host reported that no program listens on the peer's port.
     pub(super) fn refused(&mut self, chat: &Chat, peer: SocketAddr) {
         let text = say!("chat-refused", peer = &chat.title(peer));
         match self {
@@ -71,7 +69,7 @@ impl View {
         }
     }
 
-    /// The system says that something did not get to this peer, and why.
+    /// The system reported that a message did not arrive, and why.
     pub(super) fn lost(&mut self, chat: &Chat, peer: SocketAddr, what: Lost, cause: Option<Cause>) {
         let title = chat.title(peer);
         let error = cause.map(|cause| cause.said()).unwrap_or_default();
@@ -85,7 +83,7 @@ impl View {
         }
     }
 
-    /// This peer's name stands for another address now.
+    /// The peer's name has a new address.
     pub(super) fn moved(&mut self, chat: &Chat, from: SocketAddr, to: SocketAddr) {
         let text = say!("chat-moved", from = &from, to = &chat.title(to));
         match self {
@@ -94,7 +92,7 @@ impl View {
         }
     }
 
-    /// The person left this peer's conversation.
+    /// The user left this peer's conversation.
     pub(super) fn left(&mut self, chat: &Chat, peer: SocketAddr) {
         match self {
             View::Lines(_) => {}
@@ -108,16 +106,16 @@ impl View {
         self.note(&text);
     }
 
-    /// A stranger's conversation is gone.
+    /// A stranger's conversation was dropped.
     pub(super) fn forgotten(&mut self, peer: SocketAddr) {
         match self {
-            // Counted, and reported at the end: a flood of strangers is no news each.
+            // Counted, and reported at the end: a flood of strangers must not produce a line each.
             View::Lines(_) => {}
             View::Full(full) => full.close_place(peer),
         }
     }
 
-    /// There is something to say about the chat itself.
+    /// Shows a note about the chat itself.
     pub(super) fn note(&mut self, text: &str) {
         match self {
             View::Lines(lines) => lines.note(text),
@@ -125,7 +123,7 @@ impl View {
         }
     }
 
-    /// Once a second, and whenever something was typed: a look at how things stand.
+    /// Updates the status, once per second and after each input.
     pub(super) fn look(&mut self, chat: &Chat, now: Instant, stats: &Stats) {
         match self {
             View::Lines(_) => {}
@@ -133,7 +131,7 @@ impl View {
         }
     }
 
-    /// Whether nobody is looking, so that only the exit status can report a failure.
+    /// Whether no user is present, so that only the exit status can report a failure.
     pub(super) fn is_script(&self) -> bool {
         match self {
             View::Lines(lines) => lines.is_script(),
@@ -141,7 +139,7 @@ impl View {
         }
     }
 
-    /// Lines that came too fast to be shown.
+    /// Number of lines that were not shown because they came too fast.
     pub(super) fn dropped(&self) -> u64 {
         match self {
             View::Lines(lines) => lines.dropped(),
@@ -150,7 +148,7 @@ impl View {
         }
     }
 
-    /// Shows what is left, until `deadline`, gives the terminal back, and says the last words.
+    /// Shows remaining lines until `deadline`, restores the terminal, and prints `words`.
     pub(super) fn close(self, deadline: time::Instant, words: &[String]) -> anyhow::Result<()> {
         match self {
             View::Lines(lines) => lines.close(deadline, words),

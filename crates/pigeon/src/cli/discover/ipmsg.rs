@@ -1,4 +1,4 @@
-//! `pigeon discover --ipmsg`: who runs IP Messenger, FeiQ or iptux around here.
+//! `pigeon discover --ipmsg`: finds users of IP Messenger, FeiQ and iptux.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -19,11 +19,9 @@ use crate::base::status::Status;
 use crate::output::{json, remark};
 use crate::words::say;
 
-/// How long answers are waited for at least: programs take up to a second, and longer where there
-/// are many.
+/// Minimum time to wait: programs answer after up to a second, and later on large networks.
 const AT_LEAST: Duration = Duration::from_secs(3);
 
-/// Asks everybody, and prints who answers.
 pub(super) fn run(lasts: Duration, json: bool) -> anyhow::Result<Status> {
     let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let (mut messenger, socket) = ipmsg::open(None, Encoding::GB18030, &interfaces)?;
@@ -119,7 +117,7 @@ fn line(contact: &ContactView<'_>) -> String {
     format!("{address}  {nick}  {group}  {place}  {}  {}", program_name(*program), writes.encoding)
 }
 
-/// The same for programs.
+/// The contact as JSON.
 fn object(contact: &ContactView<'_>) -> String {
     json::counts(&[
         ("from", contact.address.to_string().into()),

@@ -1,5 +1,5 @@
-//! What stands below the options of a help text: paragraphs and lists, written without regard to
-//! any width.
+//! The text below the options of a help text: paragraphs and lists, independent of the terminal's
+//! width.
 //!
 //! ```text
 //! Examples:
@@ -12,29 +12,29 @@
 //! are joined.
 //! ```
 //!
-//! Blocks are separated by empty lines. The items of a list are indented by two blanks; two blanks
-//! part a term from its description. A list of commands has comments, which begin with `#`, or
-//! nothing in the place of descriptions.
+//! Empty lines separate blocks. List items are indented by two spaces; two spaces separate a term
+//! from its description. A list of commands has comments that begin with `#`, or none, instead of
+//! descriptions.
 
 use pigeon_text::width;
 
-/// A part of an epilogue.
+/// A block of an epilogue.
 #[derive(Debug, PartialEq)]
 pub(in crate::cli) enum Block {
     Paragraph(String),
-    /// Commands to copy, each with a comment, which may be empty.
+    /// Commands to copy, each with a comment that may be empty.
     Commands {
         title: String,
         items: Vec<(String, String)>,
     },
-    /// Terms and what they mean.
+    /// Terms and their descriptions.
     Terms {
         title: String,
         items: Vec<(String, String)>,
     },
 }
 
-/// Reads an epilogue.
+/// Parses an epilogue.
 pub(in crate::cli) fn blocks(text: &str) -> Vec<Block> {
     text.split("\n\n").filter(|block| !block.trim().is_empty()).map(block).collect()
 }
@@ -62,7 +62,7 @@ fn item(line: &str) -> (String, String) {
     (term.to_string(), text.trim().to_string())
 }
 
-/// Lines as one. Chinese has no blanks between words, so none is put between two ideographs.
+/// Joins lines. Chinese has no spaces between words, so none is inserted between two ideographs.
 fn joined<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     lines.fold(String::new(), |text, line| {
         let is_wide = |c: Option<char>| c.is_some_and(|c| width(c.encode_utf8(&mut [0; 4])) > 1);

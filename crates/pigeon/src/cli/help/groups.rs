@@ -1,6 +1,4 @@
-//! The groups of commands in `pigeon --help`.
-
-/// Each group with its commands, in the order in which they are shown.
+/// The groups of `pigeon --help` and their commands, in display order.
 pub(super) const GROUPS: [(&str, &[&str]); 5] = [
     ("Hub", &["hub", "join", "history"]),
     ("Talk without a hub", &["chat", "contacts"]),

@@ -1,4 +1,5 @@
-//! Text in rows and columns, by display width. clap wraps at blanks only, and Chinese has none.
+//! Text in rows and columns, by display width. clap breaks rows at spaces only, and Chinese has
+//! none.
 
 use clap::builder::Styles;
 use pigeon_text::{pad, width};
@@ -6,30 +7,30 @@ use pigeon_text::{pad, width};
 use super::epilogue::Block;
 use crate::ui::screen::wrap::breaks;
 
-/// A last row that is narrower looks like a word that was left over.
+/// A last row narrower than this is an orphan.
 pub(super) const ORPHAN: usize = 10;
 
-/// Stands for a column of what belongs in one row. It is no blank and no ideograph.
+/// Stands for one column of text that must stay in one row. It is neither a space nor an ideograph.
 const MASK: char = '\u{2588}';
 
-/// The widest default that is kept in one row.
+/// Maximum width of a default that stays in one row.
 const MAX_HELD: usize = 24;
 
-/// The widest column of terms, with the blanks around it. A longer term has a row of its own.
+/// Maximum width of the term column with its spaces. A longer term gets its own row.
 const MAX_TERM: usize = 32;
 
-/// A help text as it is written.
+/// Builds a help text.
 pub(super) struct Page<'a> {
     pub(super) columns: usize,
     pub(super) styles: &'a Styles,
     pub(super) text: String,
 }
 
-/// A term and its description: paragraphs, each wrapped by itself.
+/// A term and its description: paragraphs, each wrapped separately.
 #[derive(Default)]
 pub(super) struct Entry {
     pub(super) term: String,
-    /// How much of the term is typed as it stands, in bytes: `--wait` of `--wait <DURATION>`.
+    /// Length in bytes of the literal part of the term: `--wait` of `--wait <DURATION>`.
     pub(super) literal: usize,
     pub(super) description: Vec<String>,
 }
@@ -48,7 +49,7 @@ impl Page<'_> {
         }
     }
 
-    /// A text behind a word: `Usage: …`. Later rows begin below the first.
+    /// Adds text after a word (`Usage: …`). Further rows are indented to the first.
     pub(super) fn behind(&mut self, word: &str, text: &str) {
         let style = self.styles.get_usage();
         let blank = if word.is_ascii() { " " } else { "" };
@@ -60,7 +61,7 @@ impl Page<'_> {
         }
     }
 
-    /// Terms in one column and descriptions in the other.
+    /// Adds terms in one column and descriptions in another.
     pub(super) fn entries(&mut self, entries: &[Entry]) {
         let style = self.styles.get_literal();
         let longest = entries.iter().map(|entry| width(&entry.term)).max().unwrap_or(0);
@@ -85,7 +86,7 @@ impl Page<'_> {
         }
     }
 
-    /// What stands below the options, block by block.
+    /// Adds the blocks below the options.
     pub(super) fn epilogue(&mut self, blocks: &[Block]) {
         for block in blocks {
             self.text.push('\n');
@@ -108,10 +109,10 @@ impl Page<'_> {
         }
     }
 
-    /// Commands as they can be copied, with comments behind them where these fit.
+    /// Adds commands to copy, with comments after them if they fit.
     fn commands(&mut self, items: &[(String, String)]) {
         let commented = || items.iter().filter(|(_, comment)| !comment.is_empty());
-        // The column in which most of them stand below each other.
+        // The column at which most comments can be aligned.
         let aligned = |column: usize| {
             let fits = |(command, comment): &&(String, String)| {
                 width(command) <= column && column + width(comment) + 6 <= self.columns
@@ -136,8 +137,8 @@ impl Page<'_> {
     }
 }
 
-/// The rows of a text. Where the last would be an orphan they are made narrower, as long as there
-/// are no more of them.
+/// Wraps a text. If the last row would be an orphan, the rows are made narrower, unless that adds a
+/// row.
 fn rows(text: &str, columns: usize) -> Vec<String> {
     let (masked, held) = hold(text);
     let first = cut(&masked, columns);
@@ -160,8 +161,8 @@ fn rows(text: &str, columns: usize) -> Vec<String> {
     even.unwrap_or(first).into_iter().map(&mut shown).collect()
 }
 
-/// A text with masks, as wide, in the place of what belongs in one row, and what that was: what is
-/// quoted, and a short default.
+/// Replaces quoted text and a short default by masks of the same width, and returns what they
+/// replaced.
 fn hold(text: &str) -> (String, Vec<&str>) {
     let (mut masked, mut held) = (String::new(), Vec::new());
     let mut rest = text;
@@ -189,8 +190,8 @@ fn cut(text: &str, columns: usize) -> Vec<&str> {
     [0].into_iter().chain(starts).zip(ends).map(|(from, to)| text[from..to].trim_end()).collect()
 }
 
-/// A command in rows that a shell joins: the first is indented by two columns, the others by six.
-/// It is cut at blanks outside of quotes, before a flag if possible, as its value belongs to it.
+/// Splits a command into rows joined by `\`: the first is indented by two columns, the others by
+/// six. Splits at spaces outside quotes, preferably before a flag, so that its value follows it.
 fn shell_rows(command: &str, columns: usize) -> Vec<&str> {
     let mut rows = Vec::new();
     let (mut rest, mut columns) = (command, columns.saturating_sub(2));

@@ -1,11 +1,11 @@
-//! Help texts: from the definitions of the command line, in the person's language.
+//! Help texts, from the definitions of the command line, in the user's language.
 //!
-//! - [`epilogue`]: what stands below the options. [`layout`]: rows and columns.
-//! - [`groups`]: which command stands where in `pigeon --help`.
+//! - [`epilogue`]: the text below the options. [`layout`]: rows and columns.
+//! - [`groups`]: the groups of `pigeon --help`.
 //!
-//! clap writes no help of its own here: its wrapper knows no Chinese, and words such as `Usage` and
-//! `default` are fixed in it. The English is in the definitions, where the man pages find it too; the
-//! Chinese is in `words/zh/help.ftl` under [keys](texts) made of the command's and the argument's name.
+//! clap's own help is not used: it cannot wrap Chinese, and cannot translate words such as `Usage`
+//! and `default`. The English is in the definitions, which also make the man pages; the Chinese is
+//! in `words/zh/help.ftl` under [keys](Keys) made of the command's and the argument's name.
 
 pub(super) mod epilogue;
 mod groups;
@@ -24,13 +24,13 @@ use self::groups::GROUPS;
 use self::layout::{Entry, Page};
 use crate::words::{self, say_in};
 
-/// The widest help text: longer rows are hard to follow.
+/// Maximum width of a help text: longer rows are hard to read.
 const MAX_COLUMNS: usize = 120;
 
-/// The narrowest. What is narrower wraps at the terminal's edge.
+/// Minimum width. A narrower terminal breaks the rows itself.
 const MIN_COLUMNS: usize = 40;
 
-/// The command, and all below it, with the help texts that clap is to print.
+/// The command and its subcommands with the help texts that clap prints.
 pub(super) fn with_help(mut command: Command, language: Language) -> Command {
     command.build();
     let columns = columns();
@@ -45,7 +45,7 @@ pub(super) fn with_help(mut command: Command, language: Language) -> Command {
     walk(command, &Keys::of(language), columns)
 }
 
-/// The command with its descriptions in a language, for the shells to show.
+/// The command with translated descriptions, for shell completion.
 pub(super) fn translated(command: Command, language: Language) -> Command {
     fn walk(command: Command, keys: &Keys) -> Command {
         let about = keys.about(&command);
@@ -66,7 +66,7 @@ pub(super) fn translated(command: Command, language: Language) -> Command {
     }
 }
 
-/// The columns of the terminal, or those of the environment, or 80.
+/// The width of the terminal, else `COLUMNS`, else 80.
 fn columns() -> usize {
     let terminal = std::io::stdout().is_terminal().then(crossterm::terminal::size);
     let terminal = terminal.and_then(Result::ok).map(|(columns, _)| usize::from(columns));
@@ -74,13 +74,13 @@ fn columns() -> usize {
     terminal.or_else(named).unwrap_or(80).clamp(MIN_COLUMNS, MAX_COLUMNS)
 }
 
-/// Where the texts of a command stand in the table: `help-contacts-add` its description,
-/// `help-contacts-add-more` what stands below its options, `help-contacts-add--port` an option or
-/// argument of it, `help-hub--format-chat` a value. What several commands have alike is
+/// The keys of a command's texts: `help-contacts-add` for its description, `help-contacts-add-more`
+/// for the text below its options, `help-contacts-add--port` for an argument,
+/// `help-hub--format-chat` for a value. Texts shared by several commands have keys such as
 /// `help-all--port`.
 struct Keys {
     language: Language,
-    /// The command's name behind those of the commands above it.
+    /// The command's name with its parents' names.
     command: String,
 }
 
@@ -97,7 +97,7 @@ impl Keys {
         Keys { language: self.language, command }
     }
 
-    /// The first of the texts that the language has, else the English of the definition.
+    /// The first translated text, else the English definition.
     fn text(&self, keys: &[String], english: &str) -> String {
         let key = keys.iter().find(|key| words::has(self.language, key));
         match (self.language, key) {
@@ -116,7 +116,7 @@ impl Keys {
         self.text(&[format!("{}-more", self.command)], &english)
     }
 
-    /// The keys of an argument. Its own comes first.
+    /// The keys of an argument, its own first.
     fn of_arg(&self, arg: &Arg) -> [String; 2] {
         let name = match arg.get_long() {
             Some(long) => long.to_string(),
@@ -154,7 +154,7 @@ impl Keys {
     }
 }
 
-/// The help of a command that is built.
+/// The help text of a built command.
 fn text(command: &Command, keys: &Keys, columns: usize) -> String {
     let language = keys.language;
     let mut page = Page { columns, styles: command.get_styles(), text: String::new() };
@@ -181,15 +181,13 @@ fn text(command: &Command, keys: &Keys, columns: usize) -> String {
     };
     let positional = command.get_positionals().filter(|arg| !arg.is_hide_set()).collect();
     section(say_in!(language, "help-label-arguments"), positional, &mut page);
-    let mut headings: Vec<Option<&str>> = vec![None];
-    for arg in &shown {
+    let mut headings: Vec<Option<&str>> = Vec::new();
+    for arg in shown.iter().filter(|arg| !arg.is_positional()) {
         let heading = arg.get_help_heading();
         if !headings.contains(&heading) {
             headings.push(heading);
         }
     }
-    // What a command alone has comes first, what all have comes last.
-    headings.rotate_left(1);
     for heading in headings {
         let args = shown.iter().copied().filter(|arg| !arg.is_positional());
         let args = args.filter(|arg| arg.get_help_heading() == heading).collect();
@@ -203,7 +201,7 @@ fn text(command: &Command, keys: &Keys, columns: usize) -> String {
     page.text
 }
 
-/// A usage of clap's in a language, unwrapped.
+/// clap's usage in a language, unwrapped.
 pub(super) fn usage_row(usage: &str, language: Language) -> String {
     let mut page = Page { columns: usize::MAX, styles: &Styles::plain(), text: String::new() };
     write_usage(&mut page, usage, language);
@@ -249,7 +247,7 @@ fn subcommands(page: &mut Page<'_>, command: &Command, keys: &Keys) {
     }
 }
 
-/// An option or argument with what it does, its default, and its values where they need a word.
+/// An argument with its description, default, and values that need a description.
 fn entry(arg: &Arg, keys: &Keys, beside_short: bool) -> Entry {
     let names = match (arg.get_short(), arg.get_long()) {
         (Some(short), Some(long)) => format!("-{short}, --{long}"),

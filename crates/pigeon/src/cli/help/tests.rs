@@ -1,5 +1,5 @@
-//! Every help text at three widths in both languages, and the table against the definitions. A
-//! change is looked at and accepted with `INSTA_UPDATE=always cargo test -p pigeon help`.
+//! Tests every help text at three widths in both languages, and the translations against the
+//! definitions. Accept changes with `INSTA_UPDATE=always cargo test -p pigeon help`.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,6 @@ fn cli() -> Command {
     command
 }
 
-/// Does something with every command and its keys.
 fn each(language: Language, mut act: impl FnMut(&Command, &Keys)) {
     fn walk(command: &Command, keys: Keys, act: &mut impl FnMut(&Command, &Keys)) {
         act(command, &keys);
@@ -44,7 +43,7 @@ fn is_english(word: &str) -> bool {
     word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-/// An English text of a definition, by its key, and the keys under which Chinese may stand.
+/// An English text by its key, and the keys of possible translations.
 fn english() -> Vec<(Vec<String>, String)> {
     let mut all = Vec::new();
     each(Language::English, |command, keys| {
@@ -91,7 +90,7 @@ fn no_row_is_wider_than_the_terminal() {
     }
 }
 
-/// Whether a text begins in this column of a row, behind blanks.
+/// Whether a text begins in this column, after spaces.
 fn begins_at(row: &str, column: usize) -> bool {
     let mut at = 0;
     let before: String = row
@@ -108,10 +107,9 @@ fn begins_at(row: &str, column: usize) -> bool {
         && !rest.starts_with(' ')
 }
 
-/// A paragraph, a description or a comment must not end in a row with a word or two: one narrower
-/// than five ideographs. A row goes on with a text if it begins in the column where the text of the
-/// row above begins, and that row is so full that the first word did not fit. It is the last of the
-/// text if the row below begins elsewhere.
+/// Paragraphs, descriptions and comments must not end in an orphan: a row narrower than five
+/// ideographs. A row continues a text if it begins in the column of the text above, and the row
+/// above has no room for its first word. It is the last row if the row below begins elsewhere.
 #[test]
 fn no_text_ends_in_an_orphan() {
     for language in Language::ALL {
@@ -160,12 +158,13 @@ fn every_text_has_its_chinese_and_every_chinese_its_text() {
     assert!(unused.is_empty(), "of no command or option: {unused:?}");
 }
 
-/// The words around the texts are said with `say!`, and tested with the others of that kind.
+/// Labels are translated with `say!` and tested elsewhere.
 fn is_label(key: &str) -> bool {
     key.starts_with("help-label-") || key.starts_with("help-error-")
 }
 
-/// Flags, values in capitals, what is quoted, and whether there is a default: as in English.
+/// The translation must have the same flags, capital placeholders and quoted words, and a default
+/// if the English has one.
 #[test]
 fn chinese_names_what_the_english_names() {
     let named = |text: &str| -> BTreeSet<String> {
@@ -191,7 +190,7 @@ fn chinese_names_what_the_english_names() {
         assert!(new.is_empty(), "{key} invented {new:?}");
         assert_eq!(english.contains("[default: "), chinese.contains("[默认："), "{key}");
         assert!(!chinese.contains("  ") || key.ends_with("-more"), "{key}");
-        // Three English words in a row are a sentence that was forgotten.
+        // Three English words in a row are an untranslated sentence.
         let outside: String = chinese.split('`').step_by(2).collect();
         for line in outside.lines().map(|line| line.rsplit("  #").next().unwrap_or(line)) {
             let words: Vec<&str> = line.split(' ').collect();

@@ -1,4 +1,4 @@
-//! `pigeon history`: what was said in a hub's rooms, read beside it or without it.
+//! `pigeon history`: reads the messages of a hub's rooms, whether the hub is running or not.
 
 mod progress;
 mod show;
@@ -107,7 +107,6 @@ fn query(text: &str) -> Result<Query, String> {
     Query::parse(text).ok_or_else(|| say!("history-no-word"))
 }
 
-/// Reads or writes, and ends.
 pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let listen = args.listen.map(ListenAddress::or_this_machine);
     let folder = data::find(args.data.as_deref(), listen.map(|it| it.to_string()).as_deref())?;
@@ -138,7 +137,8 @@ fn open(folder: &Path) -> anyhow::Result<Reader> {
     Reader::open(folder).map_err(explained)
 }
 
-/// An error of opening with its exit status: another folder or file is needed, or only another time.
+/// An open error with its exit status: wrong usage if the path is wrong, failure if a retry may
+/// help.
 fn explained(error: OpenError) -> anyhow::Error {
     match error {
         OpenError::InUse { .. } | OpenError::Sqlite { .. } => {
@@ -153,7 +153,7 @@ fn check_room(reader: &Reader, room: &RoomName) -> anyhow::Result<()> {
     if rooms.iter().any(|known| known.folded() == room.folded()) {
         return Ok(());
     }
-    /// More would not be read.
+    /// Maximum number of bad lines reported.
     const SHOWN: usize = 20;
     let names: Vec<&str> = rooms.iter().take(SHOWN).map(RoomName::as_str).collect();
     let more = if rooms.len() > SHOWN { ", …" } else { "" };

@@ -1,4 +1,4 @@
-//! Copies of a log: exported, imported, backed up.
+//! Exports, imports and backups of a log.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
@@ -16,7 +16,7 @@ use crate::output::file::{create, is_stdout, shown};
 use crate::output::remark;
 use crate::words::say;
 
-/// Writes everything, or a room, as JSON lines.
+/// Writes everything, or one room, as JSON lines.
 pub(super) fn export(
     reader: &Reader,
     room: Option<&RoomName>,
@@ -38,7 +38,7 @@ pub(super) fn export(
             Ok(Status::Done)
         }
         Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-            // Nothing more can be written, at the end neither.
+            // Discards the buffer, because writing failed.
             drop(out.into_parts());
             Ok(Status::Done)
         }
@@ -52,7 +52,7 @@ pub(super) fn export(
     }
 }
 
-/// Counts what is written.
+/// Counts written bytes.
 struct Counted<W> {
     inner: W,
     lines: usize,
@@ -90,7 +90,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Stores the lines of an export. Bad ones are reported and passed over.
+/// Stores the lines of an export. Reports and skips bad lines.
 pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
     let lines: Box<dyn Read> = match file == Path::new("-") {
         true => Box::new(io::stdin().lock()),
@@ -98,7 +98,7 @@ pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
             anyhow!(error).context(UsageError(say!("errors-cannot-read", file = shown(file))))
         })?),
     };
-    // Nothing is deleted by age or size now: the hub decides that when it starts.
+    // Keeps everything; the hub deletes by age and size when it starts.
     let options = Options { keep: None, keep_size: None, ..Options::default() };
     let log = Log::open(folder, options, |_| ())
         .map_err(super::explained)
@@ -107,7 +107,7 @@ pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
     let lines = Counted { inner: lines, lines: 0, bytes: 0, progress };
     let mut lines = BufReader::with_capacity(1 << 16, lines);
     let imported = log.import(&mut lines as &mut dyn BufRead);
-    // Ends the line of progress, and stores what is left.
+    // Ends the progress line, and stores the rest.
     drop(lines);
     log.close();
     let imported = imported.with_context(|| say!("history-import-incomplete"))?;
@@ -126,7 +126,7 @@ pub(super) fn import(folder: &Path, file: &Path) -> anyhow::Result<Status> {
     Ok(if whole { Status::Done } else { Status::Usage })
 }
 
-/// Copies the log to a new file, or to a pipe by way of a temporary one: SQLite must seek.
+/// Copies the log to a new file. For a pipe it uses a temporary file, because SQLite must seek.
 pub(super) fn backup(reader: &Reader, file: &Path) -> anyhow::Result<Status> {
     let is_pipe = is_stdout(file) || std::fs::metadata(file).is_ok_and(|named| !named.is_file());
     if !is_pipe {
@@ -138,7 +138,7 @@ pub(super) fn backup(reader: &Reader, file: &Path) -> anyhow::Result<Status> {
         return Err(UsageError(say!("history-backup-terminal")).into());
     }
     let mut out = create(file, true)?;
-    // Its name is a secret, so that nobody can be there before.
+    // An unpredictable name, so that no one can create the file first.
     let name = format!("pigeon-backup-{:016x}", random::u64()?);
     let temporary = std::env::temp_dir().join(name);
     let copied = copy(reader, &temporary).and_then(|_| {
@@ -149,7 +149,7 @@ pub(super) fn backup(reader: &Reader, file: &Path) -> anyhow::Result<Status> {
     copied.map(|_| Status::Done)
 }
 
-/// Backs up to a new file, and says how long it is.
+/// Backs up to a new file and returns its length.
 fn copy(reader: &Reader, file: &Path) -> anyhow::Result<u64> {
     reader.backup(file).map_err(|error| match error {
         BackupError::Exists { .. } => UsageError(escape(&error.to_string()).to_string()).into(),

@@ -1,4 +1,4 @@
-//! `pigeon hub --check`: examines settings and data, and changes nothing.
+//! `pigeon hub --check`: checks settings and data, changes nothing.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,11 +12,10 @@ use crate::base::status::Status;
 use crate::base::system_error;
 use crate::words::say;
 
-/// Prints a line for each thing examined: on stdout what is good, on stderr what is not. That the
-/// arguments, the environment and the configuration file can be read is known by now.
+/// Prints a line for each check: success on stdout, failure on stderr. The arguments, the
+/// environment and the configuration file have been parsed before.
 ///
-/// The status is 2 where a setting or a file must be changed, and 1 where something could not be
-/// examined.
+/// The status is 2 if a setting or file must be changed, and 1 if something could not be checked.
 pub(super) fn run(args: &Args, unknown: &[String]) -> anyhow::Result<Status> {
     let mut report = Report { status: Status::Done };
     unknown.iter().for_each(|what| report.remark(what));
@@ -80,7 +79,7 @@ struct Report {
 }
 
 impl Report {
-    /// If nobody reads there is nobody to say it to; the status remains.
+    /// Ignores closed output; the status remains.
     fn good(&self, line: &str) {
         let _ = writeln!(io::stdout(), "{line}");
     }

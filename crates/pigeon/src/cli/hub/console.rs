@@ -1,4 +1,4 @@
-//! What can be typed at a running hub's terminal, and what it answers.
+//! The commands of a running hub's terminal, and their answers.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::ui::console;
 use crate::ui::suggestions::Suggestions;
 use crate::words::{self, key, say};
 
-/// The most members listed at once: more scroll away unread.
+/// Maximum number of members listed at once: more would scroll away.
 const MAX_LISTED: usize = 1_000;
 
-/// Every command, with what it takes, and the key of what it does.
+/// Each command with its arguments and the key of its description.
 const COMMANDS: [(&str, &str); 19] = [
     ("members", key!("hub-help-members")),
     ("rooms", key!("hub-help-rooms")),
@@ -62,12 +62,12 @@ pub(crate) enum Command {
     Mutes,
     Slow(String, Duration),
     Forget(String),
-    /// `None`: from now on nobody is asked.
+    /// `None`: no password from now on.
     Password(Option<Password>),
     Reload,
     Quit,
     Help(String),
-    /// The first word is a command, and what follows is not right: with its usage.
+    /// A known command with wrong arguments; carries its usage.
     Misused(&'static str),
     Unknown(String),
 }
@@ -115,26 +115,26 @@ impl console::Command for Command {
     }
 }
 
-/// What Tab completes: commands, and then names.
+/// Candidates for Tab: commands, then names.
 pub(super) fn suggestions() -> Suggestions {
     let words = COMMANDS.iter().map(|(usage, _)| cut(usage).0);
     Suggestions::new(words.filter(|word| *word != "?"))
 }
 
-/// The names that commands take: of members, and of rooms.
+/// Names of members and rooms, which commands take.
 pub(super) fn names(hub: &Hub) -> Vec<Box<str>> {
     let members = hub.names().map(|name| name.as_str().into());
     let rooms = hub.rooms().map(|room| room.name.as_str().into());
     members.take(MAX_LISTED).chain(rooms.take(MAX_LISTED)).collect()
 }
 
-/// The first word, and the rest.
+/// Splits off the first word.
 fn cut(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     (word, rest.trim())
 }
 
-/// What the operator's commands are applied to.
+/// What commands act on.
 pub(super) struct Console<'a> {
     pub(super) hub: &'a mut Hub,
     pub(super) now: Instant,
@@ -143,8 +143,7 @@ pub(super) struct Console<'a> {
 }
 
 impl Console<'_> {
-    /// Does what was asked, and says what came of it, line by line. `quit` and `reload` are the
-    /// caller's.
+    /// Runs a command and returns its answer in lines. The caller handles `quit` and `reload`.
     pub(super) fn answer(self, command: Command) -> Vec<String> {
         let Console { hub, now, stats, archive } = self;
         let one = match command {
@@ -230,7 +229,7 @@ impl Console<'_> {
     }
 }
 
-/// Mutes a name; a member without one is muted by its address, for as long as it is a member.
+/// Mutes a name. A member without a name is muted by its address until it leaves.
 fn mute(hub: &mut Hub, who: &str) -> String {
     match Name::parse(who.as_bytes()) {
         Ok(name) => {
@@ -274,7 +273,7 @@ fn help(about: &str) -> Vec<String> {
     }
 }
 
-/// Speaks to the room that the first word names, if one does, or to all.
+/// Sends to the room that the first word names, else to all.
 fn say(hub: &mut Hub, text: &str) -> Vec<String> {
     let (first, rest) = cut(text);
     let room = RoomName::parse(first.as_bytes()).ok();
@@ -296,8 +295,8 @@ fn say(hub: &mut Hub, text: &str) -> Vec<String> {
     }
 }
 
-/// Forgets what was said in a room or under a name. It cannot be taken back, so the operator says which
-/// of the two is meant, and is told how.
+/// Deletes the messages of a room or a name. This cannot be undone, so the operator must say which
+/// of the two is meant, and the answer shows how.
 fn forget(archive: Option<&mut Archive>, what: &str) -> String {
     let Some(archive) = archive else { return say!("hub-keeps-nothing") };
     let room = |room: &str| RoomName::parse(room.as_bytes()).ok();
@@ -410,7 +409,6 @@ fn statistics(hub: &Hub, stats: &Stats, archive: Option<&mut Archive>) -> Vec<St
     align(&rows)
 }
 
-/// Why a member left.
 fn left(reason: Left) -> String {
     say!(match reason {
         Left::Quit => key!("hub-left-quit"),
@@ -422,7 +420,6 @@ fn left(reason: Left) -> String {
     })
 }
 
-/// Why a datagram was dropped.
 fn dropped(reason: Dropped) -> String {
     say!(match reason {
         Dropped::BadSource => key!("hub-dropped-bad-source"),
@@ -459,7 +456,7 @@ fn dropped(reason: Dropped) -> String {
     })
 }
 
-/// Columns that line up, whatever the script of the names.
+/// Aligns columns by display width.
 fn align<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let columns: [usize; N] =
         std::array::from_fn(|c| rows.iter().map(|row| width(&row[c])).max().unwrap_or(0));

@@ -1,4 +1,4 @@
-//! A door of the hub as it is written: `[FORMAT@][ADDR:]PORT[=ROOM]`.
+//! A listening socket of the hub on the command line: `[FORMAT@][ADDR:]PORT[=ROOM]`.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -11,18 +11,18 @@ use crate::base::endpoint::{ListenAddress, ListenHost};
 use crate::base::status::UsageError;
 use crate::words::{self, say};
 
-/// Where plain datagrams come in, in which format, and to which room.
+/// The address, format and room of a listening socket for plain members.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct DoorArg {
     pub(super) listen: ListenAddress,
-    /// `None`: what `--format` says.
+    /// `None`: the format of `--format`.
     format: Option<Format>,
     /// `None`: the lobby.
     room: Option<RoomName>,
 }
 
 impl DoorArg {
-    /// The door, where nothing else is said in this format.
+    /// The socket's settings, with `format` as the default.
     pub(super) fn door(&self, format: Format) -> Door {
         let format = self.format.unwrap_or(format);
         Door { format, room: self.room.clone().unwrap_or_else(RoomName::lobby) }
@@ -71,8 +71,8 @@ impl fmt::Display for DoorArg {
     }
 }
 
-/// Refuses doors that cannot stand side by side: two at one port, or a room that is raw at one door
-/// and has lines at another.
+/// Rejects conflicting sockets: two on one port, or a room that is raw on one and has lines on
+/// another.
 pub(super) fn check(doors: &[DoorArg], format: Format) -> Result<(), UsageError> {
     for (at, second) in doors.iter().enumerate() {
         for first in &doors[..at] {

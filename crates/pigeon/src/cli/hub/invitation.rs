@@ -1,5 +1,5 @@
-//! What the hub says at its start: how others join, and what is kept. In the operator's language, where the log is for
-//! people.
+//! The hub's messages at its start: how to join, and what is stored. In the operator's language if
+//! the log is for people.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -11,32 +11,32 @@ use pigeon_text::escape;
 
 use crate::words::{self, say_in};
 
-/// The port that `pigeon join` takes where none is given.
+/// The default port of `pigeon join`.
 const USUAL_PORT: u16 = 9_999;
 
-/// The most addresses that are named. A host with containers has many, and nobody reads them all.
+/// Maximum number of addresses shown. A host with containers has many.
 const MAX_ADDRESSES: usize = 6;
 
-/// One line that an operator reads.
+/// One line for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sentence {
-    /// This machine's programs join like this; nobody else can.
+    /// Only programs on this machine can join, with these commands.
     OnlyHere { join: Join, opened: String },
-    /// Programs of this machine and of the network join like this.
+    /// Programs on this machine and the network can join with these commands.
     OnNetwork { joins: Vec<Join>, more: usize },
-    /// The door is open, and this host has no address that others could write to.
+    /// The socket accepts others, but this host has no address they could write to.
     NoNetwork,
-    /// A door with a format or room of its own begins its sentence like this.
+    /// The start of a sentence about a socket with its own format or room.
     Door { format: Format, room: String, rest: Box<Sentence> },
-    /// Members must give a password.
+    /// Members must send a password.
     Password,
-    /// Anyone that the network reaches may join.
+    /// Anyone on the network can join.
     NoPassword,
-    /// What is kept for later.
+    /// What is stored.
     Kept(Kept),
 }
 
-/// Two commands that join a door, as one types them.
+/// Two commands that join, ready to type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Join {
     /// `pigeon join 192.168.1.20`
@@ -45,10 +45,10 @@ struct Join {
     netcat: String,
 }
 
-/// What outlives the moment, and in which folder.
+/// What is stored, and in which folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
-    /// What is said, and names, bans and mutes.
+    /// Messages, names, bans and mutes.
     All(PathBuf),
     /// Names, bans and mutes.
     Names(PathBuf),
@@ -56,7 +56,7 @@ pub(super) enum Kept {
     Nothing { why: String },
 }
 
-/// The lines for these doors, which are bound to these addresses.
+/// The lines for these sockets with their bound addresses.
 pub(super) fn lines(
     language: Language,
     doors: &[(Door, SocketAddr)],
@@ -83,7 +83,7 @@ pub(super) fn lines(
     sentences.iter().map(|sentence| sentence.in_language(language)).collect()
 }
 
-/// How others come in by a door.
+/// How to join through a socket.
 fn way_in(bound: SocketAddr, interfaces: &Interfaces) -> Sentence {
     let (ip, port) = (bound.ip(), bound.port());
     if ip.is_loopback() {
@@ -108,7 +108,8 @@ fn way_in(bound: SocketAddr, interfaces: &Interfaces) -> Sentence {
     Sentence::OnNetwork { more: reached.len() - joins.len(), joins }
 }
 
-/// Whether others can write to it as it stands: a link-local address needs their interface's name.
+/// Whether others can write to it as printed: a link-local address needs the name of their
+/// interface.
 fn is_for_others(ip: &IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_unspecified(),
@@ -220,7 +221,7 @@ mod tests {
             ),
         ] {
             let lines = said(Language::English, &[chat(address)], false);
-            assert_eq!(lines, [expected, "no password is required"]);
+            assert_eq!(lines, [expected, "no password is asked"]);
         }
     }
 
@@ -234,7 +235,7 @@ mod tests {
                 "on this network: pigeon join 192.168.1.20, or nc -u 192.168.1.20 9999",
                 "raw, room video: on this network: pigeon join 192.168.1.20:9998, or nc -u \
                  192.168.1.20 9998",
-                "a password is required: members give it by /pass",
+                "a password is asked: members give it by /pass",
             ]
         );
         assert_eq!(

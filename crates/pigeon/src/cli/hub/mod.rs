@@ -1,4 +1,4 @@
-//! `pigeon hub`: serves group chat on one UDP port or several.
+//! `pigeon hub`: serves group chat on one or more UDP ports.
 
 mod archive;
 mod check;
@@ -63,19 +63,19 @@ use crate::ui::suggestions::Suggestions;
 use crate::words;
 use crate::words::say;
 
-/// How long output may still be written after the loop has ended. With the last drain's 0.8 s at
-/// the most, a stop takes less than a second.
+/// Time limit for writing output after the loop has ended. The last drain takes up to 0.8 s, so a
+/// stop takes less than a second.
 const LAST_WORDS: Duration = Duration::from_millis(150);
 
-/// How often an address that this host does not have yet is tried, and how long the service manager is
-/// asked to wait meanwhile.
+/// Time between attempts to bind an address that this host does not have yet; the service manager's
+/// timeout is extended by it.
 const RETRY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often the wall clock is read: it may be set while the hub runs.
+/// Time between readings of the wall clock, which may be set while the hub runs.
 const WALL_EVERY: Duration = Duration::from_secs(10);
 
-/// How often the names are brought up to date that Tab completes at the console.
+/// Time between updates of the names that Tab completes at the console.
 const NAMES_EVERY: Duration = Duration::from_secs(1);
 
 /// Run a hub: group chat on a UDP port, for anything that can send a datagram
@@ -235,8 +235,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", env = "PIGEON_HUB_DATA", help_heading = HISTORY)]
     data: Option<PathBuf>,
 
-    /// Where members with a key of their own join, encrypted (QUIC): a port, or on for the port after
-    /// the first --listen. Needs history
+    /// Port for members with a key of their own, encrypted (QUIC): a port, on (the port after the
+    /// first --listen), or off. Needs history
     #[arg(long, value_name = "PORT|on|off", env = "PIGEON_HUB_SECURE", default_value = "on", help_heading = NETWORK)]
     secure: secure::SecurePort,
 
@@ -292,7 +292,7 @@ pub(crate) struct Args {
     offload: Switch,
 }
 
-/// The groups of flags in the help.
+/// Help headings.
 const NETWORK: &str = "Network";
 const MEMBERS: &str = "Members and rooms";
 const HISTORY: &str = "History";
@@ -317,7 +317,7 @@ fn charset(label: &str) -> Result<Charset, String> {
     }
 }
 
-/// How long messages are kept; `None` is for ever.
+/// How long messages are kept; `None`: for ever.
 #[derive(Clone, Copy, Debug)]
 struct Keep(Option<Duration>);
 
@@ -344,6 +344,15 @@ impl From<FormatArg> for Format {
 }
 
 impl Args {
+    /// Makes the hub's language the process's: the environment and the configuration file may name it, too.
+    /// What goes with a JSON log is for programs, and English.
+    pub(crate) fn set_language(&self) {
+        words::set_language(match self.log {
+            LogFormat::Text => self.language(),
+            LogFormat::Json => Language::English,
+        });
+    }
+
     /// Remembers where the password came from: on a command line others can read it.
     pub(crate) fn note_origins(&mut self, matches: &ArgMatches) {
         self.password_origins = ["password", "password_file"].map(|id| matches.value_source(id));
@@ -363,7 +372,7 @@ impl Args {
         given.choose()
     }
 
-    /// Whether messages are kept, and which.
+    /// Which messages are kept, if any.
     fn history(&self) -> Option<History> {
         let doors = self.doors();
         let is_fixed = doors.first().is_some_and(|door| door.listen.port != 0);
@@ -373,15 +382,15 @@ impl Args {
             None => (is_fixed || self.data.is_some()) && has_lines,
             Some(switch) => switch == Switch::On,
         };
-        // Raw data is kept only where somebody says so: it may be a video.
+        // Raw data is kept on request only: it may be a video.
         let keeps_raw = self.history.is_some();
         wanted.then_some(History { backlog: self.backlog, keeps_raw })
     }
 
-    /// Opens what outlives a restart. `None`: nothing does, since a port that the system chooses
-    /// names no folder, or since there is none to be had and nobody asked for one.
+    /// Opens the persistent state. `None` if there is none: a port chosen by the system names no
+    /// folder, or no folder is available and none was requested.
     ///
-    /// Otherwise the error says why there is no folder.
+    /// Otherwise a missing folder is an error.
     fn archive(
         &self,
         waker: &Arc<OnceLock<Waker>>,
@@ -406,7 +415,7 @@ impl Args {
         Archive::open(&folder, options, waker).map(Ok)
     }
 
-    /// Where members with a key come in, beside a first door that is bound there.
+    /// The address for members with a key, given the bound address of the first socket.
     fn secure(&self, first: SocketAddr) -> Option<SocketAddr> {
         let port = match self.secure {
             secure::SecurePort::Off => return None,
@@ -416,7 +425,7 @@ impl Args {
         Some(SocketAddr::new(first.ip(), port))
     }
 
-    /// What the link to IP Messenger needs, if there is to be one.
+    /// The settings of the IP Messenger link, if enabled.
     fn ipmsg(&self) -> Result<Option<ipmsg::Settings>, UsageError> {
         let (scan, legacy) = (self.ipmsg_scan.clone(), self.ipmsg_encoding);
         match self.ipmsg {
@@ -430,20 +439,14 @@ impl Args {
     }
 }
 
-/// Runs the hub until it is stopped. `unknown` is what is wrong with the environment; `reread`
-/// reads the settings again.
+/// Runs the hub until it is stopped. `unknown` are warnings about the environment; `reread` reads
+/// the settings again.
 pub(crate) fn run(
     args: Args,
     color: Color,
     unknown: &[String],
     reread: fn() -> anyhow::Result<Args>,
 ) -> anyhow::Result<Status> {
-    // The environment and the configuration file may name it, too.
-    words::set_language(match args.log {
-        LogFormat::Text => args.language(),
-        // For programs.
-        LogFormat::Json => Language::English,
-    });
     if args.check {
         return check::run(&args, unknown);
     }
@@ -456,7 +459,7 @@ pub(crate) fn run(
     let level = journal::start(args.log, args.log_level, color, printer.notes.clone());
     unknown.iter().chain(&warnings).for_each(|warning| warn!("{warning}"));
 
-    // Signals before sockets: a hub that waits for its address can be stopped, too.
+    // Signals before sockets, so that a hub waiting for its address can be stopped.
     let waker: Arc<OnceLock<Waker>> = Arc::default();
     let (stop, reload) = on_stop_or_reload({
         let waker = Arc::clone(&waker);
@@ -468,7 +471,7 @@ pub(crate) fn run(
         info!("stopped before it could listen");
         return Ok(Status::Done);
     };
-    // After the sockets: a hub that does not get its port leaves no folder behind.
+    // After the sockets, so that a hub that does not get its port leaves no folder behind.
     let archive = args.archive(&waker)?;
     let interfaces = local_addresses().with_context(|| say!("errors-interfaces-unlisted"))?;
     let doors: Vec<Door> = doors.iter().map(|door| door.door(args.format.into())).collect();
@@ -480,7 +483,7 @@ pub(crate) fn run(
     config.secret = secret.map_or_else(random::bytes, Ok)?;
     config.history = args.history().filter(|_| archive.is_some());
     config.keeps = archive.is_some();
-    // A hub that stores nothing has no one to rely on it, and no folder no lasting certificate.
+    // The link needs both a log, for its promise to store, and a folder, for a lasting certificate.
     let first = sockets.first().map(Socket::local_addr);
     let secure = first.and_then(|first| args.secure(first)).filter(|_| config.history.is_some());
     config.secure_port = secure.map(|address| address.port());
@@ -522,11 +525,11 @@ pub(crate) fn run(
     let shows_messages = hub.config().report_messages;
     let driver = Driver::over(hub, sockets).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock);
-    // Set once, here.
+    // Set only here.
     let _ = waker.set(driver.waker());
     let wanted = args.console == Switch::On;
     let commands = ui::console::start(reader, &printer, driver.waker(), wanted)?;
-    // What came before the waker was there.
+    // For signals that came before the waker was set.
     driver.waker().wake();
     notify(&[State::Ready, State::Status("serving")]);
 
@@ -561,13 +564,13 @@ pub(crate) fn run(
     }
     let unprinted = printer.data.dropped() + printer.notes.dropped();
     journal::farewell(&mut operator.journal, driver.machine().statistics(), unprinted);
-    // The hub has done its work, even if nobody reads its console.
+    // Ignored: the hub has stopped, even if its console is closed.
     let _ = printer.close(Instant::now() + LAST_WORDS);
     outcome?;
     Ok(Status::Done)
 }
 
-/// Opens a socket for each door. `None` if the hub is stopped while it waits for an address.
+/// Opens the listening sockets. `None` if the hub is stopped while it waits for an address.
 fn open(
     doors: &[DoorArg],
     options: &SocketOptions,
@@ -581,7 +584,7 @@ fn open(
             Ok(socket) => sockets.push(socket),
             Err(error) if !is_address_missing(&error) => return Err(explain(error)),
             Err(error) if wait == Switch::Off => {
-                // Nothing is wrong with the settings: the address may come, and then it works.
+                // Not wrong usage: the address may appear, and then the same settings work.
                 return Err(anyhow::anyhow!(system_error::chain(&explain(error))));
             }
             Err(_) => {
@@ -634,7 +637,7 @@ fn config(
     Ok(config)
 }
 
-/// Sets what can change while the hub runs.
+/// Applies the settings that can change at run time.
 fn limit(args: &Args, password: Option<Password>, config: &mut Config) {
     let defaults = Config::default();
     config.timeout = args.timeout;
@@ -652,7 +655,7 @@ fn limit(args: &Args, password: Option<Password>, config: &mut Config) {
     config.language = args.language();
 }
 
-/// A rate that was given holds for everyone, wherever from.
+/// A given rate applies to all origins.
 fn rates(
     defaults: PerOrigin<Rate>,
     messages: Option<PerSecond>,
@@ -687,7 +690,7 @@ fn announce(hub: &Hub, sockets: &[Socket]) {
     }
 }
 
-/// Says how others join.
+/// Prints how others join.
 fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Language, kept: Kept) {
     let config = hub.config();
     let doors = config.doors.iter().cloned();
@@ -696,14 +699,14 @@ fn invite(hub: &Hub, sockets: &[Socket], interfaces: &Interfaces, language: Lang
     lines.into_iter().for_each(|line| info!("{line}"));
 }
 
-/// A message as the console shows it: `21:04 lobby 狗哥: 你好`.
+/// A message as shown on the console: `21:04 lobby 狗哥: 你好`.
 fn shown(message: &pigeon_hub::Message) -> String {
     let time = crate::output::wall::local(Some(message.wall)).strftime("%H:%M").to_string();
     let (room, text) = (&message.room, pigeon_text::escape(&message.text));
     format!("{time} {room} {}: {text}", message.label)
 }
 
-/// The operator: the console, the log, signals, the service manager.
+/// The host of the hub: console, log, signals, service manager.
 struct Operator {
     commands: Receiver<Command>,
     stop: Stop,
@@ -712,23 +715,23 @@ struct Operator {
     level: Level,
     printer: Printer,
     journal: Journal,
-    /// When the wall clock is read again.
+    /// When to read the wall clock again.
     next_wall: datagram::Instant,
     watchdog: Watchdog,
     archive: Option<Archive>,
     secure: Option<secure::Secure>,
     ipmsg: Option<ipmsg::Link>,
-    /// Where it hears those who look for hubs.
+    /// The sockets that receive discovery requests.
     groups: Option<GroupSockets>,
-    /// Whether messages are for stdout too.
+    /// Whether messages are printed on stdout.
     shows_messages: bool,
-    /// What Tab completes at the console, and when it is brought up to date.
+    /// The console's Tab candidates, and when to update them.
     suggestions: Suggestions,
     next_names: datagram::Instant,
 }
 
 impl Operator {
-    /// Reads the settings again and applies what can change while the hub runs. A mistake in them
+    /// Reads the settings again and applies those that can change at run time. An error in them
     /// changes nothing.
     fn reload(&mut self, hub: &mut Hub) {
         notify(&[State::Reloading]);
@@ -747,7 +750,10 @@ impl Operator {
                      log level are in force; all others after a restart"
                 );
             }
-            Err(error) => error!("settings not read again, nothing changed: {error:#}"),
+            Err(error) => {
+                let why = system_error::chain(&error);
+                error!("{}", say!("hub-not-reloaded", why = why));
+            }
         }
         notify(&[State::Ready]);
     }

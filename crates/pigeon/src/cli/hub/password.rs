@@ -1,4 +1,4 @@
-//! The hub's password: where it comes from, and warnings about places where others can read it.
+//! The hub's password: its sources, and warnings if others can read it.
 
 use std::fmt;
 use std::path::Path;
@@ -11,15 +11,15 @@ use crate::base::status::UsageError;
 use crate::base::text_file;
 use crate::words::{self, key, say};
 
-/// The longest password: with `/pass ` before it, it fits a command.
+/// Maximum length: the longest that fits a command after `/pass `.
 const MAX_BYTES: usize = 1_000;
 
-/// A password that a member can give.
+/// A valid password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Password(Box<str>);
 
 impl Password {
-    /// Reads a password. An empty one is refused: every member would give it.
+    /// Parses a password. Rejects an empty one.
     pub(super) fn parse(text: &str) -> Result<Password, String> {
         let reason = match text {
             text if text.trim().is_empty() => {
@@ -35,7 +35,7 @@ impl Password {
         Err(say!(reason))
     }
 
-    /// Reads the first and only line of a file.
+    /// Reads the only line of a file.
     fn read(path: &Path) -> anyhow::Result<Password> {
         let shown = shown(path);
         let cannot = || UsageError(say!("hub-password-unreadable", file = &shown));
@@ -54,13 +54,13 @@ impl Password {
 }
 
 impl fmt::Debug for Password {
-    /// A password is never written to a log.
+    /// Hides the password from logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Password")
     }
 }
 
-/// The flags that say a password, and where each value came from.
+/// The password settings, and the source of each value.
 pub(super) struct Given<'a> {
     pub(super) password: Option<&'a Password>,
     pub(super) file: Option<&'a Path>,
@@ -70,11 +70,9 @@ pub(super) struct Given<'a> {
 }
 
 impl Given<'_> {
-    /// The password, and warnings for the operator. A flag takes precedence over the environment, and
-    /// the environment over the configuration file.
-    ///
-    /// # Errors
-    /// When a file cannot be read or holds no password, or when two settings contradict each other.
+    /// The password, and warnings for the operator. A flag takes precedence over the environment,
+    /// and the environment over the configuration file. Fails if a file is unreadable or has no
+    /// password, or if two settings contradict each other.
     pub(super) fn choose(&self) -> anyhow::Result<(Option<Password>, Vec<String>)> {
         let [password, file] = self.origins;
         match (self.password, self.file) {
@@ -98,18 +96,18 @@ impl Given<'_> {
         }
     }
 
-    /// A warning about a password that stands where others can read it.
+    /// A warning if others can read the password.
     fn warning(&self) -> Option<String> {
         match self.origins[0] {
             Some(ValueSource::CommandLine) => Some(say!("hub-password-on-command-line")),
-            // From the configuration file: it is the default of the flag.
+            // The configuration file sets the flag's default.
             Some(ValueSource::DefaultValue) => self.config.and_then(readable_by_all),
             _ => None,
         }
     }
 }
 
-/// A warning about a file with a password that everyone on this machine can read.
+/// A warning if everyone on this machine can read a file with a password.
 #[cfg(unix)]
 fn readable_by_all(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;

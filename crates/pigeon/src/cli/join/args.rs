@@ -122,7 +122,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The language asked for, or the locale's.
+    /// The requested language, or the locale's.
     pub(super) fn language(&self) -> Language {
         self.language.unwrap_or_else(locale::asked)
     }

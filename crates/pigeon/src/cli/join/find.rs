@@ -1,12 +1,12 @@
-//! Which hub to join: the one that is named, this machine's, or one that answers on the network.
+//! Selects the hub to join: the one named, this machine's, or one that answers on the network.
 //!
 //! ```text
 //!   no HOST ──▶ a socket here has port 9999 ──▶ this machine
-//!          └──▶ hubs that answer `discover` ──▶ the only one, or the one that the person picks
+//!          └──▶ hubs that answer `discover` ──▶ the only one, or the user's choice
 //!   NAME    ──▶ a contact ──▶ a host in DNS ──▶ a hub of that name that answers `discover`
 //! ```
 //!
-//! What NAME meant is looked up again where the hub goes away: by the same step.
+//! If the hub goes away, NAME is resolved again by the same step.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -26,15 +26,16 @@ use crate::contacts::peer::{self, Peer};
 use crate::output::remark;
 use crate::words::say;
 
-/// How long hubs on the network may take to answer: they wait up to 0.2 s, and are asked three times.
+/// Time limit for hubs on the network: they delay answers by up to 0.2 s, and are asked three
+/// times.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// A hub.
 pub(super) struct Found {
     pub(super) address: SocketAddr,
-    /// What it calls itself, where it was asked.
+    /// The hub's name, if it was asked.
     pub(super) name: Option<Name>,
-    /// Finds its address anew, where it was given by a name.
+    /// Resolves its address again; `None` if it was not given by name.
     pub(super) again: Option<Arc<Find>>,
 }
 
@@ -45,16 +46,14 @@ impl From<SocketAddr> for Found {
 }
 
 impl Found {
-    /// The hub at `address`, which a word of the command line stands for.
+    /// The hub at `address`, which an argument names.
     fn peer(peer: &Peer, address: SocketAddr, family: Family) -> Found {
         Found { address, name: None, again: peer.finder(family) }
     }
 }
 
-/// Finds the hub that the words of the command line mean.
-///
-/// # Errors
-/// There is none, or there are several and nobody to ask.
+/// Finds the hub that the arguments mean. Fails if there is none, or if there are several and no
+/// terminal to ask at.
 pub(super) fn find(host: Option<&str>, port: Option<u16>, family: Family) -> anyhow::Result<Found> {
     match (host, port) {
         (None, _) => unnamed(family),
@@ -66,10 +65,9 @@ pub(super) fn find(host: Option<&str>, port: Option<u16>, family: Family) -> any
     }
 }
 
-/// The hub that NAME means.
 fn named(name: &str, family: Family) -> anyhow::Result<Found> {
     let may_be_hub = peer::may_be_contact(name);
-    // No host has such a name, and to ask DNS for it may take long.
+    // No host has such a name, and a DNS query may take long.
     let is_host = name.is_ascii() || peer::is_contact(name)?;
     let error = match is_host || !may_be_hub {
         true => {
@@ -97,14 +95,14 @@ fn named(name: &str, family: Family) -> anyhow::Result<Found> {
     }
 }
 
-/// The hubs on the network that call themselves so.
+/// The hubs on the network with this name.
 fn called(name: &str, family: Family) -> anyhow::Result<Vec<FoundHub>> {
     let mut hubs = around(family)?;
     hubs.retain(|hub| fold(hub.name.as_str()) == fold(name));
     Ok(hubs)
 }
 
-/// The hub of somebody who names none.
+/// The hub if no name is given.
 fn unnamed(family: Family) -> anyhow::Result<Found> {
     let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), {
         SocketAddr::from((Ipv6Addr::LOCALHOST, DEFAULT_PORT))
@@ -126,7 +124,7 @@ impl From<&FoundHub> for Found {
     }
 }
 
-/// Whether a socket of this machine has the address: then binding it fails.
+/// Whether a socket on this machine has the address, which is the case if binding it fails.
 fn is_taken(address: SocketAddr) -> bool {
     UdpSocket::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
 }
@@ -135,7 +133,7 @@ fn around(family: Family) -> anyhow::Result<Vec<FoundHub>> {
     find_hubs(ANSWER_WITHIN, |ip| family.has(ip))
 }
 
-/// The only one, or the one that the person picks.
+/// The only hub, or the one that the user picks.
 fn pick(hubs: &[FoundHub]) -> anyhow::Result<Found> {
     if let [hub] = hubs {
         remark(say!("join-found", name = &hub.name, hub = &hub.address));
@@ -143,7 +141,7 @@ fn pick(hubs: &[FoundHub]) -> anyhow::Result<Found> {
     }
     for (number, hub) in (1..).zip(hubs) {
         let members = say!("join-members", members = hub.members);
-        // Asked about below, so no remark.
+        // Not a remark, because a question follows.
         let _ = writeln!(io::stderr(), "{number:>3}  {}  {}  {members}", hub.name, hub.address);
     }
     if !is_at_terminal() {
@@ -164,7 +162,7 @@ fn pick(hubs: &[FoundHub]) -> anyhow::Result<Found> {
     }
 }
 
-/// The hub of a number or a name.
+/// The hub with this number or name.
 fn chosen<'a>(hubs: &'a [FoundHub], answer: &str) -> Option<&'a FoundHub> {
     let number = answer.parse().ok().and_then(|number: usize| number.checked_sub(1));
     let mut named = hubs.iter().filter(|hub| fold(hub.name.as_str()) == fold(answer));

@@ -1,4 +1,4 @@
-//! News of the session itself: what a person reads beside the messages.
+//! Notes about the session, shown beside the messages.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,18 +6,20 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pigeon_client::LineError;
-use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, sentence};
+use pigeon_proto::{Format, Gone, Language, Name, Notice, Reason, Refusal, Subject, sentence};
 
 use super::forward::Trouble;
+use super::gate::Delivery;
 use crate::base::cause::Cause;
 use crate::ui::span::roughly;
 use crate::words::say_in;
+use pigeon_text::escape;
 
-/// Something to say about the session.
+/// A note about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// The server is a pigeon hub. `members` is 0 where they are counted beside it. `is_in`: the hub
-    /// has let the session in, and does not wait for a password.
+    /// The server is a pigeon hub. `members` is 0 if they are shown elsewhere. `is_in`: the hub has
+    /// admitted the session and does not wait for a password.
     Joined {
         name: Option<Name>,
         members: u64,
@@ -25,54 +27,84 @@ pub(super) enum Note {
         secure_port: Option<u16>,
         is_in: bool,
     },
-    /// The hub has no name for the person, and none was asked for: others see this address.
+    /// The session has no name and requested none: others see this address.
     NoName { address: SocketAddr },
-    /// The server was heard, and answers no heartbeats; as asked, or because it cannot.
+    /// The server was heard, and answers no heartbeats, because of `--plain` or because it cannot.
     JoinedPlainly { asked: bool },
-    /// The name is not asked for, since the server would send the wish to everyone.
+    /// The name is not requested, because the server would send the request to everyone.
     NameKept { name: Name, asked: bool },
-    /// Nothing was heard so far.
+    /// Nothing was received so far.
     Unheard,
-    /// The system says that nothing gets there.
+    /// The system reports that nothing arrives at the hub.
     CutOff { why: Why },
-    /// The hub was heard again after the system had said that nothing gets there.
+    /// The hub was heard again after such a report.
     Reached,
     /// The system did not send a line.
     Unsent { cause: Cause },
-    /// News of a program to which messages are forwarded.
+    /// A problem of a forwarding target.
     Forward(Trouble),
-    /// Nobody listens at the hub's port, and never did. `is_here`: the host is this one.
+    /// No program listens on the hub's port, and none was heard before. `is_here`: on this host.
     NobodyListens { is_here: bool },
-    /// The session ends, and nothing was heard.
+    /// The session ends without anything received.
     NeverHeard,
-    /// Nobody listens any more.
+    /// No program listens on the hub's port any more.
     Refused,
-    /// The hub does not answer any more.
+    /// The hub no longer answers.
     Silent { since: String, ago: Duration },
-    /// The hub is back. `was_removed`: it was there, and admits the person again.
+    /// The hub is back. `was_removed`: it had removed the session and admits it again.
     Again { after: Duration, was_removed: bool },
-    /// The hub's name stands for another address than this one now.
+    /// The hub's name has a new address.
     Moved { from: SocketAddr },
     /// The hub has ended the membership.
     Gone(Gone),
-    /// The hub does not let the session in.
+    /// The hub does not admit the session.
     NotAdmitted(Refusal),
-    /// A line went out while the hub is away.
+    /// A line was sent while the hub is away.
     IntoSilence,
-    /// A line went to a hub that has removed the session.
+    /// A line was sent to a hub that has removed the session.
     NotDelivered(Gone),
-    /// A line was sent, and nothing was ever heard.
+    /// A line was sent, and nothing was ever received.
     NobodyAnswers { said: String },
     /// A line was sent just before the hub went away.
     Lost { said: String },
-    /// A command that no hub knows was not sent; this one is probably meant.
+    /// An unknown command was not sent; this one is probably meant.
     Meant { command: String },
-    /// A line was not sent.
+    /// A line was not sent, and why.
     NotSent(LineError),
+    /// The session goes on over a member with a key, encrypted, and loses nothing. `is_first`: the hub
+    /// was met for the first time.
+    Secure { fingerprint: String, is_first: bool },
+    /// The hub announces a port for members with a key, which cannot be used.
+    NotSecure { error: String },
+    /// News about what was said.
+    Delivery(Delivery),
     /// The name and its word cannot be kept for the next session.
     NotKept { error: String },
-    /// A line was sent, and its copy did not come back.
+    /// A line was sent, and its copy did not arrive.
     NoCopy { said: String, may_be_raw: bool },
+}
+
+/// What became of what was said.
+fn delivery_words(delivery: &Delivery, language: Language) -> String {
+    match delivery {
+        Delivery::Stored { text, .. } => {
+            say_in!(language, "join-stored", said = escape(text).to_string())
+        }
+        Delivery::Refused { text, why } => {
+            let why = match &why.why {
+                Some(reason) => {
+                    let refusal = Refusal::new(Subject::Say, reason.clone());
+                    sentence::of(&Notice::Refused(refusal), language)
+                }
+                None => escape(&why.text).to_string(),
+            };
+            say_in!(language, "join-not-stored", said = escape(text).to_string(), why = why)
+        }
+        Delivery::Waits => say_in!(language, "join-waits"),
+        Delivery::Back => say_in!(language, "join-connected-again"),
+        Delivery::NotTheHub => say_in!(language, "join-not-the-hub"),
+        Delivery::DiskFailed => say_in!(language, "join-disk-failed"),
+    }
 }
 
 /// Why nothing gets there.
@@ -84,7 +116,7 @@ pub(super) enum Why {
 }
 
 impl Why {
-    /// For a person, in the process's language; `Display` is for a program.
+    /// For the user, in the process's language; `Display` is for programs.
     fn said(&self) -> String {
         match self {
             Why::System(cause) => cause.said(),
@@ -103,20 +135,21 @@ impl fmt::Display for Why {
 }
 
 impl Note {
-    /// Whether it says why the session failed.
+    /// Whether it explains a failure of the session.
     pub(super) fn is_failure(&self) -> bool {
         matches!(
             self,
             Note::NobodyListens { .. }
                 | Note::NeverHeard
                 | Note::NotSent(_)
+                | Note::Delivery(Delivery::NotTheHub)
                 | Note::Forward(Trouble::Loop { .. })
         )
     }
 
-    /// Whether all is well: then `--quiet` leaves it out.
+    /// Whether it is only informative, so that `--quiet` hides it.
     pub(super) fn is_remark(&self) -> bool {
-        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached};
+        use Note::{Again, Joined, JoinedPlainly, NameKept, NoName, Reached, Secure};
         matches!(
             self,
             Joined { .. }
@@ -125,10 +158,12 @@ impl Note {
                 | NameKept { .. }
                 | Again { .. }
                 | Reached
+                | Secure { .. }
+                | Note::Delivery(Delivery::Back | Delivery::Stored { .. })
         )
     }
 
-    /// Whether the hub lets nobody in without the password.
+    /// Whether the hub requires a password.
     pub(super) fn asks_for_password(&self) -> bool {
         matches!(self, Note::NotAdmitted(Refusal { why: Reason::Password, .. }))
     }
@@ -211,6 +246,12 @@ impl Note {
             }
             Note::Lost { said } => say_in!(language, "join-lost", said = said),
             Note::NotSent(error) => line_error(error, language),
+            Note::Secure { fingerprint, is_first: true } => {
+                say_in!(language, "join-secure-first", fingerprint = fingerprint)
+            }
+            Note::Secure { .. } => say_in!(language, "join-secure"),
+            Note::NotSecure { error } => say_in!(language, "join-not-secure", error = error),
+            Note::Delivery(delivery) => delivery_words(delivery, language),
             Note::NotKept { error } => say_in!(language, "join-not-kept", error = error),
             Note::NoCopy { said, may_be_raw: false } => {
                 say_in!(language, "join-no-copy", said = said)
@@ -246,8 +287,8 @@ fn line_error(error: &LineError, language: Language) -> String {
     }
 }
 
-/// The hub's answer about the name without the word that takes it back: others may see the screen,
-/// and the next session has the word from its memory.
+/// The hub's answer about the name without the resume token: others may see the screen, and the
+/// next session reads the token from its stored state.
 pub(super) fn without_word(notice: &Notice) -> Cow<'_, Notice> {
     match notice {
         Notice::Name { name, room, word: Some(_) } => {
@@ -295,7 +336,7 @@ mod tests {
         assert_eq!(shown, "* 你的名字是 小明，在房间 lobby");
     }
 
-    /// A note that promises something keeps to what happens.
+    /// Notes must not promise what does not happen.
     #[test]
     fn every_note_has_words_in_both_languages() {
         let hub = SocketAddr::from(([127, 0, 0, 1], 9999));
@@ -352,6 +393,14 @@ mod tests {
             Note::Forward(Trouble::Loop { to: hub }),
             Note::NoCopy { said: "hi".into(), may_be_raw: true },
             Note::NotKept { error: "disk full".into() },
+            Note::Secure { fingerprint: "ab12".into(), is_first: true },
+            Note::Secure { fingerprint: "ab12".into(), is_first: false },
+            Note::NotSecure { error: "silent".into() },
+            Note::Delivery(Delivery::Waits),
+            Note::Delivery(Delivery::Back),
+            Note::Delivery(Delivery::NotTheHub),
+            Note::Delivery(Delivery::DiskFailed),
+            Note::Delivery(Delivery::Stored { text: "hi".into(), is_kept: true }),
         ];
         notes.extend(Gone::ALL.map(Note::Gone));
         for note in notes {

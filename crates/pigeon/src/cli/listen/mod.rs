@@ -1,6 +1,7 @@
-//! `pigeon listen`: prints every datagram of every peer, and answers if asked to.
+//! `pigeon listen`: prints every datagram of every peer, and can answer.
 
 mod answering;
+mod follow;
 mod printer;
 
 use std::io;
@@ -16,6 +17,7 @@ use pigeon_datagram::{Instant, SocketId, max_payload};
 use pigeon_net::{
     BufferSize, Clock, Driver, Host, Io, OpenError, Socket, SocketOptions, Stats, local_addresses,
 };
+use pigeon_proto::Seen;
 use pigeon_services::{Config, Ignored, Kind, Service};
 
 use answering::{Answering, Event};
@@ -26,6 +28,7 @@ use crate::base::cause::Cause;
 use crate::base::cause::drop_reason;
 use crate::base::endpoint::{Family, ListenAddress, ListenHost};
 use crate::base::groups::{GroupSockets, Note, Wanted, interface_of};
+use crate::base::hub_target::{HubTarget, MemberArgs, WITH_HUB};
 use crate::base::multicast::{Group, group, no_interface};
 use crate::base::networks::{Nets, net, source_rules};
 use crate::base::payload::{PayloadArgs, PayloadFormat};
@@ -38,7 +41,7 @@ use crate::output::file::is_stdout;
 use crate::output::{Capture, Spool};
 use crate::words::{self, say};
 
-/// How long output may still be written after the loop has ended.
+/// Time limit for writing output after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Print every datagram that arrives: time, sender, length, text
@@ -56,6 +59,7 @@ Examples:
   pigeon listen 5000 --write - | tshark -r -  # pass on while it arrives
   pigeon listen 5000 --hexdump  # offset, hexadecimal and text, like xxd
   pigeon listen 5000 --reply OK  # answer each datagram
+  pigeon listen hub:192.168.1.20 --json  # a hub's room: every message once, from where it left off
 
 Groups are joined on every interface, including one that comes up later; with ADDR, only on the
 interface that has it. A link-local group may name its interface: --join ff02::fb%eth0. With ADDR,
@@ -65,9 +69,21 @@ Exit status:
   0  stopped, or heard --count datagrams
   1  nothing arrived within --for, or the port is in use")]
 pub(crate) struct Args {
-    /// Where to listen: a port alone means every address; port 0 lets the system choose
-    #[arg(value_name = "[ADDR:]PORT")]
-    listen: ListenAddress,
+    /// Where to listen: a port alone means every address, port 0 lets the system choose;
+    /// hub:HOST[:PORT] follows a room of a hub
+    #[arg(value_name = "[ADDR:]PORT|hub:HOST", value_parser = source)]
+    listen: Source,
+
+    /// Begin after this message, named by its `at` in the JSON [default: the last one printed]
+    #[arg(long, value_name = "AT", value_parser = follow::seen, help_heading = WITH_HUB)]
+    after: Option<Seen>,
+
+    /// How many earlier messages to begin with the first time
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = quantity::whole(0_u64..=1_000), help_heading = WITH_HUB)]
+    last: u64,
+
+    #[command(flatten)]
+    member: MemberArgs,
 
     /// Stop after this many datagrams
     #[arg(short, long, value_name = "N", value_parser = quantity::whole(1_u64..))]
@@ -138,9 +154,39 @@ pub(crate) struct Args {
     _keep_listening: u8,
 }
 
-/// Listens until it is stopped, or has heard enough.
+/// The source of datagrams or messages.
+#[derive(Clone, Debug)]
+enum Source {
+    Address(ListenAddress),
+    Hub(HubTarget),
+}
+
+fn source(text: &str) -> Result<Source, String> {
+    match HubTarget::parse(text)? {
+        Some(hub) => Ok(Source::Hub(hub)),
+        None => text.parse().map(Source::Address),
+    }
+}
+
+/// Listens until it is stopped or has received enough.
 pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
-    join_address(&mut args);
+    let mut listen = match &args.listen {
+        Source::Address(_) if args.member.are_given() || args.after.is_some() => {
+            return Err(UsageError(say!("tools-stored-needs-hub")).into());
+        }
+        Source::Address(address) => *address,
+        Source::Hub(hub) => {
+            let following = follow::Following {
+                json: args.json,
+                count: args.count,
+                duration: args.duration,
+                after: args.after,
+                last: args.last,
+            };
+            return follow::run(hub, &args.member, args.family, &following);
+        }
+    };
+    join_address(&mut args, &mut listen);
     let options = SocketOptions {
         receive_buffer: args.buffer.map_or(BufferSize::Largest, BufferSize::Bytes),
         refusals: args.reply.is_some(),
@@ -149,7 +195,8 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     let format = PayloadFormat::from(&args.payload);
     let reply = args.reply.as_ref().map(|text| format.read(text.as_bytes())).transpose()?;
     let clock = Clock::start();
-    let Sockets { sockets, bound, groups, notes: joined } = open(&args, &options, clock.now())?;
+    let Sockets { sockets, bound, groups, notes: joined } =
+        open(&args, listen, &options, clock.now())?;
     let capture = args.write.as_deref().map(Capture::create).transpose()?;
     let losses = capture.as_ref().map(Capture::losses);
     let capture_to_stdout = args.write.as_deref().is_some_and(is_stdout);
@@ -205,19 +252,19 @@ pub(crate) fn run(mut args: Args) -> anyhow::Result<Status> {
     Ok(if in_vain { Status::Failed } else { Status::Done })
 }
 
-/// Takes a group as the address for a group to join: bound to it alone, the system joins nothing.
-fn join_address(args: &mut Args) {
-    if let Some(address) = args.listen.address().filter(|address| address.ip().is_multicast()) {
+/// Treats a group as the address as a group to join: binding to it does not join it.
+fn join_address(args: &mut Args, listen: &mut ListenAddress) {
+    if let Some(address) = listen.address().filter(|address| address.ip().is_multicast()) {
         let interface = match address {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id().to_string()),
             _ => None,
         };
         args.join.push(Group { address: address.ip(), interface });
-        args.listen.host = ListenHost::Unsaid;
+        listen.host = ListenHost::Unsaid;
     }
 }
 
-/// The service that answers in the listener's name.
+/// The service that sends the listener's replies.
 fn service(
     args: &Args,
     reply: Vec<u8>,
@@ -239,16 +286,21 @@ fn service(
 /// The sockets of a listener.
 struct Sockets {
     sockets: Vec<Socket>,
-    /// The address that it listens on, besides groups.
+    /// The listening address, besides groups.
     bound: SocketAddr,
     groups: Option<GroupSockets>,
-    /// What to report of it.
+    /// Notes to report about it.
     notes: Vec<Note>,
 }
 
-fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<Sockets> {
-    check_groups(args)?;
-    let listen = args.family.listen(args.listen)?;
+fn open(
+    args: &Args,
+    listen: ListenAddress,
+    options: &SocketOptions,
+    now: Instant,
+) -> anyhow::Result<Sockets> {
+    check_groups(args, listen)?;
+    let listen = args.family.listen(listen)?;
     let mut sockets = Vec::new();
     let bound = match args.share {
         true => listen.address().unwrap_or((Ipv6Addr::UNSPECIFIED, listen.port).into()),
@@ -266,7 +318,7 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
     let wanted = Wanted {
         groups: args.join.clone(),
         broadcasts: args.share && args.family.has(Ipv4Addr::BROADCAST.into()),
-        // One address means the network that it is in.
+        // One address selects its network.
         interface: args.multicast_interface.clone().or_else(|| interface_of(bound)),
         port: bound.port(),
         options: SocketOptions { share: args.share, ..options.clone() },
@@ -294,7 +346,7 @@ fn open(args: &Args, options: &SocketOptions, now: Instant) -> anyhow::Result<So
     Ok(Sockets { sockets, bound, groups: Some(groups), notes })
 }
 
-/// Prints a note, which `--quiet` leaves out unless it is a trouble.
+/// Prints a note; `--quiet` hides it unless it is a problem.
 fn tell(notes: &Spool<Vec<u8>>, note: Note) {
     match note {
         Note::Joined(note) => notes.remark(note),
@@ -302,9 +354,9 @@ fn tell(notes: &Spool<Vec<u8>>, note: Note) {
     };
 }
 
-/// Refuses groups and interfaces that are not there or do not go together.
-fn check_groups(args: &Args) -> anyhow::Result<()> {
-    if args.share && args.listen.port == 0 {
+/// Rejects groups and interfaces that do not exist or do not match.
+fn check_groups(args: &Args, listen: ListenAddress) -> anyhow::Result<()> {
+    if args.share && listen.port == 0 {
         return Err(UsageError(say!("tools-listen-share-port")).into());
     }
     if args.join.is_empty() {
@@ -320,7 +372,7 @@ fn check_groups(args: &Args) -> anyhow::Result<()> {
     for group in &args.join {
         args.family.check(group.address)?;
         group.select(&interfaces)?;
-        if let Some(own) = args.listen.address()
+        if let Some(own) = listen.address()
             && own.is_ipv4() != group.address.is_ipv4()
         {
             let error = say!("tools-listen-join-family", group = group, ip = &own.ip());
@@ -330,7 +382,7 @@ fn check_groups(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The error of a port that is taken, with the way to hear groups all the same.
+/// The error for a port in use, with a hint on receiving groups anyway.
 fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
     match error.source.kind() == io::ErrorKind::AddrInUse && !args.join.is_empty() {
         true => {
@@ -341,8 +393,8 @@ fn unless_shared(args: &Args, error: OpenError) -> anyhow::Error {
     }
 }
 
-/// The kernel's drops apart from our own: the first ask for a larger buffer, the second for a
-/// faster reader.
+/// The kernel's drops are separate from our own: the first call for a larger buffer, the second for
+/// a faster reader.
 fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_here: u64) -> String {
     let mut parts = vec![say!("tools-datagrams", count = selection.heard)];
     if selection.passed > 0 {
@@ -377,13 +429,13 @@ fn summary(selection: &Selection, machine: &Answering, stats: &Stats, dropped_he
     parts.join(words::between_items())
 }
 
-/// Selects the datagrams to print, counts them, and stops the loop when there were enough.
+/// Selects and counts datagrams to print, and stops the loop after enough.
 struct Selection {
     spool: Spool<Arrivals>,
     notes: Spool<Vec<u8>>,
     stop: Stop,
     groups: Option<GroupSockets>,
-    /// Networks that are shown; none is all.
+    /// Networks that are shown; empty: all.
     from: Vec<IpNet>,
     left: Option<u64>,
     heard: u64,

@@ -1,4 +1,4 @@
-//! The conditions of a path as people write them: one spelling for flags, the console and scenarios.
+//! Syntax of the conditions, the same for flags, the console and scenarios.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,38 +10,38 @@ use pigeon_netsim::path::{
 use crate::base::quantity;
 use crate::words::say;
 
-/// What can be set, in the order in which a datagram meets it.
+/// All settings, in the order in which they apply to a datagram.
 pub(super) const KNOBS: [&str; 9] =
     ["mtu", "rate", "queue", "loss", "corrupt", "duplicate", "delay", "jitter", "reorder"];
 
-/// How much waits before a bottleneck where nothing is said: a tenth of a second of 5 Mbit/s, or
-/// some forty full packets.
+/// Default queue size before the rate limit: a tenth of a second at 5 Mbit/s, or about forty full
+/// packets.
 const DEFAULT_QUEUE: usize = 64 << 10;
 
-/// For how long a reordered datagram is held back where nothing is said.
+/// Default time for which a reordered datagram is held back.
 const DEFAULT_HOLD: Duration = Duration::from_millis(10);
 
-/// The conditions of one direction while they are being set.
+/// The conditions of one direction.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shape {
     conditions: Conditions,
-    /// Kept apart, as it may be said before the rate is.
+    /// Stored separately, because it may be set before the rate.
     queue: usize,
 }
 
-/// A knob and a value that it takes.
+/// One setting and its value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Setting {
     knob: &'static str,
     value: String,
 }
 
-/// Several, as `--up loss=1%,delay=20ms` has them.
+/// Several, as in `--up loss=1%,delay=20ms`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Settings(pub(super) Vec<Setting>);
 
 impl Setting {
-    /// Checks a value by itself; whether it goes with the others is seen when all are known.
+    /// Checks a value alone; combinations are checked when all are known.
     pub(super) fn parse(knob: &str, value: &str) -> Result<Setting, String> {
         let known = KNOBS.into_iter().find(|known| *known == knob);
         let knob = known.ok_or_else(|| {
@@ -72,7 +72,7 @@ impl std::str::FromStr for Settings {
 }
 
 impl Default for Shape {
-    /// A perfect path.
+    /// No conditions.
     fn default() -> Self {
         Shape { conditions: Conditions::default(), queue: DEFAULT_QUEUE }
     }
@@ -86,7 +86,6 @@ impl From<&Conditions> for Shape {
 }
 
 impl Shape {
-    /// Turns one knob.
     pub(super) fn set(&mut self, setting: &Setting) -> Result<(), String> {
         let Setting { knob, value } = setting;
         let text = value.as_str();
@@ -114,18 +113,18 @@ impl Shape {
         Ok(())
     }
 
-    /// The conditions for a link, if they go together.
+    /// The conditions for a path; fails if they contradict each other.
     pub(super) fn conditions(&self) -> Result<Conditions, ConditionsError> {
         self.conditions.check().map(|()| self.conditions.clone())
     }
 
-    /// Whether there is a bottleneck, which a queue stands before.
+    /// Whether there is a rate limit, which a queue needs.
     pub(super) fn has_rate(&self) -> bool {
         self.conditions.rate.is_some()
     }
 }
 
-/// `loss 1%, delay 50ms, jitter 10ms:normal`, as it could be typed again, or `perfect`.
+/// `loss 1%, delay 50ms, jitter 10ms:normal`, in the input syntax, or `perfect`.
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Conditions { loss, delay, jitter, reorder, duplicate, corrupt, rate, mtu } =
@@ -174,7 +173,7 @@ fn percent(share: Probability) -> String {
     format!("{}%", rounded(share.share() * 100.0))
 }
 
-/// At most four digits behind the point, and no more than needed.
+/// Rounds to four fractional digits.
 fn rounded(number: f64) -> f64 {
     (number * 1e4).round() / 1e4
 }
@@ -183,7 +182,7 @@ fn probability(text: &str) -> Result<Probability, String> {
     text.parse::<Probability>().map_err(|error| error.to_string())
 }
 
-/// The longest delay. A link keeps what is on its way in memory.
+/// Maximum delay. A path keeps delayed datagrams in memory.
 const MAX_DELAY: Duration = Duration::from_secs(3600);
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -197,7 +196,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `1%`, or `5%:4` for bursts of four in the mean.
+/// Parses `1%`, or `5%:4` for bursts of four on average.
 fn loss(text: &str) -> Result<Loss, String> {
     let Some((share, burst)) = text.split_once(':') else {
         return Ok(Loss::Random(probability(text)?));
@@ -209,7 +208,7 @@ fn loss(text: &str) -> Result<Loss, String> {
     Ok(Loss::Bursts(bursts.map_err(|error| error.to_string())?))
 }
 
-/// `10ms`, `10ms:uniform`, `10ms:normal` or `10ms:pareto`.
+/// Parses `10ms`, `10ms:uniform`, `10ms:normal` or `10ms:pareto`.
 fn jitter(text: &str) -> Result<Jitter, String> {
     let (by, distribution) = text.split_once(':').unwrap_or((text, "uniform"));
     let by = duration(by)?;
@@ -222,7 +221,7 @@ fn jitter(text: &str) -> Result<Jitter, String> {
     }
 }
 
-/// `5%`, or `5%:20ms` for how long each of them is held back.
+/// Parses `5%`, or `5%:20ms` with the time for which each is held back.
 fn reorder(text: &str) -> Result<Reorder, String> {
     let (share, by) = match text.split_once(':') {
         Some((share, by)) => (share, duration(by)?),
@@ -231,7 +230,7 @@ fn reorder(text: &str) -> Result<Reorder, String> {
     Ok(Reorder { probability: probability(share)?, by })
 }
 
-/// `10Mbit/s`, `64KiB/s`, or `unlimited`, as bytes a second.
+/// Parses `10Mbit/s`, `64KiB/s` or `unlimited`, as bytes per second.
 fn rate(text: &str) -> Result<Option<u64>, String> {
     let bare = text.strip_suffix("/s").unwrap_or(text);
     let bits = [("Gbit", 1_000_000_000), ("Mbit", 1_000_000), ("kbit", 1_000), ("bit", 1)];
@@ -248,7 +247,7 @@ fn rate(text: &str) -> Result<Option<u64>, String> {
     }
 }
 
-/// `1200`, or `none`.
+/// Parses `1200` or `none`.
 fn mtu(text: &str) -> Result<Option<usize>, String> {
     match text {
         "none" => Ok(None),

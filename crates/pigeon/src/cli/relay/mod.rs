@@ -1,4 +1,4 @@
-//! `pigeon relay`: an unreliable network in the middle.
+//! `pigeon relay`: simulates an unreliable network.
 
 mod console;
 mod host;
@@ -40,7 +40,7 @@ use crate::ui::suggestions::Suggestions;
 use crate::ui::{self, lines};
 use crate::words::say;
 
-/// How long output may still be written after the loop has ended.
+/// Time limit for writing output after the loop has ended.
 const LAST_WORDS: Duration = Duration::from_millis(400);
 
 /// Simulate an unreliable network between programs: loss, delay, jitter, reordering, rate, MTU
@@ -165,7 +165,7 @@ struct Knobs {
     down: Option<Settings>,
 }
 
-/// The conditions of both directions as people set them.
+/// The conditions of both directions as entered.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Shapes {
     up: Shape,
@@ -173,7 +173,7 @@ struct Shapes {
 }
 
 impl Shapes {
-    /// What is in force, set by flags, the console or a scenario.
+    /// The current conditions, set by flags, the console or a scenario.
     fn of(relay: &Relay) -> Shapes {
         let [up, down] = [Way::Up, Way::Down].map(|way| Shape::from(relay.conditions(way)));
         Shapes { up, down }
@@ -181,8 +181,10 @@ impl Shapes {
 
     fn lines(&self) -> Vec<String> {
         match self.up == self.down {
-            true => vec![format!("both ways: {}", self.up)],
-            false => vec![format!("up: {}", self.up), format!("down: {}", self.down)],
+            true => vec![say!("tools-relay-both-ways", shape = &self.up)],
+            false => [("up", &self.up), ("down", &self.down)]
+                .map(|(way, shape)| say!("tools-relay-one-way", way = way, shape = shape))
+                .into(),
         }
     }
 }
@@ -207,9 +209,11 @@ impl Knobs {
             let own = own.iter().flat_map(|settings| &settings.0);
             let set = both.into_iter().flatten().chain(own).try_for_each(|one| shape.set(one));
             set.map_err(UsageError)?;
-            shape.conditions().map_err(|error| UsageError(format!("{way}: {error}")))?;
+            shape.conditions().map_err(|error| {
+                UsageError(say!("tools-relay-one-way", way = way, shape = &error))
+            })?;
             if self.queue.is_some() && !shape.has_rate() {
-                return Err(UsageError(format!("{way}: a --queue is nothing without a --rate")));
+                return Err(UsageError(say!("tools-relay-queue-flag", way = way)));
             }
         }
         Ok(shapes)
@@ -225,12 +229,12 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     one_host(target)?;
     let seed = match args.seed {
         Some(seed) => seed,
-        // Short enough to be typed again.
+        // Short enough to retype.
         None => u64::from(random::u32()?),
     };
     let (follow, timestamps) = (args.follow == Switch::On, args.record.is_some());
-    // Errors on the way to one of many peers, and which port of the target's host refuses, stand in the
-    // error queue alone.
+    // Only the error queue has errors of paths to several peers, and the port of the target's host
+    // that refuses.
     let options = SocketOptions { timestamps, refusals: true, ..SocketOptions::default() };
     let listen = args.listen.or(ListenHost::Ip(Ipv4Addr::LOCALHOST.into()));
     let socket = bind(listen, &options)?;
@@ -241,7 +245,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     let capture = args.record.as_deref().map(Capture::create).transpose()?;
     let records_to_stdout = args.record.as_deref().is_some_and(is_stdout);
     if records_to_stdout && args.json {
-        return Err(UsageError("--record - and --json both write to stdout".into()).into());
+        return Err(UsageError(say!("tools-relay-stdout-twice")).into());
     }
 
     let clock = Clock::start();
@@ -250,7 +254,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         Some(scenario) => relay.with_timeline(scenario.timeline(clock.now())?),
         None => relay,
     };
-    // A delay of 100 µs must not become one of a millisecond.
+    // A delay of 100 µs must not become a millisecond.
     let timing = Timing { precise: true, ..Timing::default() };
     let driver = Driver::new(relay, socket).with_context(|| say!("errors-watch-socket"))?;
     let mut driver = driver.with_clock(clock).with_timing(timing);
@@ -290,11 +294,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
         lookup,
         own,
     };
-    host.screen.remark(format!("listening on {bound}, relaying to {target}, seed {seed}"));
+    host.screen.remark(say!("tools-relay-start", bound = &bound, target = &target, seed = &seed));
     host.show(driver.machine());
     if let Some(scenario) = &scenario {
         let description = escape(&scenario.description);
-        host.screen.remark(format!("scenario of {} steps: {description}", scenario.len()));
+        host.screen.remark(say!(
+            "tools-relay-scenario",
+            count = scenario.len(),
+            description = &description
+        ));
     }
     let outcome = driver.run(&mut host);
     let stats = driver.stats();
@@ -305,7 +313,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Status> {
     totals.lines().into_iter().for_each(|line| host.screen.remark(line));
     let deadline = std::time::Instant::now() + LAST_WORDS;
     let recorded = host.recorder.map_or(Ok(()), |recorder| recorder.finish(deadline));
-    // The relay has done its work, even if nobody reads its console.
+    // Ignored: the relay has stopped, even if its console is closed.
     let _ = printer.close(deadline);
     outcome?;
     recorded?;
@@ -331,7 +339,7 @@ fn relay(
     })?)
 }
 
-/// A target's address as it answers: as a destination the unspecified address is loopback.
+/// The address from which a target answers: the unspecified address as a destination is loopback.
 fn this_host(target: SocketAddr) -> SocketAddr {
     let ip = match target.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -341,19 +349,19 @@ fn this_host(target: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, target.port())
 }
 
-/// Where the relay listens.
+/// The relay's listening address.
 struct OwnAddress {
     bound: SocketAddr,
     interfaces: Interfaces,
 }
 
 impl OwnAddress {
-    /// A relay with its own listening socket as its target would send everything round in circles.
+    /// Rejects the relay's own listening socket as its target, which would be an endless loop.
     fn refuse(&self, target: SocketAddr) -> Result<(), UsageError> {
         let (ip, target_ip) = (self.bound.ip(), target.ip());
         let is_own = ip == target_ip || ip.is_unspecified() && self.interfaces.is_own(target_ip);
         if self.bound.port() == target.port() && is_own {
-            return Err(UsageError(format!("{target} is this relay itself; name another target")));
+            return Err(UsageError(say!("tools-relay-itself", target = &target)));
         }
         Ok(())
     }

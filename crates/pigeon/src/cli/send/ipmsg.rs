@@ -1,4 +1,4 @@
-//! `pigeon send --ipmsg`: one text to a user of IP Messenger, FeiQ or iptux, for scripts.
+//! `pigeon send --ipmsg`: sends one text to a user of IP Messenger, FeiQ or iptux, for scripts.
 
 use std::io::Read;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use crate::base::status::{Status, UsageError};
 use crate::output::remark;
 use crate::words::say;
 
-/// The most of stdin that is read: what is longer fits no packet in any encoding.
+/// Maximum length read from stdin: a longer text fits no packet in any encoding.
 const MAX_STDIN: u64 = 64 * 1_024;
 
-/// Sends the text, and waits until it is acknowledged.
+/// Sends the text, and waits for its acknowledgement.
 pub(super) fn run(
     to: SocketAddr,
     words: &[String],
@@ -81,12 +81,12 @@ fn text(words: &[String]) -> anyhow::Result<String> {
 struct Task {
     to: SocketAddr,
     stop: Stop,
-    /// Why it was not delivered; the inner `None`: it was.
+    /// The result; the inner `None`: it was delivered.
     outcome: Option<Option<WhyUndelivered>>,
 }
 
 impl Task {
-    /// Leaves no contact behind that nobody answers at.
+    /// Takes leave, so that the contact does not list a peer that is gone.
     fn end(&mut self, messenger: &mut Messenger, io: &Io<'_>) -> ControlFlow<()> {
         messenger.leave(io.now, &[]);
         ControlFlow::Break(())
@@ -110,7 +110,7 @@ impl Host<Messenger> for Task {
         match event {
             Event::Delivered(..) => self.outcome = Some(None),
             Event::Undelivered(_, _, why) => self.outcome = Some(Some(why)),
-            // A gateway may want an acknowledgement before it gives one.
+            // A gateway may require an acknowledgement before it sends one.
             Event::Text(text) if text.from == self.to => {
                 messenger.accept(io.now, &text);
                 remark(format_args!("{}: {}", self.to, escape(&text.text)));

@@ -1,5 +1,4 @@
-//! What stands around the sender: the input that feeds it, replies that are printed, troubles that are
-//! told, and what came of it all.
+//! The host of the sender: input, replies, errors, and the exit status.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -23,45 +22,45 @@ use crate::base::system_error;
 use crate::output::remark;
 use crate::words::{self, key, say};
 
-/// Problems that are reported one by one; further ones are only counted.
+/// Maximum number of problems reported one by one; further ones are counted.
 const TOLD: u64 = 20;
 
-/// What is sent where, and what is shown of it.
+/// What is sent to which address, and what is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way {
     pub(super) to: SocketAddr,
     /// Whether replies are shown.
     pub(super) shows: bool,
-    /// Whether one datagram is all: then the error says all that is to be said.
+    /// Whether only one datagram is sent, so that its error is the whole report.
     pub(super) is_one: bool,
-    /// What the input is made of: lines, or datagrams.
+    /// The unit of the input: lines or datagrams.
     pub(super) unit: Unit,
 }
 
-/// Gives the sender what is to be sent, prints replies, and works out the exit status.
+/// Feeds the sender, prints replies, and determines the exit status.
 pub(super) struct Task {
     way: Way,
     items: Receiver<Frame>,
     waker: Waker,
     stop: Stop,
     format: PayloadFormat,
-    /// The input has ended.
+    /// Whether the input has ended.
     ended: bool,
-    /// What ended it before its time.
+    /// The error that ended it early.
     fatal: Option<anyhow::Error>,
-    /// Items that were read, and the number of the last that was to be sent.
+    /// Number of items read, and the number of the last one sent.
     given: u64,
     last: u64,
-    /// Items that cannot be sent, and datagrams that the system did not send.
+    /// Items that are invalid, and datagrams that the system did not send.
     bad: u64,
     unsent: u64,
-    /// How often the peer refused, or a firewall rejected, what was sent.
+    /// Number of rejections by the peer or a firewall.
     rejected: u64,
     told: u64,
     replies: u64,
-    /// Whether it was said that another port of the peer replies.
+    /// Whether a reply from another port of the peer has been reported.
     elsewhere: bool,
-    /// What was last said of the way that may pass.
+    /// The last reported temporary error of the path.
     passing: Option<Cause>,
 }
 
@@ -93,19 +92,19 @@ impl Task {
         }
     }
 
-    /// A refusal that came when the loop had ended.
+    /// Counts a refusal that arrived after the loop had ended.
     pub(super) fn count_refusal(&mut self) {
         self.rejected += 1;
     }
 
-    /// What came of it all.
+    /// The exit status or error.
     pub(super) fn outcome(self, stats: &Stats, wait: Option<Duration>) -> anyhow::Result<Status> {
         if let Some(error) = self.fatal {
             return Err(error);
         }
         let Way { to, is_one, .. } = self.way;
         let (sent, unsent) = (stats.sent.datagrams, stats.sent.dropped.total());
-        // What never left was not refused there, but by this host's own firewall.
+        // Datagrams that were not sent were rejected by this host's firewall, not by the peer.
         let refused = if sent > 0 { self.rejected } else { 0 };
         let undelivered = self.undelivered(stats);
         let rejected = refused.max(u64::from(undelivered.is_some()));
@@ -142,7 +141,7 @@ impl Task {
         }
     }
 
-    /// How much of a stream was sent, and what became of the rest.
+    /// How much of a stream was sent, and what happened to the rest.
     fn summary(&self, stats: &Stats, rejected: u64) -> String {
         let Way { to, unit, .. } = self.way;
         let sent = &stats.sent;
@@ -169,8 +168,7 @@ impl Task {
         parts.join(words::between_parts())
     }
 
-    /// The last error that what was sent met on its way, unless it may pass, or is a refusal, which is
-    /// counted by itself.
+    /// The last delivery error, unless it is temporary or a refusal, which is counted separately.
     fn undelivered(&self, stats: &Stats) -> Option<Undelivered> {
         stats
             .received
@@ -178,7 +176,7 @@ impl Task {
             .filter(|error| stats.sent.datagrams > 0 && !error.passing && !error.is_refusal())
     }
 
-    /// Tells what went wrong, while there is something left to do.
+    /// Reports a problem while sending continues.
     fn tell(&mut self, line: &str) {
         self.told += 1;
         match self.told {
@@ -190,11 +188,11 @@ impl Task {
     }
 
     fn say(&self, line: &str) {
-        // If nobody reads stderr, nobody can be warned.
+        // Ignored if stderr is closed.
         let _ = writeln!(io::stderr(), "pigeon: {line}");
     }
 
-    /// Moves items from the input to the sender, as far as it has room.
+    /// Moves items from the input to the sender while it has room.
     fn feed(&mut self, sender: &mut Sender, now: Instant) -> ControlFlow<()> {
         for _ in 0..SENDER_QUEUE {
             if self.ended || !sender.has_room() {
@@ -204,7 +202,7 @@ impl Task {
                 Ok(Frame::Datagram(number, payload)) => {
                     self.given += 1;
                     self.last = number;
-                    // There is room: checked above.
+                    // Has room, as checked above.
                     drop(sender.push(now, number, payload));
                 }
                 Ok(Frame::Bad(number, error)) => {
@@ -226,12 +224,12 @@ impl Task {
                 }
             }
         }
-        // An input that is always quicker does not keep the loop from sending.
+        // Lets the loop send even if the input is always faster.
         self.waker.wake();
         ControlFlow::Continue(())
     }
 
-    /// Ends the wait for replies where nothing at all was sent.
+    /// Ends the wait for replies if nothing was sent.
     fn unless_hopeless(&self) -> ControlFlow<()> {
         match self.ended && self.unsent > 0 && self.unsent == self.given - self.bad {
             true => ControlFlow::Break(()),
@@ -239,11 +237,11 @@ impl Task {
         }
     }
 
-    /// The network says that what was sent does not arrive: told, and the rest is sent all the same,
-    /// since a receiver that restarts is back in a moment. It ends only the wait for a reply.
+    /// The network rejected a datagram. Reports it and sends the rest, because a restarting
+    /// receiver is soon back. Ends only the wait for a reply.
     fn rejected(&mut self, sender: &Sender, cause: Option<Cause>) -> ControlFlow<()> {
         self.rejected += 1;
-        // Which of them it was the network does not say.
+        // The network does not identify the datagram.
         let Way { to, unit, .. } = self.way;
         let which = unit.said(self.last);
         self.tell(&match cause {
@@ -272,7 +270,7 @@ impl Task {
         }
         let text = self.format.show(payload);
         let line = if from == to { text } else { format!("{from}: {text}") };
-        // One reader of a one-shot tool: if it has gone, there is nobody to print for.
+        // If the reader is gone, a one-shot command ends.
         match writeln!(io::stdout(), "{line}") {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ControlFlow::Break(()),

@@ -1,4 +1,4 @@
-//! The model as cells. Pure: the same model on the same area gives the same cells.
+//! Draws the model as cells. Pure: the same model and area give the same cells.
 
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ use super::wall_clock::WallTime;
 use super::wrap::{cautious, clusters, columns};
 use crate::words::say_in;
 
-/// Draws everything, and says where the cursor stands: where typing happens, so that an input
-/// method shows its candidates there.
+/// Draws everything, and returns the cursor's position in the input line, where an input method
+/// shows its candidates.
 pub(crate) fn draw(model: &Model, look: Look, buffer: &mut Buffer) -> Option<Position> {
     let area = buffer.area;
     let areas = Areas::of((area.width, area.height));
@@ -32,7 +32,7 @@ pub(crate) fn draw(model: &Model, look: Look, buffer: &mut Buffer) -> Option<Pos
         Mode::Help(at) => draw_help(model, look, *at, areas.messages, buffer),
         Mode::People(at) => draw_people(model, look, *at, areas.messages, buffer),
         Mode::Pasted(lines) => {
-            // At most half of what can be seen is covered.
+            // At most half of the visible rows are covered.
             let covered = (lines.len() as u16).min(areas.messages.height / 2);
             let (above, below) = split(areas.messages, covered);
             draw_messages(model, look, &areas, above, buffer);
@@ -49,8 +49,8 @@ fn split(area: Rect, below: u16) -> (Rect, Rect) {
     (Rect { height: above, ..area }, Rect { y: area.y + above, height: below, ..area })
 }
 
-/// Writes text into the first row of `area`, from its column `at` on, as far as there is room.
-/// Returns the column behind it.
+/// Writes text into the first row of `area`, from its column `at`, as far as it fits. Returns the
+/// column after it.
 fn put(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> usize {
     let most = usize::from(area.width);
     let mut column = at;
@@ -59,11 +59,11 @@ fn put(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> 
     }
     for (_, cluster) in clusters(text) {
         let wide = columns(cluster);
-        // Nothing unescaped may come as far as this; what does is not drawn.
+        // Text should be escaped already; control characters are not drawn.
         if column + cautious(cluster) > most || cluster.contains(char::is_control) {
             break;
         }
-        // Below the width of the area, which is one of `u16`.
+        // Less than the area's width, which is a `u16`.
         let x = area.x + column as u16;
         let on_nothing = pigeon_text::width(cluster) == 0;
         if let Some(cell) = buffer.cell_mut((x, area.y)) {
@@ -84,7 +84,7 @@ fn put(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> 
     column
 }
 
-/// The same, but a text that does not fit ends in `…`.
+/// Like `put`, but a text that does not fit ends in `…`.
 fn put_short(buffer: &mut Buffer, area: Rect, at: usize, text: &str, style: Style) -> usize {
     let room = usize::from(area.width).saturating_sub(at);
     let all: usize = clusters(text).map(|(_, cluster)| cautious(cluster)).sum();
@@ -192,7 +192,7 @@ fn draw_header(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) {
     if !model.is_here() {
         rest.push_str(&format!("  {}", say_in!(model.language, "screen-not-in-room")));
     }
-    // Where there are no names on the left, this says how many there are, and what is unread elsewhere.
+    // Without names on the left, this shows their number, and unread messages elsewhere.
     let unread: u64 = model.places.iter().map(|place| place.unread).sum();
     if area.x == 0 && unread > 0 {
         let unread = say_in!(model.language, "screen-unread-elsewhere", unread = unread);
@@ -214,7 +214,7 @@ fn draw_messages(model: &Model, look: Look, areas: &Areas, area: Rect, buffer: &
         _ => Vec::new(),
     };
     let rows = log.rows(areas.text_columns(dated), area.height.into());
-    // Few lines stand above the line being typed, like the last of many.
+    // A few lines are at the bottom, next to the input line.
     let empty = area.height - u16::try_from(rows.len()).unwrap_or(area.height).min(area.height);
     for (n, line) in (empty..).zip(&rows) {
         draw_row(model, line, look, areas, &sought, row(area, n), buffer);
@@ -241,7 +241,7 @@ fn draw_row(
     let all = |range: &Range<usize>| range.start < line.bytes.end && range.end > line.bytes.start;
     let found: Vec<Range<usize>> = match sought {
         [] => Vec::new(),
-        // Only what is seen is searched, and what runs into it from the row before.
+        // Searches only the visible part, and matches that continue into it from the row before.
         sought => {
             let near = line.bytes.start.saturating_sub(8 * sought.len());
             let near = (near..).find(|&at| entry.shown.is_char_boundary(at)).unwrap_or(0);
@@ -272,8 +272,7 @@ fn draw_row(
     }
 }
 
-/// A time in so many columns: with the date where that is not today's, and with the year where it is
-/// not this one.
+/// A time in this many columns: with the date if not today's, and with the year if not this one.
 pub(crate) fn time_of(time: WallTime, now: WallTime, columns: u16) -> String {
     let (hours, minutes, seconds) = time.time_of_day();
     let ((year, month, day), (this_year, ..)) = (time.date(), now.date());
@@ -292,7 +291,7 @@ pub(crate) fn time_of(time: WallTime, now: WallTime, columns: u16) -> String {
 
 fn draw_people(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Buffer) {
     let rows = people::rows(model, area.width.into());
-    // A screen that has grown shows more than it did.
+    // A larger screen shows more rows.
     let from = from.min(rows.len().saturating_sub(area.height.into()));
     for (y, line) in (0..area.height).zip(rows.iter().skip(from)) {
         for (n, name) in line.names.iter().enumerate() {
@@ -305,7 +304,7 @@ fn draw_people(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut 
 
 fn draw_help(model: &Model, look: Look, from: usize, area: Rect, buffer: &mut Buffer) {
     let rows = help::rows(model.commands(), model.language, area.width.into());
-    // A screen that has grown shows more than it did.
+    // A larger screen shows more rows.
     let from = from.min(rows.len().saturating_sub(area.height.into()));
     for (y, line) in (0..area.height).zip(rows.iter().skip(from)) {
         put_short(buffer, row(area, y), 0, &line.key, look.bold());
@@ -321,7 +320,7 @@ fn draw_pasted(model: &Model, lines: &[String], look: Look, area: Rect, buffer: 
                 let lines = lines.len() - usize::from(n);
                 say_in!(model.language, "screen-more-lines", lines = lines)
             }
-            // A row shows no more than its columns.
+            // A row shows at most its columns.
             false => pigeon_text::escape(&line.chars().take(500).collect::<String>()).to_string(),
         };
         let at = put(buffer, row(area, n), 0, "| ", look.dim());
@@ -344,7 +343,7 @@ fn draw_status(model: &Model, look: Look, areas: &Areas, buffer: &mut Buffer) {
     } else if !log.follows() {
         let messages = log.below(areas.text_columns(model.is_dated()));
         right.push(say_in!(language, "screen-below", messages = messages));
-        // Who reads back should know where it ends.
+        // Tells readers of the history where it ends.
         if model.forgotten() > 0 {
             right.push(say_in!(language, "screen-gone", messages = model.forgotten()));
         }
@@ -356,7 +355,7 @@ fn draw_status(model: &Model, look: Look, areas: &Areas, buffer: &mut Buffer) {
     right.push(say_in!(language, "screen-help"));
     let right = format!(" {} ", right.join(" | "));
     let room = usize::from(area.width).saturating_sub(pigeon_text::width(&right));
-    // On a screen too narrow for both, what is wrong with the hub matters more.
+    // On a narrow screen a problem with the hub takes precedence.
     let beside = room >= pigeon_text::width(text).min(20) + 2;
     let left = if beside { room } else { area.width.into() };
     put_short(buffer, Rect { width: left as u16, ..area }, usize::from(left > 20), text, style);
@@ -383,7 +382,7 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
         }
         _ => ("> ".to_string(), &model.input),
     };
-    // The prompt takes no more than half.
+    // The prompt takes at most half.
     let fits = usize::from(area.width) >= 2 * pigeon_text::width(&prompt);
     let at = put(buffer, area, 0, if fits { &prompt } else { "" }, look.dim());
     let view = input.view(usize::from(area.width) - at);
@@ -391,7 +390,7 @@ fn draw_input(model: &Model, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     position(area, at + view.cursor)
 }
 
-/// Asks what to do with pasted lines, as fully as there is room.
+/// A question about pasted lines, as complete as the space allows.
 fn pasted_question(model: &Model, lines: &[String], columns: u16) -> String {
     let (language, count, messages) = (model.language, lines.len(), messages_in(lines));
     match columns {
@@ -403,7 +402,7 @@ fn pasted_question(model: &Model, lines: &[String], columns: u16) -> String {
     }
 }
 
-/// How many messages the lines would be: empty lines do not count.
+/// The number of messages in the lines: empty lines do not count.
 fn messages_in(lines: &[String]) -> u64 {
     lines.iter().filter(|line| !line.trim().is_empty()).count() as u64
 }

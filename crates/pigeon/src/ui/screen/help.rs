@@ -1,36 +1,35 @@
-//! What the help shows: the commands and the keys, cut into rows.
+//! The help: commands and keys, split into rows.
 
 use pigeon_proto::Language;
 
 use super::wrap::breaks;
 use crate::words::say_in;
 
-/// A key or a command, and what it does.
+/// A key or a command with its description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) what: String,
 }
 
-/// Reads a table: `KEY | WHAT` in each line.
+/// Parses a table: `KEY | WHAT` in each line.
 pub(crate) fn entries(table: &str) -> Vec<Entry> {
-    // A key may be `on|off`: only a bar between blanks divides.
+    // A key may be `on|off`: only a bar between blanks separates.
     let halves = table.lines().filter_map(|line| line.split_once(" | "));
     halves.map(|(key, what)| Entry { key: key.into(), what: what.into() }).collect()
 }
 
-/// One row of the help.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct HelpRow {
-    /// A key or a command, if it stands in this row.
+    /// A key or a command, if it is in this row.
     pub(crate) key: String,
-    /// What it does, as far as it fits.
+    /// A part of the description.
     pub(crate) what: String,
-    /// The column where that begins.
+    /// The description's column.
     pub(crate) indent: usize,
 }
 
-/// All rows of the help at so many columns.
+/// The help's rows at this width.
 pub(crate) fn rows(commands: &[Entry], language: Language, columns: usize) -> Vec<HelpRow> {
     let heading = |key: String| Entry { key, what: String::new() };
     let mut all = vec![heading(say_in!(language, "screen-help-commands"))];
@@ -38,7 +37,7 @@ pub(crate) fn rows(commands: &[Entry], language: Language, columns: usize) -> Ve
     all.extend([Entry::default(), heading(say_in!(language, "screen-help-keys"))]);
     all.extend(entries(&say_in!(language, "screen-keys")));
     let first = all.iter().map(|entry| pigeon_text::width(&entry.key)).max().unwrap_or(0);
-    // On a narrow screen the explanation stands under its key.
+    // On a narrow screen the description is below its key.
     let beside = columns >= first + 30;
     let indent = if beside { first + 2 } else { 2 };
     let mut rows = Vec::new();

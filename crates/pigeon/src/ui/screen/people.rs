@@ -1,19 +1,19 @@
-//! Everybody in the room, in columns: people first, then the programs that only send.
+//! The list of a room's members in columns: people first, then programs that only send.
 
 use super::model::Model;
 use crate::words::say_in;
 
-/// The widest name that is shown whole.
+/// The widest name shown in full.
 const WIDEST: usize = 34;
 
-/// Rows of names, each in a column of so many columns of the screen; of a heading the only one.
+/// A row of names in columns of equal width; a heading has one.
 pub(crate) struct Row {
     pub(crate) names: Vec<String>,
     pub(crate) width: usize,
     pub(crate) is_heading: bool,
 }
 
-/// All rows of the list at so many columns.
+/// The list's rows at this width.
 pub(crate) fn rows(model: &Model, columns: usize) -> Vec<Row> {
     let (language, members) = (model.language, &model.members);
     let heading = |text: String| Row { names: vec![text], width: columns, is_heading: true };

@@ -1,7 +1,6 @@
-//! The screen without a terminal: pictures of it, and what keys do to it.
+//! The screen without a terminal: snapshots, and the effects of keys.
 //!
-//! A change of the pictures is looked at and accepted with
-//! `INSTA_UPDATE=always cargo test -p pigeon screen`.
+//! Review changed snapshots and accept them with `INSTA_UPDATE=always cargo test -p pigeon screen`.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use pigeon_proto::{Format, Language};
@@ -38,7 +37,7 @@ fn line(kind: Kind, sender: &str, text: &str) -> Line {
     Line { kind, ..said(sender, text) }
 }
 
-/// A lobby in which people talk.
+/// A lobby with a conversation.
 pub(super) fn lobby() -> Model {
     let mut model = Model::new("hub 127.0.0.1:9999".into(), room(""), commands, Language::English);
     let tell = |model: &mut Model, line| model.apply(Update::Line(Some(room("lobby")), line));
@@ -72,7 +71,7 @@ fn write(model: &mut Model, text: &str) {
     text.chars().for_each(|c| assert_eq!(key(model, KeyCode::Char(c)), None));
 }
 
-/// As ratatui's own terminal shows it.
+/// As drawn by ratatui's own terminal.
 fn picture(model: &mut Model, width: u16, height: u16) -> String {
     model.size = (width, height);
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -147,7 +146,7 @@ fn people_without_a_hub_are_marked_by_what_is_known_of_them() {
     let text = "gb2312, last heard 3 s ago, listening on 0.0.0.0:8080".into();
     model.apply(Update::Status { text, alarm: false });
     insta::assert_snapshot!("peers", picture(&mut model, 80, 10));
-    // Names that nobody has written under yet complete too.
+    // Names without messages complete too.
     model.apply(Update::Names(vec!["镜子".into()]));
     write(&mut model, "/to 镜");
     key(&mut model, KeyCode::Tab);
@@ -163,7 +162,7 @@ fn the_keys_explain_themselves() {
     key(&mut model, KeyCode::Down);
     assert!(matches!(model.mode, Mode::Help(1)));
     key(&mut model, KeyCode::PageUp);
-    // Page by page down to the end every row is seen, and the last page is full.
+    // Scrolling page by page shows every row, and the last page is full.
     let mut seen = picture(&mut model, 40, 12);
     for _ in 0..20 {
         key(&mut model, KeyCode::PageDown);
@@ -175,7 +174,7 @@ fn the_keys_explain_themselves() {
     assert_eq!(key(&mut model, KeyCode::Char('x')), None);
     assert!(model.input.text() == "x" && matches!(model.mode, Mode::Typing));
     key(&mut model, KeyCode::Backspace);
-    // Behind other text it is a question mark.
+    // After other text it is a question mark.
     write(&mut model, "how?");
     assert_eq!(model.input.text(), "how?");
 }
@@ -200,7 +199,7 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         let sent = || vec!["/pass 我的密码s".to_string()];
         assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(room("lobby"), sent())));
 
-        // So it is right behind Esc, where the terminal makes Alt-/ of the two.
+        // Also directly after Esc, where the terminal makes Alt-/ of the two.
         cover(&mut model);
         assert_eq!(alt(&mut model, '/'), None);
         write(&mut model, "who");
@@ -214,7 +213,7 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         assert_eq!(model.input.text(), "s");
         ctrl(&mut model, 'u');
 
-        // A pasted line goes there too; Enter, Esc and the arrows are no text.
+        // A pasted line goes there too; Enter, Esc and the arrows are not text.
         cover(&mut model);
         paste(&mut model, "/msg 猴哥 psst");
         assert_eq!(model.input.text(), "/msg 猴哥 psst");
@@ -230,7 +229,7 @@ fn what_is_typed_on_over_a_list_is_typed_whole() {
         assert_eq!(key(&mut model, KeyCode::Enter), None);
         assert_eq!(model.input.text(), "draft");
     }
-    // What the hub finds covers no question.
+    // Search results do not cover a question.
     let mut model = lobby();
     paste(&mut model, "one\ntwo");
     model.apply(Update::Sought("今天".into()));
@@ -279,7 +278,7 @@ fn search_marks_what_it_finds_and_comes_back() {
     write(&mut model, "LINE 42");
     insta::assert_snapshot!("search", picture(&mut model, 80, 14));
     let (cells, _) = cells(&mut model, 80, 14);
-    // The two lowest rows are not the messages'.
+    // Excludes the two lowest rows, which are not messages.
     let marked = cells.content[..80 * 12].iter().filter(|cell| {
         cell.modifier.contains(ratatui::style::Modifier::REVERSED) && cell.symbol() == "4"
     });
@@ -311,7 +310,7 @@ fn what_is_typed_goes_where_one_looks() {
     alt(&mut model, 'a');
     key(&mut model, KeyCode::Up);
     assert_eq!(key(&mut model, KeyCode::Enter), Some(Action::Say(person("猴哥"), hello())));
-    // A room that one is not in hears nothing, and the line is not lost.
+    // A room that the user is not in gets nothing, and the line is kept.
     alt(&mut model, '2');
     assert_eq!(model.place().id, room("7b"));
     model.time = WallTime(3_661);
@@ -386,7 +385,7 @@ fn scrolling_back_stays_where_it_is_while_messages_come() {
     );
     press(&mut model, KeyEvent::new(KeyCode::End, KeyModifiers::CONTROL));
     assert!(picture(&mut model, 80, 14).contains("猴哥: new"));
-    // Two rows of messages, of which a page leaves one.
+    // Two rows of messages, of which a page keeps one.
     model.size = (80, 5);
     key(&mut model, KeyCode::PageUp);
     assert!(picture(&mut model, 80, 5).contains(" 1 message below "));
@@ -414,7 +413,7 @@ fn losses_are_shown() {
     assert!(picture.contains("not answering since 12 s"));
 }
 
-/// A class: forty people, the person among them, and twelve sensors.
+/// A class: forty people, the user among them, and twelve sensors.
 fn class() -> Model {
     let mut model = lobby();
     let people: Vec<String> = (1..=40).map(|n| format!("学生{n:02}")).collect();
@@ -439,7 +438,7 @@ fn of_a_class_everybody_is_in_sight_or_one_key_away() {
         assert!((1..=40).all(|n| is_shown(&all, n)), "{all}");
         assert!((0..12).all(|n| all.contains(&format!("103:400{n:02}"))), "{all}");
         key(&mut model, KeyCode::Esc);
-        // Or they are scrolled through.
+        // Scrolling works too.
         press(&mut model, KeyEvent::new(KeyCode::PageDown, KeyModifiers::ALT));
         press(&mut model, KeyEvent::new(KeyCode::PageDown, KeyModifiers::ALT));
         assert!(is_shown(&picture(&mut model, width, height), 40));
@@ -451,7 +450,7 @@ fn of_a_class_everybody_is_in_sight_or_one_key_away() {
     key(&mut model, KeyCode::F(2));
     insta::assert_snapshot!("class_people", picture(&mut model, 80, 24));
     key(&mut model, KeyCode::Esc);
-    // On a screen without names one key shows them all the same.
+    // On a screen without names a key shows them.
     assert!(picture(&mut model, 50, 20).contains("40 people: F2"));
 }
 
@@ -492,12 +491,12 @@ fn a_mention_is_marked_and_rings_wherever_one_looks() {
         .collect();
     assert_eq!(marked.replace(' ', ""), "小明");
     assert!(picture(&mut model, 80, 14).contains("!老师: 请小明回答"));
-    // What one says oneself, or what was said long ago, rings no bell.
+    // The user's own messages and old ones ring no bell.
     model.apply(Update::Line(Some(room("lobby")), line(Kind::Mine, "小明", "小明在")));
     let kept = Line { position: Some(3), ..said("老师", "小明呢？") };
     model.apply(Update::Kept(room("lobby"), kept));
     assert!(!model.rings);
-    // Elsewhere it is unread, with a mark; words for one alone ring as well.
+    // Elsewhere they are unread, with a mark; private messages ring as well.
     alt(&mut model, '2');
     assert!(tell(&mut model, "老师", "小明？"));
     assert!(picture(&mut model, 80, 14).contains("(1!)"));
@@ -525,12 +524,12 @@ fn a_whisper_shows_where_one_looks_and_in_its_conversation() {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     assert!(std::mem::take(&mut model.rings));
-    // In their own conversation each stands once.
+    // In their own conversation each appears once.
     alt(&mut model, 'a');
     whisper(&mut model, Kind::Said, "小红", "看完还我");
     let shown = picture(&mut model, 80, 20);
     assert!(shown.contains("小红: 看完还我") && !shown.contains("私聊"), "{shown}");
-    // What is ignored shows in neither.
+    // Ignored messages appear in neither.
     write(&mut model, "/ignore 小红");
     key(&mut model, KeyCode::Enter);
     whisper(&mut model, Kind::Said, "小红", "unheard");
@@ -601,7 +600,7 @@ fn the_keys_are_the_same_in_every_language() {
     assert_eq!(keys(Language::English), keys(Language::Chinese));
 }
 
-/// What a terminal shows, without the marks of [`picture`] for wide characters.
+/// The terminal's content, without the marks of [`picture`] for wide characters.
 fn page(model: &mut Model, width: u16, height: u16) -> String {
     let (cells, _) = cells(model, width, height);
     let row = |y| {
@@ -616,7 +615,7 @@ fn page(model: &mut Model, width: u16, height: u16) -> String {
     format!("{width} x {height}\n{}", (0..height).map(row).collect::<String>())
 }
 
-/// A class whose hub keeps what is said, with somebody unread and a private word.
+/// A hub that stores messages, with an unread conversation and a private message.
 fn chinese_class() -> Model {
     let commands = |language| say_in!(language, "join-commands");
     let language = Language::Chinese;
@@ -649,8 +648,8 @@ fn chinese_class() -> Model {
     model
 }
 
-/// A class in Chinese, as its screens follow one another: the room, everybody, the help, a search, a
-/// question about pasted lines, the hub away.
+/// A class in Chinese in a sequence of screens: the room, the members, the help, a search, a
+/// question about pasted lines, an absent hub.
 #[test]
 fn a_class_in_chinese_fits_every_screen() {
     let language = Language::Chinese;
@@ -660,7 +659,7 @@ fn a_class_in_chinese_fits_every_screen() {
     {
         let mut model = chinese_class();
         let time = "0.4 ms";
-        let heard = say_in!(language, "join-status-round-trip", ago = "3 秒", time = time);
+        let heard = say_in!(language, "join-status-round-trip", time = time);
         status(&mut model, heard, false);
         let mut pages = vec![page(&mut model, width, height)];
         key(&mut model, KeyCode::F(2));
@@ -753,12 +752,12 @@ fn reading_back_goes_on_into_what_the_hub_keeps() {
     model.apply(Update::Oldest(room("lobby")));
     assert_eq!(page_up(&mut model), None);
     assert!(picture(&mut model, 80, 16).contains("-- nothing older is kept"));
-    // Another room's past is asked for in that room.
+    // Another room's history is requested in that room.
     alt(&mut model, '2');
     assert_eq!(page_up(&mut model), None);
 }
 
-/// When older lines are asked for again.
+/// When older lines are requested again.
 const OLDER_AGAIN: i64 = 60;
 
 #[test]
@@ -777,7 +776,7 @@ fn what_the_hub_finds_is_a_list_of_its_own() {
         let time = WallTime(day * 86_400 + 3_600);
         let link = (position == 2).then_some("page");
         let hit = Line { time, position: Some(position), link, ..said("老师", "交作业") };
-        // A repeated question is answered twice.
+        // A repeated request is answered twice.
         model.apply(Update::Hit(hit.clone()));
         model.apply(Update::Hit(hit));
     }

@@ -1,4 +1,4 @@
-//! The link's side: what the loop of any transport does with its sessions.
+//! The link's side: drives the sessions for the loop of any transport.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -15,19 +15,19 @@ use pigeon_proto::{Entry, Position, RoomName};
 use super::queue::{FromLink, MOST, Queues, ToLink};
 use super::reading::Reading;
 
-/// How sessions reach their connections.
+/// What sessions need of a transport.
 pub(in crate::cli::hub) trait Transport {
-    /// Sends bytes in order, and keeps what the connection does not take yet.
+    /// Sends bytes in order, and buffers what the connection does not accept yet.
     fn send(&mut self, now: Instant, conn: ConnId, bytes: Bytes);
 
-    /// Reads a connection again, of which nothing was read for a while.
+    /// Resumes reading from a paused connection.
     fn resume(&mut self, conn: ConnId);
 
-    /// Closes a connection once everything before is sent.
+    /// Closes a connection after everything queued has been sent.
     fn close(&mut self, now: Instant, conn: ConnId);
 }
 
-/// The sessions of a link, and what they need of the hub and its log.
+/// The sessions of a link, with the queues to the hub and the log.
 pub(in crate::cli::hub) struct Carrier {
     sessions: Sessions,
     queues: Arc<Queues>,
@@ -35,7 +35,7 @@ pub(in crate::cli::hub) struct Carrier {
     log: NewestEntries,
     reading: Reading,
     sources: SourceRules,
-    /// Whether the hub stops, and the loop ends with the next turn.
+    /// Whether the hub has stopped; the loop ends with the next turn.
     is_over: bool,
 }
 
@@ -54,34 +54,31 @@ impl Carrier {
         Ok(Carrier { sessions, queues, hub, log, reading, sources, is_over: false })
     }
 
-    /// A connection was opened. `None`: there is no place for it.
+    /// A connection was opened. `None` if there are too many.
     pub(in crate::cli::hub) fn opened(&mut self, now: Instant, peer: SocketAddr) -> Option<ConnId> {
         let ip = peer.ip().to_canonical();
         let source = Source { ip, origin: self.sources.origin(ip) };
         self.sessions.opened(now, source)
     }
 
-    /// Bytes arrived.
     pub(in crate::cli::hub) fn received(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         self.sessions.received(now, conn, bytes);
     }
 
-    /// Whether more is to be read from a connection.
+    /// Whether to read more from a connection.
     pub(in crate::cli::hub) fn wants(&self, conn: ConnId) -> bool {
         self.queues.from_link.len() < MOST && self.sessions.wants(conn)
     }
 
-    /// The connection has taken so many bytes.
+    /// The connection accepted this many bytes.
     pub(in crate::cli::hub) fn sent(&mut self, conn: ConnId, bytes: usize) {
         self.sessions.sent(conn, bytes);
     }
 
-    /// A connection is gone.
     pub(in crate::cli::hub) fn closed(&mut self, now: Instant, conn: ConnId) {
         self.sessions.closed(now, conn);
     }
 
-    /// Whether the hub has stopped.
     pub(in crate::cli::hub) fn is_over(&self) -> bool {
         self.is_over
     }
@@ -91,7 +88,7 @@ impl Carrier {
         self.sessions.poll_timeout()
     }
 
-    /// Takes what the hub and the log have ready, and does what the sessions want.
+    /// Handles results of the hub and the log, and the sessions' outputs.
     pub(in crate::cli::hub) fn turn(&mut self, now: Instant, transport: &mut impl Transport) {
         for item in self.queues.to_link.take(usize::MAX) {
             match item {
@@ -149,7 +146,7 @@ impl Carrier {
     }
 }
 
-/// The log's newest entries, as sessions read them.
+/// The log's newest entries, for sessions.
 struct Newest<'a>(&'a NewestEntries);
 
 impl RoomLog for Newest<'_> {

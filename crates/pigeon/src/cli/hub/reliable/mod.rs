@@ -1,15 +1,15 @@
-//! Reliable members: the hub's side of a link whose members follow the log.
+//! Reliable members: the hub's side of a link with members that follow the log.
 //!
 //! ```text
 //!   a transport's loop (secure/)              the hub's loop
 //!   Carrier ── FromLink: join, say ─▶ Link ─▶ Hub::join, Hub::admit ─▶ Archive::say ─▶ the disk
 //!      │  ◀─ ToLink: joined, settled ─ Link ◀─ Hub::relay ◀─ settled ◀────────────────────┘
-//!      └──── reads the newest entries from memory, older ones by a thread of its own
+//!      └──── reads the newest entries from memory, older ones in another thread
 //! ```
 //!
-//! What is said is stored first and relayed then, so a member is told *stored* of nothing that is
-//! lost, and *not stored* of nothing that somebody heard. Messages reach reliable members from the
-//! log alone: nothing passes here once a member.
+//! A message is stored before it is relayed. So *stored* is never reported for a lost message, nor
+//! *not stored* for one that was delivered. Reliable members receive messages from the log only, so
+//! this code does no work per member.
 
 mod carrier;
 mod queue;
@@ -31,7 +31,7 @@ pub(super) use self::queue::Queues;
 use self::queue::{FromLink, ToLink};
 use super::archive::{Archive, Settled};
 
-/// How much a link hands over before the hub looks at its sockets again.
+/// Maximum number of messages taken from a link before the hub serves its sockets again.
 const AT_ONCE: usize = 256;
 
 /// The hub's side of a link.
@@ -43,15 +43,13 @@ pub(super) struct Link {
     hub_waker: Arc<OnceLock<Waker>>,
     members: HashMap<u128, MemberId>,
     authors: HashMap<MemberId, u128>,
-    /// Who is in which room, for news.
+    /// Each member's room, for news.
     rooms: HashMap<MemberId, RoomName>,
 }
 
 impl Link {
-    /// The hub's side for a transport whose loop `link_waker` wakes.
-    ///
-    /// # Errors
-    /// When there are too many links.
+    /// The hub's side for a transport with a loop that `link_waker` wakes. Fails if there are too
+    /// many links.
     pub(super) fn new(
         hub: &mut Hub,
         kind: LinkKind,
@@ -71,13 +69,13 @@ impl Link {
         })
     }
 
-    /// Takes what the link has for the hub.
+    /// Handles the link's messages.
     pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
         let items = self.queues.from_link.take(AT_ONCE);
         if items.is_empty() {
             return;
         }
-        // The rest waits for the next turn, and the link may have waited for the place.
+        // The rest waits for the next turn. The link may be waiting for room in the queue.
         self.hub_waker.get().into_iter().for_each(Waker::wake);
         for item in items {
             match item {
@@ -100,7 +98,7 @@ impl Link {
         self.send(ToLink::Joined { author, joined });
     }
 
-    /// Makes somebody a member, under the name and in the room that it wants where it may have them.
+    /// Adds a member, with the requested name and room if they are allowed.
     fn admit(&mut self, hub: &mut Hub, now: Instant, join: Join) -> Result<Joined, Refusal> {
         let Join { author, source, label, name, word, room, password, language } = join;
         let known = self.members.get(&author).copied();
@@ -110,8 +108,13 @@ impl Link {
         };
         self.members.insert(author, member);
         self.authors.insert(member, author);
+        // A member that sends a command is a person. A program that only sends messages is not, and
+        // joins and leaves without a notice.
+        let is_other_language = language != hub.config().language;
         let mut command = |command| hub.handle_input(now, member, Input::Command(command));
-        command(Command::Language(language));
+        if is_other_language {
+            command(Command::Language(language));
+        }
         if let Some(secret) = password.as_deref().and_then(|text| Secret::new(text.as_bytes())) {
             command(Command::Pass(secret));
         }
@@ -130,12 +133,11 @@ impl Link {
         if let Some(room) = room.filter(is_elsewhere) {
             hub.handle_input(now, member, Input::Command(Command::Join(room)));
         }
-        hub.handle_input(now, member, Input::Alive);
         let view = hub.member(member);
         match view.map(|view| (view.name, view.room)) {
             Some((name, Some(room))) => Ok(Joined { name, room }),
             in_no_room => {
-                // The password is missing. Without it nobody waits in the hub.
+                // The password is missing. The session must not stay in the hub without it.
                 self.forget(author);
                 if in_no_room.is_some() {
                     hub.handle_input(now, member, Input::Leave);
@@ -146,14 +148,13 @@ impl Link {
     }
 
     fn say(&mut self, hub: &mut Hub, archive: &Archive, now: Instant, say: Say) {
-        let Say { id, room, text, identity, after } = say;
+        let Say { id, room, text, identity, after, is_known } = say;
         let Some(&member) = self.members.get(&identity.author) else {
             return self.settle(id, Outcome::refused(Reason::Overloaded));
         };
-        let message = match hub.admit(now, member, &room, &text, identity) {
-            Ok(message) => message,
-            // It comes again, and was taken before: the log says what became of it.
-            Err(_) if archive.has_taken(identity) => Message {
+        let message = match is_known {
+            // The log compares it with what it holds.
+            true => Message {
                 room,
                 speaker: Some(member),
                 label: "".into(),
@@ -164,7 +165,10 @@ impl Link {
                 is_raw: false,
                 is_stored: false,
             },
-            Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
+            false => match hub.admit(now, member, &room, &text, identity) {
+                Ok(message) => message,
+                Err(refusal) => return self.settle(id, Outcome::refused(refusal.why)),
+            },
         };
         if archive.say(id, message, after).is_err() {
             self.settle(id, Outcome::refused(Reason::NotStored));
@@ -180,7 +184,7 @@ impl Link {
         }
     }
 
-    /// Relays what the log has stored of this link's members, and reports what became of the rest.
+    /// Relays the stored messages of this link's members, and reports the result of the others.
     pub(super) fn settled(&mut self, hub: &mut Hub, now: Instant, settled: Vec<Settled>) {
         for Settled { id, message, outcome } in settled {
             use pigeon_log::Outcome as Log;
@@ -199,7 +203,7 @@ impl Link {
         }
     }
 
-    /// Takes an event of the hub, and passes on what concerns the link's members.
+    /// Passes events about the link's members to the link.
     pub(super) fn event(&mut self, event: &Event) {
         match event {
             Event::Reply { to, notice } => {
@@ -216,7 +220,7 @@ impl Link {
             Event::Left { member, reason, .. } => {
                 self.rooms.remove(member);
                 if let Some(author) = self.authors.remove(member) {
-                    // Only where the author has not come back meanwhile.
+                    // Unless the author has reconnected meanwhile.
                     if self.members.get(&author) == Some(member) {
                         self.members.remove(&author);
                         self.send(ToLink::Left { author, why: *reason });
@@ -228,7 +232,7 @@ impl Link {
         }
     }
 
-    /// Rooms of more than a hundred get no news, so this passes at most a hundred.
+    /// Rooms with more than a hundred members get no news, so this loop is short.
     fn news(&self, room: &RoomName, news: &[pigeon_proto::News]) {
         for (member, _) in self.rooms.iter().filter(|(_, here)| *here == room) {
             let Some(&author) = self.authors.get(member) else { continue };
@@ -238,7 +242,7 @@ impl Link {
         }
     }
 
-    /// The link's loop has ended by itself, and its members with it.
+    /// Handles an unexpected end of the link's loop: its members leave.
     pub(super) fn lost(&mut self, hub: &mut Hub, now: Instant) {
         for (member, _) in std::mem::take(&mut self.authors) {
             hub.handle_input(now, member, Input::Leave);
@@ -247,7 +251,7 @@ impl Link {
         self.rooms.clear();
     }
 
-    /// Messages were forgotten.
+    /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         self.send(ToLink::Forgot(what.clone()));
     }

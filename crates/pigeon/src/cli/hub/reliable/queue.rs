@@ -8,14 +8,13 @@ use pigeon_hub::reliable::{Join, Joined, Outcome, Say, SayId};
 use pigeon_log::Forget;
 use pigeon_proto::{Notice, Refusal};
 
-/// The most that waits for the hub. A link that finds the queue full reads no more from its members.
+/// Maximum length of the queue to the hub. If it is full, the link stops reading from its members.
 pub(super) const MOST: usize = 4_096;
 
-/// The most notices that wait for the link; what follows is dropped and counted. All else that the
-/// hub sends answers something, so there is no more of it than was asked.
+/// Maximum number of notices queued for the link; more are dropped and counted. Everything else in
+/// the queue answers a request, so its number is bounded.
 const MOST_NOTICES: usize = 65_536;
 
-/// From the link to the hub.
 pub(super) enum FromLink {
     Join(Join),
     Say(Say),
@@ -23,7 +22,6 @@ pub(super) enum FromLink {
     Leave { author: u128 },
 }
 
-/// From the hub to the link.
 pub(super) enum ToLink {
     Joined { author: u128, joined: Result<Joined, Refusal> },
     Settled { id: SayId, outcome: Outcome },
@@ -33,15 +31,14 @@ pub(super) enum ToLink {
     Stop,
 }
 
-/// Both queues.
 #[derive(Default)]
 pub(in crate::cli::hub) struct Queues {
     pub(super) from_link: Queue<FromLink>,
     pub(super) to_link: Queue<ToLink>,
 }
 
-/// A queue between two threads. Its bound is kept by those who push: an answer must not be lost, and
-/// a loop must not wait.
+/// A queue between two threads. The callers of `push` limit its length: an answer must not be lost,
+/// and a loop must not block.
 pub(super) struct Queue<T> {
     items: Mutex<VecDeque<T>>,
 }
@@ -57,7 +54,7 @@ impl<T> Queue<T> {
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the first of what waits.
+    /// Takes up to `most` items.
     pub(super) fn take(&self, most: usize) -> Vec<T> {
         let mut items = self.lock();
         let most = most.min(items.len());

@@ -1,4 +1,4 @@
-//! Reading older entries for followers, on a thread of its own: a disk makes no loop wait.
+//! Reads older entries for followers in a separate thread, so that no loop waits for a disk.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,8 @@ use tracing::warn;
 
 use crate::base::thread;
 
-/// How many questions wait. A connection asks one at a time, and asks again where this is full.
+/// Length of the queue. Each connection has one request at a time, and repeats it if the queue is
+/// full.
 const QUESTIONS: usize = 1_024;
 
 /// A thread that reads the log.
@@ -21,7 +22,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Starts the thread. It wakes the loop with each answer.
+    /// Starts the thread. It wakes the loop after each answer.
     pub(super) fn start(reader: Reader, waker: Waker) -> anyhow::Result<Reading> {
         let (questions, asked): (_, Receiver<(ReadId, Read)>) = sync_channel(QUESTIONS);
         let answers: Arc<Mutex<Vec<_>>> = Arc::default();
@@ -39,7 +40,7 @@ impl Reading {
         Ok(Reading { questions, answers })
     }
 
-    /// Asks. False where too much waits already.
+    /// Queues a request. False if the queue is full.
     pub(super) fn ask(&self, id: ReadId, read: Read) -> bool {
         match self.questions.try_send((id, read)) {
             Ok(()) => true,
@@ -47,7 +48,7 @@ impl Reading {
         }
     }
 
-    /// The answers since the last time.
+    /// The answers since the last call.
     pub(super) fn answers(&self) -> Vec<(ReadId, Answer)> {
         std::mem::take(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -60,7 +61,7 @@ fn read(reader: &Reader, question: Read) -> Result<Answer, ReadError> {
         Read::Before { room, count } => {
             let entries = reader.before(Position::END, Some(&room), count)?;
             let newest = entries.last().map_or(Position::START, |last| last.position());
-            // The place before the first is the place after what stands before it.
+            // The position before the first entry is the one after its predecessor.
             let before = match entries.first() {
                 Some(first) => reader.before(first.position(), Some(&room), 1)?,
                 None => Vec::new(),

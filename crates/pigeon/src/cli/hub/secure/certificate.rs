@@ -1,4 +1,4 @@
-//! The hub's certificate: made once, kept beside the log.
+//! The hub's certificate, created once and stored beside the log.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -9,11 +9,9 @@ use pigeon_quic::Certificate;
 
 const FILE: &str = "certificate.pem";
 
-/// The certificate that the folder holds, or a new one, which is kept there for its owner alone.
-///
-/// # Errors
-/// When it cannot be read or kept. One that cannot be read is not replaced: clients would take the
-/// hub for another.
+/// Reads the certificate from the folder, or creates one that only its owner can read. Fails if it
+/// cannot be read or written. An unreadable one is not replaced, because clients would treat the
+/// hub as another.
 pub(super) fn of(folder: &Path) -> anyhow::Result<Certificate> {
     let path = folder.join(FILE);
     match std::fs::read(&path) {

@@ -1,8 +1,8 @@
-//! `--secure`: members with a key of their own come in by QUIC, on a port beside the first door's.
+//! `--secure`: members with a key join over QUIC, on a port beside the first socket's.
 //!
-//! The port is announced from the start on, also while it is taken: a client that once met the hub
-//! with a key does not join it plainly, so a hub that announced no port would lock it out, and a
-//! program that holds the port could make all others join in clear text.
+//! The hub announces the port even while another program holds it. A client that has joined with a
+//! key does not join without one, so a hub without a port would lock it out, and a program that
+//! holds the port could force all others to join in clear text.
 
 mod certificate;
 mod thread;
@@ -30,20 +30,19 @@ use super::reliable::{Carrier, Link, Queues};
 use crate::base::bind::explain;
 use crate::base::random;
 
-/// How often a port that is taken is tried again.
+/// Time between attempts to bind a port in use.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How long the link may take to say goodbye.
+/// Time limit for the link's goodbye.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Where members with a key come in.
+/// The listening port for members with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SecurePort {
-    /// On the port after the first door's.
+    /// The port after the first socket's.
     Next,
-    /// On this port.
     Port(u16),
-    /// Nowhere.
+    /// Disabled.
     Off,
 }
 
@@ -73,14 +72,14 @@ impl fmt::Display for SecurePort {
     }
 }
 
-/// The link, or what it takes to start it.
+/// The link, or what is needed to start it.
 pub(super) struct Secure {
     address: SocketAddr,
     certificate: Certificate,
     sources: SourceRules,
     hub_waker: Arc<OnceLock<Waker>>,
     running: Option<Running>,
-    /// When the port is tried again.
+    /// When to try the port again.
     next: Option<Instant>,
 }
 
@@ -91,10 +90,8 @@ struct Running {
 }
 
 impl Secure {
-    /// Reads the hub's certificate, which is made the first time, and opens the port.
-    ///
-    /// # Errors
-    /// When the certificate cannot be read or kept.
+    /// Reads or creates the hub's certificate and opens the port. Fails if the certificate cannot
+    /// be read or written.
     pub(super) fn start(
         hub: &mut Hub,
         archive: &Archive,
@@ -111,17 +108,17 @@ impl Secure {
         Ok(secure)
     }
 
-    /// What clients compare.
+    /// The fingerprint that clients compare.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         self.certificate.fingerprint()
     }
 
-    /// The port that is announced.
+    /// The announced port.
     pub(super) fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// Opens the port, or plans to try again.
+    /// Opens the port, or schedules another attempt.
     fn open(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) -> anyhow::Result<()> {
         let options = SocketOptions { timestamps: false, ..SocketOptions::default() };
         let socket = match Socket::bind(self.address, &options) {
@@ -185,7 +182,7 @@ impl Secure {
         Ok(Running { link, waker, ending })
     }
 
-    /// Takes what the link and the log have for the hub.
+    /// Handles the link's and the log's results.
     pub(super) fn woken(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
         let Some(running) = &mut self.running else { return };
         running.link.settled(hub, now, archive.settled());
@@ -198,26 +195,25 @@ impl Secure {
         }
     }
 
-    /// Takes an event of the hub.
     pub(super) fn event(&mut self, event: &Event) {
         if let Some(running) = &mut self.running {
             running.link.event(event);
         }
     }
 
-    /// Messages were forgotten.
+    /// Reports deleted messages.
     pub(super) fn forgot(&self, what: &Forget) {
         if let Some(running) = &self.running {
             running.link.forgot(what);
         }
     }
 
-    /// When the port is tried again.
+    /// When to try the port again.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.next
     }
 
-    /// Tries the port again, if it is time.
+    /// Tries the port again if it is due.
     pub(super) fn tick(&mut self, hub: &mut Hub, archive: &Archive, now: Instant) {
         if self.next.is_some_and(|next| next <= now)
             && let Err(error) = self.open(hub, archive, now)
@@ -227,7 +223,7 @@ impl Secure {
         }
     }
 
-    /// Lets the link say goodbye.
+    /// Stops the link after its goodbye.
     pub(super) fn close(self) {
         if let Some(Running { ending, waker, .. }) = self.running {
             waker.wake();

@@ -1,4 +1,4 @@
-//! The loop of the QUIC link, on its own thread: bytes between connections and sessions.
+//! The loop of the QUIC link, in its own thread: moves bytes between connections and sessions.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::ops::ControlFlow;
@@ -17,22 +17,22 @@ use tracing::debug;
 use super::super::reliable::{Carrier, Transport};
 use crate::base::thread;
 
-/// How much is read of one connection before others have their turn.
+/// Maximum bytes read from one connection before the others.
 const READ: usize = 64 << 10;
 
-/// How the loop ended.
+/// The result of the loop.
 pub(super) struct Ending {
     thread: JoinHandle<()>,
     why: Arc<Mutex<Option<anyhow::Error>>>,
 }
 
 impl Ending {
-    /// Why it ended by itself.
+    /// The error that ended it.
     pub(super) fn why(&self) -> Option<anyhow::Error> {
         self.why.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits until it has ended, but not for long.
+    /// Waits for its end, up to `patience`.
     pub(super) fn wait(self, patience: Duration) {
         let until = std::time::Instant::now() + patience;
         while !self.thread.is_finished() && std::time::Instant::now() < until {
@@ -41,7 +41,6 @@ impl Ending {
     }
 }
 
-/// Starts the loop.
 pub(super) fn start(
     server: Server,
     socket: Socket,
@@ -68,20 +67,20 @@ pub(super) fn start(
     Ok((waker, Ending { thread, why }))
 }
 
-/// What stands around the server.
+/// The host of the QUIC server.
 struct LinkHost {
     carrier: Carrier,
     connections: Connections,
     by_quic: HashMap<pigeon_quic::ConnId, ConnId>,
-    /// Connections that may have something unread. The hub had not taken what came before.
+    /// Connections that may have unread bytes, because the hub had not accepted the previous ones.
     held: BTreeSet<ConnId>,
 }
 
-/// What connections have not taken yet.
+/// Bytes that connections have not accepted yet.
 #[derive(Default)]
 struct Connections {
     by_session: HashMap<ConnId, Connection>,
-    /// What was taken since the sessions were told.
+    /// Bytes accepted since the sessions were last informed.
     taken: Vec<(ConnId, usize)>,
 }
 
@@ -91,7 +90,7 @@ struct Connection {
 }
 
 impl Connections {
-    /// Writes what waits, as far as the connection takes it.
+    /// Writes buffered bytes as far as the connection accepts them.
     fn flush(&mut self, server: &mut Server, now: Instant, conn: ConnId) {
         let Some(connection) = self.by_session.get_mut(&conn) else { return };
         let chunks = connection.unsent.make_contiguous();
@@ -106,7 +105,7 @@ impl Connections {
     }
 }
 
-/// The connections with the server that carries them.
+/// The transport: the connections, and the server that carries them.
 struct Wire<'a> {
     server: &'a mut Server,
     connections: &'a mut Connections,
@@ -145,13 +144,13 @@ impl LinkHost {
                 break;
             }
         }
-        // The hub may have taken what they said before.
+        // The hub may have accepted their earlier messages.
         for conn in std::mem::take(&mut self.held) {
             self.read(server, now, conn);
         }
     }
 
-    /// Reads a connection, as long as the hub wants it.
+    /// Reads a connection while the hub accepts more.
     fn read(&mut self, server: &mut Server, now: Instant, conn: ConnId) {
         let Some(quic) = self.connections.by_session.get(&conn).map(|it| it.quic) else { return };
         while self.carrier.wants(conn) {

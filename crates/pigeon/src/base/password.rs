@@ -5,21 +5,19 @@ use std::path::Path;
 
 use pigeon_text::escape;
 
-use crate::base::status::UsageError;
-use crate::base::{system_error, text_file};
+use super::status::UsageError;
+use super::{system_error, text_file};
 use crate::words::say;
 
 /// Holds the password where no file is named.
 const VARIABLE: &str = "PIGEON_PASSWORD";
 
-/// The longest password: a command holds no more.
+/// The longest password that fits a command.
 const MAX_BYTES: usize = 1_000;
 
-/// Reads the password, without white space at its ends. `None` where none is given.
-///
-/// # Errors
-/// The file cannot be read, or there is nothing in it.
-pub(super) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError> {
+/// Reads the password, without white space at its ends. `None` where none is given. Fails if the
+/// file is empty or cannot be read.
+pub(crate) fn read(file: Option<&Path>) -> Result<Option<Box<[u8]>>, UsageError> {
     let (bytes, place) = match (file, std::env::var(VARIABLE)) {
         (Some(path), _) => {
             let place = escape(&path.to_string_lossy().into_owned()).to_string();

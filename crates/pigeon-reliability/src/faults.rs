@@ -1,0 +1,96 @@
+//! The schedule of faults.
+
+use std::time::Duration;
+
+use pigeon_datagram::Instant;
+
+use crate::CLIENTS;
+use crate::cell::Cell;
+use crate::chance::Chance;
+
+/// A fault of either end or of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Happening {
+    Cut(usize),
+    Move(usize),
+    KillHub,
+    KillClient { client: usize, crashes: bool },
+    RestoreHub,
+    RestoreClient(usize),
+    BackUpHub,
+    BackUpClient(usize),
+    StartHub,
+    StartClient(usize),
+    PlainSays,
+}
+
+/// Future faults by time.
+pub(crate) struct Schedule {
+    chance: Chance,
+    due: Vec<(Instant, Happening, Option<Duration>)>,
+    crashes: u64,
+}
+
+impl Schedule {
+    pub(crate) fn new(cell: &Cell, mut chance: Chance) -> Schedule {
+        let mut due = Vec::new();
+        let mut often = |happening, mean: Option<Duration>| {
+            if let Some(mean) = mean {
+                let first = Instant::ORIGIN + chance.between(Duration::ZERO, mean * 2);
+                due.push((first, happening, Some(mean)));
+            }
+        };
+        often(Happening::KillHub, cell.hub_kills);
+        often(Happening::RestoreHub, cell.hub_restores);
+        often(Happening::BackUpHub, cell.hub_restores.map(|mean| mean / 2));
+        often(Happening::PlainSays, Some(Duration::from_millis(400)));
+        for client in 0..usize::from(CLIENTS) {
+            let crashes = false;
+            often(Happening::Cut(client), cell.cuts);
+            often(Happening::Move(client), cell.moves);
+            often(Happening::KillClient { client, crashes }, cell.client_kills);
+            often(Happening::RestoreClient(client), cell.client_restores);
+            often(Happening::BackUpClient(client), cell.client_restores.map(|mean| mean / 2));
+        }
+        Schedule { chance, due, crashes: cell.crashes }
+    }
+
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.due.iter().map(|(at, ..)| *at).min()
+    }
+
+    /// The next fault that is due.
+    pub(crate) fn poll(&mut self, now: Instant) -> Option<Happening> {
+        let place = self.due.iter().position(|(at, ..)| *at <= now)?;
+        let (_, happening, mean) = self.due[place];
+        match mean {
+            Some(mean) => self.due[place].0 = now + self.chance.about(mean),
+            None => {
+                self.due.remove(place);
+            }
+        }
+        Some(match happening {
+            Happening::KillClient { client, .. } => {
+                let crashes = self.chance.permille(self.crashes);
+                Happening::KillClient { client, crashes }
+            }
+            happening => happening,
+        })
+    }
+
+    /// Schedules a restart.
+    pub(crate) fn later(&mut self, now: Instant, happening: Happening) {
+        let most = if self.chance.permille(100) { 12_000 } else { 1_500 };
+        let down = self.chance.between(Duration::from_millis(20), Duration::from_millis(most));
+        self.due.push((now + down, happening, None));
+    }
+
+    /// Cancels all faults except pending restarts.
+    pub(crate) fn calm(&mut self) {
+        self.due.retain(|(.., mean)| mean.is_none());
+    }
+
+    pub(crate) fn chance(&mut self) -> &mut Chance {
+        &mut self.chance
+    }
+}
