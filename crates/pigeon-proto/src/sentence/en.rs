@@ -84,7 +84,7 @@ impl Sentences for English {
             Notice::Help => HELP.to_string(),
             Notice::Probe(nonce) => format!("a question to programs: {nonce}"),
             Notice::Probed(nonce) => format!("a program's answer: {nonce}"),
-            // `notice_in` sees to these two.
+            // `notice_in` handles these two.
             Notice::Refused(_) | Notice::News(_) => String::new(),
         }
     }
@@ -240,6 +240,14 @@ impl English {
                 "no message in this room contains that".to_string()
             }
             Reason::NothingSaid => "nothing was said in this room before that".to_string(),
+            Reason::NotStored => {
+                "the hub could not store it: its disk is full or fails; it is not relayed either"
+                    .to_string()
+            }
+            Reason::Deleted => {
+                "it may have been stored earlier and deleted since; it is not said again"
+                    .to_string()
+            }
         }
     }
 }

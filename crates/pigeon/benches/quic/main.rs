@@ -1,16 +1,16 @@
-//! What reliable members cost a server over QUIC: fan-out, handshakes, and memory while they are
-//! silent.
+//! The cost of reliable members for a server over QUIC: fan-out, handshakes, and memory of silent
+//! members.
 //!
 //! ```text
 //! cargo bench -p pigeon --bench quic -- one         one message at a time to 200 members
 //! cargo bench -p pigeon --bench quic -- burst       64 messages in flight
-//! cargo bench -p pigeon --bench quic -- handshakes  connections a second
-//! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: so many
-//! cargo bench -p pigeon --bench quic -- half-open   10,000 handshakes that go no further
-//! cargo bench -p pigeon --bench quic -- all         one after the other, as without a word
+//! cargo bench -p pigeon --bench quic -- handshakes  connections per second
+//! cargo bench -p pigeon --bench quic -- memory      10,000 silent members; -- memory 1000: another number
+//! cargo bench -p pigeon --bench quic -- half-open   10,000 unfinished handshakes
+//! cargo bench -p pigeon --bench quic -- all         all of them; the default
 //! ```
 //!
-//! Each takes less than two minutes and needs no root. nats-server is skipped where it is not
+//! Each takes less than two minutes and needs no root. nats-server is skipped if it is not
 //! installed.
 //!
 //! Fan-out is counted as in the bench `fanout`: deliveries for each second that the server's CPU was
@@ -20,8 +20,8 @@
 //! bytes, which is what a member of a hub gets. nats-server sends 64 bytes there too, without saying
 //! who said it, where and when.
 //!
-//! - `relay.rs`: what both servers do with a message. `ours.rs`: the machine of `pigeon-quic` in the
-//!   project's loop. `bare.rs`: the floor.
+//! - `relay.rs`: the work of both servers per message. `ours.rs`: the machine of `pigeon-quic` in
+//!   the project's loop. `bare.rs`: the baseline.
 //! - `members.rs`: the clients. `handshakes.rs`, `memory.rs`: the other figures.
 #![expect(clippy::expect_used, clippy::panic, reason = "a measurement that fails ends")]
 
@@ -40,7 +40,7 @@ use pigeon_perf::report::{self, Report, Wanted, folder};
 use pigeon_perf::server::Server;
 use pigeon_quic::Certificate;
 
-/// Members of a fan-out.
+/// Members in the fan-out test.
 const MEMBERS: usize = 200;
 
 const OURS: &str = "pigeon-quic";

@@ -1,4 +1,4 @@
-//! What silent members, and handshakes that go no further, cost a server in resident memory.
+//! Resident memory of a server for silent members and unfinished handshakes.
 
 use std::net::UdpSocket;
 use std::sync::OnceLock;
@@ -11,13 +11,13 @@ use pigeon_perf::report::{Report, Wanted};
 use pigeon_perf::server::Server;
 use pigeon_quic::{Client, ClientConfig, Limits, Pin};
 
-/// How many members, where it is not 10,000.
+/// The number of members, if it is not 10,000.
 pub(crate) static COUNT: OnceLock<u64> = OnceLock::new();
 
-/// Members when memory is first looked at.
+/// Members at the first memory reading.
 const WARM: u64 = 100;
 
-/// Bytes a silent member may take.
+/// Maximum bytes per silent member.
 const TARGET: f64 = 32.0 * 1024.0;
 
 pub(crate) fn silent(cpus: Cpus) -> Report {
@@ -34,7 +34,7 @@ pub(crate) fn silent(cpus: Cpus) -> Report {
     let warm = members(WARM);
     let before = server.process.resident_bytes();
     let crowd = members(count);
-    // The ids of connections and acknowledgements are on their way.
+    // Connection ids and acknowledgements are still being exchanged.
     std::thread::sleep(Duration::from_secs(2));
     let after = server.process.resident_bytes();
     drop((warm, crowd));
@@ -72,7 +72,7 @@ pub(crate) fn half_open(cpus: Cpus) -> Report {
         let now = Instant::from_nanos(u64::from(number));
         client.connect(now, server.address, Pin::FirstUse).expect("an address");
         send(&mut client, &socket);
-        // Retry, which it answers; what comes then, it does not.
+        // The client answers the Retry, and nothing after that.
         if let Ok(length) = socket.recv(&mut buffer) {
             client.handle_datagram(now, &Received::new(server.address, &buffer[..length]));
             send(&mut client, &socket);
@@ -94,7 +94,7 @@ pub(crate) fn half_open(cpus: Cpus) -> Report {
     ];
     report.table(vec![("pigeon-quic".into(), row)]);
     report.judge("MiB more", mib(largest) - mib(before), Wanted::AtMost(64.0));
-    // Members still come in: a handshake that goes no further is given up after ten seconds.
+    // Members can still join: an unfinished handshake times out after ten seconds.
     std::thread::sleep(Duration::from_secs(11));
     crate::members::Member::new(0, server.address).wait();
     report

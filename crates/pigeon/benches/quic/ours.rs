@@ -1,4 +1,4 @@
-//! The server of `pigeon-quic` in the project's loop, with as little around it as can be.
+//! The server of `pigeon-quic` in the project's loop, with minimal additions.
 
 use std::ops::ControlFlow;
 

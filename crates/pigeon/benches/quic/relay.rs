@@ -9,7 +9,7 @@ pub(crate) struct Relay {
     as_frames: bool,
     /// The beginning of a line whose end has not come.
     unread: BytesMut,
-    /// Frames for everybody.
+    /// Frames for everyone.
     frames: Vec<u8>,
 }
 

@@ -1,0 +1,84 @@
+//! The rooms that a session follows, with the messages reported and processed in each.
+
+use std::collections::VecDeque;
+
+use pigeon_proto::frame::ClientFrame;
+use pigeon_proto::{Position, RoomName, Seen};
+
+use super::From;
+
+pub(super) struct Following {
+    pub(super) name: RoomName,
+    from: From,
+    /// The last message that was reported or recognized as a duplicate.
+    last: Option<Seen>,
+    /// Everything up to this position was reported.
+    passed: Position,
+    /// Messages reported but not processed by the application.
+    open: VecDeque<Seen>,
+    pub(super) is_live: bool,
+}
+
+impl Following {
+    pub(super) fn new(name: RoomName, from: From) -> Following {
+        let passed = match from {
+            From::After(seen) => seen.position,
+            _ => Position::START,
+        };
+        Following { name, from, last: None, passed, open: VecDeque::new(), is_live: false }
+    }
+
+    /// The frame that follows the room from the last message.
+    pub(super) fn frame(&mut self, stored: Option<Seen>) -> ClientFrame {
+        self.is_live = false;
+        let (after, last) = match (self.last, self.from) {
+            (Some(last), _) => (Some(last), None),
+            (None, From::After(seen)) => (Some(seen), None),
+            (None, From::LeftOff { last }) if stored.is_none() => (None, Some(last)),
+            (None, From::LeftOff { .. }) => (stored, None),
+            (None, From::Last(last)) => (None, Some(last)),
+        };
+        if let Some(after) = after {
+            self.last = Some(after);
+            self.passed = self.passed.max(after.position);
+        }
+        ClientFrame::Follow { room: self.name.clone(), after, last }
+    }
+
+    /// Whether an entry at this position is new.
+    pub(super) fn is_new(&self, position: Position) -> bool {
+        position > self.passed
+    }
+
+    /// Records an entry as reported, or as a duplicate. `None` for a gap, which has no message.
+    pub(super) fn pass(&mut self, position: Position, seen: Option<Seen>) {
+        self.passed = position;
+        if let Some(seen) = seen {
+            self.last = Some(seen);
+            self.open.push_back(seen);
+        }
+    }
+
+    /// The hub's log was replaced: continues after the last common message. If there is none, the
+    /// next reconnection names the missing message again, so that the hub restarts the room.
+    pub(super) fn reset(&mut self, last: Option<Seen>) {
+        self.last = last.or(self.last);
+        self.passed = last.map_or(Position::START, |last| last.position);
+    }
+
+    /// Whether at most the last message is unprocessed.
+    pub(super) fn has_one_open(&self) -> bool {
+        self.open.len() == 1
+    }
+
+    /// The application has processed everything up to this position. Positions may decrease after a
+    /// reset, so this goes through the messages in the order in which they were reported.
+    pub(super) fn close(&mut self, position: Position) -> Vec<Seen> {
+        let Some(end) = self.open.iter().rposition(|seen| seen.position == position) else {
+            let is_up_to = |seen: &Seen| seen.position <= position;
+            let count = self.open.iter().take_while(|seen| is_up_to(seen)).count();
+            return self.open.drain(..count).collect();
+        };
+        self.open.drain(..=end).collect()
+    }
+}

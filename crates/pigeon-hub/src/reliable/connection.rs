@@ -1,0 +1,189 @@
+//! One connection: its handshake, its outbox, the rooms it follows, and its output queue.
+
+use pigeon_datagram::Instant;
+use pigeon_guard::Bucket;
+use pigeon_proto::frame::{HubFrame, Lines, MAX_EARLY_FRAME, MAX_FRAME};
+use pigeon_proto::{Language, Position, Seen};
+
+use super::saying::Saying;
+use crate::core::input::Source;
+
+/// Maximum bytes queued for a connection while entries are added. A follower beyond it is not live
+/// any more.
+pub(super) const WINDOW: usize = 256 << 10;
+
+/// Below this many queued bytes, a follower that is behind gets more.
+pub(super) const REFILL: usize = 64 << 10;
+
+/// Maximum bytes queued for a connection. The part above [`WINDOW`] is for answers and notices.
+const MOST_UNSENT: usize = 2 << 20;
+
+/// Maximum bytes of complete lines queued until a client is a member.
+const MOST_EARLY: usize = 64 << 10;
+
+pub(super) struct Connection {
+    pub(super) source: Source,
+    pub(super) phase: Phase,
+    pub(super) nonce: Box<str>,
+    pub(super) language: Language,
+    pub(super) lines: Lines,
+    pub(super) saying: Saying,
+    pub(super) commands: Bucket,
+    pub(super) follows: Vec<Followed>,
+    /// The log read that followers of this connection wait for.
+    pub(super) reading: Option<Reading>,
+    /// Whether messages of another connection from the same outbox are not settled yet.
+    pub(super) settles: bool,
+    /// The read for the outbox's last number.
+    pub(super) asking: Option<u64>,
+    /// Frames that are not sent yet.
+    pub(super) frames: Vec<u8>,
+    /// Whether the connection is in `Sessions::dirty`.
+    pub(super) is_dirty: bool,
+    /// Whether the connection is in `Sessions::queue`.
+    pub(super) is_queued: bool,
+    /// Whether the transport was told to stop reading.
+    pub(super) is_blocked: bool,
+    /// Bytes that the transport has not accepted.
+    pub(super) unsent: usize,
+}
+
+/// The handshake state of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No `hello` yet.
+    Greeting,
+    /// Must prove its key.
+    Challenged,
+    /// The hub decides whether it becomes a member.
+    Joining(u128),
+    /// A member.
+    Member(u128),
+}
+
+pub(super) struct Followed {
+    /// The folded name of the room.
+    pub(super) room: Box<str>,
+    pub(super) place: Place,
+    /// Whether the client was told that it is live.
+    pub(super) told_live: bool,
+    /// The room's message and byte counters when the follower fell behind.
+    pub(super) fell_at: Option<(u64, u64)>,
+}
+
+/// The position of a follower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Continues after a message, if the log holds it.
+    Seen(Seen),
+    /// Starts with this number of previous messages.
+    Last(u64),
+    /// Has everything up to this position.
+    Behind(Position),
+    /// Has everything that any live follower has.
+    Live,
+}
+
+/// A read of the log.
+pub(super) struct Reading {
+    pub(super) serial: u64,
+    pub(super) room: Box<str>,
+    /// The position of live followers when the read started.
+    pub(super) live: Position,
+    /// The position after which entries are read.
+    pub(super) after: Option<Position>,
+}
+
+impl Connection {
+    pub(super) fn new(source: Source, nonce: Box<str>) -> Connection {
+        Connection {
+            source,
+            phase: Phase::Greeting,
+            nonce,
+            language: Language::default(),
+            lines: Lines::default(),
+            saying: Saying::new(0),
+            commands: Bucket::default(),
+            follows: Vec::new(),
+            reading: None,
+            settles: false,
+            asking: None,
+            frames: Vec::new(),
+            is_dirty: false,
+            is_queued: false,
+            is_blocked: false,
+            unsent: 0,
+        }
+    }
+
+    /// Whether the connection's next line may be handled now.
+    pub(super) fn handles(&self) -> bool {
+        !matches!(self.phase, Phase::Joining(_))
+            && !self.settles
+            && self.asking.is_none()
+            && self.saying.has_room()
+            && self.unsent + self.frames.len() < MOST_UNSENT / 2
+    }
+
+    /// Whether the transport should read more.
+    pub(super) fn wants(&self) -> bool {
+        match self.phase {
+            Phase::Joining(_) => self.lines.len() < MOST_EARLY,
+            _ => self.handles() && self.lines.len() < MAX_FRAME,
+        }
+    }
+
+    /// Maximum length of its next line.
+    pub(super) fn most_line(&self) -> usize {
+        match self.phase {
+            Phase::Greeting | Phase::Challenged => MAX_EARLY_FRAME,
+            _ => MAX_FRAME,
+        }
+    }
+
+    /// The client's author, if it is a member.
+    pub(super) fn member(&self) -> Option<u128> {
+        match self.phase {
+            Phase::Member(author) => Some(author),
+            _ => None,
+        }
+    }
+
+    /// The client's author, if it has proved its key.
+    pub(super) fn author(&self) -> Option<u128> {
+        match self.phase {
+            Phase::Joining(author) | Phase::Member(author) => Some(author),
+            _ => None,
+        }
+    }
+
+    pub(super) fn follow(&mut self, room: &str) -> Option<&mut Followed> {
+        self.follows.iter_mut().find(|follow| &*follow.room == room)
+    }
+
+    /// Writes the pending acknowledgement.
+    pub(super) fn acknowledge(&mut self, stores: bool) {
+        if let Some(number) = self.saying.take_acknowledgement() {
+            let frame = match stores {
+                true => HubFrame::Stored { number },
+                false => HubFrame::Relayed { number },
+            };
+            frame.write(&mut self.frames);
+        }
+    }
+
+    /// Whether the output queue is so long that the client seems stuck.
+    pub(super) fn overflows(&self) -> bool {
+        self.unsent + self.frames.len() > MOST_UNSENT
+    }
+
+    /// Whether another command is within the rate.
+    pub(super) fn may_command(&mut self, now: Instant, a_second: u64) -> bool {
+        let cost = pigeon_guard::cost(1, a_second);
+        let passes = self.commands.has_room(now, cost);
+        if passes {
+            self.commands.take(now, cost);
+        }
+        passes
+    }
+}

@@ -1,0 +1,221 @@
+//! The log of a hub that stores nothing: the newest messages, in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use pigeon_proto::{Entry, Follow, Identity, LinkKind, Message, Position, RoomName, Seen};
+use std::sync::Arc;
+
+use super::{Answer, Outcome, Read, RoomLog};
+
+/// The bytes of a message without its strings, rounded up.
+const OVERHEAD: usize = 192;
+
+/// Maximum number of outboxes with a last number. The least recently used are dropped first.
+const MOST_OUTBOXES: usize = 65_536;
+
+/// The newest messages of a hub, bounded in bytes, with the rules of the log on disk.
+pub struct MemoryLog {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    most_bytes: usize,
+    /// All entries after this position are in memory.
+    floor: Position,
+    newest: Position,
+    /// The last number of each outbox, and when it was used.
+    outboxes: BTreeMap<(u128, u64), (u64, Position)>,
+    by_use: BTreeMap<Position, (u128, u64)>,
+}
+
+/// A message to be appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryAppend {
+    /// The room.
+    pub room: RoomName,
+    /// The speaker's name.
+    pub speaker: Box<str>,
+    /// The link that delivered it.
+    pub link: LinkKind,
+    /// The time since the Unix epoch.
+    pub wall: Duration,
+    /// The payload.
+    pub text: Box<[u8]>,
+    /// The message's identity.
+    pub identity: Identity,
+    /// The preceding number, if the author numbers its messages itself.
+    pub after: Option<u64>,
+}
+
+impl MemoryLog {
+    /// An empty log. The epoch must differ at each start, for example by deriving it from the time,
+    /// so that followers notice the restart.
+    pub fn new(epoch: u64, most_bytes: usize) -> MemoryLog {
+        let start = Position::at(epoch, 0).unwrap_or_default();
+        MemoryLog {
+            entries: VecDeque::new(),
+            bytes: 0,
+            most_bytes,
+            floor: start,
+            newest: start,
+            outboxes: BTreeMap::new(),
+            by_use: BTreeMap::new(),
+        }
+    }
+
+    /// Appends a message or refuses it. The second value says whether an [`Outcome::Stored`]
+    /// message is new and must be relayed.
+    pub fn append(&mut self, append: MemoryAppend) -> (Outcome, bool) {
+        let Identity { author, outbox, number } = append.identity;
+        let key = (author, outbox);
+        let last = self.last(author, outbox);
+        if number <= last {
+            let found = self.find(append.identity);
+            let outcome = match found {
+                Some(held) if held.room == append.room && held.text == append.text => {
+                    Outcome::Stored
+                }
+                Some(_) => Outcome::Conflict,
+                None => Outcome::Deleted,
+            };
+            return (outcome, true);
+        }
+        if append.after.is_some_and(|after| after != last) {
+            return (Outcome::Expected(last + 1), false);
+        }
+        let Some(position) = self.newest.next() else {
+            return (Outcome::refused(pigeon_proto::Reason::NotStored), false);
+        };
+        self.newest = position;
+        if let Some((_, used)) = self.outboxes.insert(key, (number, position)) {
+            self.by_use.remove(&used);
+        }
+        self.by_use.insert(position, key);
+        if self.outboxes.len() > MOST_OUTBOXES
+            && let Some((_, oldest)) = self.by_use.pop_first()
+        {
+            self.outboxes.remove(&oldest);
+        }
+        let MemoryAppend { room, speaker, link, wall, text, identity, .. } = append;
+        let message = Message { position, room, speaker, link, wall, text, identity };
+        self.bytes += weight(&message);
+        self.entries.push_back(Entry::Message(Arc::new(message)));
+        while self.bytes > self.most_bytes
+            && let Some(Entry::Message(oldest)) = self.entries.pop_front()
+        {
+            self.bytes -= weight(&oldest);
+            self.floor = oldest.position;
+        }
+        (Outcome::Stored, false)
+    }
+
+    /// Answers a follower's read.
+    pub fn read(&self, read: &Read) -> Answer {
+        match read {
+            Read::Outbox { author, outbox } => Answer::Last(self.last(*author, *outbox)),
+            Read::Follow { seen } => Answer::Follow(self.follow(*seen)),
+            Read::Before { room, count } => {
+                let of_room = self.entries.iter().rev().filter(|entry| entry.room() == room);
+                let first = of_room.take(*count).last().map(Entry::position);
+                let before = first.and_then(|first| Position::new(first.get() - 1));
+                Answer::Before(before.unwrap_or(self.newest))
+            }
+            Read::After { room, after, limit } => {
+                let after = self.entries.partition_point(|entry| entry.position() <= *after);
+                let of_room = self.entries.range(after..).filter(|entry| entry.room() == room);
+                Answer::Entries(of_room.take(*limit).cloned().collect())
+            }
+        }
+    }
+
+    fn follow(&self, seen: Seen) -> Follow {
+        let at = self.entries.partition_point(|entry| entry.position() <= seen.position);
+        let last = at.checked_sub(1).and_then(|at| self.entries[at].message());
+        let last = last.map(|last| Seen { position: last.position, identity: last.identity });
+        match last {
+            Some(last) if last == seen => Follow::From(last.position),
+            // The messages between may have been in memory, and are not any more.
+            last_common => Follow::Reset { last_common, forgotten: false },
+        }
+    }
+
+    fn last(&self, author: u128, outbox: u64) -> u64 {
+        self.outboxes.get(&(author, outbox)).map_or(0, |(last, _)| *last)
+    }
+
+    fn find(&self, identity: Identity) -> Option<&Message> {
+        let messages = self.entries.iter().rev().filter_map(Entry::message);
+        messages.map(AsRef::as_ref).find(|message| message.identity == identity)
+    }
+}
+
+impl RoomLog for MemoryLog {
+    fn newest(&self) -> Position {
+        self.newest
+    }
+
+    fn tail(&self, after: Position, room: Option<&RoomName>, limit: usize) -> Option<Vec<Entry>> {
+        if after < self.floor {
+            return None;
+        }
+        let start = self.entries.partition_point(|entry| entry.position() <= after);
+        let wanted = self.entries.range(start..);
+        let wanted = wanted.filter(|entry| room.is_none_or(|room| entry.room() == room));
+        Some(wanted.take(limit).cloned().collect())
+    }
+}
+
+fn weight(message: &Message) -> usize {
+    message.text.len() + message.room.as_str().len() + message.speaker.len() + OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(number: u64, after: Option<u64>, text: &str) -> MemoryAppend {
+        MemoryAppend {
+            room: RoomName::lobby(),
+            speaker: "dog".into(),
+            link: LinkKind::Key,
+            wall: Duration::ZERO,
+            text: text.as_bytes().into(),
+            identity: Identity { author: 1, outbox: 2, number },
+            after,
+        }
+    }
+
+    #[test]
+    fn the_rules_are_those_of_the_log_on_the_disk() {
+        let mut log = MemoryLog::new(3, 1 << 20);
+        assert_eq!(log.append(append(2, Some(1), "b")), (Outcome::Expected(1), false));
+        assert_eq!(log.append(append(1, Some(0), "a")), (Outcome::Stored, false));
+        assert_eq!(log.append(append(1, Some(0), "a")), (Outcome::Stored, true));
+        assert_eq!(log.append(append(1, Some(0), "x")), (Outcome::Conflict, true));
+        assert_eq!(log.append(append(4, Some(1), "d")), (Outcome::Stored, false));
+        assert_eq!(log.append(append(3, Some(1), "c")), (Outcome::Deleted, true));
+        assert_eq!(log.newest(), Position::at(3, 2).unwrap());
+        let read = Read::Outbox { author: 1, outbox: 2 };
+        assert_eq!(log.read(&read), Answer::Last(4));
+    }
+
+    #[test]
+    fn the_oldest_make_room_and_followers_learn_it() {
+        let mut log = MemoryLog::new(1, 2_000);
+        for number in 1..=100 {
+            log.append(append(number, None, "something"));
+        }
+        assert!(log.bytes <= 2_000 && log.entries.len() > 5);
+        let start = Position::at(1, 0).unwrap();
+        assert_eq!(log.tail(start, None, 10), None);
+        let seen = |number| Seen {
+            position: Position::at(1, number).unwrap(),
+            identity: append(number, None, "").identity,
+        };
+        assert_eq!(log.follow(seen(98)), Follow::From(seen(98).position));
+        let reset = Follow::Reset { last_common: None, forgotten: false };
+        assert_eq!(log.follow(seen(1)), reset);
+        let other = Seen { identity: append(7, None, "").identity, ..seen(99) };
+        let reset = Follow::Reset { last_common: Some(seen(99)), forgotten: false };
+        assert_eq!(log.follow(other), reset);
+    }
+}

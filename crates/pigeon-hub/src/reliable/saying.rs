@@ -1,0 +1,256 @@
+//! The numbers of one outbox on a connection: which messages are passed on or discarded, and what
+//! is answered.
+
+use std::collections::VecDeque;
+
+use super::Outcome;
+
+/// Maximum number of unsettled messages of a connection.
+const MOST: usize = 512;
+/// Maximum bytes of their text. One message is always allowed.
+const MOST_BYTES: usize = 1 << 20;
+
+/// An outbox on a connection.
+pub(super) struct Saying {
+    pub(super) outbox: u64,
+    /// The largest number that the log is known to hold.
+    last: u64,
+    /// Messages passed on and not settled, oldest first.
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    /// The number after which a message was refused or is missing. Until the next one arrives,
+    /// later messages are discarded: the member goes back and sends them again.
+    awaited: Option<u64>,
+    /// Increases when the awaited number has arrived: outcomes of earlier rounds are then ignored.
+    round: u32,
+    /// The largest number passed on in this round. The member may go back to a number twice, for
+    /// two reasons; passing it on again could refuse a message that is being stored.
+    handed: u64,
+    /// The last stored number without an acknowledgement.
+    unacknowledged: Option<u64>,
+}
+
+struct Waiting {
+    serial: u64,
+    number: u64,
+    after: u64,
+    bytes: usize,
+    round: u32,
+}
+
+/// The answer to the member.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing, or an acknowledgement, which is combined with others.
+    Nothing,
+    /// The outbox continues with this number.
+    Expect(u64),
+    /// The message was refused.
+    Refused(u64, Outcome),
+    /// Another message with this number is stored.
+    Conflict(u64),
+}
+
+impl Saying {
+    pub(super) fn new(outbox: u64) -> Saying {
+        Saying {
+            outbox,
+            last: 0,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            awaited: None,
+            round: 0,
+            handed: 0,
+            unacknowledged: None,
+        }
+    }
+
+    /// The log holds the outbox up to this number.
+    pub(super) fn begin(&mut self, last: u64) {
+        self.last = last;
+    }
+
+    /// Whether the log only has to compare a message with this number.
+    pub(super) fn is_known(&self, number: u64) -> bool {
+        number <= self.last
+    }
+
+    /// Whether another message may be passed on.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < MOST && self.bytes < MOST_BYTES
+    }
+
+    /// Whether to pass on a message. Discards messages after an awaited one, and messages passed on
+    /// before.
+    pub(super) fn say(&mut self, serial: u64, number: u64, after: u64, bytes: usize) -> bool {
+        match self.awaited.filter(|last| *last < number) {
+            Some(last) if after > last => return false,
+            Some(_) => {
+                self.awaited = None;
+                self.round += 1;
+            }
+            None if number <= self.handed => return false,
+            None => {}
+        }
+        self.handed = number;
+        self.bytes += bytes;
+        self.waiting.push_back(Waiting { serial, number, after, bytes, round: self.round });
+        true
+    }
+
+    /// Handles a message's outcome.
+    pub(super) fn settle(&mut self, serial: u64, outcome: Outcome) -> Heard {
+        let found = self.waiting.iter().position(|waiting| waiting.serial == serial);
+        let Some(Waiting { number, after, bytes, round, .. }) =
+            found.and_then(|place| self.waiting.remove(place))
+        else {
+            return Heard::Nothing;
+        };
+        self.bytes -= bytes;
+        let is_current = round == self.round;
+        match outcome {
+            Outcome::Stored => {
+                self.last = self.last.max(number);
+                self.unacknowledged = self.unacknowledged.max(Some(number));
+                Heard::Nothing
+            }
+            Outcome::Expected(expected @ 1..) if is_current && self.awaits(expected - 1) => {
+                Heard::Expect(expected)
+            }
+            // These outcomes concern one earlier number. Later numbers are settled separately, and
+            // their acknowledgement must not be taken for this one's.
+            Outcome::Conflict => Heard::Conflict(number),
+            Outcome::Deleted => Heard::Refused(number, Outcome::Deleted),
+            Outcome::Refused { .. } if is_current && self.awaits(after) => {
+                Heard::Refused(number, outcome)
+            }
+            _ => Heard::Nothing,
+        }
+    }
+
+    /// Starts waiting for the message after a number, unless an earlier one is awaited. After a
+    /// refusal the log lacks the refused message, and the member is told once.
+    fn awaits(&mut self, last: u64) -> bool {
+        let is_first = self.awaited.is_none_or(|awaited| last < awaited);
+        if is_first {
+            self.awaited = Some(last);
+        }
+        is_first
+    }
+
+    /// Takes the pending acknowledgement.
+    pub(super) fn take_acknowledgement(&mut self) -> Option<u64> {
+        self.unacknowledged.take()
+    }
+
+    /// Number of unsettled messages.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pigeon_proto::Reason;
+
+    use super::*;
+
+    fn refused() -> Outcome {
+        Outcome::refused(Reason::Muted)
+    }
+
+    fn say(saying: &mut Saying, numbers: impl IntoIterator<Item = u64>) -> Vec<bool> {
+        let each = |number| saying.say(number, number, number - 1, 10);
+        numbers.into_iter().map(each).collect()
+    }
+
+    #[test]
+    fn acknowledgements_are_cumulative() {
+        let mut saying = Saying::new(7);
+        assert_eq!(say(&mut saying, 5..=7), [true; 3]);
+        for number in 5..=6 {
+            assert_eq!(saying.settle(number, Outcome::Stored), Heard::Nothing);
+        }
+        assert_eq!(saying.take_acknowledgement(), Some(6));
+        assert_eq!(saying.take_acknowledgement(), None);
+        assert_eq!(saying.settle(6, Outcome::Stored), Heard::Nothing, "settled before");
+        assert_eq!(saying.take_acknowledgement(), None);
+    }
+
+    #[test]
+    fn what_follows_a_refused_message_is_discarded_until_it_comes_again() {
+        let mut saying = Saying::new(7);
+        say(&mut saying, 5..=7);
+        assert_eq!(saying.settle(5, refused()), Heard::Refused(5, refused()));
+        assert_eq!(say(&mut saying, 8..=9), [false, false]);
+        // The log lacks 5. The member was told already.
+        assert_eq!(saying.settle(6, Outcome::Expected(5)), Heard::Nothing);
+        assert_eq!(say(&mut saying, [5]), [true]);
+        // An outcome from before 5 arrived again.
+        assert_eq!(saying.settle(7, Outcome::Expected(5)), Heard::Nothing);
+        assert_eq!(say(&mut saying, 6..=9), [true; 4]);
+    }
+
+    #[test]
+    fn a_number_that_was_refused_for_good_may_be_passed_over() {
+        let mut saying = Saying::new(7);
+        say(&mut saying, 5..=5);
+        saying.settle(5, refused());
+        assert!(!saying.say(100, 7, 6, 10), "5 may be passed over, not 6");
+        assert!(saying.say(101, 6, 4, 10));
+    }
+
+    #[test]
+    fn what_the_log_misses_after_a_refusal_is_not_news() {
+        let mut saying = Saying::new(7);
+        assert!(saying.say(1, 6, 4, 10) && saying.say(2, 7, 6, 10));
+        assert_eq!(saying.settle(1, refused()), Heard::Refused(6, refused()));
+        assert_eq!(saying.settle(2, Outcome::Expected(5)), Heard::Nothing);
+        assert!(saying.say(3, 7, 4, 10), "as the member goes on after the refusal");
+    }
+
+    #[test]
+    fn each_message_of_the_past_that_is_not_stored_is_told() {
+        let mut saying = Saying::new(7);
+        saying.begin(7);
+        say(&mut saying, 5..=7);
+        assert!(saying.is_known(7) && !saying.is_known(8));
+        assert_eq!(saying.settle(5, Outcome::Deleted), Heard::Refused(5, Outcome::Deleted));
+        assert_eq!(saying.settle(6, Outcome::Deleted), Heard::Refused(6, Outcome::Deleted));
+        assert_eq!(saying.settle(7, Outcome::Stored), Heard::Nothing);
+        assert_eq!(say(&mut saying, [8]), [true], "nothing is awaited");
+    }
+
+    #[test]
+    fn what_was_handed_on_is_not_handed_on_again() {
+        let mut saying = Saying::new(7);
+        assert_eq!(say(&mut saying, [5, 6, 5, 6, 7]), [true, true, false, false, true]);
+    }
+
+    #[test]
+    fn the_smallest_number_is_awaited() {
+        let mut saying = Saying::new(7);
+        say(&mut saying, 5..=6);
+        assert_eq!(saying.settle(6, refused()), Heard::Refused(6, refused()));
+        assert_eq!(saying.settle(5, Outcome::Expected(3)), Heard::Expect(3));
+        assert_eq!(say(&mut saying, [4, 5, 6]), [false; 3]);
+        assert_eq!(say(&mut saying, [3, 4, 5, 6]), [true; 4]);
+    }
+
+    #[test]
+    fn so_much_may_wait() {
+        let mut saying = Saying::new(7);
+        let mut number = 0;
+        while saying.has_room() {
+            number += 1;
+            say(&mut saying, [number]);
+        }
+        assert_eq!(saying.len(), MOST);
+        saying.settle(1, Outcome::Stored);
+        assert!(saying.has_room());
+        assert!(saying.say(1_000, number + 1, number, MOST_BYTES));
+        saying.settle(2, Outcome::Stored);
+        assert!(!saying.has_room());
+    }
+}

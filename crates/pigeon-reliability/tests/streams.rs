@@ -1,0 +1,46 @@
+//! Both ends over breaking streams, with failing disks and restored backups.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use pigeon_reliability::{CELLS, Fault, Report, run};
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_out_of_order() {
+    let runs = number("PIGEON_RUNS", 50);
+    let messages = number("PIGEON_MESSAGES", 1_000);
+    let first = number("PIGEON_SEED", 0);
+    let only = number("PIGEON_CELL", u64::MAX);
+    let mut total = Report::default();
+    let mut failures = Vec::new();
+    for at in first..first + runs {
+        let (place, seed) = (at as usize % CELLS.len(), at / CELLS.len() as u64);
+        if only != u64::MAX && only != place as u64 {
+            continue;
+        }
+        let cell = &CELLS[place];
+        match run(cell, seed, messages, None) {
+            Ok(report) => total.add(report),
+            Err(why) => failures.push(format!("{} (cell {place}), seed {seed}: {why}", cell.name)),
+        }
+    }
+    println!("{runs} runs from {first}: {total:?}");
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn the_checker_finds_every_planted_fault() {
+    for fault in Fault::ALL {
+        let all = (0..20).flat_map(|seed| CELLS.iter().map(move |cell| (cell, seed)));
+        let found = all.clone().find_map(|(cell, seed)| {
+            let why = run(cell, seed, 60, Some(fault)).err()?;
+            Some((cell, seed, why))
+        });
+        let (cell, seed, why) = found.unwrap_or_else(|| panic!("{fault:?} was not found"));
+        println!("{fault:?}: {}, seed {seed}: {why}", cell.name);
+        // It is the fault that was found.
+        assert_eq!(run(cell, seed, 60, None).err(), None, "{fault:?}");
+    }
+}
